@@ -1,0 +1,116 @@
+// Command kafka-firehose reads Kafka topics with a consumer group and writes their records to Amazon
+// Data Firehose. The environment configures it; kafka-firehose --help prints the table.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"kafka-firehose/connector"
+)
+
+// The process tells its supervisor with these how it ended.
+const (
+	exitDrained       = 0   // all that was read has been delivered and committed
+	exitFailed        = 1   // an error, or the drain was incomplete
+	exitConfiguration = 2   // nothing was started
+	exitSignal        = 128 // plus the signal's number: stopped without a drain, as a shell has it
+)
+
+func main() {
+	// Room for two: the first asks for a drain, the second for the end.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start}
+	os.Exit(p.run(context.Background(), os.Args[1:]))
+}
+
+// process is what main takes from the operating system besides its environment, so that tests can
+// stand in for it.
+type process struct {
+	stdout, stderr io.Writer
+	signals        <-chan os.Signal
+	exit           func(code int)
+	start          func(context.Context, connector.Config, *slog.Logger) error
+}
+
+const usage = `kafka-firehose reads Kafka topics with a consumer group and writes their records to
+Amazon Data Firehose. An offset is committed when everything before it was accepted.
+
+  kafka-firehose [run]     run until SIGTERM or SIGINT, then drain; a second one ends it at once
+  kafka-firehose version   print build information
+  kafka-firehose help      print this
+
+Exit code: 0 drained, 1 failed or not all drained, 2 configuration.
+
+It is configured by the environment. A variable that is set but empty counts as unset.
+Durations are such as 500ms, 10s or 2m; sizes are bytes, or KiB, MiB, GiB. Region, credentials
+and endpoint are those of the AWS SDK (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE, AWS_CA_BUNDLE, ...).
+
+`
+
+// run returns the exit code.
+func (p process) run(ctx context.Context, args []string) int {
+	command := "run"
+	if len(args) > 0 {
+		command = args[0]
+	}
+	if len(args) > 1 {
+		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
+		return exitConfiguration
+	}
+	switch command {
+	case "run":
+		return p.serve(ctx)
+	case "help", "--help", "-help", "-h":
+		fmt.Fprint(p.stdout, usage)
+		if err := connector.ConfigUsage(p.stdout); err != nil {
+			return exitFailed
+		}
+		return exitDrained
+	case "version", "--version":
+		fmt.Fprint(p.stdout, version())
+		return exitDrained
+	}
+	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, version or help\n", command)
+	return exitConfiguration
+}
+
+// serve runs the connector until it is told to stop.
+func (p process) serve(ctx context.Context) int {
+	cfg, warnings, err := connector.LoadEnvironment()
+	if err != nil {
+		p.explain(err, warnings)
+		return exitConfiguration
+	}
+	log := newLogger(p.stderr, cfg)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	limitMemory(log, cfg, os.DirFS("/"))
+
+	ctx, stop := p.untilSignal(ctx, log)
+	defer stop()
+	log.Info("starting", "version", build().version, "revision", build().revision)
+	if err := p.start(ctx, cfg, log); err != nil {
+		log.Error("stopped", "error", err)
+		return exitFailed
+	}
+	log.Info("stopped: all that was read has been delivered and committed")
+	return exitDrained
+}
+
+// explain prints what is wrong with the environment, a line each. It is for whoever starts the
+// process and comes before any logger: how to log is part of what may be wrong.
+func (p process) explain(err error, warnings []string) {
+	fmt.Fprintf(p.stderr, "kafka-firehose: the configuration can't be used:\n%v\n", err)
+	for _, w := range warnings {
+		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+	}
+	fmt.Fprintln(p.stderr, "kafka-firehose --help prints all variables.")
+}

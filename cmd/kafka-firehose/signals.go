@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"syscall"
+)
+
+// untilSignal returns a context that ends at the first signal, which asks for a drain. The second one
+// is from somebody who doesn't want to wait for it: the process ends at once, and what was not
+// committed is delivered again by whoever reads next.
+//
+// stop ends the watch; a signal after that is too late to matter.
+func (p process) untilSignal(ctx context.Context, log *slog.Logger) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-p.signals:
+			log.Info("stopping: draining; a second signal ends the process at once", "signal", s.String())
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case s := <-p.signals:
+			log.Error("ended by a second signal, before the drain was complete", "signal", s.String())
+			p.exit(exitSignal + number(s))
+		case <-done:
+		}
+	}()
+	return ctx, func() { close(done); cancel() }
+}
+
+func number(s os.Signal) int {
+	if n, ok := s.(syscall.Signal); ok {
+		return int(n)
+	}
+	return 0
+}

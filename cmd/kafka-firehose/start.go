@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/metrics"
+)
+
+// start runs the connector until ctx ends and it is drained. Metrics and probes
+// are there from the first moment to the last, so that a process that waits for
+// its stream, or drains, can be told from one that hangs.
+func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", cfg.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("HTTP_ADDR holds %q: %w", cfg.HTTPAddr, err)
+	}
+	registry := metrics.NewRegistry(build().version)
+	var c atomic.Pointer[connector.Connector]
+	live := func() error {
+		if c := c.Load(); c != nil {
+			return c.Live()
+		}
+		return nil
+	}
+	ready := func() error {
+		if c := c.Load(); c != nil {
+			return c.Ready()
+		}
+		return errors.New("starting")
+	}
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	var server sync.WaitGroup
+	server.Go(func() {
+		if err := metrics.Serve(serving, listener, metrics.Handler(registry, live, ready)); err != nil {
+			log.Error("metrics and probes are gone", "error", err)
+		}
+	})
+	defer server.Wait()
+	defer stopServing()
+	log.Info("serving metrics and probes", "addr", listener.Addr().String())
+
+	bridge, err := connector.New(ctx, cfg, connector.Options{Log: log, Metrics: metrics.New(registry)})
+	if err != nil {
+		return err
+	}
+	c.Store(bridge)
+	return bridge.Run(ctx)
+}

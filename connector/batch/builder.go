@@ -1,0 +1,188 @@
+// Package batch packs converted records into batches that Firehose takes. A
+// [Builder] has no goroutine, lock or clock of its own: the loop that owns it
+// passes the time in.
+package batch
+
+import (
+	"time"
+
+	"kafka-firehose/connector/offset"
+)
+
+// Limits say when a batch is full. Bytes are raw bytes, as Firehose counts
+// them: before base64, delimiters included.
+type Limits struct {
+	Records int           // most Firehose records in a batch, at most 500
+	Bytes   int           // most bytes in a batch, at most 4,194,304
+	Linger  time.Duration // the longest a record waits for its batch to fill
+}
+
+// Aggregation packs several values into one Firehose record.
+type Aggregation struct {
+	Values int // most values in a record; 1 is no aggregation, 500 what Firehose's de-aggregation takes
+	Bytes  int // most bytes in a record, at most 1,024,000
+}
+
+// Builder fills one batch at a time. Values are staged first and added when
+// they are known to fit: append one to Buffer, then call Add.
+type Builder struct {
+	limits Limits
+	pack   Aggregation
+	number uint64 // of the open batch, for offset.Lease.Cover
+	open   *Batch
+	due    time.Time
+	run    run
+	spare  []byte // the buffer of the next batch, empty
+	last   int    // bytes in the batch sealed last: about what the next will need
+}
+
+// run is what was added of one lease and is not covered by a span yet, so that
+// the lease is locked once a run and not once a record.
+type run struct {
+	lease  *offset.Lease
+	next   offset.Mark
+	values int
+	polled time.Time
+	span   int32 // its place in the batch's runs
+}
+
+// NewBuilder returns an empty Builder. A lease may be given to one Builder only:
+// batches are told apart by a number that counts from 1 in each.
+func NewBuilder(l Limits, a Aggregation) *Builder {
+	return &Builder{limits: l, pack: a}
+}
+
+// SetLimits changes the limits for what is added from now on.
+func (b *Builder) SetLimits(l Limits) { b.limits = l }
+
+// Buffer is where the next value is appended. What is appended becomes part of
+// a batch with Add; without it, it is forgotten.
+func (b *Builder) Buffer() []byte {
+	if b.open != nil {
+		return b.open.buf
+	}
+	if b.spare == nil {
+		b.spare = make([]byte, 0, b.last)
+	}
+	return b.spare
+}
+
+// Add takes buf, which is Buffer with one value appended, as the value of the
+// record that next has passed. When the value does not fit in the open batch,
+// that one is sealed and returned, and the value starts the next one. A batch
+// that is full to the last record is returned at once.
+func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, buf []byte) (full *Batch) {
+	size := len(buf)
+	if b.open != nil {
+		size -= len(b.open.buf)
+	}
+	joins := b.joins(size)
+	if b.open != nil && (b.open.bytes+size > b.limits.Bytes || !joins && len(b.open.records) >= b.limits.Records) {
+		value := buf[len(b.open.buf):]
+		full = b.Seal()
+		buf = append(b.Buffer(), value...)
+		joins = false
+	}
+	if b.open == nil {
+		b.open, b.spare = &Batch{work: &work{}}, nil
+		b.number++
+		b.due = now.Add(b.limits.Linger)
+	}
+	b.place(lease, next, polled)
+	o := b.open
+	if joins {
+		r := &o.records[len(o.records)-1]
+		r.to, r.last = int32(len(buf)), b.run.span
+		r.values++
+	} else {
+		o.records = append(o.records, record{from: int32(len(buf) - size), to: int32(len(buf)), first: b.run.span, last: b.run.span, values: 1, offset: next.Offset - 1})
+	}
+	o.buf, o.bytes = buf, o.bytes+size
+	if full == nil && b.full() {
+		full = b.Seal()
+	}
+	return full
+}
+
+// joins reports whether a value of size bytes may go into the last record.
+func (b *Builder) joins(size int) bool {
+	if b.open == nil || len(b.open.records) == 0 || b.pack.Values <= 1 {
+		return false
+	}
+	r := &b.open.records[len(b.open.records)-1]
+	return int(r.values) < b.pack.Values && int(r.to-r.from)+size <= b.pack.Bytes
+}
+
+// full reports whether nothing more can be added, whatever its size.
+func (b *Builder) full() bool {
+	if b.open.bytes >= b.limits.Bytes {
+		return true
+	}
+	return len(b.open.records) >= b.limits.Records && !b.joins(1)
+}
+
+// place makes the run of lease the one that is being added to.
+func (b *Builder) place(lease *offset.Lease, next offset.Mark, polled time.Time) {
+	if b.run.lease != lease {
+		b.cover()
+		b.run = run{lease: lease, polled: polled, span: int32(len(b.open.work.runs))}
+		b.open.work.runs = append(b.open.work.runs, nil)
+	}
+	b.run.next = next
+	b.run.values++
+}
+
+// Flush covers what was added since the last Flush with its span. Call it at
+// the end of each run of one partition, before anything of that partition is
+// skipped, and before the lease's state is looked at.
+func (b *Builder) Flush() {
+	b.cover()
+	b.run = run{}
+}
+
+func (b *Builder) cover() {
+	if b.run.lease == nil {
+		return
+	}
+	span, _ := b.run.lease.Cover(b.number, b.run.next, b.run.values, b.run.polled)
+	b.open.work.runs[b.run.span] = span
+}
+
+// Due is when the open batch must be sealed; ok is false without one.
+func (b *Builder) Due() (at time.Time, ok bool) { return b.due, b.open != nil }
+
+// Held is the memory that the open batch keeps alive, in bytes.
+func (b *Builder) Held() int64 {
+	if b.open == nil {
+		return 0
+	}
+	return int64(cap(b.open.buf) + overhead)
+}
+
+// Holds reports whether the open batch has a record of a lease for which match
+// is true.
+func (b *Builder) Holds(match func(*offset.Lease) bool) bool {
+	if b.open == nil {
+		return false
+	}
+	b.Flush()
+	for _, s := range b.open.work.runs {
+		if match(s.Lease()) {
+			return true
+		}
+	}
+	return false
+}
+
+// Seal returns the open batch, nil without one, and starts afresh.
+func (b *Builder) Seal() *Batch {
+	if b.open == nil {
+		return nil
+	}
+	b.Flush()
+	full := b.open
+	full.work.held.Store(int64(cap(full.buf) + overhead))
+	full.work.left.Store(int64(len(full.records)))
+	b.open, b.last = nil, len(full.buf)
+	return full
+}

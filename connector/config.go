@@ -1,0 +1,130 @@
+package connector
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+)
+
+// Config is everything that can be set. Its fields, in their order, are the table of the
+// documentation; each stage has its own part.
+type Config struct {
+	Kafka    kafka.Config
+	Firehose firehose.Config
+	Record   convert.Config
+
+	// BadRecordPolicy says what happens to a record that can't be delivered, because it is oversized
+	// or can't be decoded: "stop" (the default: the process ends with an error and the commit stays
+	// before the record) or "skip" (it is counted and left out).
+	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop, or skip and count them. (dead-letter is not supported yet.)"`
+	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: what the client
+	// has fetched, queues, open batches, requests on their way and their encoded bodies. The process
+	// takes about 48 MiB beside it. The size of fetches follows from it.
+	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes about 48 MiB beside it."`
+	// HTTPAddr is where metrics and probes are served, as host:port; without a host, on all addresses.
+	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves /metrics, /livez and /readyz."`
+	// LogLevel is the least severe level that is logged.
+	LogLevel slog.Level `envconfig:"LOG_LEVEL" default:"info" want:"debug, info, warn or error" desc:"debug, info, warn or error."`
+	// LogFormat is "json" (the default) or "text".
+	LogFormat string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text."`
+	// ShutdownTimeout is how long a stop may take: drain, last commit and leaving the group. The last
+	// two keep commitReserve of it. It has to be shorter than the time after which the process is
+	// killed, which is 30 s in Kubernetes unless set.
+	ShutdownTimeout time.Duration `envconfig:"SHUTDOWN_TIMEOUT" default:"25s" desc:"Drain, last commit and leaving the group together; 3 s are kept for the last two. Shorter than the time after which the process is killed (30 s in Kubernetes)."`
+}
+
+// commitReserve is the end of ShutdownTimeout that a drain leaves to the last commit and to leaving
+// the group: without that commit everything delivered since the one before is delivered again.
+const commitReserve = 3 * time.Second
+
+const (
+	// minBuffered is the least memory that one stream can work in: a batch on its way (4 MiB) with
+	// its encoded body (4/3 of that), the batch that fills meanwhile, and a fetch of 1 to 2 MiB.
+	minBuffered = 16 * env.MiB
+	// minPerStream is what each further stream adds: a batch with its encoded body.
+	minPerStream = 10 * env.MiB
+)
+
+// DefaultConfig returns the defaults of the table, whatever the environment holds. What has no
+// default (brokers, topics, group, stream) is left for the caller.
+func DefaultConfig() Config {
+	var c Config
+	env.Defaults(&c)
+	return c
+}
+
+// Validate returns all faults of c and its parts, each naming its variable.
+func (c Config) Validate() error {
+	var check env.Check
+	check.Join(c.Kafka.Validate())
+	check.Join(c.Firehose.Validate())
+	check.Join(c.Record.Validate())
+	c.routes(&check)
+	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "skip"}, "dead-letter")
+	c.buffered(&check)
+	check.Add(address("HTTP_ADDR", c.HTTPAddr))
+	check.OneOf("LOG_FORMAT", c.LogFormat, []string{"json", "text"})
+	if c.ShutdownTimeout <= commitReserve {
+		check.Add(env.Holds("SHUTDOWN_TIMEOUT", c.ShutdownTimeout, fmt.Sprintf(
+			"want more than the %s that are kept for the last commit and for leaving the group", commitReserve)))
+	}
+	return check.Err()
+}
+
+// routes checks where topics and streams meet: a topic that is named needs a stream before anything
+// is read, whereas one that a pattern finds later is left out.
+func (c Config) routes(check *env.Check) {
+	const routes, stream, topics = "FIREHOSE_ROUTES", "FIREHOSE_STREAM", "KAFKA_TOPICS"
+	for i, r := range c.Firehose.Routes {
+		if r.Pattern == nil && !kafka.LegalTopic(r.Topic) {
+			check.Add(env.Holds(routes, r, fmt.Sprintf("entry %d: no topic can have this name", i+1)))
+		}
+	}
+	if len(c.Firehose.Routes) == 0 {
+		return // without a stream either, which is reported already
+	}
+	for _, topic := range c.Kafka.Topics {
+		if _, ok := c.Firehose.StreamFor(topic); !ok && kafka.LegalTopic(topic) {
+			check.Add(env.Holds(routes, c.Firehose.Routes, fmt.Sprintf(
+				"topic %s of %s has no stream; want %s=stream, or a %s for the rest", topic, topics, topic, stream)).With(stream, topics))
+		}
+	}
+}
+
+func (c Config) buffered(check *env.Check) {
+	further := max(len(c.Firehose.Streams())-1, 0)
+	least := minBuffered + env.Bytes(further)*minPerStream
+	if c.MaxBufferedBytes < least {
+		check.Add(env.Holds("MAX_BUFFERED_BYTES", c.MaxBufferedBytes, fmt.Sprintf(
+			"want %s or more: %s, and %s for each stream after the first", least, minBuffered, minPerStream)).
+			With("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
+	}
+}
+
+func address(name, addr string) *env.Fault {
+	host, port, err := net.SplitHostPort(addr)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(host, "/ \t\r\n") {
+		return env.Holds(name, addr, "want host:port, or :port for all addresses")
+	}
+	return nil
+}
+
+// hints are the warnings about settings that are fine one by one and can't have been meant together.
+func (c Config) hints() []string {
+	var hints []string
+	for _, r := range c.Firehose.Routes {
+		if r.Pattern == nil && len(c.Kafka.Topics) > 0 && !slices.Contains(c.Kafka.Topics, r.Topic) {
+			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but KAFKA_TOPICS doesn't name it", r.Topic, r.Stream))
+		}
+	}
+	return hints
+}

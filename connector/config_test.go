@@ -1,0 +1,141 @@
+package connector_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+)
+
+// configForValidate is a Config with which nothing is wrong.
+func configForValidate() connector.Config {
+	c := connector.DefaultConfig()
+	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.GroupID = []string{"a:9092"}, []string{"orders"}, "bridge"
+	c.Firehose.Stream = "stream"
+	return c
+}
+
+func TestDefaultConfig(t *testing.T) {
+	t.Setenv("MAX_BUFFERED_BYTES", "1GiB") // is not read
+	c := connector.DefaultConfig()
+	want := c
+	want.BadRecordPolicy, want.MaxBufferedBytes, want.HTTPAddr = "stop", 256<<20, ":8080"
+	want.LogLevel, want.LogFormat, want.ShutdownTimeout = slog.LevelInfo, "json", 25*time.Second
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+	if c.Kafka.ClientID != "kafka-firehose" || c.Firehose.MaxInFlight != 16 || c.Record.Delimiter != "\n" {
+		t.Errorf("the parts have no defaults: %+v", c)
+	}
+	if err := configForValidate().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// decodeRoutes decodes routes or fails the test.
+func decodeRoutes(t *testing.T, s string) firehose.Routes {
+	t.Helper()
+	var rs firehose.Routes
+	if err := rs.Decode(s); err != nil {
+		t.Fatal(err)
+	}
+	return rs
+}
+
+func TestConfigValidate(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*connector.Config)
+		want   string // empty if that is allowed
+	}{
+		{"a part is asked: kafka", func(c *connector.Config) { c.Kafka.GroupID = "" }, "KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses"},
+		{"a part is asked: firehose", func(c *connector.Config) { c.Firehose.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
+		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw`},
+		{"a topic without a stream", func(c *connector.Config) {
+			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b", "c"}, "", decodeRoutes(t, "a=s")
+		}, `FIREHOSE_ROUTES holds "a=s": topic b of KAFKA_TOPICS has no stream; want b=stream, or a FIREHOSE_STREAM for the rest` + "\n" +
+			`FIREHOSE_ROUTES holds "a=s": topic c of KAFKA_TOPICS has no stream; want c=stream, or a FIREHOSE_STREAM for the rest`},
+		{"a fallback", func(c *connector.Config) {
+			c.Kafka.Topics, c.Firehose.Routes = []string{"a", "b"}, decodeRoutes(t, "a=s")
+		}, ""},
+		{"routes for all", func(c *connector.Config) {
+			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b1"}, "", decodeRoutes(t, "a=s,/b./=t")
+		}, ""},
+		{"a pattern without a route for all", func(c *connector.Config) {
+			c.Kafka.Topics, c.Kafka.TopicPattern, c.Firehose.Stream, c.Firehose.Routes = nil, ".*", "", decodeRoutes(t, "a=s")
+		}, ""},
+		{"a route for no topic", func(c *connector.Config) { c.Firehose.Routes = decodeRoutes(t, "a b=s") }, `FIREHOSE_ROUTES holds "a b=s": entry 1: no topic can have this name`},
+		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop or skip`},
+		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`},
+		{"skip", func(c *connector.Config) { c.BadRecordPolicy = "skip" }, ""},
+		{"little memory", func(c *connector.Config) { c.MaxBufferedBytes = 16 << 20 }, ""},
+		{"too little memory", func(c *connector.Config) { c.MaxBufferedBytes = 16<<20 - 1 }, `MAX_BUFFERED_BYTES holds "16777215": want 16MiB or more: 16MiB, and 10MiB for each stream after the first`},
+		{"too little memory for three", func(c *connector.Config) {
+			c.MaxBufferedBytes, c.Firehose.Routes = 35<<20, decodeRoutes(t, "a=s,b=t")
+		}, `MAX_BUFFERED_BYTES holds "35MiB": want 36MiB or more: 16MiB, and 10MiB for each stream after the first`},
+		{"an address", func(c *connector.Config) { c.HTTPAddr = "[::1]:0" }, ""},
+		{"a port alone", func(c *connector.Config) { c.HTTPAddr = "8080" }, `HTTP_ADDR holds "8080": want host:port, or :port for all addresses`},
+		{"a port by name", func(c *connector.Config) { c.HTTPAddr = ":http" }, `HTTP_ADDR holds ":http": want host:port, or :port for all addresses`},
+		{"a URL", func(c *connector.Config) { c.HTTPAddr = "http://a:80" }, `HTTP_ADDR holds "http://a:80": want host:port, or :port for all addresses`},
+		{"a port too large", func(c *connector.Config) { c.HTTPAddr = ":65536" }, `HTTP_ADDR holds ":65536": want host:port, or :port for all addresses`},
+		{"a log format", func(c *connector.Config) { c.LogFormat = "logfmt" }, `LOG_FORMAT holds "logfmt": want json or text`},
+		{"no time to drain", func(c *connector.Config) { c.ShutdownTimeout = 3 * time.Second }, `SHUTDOWN_TIMEOUT holds "3s": want more than the 3s that are kept for the last commit and for leaving the group`},
+		{"a little time to drain", func(c *connector.Config) { c.ShutdownTimeout = 3*time.Second + 1 }, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := configForValidate()
+			test.change(&c)
+			got := ""
+			if err := c.Validate(); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Validate writes the names of variables out, the table has them from the tags: they are the same.
+func TestFaultsNameVariablesOfTheTable(t *testing.T) {
+	known := map[string]bool{}
+	for _, v := range env.Variables(new(connector.Config)) {
+		if known[v.Name] {
+			t.Errorf("%s is there twice", v.Name)
+		}
+		known[v.Name] = true
+		if v.Desc == "" || !strings.HasSuffix(strings.TrimSuffix(v.Desc, ")"), ".") || (v.Default == "") == (v.Unset == "") {
+			t.Errorf("%+v: want a sentence, and either a default or what unset means", v)
+		}
+	}
+	worst := connector.Config{ShutdownTimeout: -1, HTTPAddr: "x"}
+	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
+	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
+	worst.Record.Aggregate = true
+	named := map[string]bool{}
+	for _, f := range env.Faults(worst.Validate()) {
+		named[f.Variable] = true
+		for _, name := range append(f.Others, f.Variable) {
+			if !known[name] {
+				t.Errorf("%v names %q, which is no variable", f, name)
+			}
+		}
+	}
+	// What can't be wrong here: a switch, a level that has its type, and what is fine as it is.
+	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
+		named[name] = true
+	}
+	for name := range known {
+		if !named[name] {
+			t.Errorf("nothing is wrong with %s", name)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/metrics"
+)
+
+// Connector is one running bridge: one member of the group, one lane for each
+// stream.
+type Connector struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics.Set
+	source  *kafka.Source
+	lanes   map[string]*lane // by stream
+	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
+	room    *room
+	fail    context.CancelCauseFunc // ends polling with an error
+	phase   phase
+}
+
+// Options are what a Connector needs beside its configuration.
+type Options struct {
+	Log     *slog.Logger
+	Metrics *metrics.Set
+	// Kafka and Firehose change the clients: a dialer, an endpoint, in tests.
+	Kafka    []kgo.Opt
+	Firehose []func(*awsfirehose.Options)
+}
+
+// ErrUndelivered says that a stop ran out of time.
+type ErrUndelivered struct {
+	Records int64 // polled, perhaps accepted, and not committed
+}
+
+func (e *ErrUndelivered) Error() string {
+	return fmt.Sprintf("the drain ran out of time: %d records will be delivered again", e.Records)
+}
+
+// New makes the clients and, unless FIREHOSE_STARTUP_CHECK is off, asks whether
+// the streams can be written to. Its error names the stream.
+func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}}
+	client, err := firehose.NewClient(ctx, cfg.Firehose, o.Firehose...)
+	if err != nil {
+		return nil, err
+	}
+	streams := cfg.Firehose.Streams()
+	// A quarter is for what the Kafka client has fetched; see connector/kafka.
+	c.share = int64(cfg.MaxBufferedBytes) * 3 / 4 / int64(len(streams))
+	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
+	for _, name := range streams {
+		if cfg.Firehose.StartupCheck {
+			if err := firehose.Check(ctx, client, name, string(cfg.Record.Delimiter), o.Log); err != nil {
+				return nil, err
+			}
+		}
+		l := c.newLane(client, name)
+		c.lanes[name] = l
+		c.room.state[l] = &roomState{}
+	}
+	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
+		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Client: o.Kafka,
+		Routed: func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
+	return c, nil
+}
+
+func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
+	l := &lane{
+		convert: convert.New(c.cfg.Record),
+		policy:  c.cfg.BadRecordPolicy,
+		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
+		metrics: c.metrics.Pipeline,
+		log:     c.log.With("stream", stream),
+		wake:    make(chan struct{}, 1),
+		asks:    make(chan ask),
+		ending:  make(chan struct{}),
+		ended:   make(chan struct{}),
+		sealed:  make(chan *batch.Batch),
+		share:   c.share,
+		freed:   c.room.tell,
+	}
+	pack := batch.Aggregation{Values: 1}
+	if c.cfg.Record.Aggregate {
+		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes)}
+	}
+	l.builder = batch.NewBuilder(l.limits, pack)
+	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose,
+		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.OnRefused(l.refused))
+	return l
+}
+
+// Run moves records until ctx ends or something can't go on, and then drains: it
+// stops polling, sends what it has begun, waits for the answers, commits and
+// leaves the group, within SHUTDOWN_TIMEOUT. It is nil after a clean drain that
+// ctx asked for.
+func (c *Connector) Run(ctx context.Context) error {
+	soft, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	c.fail = fail
+	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+
+	var lanes, upkeep sync.WaitGroup
+	for _, l := range c.lanes {
+		lanes.Go(func() {
+			if err := l.fill(hard); err != nil {
+				fail(err)
+			}
+		})
+		lanes.Go(func() { l.dispatch(hard, fail) })
+	}
+	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCommitting()
+	upkeep.Go(func() { c.source.Run(committing) })
+	upkeep.Go(func() {
+		select {
+		case <-c.source.Failed():
+			fail(c.source.Err())
+		case <-soft.Done():
+		}
+	})
+	c.phase.set(running)
+	c.poll(soft)
+
+	c.phase.set(draining)
+	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout)
+	begin := time.Now()
+	timeout := time.AfterFunc(c.cfg.ShutdownTimeout-commitReserve, cut)
+	defer timeout.Stop()
+	for _, l := range c.lanes {
+		close(l.ending)
+	}
+	lanes.Wait()
+	stopCommitting()
+	upkeep.Wait()
+	err := c.leave(ctx, begin)
+	if cause := context.Cause(soft); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// poll hands records to the lanes until ctx ends.
+func (c *Connector) poll(ctx context.Context) {
+	for {
+		n := c.room.wait(ctx)
+		if n == 0 {
+			return
+		}
+		polling, cancel := ctx, context.CancelFunc(func() {})
+		if c.room.anyPaused() {
+			polling, cancel = context.WithTimeout(ctx, fullFor)
+		}
+		err := c.source.Poll(polling, n)
+		cancel()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+// leave commits what was accepted and leaves the group, in the time that the
+// drain has kept for it.
+func (c *Connector) leave(ctx context.Context, begin time.Time) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitReserve)
+	defer cancel()
+	err := c.source.Commit(ctx)
+	if again := c.source.Begun(); again > 0 {
+		err = errors.Join(&ErrUndelivered{Records: again}, err)
+	}
+	err = errors.Join(err, c.source.Close(ctx))
+	if err == nil {
+		c.log.Info("drained: everything that was sent is committed", "took", time.Since(begin).Round(time.Millisecond))
+	}
+	return err
+}
+
+// Take implements kafka.Handler.
+func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, polled time.Time) {
+	if l := c.lanes[c.streamOf(lease.Topic)]; l != nil {
+		l.put(chunk{lease, records, polled})
+	}
+}
+
+// Release implements kafka.Handler. A lane whose stream accepts nothing now is
+// not worth waiting for.
+func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
+	going := make(map[*offset.Lease]bool, len(leases))
+	for _, l := range leases {
+		going[l] = true
+	}
+	for _, l := range c.lanes {
+		_ = l.ask(context.Background(), func(lease *offset.Lease) bool { return going[lease] })
+	}
+	for _, lease := range leases {
+		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && accepting(l.stream.State()) {
+			wait = append(wait, lease)
+		}
+	}
+	return wait
+}
+
+func (c *Connector) streamOf(topic string) string {
+	stream, _ := c.cfg.Firehose.StreamFor(topic)
+	return stream
+}

@@ -1,0 +1,50 @@
+package convert
+
+import "kafka-firehose/connector/env"
+
+// What Firehose takes as one record, and how many values its de-aggregation finds in one.
+// https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
+const (
+	maxRecordBytes      env.Bytes = 1_024_000 // 1,000 KiB, of data before base64
+	maxAggregateRecords           = 500
+)
+
+// Config says what becomes of a Kafka record on its way to Firehose.
+type Config struct {
+	// Format is what is sent of a record: "raw", the bytes of its value as they are. The other formats
+	// of the documentation are refused by this version.
+	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. (json, avro, protobuf and json-schema are not supported yet.)"`
+	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
+	// in the files that Firehose writes. A newline by default; it counts in all sizes.
+	Delimiter Delimiter `envconfig:"RECORD_DELIMITER" default:"\\n" desc:"Appended to each value that doesn't end in it. none for nothing; \\n \\r \\t \\0 \\xHH \\\\ and a real newline work."`
+	// Aggregate packs many delimited values into one Firehose record, which is cheaper for small
+	// values: Firehose bills each record in steps of 5 KiB. It needs a delimiter, and de-aggregation
+	// on the stream if that partitions dynamically.
+	Aggregate bool `envconfig:"RECORD_AGGREGATE" default:"false" desc:"Pack many delimited values into one Firehose record; needs a delimiter."`
+	// AggregateMaxBytes is the size at which such a record is full, delimiters included. No effect
+	// without Aggregate.
+	AggregateMaxBytes env.Bytes `envconfig:"RECORD_AGGREGATE_MAX_BYTES" default:"1024000" desc:"Most bytes in such a record; never above Firehose's 1024000."`
+	// AggregateMaxRecords is how many values such a record holds at most. No effect without Aggregate.
+	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart."`
+	// Tombstones says what to do with a record whose value is null: "skip" (the default; it is counted
+	// and its offset committed) or "bad", which leaves it to BAD_RECORD_POLICY.
+	Tombstones string `envconfig:"RECORD_TOMBSTONES" default:"skip" desc:"Records with a null value: skip, or bad, which leaves them to BAD_RECORD_POLICY. (envelope is not supported yet.)"`
+}
+
+// Validate returns all faults of c, each naming its variable.
+func (c Config) Validate() error {
+	const delimiter, aggregate = "RECORD_DELIMITER", "RECORD_AGGREGATE"
+	var check env.Check
+	check.OneOf("RECORD_FORMAT", c.Format, []string{"raw"}, "json", "envelope", "avro", "protobuf", "json-schema")
+	if len(c.Delimiter) > maxDelimiter {
+		check.Add(env.Holds(delimiter, c.Delimiter, errLongDelimiter.Error()))
+	}
+	if c.Aggregate && c.Delimiter == "" {
+		check.Add(env.Holds(aggregate, c.Aggregate,
+			delimiter+" is none, and values without a delimiter can't be told apart again; want false, or a delimiter").With(delimiter))
+	}
+	env.Range(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, maxRecordBytes)
+	env.Range(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, maxAggregateRecords)
+	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "bad"}, "envelope")
+	return check.Err()
+}

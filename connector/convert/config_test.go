@@ -1,0 +1,65 @@
+package convert
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kafka-firehose/connector/env"
+)
+
+func configForValidate() Config {
+	var c Config
+	env.Defaults(&c)
+	return c
+}
+
+func TestConfigDefaults(t *testing.T) {
+	want := Config{Format: "raw", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Tombstones: "skip"}
+	if diff := cmp.Diff(want, configForValidate()); diff != "" {
+		t.Error(diff)
+	}
+	if err := configForValidate().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	const later = "not supported yet by this version; "
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   string // empty if that is allowed
+	}{
+		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw`},
+		{"json", func(c *Config) { c.Format = "json" }, `RECORD_FORMAT holds "json": ` + later + "want raw"},
+		{"avro", func(c *Config) { c.Format = "avro" }, `RECORD_FORMAT holds "avro": ` + later + "want raw"},
+		{"protobuf", func(c *Config) { c.Format = "protobuf" }, `RECORD_FORMAT holds "protobuf": ` + later + "want raw"},
+		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw"},
+		{"aggregate", func(c *Config) { c.Aggregate = true }, ""},
+		{"no delimiter", func(c *Config) { c.Delimiter = "" }, ""},
+		{"aggregate without delimiter", func(c *Config) { c.Aggregate, c.Delimiter = true, "" },
+			`RECORD_AGGREGATE holds "true": RECORD_DELIMITER is none, and values without a delimiter can't be told apart again; want false, or a delimiter`},
+		{"long delimiter", func(c *Config) { c.Delimiter = "12345678901234567" }, `RECORD_DELIMITER holds "12345678901234567": want 16 bytes or fewer`},
+		{"aggregate of nothing", func(c *Config) { c.AggregateMaxBytes = 0 }, `RECORD_AGGREGATE_MAX_BYTES holds "0": want 1 to 1000KiB`},
+		{"aggregate too large", func(c *Config) { c.AggregateMaxBytes = 1_024_001 }, `RECORD_AGGREGATE_MAX_BYTES holds "1024001": want 1 to 1000KiB`},
+		{"no values", func(c *Config) { c.AggregateMaxRecords = 0 }, `RECORD_AGGREGATE_MAX_RECORDS holds "0": want 1 to 500`},
+		{"too many values", func(c *Config) { c.AggregateMaxRecords = 501 }, `RECORD_AGGREGATE_MAX_RECORDS holds "501": want 1 to 500`},
+		{"bad tombstones", func(c *Config) { c.Tombstones = "bad" }, ""},
+		{"tombstones in an envelope", func(c *Config) { c.Tombstones = "envelope" }, `RECORD_TOMBSTONES holds "envelope": ` + later + "want skip or bad"},
+		{"other tombstones", func(c *Config) { c.Tombstones = "" }, `RECORD_TOMBSTONES holds "": want skip or bad`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := configForValidate()
+			test.change(&c)
+			got := ""
+			if err := c.Validate(); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,67 @@
+package convert
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// MaxRecordBytes is the most data that Firehose takes in one record: 1,000 KiB
+// before base64, delimiter included.
+// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
+const MaxRecordBytes = int(maxRecordBytes)
+
+// Reason is why a record is not delivered.
+type Reason string
+
+// The reasons, which are also the values of the label reason in the metrics.
+const (
+	Tombstone Reason = "tombstone" // a null value
+	TooLarge  Reason = "too_large" // above MaxRecordBytes
+)
+
+// Reject says that a record can't be delivered as it is. It carries no payload.
+type Reject struct {
+	Reason Reason
+	Size   int  // bytes that Firehose would have counted
+	Skip   bool // the configuration says to leave such records out, not to treat them as bad
+}
+
+func (r *Reject) Error() string {
+	if r.Reason == Tombstone {
+		return "the value is null"
+	}
+	return fmt.Sprintf("the value has %d bytes with its delimiter, Firehose takes at most %d", r.Size, MaxRecordBytes)
+}
+
+// Converter turns Kafka records into bytes for Firehose. It has no state and is
+// safe for concurrent use.
+type Converter struct {
+	delimiter []byte
+	tombstone Reject
+}
+
+// New returns the Converter that cfg describes; cfg has been validated.
+func New(cfg Config) *Converter {
+	return &Converter{
+		delimiter: []byte(cfg.Delimiter),
+		tombstone: Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"},
+	}
+}
+
+// Append appends what Firehose is to store of r, delimiter included, to dst. The
+// error, if any, is a *Reject, and dst is as it was.
+func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
+	if r.Value == nil {
+		return dst, &c.tombstone
+	}
+	delimiter := c.delimiter
+	if len(delimiter) > 0 && bytes.HasSuffix(r.Value, delimiter) {
+		delimiter = nil
+	}
+	if size := len(r.Value) + len(delimiter); size > MaxRecordBytes {
+		return dst, &Reject{Reason: TooLarge, Size: size}
+	}
+	return append(append(dst, r.Value...), delimiter...), nil
+}

@@ -1,0 +1,33 @@
+// Package connector moves records from Kafka topics to Amazon Data Firehose
+// delivery streams, at least once.
+//
+//	kafka ──poll──> convert ──append──> batch ──full or due──> firehose ──accepted──> offset ──commit──> kafka
+//
+// One goroutine polls. It registers what it got with the leases of the
+// partitions (package offset) and puts it into the queue of the stream that the
+// topic is routed to; it never waits for anything behind that.
+//
+// Each stream has a lane. The lane converts the records (package convert), packs
+// them into batches (package batch) and hands a batch to the stream (package
+// firehose) when it is full, when its first record has lingered long enough, or
+// when a partition in it is about to go. The stream retries by index, paces
+// itself and breaks the circuit; when the last record of a batch is accepted,
+// the spans of the batch settle, and the marks of the leases move.
+//
+// The source (package kafka) commits the marks every interval, at every revoke
+// and at the end. That is the only way an offset gets to Kafka.
+//
+// # Memory
+//
+// MAX_BUFFERED_BYTES bounds it. A quarter is for what the Kafka client has
+// fetched; the rest is shared by the lanes. The poller polls only while every
+// lane has room, so a stream that is slow, throttled or down makes lag grow and
+// nothing else. Beside others that take records, its topics are paused.
+//
+// # How it stops
+//
+// Every way to stop is a drain: no more polls; what is queued is given up; open
+// batches are sealed and sent; the last commit; leaving the group. A signal asks
+// for one, and so does a record that must not be skipped. kill -9 at any moment
+// delivers some records again and loses none.
+package connector

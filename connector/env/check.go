@@ -1,0 +1,88 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Check collects the faults that a Validate method finds; its zero value is ready.
+type Check struct{ faults []error }
+
+// Add keeps a fault; nil is ignored.
+func (c *Check) Add(f *Fault) {
+	if f != nil {
+		c.faults = append(c.faults, f)
+	}
+}
+
+// Join keeps all faults of another Validate.
+func (c *Check) Join(err error) {
+	for _, f := range Faults(err) {
+		c.Add(f)
+	}
+}
+
+// Err returns all faults together, or nil.
+func (c *Check) Err() error { return errors.Join(c.faults...) }
+
+// Range wants v within [low, high].
+func Range[T int | Bytes | time.Duration](c *Check, name string, v, low, high T) {
+	if v < low || v > high {
+		c.Add(Holds(name, text(v), fmt.Sprintf("want %s to %s", text(low), text(high))))
+	}
+}
+
+// AtLeast wants v to be low or more.
+func AtLeast[T int | Bytes | time.Duration](c *Check, name string, v, low T) {
+	if v < low {
+		c.Add(Holds(name, text(v), fmt.Sprintf("want %s or more", text(low))))
+	}
+}
+
+// OneOf wants v to be one of the words. A word in later is one that the documentation
+// knows and this version doesn't: it gets an answer of its own.
+func (c *Check) OneOf(name, v string, words []string, later ...string) {
+	switch {
+	case slices.Contains(words, v):
+	case slices.Contains(later, v):
+		c.Add(Holds(name, v, "not supported yet by this version; want "+or(words)))
+	default:
+		c.Add(Holds(name, v, "want "+or(words)))
+	}
+}
+
+// Name wants v, if set, to be free of blanks around it and of control characters in it: both come
+// from a file or a template that nobody looked at, and make a name that nobody can see is another.
+func (c *Check) Name(name, v string) {
+	if v != strings.TrimSpace(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		c.Add(Holds(name, v, "want no blanks around it and no control characters in it"))
+	}
+}
+
+// or lists words as a sentence does.
+func or(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// text prints a limit the way one would write it: 30m, not 30m0s.
+func text(v any) string {
+	d, ok := v.(time.Duration)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -1,0 +1,92 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Fault is one thing that is wrong with one variable.
+type Fault struct {
+	// Variable is the name of the one to change; reports are sorted by it.
+	Variable string
+	// Others are the names of variables that the broken rule read as well. When one of them could
+	// not be parsed, the rule was applied to a value that nobody asked for.
+	Others []string
+
+	text string
+}
+
+// Holds returns the fault of a variable that is set to value; problem says what is wrong with that
+// or what is wanted instead.
+func Holds(name string, value any, problem string) *Fault {
+	return &Fault{Variable: name, text: fmt.Sprintf("%s holds %s: %s", name, Show(name, fmt.Sprint(value)), problem)}
+}
+
+// Missing returns the fault of a variable that has to be set and isn't.
+func Missing(name, want string) *Fault {
+	return &Fault{Variable: name, text: fmt.Sprintf("%s is not set: %s", name, want)}
+}
+
+// Unsupported returns the fault of a variable that a later version will read. It never shows what
+// the variable holds: user names, addresses with a password in them and keys all live among these.
+func Unsupported(name, what string) *Fault {
+	return &Fault{Variable: name, text: fmt.Sprintf("%s: %s is not supported yet by this version; unset it", name, what)}
+}
+
+// With adds the variables that the broken rule read besides the fault's own.
+func (f *Fault) With(others ...string) *Fault {
+	f.Others = append(f.Others, others...)
+	return f
+}
+
+// Error is one line and names the variable, what it holds and what it accepts.
+func (f *Fault) Error() string { return f.text }
+
+// Faults takes the errors that errors.Join put together apart again, however deep.
+// What is not a Fault is kept as one without a variable, so that nothing is lost on the way.
+func Faults(err error) []*Fault {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []*Fault
+		for _, e := range joined.Unwrap() {
+			all = append(all, Faults(e)...)
+		}
+		return all
+	}
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return []*Fault{f}
+	}
+	return []*Fault{{text: err.Error()}}
+}
+
+// shown is how many characters of a value a message repeats.
+const shown = 80
+
+// Show quotes value for a message: cut when long, hidden when the name says that it is a secret,
+// and without what stands before an @, where an address carries its user and password.
+func Show(name, value string) string {
+	if Secret(name) {
+		return "a secret"
+	}
+	if i := strings.LastIndexByte(value, '@'); i >= 0 {
+		value = "***" + value[i:]
+	}
+	if runes := []rune(value); len(runes) > shown {
+		return fmt.Sprintf("%q (cut, %d characters)", string(runes[:shown])+"…", len(runes))
+	}
+	return fmt.Sprintf("%q", value)
+}
+
+// Secret reports whether the name says that the variable holds a secret, or the file of one. It
+// rather hides too much: a name that only resembles one of ours can hold one too.
+func Secret(name string) bool {
+	words := strings.Split(strings.TrimSuffix(strings.ToUpper(name), "_FILE"), "_")
+	return slices.ContainsFunc(words, func(w string) bool {
+		return strings.Contains(w, "PASS") || strings.Contains(w, "SECRET") ||
+			strings.Contains(w, "TOKEN") || strings.Contains(w, "CREDENTIAL") || strings.Contains(w, "JAAS")
+	})
+}

@@ -1,0 +1,119 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Load fills cfg, a pointer to a struct, from its defaults and then from the environment. A variable
+// that is set but empty counts as unset. The error joins a Fault for each variable that could not be
+// read; its field keeps the default.
+//
+// envconfig stops at the first fault and takes an empty variable for a value. It is therefore asked
+// for one field at a time, in a struct made for it, and only for what there is to read.
+func Load(cfg any) error {
+	Defaults(cfg)
+	var check Check
+	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
+		if value := os.Getenv(f.name); value != "" {
+			check.Add(f.load(value))
+		}
+	}
+	return check.Err()
+}
+
+// Defaults fills cfg, a pointer to a struct, with the defaults of its tags and reads no variable.
+// It panics if a tag doesn't parse, which is a mistake in the program.
+func Defaults(cfg any) {
+	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
+		tag := reflect.StructTag("default:" + strconv.Quote(f.tag.Get("default")))
+		// The environment has no name with a = in it: with this prefix, envconfig finds only the tag.
+		value, err := process("=", f.value.Type(), tag)
+		if err != nil {
+			panic(fmt.Sprintf("default of %s: %v", f.name, err))
+		}
+		f.value.Set(value)
+	}
+}
+
+// field is one setting of a tree of structs.
+type field struct {
+	name  string // the variable
+	tag   reflect.StructTag
+	value reflect.Value
+}
+
+// fields lists the settings of s in their order, going down into structs that aren't one themselves.
+func fields(s reflect.Value) []field {
+	var all []field
+	for t, v := range s.Fields() {
+		switch name := t.Tag.Get("envconfig"); {
+		case name != "":
+			all = append(all, field{name, t.Tag, v})
+		case v.Kind() == reflect.Struct && t.IsExported():
+			all = append(all, fields(v)...)
+		}
+	}
+	return all
+}
+
+// process has envconfig fill one value of a type.
+func process(prefix string, t reflect.Type, tag reflect.StructTag) (reflect.Value, error) {
+	one := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Value", Type: t, Tag: tag}}))
+	err := envconfig.Process(prefix, one.Interface())
+	return one.Elem().Field(0), err
+}
+
+// load sets the field to what its variable holds.
+func (f field) load(held string) *Fault {
+	tag := reflect.StructTag("envconfig:" + strconv.Quote(f.name))
+	value, err := process("", f.value.Type(), tag)
+	if _, number := value.Interface().(int); err == nil && number && !decimal(held) {
+		err = strconv.ErrSyntax
+	}
+	if err != nil {
+		return Holds(f.name, held, f.want(err))
+	}
+	if list, ok := value.Interface().([]string); ok {
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i])
+		}
+	}
+	f.value.Set(value)
+	return nil
+}
+
+// decimal keeps out what strconv reads as another number than people do: 010 is 8 to it.
+func decimal(s string) bool {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return err == nil && strconv.FormatInt(n, 10) == s
+}
+
+// want says what the variable accepts: by its tag, by its type, or in the words of its decoder.
+func (f field) want(err error) string {
+	if want := f.tag.Get("want"); want != "" {
+		return "want " + want
+	}
+	switch f.value.Interface().(type) {
+	case time.Duration:
+		return "want a duration such as 500ms, 10s or 2m"
+	case bool:
+		return "want true or false"
+	case int:
+		return "want a whole number"
+	case slog.Level:
+		return "want debug, info, warn or error"
+	}
+	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
+		return parse.Err.Error()
+	}
+	return err.Error()
+}

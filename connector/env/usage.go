@@ -1,0 +1,55 @@
+package env
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+)
+
+// Variable is one line of the table.
+type Variable struct {
+	Name    string
+	Default string // empty when there is none
+	Unset   string // what an unset variable without a default means, for instance "required"
+	Desc    string
+}
+
+// Variables lists the settings of cfg, a pointer to a struct, in the order of the table.
+func Variables(cfg any) []Variable {
+	var all []Variable
+	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
+		all = append(all, Variable{f.name, f.tag.Get("default"), f.tag.Get("unset"), f.tag.Get("desc")})
+	}
+	return all
+}
+
+// Usage prints the table of cfg for a terminal.
+func Usage(w io.Writer, cfg any) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VARIABLE\tDEFAULT\tMEANING")
+	for _, v := range Variables(cfg) {
+		def := cmp.Or(v.Default, "("+v.Unset+")")
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, def, v.Desc)
+	}
+	return table.Flush()
+}
+
+// Markdown returns the table of cfg for a page of the documentation.
+func Markdown(cfg any) string {
+	// A bar would end the cell, even in code; a backslash in text would take the next character along.
+	code := strings.NewReplacer("|", `\|`)
+	text := strings.NewReplacer("|", `\|`, `\`, `\\`)
+	var b strings.Builder
+	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
+	for _, v := range Variables(cfg) {
+		def := text.Replace(v.Unset)
+		if v.Default != "" {
+			def = "`" + code.Replace(v.Default) + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, def, text.Replace(v.Desc))
+	}
+	return b.String()
+}

@@ -1,0 +1,142 @@
+package connector
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"kafka-firehose/connector/env"
+)
+
+// LoadEnvironment reads the configuration of the process. The error joins everything that is wrong
+// with it, one line each, in the order of the table. The warnings are about variables that have no
+// effect and look as if they were meant to have one.
+func LoadEnvironment() (Config, []string, error) {
+	var c Config
+	faults := env.Faults(env.Load(&c))
+	unread := map[string]bool{}
+	for _, f := range faults {
+		unread[f.Variable] = true
+	}
+	for _, f := range env.Faults(c.Validate()) {
+		// What a rule says about a variable that could not be read is about its default.
+		if !slices.ContainsFunc(append(f.Others, f.Variable), func(name string) bool { return unread[name] }) {
+			faults = append(faults, f)
+		}
+	}
+	unsupported, warnings := strangers(os.Environ())
+	return c, append(warnings, c.hints()...), report(append(faults, unsupported...))
+}
+
+// ConfigUsage prints the table of all variables for a terminal.
+func ConfigUsage(w io.Writer) error { return env.Usage(w, new(Config)) }
+
+// ConfigMarkdown returns the table of all variables for the documentation.
+func ConfigMarkdown() string { return env.Markdown(new(Config)) }
+
+// report sorts faults as the table is sorted; what is not in the table follows by name.
+func report(faults []*env.Fault) error {
+	names := variableNames()
+	at := func(f *env.Fault) int {
+		if i := slices.Index(names, f.Variable); i >= 0 {
+			return i
+		}
+		return len(names)
+	}
+	slices.SortStableFunc(faults, func(a, b *env.Fault) int {
+		if at(a) == len(names) && at(b) == len(names) {
+			return cmp.Compare(a.Variable, b.Variable)
+		}
+		return cmp.Compare(at(a), at(b))
+	})
+	errs := make([]error, len(faults))
+	for i, f := range faults {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
+}
+
+func variableNames() []string {
+	var names []string
+	for _, v := range env.Variables(new(Config)) {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// notYet are the beginnings of names that are documented and that this version doesn't read. To
+// ignore them would be worse than to fail: without TLS the connection would be made in the clear.
+var notYet = []struct{ prefix, what string }{
+	{"KAFKA_SASL_", "logging in with SASL"},
+	{"KAFKA_TLS_", "TLS to the brokers"},
+	{"DEAD_LETTER_", "a dead-letter topic"},
+	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
+	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
+	{"RECORD_FIELDS", "choosing fields of a record"},
+	{"RECORD_COMPRESSION", "compressing records"},
+	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
+}
+
+// meant are names that no rule about typos finds, because other programs spell the setting like this.
+var meant = map[string]string{
+	"KAFKA_BOOTSTRAP_SERVER":        "KAFKA_BROKERS",
+	"KAFKA_BOOTSTRAP_SERVERS":       "KAFKA_BROKERS",
+	"KAFKA_CONSUMER_GROUP":          "KAFKA_GROUP_ID",
+	"KAFKA_SECURITY_PROTOCOL":       "KAFKA_TLS_ENABLED or KAFKA_SASL_MECHANISM",
+	"FIREHOSE_DELIVERY_STREAM_NAME": "FIREHOSE_STREAM",
+}
+
+// withoutEffect are settings of the AWS SDK that this program overrides.
+var withoutEffect = map[string]string{
+	"AWS_MAX_ATTEMPTS": "what failed is sent again until Firehose accepts it",
+	"AWS_RETRY_MODE":   "the pace and the pauses between attempts are this program's own",
+}
+
+// strangers looks at the variables that are not in the table. Values are never part of what it
+// says: it can't know which of them are secrets.
+func strangers(environ []string) (faults []*env.Fault, warnings []string) {
+	known := variableNames()
+	candidates := append(slices.Clone(known), "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD",
+		"KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "DEAD_LETTER_TOPIC", "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
+	for _, variable := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(variable, "=")
+		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {
+			continue
+		}
+		if what, ok := planned(name); ok {
+			faults = append(faults, env.Unsupported(name, what))
+		} else if why, ok := withoutEffect[name]; ok {
+			warnings = append(warnings, fmt.Sprintf("%s has no effect here: %s", name, why))
+		} else if likely, ok := likely(name, candidates); ok {
+			warnings = append(warnings, fmt.Sprintf("%s is not a setting and has no effect; did you mean %s?", name, likely))
+		}
+	}
+	return faults, warnings
+}
+
+func planned(name string) (what string, ok bool) {
+	for _, n := range notYet {
+		if strings.HasPrefix(name, n.prefix) {
+			return n.what, true
+		}
+	}
+	return "", false
+}
+
+// likely is the setting that somebody meant by a name that is none.
+func likely(name string, candidates []string) (string, bool) {
+	if m, ok := meant[name]; ok {
+		return m, true
+	}
+	// A setting that has no prefix, written with one.
+	for _, prefix := range []string{"KAFKA_", "FIREHOSE_", "RECORD_"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && slices.Contains(candidates, rest) {
+			return rest, true
+		}
+	}
+	return env.Suggest(name, candidates)
+}

@@ -1,0 +1,227 @@
+package connector_test
+
+import (
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/env"
+)
+
+// theLeast is an environment with which nothing is wrong.
+var theLeast = map[string]string{"KAFKA_BROKERS": "a:9092", "KAFKA_TOPICS": "orders", "KAFKA_GROUP_ID": "bridge", "FIREHOSE_STREAM": "stream"}
+
+// setEnvironment makes the least and more the whole environment, as far as it is looked at: a
+// variable that is set but empty counts as unset.
+func setEnvironment(t *testing.T, more map[string]string) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		t.Setenv(name, "")
+	}
+	all := maps.Clone(theLeast)
+	maps.Copy(all, more)
+	for name, value := range all {
+		t.Setenv(name, value)
+	}
+}
+
+// loadLines loads the environment and returns its warnings, and the lines of its report.
+func loadLines(t *testing.T) (warnings, faults []string) {
+	t.Helper()
+	_, warnings, err := connector.LoadEnvironment()
+	if err != nil {
+		faults = strings.Split(err.Error(), "\n")
+	}
+	return warnings, faults
+}
+
+func TestLoadEnvironment(t *testing.T) {
+	setEnvironment(t, map[string]string{
+		"FIREHOSE_ROUTES": "orders=s,/a{1,2}/=t", "MAX_BUFFERED_BYTES": "1Gi", "LOG_LEVEL": "debug", "RECORD_DELIMITER": `\r\n`,
+		"KAFKA_AUTO_OFFSET_RESET": "latest", "KAFKA_SESSION_TIMEOUT": "",
+	})
+	got, warnings, err := connector.LoadEnvironment()
+	if err != nil || warnings != nil {
+		t.Fatal(err, warnings)
+	}
+	want := configForValidate()
+	want.Firehose.Routes = decodeRoutes(t, "orders=s,/a{1,2}/=t")
+	want.MaxBufferedBytes, want.LogLevel, want.Record.Delimiter, want.Kafka.AutoOffsetReset.Mode = 1<<30, -4, "\r\n", "latest"
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b interface{ String() string }) bool { return a.String() == b.String() })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadEnvironmentReportsEverything(t *testing.T) {
+	setEnvironment(t, map[string]string{
+		"SHUTDOWN_TIMEOUT": "soon", "KAFKA_BROKERS": "", "KAFKA_COMMIT_INTERVAL": "1", "KAFKA_SASL_PASSWORD": "hunter2",
+		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "avro", "BAD_RECORD_POLICY": "dead-letter",
+		"DEAD_LETTER_TOPIC": "dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
+	})
+	warnings, got := loadLines(t)
+	want := []string{
+		`KAFKA_BROKERS is not set: want host:port, comma separated`,
+		`KAFKA_REVOKE_DRAIN_TIMEOUT holds "10s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (5s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`,
+		`KAFKA_COMMIT_INTERVAL holds "1": want a duration such as 500ms, 10s or 2m`,
+		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
+		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
+		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw`,
+		`BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`,
+		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
+		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
+		`DEAD_LETTER_TOPIC: a dead-letter topic is not supported yet by this version; unset it`,
+		`KAFKA_SASL_PASSWORD: logging in with SASL is not supported yet by this version; unset it`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"KAFKA_TOPIC is not a setting and has no effect; did you mean KAFKA_TOPICS?"}, warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
+	for _, name := range []string{
+		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN",
+		"KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_TLS_KEY_PASSWORD",
+		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
+		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
+	} {
+		t.Run(name, func(t *testing.T) {
+			const secret = "hunter2-hunter2"
+			setEnvironment(t, map[string]string{name: secret})
+			warnings, got := loadLines(t)
+			if len(got) != 1 || !strings.HasPrefix(got[0], name+": ") || !strings.HasSuffix(got[0], " is not supported yet by this version; unset it") {
+				t.Errorf("got %q", got)
+			}
+			if strings.Contains(strings.Join(append(got, warnings...), "\n"), secret) {
+				t.Errorf("the value is shown: %q %q", got, warnings)
+			}
+			setEnvironment(t, map[string]string{name: ""})
+			if warnings, got := loadLines(t); got != nil || warnings != nil {
+				t.Errorf("set but empty: %q %q", got, warnings)
+			}
+		})
+	}
+}
+
+func TestLoadEnvironmentWarns(t *testing.T) {
+	const meant = "%s is not a setting and has no effect; did you mean %s?"
+	for name, want := range map[string]string{
+		"KAFKA_BROKER": "KAFKA_BROKERS", "KAFKA_GROUPID": "KAFKA_GROUP_ID", "FIREHOSE_STREAM_NAME": "FIREHOSE_STREAM",
+		"RECORD_DELIMETER": "RECORD_DELIMITER", "BAD_RECORDS_POLICY": "BAD_RECORD_POLICY", "SHUTDOWN_TIMOUT": "SHUTDOWN_TIMEOUT",
+		"KAFKA_MAX_BUFFERED_BYTES": "MAX_BUFFERED_BYTES", "kafka_topics": "KAFKA_TOPICS", "KAFKA_SALS_PASSWORD": "KAFKA_SASL_PASSWORD",
+		"DEAD_LETTERS_TOPIC": "DEAD_LETTER_TOPIC", "KAFKA_BOOTSTRAP_SERVERS": "KAFKA_BROKERS",
+		"KAFKA_SECURITY_PROTOCOL": "KAFKA_TLS_ENABLED or KAFKA_SASL_MECHANISM", "KAFKA_BROKERS_PORT": "KAFKA_BROKERS",
+	} {
+		setEnvironment(t, map[string]string{name: "some value"})
+		warnings, faults := loadLines(t)
+		text := strings.NewReplacer("%s is", name+" is", "%s?", want+"?").Replace(meant)
+		if diff := cmp.Diff([]string{text}, warnings); diff != "" || faults != nil {
+			t.Errorf("%s: %s %q", name, diff, faults)
+		}
+	}
+	for _, name := range []string{"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} {
+		setEnvironment(t, map[string]string{name: "3"})
+		if warnings, faults := loadLines(t); len(warnings) != 1 || !strings.HasPrefix(warnings[0], name+" has no effect here: ") || faults != nil {
+			t.Errorf("%s: %q %q", name, warnings, faults)
+		}
+	}
+	setEnvironment(t, map[string]string{"FIREHOSE_ROUTES": "order=s"})
+	warnings, _ := loadLines(t)
+	if diff := cmp.Diff(warnings, []string{`FIREHOSE_ROUTES sends topic "order" to "s", but KAFKA_TOPICS doesn't name it`}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A Service that has the name of a prefix or of a setting is no reason to warn, still less to fail.
+func TestLoadEnvironmentKnowsServicesOfKubernetes(t *testing.T) {
+	injected := map[string]string{}
+	for _, service := range []string{"KAFKA", "KAFKA_BROKERS", "KAFKA_TOPIC", "KAFKA_TLS", "KAFKA_SASL", "SCHEMA_REGISTRY", "FIREHOSE", "FIREHOSE_STREAM", "RECORD", "DEAD_LETTER", "RECORD_SCHEMA"} {
+		maps.Copy(injected, map[string]string{
+			service + "_SERVICE_HOST":                "10.0.0.1",
+			service + "_SERVICE_PORT":                "9092",
+			service + "_SERVICE_PORT_TCP_CLIENT":     "9092",
+			service + "_PORT":                        "tcp://10.0.0.1:9092",
+			service + "_PORT_9092_TCP":               "tcp://10.0.0.1:9092",
+			service + "_PORT_9092_TCP_PROTO":         "tcp",
+			service + "_PORT_9092_TCP_PORT":          "9092",
+			service + "_PORT_9092_TCP_ADDR":          "10.0.0.1",
+			service + "_HEADLESS_SERVICE_HOST":       "None",
+			service + "_HEADLESS_PORT_9092_TCP_ADDR": "None",
+		})
+	}
+	setEnvironment(t, injected)
+	if warnings, faults := loadLines(t); warnings != nil || faults != nil {
+		t.Errorf("warnings %q\nfaults %q", warnings, faults)
+	}
+}
+
+// What other programs of the same container read is none of our business.
+func TestLoadEnvironmentLeavesOthersAlone(t *testing.T) {
+	others := map[string]string{}
+	for _, name := range []string{
+		"PATH", "HOME", "HOSTNAME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GOMEMLIMIT", "GOMAXPROCS", "TZ", "LANG", "LC_ALL",
+		"AWS_REGION", "AWS_ENDPOINT_URL_FIREHOSE", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE", "AWS_ROLE_ARN", "AWS_PROFILE",
+		"KAFKA_HEAP_OPTS", "KAFKA_OPTS", "KAFKA_HOME", "KAFKA_VERSION", "KAFKA_JMX_PORT", "KAFKA_ADVERTISED_LISTENERS",
+		"OTEL_SERVICE_NAME", "RUST_LOG", "MYAPP_LOG_LEVEL", "POD_NAME", "LOG_DIR", "TOPICS", "GROUP_ID", "SERVER_HTTP_ADDR",
+	} {
+		others[name] = "x"
+	}
+	setEnvironment(t, others)
+	if warnings, faults := loadLines(t); warnings != nil || faults != nil {
+		t.Errorf("warnings %q\nfaults %q", warnings, faults)
+	}
+}
+
+// Whatever the variables hold, loading doesn't panic, each fault is one line that begins with its
+// variable, and no secret comes out.
+func FuzzLoadEnvironment(f *testing.F) {
+	var names []string
+	for _, v := range env.Variables(new(connector.Config)) {
+		names = append(names, v.Name)
+	}
+	names = append(names, "KAFKA_TLS_CA_FILE", "KAFKA_TOPIC", "DEAD_LETTER_TOPIC", "KAFKA_PORT", "AWS_RETRY_MODE")
+	// Values for all variables, from a given one on, each ended by a unit separator.
+	const end = "\x1f"
+	f.Add(uint8(0), strings.Repeat("x"+end, len(names)))
+	f.Add(uint8(0), strings.Repeat("-1"+end, len(names)))
+	f.Add(uint8(0), strings.Repeat("\n"+end, len(names)))
+	f.Add(uint8(1), "a,b,__c"+end+"["+end+"g"+end+"i"+end+"consumer"+end+"2026-01-31T00:00:00Z"+end)
+	f.Add(uint8(16), `/a{1,2}/=s,b=t,/[/=u,,c`+end+"501"+end+"9999999999GiB"+end)
+	f.Add(uint8(27), "avro"+end+`\x0`+end+"true"+end+"\xff"+end+"٣"+end)
+	f.Fuzz(func(t *testing.T, from uint8, values string) {
+		const secret = "correct-horse-battery-staple"
+		more := map[string]string{
+			"KAFKA_SASL_PASSWORD": secret, "KAFKA_SASL_JAAS_CONFIG": secret, "SCHEMA_REGISTRY_URL": "http://u:" + secret + "@h", "KAFKA_TLS_KEY_PASSWORD_FILE": secret,
+			"KAFKA_SALS_TOKEN": secret, "FIREHOSE_TOKEN": secret, "KAFKA_BROKERS": "a:1,SASL://u:" + secret + ",x@b:2",
+		}
+		for i, value := range strings.Split(values, end) {
+			name := names[(int(from)+i)%len(names)]
+			if name != "KAFKA_BROKERS" && !strings.Contains(value, "\x00") {
+				more[name] = value
+			}
+		}
+		setEnvironment(t, more)
+		_, warnings, err := connector.LoadEnvironment()
+		if err == nil {
+			t.Fatal("variables that are not supported are accepted")
+		}
+		for _, fault := range env.Faults(err) {
+			text := fault.Error()
+			if fault.Variable == "" || !strings.HasPrefix(text, fault.Variable) || strings.ContainsAny(text, "\n\r\x1b") {
+				t.Errorf("%q names %q", text, fault.Variable)
+			}
+		}
+		for _, line := range append(warnings, err.Error()) {
+			if strings.Contains(line, secret) {
+				t.Errorf("a secret comes out: %s", line)
+			}
+		}
+	})
+}

@@ -1,0 +1,51 @@
+package firehose
+
+import (
+	"fmt"
+	"net/http"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// noRecordID is the code of an entry that has neither an ErrorCode nor a
+// RecordId: it claims nothing, so its record has failed.
+const noRecordID = "missing_record_id"
+
+// answer is what an HTTP 200 proves about the records of a request.
+type answer struct {
+	failed []string // :: index of a record -> its error code, "" if it was accepted
+	left   int      // how many failed
+}
+
+func (a *answer) accepted(i int) bool { return a.failed[i] == "" }
+
+// read judges an answer to a request of n records. A record counts as accepted
+// only if the answer says so: HTTP 200, an entry for each record, the entry
+// without an ErrorCode and with a RecordId. FailedPutCount is not looked at: it
+// can be missing, and it can contradict the entries.
+//
+// An answer that does not cover each record proves nothing about any of them.
+// The service has been seen to answer {} to one request in ten thousand.
+func read(out *firehose.PutRecordBatchOutput, n int) (*answer, *Failure) {
+	if raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); !ok || raw.StatusCode != http.StatusOK {
+		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: "the answer is not an HTTP 200"}
+	}
+	if got := len(out.RequestResponses); got != n {
+		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: fmt.Sprintf("%d entries for %d records", got, n)}
+	}
+	a := &answer{failed: make([]string, n)}
+	for i, entry := range out.RequestResponses {
+		switch {
+		case entry.ErrorCode != nil && *entry.ErrorCode != "":
+			a.failed[i] = *entry.ErrorCode
+		case entry.RecordId == nil || *entry.RecordId == "":
+			a.failed[i] = noRecordID
+		default:
+			continue
+		}
+		a.left++
+	}
+	return a, nil
+}

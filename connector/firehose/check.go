@@ -1,0 +1,112 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+)
+
+// Describer is the part of [Client] that Check uses.
+type Describer interface {
+	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
+}
+
+const (
+	// checkJitter spreads the checks of pods that start together: the whole
+	// account has five describes a second.
+	checkJitter   = 2 * time.Second
+	checkAttempts = 4
+	checkTimeout  = 10 * time.Second
+	// creating is how long a stream that is being created is waited for, and
+	// creatingPoll how often it is looked at.
+	creating, creatingPoll = 2 * time.Minute, 5 * time.Second
+)
+
+// Check describes the stream and returns an error if nothing can ever be
+// delivered to it: it does not exist, takes no direct puts, or is not active.
+// What else goes wrong is a warning, because it need not concern the puts: no
+// permission to describe, throttling, the network. delimiter says that we end
+// each record with one, which a stream that appends its own would double.
+func Check(ctx context.Context, api Describer, stream, delimiter string, log *slog.Logger) error {
+	if err := sleep(ctx, rand.N(checkJitter)); err != nil {
+		return err
+	}
+	end := time.Now().Add(creating)
+	for {
+		found, err := describe(ctx, api, stream, log)
+		if err != nil || found == nil {
+			return err
+		}
+		if found.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
+			return fmt.Errorf("the delivery stream %s is of type %s: only DirectPut streams take records from us", stream, found.DeliveryStreamType)
+		}
+		switch status := found.DeliveryStreamStatus; {
+		case status == types.DeliveryStreamStatusActive:
+			warnDelimiter(found, stream, delimiter, log)
+			return nil
+		case status != types.DeliveryStreamStatusCreating || time.Now().After(end):
+			return fmt.Errorf("the delivery stream %s is %s, not ACTIVE", stream, status)
+		}
+		log.Info("waiting for the delivery stream to be created", "stream", stream)
+		if err := sleep(ctx, creatingPoll); err != nil {
+			return err
+		}
+	}
+}
+
+// describe returns nil, and has warned, when it can't find out.
+func describe(ctx context.Context, api Describer, stream string, log *slog.Logger) (*types.DeliveryStreamDescription, error) {
+	var f *Failure
+	for attempt := range checkAttempts {
+		if err := sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
+			return nil, err
+		}
+		call, cancel := context.WithTimeout(ctx, checkTimeout)
+		out, err := api.DescribeDeliveryStream(call, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &stream, Limit: aws.Int32(1)})
+		cancel()
+		if err == nil && out.DeliveryStreamDescription != nil {
+			return out.DeliveryStreamDescription, nil
+		}
+		var missing *types.ResourceNotFoundException
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &missing):
+			return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", stream, clean(missing.ErrorMessage()))
+		case err == nil:
+			f = &Failure{Class: Ambiguous, Code: "empty answer"}
+		default:
+			f = classify(ctx, err, true)
+		}
+		if f.Class == Blocked && f.Code != "dns" { // no permission: asking again does not help
+			break
+		}
+	}
+	log.Warn("could not check the delivery stream; going on without", "stream", stream, "class", f.Class, "code", f.Code, "error", f.Message)
+	return nil, nil
+}
+
+// warnDelimiter points out that both we and the stream end each record.
+func warnDelimiter(found *types.DeliveryStreamDescription, stream, delimiter string, log *slog.Logger) {
+	if delimiter == "" {
+		return
+	}
+	for _, destination := range found.Destinations {
+		s3 := destination.ExtendedS3DestinationDescription
+		if s3 == nil || s3.ProcessingConfiguration == nil || !aws.ToBool(s3.ProcessingConfiguration.Enabled) {
+			continue
+		}
+		for _, p := range s3.ProcessingConfiguration.Processors {
+			if p.Type == types.ProcessorTypeAppendDelimiterToRecord {
+				log.Warn("the delivery stream appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", "stream", stream)
+			}
+		}
+	}
+}

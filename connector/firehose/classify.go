@@ -1,0 +1,222 @@
+package firehose
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Class says what to do about a request that failed as a whole. It is also the
+// label of metrics and log lines, so the values are few and fixed.
+type Class string
+
+// The classes of failure.
+const (
+	Throttled   Class = "throttled"   // slow down, resend all
+	Unavailable Class = "unavailable" // the service failed or can't be reached; nothing was stored; resend all
+	Ambiguous   Class = "ambiguous"   // nobody knows whether it was stored; resend all and count it
+	TooLarge    Class = "too_large"   // refused for its size: split
+	Credentials Class = "credentials" // expired or refused: fetch new ones, resend all
+	Blocked     Class = "blocked"     // someone has to repair something: probe slowly, never drop
+	canceled    Class = "canceled"    // the caller's context ended
+)
+
+// Failure is a request that failed as a whole.
+type Failure struct {
+	Class   Class
+	Code    string // the service's error code, or a word of ours such as "timeout"
+	Message string // what the service said, shortened; never a record's data
+	err     error
+}
+
+// Error has the code and what was said about it.
+func (f *Failure) Error() string {
+	if f.Message == "" || f.Message == f.Code {
+		return f.Code
+	}
+	return f.Code + ": " + f.Message
+}
+
+// Unwrap is the SDK's error. Its text may hold data: don't log it.
+func (f *Failure) Unwrap() error { return f.err }
+
+// codes are the error codes whose class does not depend on anything else. Those
+// not here are decided by the HTTP status, and else are Blocked.
+var codes = map[string]Class{
+	"LimitExceededException": Throttled, "Throttling": Throttled, "ThrottlingException": Throttled,
+	"ThrottledException": Throttled, "RequestThrottled": Throttled, "RequestThrottledException": Throttled,
+	"TooManyRequestsException": Throttled, "ProvisionedThroughputExceededException": Throttled,
+	"RequestLimitExceeded": Throttled, "BandwidthLimitExceeded": Throttled, "SlowDown": Throttled,
+
+	"ServiceUnavailableException": Unavailable, "ServiceUnavailable": Unavailable,
+	"InternalFailure": Unavailable, "InternalFailureException": Unavailable,
+	"InternalServerError": Unavailable, "InternalServerException": Unavailable,
+	"RequestTimeout": Ambiguous, "RequestTimeoutException": Ambiguous,
+
+	"RequestEntityTooLarge": TooLarge, "RequestEntityTooLargeException": TooLarge,
+
+	"ExpiredToken": Credentials, "ExpiredTokenException": Credentials, "RequestExpired": Credentials,
+	"UnrecognizedClientException": Credentials, "InvalidClientTokenId": Credentials,
+	"InvalidSignatureException": Credentials, "SignatureDoesNotMatch": Credentials,
+	"IncompleteSignature": Credentials, "IncompleteSignatureException": Credentials,
+	"MissingAuthenticationToken": Credentials, "MissingAuthenticationTokenException": Credentials,
+	"InvalidToken": Credentials, "InvalidAccessKeyId": Credentials, "AuthFailure": Credentials,
+	"RequestTimeTooSkewed": Credentials,
+}
+
+// classify decides what a failed request was. It is the only place that does.
+// sent says whether the request may have reached the service.
+func classify(ctx context.Context, err error, sent bool) *Failure {
+	if ctx.Err() != nil {
+		return &Failure{Class: canceled, Code: "canceled", err: err}
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.HTTPStatusCode() != 0 {
+		return classifyAnswer(err, response.HTTPStatusCode())
+	}
+	f := &Failure{Message: clean(rootCause(err)), err: err}
+	f.Class, f.Code = classifyNetwork(err)
+	if f.Class == "" {
+		f.Class, f.Code = Blocked, "client" // the SDK gave up before it sent anything
+		if sent {
+			f.Class, f.Code = Ambiguous, "connection"
+		}
+	}
+	if strings.Contains(err.Error(), "get identity") {
+		// Nothing can be signed, so nothing was sent. A role that may not be
+		// assumed, a metadata service that does not answer: someone has to look.
+		f.Class, f.Code = Blocked, "no_credentials"
+	}
+	if f.Class == Ambiguous && !sent {
+		f.Class = Unavailable
+	}
+	return f
+}
+
+// classifyAnswer is for an answer that came with a status.
+func classifyAnswer(err error, status int) *Failure {
+	f := &Failure{Code: http.StatusText(status), err: err}
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
+		f.Code, f.Message = api.ErrorCode(), clean(api.ErrorMessage())
+	}
+	switch {
+	case status == http.StatusOK:
+		// A 200 that can't be read: cut, or not the service's.
+		f.Class, f.Code = Ambiguous, "unreadable_answer"
+	case status == http.StatusRequestEntityTooLarge || api != nil && onSize(api):
+		f.Class = TooLarge
+	case codes[f.Code] != "":
+		f.Class = codes[f.Code]
+	case status == http.StatusTooManyRequests:
+		f.Class = Throttled
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status == http.StatusRequestTimeout:
+		// Something between us and the service lost the answer, if there was one.
+		f.Class = Ambiguous
+	case status >= 500:
+		f.Class = Unavailable
+	default:
+		f.Class = Blocked
+	}
+	if f.Code == "SerializationException" {
+		f.Message = "" // it may quote the body
+	}
+	return f
+}
+
+// onSize reports whether a refusal is about the size of the request or of a
+// record in it, which is what splitting cures.
+func onSize(e smithy.APIError) bool {
+	message := e.ErrorMessage()
+	switch e.ErrorCode() {
+	case "InvalidArgumentException":
+		return strings.Contains(message, "size exceeds")
+	case "ValidationException":
+		return strings.Contains(message, "at 'records") && strings.Contains(message, "length less than or equal to")
+	}
+	return false
+}
+
+// classifyNetwork tells the failures of which it is known that the request
+// never left, or what became of it. The class is "" for all others.
+func classifyNetwork(err error) (Class, string) {
+	var (
+		dns     *net.DNSError
+		dial    *net.OpError
+		cert    *tls.CertificateVerificationError
+		unknown x509.UnknownAuthorityError
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+		timeout net.Error
+	)
+	switch {
+	case errors.As(err, &dns):
+		return Blocked, "dns"
+	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record), errors.As(err, &alert),
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return Blocked, "tls"
+	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
+		return Unavailable, "connect"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return Ambiguous, "timeout"
+	}
+	return "", ""
+}
+
+// rootCause is the innermost error's text: the outer ones repeat the operation.
+func rootCause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// echo is where a validation error repeats what was sent.
+var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
+
+// maxMessage keeps a log line a line. A validation error about 501 records is
+// tens of kilobytes long.
+const maxMessage = 200
+
+// clean makes a message of the service fit for a log line: no echo of the
+// request, no control characters, at most maxMessage characters.
+func clean(message string) string {
+	message = echo.ReplaceAllString(message, "Value '…' at '")
+	message = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(message, "?"))
+	if r := []rune(message); len(r) > maxMessage {
+		message = string(r[:maxMessage]) + "…"
+	}
+	return message
+}
+
+// known are the codes that may be a metric's label; the world may invent others.
+var known = map[string]string{
+	"ServiceUnavailableException": "service_unavailable",
+	"InternalFailure":             "internal_failure",
+	noRecordID:                    noRecordID,
+}
+
+// reason is the bounded label for a record's error code.
+func reason(code string) string {
+	if label, ok := known[code]; ok {
+		return label
+	}
+	return "other"
+}

@@ -1,0 +1,137 @@
+package firehose
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"kafka-firehose/connector/env"
+)
+
+// What Firehose takes in one PutRecordBatch request.
+// https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
+const (
+	maxBatchRecords           = 500
+	maxBatchBytes   env.Bytes = 4_194_304 // 4 MiB, of data before base64
+	maxRecordBytes  env.Bytes = 1_024_000 // 1,000 KiB, of data before base64
+)
+
+// Config says which streams to write to and how hard.
+type Config struct {
+	// Stream is the delivery stream of every topic that no route takes. Either this or Routes is required.
+	Stream string `envconfig:"FIREHOSE_STREAM" unset:"this or FIREHOSE_ROUTES" desc:"Delivery stream for all topics; beside FIREHOSE_ROUTES, for those without a route."`
+	// Routes send topics to streams; the first that matches wins. Every stream has a lane of its own,
+	// with its own requests in flight and its share of the memory.
+	Routes Routes `envconfig:"FIREHOSE_ROUTES" unset:"this or FIREHOSE_STREAM" desc:"topic=stream,/regex/=stream: the first that matches the whole topic name wins."`
+	// BatchMaxRecords is the most records in a request, 500 by default, which is Firehose's limit.
+	BatchMaxRecords int `envconfig:"FIREHOSE_BATCH_MAX_RECORDS" default:"500" desc:"Most records in a request; never above Firehose's 500."`
+	// BatchMaxBytes is the most bytes of data in a request. The default stays a little below
+	// Firehose's 4 MiB. A request costs this in memory, and 4/3 of it again while it is sent.
+	BatchMaxBytes env.Bytes `envconfig:"FIREHOSE_BATCH_MAX_BYTES" default:"4000000" desc:"Most bytes in a request, before base64; never above Firehose's 4194304, never below its largest record, 1024000."`
+	// BatchLinger is the longest a record waits for its batch to fill. It is latency when traffic is
+	// low and has no effect when batches fill sooner; 0 sends what a poll brought.
+	BatchLinger time.Duration `envconfig:"FIREHOSE_BATCH_LINGER" default:"1s" desc:"Longest a record waits for its batch to fill."`
+	// MaxInFlight is how many requests a stream has on their way at once; the pace adapts below it.
+	// Memory: up to MaxInFlight batches and bodies a stream, within MAX_BUFFERED_BYTES.
+	MaxInFlight int `envconfig:"FIREHOSE_MAX_IN_FLIGHT" default:"16" desc:"Requests at once for each stream; the pace adapts below it. With more than one, records can arrive out of order."`
+	// MaxBytesPerSecond is this process's share of a stream's quota, for each stream; 0 is unlimited.
+	MaxBytesPerSecond env.Bytes `envconfig:"FIREHOSE_MAX_BYTES_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in bytes, before base64."`
+	// MaxRecordsPerSecond is the same in records; 0 is unlimited.
+	MaxRecordsPerSecond int `envconfig:"FIREHOSE_MAX_RECORDS_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in records."`
+	// RequestTimeout bounds one attempt; time for the size of the body comes on top. An attempt that
+	// runs into it may have been accepted, and is sent again.
+	RequestTimeout time.Duration `envconfig:"FIREHOSE_REQUEST_TIMEOUT" default:"10s" desc:"One attempt, plus time for the size of its body; what runs into it is sent again and may arrive twice."`
+	// StartupCheck describes each stream once at start, so that a missing one ends the process with a
+	// clear error. It needs firehose:DescribeDeliveryStream.
+	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream once at start; needs firehose:DescribeDeliveryStream."`
+	// RoleARN is a role to assume for writing, for instance one of another account.
+	RoleARN string `envconfig:"FIREHOSE_ROLE_ARN" unset:"none" desc:"Assume this role to write."`
+	// RoleExternalID is what that role's trust policy may ask for. It has no effect without RoleARN.
+	RoleExternalID string `envconfig:"FIREHOSE_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for FIREHOSE_ROLE_ARN."`
+}
+
+// StreamFor returns the stream of a topic: that of the first route that matches, else Stream.
+// It is not ok when the topic has none.
+func (c Config) StreamFor(topic string) (stream string, ok bool) {
+	for _, r := range c.Routes {
+		if r.matches(topic) {
+			return r.Stream, true
+		}
+	}
+	return c.Stream, c.Stream != ""
+}
+
+// Streams returns every stream once, those of the routes first, in their order.
+func (c Config) Streams() []string {
+	var all []string
+	for _, r := range append(slices.Clone(c.Routes), Route{Stream: c.Stream}) {
+		if r.Stream != "" && !slices.Contains(all, r.Stream) {
+			all = append(all, r.Stream)
+		}
+	}
+	return all
+}
+
+// Validate returns all faults of c, each naming its variable.
+func (c Config) Validate() error {
+	var check env.Check
+	c.streams(&check)
+	c.Routes.validate(&check)
+	env.Range(&check, "FIREHOSE_BATCH_MAX_RECORDS", c.BatchMaxRecords, 1, maxBatchRecords)
+	// A batch that can't hold the largest record would turn a legal record into a bad one.
+	env.Range(&check, "FIREHOSE_BATCH_MAX_BYTES", c.BatchMaxBytes, maxRecordBytes, maxBatchBytes)
+	env.Range(&check, "FIREHOSE_BATCH_LINGER", c.BatchLinger, 0, 24*time.Hour)
+	env.Range(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, 1000)
+	env.AtLeast(&check, "FIREHOSE_MAX_BYTES_PER_SECOND", c.MaxBytesPerSecond, 0)
+	env.AtLeast(&check, "FIREHOSE_MAX_RECORDS_PER_SECOND", c.MaxRecordsPerSecond, 0)
+	env.Range(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
+	c.role(&check)
+	return check.Err()
+}
+
+func (c Config) streams(check *env.Check) {
+	const name = "FIREHOSE_STREAM"
+	if c.Stream == "" && len(c.Routes) == 0 {
+		check.Add(env.Missing(name, "want the name of a delivery stream, or FIREHOSE_ROUTES").With("FIREHOSE_ROUTES"))
+	}
+	if c.Stream != "" && !legalStream.MatchString(c.Stream) {
+		check.Add(env.Holds(name, c.Stream, wantStream(c.Stream)))
+	}
+}
+
+var (
+	legalStream   = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
+	legalRole     = regexp.MustCompile(`\Aarn:aws[a-z-]*:iam::\d{12}:role/[\x21-\x7e]+\z`)
+	legalExternal = regexp.MustCompile(`\A[\w+=,.@:/-]+\z`) // 2 to 1224 of them
+)
+
+// wantStream says what a stream's name looks like. An ARN is the mistake that people make: Firehose
+// takes the name alone.
+func wantStream(stream string) string {
+	want := "want 1 to 64 of a-z A-Z 0-9 _ . -"
+	if !strings.HasPrefix(stream, "arn:") {
+		return want
+	}
+	if _, name, ok := strings.Cut(stream, "deliverystream/"); ok && legalStream.MatchString(name) {
+		return fmt.Sprintf("want the stream's name, not its ARN: %s", name)
+	}
+	return want + ": the stream's name, not its ARN"
+}
+
+func (c Config) role(check *env.Check) {
+	const role, external = "FIREHOSE_ROLE_ARN", "FIREHOSE_ROLE_EXTERNAL_ID"
+	if c.RoleARN != "" && !legalRole.MatchString(c.RoleARN) {
+		check.Add(env.Holds(role, c.RoleARN, "want the ARN of a role such as arn:aws:iam::123456789012:role/name"))
+	}
+	if c.RoleExternalID == "" {
+		return
+	}
+	if c.RoleARN == "" {
+		check.Add(env.Holds(external, c.RoleExternalID, "it has no effect without "+role).With(role))
+	}
+	if n := len(c.RoleExternalID); n < 2 || n > 1224 || !legalExternal.MatchString(c.RoleExternalID) {
+		check.Add(env.Holds(external, c.RoleExternalID, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -"))
+	}
+}

@@ -1,0 +1,207 @@
+package firehose
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"kafka-firehose/connector/batch"
+)
+
+const (
+	// The wait between two attempts of a batch is drawn from zero to this, which
+	// doubles with each attempt that brings nothing.
+	backoffFirst, backoffMost = 100 * time.Millisecond, 5 * time.Second
+	// paceAttempts in a row without progress are taken as a sign of too fast a
+	// pace. More of them say something about the records instead.
+	paceAttempts = 2
+)
+
+// Deliver sends the batch until each of its records is accepted, refused for
+// good, or belongs to a closed lease. slot comes from Acquire and is given back
+// in any case; it may be nil. It is held only while a request is on its way, so
+// that batches in their backoff stop nobody.
+//
+// The error is the context's, or what OnRefused returned. What is unsettled then
+// may or may not have been accepted, and stays unsettled.
+func (s *Stream) Deliver(ctx context.Context, slot *Slot, b *batch.Batch) error {
+	s.begin()
+	defer s.end()
+	wait, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	d := &delivery{Stream: s, ctx: ctx, wait: wait, stop: stop}
+	d.run(&part{batch: b, progress: time.Now()}, slot)
+	d.parts.Wait()
+	return d.err
+}
+
+// delivery is one call of Deliver.
+type delivery struct {
+	*Stream
+	ctx  context.Context // of the requests
+	wait context.Context // of everything else; ends also when a part has failed
+	stop context.CancelCauseFunc
+
+	parts sync.WaitGroup // those that were split off
+
+	mu  sync.Mutex
+	err error // the first
+}
+
+// part is a batch, or what was split off one, on its way. One goroutine owns it.
+type part struct {
+	batch    *batch.Batch
+	progress time.Time // when a record of it was last accepted, else when it came
+	attempts int       // since then
+	stubborn int       // of its records, as the stream counts them
+
+	// The highest request number when it, or what it was split off, was first
+	// refused for its size, and when it was as a single record. 0 is never.
+	refusedAt, aloneAt int64
+
+	// after is closed when the part that goes first has learned whether size was
+	// the trouble; nil for nobody. learned closes the one that others wait for.
+	after   <-chan struct{}
+	learned func()
+}
+
+// run delivers a part. It returns when that is settled or can't go on.
+func (d *delivery) run(p *part, slot *Slot) {
+	err := d.deliver(p, slot)
+	p.tell()
+	d.softened(p)
+	if err == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		d.err = err
+	}
+	d.stop(errStopped)
+}
+
+func (d *delivery) deliver(p *part, slot *Slot) error {
+	if err := p.turn(d.wait); err != nil {
+		return err
+	}
+	for {
+		if slot == nil {
+			if d.fence(p); p.batch.Len() == 0 {
+				return nil
+			}
+			var err error
+			if slot, err = d.gate.acquire(d.wait, retries, sizeOf(p.batch)); err != nil {
+				return err
+			}
+		}
+		// The wait may have been long. What was revoked meanwhile stays behind.
+		if d.fence(p); p.batch.Len() == 0 {
+			slot.Release()
+			return nil
+		}
+		d.fit(p)
+		backoff, err := d.attempt(p, slot)
+		slot = nil
+		if err != nil || p.batch.Len() == 0 {
+			return err
+		}
+		if err := sleep(d.wait, backoff); err != nil {
+			return err
+		}
+	}
+}
+
+// fence leaves out the records of closed leases.
+func (d *delivery) fence(p *part) {
+	if dropped := p.batch.Fence(); dropped > 0 {
+		d.metrics.Fenced.Add(float64(dropped))
+	}
+}
+
+// fit splits off what is more than twice what a batch may hold now: it was
+// sealed before the pace fell, and most of it would be refused.
+func (d *delivery) fit(p *part) {
+	l := d.gate.limits()
+	for p.batch.Len() > 1 && sizeOf(p.batch).exceeds(l.times(2)) {
+		head, tail := p.batch.Split()
+		p.batch = head
+		d.spawn(&part{batch: tail, progress: p.progress, refusedAt: p.refusedAt})
+	}
+}
+
+// spawn delivers a part that was split off beside its head.
+func (d *delivery) spawn(p *part) {
+	d.parts.Go(func() { d.run(p, nil) })
+}
+
+// split halves a part that was refused for its size. The halves are tried one
+// after the other until it is known whether that helped: all of them at once
+// would be a thousand requests to a proxy that takes nothing.
+func (d *delivery) split(p *part) {
+	head, tail := p.batch.Split()
+	after := make(chan struct{})
+	second := &part{batch: tail, progress: p.progress, refusedAt: p.refusedAt, after: after}
+	first := p.learned
+	p.batch, p.attempts = head, 0
+	p.learned = func() {
+		if first != nil {
+			first()
+		}
+		close(after)
+	}
+	d.spawn(second)
+}
+
+// turn waits until the part that goes first has learned something.
+func (p *part) turn(ctx context.Context) error {
+	if p.after == nil {
+		return nil
+	}
+	select {
+	case <-p.after:
+		return nil
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+}
+
+// tell lets the others go.
+func (p *part) tell() {
+	if p.learned != nil {
+		p.learned()
+		p.learned = nil
+	}
+}
+
+// backoff is the wait before the next attempt. Where the gate holds back all
+// that is sent, waiting here too would only add to it.
+func (d *delivery) backoff(p *part) time.Duration {
+	if !d.gate.isClosed() {
+		return 0
+	}
+	most := min(backoffMost, backoffFirst<<min(max(0, p.attempts-1), 10))
+	return rand.N(most)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+}
+
+// cause is why a wait was given up: the caller's context, or a part's failure.
+func cause(ctx context.Context) error { return context.Cause(ctx) }
+
+func sizeOf(b *batch.Batch) amount {
+	return amount{float64(b.Bytes()), float64(b.Len())}
+}

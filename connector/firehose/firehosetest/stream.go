@@ -1,0 +1,143 @@
+package firehosetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stream is one delivery stream.
+type Stream struct {
+	// Name has 1 to 64 of the characters a-z A-Z 0-9 _ . -
+	Name string `json:"name"`
+	// Type is where the stream's records come from. Default DirectPut; puts to a
+	// stream of any other type are refused.
+	Type string `json:"type,omitempty"`
+	// Status is default ACTIVE; puts to a stream that is not are refused.
+	Status string `json:"status,omitempty"`
+	// Encrypted is what answers report: whether server-side encryption is on.
+	Encrypted bool `json:"encrypted,omitempty"`
+	// Quota is what the stream takes a second. Default: anything.
+	Quota Quota `json:"quota,omitzero"`
+	// Refusal, if set, is the code of the error that every put gets, such as
+	// InvalidKMSResourceException, InvalidSourceException or
+	// AccessDeniedException (which then comes before validation, and answers
+	// DescribeDeliveryStream too).
+	Refusal string `json:"refusal,omitempty"`
+	// Processors are only reported, by DescribeDeliveryStream.
+	Processors []Processor `json:"processors,omitempty"`
+}
+
+// Processor is a step of a stream's ProcessingConfiguration, such as
+// RecordDeAggregation or AppendDelimiterToRecord.
+type Processor struct {
+	Type       string            `json:"type"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+}
+
+// directPut is the one source type that takes puts.
+const directPut = "DirectPut"
+
+var (
+	streamTypes    = []string{directPut, "KinesisStreamAsSource", "MSKAsSource", "DatabaseAsSource"}
+	streamStatuses = []string{"ACTIVE", "CREATING", "CREATING_FAILED", "DELETING", "DELETING_FAILED"}
+)
+
+// withDefaults fills in what was left empty.
+func (st Stream) withDefaults() Stream {
+	if st.Type == "" {
+		st.Type = directPut
+	}
+	if st.Status == "" {
+		st.Status = "ACTIVE"
+	}
+	return st
+}
+
+// Validate reports everything that [Service.AddStream] would panic over.
+func (st Stream) Validate() error {
+	var errs []error
+	if st.Name == "" || len(st.Name) > maxNameLength || !nameCharacters(st.Name) {
+		errs = append(errs, fmt.Errorf("stream name is %q; it must be 1 to %d characters of a-z A-Z 0-9 _ . -", st.Name, maxNameLength))
+	}
+	if st.Type != "" && !slices.Contains(streamTypes, st.Type) {
+		errs = append(errs, fmt.Errorf("type of stream %q is %q; it must be one of %s", st.Name, st.Type, strings.Join(streamTypes, ", ")))
+	}
+	if st.Status != "" && !slices.Contains(streamStatuses, st.Status) {
+		errs = append(errs, fmt.Errorf("status of stream %q is %q; it must be one of %s", st.Name, st.Status, strings.Join(streamStatuses, ", ")))
+	}
+	if err := st.Quota.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("quota of stream %q: %w", st.Name, err))
+	}
+	return errors.Join(errs...)
+}
+
+// nameCharacters reports whether s holds only what the model's pattern
+// [a-zA-Z0-9_.-]+ allows.
+func nameCharacters(s string) bool {
+	for _, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// stream is a Stream that is there, with what is left of its quota.
+type stream struct {
+	Stream
+	created time.Time
+	meter   meter
+}
+
+// AddStream adds a stream, or replaces the one of that name and refills its
+// quota. It panics if st is not valid.
+func (s *Service) AddStream(st Stream) {
+	if err := st.Validate(); err != nil {
+		panic("firehosetest: " + err.Error())
+	}
+	st = st.withDefaults()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams[st.Name] = &stream{Stream: st, created: time.Now(), meter: newMeter(st.Quota)}
+}
+
+// DeleteStream removes a stream and reports whether it was there. What it had
+// stored stays in the ledger.
+func (s *Service) DeleteStream(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.streams[name]
+	delete(s.streams, name)
+	return ok
+}
+
+// SetQuota gives a stream a new, full quota and reports whether the stream is
+// there. It panics if q is not valid.
+func (s *Service) SetQuota(name string, q Quota) bool {
+	if err := q.Validate(); err != nil {
+		panic("firehosetest: " + err.Error())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok := s.streams[name]
+	if ok {
+		st.Quota, st.meter = q, newMeter(q)
+	}
+	return ok
+}
+
+// Streams returns the streams that are there, sorted by name.
+func (s *Service) Streams() []Stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Stream, 0, len(s.streams))
+	for _, st := range s.streams {
+		out = append(out, st.Stream)
+	}
+	slices.SortFunc(out, func(a, b Stream) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}

@@ -1,0 +1,211 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kafka-firehose/metrics"
+)
+
+// API is the part of [Client] that a Stream uses.
+type API interface {
+	PutRecordBatch(context.Context, *firehose.PutRecordBatchInput, ...func(*firehose.Options)) (*firehose.PutRecordBatchOutput, error)
+	// InvalidateCredentials makes the next call fetch new credentials.
+	InvalidateCredentials()
+}
+
+// Refusal is a record that Firehose will never take.
+type Refusal struct {
+	Topic     string // of the first Kafka record in it
+	Partition int32
+	Size      int    // bytes of data, delimiter included
+	Values    int    // Kafka records in it, more than one with aggregation
+	Code      string // the service's error code
+	Message   string // and what it said, shortened
+	Data      []byte // valid until OnRefused returns; never log it
+}
+
+// Error says what was refused and why, without the data.
+func (r Refusal) Error() string {
+	return fmt.Sprintf("a record of %s[%d] with %d bytes was refused: %s: %s", r.Topic, r.Partition, r.Size, r.Code, r.Message)
+}
+
+// Stream delivers batches to one delivery stream. All batches of a stream share
+// its pace, its breaker and its requests in flight, so whatever one of them
+// learns about the service holds for all.
+//
+// All methods are safe for concurrent use.
+type Stream struct {
+	name      string
+	api       API
+	cfg       Config
+	log       *slog.Logger
+	metrics   *metrics.FirehoseStream
+	onRefused func(Refusal) error
+	gate      *gate
+
+	mu          sync.Mutex
+	starts      int64     // requests started, which numbers them
+	accepted    int64     // the highest number of a request of which something was accepted
+	acceptedAt  time.Time // when
+	pending     int       // batches that want to be delivered
+	hungry      time.Time // since when there are some and nothing was accepted; zero without
+	invalidated time.Time // the last InvalidateCredentials
+	refused     *Failure  // the last credentials failure, nil after an answer
+	stubborn    int
+}
+
+// Option changes how a Stream is made.
+type Option func(*Stream)
+
+// WithLogger sets where changes of state are told; default nowhere.
+func WithLogger(log *slog.Logger) Option {
+	return func(s *Stream) { s.log = log.With("stream", s.name) }
+}
+
+// WithMetrics sets what is counted; default nothing.
+func WithMetrics(m *metrics.Firehose) Option {
+	return func(s *Stream) { s.metrics = m.Stream(s.name) }
+}
+
+// OnRefused sets what becomes of a record that can't be delivered. After nil it
+// is settled, as skipped or dead-lettered; an error is returned by Deliver, which
+// is the default. f may block, and may be called concurrently.
+func OnRefused(f func(Refusal) error) Option {
+	return func(s *Stream) { s.onRefused = f }
+}
+
+// NewStream returns a Stream that writes to the delivery stream of that name.
+func NewStream(name string, api API, cfg Config, opts ...Option) *Stream {
+	s := &Stream{
+		name: name, api: api, cfg: cfg,
+		log:       slog.New(slog.DiscardHandler),
+		onRefused: func(r Refusal) error { return r },
+		gate:      newGate(cfg),
+	}
+	for _, o := range opts {
+		o(s)
+	}
+	if s.metrics == nil {
+		s.metrics = metrics.New(prometheus.NewRegistry()).Firehose.Stream(name)
+	}
+	s.gate.changed = s.measure
+	s.gate.mu.Lock()
+	s.measure()
+	s.gate.mu.Unlock()
+	return s
+}
+
+// Name is the delivery stream's name.
+func (s *Stream) Name() string { return s.name }
+
+// Acquire waits until a new batch may be sent, and returns the permission to
+// send it, for Deliver. It blocks while the stream is throttled, down or blocked
+// or has MaxInFlight requests on their way. A slot that isn't used has to be
+// released. The error is the context's.
+func (s *Stream) Acquire(ctx context.Context) (*Slot, error) {
+	s.begin()
+	defer s.end()
+	return s.gate.acquire(ctx, fresh, amount{})
+}
+
+// Limits are the most records and bytes that the next batch should hold: the
+// configured ones, or a quarter of a second of the pace if that is less. They
+// are 1 at least.
+func (s *Stream) Limits() (records, bytes int) {
+	l := s.gate.limits()
+	return int(l.records), int(l.bytes)
+}
+
+// State is how a stream is doing.
+type State struct {
+	Stream string
+	// Blocked says that the stream refuses everything and someone has to repair
+	// something. BreakerOpen says that it does not answer; single requests probe
+	// it in either case, and Since is when that began. Reason is the last failure.
+	Blocked, BreakerOpen bool
+	Since                time.Time
+	Reason               *Failure // nil while neither
+	// CredentialsRefused is the failure if the service did not take our
+	// credentials since it last answered a request, else nil.
+	CredentialsRefused *Failure
+	// LastAccepted is when a record was last accepted; zero before the first.
+	LastAccepted time.Time
+	// HungrySince is since when there has been something to send and nothing was
+	// accepted; zero while there is nothing to send.
+	HungrySince time.Time
+	InFlight    int // requests on their way
+	Waiting     int // batches that wait for permission to be sent
+	// RecordsPerSecond and BytesPerSecond are the pace; +Inf is unlimited.
+	RecordsPerSecond, BytesPerSecond float64
+	Stubborn                         int // see the gauge kafka_firehose_stubborn_records
+}
+
+// State returns how the stream is doing now.
+func (s *Stream) State() State {
+	g := s.gate
+	g.mu.Lock()
+	st := State{
+		Stream:  s.name,
+		Blocked: g.breaker.state == blocked, BreakerOpen: g.breaker.state == open,
+		Reason:   g.breaker.reason,
+		InFlight: g.inFlight, Waiting: len(g.queues[retries]) + len(g.queues[fresh]),
+		RecordsPerSecond: g.pace.rate.records, BytesPerSecond: g.pace.rate.bytes,
+	}
+	if g.breaker.state != closed {
+		st.Since = g.breaker.since
+	}
+	g.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.CredentialsRefused, st.LastAccepted, st.HungrySince, st.Stubborn = s.refused, s.acceptedAt, s.hungry, s.stubborn
+	return st
+}
+
+// begin and end enclose the time in which a batch wants to be delivered.
+func (s *Stream) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending++; s.pending == 1 {
+		s.hungry = time.Now()
+	}
+}
+
+func (s *Stream) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending--; s.pending == 0 {
+		s.hungry = time.Time{}
+	}
+}
+
+// measure sets the gauges. The gate's mu is held.
+func (s *Stream) measure() {
+	g, m := s.gate, s.metrics
+	m.InFlight.Set(float64(g.inFlight))
+	m.FlyingRecords.Set(g.flying.records)
+	m.FlyingBytes.Set(g.flying.bytes)
+	m.Waiting.Set(float64(len(g.queues[retries]) + len(g.queues[fresh])))
+	m.Allowed.Set(float64(g.breaker.now()))
+	m.Breaker.Set(flag(g.breaker.state == open))
+	m.Blocked.Set(flag(g.breaker.state == blocked))
+	m.PaceRecords.Set(g.pace.rate.records)
+	m.PaceBytes.Set(g.pace.rate.bytes)
+}
+
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// errStopped ends the waits of a delivery when a part of it has failed.
+var errStopped = errors.New("another part of the batch failed")

@@ -1,0 +1,170 @@
+package connector_test
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+// judge holds the books. It is told of every record that Kafka took, of every
+// record that Firehose stored before the answer leaves, and of every commit
+// before the broker looks at it, and says when one is ahead of what it may be.
+type judge struct {
+	mu      sync.Mutex
+	places  map[string]place            // :: value -> where Kafka has it
+	pending map[place]bool              // records that Firehose has not accepted
+	copies  map[string]int              // :: value -> times accepted
+	last    map[part]int64              // newest commit
+	owner   map[part]string             // :: member that the partition was last assigned to
+	names   map[[16]byte]string         // :: topic id -> name
+	allowed func(place) bool            // records that policy skips
+	faults  []string                    // what went against the rules
+	seen    []func(firehosetest.Stored) // told of each stored record
+	commits int
+}
+
+type part struct {
+	topic string
+	n     int32
+}
+
+type place struct {
+	part
+	offset int64
+}
+
+func newJudge() *judge {
+	return &judge{
+		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
+		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{},
+	}
+}
+
+func (j *judge) fault(format string, args ...any) {
+	j.faults = append(j.faults, fmt.Sprintf(format, args...))
+}
+
+// name notes which topic an id stands for.
+func (j *judge) name(id [16]byte, topic string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.names[id] = topic
+}
+
+// produced notes a record that Kafka acknowledged.
+func (j *judge) produced(r *kgo.Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p := place{part{r.Topic, r.Partition}, r.Offset}
+	if r.Value == nil {
+		return
+	}
+	j.places[string(r.Value)] = p
+	if j.copies[string(r.Value)] == 0 {
+		j.pending[p] = true
+	}
+}
+
+// stored notes a record that Firehose accepted; an aggregated one holds several.
+func (j *judge) stored(s firehosetest.Stored) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for value := range bytes.Lines(s.Data) {
+		v := string(bytes.TrimSuffix(value, []byte{'\n'}))
+		j.copies[v]++
+		if p, ok := j.places[v]; ok {
+			delete(j.pending, p)
+		}
+	}
+	for _, f := range j.seen {
+		f(s)
+	}
+}
+
+// commit checks each offset that the broker is asked to keep.
+func (j *judge) commit(r *kmsg.OffsetCommitRequest) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.commits++
+	for i := range r.Topics {
+		topic := r.Topics[i].Topic
+		if topic == "" {
+			topic = j.names[r.Topics[i].TopicID]
+		}
+		for _, p := range r.Topics[i].Partitions {
+			k := part{topic, p.Partition}
+			if last, ok := j.last[k]; ok && p.Offset < last {
+				j.fault("%v: commit went back from %d to %d", k, last, p.Offset)
+			}
+			if owner := j.owner[k]; owner != "" && owner != r.MemberID {
+				j.fault("%v: %s committed %d, but %s owns it", k, r.MemberID, p.Offset, owner)
+			}
+			for at := range j.pending {
+				if at.part == k && at.offset < p.Offset && (j.allowed == nil || !j.allowed(at)) {
+					j.fault("%v: commit of %d, but offset %d was not accepted", k, p.Offset, at.offset)
+					break
+				}
+			}
+			j.last[k] = p.Offset
+		}
+	}
+}
+
+// assign notes the owners that the leader of the group has decided on. A
+// partition that is on its way from one member to another is in nobody's
+// assignment; its old owner may still commit it.
+func (j *judge) assign(r *kmsg.SyncGroupRequest) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, m := range r.GroupAssignment {
+		var a kmsg.ConsumerMemberAssignment
+		if err := a.ReadFrom(m.MemberAssignment); err != nil {
+			continue
+		}
+		for _, t := range a.Topics {
+			for _, p := range t.Partitions {
+				j.owner[part{t.Topic, p}] = m.MemberID
+			}
+		}
+	}
+}
+
+// count says how many of the values 0 to n-1 are missing and how many copies
+// there are too many.
+func (j *judge) count(n int) (lost, copies int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range n {
+		switch c := j.copies[strconv.Itoa(i)]; {
+		case c == 0:
+			lost++
+		default:
+			copies += c - 1
+		}
+	}
+	return lost, copies
+}
+
+// verdict fails the test if a rule was broken at any time.
+func (j *judge) verdict(t *testing.T) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i, f := range j.faults {
+		if i == 10 {
+			t.Errorf("and %d more", len(j.faults)-i)
+			break
+		}
+		t.Error(f)
+	}
+	if j.commits == 0 {
+		t.Error("nothing was committed, so no commit was judged")
+	}
+}

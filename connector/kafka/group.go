@@ -1,0 +1,167 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/offset"
+)
+
+// assigned opens a lease for each partition that this member was given. A
+// partition that is there already was taken away without a word (its topic was
+// purged): its old lease ends here.
+func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+	s.mu.Lock()
+	s.joined = true
+	n := 0
+	for topic, ids := range added {
+		if !s.routed(topic) {
+			s.leaveAlone(topic)
+			continue
+		}
+		for _, p := range ids {
+			if old := s.partitions[id{topic, p}]; old != nil {
+				old.lease.Close()
+			}
+			s.partitions[id{topic, p}] = &partition{lease: offset.NewLease(topic, p), expected: -1, committed: -1}
+			n++
+		}
+	}
+	total := len(s.partitions)
+	s.mu.Unlock()
+
+	s.metrics.Member.Set(1)
+	s.metrics.Partitions.Set(float64(total))
+	if n > 0 {
+		s.metrics.Rebalances.WithLabelValues("assigned").Inc()
+		s.log.Info("partitions assigned", "added", n, "owned", total)
+	}
+}
+
+// revoked delivers and commits what is under way of the partitions that go, and
+// then fences them. It is called at the end of every group session, mostly for
+// nothing.
+//
+// The story of a revoke: the poller is parked in a poll, which does not return
+// before this does; so the lanes are asked directly, and a batch that lingers is
+// sealed by them, not by the poller. Whatever is not accepted when the time is
+// over stays uncommitted and is delivered by the next owner. Once this returns,
+// nothing of these partitions can be committed here: their leases are closed,
+// under the lock that every commit takes.
+func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
+	leases := s.leases(gone)
+	if len(leases) == 0 {
+		return
+	}
+	begin := time.Now()
+	late := s.settle(ctx, s.handler.Release(leases))
+
+	s.committing.Lock()
+	final, cancel := context.WithTimeout(ctx, finalCommit)
+	err := s.commit(final)
+	cancel()
+	var again int64
+	for _, l := range leases {
+		again += l.Begun()
+	}
+	s.drop(gone)
+	s.committing.Unlock()
+
+	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
+	log := s.log.With("removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond))
+	switch {
+	case err != nil:
+		log.Warn("partitions revoked; their last commit failed, the next owner delivers again what it would have covered", "error", err)
+	case late > 0:
+		s.metrics.DrainLate.Inc()
+		log.Warn("partitions revoked before all of their records were accepted; the next owner delivers the rest again", "records", again)
+	default:
+		log.Info("partitions revoked", "records_again", again)
+	}
+}
+
+// finalCommit bounds the commit of a revoke.
+const finalCommit = 5 * time.Second
+
+// settle waits until everything in the batches of the leases is accepted, for at
+// most KAFKA_REVOKE_DRAIN_TIMEOUT, and returns how many leases were too late.
+func (s *Source) settle(ctx context.Context, leases []*offset.Lease) (late int) {
+	timeout := time.NewTimer(s.cfg.RevokeDrainTimeout)
+	defer timeout.Stop()
+	over := false
+	for _, l := range leases {
+		drained := l.Drained()
+		if !over {
+			select {
+			case <-drained:
+			case <-timeout.C:
+				over = true
+			case <-ctx.Done():
+				over = true
+			}
+		}
+		select {
+		case <-drained:
+		default:
+			late++
+		}
+	}
+	return late
+}
+
+// lost fences partitions that are somebody else's already: no drain, no commit.
+func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	leases := s.leases(gone)
+	s.mu.Lock()
+	s.joined = false
+	s.mu.Unlock()
+	s.metrics.Member.Set(0)
+	if len(leases) == 0 {
+		return
+	}
+	for _, l := range leases {
+		l.Close() // first of all, before anything that could wait
+	}
+	s.drop(gone)
+	s.handler.Release(leases)
+	s.metrics.Rebalances.WithLabelValues("lost").Inc()
+	s.log.Warn("partitions lost: the group gave them away without waiting; what was not committed is delivered again by their next owner", "removed", len(leases), "owned", s.owned())
+}
+
+// drop closes the leases of partitions and forgets them.
+func (s *Source) drop(gone map[string][]int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic, ids := range gone {
+		for _, n := range ids {
+			p := s.partitions[id{topic, n}]
+			if p == nil {
+				continue
+			}
+			p.lease.Close()
+			delete(s.partitions, id{topic, n})
+			s.metrics.Forget(topic, n)
+			if p.paused {
+				s.metrics.Paused.Dec()
+				s.client.ResumeFetchPartitions(map[string][]int32{topic: {n}})
+			}
+		}
+	}
+	s.metrics.Partitions.Set(float64(len(s.partitions)))
+}
+
+func (s *Source) owned() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.partitions)
+}
+
+// Joined reports whether the process is a member of the group, with or without
+// partitions.
+func (s *Source) Joined() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.joined
+}

@@ -1,0 +1,121 @@
+package kafka
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A fetch asks for at most a quarter of MAX_BUFFERED_BYTES divided by the
+// brokers, because the client holds one for each, and by what the records have
+// been seen to grow when they are decompressed. More than 4 MiB gains nothing:
+// 200-byte zstd records grow a 50 MB fetch to 1.4 GB.
+const (
+	fetchShare    = 4
+	fetchMost     = 4 << 20
+	fetchLeast    = 64 << 10
+	fetchPartMost = 1 << 20
+)
+
+// findTopics is the age of metadata after which it is asked for again, which is
+// also how long a new topic or partition waits to be found.
+const findTopics = 15 * time.Second
+
+func (s *Source) options(buffer int64) []kgo.Opt {
+	fetch := int32(min(max(buffer/fetchShare/4, fetchLeast), fetchMost))
+	o := []kgo.Opt{
+		kgo.SeedBrokers(s.cfg.Brokers...),
+		kgo.ClientID(s.cfg.ClientID),
+		kgo.SoftwareNameAndVersion("kafka-firehose", "1"),
+		kgo.ConsumerGroup(s.cfg.GroupID),
+		kgo.SessionTimeout(s.cfg.SessionTimeout),
+		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),
+		kgo.HeartbeatInterval(min(3*time.Second, s.cfg.SessionTimeout/3)),
+		kgo.MetadataMaxAge(findTopics),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.KeepControlRecords(),
+		kgo.KeepRetryableFetchErrors(),
+		kgo.OnPartitionsAssigned(s.assigned),
+		kgo.OnPartitionsRevoked(s.revoked),
+		kgo.OnPartitionsLost(s.lost),
+		kgo.AdjustFetchOffsetsFn(s.start),
+		kgo.FetchMaxBytes(fetch),
+		kgo.FetchMaxPartitionBytes(min(fetch, fetchPartMost)),
+		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
+		kgo.WithHooks(&s.wire),
+		kgo.WithLogger(clientLog{s.log}),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+	}
+	if s.cfg.GroupProtocol == "consumer" {
+		o = append(o, kgo.ServerSideBalancer()) // the balancer above only has to be a sticky one for it
+	}
+	if s.cfg.GroupInstanceID != "" {
+		o = append(o, kgo.InstanceID(s.cfg.GroupInstanceID))
+	}
+	if s.cfg.IsolationLevel == "read_committed" {
+		o = append(o, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
+	if s.cfg.ClientRack != "" {
+		o = append(o, kgo.Rack(s.cfg.ClientRack))
+	}
+	return append(append(o, s.topicOptions()...), s.startOptions()...)
+}
+
+func (s *Source) topicOptions() []kgo.Opt {
+	if s.cfg.TopicPattern == "" {
+		return []kgo.Opt{kgo.ConsumeTopics(s.cfg.Topics...)}
+	}
+	return []kgo.Opt{
+		kgo.ConsumeRegex(),
+		kgo.ConsumeTopics("^(?:" + s.cfg.TopicPattern + ")$"),
+		kgo.ConsumeExcludeTopics("^__.*"),
+	}
+}
+
+// startOptions say where to begin without a commit, and where to go on when the
+// log no longer has the offset that comes next. The two are different questions:
+// with latest as the answer to both, a group that retention has overtaken would
+// skip every record that is left.
+func (s *Source) startOptions() []kgo.Opt {
+	switch s.cfg.AutoOffsetReset.Mode {
+	case "none":
+		return []kgo.Opt{kgo.ConsumeStartOffset(kgo.NoResetOffset()), kgo.ConsumeResetOffset(kgo.NoResetOffset())}
+	case "latest", "time":
+		return []kgo.Opt{kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute))}
+	default:
+		return []kgo.Opt{kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute))}
+	}
+}
+
+// traffic counts what fetches weigh on the wire and decoded, so that the next
+// ones can be sized.
+type traffic struct {
+	limit           int64
+	records         atomic.Int64
+	packed, decoded atomic.Int64
+}
+
+// OnFetchBatchRead implements kgo.HookFetchBatchRead.
+func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
+	t.records.Add(int64(m.NumRecords))
+	t.packed.Add(int64(m.CompressedBytes))
+	t.decoded.Add(int64(m.UncompressedBytes) + int64(m.NumRecords)*recordBytes)
+}
+
+// recordBytes is the size of a kgo.Record beside its key, value and headers.
+const recordBytes = 160
+
+// sizeFetches follows the number of brokers and the growth of the last fetches.
+func (s *Source) sizeFetches() {
+	s.metrics.Decoded.Add(float64(s.wire.records.Swap(0)))
+	packed, decoded := s.wire.packed.Swap(0), s.wire.decoded.Swap(0)
+	if packed == 0 {
+		return
+	}
+	brokers := int64(max(len(s.client.DiscoveredBrokers()), 1))
+	growth := max(decoded/packed, 1)
+	fetch := min(max(s.wire.limit/fetchShare/brokers/growth, fetchLeast), fetchMost)
+	s.client.UpdateFetchMaxBytes(int32(fetch), int32(min(fetch, fetchPartMost)))
+}

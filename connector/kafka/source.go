@@ -1,0 +1,264 @@
+// Package kafka reads records as one member of a consumer group and commits
+// what has settled. It is the only package that holds a kgo.Client.
+//
+// The source registers every record it polls with the lease of its partition
+// before a rebalance may go on, and hands it to the lanes. What of it may be
+// committed is the leases' business; when, is the source's.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/metrics"
+)
+
+// Handler takes what the source polls. Its methods must not block for anything
+// outside the process: the group waits for them.
+type Handler interface {
+	// Take receives records of one partition, in offset order. They belong to the
+	// handler from then on. Control records are among them, for the offsets they
+	// occupy.
+	Take(lease *offset.Lease, records []*kgo.Record, polled time.Time)
+	// Release asks for leases that are about to end: what is queued of them is
+	// discarded, what is in an open batch goes out at once. It returns those that
+	// are worth waiting for, because Firehose is taking what is in flight.
+	Release(leases []*offset.Lease) (wait []*offset.Lease)
+}
+
+// Source is one member of the group: it owns the client and a lease for each
+// partition that the member owns.
+type Source struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics.Kafka
+	handler Handler
+	client  *kgo.Client
+	admin   *kadm.Client
+	routed  func(topic string) bool
+
+	// committing covers "read the marks, commit, note the answer" and the last
+	// commit of a revoke, so that two commits never cross.
+	committing sync.Mutex
+
+	mu         sync.Mutex
+	partitions map[id]*partition
+	joined     bool            // a rebalance has ended with this process in the group
+	fatal      error           // what the source cannot go on after
+	failed     chan struct{}   // closed with fatal
+	unrouted   map[string]bool // topics told about already
+	recreated  map[string]time.Time
+	wire       traffic
+}
+
+type id struct {
+	topic     string
+	partition int32
+}
+
+// partition is what the source knows of a partition that it owns.
+type partition struct {
+	lease     *offset.Lease
+	expected  int64 // the next offset a fetch should bring, -1 if unknown
+	committed int64 // where the group stands, -1 if unknown
+	paused    bool  // too far ahead of its commit
+}
+
+// Options are what a Source needs beside its configuration.
+type Options struct {
+	Handler Handler
+	Metrics *metrics.Kafka
+	Log     *slog.Logger
+	// Routed reports whether a topic has somewhere to go. Topics that match the
+	// pattern and have not are left alone.
+	Routed func(topic string) bool
+	// BufferBytes is MAX_BUFFERED_BYTES, of which fetches take a quarter.
+	BufferBytes int64
+	// Client are further options for the client: a dialer, in tests.
+	Client []kgo.Opt
+}
+
+// Open makes the client, which joins the group by itself. It does not wait for
+// a broker to be there: an outage at the start is an outage like any other.
+func Open(cfg Config, o Options) (*Source, error) {
+	s := &Source{
+		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed,
+		partitions: map[id]*partition{},
+		failed:     make(chan struct{}),
+		unrouted:   map[string]bool{},
+		recreated:  map[string]time.Time{},
+		wire:       traffic{limit: o.BufferBytes},
+	}
+	client, err := kgo.NewClient(append(s.options(o.BufferBytes), o.Client...)...)
+	if err != nil {
+		return nil, err
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+	return s, nil
+}
+
+// Poll waits for records, at most max of them, and hands them to the handler.
+// It returns when there were some, when there was trouble or when ctx is over;
+// the error is fatal. Rebalances are held back only until every polled record
+// is registered, never while Firehose is slow.
+func (s *Source) Poll(ctx context.Context, max int) error {
+	fetches := s.client.PollRecords(ctx, max)
+	polled := time.Now()
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) > 0 {
+			s.register(p, polled)
+		}
+	})
+	s.client.AllowRebalance()
+
+	troubled := false
+	fetches.EachError(func(topic string, partition int32, err error) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil || errors.Is(err, kgo.ErrClientClosed) {
+			return
+		}
+		troubled = true
+		s.trouble(topic, partition, err)
+	})
+	if troubled && fetches.NumRecords() == 0 {
+		pause(ctx, 250*time.Millisecond) // errors come as fast as they are polled
+	}
+	return s.Err()
+}
+
+// register counts the records of one partition with its lease and hands them
+// over. Between the poll and here no rebalance can begin, so a partition without
+// a lease is one that was closed on purpose: its topic was created anew, and
+// what is left of the old one is nobody's.
+func (s *Source) register(p kgo.FetchTopicPartition, polled time.Time) {
+	first, last := p.Records[0].Offset, p.Records[len(p.Records)-1].Offset
+	s.mu.Lock()
+	delete(s.recreated, p.Topic)
+	part := s.partitions[id{p.Topic, p.Partition}]
+	if part == nil || part.lease.Closed() {
+		s.mu.Unlock()
+		s.log.Warn("records of a partition that is not owned any more were left out", "topic", p.Topic, "partition", p.Partition, "records", len(p.Records))
+		return
+	}
+	s.gap(p, part, first)
+	if !part.lease.Register(first, last, len(p.Records)) {
+		s.log.Error("the partition went back to an earlier offset: the log was cut or reset; what follows may be delivered again",
+			"topic", p.Topic, "partition", p.Partition, "offset", first, "expected", part.expected)
+		part.lease.Close()
+		part.lease = offset.NewLease(p.Topic, p.Partition)
+		part.lease.Register(first, last, len(p.Records))
+	}
+	part.expected = last + 1
+	lease := part.lease
+	s.holdIfFar(id{p.Topic, p.Partition}, part)
+	s.mu.Unlock()
+
+	var bytes int
+	for _, r := range p.Records {
+		bytes += Size(r)
+	}
+	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
+	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
+	s.handler.Take(lease, p.Records, polled)
+}
+
+// gap tells when retention was faster than the group: the log begins after the
+// offset that should have come next.
+func (s *Source) gap(p kgo.FetchTopicPartition, part *partition, first int64) {
+	if part.expected < 0 || first <= part.expected || p.LogStartOffset <= part.expected {
+		return
+	}
+	n := min(p.LogStartOffset, first) - part.expected
+	s.metrics.Expired.WithLabelValues(p.Topic).Add(float64(n))
+	s.log.Error("records were removed from Kafka before they were read: retention has passed the group's position; going on at the start of the log",
+		"topic", p.Topic, "partition", p.Partition, "expected", part.expected, "log_start", p.LogStartOffset, "offsets", n)
+}
+
+// Size is what a record weighs in bytes: key, value and headers.
+func Size(r *kgo.Record) int {
+	n := len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		n += len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	return n
+}
+
+// Err is the error that the source cannot go on after, nil as long as it can.
+func (s *Source) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fatal
+}
+
+func (s *Source) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fatal == nil {
+		s.fatal = err
+		close(s.failed)
+	}
+}
+
+// Failed is closed when there is an Err. A poll does not notice by itself.
+func (s *Source) Failed() <-chan struct{} { return s.failed }
+
+// Buffered is what the client has fetched and not been polled for: records and
+// their bytes.
+func (s *Source) Buffered() (records, bytes int64) {
+	return s.client.BufferedFetchRecords(), s.client.BufferedFetchBytes()
+}
+
+// Oldest is when the oldest unsettled record in a batch was polled; ok is false
+// when there is none.
+func (s *Source) Oldest() (oldest time.Time, ok bool) {
+	for _, l := range s.leases(nil) {
+		if at, some := l.Oldest(); some && (!ok || at.Before(oldest)) {
+			oldest, ok = at, true
+		}
+	}
+	return oldest, ok
+}
+
+// Begun is the number of records that were put in a batch and are not committed:
+// what is delivered again if the process ends now.
+func (s *Source) Begun() (n int64) {
+	for _, l := range s.leases(nil) {
+		n += l.Begun()
+	}
+	return n
+}
+
+// leases returns those of the given partitions, of all for nil.
+func (s *Source) leases(of map[string][]int32) (leases []*offset.Lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of == nil {
+		for _, p := range s.partitions {
+			leases = append(leases, p.lease)
+		}
+		return leases
+	}
+	for topic, ids := range of {
+		for _, n := range ids {
+			if p := s.partitions[id{topic, n}]; p != nil {
+				leases = append(leases, p.lease)
+			}
+		}
+	}
+	return leases
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

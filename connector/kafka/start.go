@@ -1,0 +1,98 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/offset"
+)
+
+// start is called after an assignment with the offsets that the group has
+// committed, before anything of the new partitions is fetched. Partitions
+// without a commit hold the start option instead.
+//
+// Where "latest" or a time is now is asked once and committed at once. Asked
+// again after a crash it would have moved, and the records between would be
+// skipped although this process may have read them already.
+func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	open := map[string][]int32{}
+	s.mu.Lock()
+	for topic, parts := range fetched {
+		for n, o := range parts {
+			p := s.partitions[id{topic, n}]
+			if at := o.EpochOffset().Offset; at >= 0 && p != nil {
+				p.expected, p.committed = at, at
+			} else if p != nil {
+				open[topic] = append(open[topic], n)
+			}
+		}
+	}
+	s.mu.Unlock()
+	if len(open) == 0 || s.cfg.AutoOffsetReset.Mode == "earliest" {
+		return fetched, nil
+	}
+	if s.cfg.AutoOffsetReset.Mode == "none" {
+		for topic, parts := range open {
+			s.fail(fmt.Errorf("topic %s partition %d has no committed offset in group %s, and KAFKA_AUTO_OFFSET_RESET is none: commit one, or say where to start with earliest, latest or a time", topic, parts[0], s.cfg.GroupID))
+			for _, n := range parts {
+				delete(fetched[topic], n)
+			}
+		}
+		return fetched, nil
+	}
+	if err := s.resolve(ctx, open, fetched); err != nil {
+		return nil, fmt.Errorf("find where %s is: %w", s.cfg.AutoOffsetReset, err)
+	}
+	return fetched, s.Commit(ctx)
+}
+
+// resolve replaces the start option of the open partitions by an offset, and
+// makes it their first mark.
+func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched map[string]map[int32]kgo.Offset) error {
+	listed, err := s.list(ctx, open)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic, parts := range open {
+		for _, n := range parts {
+			l, ok := listed.Lookup(topic, n)
+			if !ok {
+				return fmt.Errorf("topic %s partition %d: the broker did not answer for it", topic, n)
+			}
+			if l.Err != nil {
+				return fmt.Errorf("topic %s partition %d: %w", topic, n, l.Err)
+			}
+			fetched[topic][n] = kgo.NewOffset().At(l.Offset)
+			if p := s.partitions[id{topic, n}]; p != nil {
+				p.expected = l.Offset
+				p.lease.Start(offset.Mark{Offset: l.Offset, Epoch: l.LeaderEpoch})
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Source) list(ctx context.Context, open map[string][]int32) (kadm.ListedOffsets, error) {
+	topics := make([]string, 0, len(open))
+	for t := range open {
+		topics = append(topics, t)
+	}
+	if s.cfg.AutoOffsetReset.Mode == "time" {
+		return s.admin.ListOffsetsAfterMilli(ctx, s.cfg.AutoOffsetReset.At.UnixMilli(), topics...)
+	}
+	return s.ends(ctx, topics)
+}
+
+// ends lists where topics end for this reader: with read_committed that is
+// before the first open transaction.
+func (s *Source) ends(ctx context.Context, topics []string) (kadm.ListedOffsets, error) {
+	if s.cfg.IsolationLevel == "read_committed" {
+		return s.admin.ListCommittedOffsets(ctx, topics...)
+	}
+	return s.admin.ListEndOffsets(ctx, topics...)
+}

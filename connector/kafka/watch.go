@@ -1,0 +1,165 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// lagEvery is how often lag is asked for, and lagTimeout how long that may take.
+const (
+	lagEvery   = 15 * time.Second
+	lagTimeout = 10 * time.Second
+)
+
+// Run commits every interval and keeps the gauges fresh until ctx ends. It is
+// beside the poller, because a poll may be parked for long.
+func (s *Source) Run(ctx context.Context) {
+	commit := time.NewTicker(s.cfg.CommitInterval)
+	defer commit.Stop()
+	lag := time.NewTicker(lagEvery)
+	defer lag.Stop()
+	s.tellProtocol(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-commit.C:
+			if err := s.commitWithin(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("committing failed, trying again at the next interval", "error", err)
+			}
+			s.resume()
+			s.sizeFetches()
+		case <-lag.C:
+			if err := s.refreshLag(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("lag is unknown for now", "error", err)
+			}
+		}
+	}
+}
+
+// commitWithin bounds a periodic commit, so that a broker that hangs can't keep
+// the lock from a revoke for long.
+func (s *Source) commitWithin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*finalCommit)
+	defer cancel()
+	return s.Commit(ctx)
+}
+
+// holdIfFar pauses a partition that is too far ahead of its commit, because one
+// of its records is refused for ever. What a crash delivers twice stays bounded.
+// It needs s.mu.
+func (s *Source) holdIfFar(k id, p *partition) {
+	n, limit := p.lease.Uncommitted(), int64(s.cfg.MaxUncommittedRecords)
+	if p.paused || n < limit {
+		return
+	}
+	p.paused = true
+	s.metrics.Paused.Inc()
+	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	s.log.Warn("partition paused: it is as far ahead of its commit as KAFKA_MAX_UNCOMMITTED_RECORDS allows", "topic", k.topic, "partition", k.partition, "uncommitted", n, "limit", limit)
+}
+
+// resume lets partitions go on that were held, at half of the limit.
+func (s *Source) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, p := range s.partitions {
+		n := p.lease.Uncommitted()
+		s.metrics.SetUncommitted(k.topic, k.partition, n)
+		if !p.paused || n > int64(s.cfg.MaxUncommittedRecords)/2 {
+			continue
+		}
+		p.paused = false
+		s.metrics.Paused.Dec()
+		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+		s.log.Info("partition resumed", "topic", k.topic, "partition", k.partition, "uncommitted", n)
+	}
+}
+
+// PauseTopics pauses the assigned topics for which match is true, and returns
+// them. ResumeTopics undoes it.
+func (s *Source) PauseTopics(match func(topic string) bool) (paused []string) {
+	s.mu.Lock()
+	seen := map[string]bool{}
+	for k := range s.partitions {
+		if !seen[k.topic] && match(k.topic) {
+			seen[k.topic] = true
+			paused = append(paused, k.topic)
+		}
+	}
+	s.mu.Unlock()
+	s.client.PauseFetchTopics(paused...)
+	return paused
+}
+
+// ResumeTopics has paused topics fetched again.
+func (s *Source) ResumeTopics(topics []string) { s.client.ResumeFetchTopics(topics...) }
+
+// refreshLag asks where the partitions end. The high watermark of fetches is
+// there for nothing, and freezes exactly when nothing is fetched.
+func (s *Source) refreshLag(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
+	defer cancel()
+	topics := s.topics()
+	if len(topics) == 0 {
+		return nil
+	}
+	ends, err := s.ends(ctx, topics)
+	if err != nil {
+		return err
+	}
+	starts, err := s.admin.ListStartOffsets(ctx, topics...)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, p := range s.partitions {
+		end, ok := ends.Lookup(k.topic, k.partition)
+		if !ok || end.Err != nil {
+			continue
+		}
+		from := p.committed
+		if start, ok := starts.Lookup(k.topic, k.partition); ok && start.Err == nil {
+			from = max(from, start.Offset)
+		}
+		s.metrics.SetLag(k.topic, k.partition, max(end.Offset-from, 0))
+	}
+	return nil
+}
+
+func (s *Source) topics() (topics []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[string]bool{}
+	for k := range s.partitions {
+		if !seen[k.topic] {
+			seen[k.topic] = true
+			topics = append(topics, k.topic)
+		}
+	}
+	return topics
+}
+
+// tellProtocol warns when the brokers don't know the group protocol that was
+// asked for: the client falls back to classic without a word.
+func (s *Source) tellProtocol(ctx context.Context) {
+	if s.cfg.GroupProtocol != "consumer" {
+		return
+	}
+	resp, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, s.client)
+	if err != nil {
+		return // not reachable yet; the warning is a courtesy
+	}
+	for _, k := range resp.ApiKeys {
+		if k.ApiKey == int16(kmsg.ConsumerGroupHeartbeat) && k.MaxVersion >= 1 {
+			return
+		}
+	}
+	s.log.Warn("the brokers do not offer the consumer group protocol of KIP-848 (Kafka 4.0 or later): the group uses the classic one", "KAFKA_GROUP_PROTOCOL", s.cfg.GroupProtocol)
+}
+
+var _ kgo.Hook = (*traffic)(nil)

@@ -1,0 +1,243 @@
+// Package offset decides which Kafka offset of a partition is safe to commit
+// while the batches that hold its records settle out of order.
+//
+// Offsets are counted in spans, not records. A batch is filled in the order in
+// which records were polled, so of every partition it touches it holds one
+// contiguous run. A [Span] is that run; it settles when everything its batch
+// holds has settled. A [Lease] is one assignment of one partition and keeps its
+// spans in a queue: the head of that queue, as far as it has settled, is what
+// may be committed. Nothing here does arithmetic on offsets, because compaction
+// and transactions leave gaps between them.
+//
+// The package is a pure state machine: no clock, no goroutine, no Kafka client.
+package offset
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Mark is a position that may be committed.
+type Mark struct {
+	Offset int64 // the next offset to read, as Kafka's commits count
+	Epoch  int32 // leader epoch of the record before it, -1 if unknown
+
+	settled int64 // records of the lease up to here, for Lease.Uncommitted
+}
+
+// After is the mark that has passed the record at offset, which was written in
+// the given leader epoch.
+func After(offset int64, epoch int32) Mark { return Mark{Offset: offset + 1, Epoch: epoch} }
+
+// Lease is one assignment of one partition to this process. A partition that
+// is revoked and assigned again gets a new Lease, so whatever settles late can
+// never move the new one's mark.
+//
+// A Lease is safe for concurrent use: the poller registers, a lane covers, the
+// senders settle and the committer reads.
+type Lease struct {
+	Topic     string
+	Partition int32
+
+	closed atomic.Bool // set under mu, read without it by senders before an attempt
+
+	mu        sync.Mutex
+	spans     []*Span // oldest first; the head is unsettled
+	mark      Mark
+	marked    bool  // mark holds a position
+	last      int64 // highest offset registered, -1 before the first
+	polled    int64 // records registered
+	begun     int64 // records covered or skipped: they may have been sent
+	committed int64 // records up to the newest acknowledged commit
+	sent      Mark  // the newest acknowledged commit
+	drained   chan struct{}
+}
+
+// Span is one contiguous run of a lease's records inside one batch.
+type Span struct {
+	lease   *Lease
+	batch   uint64
+	next    Mark // what may be committed once the span and all before it have settled
+	records int64
+	polled  time.Time // when the first of its records was polled
+	settled bool
+}
+
+// NewLease starts a lease with nothing to commit.
+func NewLease(topic string, partition int32) *Lease {
+	return &Lease{Topic: topic, Partition: partition, last: -1}
+}
+
+// Start sets the position that the lease begins at, so that it is committed
+// even if no record ever comes: the answer to "where was latest when we joined"
+// must not be asked twice.
+func (l *Lease) Start(m Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.marked {
+		l.mark, l.marked = m, true
+	}
+}
+
+// Register counts n polled records whose offsets run from first to last. It is
+// false, and counts nothing, when first is not beyond every offset registered
+// before: the partition was rewound inside one assignment, and the marks of
+// this lease no longer mean what they say. The caller closes the lease then and
+// starts another.
+func (l *Lease) Register(first, last int64, n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first <= l.last {
+		return false
+	}
+	l.last = last
+	l.polled += int64(n)
+	return true
+}
+
+// Cover puts n records, up to and including the one that next has passed, under
+// the open span of the given batch, and returns that span. fresh says that the
+// span is new to the batch. Batch numbers are the caller's; they are never 0 and
+// never come back.
+func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) (s *Span, fresh bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.begun += int64(n)
+	if k := len(l.spans); k > 0 && l.spans[k-1].batch == batch {
+		s = l.spans[k-1]
+		s.next = next
+		s.records += int64(n)
+		return s, false
+	}
+	s = &Span{lease: l, batch: batch, next: next, records: int64(n), polled: polled}
+	l.spans = append(l.spans, s)
+	return s, true
+}
+
+// Skip passes over n records that need no delivery: tombstones, control records
+// and what policy skipped. They ride on the last span, because they may not be
+// committed before what was polled before them.
+func (l *Lease) Skip(next Mark, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.begun += int64(n)
+	if k := len(l.spans); k > 0 {
+		l.spans[k-1].next = next
+		l.spans[k-1].records += int64(n)
+		return
+	}
+	l.advance(next, int64(n))
+}
+
+// Settle says that everything in the span's batch was accepted, skipped or
+// dead-lettered. Settling twice does nothing.
+func (s *Span) Settle() {
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.settled {
+		return
+	}
+	s.settled = true
+	n := 0
+	for n < len(l.spans) && l.spans[n].settled {
+		l.advance(l.spans[n].next, l.spans[n].records)
+		l.spans[n] = nil
+		n++
+	}
+	l.spans = l.spans[n:]
+	if len(l.spans) == 0 && l.drained != nil {
+		close(l.drained)
+		l.drained = nil
+	}
+}
+
+// Lease is the assignment that the span belongs to.
+func (s *Span) Lease() *Lease { return s.lease }
+
+func (l *Lease) advance(next Mark, n int64) {
+	next.settled = l.mark.settled + n
+	l.mark, l.marked = next, true
+}
+
+// Mark returns the position to commit. ok is false while there is none, when it
+// has been committed already, and for ever once the lease is closed.
+func (l *Lease) Mark() (m Mark, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed.Load() || !l.marked || (l.mark.Offset == l.sent.Offset && l.mark.Epoch == l.sent.Epoch) {
+		return Mark{}, false
+	}
+	return l.mark, true
+}
+
+// Committed says that Kafka has acknowledged the commit of m.
+func (l *Lease) Committed(m Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.Offset < l.sent.Offset {
+		return
+	}
+	l.sent = m
+	l.committed = max(l.committed, m.settled)
+}
+
+// Uncommitted is the number of records polled and not yet part of an
+// acknowledged commit: what is delivered again if the process dies now.
+func (l *Lease) Uncommitted() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.polled - l.committed
+}
+
+// Begun is the number of records that were put in a batch and are not part of an
+// acknowledged commit: what may arrive twice if the lease ends now.
+func (l *Lease) Begun() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.begun - l.committed
+}
+
+// Unsettled is the number of records polled and not yet part of the mark.
+func (l *Lease) Unsettled() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.polled - l.mark.settled
+}
+
+// Oldest is when the oldest unsettled record in a batch was polled; ok is false
+// when no batch holds one.
+func (l *Lease) Oldest() (at time.Time, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.spans) == 0 {
+		return time.Time{}, false
+	}
+	return l.spans[0].polled, true
+}
+
+// Drained returns a channel that is closed once no span is unsettled. Only one
+// caller may wait at a time.
+func (l *Lease) Drained() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	done := make(chan struct{})
+	if len(l.spans) == 0 {
+		close(done)
+	} else {
+		l.drained = done
+	}
+	return done
+}
+
+// Close fences the lease: from here on it has no mark.
+func (l *Lease) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed.Store(true)
+}
+
+// Closed reports whether the lease is fenced. A sender asks before each attempt
+// and leaves the records of closed leases out.
+func (l *Lease) Closed() bool { return l.closed.Load() }

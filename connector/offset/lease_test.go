@@ -1,0 +1,218 @@
+package offset
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// model is the dumb version of a lease: every record for itself, in the order of
+// polling, with the batch that must settle before it counts.
+type model struct {
+	records []modelRecord
+	settled map[uint64]bool
+	closed  bool
+}
+
+type modelRecord struct {
+	next  int64
+	batch uint64 // 0: skipped, rides on what was before it
+}
+
+func (m *model) mark() (next int64, ok bool) {
+	for _, r := range m.records {
+		if r.batch != 0 && !m.settled[r.batch] {
+			break
+		}
+		next, ok = r.next, true
+	}
+	return next, ok && !m.closed
+}
+
+// TestLeaseAgainstModel covers, skips, settles and closes at random, and compares
+// after each step.
+func TestLeaseAgainstModel(t *testing.T) {
+	for seed := range uint64(2000) {
+		if err := walk(seed); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func walk(seed uint64) error {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	l, m := NewLease("t", 3), &model{settled: map[uint64]bool{}}
+	next, batch := rng.Int64N(50), uint64(1)
+	open := map[uint64]*Span{}
+	for step := range 400 {
+		switch k := rng.IntN(100); {
+		case k < 45:
+			n := 1 + rng.IntN(4)
+			first := next
+			for range n {
+				next += 1 + rng.Int64N(3) // gaps: compaction, transactions
+				m.records = append(m.records, modelRecord{next, batch})
+			}
+			l.Register(first, next-1, n)
+			s, fresh := l.Cover(batch, After(next-1, 7), n, time.Time{})
+			if _, had := open[batch]; had && fresh {
+				return fmt.Errorf("step %d: a second span for batch %d", step, batch)
+			}
+			open[batch] = s
+		case k < 55:
+			next += 1 + rng.Int64N(3)
+			l.Register(next-1, next-1, 1)
+			l.Skip(After(next-1, 7), 1)
+			m.records = append(m.records, modelRecord{next, 0})
+		case k < 75:
+			batch++ // the open batch is sealed, another begins
+		case k < 99:
+			for b, s := range open {
+				if b == batch {
+					continue // an open batch can't settle
+				}
+				s.Settle()
+				s.Settle() // twice is once
+				m.settled[b] = true
+				if rng.IntN(2) == 0 {
+					delete(open, b)
+				}
+				break
+			}
+		default:
+			if rng.IntN(20) == 0 {
+				l.Close()
+				m.closed = true
+			}
+		}
+		want, wantOK := m.mark()
+		got, ok := l.Mark()
+		if ok != wantOK || ok && (got.Offset != want || got.Epoch != 7) {
+			return fmt.Errorf("step %d: mark %v %v, want %d %v", step, got, ok, want, wantOK)
+		}
+	}
+	return counts(l, m)
+}
+
+// counts checks the sums at the end of a walk.
+func counts(l *Lease, m *model) error {
+	if m.closed {
+		return nil
+	}
+	mark, ok := l.Mark()
+	var before int64
+	for _, r := range m.records {
+		if ok && r.next <= mark.Offset {
+			before++
+		}
+	}
+	all := int64(len(m.records))
+	if got := l.Unsettled(); got != all-before {
+		return fmt.Errorf("unsettled %d, want %d", got, all-before)
+	}
+	if got := l.Uncommitted(); got != all {
+		return fmt.Errorf("uncommitted %d before any commit, want %d", got, all)
+	}
+	l.Committed(mark)
+	if got := l.Uncommitted(); got != all-before {
+		return fmt.Errorf("uncommitted %d after the commit, want %d", got, all-before)
+	}
+	if got := l.Begun(); got != all-before {
+		return fmt.Errorf("begun %d after the commit, want %d", got, all-before)
+	}
+	return nil
+}
+
+// TestMarkIsOfferedUntilAcknowledged: a commit that fails must be tried again,
+// one that was acknowledged must not.
+func TestMarkIsOfferedUntilAcknowledged(t *testing.T) {
+	l := NewLease("t", 0)
+	s, _ := l.Cover(1, After(9, 0), 1, time.Time{})
+	if _, ok := l.Mark(); ok {
+		t.Fatal("a mark before anything has settled")
+	}
+	s.Settle()
+	first, ok := l.Mark()
+	again, okAgain := l.Mark()
+	if !ok || !okAgain || first != again || first.Offset != 10 {
+		t.Fatalf("mark %v %v, then %v %v; want 10 twice", first, ok, again, okAgain)
+	}
+	l.Committed(first)
+	if m, ok := l.Mark(); ok {
+		t.Errorf("mark %v after it was acknowledged", m)
+	}
+}
+
+// TestLateSettleMovesNothingElse: a partition that was revoked and comes back has
+// a new lease, and what was in flight under the old one settles late.
+func TestLateSettleMovesNothingElse(t *testing.T) {
+	old := NewLease("t", 0)
+	late, _ := old.Cover(1, After(5, 0), 1, time.Time{})
+	old.Close()
+	fresh := NewLease("t", 0)
+	s, _ := fresh.Cover(2, After(100, 0), 1, time.Time{})
+	s.Settle()
+	late.Settle()
+	if m, ok := old.Mark(); ok {
+		t.Errorf("a closed lease has mark %v", m)
+	}
+	if m, ok := fresh.Mark(); !ok || m.Offset != 101 {
+		t.Errorf("mark %v %v, want 101", m, ok)
+	}
+}
+
+func TestRegisterSeesARewind(t *testing.T) {
+	l := NewLease("t", 0)
+	if !l.Register(10, 19, 10) || !l.Register(25, 30, 3) {
+		t.Fatal("offsets that grow are no rewind")
+	}
+	if l.Register(30, 40, 11) {
+		t.Error("offset 30 was registered twice")
+	}
+	if got := l.Uncommitted(); got != 13 {
+		t.Errorf("uncommitted %d, want 13: a rewind counts nothing", got)
+	}
+}
+
+func TestStartIsCommittedWithoutARecord(t *testing.T) {
+	l := NewLease("t", 0)
+	l.Start(Mark{Offset: 42, Epoch: 3})
+	if m, ok := l.Mark(); !ok || m.Offset != 42 || m.Epoch != 3 {
+		t.Errorf("mark %v %v, want 42 in epoch 3", m, ok)
+	}
+}
+
+func TestDrained(t *testing.T) {
+	l := NewLease("t", 0)
+	select {
+	case <-l.Drained():
+	default:
+		t.Fatal("an empty lease is drained")
+	}
+	a, _ := l.Cover(1, After(0, 0), 1, time.Time{})
+	b, _ := l.Cover(2, After(1, 0), 1, time.Time{})
+	done := l.Drained()
+	b.Settle()
+	select {
+	case <-done:
+		t.Fatal("drained with a span in flight")
+	default:
+	}
+	a.Settle()
+	<-done
+}
+
+// BenchmarkCover is the cost of a batch that touches one partition:
+//
+//	go test ./connector/offset -bench . -benchmem
+func BenchmarkCover(b *testing.B) {
+	l := NewLease("t", 0)
+	b.ReportAllocs()
+	var n uint64
+	for b.Loop() {
+		n++
+		s, _ := l.Cover(n, After(int64(n), 0), 500, time.Time{})
+		s.Settle()
+	}
+}

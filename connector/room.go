@@ -1,0 +1,120 @@
+package connector
+
+import (
+	"context"
+	"time"
+)
+
+// A poll asks for at most pollMost records, so that rebalances are never held
+// back for long, and for no more than a lane has room for.
+const pollMost = 5000
+
+// fullFor is how long a lane has to be full before its topics are paused.
+// Pausing throws away what was fetched, to fetch it again later: it is for a
+// stream that is down beside one that is not, never for flow control.
+const fullFor = time.Second
+
+// room decides how much may be polled and which lanes are paused. It belongs to
+// the polling goroutine.
+type room struct {
+	c     *Connector
+	freed chan struct{} // a lane has room again; holds one
+	state map[*lane]*roomState
+}
+
+type roomState struct {
+	fullSince time.Time // zero when the lane has room
+	paused    []string  // topics
+}
+
+// tell says that some memory is free again. It never blocks.
+func (r *room) tell() {
+	select {
+	case r.freed <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns how many records may be polled now, 0 when ctx is over.
+func (r *room) wait(ctx context.Context) int {
+	begin := time.Now()
+	for ctx.Err() == nil {
+		r.pause(time.Now())
+		if n := r.records(); n > 0 {
+			if waited := time.Since(begin); waited > 0 {
+				r.c.metrics.Pipeline.Backpressure.Add(waited.Seconds())
+			}
+			return n
+		}
+		t := time.NewTimer(fullFor)
+		select {
+		case <-ctx.Done():
+		case <-r.freed:
+		case <-t.C: // a lane that stayed full may have to be paused
+		}
+		t.Stop()
+	}
+	return 0
+}
+
+// records is how many records every lane that isn't paused could take, judged by
+// the average of what the client holds. An empty lane takes one whatever its
+// size: a fetch may be larger than the lane's whole share.
+func (r *room) records() int {
+	least, empty := r.c.share, true
+	for _, l := range r.c.lanes {
+		if r.state[l].paused == nil {
+			least = min(least, l.room())
+			empty = empty && l.held() == 0
+		}
+	}
+	records, bytes := r.c.source.Buffered()
+	weight := recordBytes + int64(1)
+	if records > 0 {
+		weight += bytes / records
+	}
+	switch n := least / weight; {
+	case empty:
+		return int(min(max(n, 1), pollMost))
+	case least < r.c.share/8: // a poll for a handful of records costs as much as one for many
+		return 0
+	default:
+		return int(min(n, pollMost))
+	}
+}
+
+// pause stops the topics of a lane that has stayed full and resumes them at half.
+// A single lane needs no pausing: not polling does the same and keeps what was
+// fetched.
+func (r *room) pause(now time.Time) {
+	if len(r.c.lanes) < 2 {
+		return
+	}
+	for stream, l := range r.c.lanes {
+		st := r.state[l]
+		switch {
+		case st.paused != nil && l.held() < l.share/2:
+			r.c.source.ResumeTopics(st.paused)
+			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
+			*st = roomState{}
+		case st.paused != nil || l.room() >= l.share/8:
+			st.fullSince = time.Time{}
+		case st.fullSince.IsZero():
+			st.fullSince = now
+		case now.Sub(st.fullSince) >= fullFor:
+			st.paused = r.c.source.PauseTopics(func(topic string) bool { return r.c.streamOf(topic) == stream })
+			r.c.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
+		}
+	}
+}
+
+// anyPaused reports whether a lane waits to be resumed, which a poll that is
+// parked would not notice.
+func (r *room) anyPaused() bool {
+	for _, st := range r.state {
+		if st.paused != nil {
+			return true
+		}
+	}
+	return false
+}

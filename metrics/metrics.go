@@ -1,0 +1,83 @@
+// Package metrics declares every collector of the connector once, a struct for
+// each stage, and serves them with the two probes.
+//
+// Names carry their unit and, for counters, _total; help texts say what the
+// edge values mean. Counters exist from the first scrape on, so that rate()
+// sees the first failure. Series that belong to a partition leave with it.
+package metrics
+
+import (
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+const namespace = "kafka_firehose"
+
+// Set is what the stages write to.
+type Set struct {
+	Kafka    *Kafka
+	Pipeline *Pipeline
+	Firehose *Firehose
+}
+
+// New registers every collector of the connector with r. Two sets in one
+// process need two registries.
+func New(r prometheus.Registerer) *Set {
+	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r)}
+}
+
+// NewRegistry is a registry with the collectors of the process, the Go runtime
+// and the build in it.
+func NewRegistry(version string) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	revision, goVersion := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		goVersion = info.GoVersion
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info",
+		Help:        "Always 1; the labels tell the build.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": goVersion},
+	})
+	build.Set(1)
+	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// factory registers what it makes.
+type factory struct {
+	r         prometheus.Registerer
+	subsystem string
+}
+
+func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
+	r.MustRegister(c)
+	return c
+}
+
+func (f factory) counter(name, help string) prometheus.Counter {
+	return register(f.r, prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}))
+}
+
+func (f factory) counterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	return register(f.r, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}, labels))
+}
+
+func (f factory) gauge(name, help string) prometheus.Gauge {
+	return register(f.r, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}))
+}
+
+func (f factory) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
+	return register(f.r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}, labels))
+}
+
+func (f factory) histogramVec(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return register(f.r, prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help, Buckets: buckets}, labels))
+}

@@ -1,0 +1,46 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Pipeline is what happens between the poll and the put.
+type Pipeline struct {
+	Skipped      *prometheus.CounterVec // by reason, see SkipReasons
+	Backpressure prometheus.Counter
+	limit        prometheus.Gauge
+	r            prometheus.Registerer
+}
+
+// SkipReasons are the values of the label reason.
+var SkipReasons = []string{"tombstone", "too_large", "refused", "revoked"}
+
+func newPipeline(r prometheus.Registerer) *Pipeline {
+	f := factory{r, ""}
+	m := &Pipeline{
+		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: tombstone, too_large and refused are committed past; revoked is left to the partition's next owner.", "reason"),
+		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited for room in MAX_BUFFERED_BYTES."),
+		limit:        f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
+		r:            r,
+	}
+	for _, v := range SkipReasons {
+		m.Skipped.WithLabelValues(v)
+	}
+	return m
+}
+
+// Watch adds the gauges that are read at scrape time: what is buffered, in
+// bytes, and the age of the oldest unsettled record, in seconds.
+func (m *Pipeline) Watch(limit int64, buffered func() int64, oldest func() float64) {
+	m.limit.Set(float64(limit))
+	m.r.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "buffered_bytes",
+			Help: "Bytes held between the fetch and the commit.",
+		}, func() float64 { return float64(buffered()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "oldest_unsettled_age_seconds",
+			Help: "Time since the oldest record that is not settled was polled; 0 when all are.",
+		}, oldest),
+	)
+}
