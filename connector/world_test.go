@@ -59,7 +59,8 @@ func bubble(t *testing.T, f func(w *world)) {
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, log: &lockedBuffer{}}
 	w.judge = newJudge()
-	w.cluster = kfake.MustCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen))
+	w.cluster = kfake.MustCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}))
 	w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
 		w.judge.commit(r.(*kmsg.OffsetCommitRequest))
@@ -71,7 +72,7 @@ func newWorld(t *testing.T) *world {
 		return nil, nil, false
 	})
 	var err error
-	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(10*time.Millisecond))...)
+	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(10<<20), kgo.MetadataMinAge(10*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}

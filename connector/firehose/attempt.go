@@ -122,7 +122,7 @@ func (d *delivery) answered(p *part, slot *Slot, a *answer, number int64) {
 		pacing = 0
 	}
 	d.finish(slot, nil, func(now time.Time, g *gate) {
-		g.pace.result(now, slot.epoch, size, accepted, pacing)
+		g.pace.result(now, slot.flow, size, accepted, pacing)
 		if accepted.records > 0 {
 			g.breaker.success()
 		} else {
@@ -151,7 +151,7 @@ func (d *delivery) failed(p *part, slot *Slot, f *Failure, started time.Time) (t
 	size := sizeOf(p.batch)
 	d.finish(slot, f, func(now time.Time, g *gate) {
 		if g.breaker.state == closed && (f.Class == Throttled || f.Class == Unavailable) {
-			g.pace.result(now, slot.epoch, size, amount{}, size.records)
+			g.pace.result(now, slot.flow, size, amount{}, size.records)
 		}
 		g.breaker.failure(now, f, slot.probe)
 	})

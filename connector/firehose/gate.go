@@ -46,7 +46,7 @@ type Slot struct {
 	gate  *gate
 	paid  amount // taken from the pace so far
 	size  amount // of the request in flight, once it is
-	epoch int
+	flow  flow
 	probe bool
 	done  bool
 }
@@ -138,7 +138,7 @@ func (g *gate) grant(w *waiter) {
 	if s.probe {
 		g.probed = w.class
 	}
-	s.epoch = g.pace.take(w.size)
+	s.flow = g.pace.take(time.Now(), w.size)
 	g.inFlight++
 	w.ready <- s
 }
@@ -168,7 +168,8 @@ func (s *Slot) start(size amount) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pace.give(s.paid)
-	s.epoch = g.pace.take(size)
+	g.pace.forget(s.flow)
+	s.flow = g.pace.take(time.Now(), size)
 	s.paid, s.size = size, size
 	g.flying = g.flying.plus(size)
 	g.admit()
@@ -202,10 +203,11 @@ func (s *Slot) Release() {
 	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s.done {
+	if s == nil || s.done {
 		return
 	}
 	g.pace.give(s.paid)
+	g.pace.forget(s.flow)
 	s.leave()
 }
 

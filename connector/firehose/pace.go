@@ -31,24 +31,30 @@ const (
 	batchShare = 0.25
 	// tolerated is the refused share that is not worth a cut.
 	tolerated = 0.02
+	// flood is the refused share that is not waited for the end of a window for.
+	flood = 0.1
 	// below what was accepted the pace restarts after a cut.
 	belowAccepted = 0.98
+	// afterCut is the pause after a cut, in seconds of the new pace: the quota is
+	// used up at that moment.
+	afterCut = 0.25
 	// firstStep is how much the pace grows in a second after a cut, as a share
 	// of what was last accepted. It grows itself when nothing is refused.
 	firstStep = 0.01
 	// steadySeconds without a refusal, then the step doubles every stepDoubles
 	// seconds: at the old quota a refusal is due by then, so there is a new one.
-	steadySeconds = 6
-	stepDoubles   = 2
+	steadySeconds = 5
+	stepDoubles   = 1
 	// forgotten is how long nothing may have been refused until the pace is
 	// given up. The next refusal sets it anew, within a second.
 	forgotten = 5 * time.Minute
-	// baselineDecay lets the baseline fade, so that what was taken for failures
-	// that slowing down does not cure is looked into again.
-	baselineDecay = 0.995
-	// telling is the least difference between the two explanations of a refused
-	// share that is worth choosing one for.
-	telling = 0.1
+	// trusted is how long a baseline is believed. Then it is found anew, which
+	// costs two seconds at what was accepted, or it is found to be wrong.
+	trusted = 30 * time.Second
+	// sample is how many records a verdict must rest on to lift a limit at once.
+	sample = 200
+	// maxBaseline keeps a wrong baseline from doing much harm.
+	maxBaseline = 0.5
 )
 
 // paceFloor is the slowest pace: less than a tenth of the smallest quota there
@@ -64,38 +70,34 @@ var paceFloor = amount{bytes: 64 << 10, records: 50}
 // cut the refused share is compared with the one before. If it is a quota that
 // refuses, what is accepted stays the same and the share falls; if not, the
 // share stays the same and what is accepted falls. In the second case the cut
-// is undone and the share becomes the baseline, which is subtracted from then on.
+// is undone and the share becomes the baseline, which is subtracted from then on
+// (see trial).
 //
 // It is a pure state machine: the time is passed in, and must not go backwards.
 type pace struct {
 	cap   amount // the configured limits
 	rate  amount // per second; unlimited until a cut, never above cap
-	epoch int    // counts cuts: a request belongs to the rate it was started under
+	flows flows
 
 	tokens amount // what may be sent now; negative after a large request
 	filled time.Time
 
 	start   time.Time // of the open window
 	window  tally
+	speed   amount    // sent per second in the last window
 	recent  [4]amount // accepted per second in the last windows, newest first
 	clean   int       // windows since something was refused
 	refused time.Time // when something last was
 
-	baseline float64 // share of the records that fails at any pace
-	trial    *trial  // a cut that has not proved itself yet
+	baseline float64   // share of the records that fails at any pace
+	learned  time.Time // when the baseline was found
+	trial    *trial    // a cut that has not proved itself yet
 }
 
 // tally is what became of the requests answered in one window.
 type tally struct {
 	sent, accepted amount
 	judged, failed float64 // records of requests that were started under the present rate
-}
-
-// trial remembers what was before a cut.
-type trial struct {
-	rate  amount  // what to go back to
-	speed amount  // what was really sent a second
-	share float64 // of the records failed
 }
 
 func newPace(maxBytes, maxRecords float64) *pace {
@@ -153,21 +155,24 @@ func fillUp(tokens, more, full float64) float64 {
 }
 
 // take pays for a request that starts, and give takes the payment back. The
-// epoch that take returns comes back with the request's result.
-func (p *pace) take(a amount) (epoch int) {
+// flow that take returns comes back with the request's result, or with forget if
+// it has none.
+func (p *pace) take(now time.Time, a amount) flow {
 	p.tokens = p.tokens.plus(a.times(-1))
-	return p.epoch
+	return p.flows.start(now)
 }
 
 func (p *pace) give(a amount) { p.tokens = p.tokens.plus(a) }
 
+func (p *pace) forget(f flow) { p.flows.end(f) }
+
 // result enters what became of a request. failed counts only records whose
 // failure can be a matter of pace.
-func (p *pace) result(now time.Time, epoch int, sent, accepted amount, failed float64) {
+func (p *pace) result(now time.Time, f flow, sent, accepted amount, failed float64) {
 	p.roll(now)
 	p.window.sent = p.window.sent.plus(sent)
 	p.window.accepted = p.window.accepted.plus(accepted)
-	if epoch == p.epoch { // those sent before a cut say nothing about the rate after it
+	if p.flows.end(f) {
 		p.window.judged += accepted.records + failed
 		p.window.failed += failed
 	}
@@ -176,7 +181,7 @@ func (p *pace) result(now time.Time, epoch int, sent, accepted amount, failed fl
 	}
 	// The first refusal does not wait for the window's end: without a limit, a
 	// second of it may be a hundred times the quota.
-	if p.rate == p.cap && p.throttled() {
+	if p.rate == p.cap && p.throttled() && p.window.failed > (p.baseline+flood)*p.window.judged {
 		p.close(now)
 	}
 }
@@ -204,56 +209,93 @@ func (p *pace) throttled() bool {
 	if !w.sent.exceeds(paceFloor) {
 		return false
 	}
-	noise := 3 * math.Sqrt(w.judged*p.baseline*(1-p.baseline))
-	return w.failed-p.baseline*w.judged > max(tolerated*w.judged, noise)
+	return w.failed-p.baseline*w.judged > max(tolerated*w.judged, p.chance())
 }
 
 // close judges the window and starts the next.
 func (p *pace) close(now time.Time) {
 	length := max(now.Sub(p.start), paceWindow)
 	w := p.window
-	share := w.failed / max(1, w.judged)
+	p.doubt(now)
 	throttled := p.throttled()
-	accepted := w.accepted.over(length)
+	accepted, speed := w.accepted.over(length), w.sent.over(length)
 	if passed := now.Sub(p.start).Seconds(); passed < 1 { // closed early: the last second reaches into the window before
 		accepted = accepted.plus(p.recent[0].times(1 - passed))
+		speed = speed.plus(p.speed.times(1 - passed))
 	}
 	copy(p.recent[1:], p.recent[:])
-	p.recent[0] = accepted
-	p.fade(share, w.judged)
+	p.recent[0], p.speed = accepted, speed
 
-	switch {
-	case throttled && p.futile(share):
-		p.rate, p.baseline, p.trial = p.trial.rate, min(share, 0.9), nil
-		p.epoch++
+	switch v := p.trial.judge(&w, p.rate); {
+	case v == undecided:
+	case v == futile:
+		p.learn(now)
 	case throttled:
-		p.cut(share, w.sent.over(length))
+		p.cut(now, w.failed/max(1, w.judged))
 	default:
-		p.trial = nil
-		p.grow(w.sent.over(length))
+		if v == helped {
+			p.trial = nil
+		}
+		p.grow(speed)
 	}
 	p.start, p.window = now, tally{}
 }
 
-// fade lowers the baseline where it is seen to be lower, and always a little.
-func (p *pace) fade(share, judged float64) {
-	p.baseline *= baselineDecay
-	if judged >= 20 && share < p.baseline {
-		p.baseline += 0.3 * (share - p.baseline)
+// doubt gives the baseline up when it is old, and lowers it where less fails.
+func (p *pace) doubt(now time.Time) {
+	if now.Sub(p.learned) >= trusted {
+		p.baseline = 0
+		return
+	}
+	w := &p.window
+	if share := w.failed / max(1, w.judged); share < p.baseline-p.chance()/max(1, w.judged) {
+		p.baseline = share
 	}
 }
 
-// cut lowers the rate to what was accepted, at most to half.
-func (p *pace) cut(share float64, speed amount) {
-	if p.trial == nil {
-		p.trial = &trial{rate: p.rate, speed: p.rate.least(speed.most(p.best())), share: share}
+// chance is by how many records the failed ones may differ from the baseline
+// without meaning anything.
+func (p *pace) chance() float64 {
+	return certain * math.Sqrt(p.window.judged*p.baseline*(1-p.baseline))
+}
+
+// cut lowers the rate to what was accepted, at most to half. While the baseline
+// is fresh, what it explains is left out of that; else the cut is a trial.
+func (p *pace) cut(now time.Time, share float64) {
+	from := p.rate.least(p.speed.most(p.best())) // a rate that isn't used is not what was too fast
+	to := p.accepted()
+	if p.baseline > 0 {
+		to = to.times(1 / (1 - p.baseline))
+		p.trial = nil
+	} else {
+		p.trial = &trial{rate: p.rate, speed: from, accepted: to, share: share}
 	}
-	from := p.rate.least(speed.most(p.best())) // a rate that isn't used is not what was too fast
-	to := p.accepted().times(belowAccepted / (1 - p.baseline))
-	p.rate = to.most(from.times(0.5)).least(p.rate).most(paceFloor).least(p.cap)
-	p.tokens = p.tokens.least(amount{})
+	p.slow(now, to.times(belowAccepted).most(from.times(0.5)).least(p.rate))
+	p.tokens = p.tokens.least(amount{}).plus(p.rate.times(-afterCut))
 	p.clean = 0
-	p.epoch++
+}
+
+// slow sets the rate. What is in flight says nothing about the new one.
+func (p *pace) slow(now time.Time, rate amount) {
+	p.rate = rate.most(paceFloor).least(p.cap)
+	p.flows.turn(now)
+}
+
+// learn ends a trial that did not help: what fails now fails at any pace. The
+// rate goes back to what it was, less what a quota refused on top of that.
+func (p *pace) learn(now time.Time) {
+	t := p.trial
+	p.trial, p.learned = nil, now
+	p.baseline = min(t.seen(), maxBaseline) // doubt lowers it if that is too much
+	if to := t.accepted.times(1 / (1 - p.baseline)); to.bytes < 0.95*t.speed.bytes {
+		p.slow(now, to.times(belowAccepted).most(p.rate))
+		return
+	}
+	to := t.rate
+	if t.judged < sample {
+		to = to.least(t.speed)
+	}
+	p.slow(now, to)
 }
 
 // accepted is what was accepted a second: in the last window, or on average
@@ -272,21 +314,6 @@ func (p *pace) best() amount {
 		best = best.most(a)
 	}
 	return best
-}
-
-// futile reports that the last cuts did not help: the failed share is closer to
-// what it was before them than to what a quota would have made of it.
-func (p *pace) futile(share float64) bool {
-	t := p.trial
-	if t == nil {
-		return false
-	}
-	slower := math.Min(p.rate.bytes/t.speed.bytes, p.rate.records/t.speed.records)
-	if !(slower < 1) {
-		return false
-	}
-	quota := max(0, 1-(1-t.share)/slower)
-	return t.share-quota >= telling && share > (t.share+quota)/2
 }
 
 // grow raises the rate: slowly while the old quota can be the reason for the

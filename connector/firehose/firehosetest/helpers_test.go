@@ -205,7 +205,7 @@ func putBody(stream string, records ...[]byte) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, `{"Data": %q}`, base64.StdEncoding.EncodeToString(r))
+		b.WriteString(`{"Data": "` + base64.StdEncoding.EncodeToString(r) + `"}`)
 	}
 	b.WriteString("]}")
 	return b.String()

@@ -219,16 +219,18 @@ func (x *exchange) batchBody(fates []fate, encrypted bool) []byte {
 
 // append writes the entry of one record.
 func (f fate) append(b []byte) []byte {
-	switch {
-	case f.blank:
+	if f.blank {
 		return append(b, "{}"...)
-	case f.double && f.code == "":
+	}
+	b = append(b, '{')
+	if f.id != "" {
+		b = append(b, `"RecordId":"`...)
+		b = append(b, f.id...)
+		if b = append(b, '"'); !f.double {
+			return append(b, '}')
+		}
 		f.code, f.message = codeInternal, messageOf(codeInternal)
-		b = append(b, `{"RecordId":"`+f.id+`",`...)
-	case f.code == "":
-		return append(b, `{"RecordId":"`+f.id+`"}`...)
-	default:
-		b = append(b, '{')
+		b = append(b, ',')
 	}
 	entry, _ := json.Marshal(struct{ ErrorCode, ErrorMessage string }{f.code, f.message}) // two strings always encode
 	return append(b, entry[1:]...)

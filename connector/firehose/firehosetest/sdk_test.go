@@ -3,6 +3,7 @@ package firehosetest_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -41,7 +42,10 @@ type plainBody struct{ *http.Client }
 
 func (p plainBody) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
-		r.Body = &closer{Reader: r.Body}
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{struct{ io.Reader }{r.Body}, r.Body}
 	}
 	return p.Client.Do(r)
 }

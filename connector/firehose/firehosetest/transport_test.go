@@ -167,7 +167,11 @@ func TestFaults(t *testing.T) {
 		for _, through := range []string{"Do", "listener"} {
 			t.Run(name+"/"+through, func(t *testing.T) {
 				s := newService(func(o *firehosetest.Options) { o.Faults = tc.faults })
-				ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+				patience := time.Minute
+				if tc.want.Err == "timeout" {
+					patience = 100 * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
 				c := put(text("a", "b")...)
 				c.ctx = ctx
