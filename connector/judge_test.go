@@ -3,6 +3,7 @@ package connector_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -18,14 +19,14 @@ import (
 // before the broker looks at it, and says when one is ahead of what it may be.
 type judge struct {
 	mu      sync.Mutex
-	places  map[string]place            // :: value -> where Kafka has it
-	pending map[place]bool              // records that Firehose has not accepted
-	copies  map[string]int              // :: value -> times accepted
-	last    map[part]int64              // newest commit
-	owner   map[part]string             // :: member that the partition was last assigned to
-	names   map[[16]byte]string         // :: topic id -> name
-	faults  []string                    // what went against the rules
-	seen    []func(firehosetest.Stored) // told of each stored record
+	places  map[string]place    // :: value -> where Kafka has it
+	pending map[place]bool      // records that Firehose has not accepted
+	copies  map[string]int      // :: value -> times accepted
+	last    map[part]int64      // newest commit
+	owner   map[part]string     // :: member that the partition was last assigned to
+	names   map[[16]byte]string // :: topic id -> name
+	faults  []string            // what went against the rules
+	aliases map[string]string   // :: short name -> value
 	commits int
 }
 
@@ -42,7 +43,7 @@ type place struct {
 func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
-		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{},
+		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{},
 	}
 }
 
@@ -78,6 +79,35 @@ func (j *judge) allow(p place) {
 	delete(j.pending, p)
 }
 
+// alias lets count find a value by a shorter name.
+func (j *judge) alias(value, name string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.aliases[name] = value
+}
+
+// copiesOf is how often a value was stored, and placeOf where Kafka has it.
+func (j *judge) copiesOf(value string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.copies[value]
+}
+
+func (j *judge) placeOf(value string) place {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.places[value]
+}
+
+// forget closes the books of a topic that was deleted.
+func (j *judge) forget(topic string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	maps.DeleteFunc(j.pending, func(p place, _ bool) bool { return p.topic == topic })
+	maps.DeleteFunc(j.last, func(p part, _ int64) bool { return p.topic == topic })
+	maps.DeleteFunc(j.owner, func(p part, _ string) bool { return p.topic == topic })
+}
+
 // lastCommit is the newest offset committed for a partition.
 func (j *judge) lastCommit(topic string, n int32) int64 {
 	j.mu.Lock()
@@ -95,9 +125,6 @@ func (j *judge) stored(s firehosetest.Stored) {
 		if p, ok := j.places[v]; ok {
 			delete(j.pending, p)
 		}
-	}
-	for _, f := range j.seen {
-		f(s)
 	}
 }
 
@@ -155,7 +182,11 @@ func (j *judge) count(n int) (lost, copies int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range n {
-		switch c := j.copies[strconv.Itoa(i)]; {
+		value := strconv.Itoa(i)
+		if long, ok := j.aliases[value]; ok {
+			value = long
+		}
+		switch c := j.copies[value]; {
 		case c == 0:
 			lost++
 		default:

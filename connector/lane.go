@@ -39,7 +39,7 @@ type lane struct {
 
 	mu     sync.Mutex
 	queue  []chunk
-	wake   chan struct{} // queue has something; holds one
+	wake   chan struct{} // there is something to queue or room to send; holds one
 	asks   chan ask
 	ending chan struct{} // closed when the lane is to send what it has begun and end
 	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
@@ -93,6 +93,11 @@ func (l *lane) put(c chunk) {
 	l.mu.Lock()
 	l.queue = append(l.queue, c)
 	l.mu.Unlock()
+	l.poke()
+}
+
+// poke lets fill look again at what it can do.
+func (l *lane) poke() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -128,15 +133,20 @@ func (c chunk) weight() (n int64) {
 	return n
 }
 
-// encoded is what a sealed batch weighs with the request body made of it, which
-// base64 makes 4/3 as large.
-func encoded(batch int64) int64 { return batch + batch*4/3 }
-
 // held is the memory that the lane keeps alive, in bytes.
 func (l *lane) held() int64 { return l.queued.Load() + l.open.Load() + l.sent.Load() }
 
+// reserve is room for one more full batch. What is queued could not be sent
+// without it.
+func (l *lane) reserve() int64 { return batch.Weight(l.limits.Bytes) }
+
 // room is what the lane could take now, in bytes; it may be negative.
-func (l *lane) room() int64 { return l.share - l.held() }
+func (l *lane) room() int64 { return l.share - l.held() - l.reserve() }
+
+// full reports whether another batch has to wait until one has settled. Sealing
+// makes records weigh more than they did in the queue; a lane that sends nothing
+// may always send one.
+func (l *lane) full() bool { return l.sent.Load() > 0 && l.held()+l.reserve() > l.share }
 
 // oldest is when the oldest record of the queue was polled.
 func (l *lane) oldest() (at time.Time, ok bool) {
@@ -225,20 +235,20 @@ func (l *lane) hand(ctx context.Context) error {
 	return nil
 }
 
-// arm sets the timer to the moment when the open batch is due.
+// arm sets the timer to the moment when the open batch is due. While memory is
+// full it goes on filling instead, because it could not be sent.
 func (l *lane) arm(linger *time.Timer) {
-	if due, ok := l.builder.Due(); ok {
+	if due, ok := l.builder.Due(); ok && !l.full() {
 		linger.Reset(time.Until(due))
 	} else {
 		linger.Stop()
 	}
 }
 
-// pack moves records from the queue into batches until one is sealed or the
-// queue is empty.
+// pack moves records from the queue into batches until one is sealed, the queue
+// is empty or the memory full.
 func (l *lane) pack() error {
-	defer func() { l.open.Store(l.builder.Held()) }()
-	for len(l.waiting) == 0 {
+	for len(l.waiting) == 0 && !l.full() {
 		c, ok := l.take()
 		if !ok {
 			return nil
@@ -247,6 +257,7 @@ func (l *lane) pack() error {
 		done, err := l.packChunk(c)
 		l.builder.Flush()
 		gone := chunk{records: c.records[:done]}
+		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
 		l.queued.Add(-gone.weight())
 		if done < len(c.records) && err == nil {
 			l.putBack(chunk{c.lease, c.records[done:], c.polled})
@@ -320,10 +331,10 @@ func (l *lane) reject(lease *offset.Lease, r *kgo.Record, err error) error {
 // says; the error ends the connector.
 func (l *lane) refused(r firehose.Refusal) error {
 	if l.policy != "skip" {
-		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: -1, Size: r.Size, Err: r}
+		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r}
 	}
-	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "bytes", r.Size, "values", r.Values, "code", r.Code)
-	l.metrics.Skipped.WithLabelValues("refused").Add(float64(r.Values))
+	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "code", r.Code)
+	l.metrics.Skipped.WithLabelValues("refused").Inc()
 	return nil
 }
 
@@ -335,10 +346,11 @@ func (l *lane) seal() {
 }
 
 func (l *lane) queueSealed(b *batch.Batch) {
-	l.sent.Add(encoded(b.Held()))
+	l.sent.Add(b.Held())
 	b.OnRelease(func(n int64) {
-		l.sent.Add(-encoded(n))
+		l.sent.Add(-n)
 		l.freed()
+		l.poke()
 	})
 	l.waiting = append(l.waiting, b)
 }

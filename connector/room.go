@@ -69,10 +69,15 @@ func (r *room) records() int {
 		}
 	}
 	records, bytes := r.c.source.Buffered()
-	weight := recordBytes + int64(1)
-	if records > 0 {
-		weight += bytes / records
+	if records == 0 {
+		// What comes next may be of any size. One record of it, and then it is
+		// known what the client holds.
+		if least < r.c.share/8 && !empty {
+			return 0
+		}
+		return 1
 	}
+	weight := recordBytes + bytes/records
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), pollMost))

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +74,7 @@ func newWorld(t *testing.T) *world {
 		return nil, nil, false
 	})
 	var err error
-	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(10<<20), kgo.MetadataMinAge(10*time.Millisecond))...)
+	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +151,8 @@ type member struct {
 	w         *world
 	connector *connector.Connector
 	registry  *prometheus.Registry
-	kafka     *kgoKiller
+	kafka     *wire
+	firehose  *httpWire
 	cancel    context.CancelFunc
 	done      chan error
 }
@@ -161,13 +164,13 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	for _, c := range change {
 		c(&cfg)
 	}
-	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &kgoKiller{w: w}, done: make(chan error, 1)}
+	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w}, firehose: &httpWire{w: w}, done: make(chan error, 1)}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
 		Log:      slog.New(slog.NewTextHandler(w.log, nil)),
 		Metrics:  metrics.New(m.registry),
 		Kafka:    []kgo.Opt{kgo.Dialer(m.kafka.dial), kgo.MetadataMinAge(10 * time.Millisecond)},
-		Firehose: []func(*awsfirehose.Options){w.client},
+		Firehose: []func(*awsfirehose.Options){m.firehose.client},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -178,10 +181,24 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	return m
 }
 
+// httpWire is a member's way to Firehose.
+type httpWire struct {
+	w    *world
+	down atomic.Bool
+}
+
+// Do implements aws.HTTPClient.
+func (h *httpWire) Do(r *http.Request) (*http.Response, error) {
+	if h.down.Load() {
+		return nil, net.ErrClosed
+	}
+	return h.w.stream.Do(r)
+}
+
 // client points the SDK at the emulated Firehose, without a socket.
-func (w *world) client(o *awsfirehose.Options) {
+func (h *httpWire) client(o *awsfirehose.Options) {
 	o.Region = "us-east-1"
-	o.HTTPClient = w.stream
+	o.HTTPClient = h
 	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
 	})
@@ -191,6 +208,14 @@ func (w *world) client(o *awsfirehose.Options) {
 func (m *member) stop() error {
 	m.cancel()
 	return <-m.done
+}
+
+// kill is kill -9, as seen from outside: from one moment to the next the process
+// sends nothing any more, neither to Kafka nor to Firehose.
+func (m *member) kill() {
+	m.kafka.cut()
+	m.firehose.down.Store(true)
+	_ = m.stop()
 }
 
 // mustStop fails the test unless the drain was clean.
@@ -253,29 +278,19 @@ func (w *world) wantAll(n, maxDuplicates int) {
 	}
 }
 
-// cut closes the member's connections to Kafka and lets it make no others.
-func (k *kgoKiller) cut() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.dead = true
-	for _, c := range k.open {
-		_ = c.Close()
-	}
-}
-
-// kgoKiller gives a member's Kafka connections a switch: a process that was
-// killed says nothing any more, not even goodbye.
-type kgoKiller struct {
+// wire is a member's way to Kafka, with a switch in it: a process that was killed
+// says nothing any more, not even goodbye, and one that is cut off finds nobody.
+type wire struct {
 	w    *world
 	mu   sync.Mutex
-	dead bool
+	down bool
 	open []net.Conn
 }
 
-func (k *kgoKiller) dial(ctx context.Context, network, host string) (net.Conn, error) {
+func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.dead {
+	if k.down {
 		return nil, net.ErrClosed
 	}
 	conn, err := k.w.net.DialContext(ctx, network, host)
@@ -283,6 +298,23 @@ func (k *kgoKiller) dial(ctx context.Context, network, host string) (net.Conn, e
 		k.open = append(k.open, conn)
 	}
 	return conn, err
+}
+
+// cut closes the connections and lets the member make no others until mend.
+func (k *wire) cut() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.down = true
+	for _, c := range k.open {
+		_ = c.Close()
+	}
+	k.open = nil
+}
+
+func (k *wire) mend() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.down = false
 }
 
 type lockedBuffer struct {

@@ -28,18 +28,31 @@ type record struct {
 	offset      int64 // of the first Kafka record in it
 }
 
-// work is shared by a batch and everything split off it: the spans settle when
-// the last record of all of them has.
+// work is shared by a batch and everything split off it.
 type work struct {
-	runs    []*offset.Span // in the order of the records; one span may come more than once
-	left    atomic.Int64   // Firehose records not settled yet
-	held    atomic.Int64   // bytes of memory kept alive
+	runs    []run        // in the order of the records
+	left    atomic.Int64 // Firehose records not settled yet
+	held    atomic.Int64 // bytes of memory kept alive
 	release func(bytes int64)
+}
+
+// run is a contiguous part of the batch that comes from one partition. It settles
+// when the last Firehose record that holds some of it has.
+type run struct {
+	span *offset.Span
+	left atomic.Int32 // Firehose records
 }
 
 // overhead is what a batch keeps alive beside its buffer: record bounds, spans,
 // the goroutine that sends it. An estimate that is on the safe side.
 const overhead = 16 << 10
+
+// weigh is the memory of a sealed batch: its buffer, and the request body that is
+// made of its data, which base64 makes 4/3 as large.
+func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + bytes*4/3 + overhead) }
+
+// Weight is what a full batch of so many bytes weighs once it is sealed.
+func Weight(bytes int) int64 { return int64(bytes + bytes*4/3 + overhead) }
 
 // Len is the number of Firehose records.
 func (b *Batch) Len() int { return len(b.records) }
@@ -63,8 +76,8 @@ func (b *Batch) Record(i int) []byte {
 	return b.buf[r.from:r.to:r.to]
 }
 
-// Held is the memory that the batch, and everything split off it, keeps alive,
-// in bytes.
+// Held is the memory that the batch, and everything split off it, keeps alive, in
+// bytes, with the request bodies made of it.
 func (b *Batch) Held() int64 { return b.work.held.Load() }
 
 // OnRelease has release called with the bytes of Held that become free: some
@@ -75,7 +88,7 @@ func (b *Batch) OnRelease(release func(bytes int64)) { b.work.release = release 
 // Lease is the assignment of the first Kafka record in record i, for a log line
 // that names a stubborn or refused record.
 func (b *Batch) Lease(i int) *offset.Lease {
-	return b.work.runs[b.records[i].first].Lease()
+	return b.work.runs[b.records[i].first].span.Lease()
 }
 
 // Offset is that record's offset in its partition.
@@ -90,6 +103,8 @@ func (b *Batch) Retain(keep func(i int) bool) {
 		if keep(i) {
 			kept = append(kept, r)
 			bytes += int(r.to - r.from)
+		} else {
+			b.work.settle(r)
 		}
 	}
 	gone := len(b.records) - len(kept)
@@ -97,10 +112,11 @@ func (b *Batch) Retain(keep func(i int) bool) {
 	if len(kept) > 0 && !b.split && bytes < cap(b.buf)/4 {
 		b.shrink()
 	}
-	b.work.settle(gone)
+	b.work.leave(gone)
 }
 
 func (b *Batch) shrink() {
+	before := b.work.held.Load()
 	small := make([]byte, 0, b.bytes)
 	for i := range b.records {
 		r := &b.records[i]
@@ -108,8 +124,8 @@ func (b *Batch) shrink() {
 		small = append(small, b.buf[r.from:r.to]...)
 		r.from, r.to = int32(from), int32(len(small))
 	}
-	b.work.free(int64(cap(b.buf) - cap(small)))
 	b.buf = small
+	b.work.free(before - weigh(small, b.bytes))
 }
 
 // Fence drops the records that belong to closed leases alone and returns how
@@ -117,8 +133,8 @@ func (b *Batch) shrink() {
 // whole as long as one of them is still ours.
 func (b *Batch) Fence() (dropped int) {
 	any := false
-	for _, s := range b.work.runs {
-		any = any || s.Lease().Closed()
+	for i := range b.work.runs {
+		any = any || b.work.runs[i].span.Lease().Closed()
 	}
 	if !any {
 		return 0
@@ -126,7 +142,7 @@ func (b *Batch) Fence() (dropped int) {
 	before := b.Values()
 	b.Retain(func(i int) bool {
 		for run := b.records[i].first; run <= b.records[i].last; run++ {
-			if !b.work.runs[run].Lease().Closed() {
+			if !b.work.runs[run].span.Lease().Closed() {
 				return true
 			}
 		}
@@ -149,14 +165,20 @@ func (b *Batch) Split() (head, tail *Batch) {
 	return part(b.records[:mid:mid]), part(b.records[mid:])
 }
 
-func (w *work) settle(n int) {
-	if n == 0 || w.left.Add(-int64(n)) > 0 {
-		return
+// settle counts r out of the runs that it holds a part of.
+func (w *work) settle(r record) {
+	for i := r.first; i <= r.last; i++ {
+		if w.runs[i].left.Add(-1) == 0 {
+			w.runs[i].span.Settle()
+		}
 	}
-	for _, s := range w.runs {
-		s.Settle()
+}
+
+// leave frees the memory with the last record.
+func (w *work) leave(n int) {
+	if n > 0 && w.left.Add(-int64(n)) == 0 {
+		w.free(w.held.Load())
 	}
-	w.free(w.held.Load())
 }
 
 func (w *work) free(n int64) {

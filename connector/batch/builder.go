@@ -31,19 +31,19 @@ type Builder struct {
 	number uint64 // of the open batch, for offset.Lease.Cover
 	open   *Batch
 	due    time.Time
-	run    run
+	run    filling
 	spare  []byte // the buffer of the next batch, empty
 	last   int    // bytes in the batch sealed last: about what the next will need
 }
 
-// run is what was added of one lease and is not covered by a span yet, so that
-// the lease is locked once a run and not once a record.
-type run struct {
+// filling is the run that is being added to. It is not covered by its span yet,
+// so that the lease is locked once a run and not once a record.
+type filling struct {
 	lease  *offset.Lease
 	next   offset.Mark
 	values int
 	polled time.Time
-	span   int32 // its place in the batch's runs
+	at     int32 // its place in the batch's runs
 }
 
 // NewBuilder returns an empty Builder. A lease may be given to one Builder only:
@@ -62,7 +62,10 @@ func (b *Builder) Buffer() []byte {
 		return b.open.buf
 	}
 	if b.spare == nil {
-		b.spare = make([]byte, 0, b.last)
+		// As much as the last batch and a little more, for a value that turns out
+		// not to fit: a buffer that has to grow at the end is copied whole.
+		n := min(b.last+b.last/8, b.limits.Bytes)
+		b.spare = make([]byte, 0, n+n/64)
 	}
 	return b.spare
 }
@@ -92,10 +95,10 @@ func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, poll
 	o := b.open
 	if joins {
 		r := &o.records[len(o.records)-1]
-		r.to, r.last = int32(len(buf)), b.run.span
+		r.to, r.last = int32(len(buf)), b.run.at
 		r.values++
 	} else {
-		o.records = append(o.records, record{from: int32(len(buf) - size), to: int32(len(buf)), first: b.run.span, last: b.run.span, values: 1, offset: next.Offset - 1})
+		o.records = append(o.records, record{from: int32(len(buf) - size), to: int32(len(buf)), first: b.run.at, last: b.run.at, values: 1, offset: next.Offset - 1})
 	}
 	o.buf, o.bytes = buf, o.bytes+size
 	if full == nil && b.full() {
@@ -125,8 +128,8 @@ func (b *Builder) full() bool {
 func (b *Builder) place(lease *offset.Lease, next offset.Mark, polled time.Time) {
 	if b.run.lease != lease {
 		b.cover()
-		b.run = run{lease: lease, polled: polled, span: int32(len(b.open.work.runs))}
-		b.open.work.runs = append(b.open.work.runs, nil)
+		b.run = filling{lease: lease, polled: polled, at: int32(len(b.open.work.runs))}
+		b.open.work.runs = append(b.open.work.runs, run{})
 	}
 	b.run.next = next
 	b.run.values++
@@ -137,15 +140,14 @@ func (b *Builder) place(lease *offset.Lease, next offset.Mark, polled time.Time)
 // skipped, and before the lease's state is looked at.
 func (b *Builder) Flush() {
 	b.cover()
-	b.run = run{}
+	b.run = filling{}
 }
 
 func (b *Builder) cover() {
 	if b.run.lease == nil {
 		return
 	}
-	span, _ := b.run.lease.Cover(b.number, b.run.next, b.run.values, b.run.polled)
-	b.open.work.runs[b.run.span] = span
+	b.open.work.runs[b.run.at].span = b.run.lease.Cover(b.number, b.run.next, b.run.values, b.run.polled)
 }
 
 // Due is when the open batch must be sealed; ok is false without one.
@@ -166,8 +168,8 @@ func (b *Builder) Holds(match func(*offset.Lease) bool) bool {
 		return false
 	}
 	b.Flush()
-	for _, s := range b.open.work.runs {
-		if match(s.Lease()) {
+	for i := range b.open.work.runs {
+		if match(b.open.work.runs[i].span.Lease()) {
 			return true
 		}
 	}
@@ -181,8 +183,16 @@ func (b *Builder) Seal() *Batch {
 	}
 	b.Flush()
 	full := b.open
-	full.work.held.Store(int64(cap(full.buf) + overhead))
+	if len(full.buf) < cap(full.buf)/2 { // a short one after a long one
+		full.buf = append(make([]byte, 0, len(full.buf)), full.buf...)
+	}
+	full.work.held.Store(weigh(full.buf, full.bytes))
 	full.work.left.Store(int64(len(full.records)))
+	for _, r := range full.records {
+		for i := r.first; i <= r.last; i++ {
+			full.work.runs[i].left.Add(1)
+		}
+	}
 	b.open, b.last = nil, len(full.buf)
 	return full
 }

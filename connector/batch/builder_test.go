@@ -99,6 +99,38 @@ func TestSettlesWhenAllHas(t *testing.T) {
 	}
 }
 
+// TestPartitionsSettleApart: a record that is refused holds back the mark of its
+// own partition and of no other in the batch.
+func TestPartitionsSettleApart(t *testing.T) {
+	ours, stuck := offset.NewLease("t", 0), offset.NewLease("t", 1)
+	b := NewBuilder(Limits{Records: 9, Bytes: 99}, Aggregation{Values: 2, Bytes: 99})
+	for i, l := range []*offset.Lease{ours, ours, ours, stuck, stuck, ours} { // ours+ours, ours+stuck, stuck+ours
+		b.Add(epoch, l, offset.After(int64(i), 0), epoch, append(b.Buffer(), byte('0'+i)))
+	}
+	sealed := b.Seal()
+	sealed.Retain(func(i int) bool { return i == 1 })
+	if m, ok := ours.Mark(); ok {
+		t.Errorf("mark %v, but a record that holds one of ours is left", m)
+	}
+	sealed.Retain(func(i int) bool { return false })
+	if m, ok := ours.Mark(); !ok || m.Offset != 6 {
+		t.Errorf("mark %v %v, want 6", m, ok)
+	}
+
+	b = NewBuilder(Limits{Records: 9, Bytes: 99}, Aggregation{Values: 1})
+	for i, l := range []*offset.Lease{stuck, ours, stuck} {
+		b.Add(epoch, l, offset.After(int64(10+i), 0), epoch, append(b.Buffer(), 'x'))
+	}
+	sealed = b.Seal()
+	sealed.Retain(func(i int) bool { return i == 2 })
+	if m, ok := ours.Mark(); !ok || m.Offset != 12 {
+		t.Errorf("mark %v %v, want 12 beside a partition that is stuck", m, ok)
+	}
+	if m, _ := stuck.Mark(); m.Offset != 5 {
+		t.Errorf("mark %v of the partition that is stuck, want 5", m)
+	}
+}
+
 // TestRetainKeepsTheRight: the records that are left are those, whatever became
 // of the buffer.
 func TestRetainKeepsTheRight(t *testing.T) {

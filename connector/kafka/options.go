@@ -9,12 +9,14 @@ import (
 
 // A fetch asks for at most a quarter of MAX_BUFFERED_BYTES divided by the
 // brokers, because the client holds one for each, and by what the records have
-// been seen to grow when they are decompressed. More than 4 MiB gains nothing:
-// 200-byte zstd records grow a 50 MB fetch to 1.4 GB.
+// been seen to grow when they are decompressed. The first fetches are small, as
+// nothing has been seen yet. More than 4 MiB gains nothing: 200-byte zstd records
+// grow a 50 MB fetch to 1.4 GB.
 const (
 	fetchShare    = 4
 	fetchMost     = 4 << 20
 	fetchLeast    = 64 << 10
+	fetchFirst    = 256 << 10
 	fetchPartMost = 1 << 20
 )
 
@@ -23,7 +25,6 @@ const (
 const findTopics = 15 * time.Second
 
 func (s *Source) options(buffer int64) []kgo.Opt {
-	fetch := int32(min(max(buffer/fetchShare/4, fetchLeast), fetchMost))
 	o := []kgo.Opt{
 		kgo.SeedBrokers(s.cfg.Brokers...),
 		kgo.ClientID(s.cfg.ClientID),
@@ -41,8 +42,8 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
 		kgo.AdjustFetchOffsetsFn(s.start),
-		kgo.FetchMaxBytes(fetch),
-		kgo.FetchMaxPartitionBytes(min(fetch, fetchPartMost)),
+		kgo.FetchMaxBytes(fetchFirst),
+		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
 		kgo.WithHooks(&s.wire),
 		kgo.WithLogger(clientLog{s.log}),
@@ -95,6 +96,7 @@ type traffic struct {
 	limit           int64
 	records         atomic.Int64
 	packed, decoded atomic.Int64
+	growth          float64 // decoded ÷ packed, the most of late; sizeFetches' alone
 }
 
 // OnFetchBatchRead implements kgo.HookFetchBatchRead.
@@ -114,8 +116,10 @@ func (s *Source) sizeFetches() {
 	if packed == 0 {
 		return
 	}
+	// Topics compress differently and take turns: what grew most is forgotten slowly.
+	s.wire.growth = max(float64(decoded)/float64(packed), s.wire.growth*0.95, 1)
 	brokers := int64(max(len(s.client.DiscoveredBrokers()), 1))
-	growth := max(decoded/packed, 1)
-	fetch := min(max(s.wire.limit/fetchShare/brokers/growth, fetchLeast), fetchMost)
+	fetch := int64(float64(s.wire.limit/fetchShare/brokers) / s.wire.growth)
+	fetch = min(max(fetch, fetchLeast), fetchMost)
 	s.client.UpdateFetchMaxBytes(int32(fetch), int32(min(fetch, fetchPartMost)))
 }

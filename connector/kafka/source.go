@@ -96,6 +96,10 @@ func Open(cfg Config, o Options) (*Source, error) {
 		recreated:  map[string]time.Time{},
 		wire:       traffic{limit: o.BufferBytes},
 	}
+	// The client begins to join before NewClient returns, and its callbacks use
+	// s.client. They all take the lock first, so they wait until that is set.
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	client, err := kgo.NewClient(append(s.options(o.BufferBytes), o.Client...)...)
 	if err != nil {
 		return nil, err

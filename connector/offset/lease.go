@@ -3,8 +3,8 @@
 //
 // Offsets are counted in spans, not records. A batch is filled in the order in
 // which records were polled, so of every partition it touches it holds one
-// contiguous run. A [Span] is that run; it settles when everything its batch
-// holds has settled. A [Lease] is one assignment of one partition and keeps its
+// contiguous run. A [Span] is that run; it settles when all of its records have,
+// whatever becomes of other partitions' records in the same batch. A [Lease] is one assignment of one partition and keeps its
 // spans in a queue: the head of that queue, as far as it has settled, is what
 // may be committed. Nothing here does arithmetic on offsets, because compaction
 // and transactions leave gaps between them.
@@ -60,8 +60,8 @@ type Span struct {
 	batch   uint64
 	next    Mark // what may be committed once the span and all before it have settled
 	records int64
+	runs    int       // covered and not settled; the span settles with the last
 	polled  time.Time // when the first of its records was polled
-	settled bool
 }
 
 // NewLease starts a lease with nothing to commit.
@@ -96,23 +96,25 @@ func (l *Lease) Register(first, last int64, n int) bool {
 	return true
 }
 
-// Cover puts n records, up to and including the one that next has passed, under
-// the open span of the given batch, and returns that span. fresh says that the
-// span is new to the batch. Batch numbers are the caller's; they are never 0 and
-// never come back.
-func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) (s *Span, fresh bool) {
+// Cover puts a run of n records, up to and including the one that next has
+// passed, under the span of the given batch, and returns that span. Every Cover
+// asks for one Settle. Batch numbers are the caller's; they are never 0 and never
+// come back.
+func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.begun += int64(n)
+	var s *Span
 	if k := len(l.spans); k > 0 && l.spans[k-1].batch == batch {
 		s = l.spans[k-1]
-		s.next = next
-		s.records += int64(n)
-		return s, false
+	} else {
+		s = &Span{lease: l, batch: batch, polled: polled}
+		l.spans = append(l.spans, s)
 	}
-	s = &Span{lease: l, batch: batch, next: next, records: int64(n), polled: polled}
-	l.spans = append(l.spans, s)
-	return s, true
+	s.next = next
+	s.records += int64(n)
+	s.runs++
+	return s
 }
 
 // Skip passes over n records that need no delivery: tombstones, control records
@@ -130,18 +132,17 @@ func (l *Lease) Skip(next Mark, n int) {
 	l.advance(next, int64(n))
 }
 
-// Settle says that everything in the span's batch was accepted, skipped or
-// dead-lettered. Settling twice does nothing.
+// Settle says that everything in one run of the span was accepted, skipped or
+// dead-lettered.
 func (s *Span) Settle() {
 	l := s.lease
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.settled {
-		return
+	if s.runs--; s.runs < 0 {
+		panic("offset: a span was settled more often than covered")
 	}
-	s.settled = true
 	n := 0
-	for n < len(l.spans) && l.spans[n].settled {
+	for n < len(l.spans) && l.spans[n].runs == 0 {
 		l.advance(l.spans[n].next, l.spans[n].records)
 		l.spans[n] = nil
 		n++

@@ -44,7 +44,7 @@ func walk(seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	l, m := NewLease("t", 3), &model{settled: map[uint64]bool{}}
 	next, batch := rng.Int64N(50), uint64(1)
-	open := map[uint64]*Span{}
+	open := map[uint64][]*Span{} // :: batch -> a span for each run
 	for step := range 400 {
 		switch k := rng.IntN(100); {
 		case k < 45:
@@ -55,11 +55,11 @@ func walk(seed uint64) error {
 				m.records = append(m.records, modelRecord{next, batch})
 			}
 			l.Register(first, next-1, n)
-			s, fresh := l.Cover(batch, After(next-1, 7), n, time.Time{})
-			if _, had := open[batch]; had && fresh {
+			s := l.Cover(batch, After(next-1, 7), n, time.Time{})
+			if runs := open[batch]; len(runs) > 0 && runs[0] != s {
 				return fmt.Errorf("step %d: a second span for batch %d", step, batch)
 			}
-			open[batch] = s
+			open[batch] = append(open[batch], s)
 		case k < 55:
 			next += 1 + rng.Int64N(3)
 			l.Register(next-1, next-1, 1)
@@ -68,15 +68,14 @@ func walk(seed uint64) error {
 		case k < 75:
 			batch++ // the open batch is sealed, another begins
 		case k < 99:
-			for b, s := range open {
+			for b, runs := range open {
 				if b == batch {
 					continue // an open batch can't settle
 				}
-				s.Settle()
-				s.Settle() // twice is once
-				m.settled[b] = true
-				if rng.IntN(2) == 0 {
+				runs[0].Settle()
+				if open[b] = runs[1:]; len(runs) == 1 {
 					delete(open, b)
+					m.settled[b] = true
 				}
 				break
 			}
@@ -128,7 +127,7 @@ func counts(l *Lease, m *model) error {
 // one that was acknowledged must not.
 func TestMarkIsOfferedUntilAcknowledged(t *testing.T) {
 	l := NewLease("t", 0)
-	s, _ := l.Cover(1, After(9, 0), 1, time.Time{})
+	s := l.Cover(1, After(9, 0), 1, time.Time{})
 	if _, ok := l.Mark(); ok {
 		t.Fatal("a mark before anything has settled")
 	}
@@ -148,10 +147,10 @@ func TestMarkIsOfferedUntilAcknowledged(t *testing.T) {
 // a new lease, and what was in flight under the old one settles late.
 func TestLateSettleMovesNothingElse(t *testing.T) {
 	old := NewLease("t", 0)
-	late, _ := old.Cover(1, After(5, 0), 1, time.Time{})
+	late := old.Cover(1, After(5, 0), 1, time.Time{})
 	old.Close()
 	fresh := NewLease("t", 0)
-	s, _ := fresh.Cover(2, After(100, 0), 1, time.Time{})
+	s := fresh.Cover(2, After(100, 0), 1, time.Time{})
 	s.Settle()
 	late.Settle()
 	if m, ok := old.Mark(); ok {
@@ -190,8 +189,8 @@ func TestDrained(t *testing.T) {
 	default:
 		t.Fatal("an empty lease is drained")
 	}
-	a, _ := l.Cover(1, After(0, 0), 1, time.Time{})
-	b, _ := l.Cover(2, After(1, 0), 1, time.Time{})
+	a := l.Cover(1, After(0, 0), 1, time.Time{})
+	b := l.Cover(2, After(1, 0), 1, time.Time{})
 	done := l.Drained()
 	b.Settle()
 	select {
@@ -212,7 +211,7 @@ func BenchmarkCover(b *testing.B) {
 	var n uint64
 	for b.Loop() {
 		n++
-		s, _ := l.Cover(n, After(int64(n), 0), 500, time.Time{})
+		s := l.Cover(n, After(int64(n), 0), 500, time.Time{})
 		s.Settle()
 	}
 }

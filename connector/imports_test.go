@@ -1,0 +1,121 @@
+package connector_test
+
+import (
+	"errors"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "kafka-firehose"
+
+// The process carries no fake and no test flag, however they might come in.
+func TestImportsOfTheProcess(t *testing.T) {
+	t.Parallel()
+	// go test puts its own go command first in PATH.
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/kafka-firehose").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Logf("%s", exit.Stderr)
+		}
+		t.Fatalf("go list: %v", err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, module+"/connector") {
+		t.Fatalf("this does not look like the imports of the process: %q", deps)
+	}
+	for _, dep := range deps {
+		switch {
+		case dep == "testing", strings.HasPrefix(dep, "testing/"),
+			strings.HasSuffix(dep, "/kfake"),
+			strings.HasSuffix(dep, "/firehosetest"),
+			strings.HasPrefix(dep, "github.com/stretchr/testify"):
+			t.Errorf("cmd/kafka-firehose links %s", dep)
+		}
+	}
+}
+
+// The picture of the packages: what each may import of this module. A package
+// that isn't here has no place yet; give it one.
+var mayImport = map[string][]string{
+	"cmd/kafka-firehose":    {"connector", "connector/env", "connector/logging", "metrics"},
+	"cmd/sandbox":           {"connector", "connector/kafka", "connector/env", "connector/logging", "metrics", "connector/firehose/firehosetest"},
+	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
+
+	"connector":            {"connector/kafka", "connector/convert", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/kafka":      {"connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/convert":    {"connector/batch", "connector/offset", "connector/env"},
+	"connector/firehose":   {"connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/deadletter": {"connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/batch":      {"connector/offset"},
+
+	"connector/offset":                {},
+	"connector/env":                   {},
+	"connector/logging":               {},
+	"connector/firehose/firehosetest": {},
+	"metrics":                         {},
+}
+
+// Imports point down: cmd, connector, the stages, batch, offset. A stage knows no
+// other stage, and the leaves know nobody. Files for other systems count too.
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != ".." && strings.HasPrefix(d.Name(), "."), d.Name() == "testdata":
+			return fs.SkipDir
+		case d.IsDir(), !strings.HasSuffix(path, ".go"), strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		pkg := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")
+		seen[pkg] = true
+		allowed, known := mayImport[pkg]
+		if !known {
+			t.Errorf("package %s is not in the picture", pkg)
+		}
+		for _, imported := range ourImports(t, path) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s; package %s may import %q", path, imported, pkg, allowed)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pkg := range []string{"cmd/kafka-firehose", "connector", "connector/kafka", "connector/offset", "metrics"} {
+		if !seen[pkg] {
+			t.Errorf("no file of package %s was found", pkg)
+		}
+	}
+}
+
+// ourImports are the packages of this module that the file imports.
+func ourImports(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours []string
+	for _, spec := range f.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path, ok := strings.CutPrefix(path, module+"/"); ok {
+			ours = append(ours, path)
+		}
+	}
+	return ours
+}

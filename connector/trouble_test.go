@@ -1,0 +1,256 @@
+package connector_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+// TestKilledAgainAndAgain: kill -9 under load, with partial failures, at any
+// instant. What comes twice was never committed.
+func TestKilledAgainAndAgain(t *testing.T) {
+	bubble(t, func(w *world) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Share: 0.1})
+		produced := 0
+		for range 20 {
+			w.produce(produced, produced+2000)
+			produced += 2000
+			m := w.start(func(c *connector.Config) {
+				c.Kafka.SessionTimeout = 6 * time.Second
+				c.Kafka.RevokeDrainTimeout = time.Second
+			})
+			time.Sleep(7*time.Second + time.Duration(rng.Int64N(int64(3*time.Second))))
+			m.kill()
+		}
+		m := w.start()
+		time.Sleep(90 * time.Second)
+		m.mustStop()
+		w.wantAll(produced, produced)
+		if got := w.committed(); got != int64(produced) {
+			t.Errorf("committed %d, want %d", got, produced)
+		}
+	})
+}
+
+// TestFifteenSecondOutage under steady load: few requests while it lasts, quickly
+// back after it.
+func TestFifteenSecondOutage(t *testing.T) {
+	bubble(t, func(w *world) {
+		stop, done := make(chan struct{}), make(chan int)
+		go func() {
+			n := 0
+			for {
+				select {
+				case <-stop:
+					done <- n
+					return
+				case <-time.After(100 * time.Millisecond):
+					w.produce(n, n+500)
+					n += 500
+				}
+			}
+		}()
+		m := w.start()
+		time.Sleep(20 * time.Second)
+		begin := time.Now()
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Outage, Until: 15 * time.Second})
+		time.Sleep(15 * time.Second)
+		end := time.Now()
+		time.Sleep(25 * time.Second)
+		close(stop)
+		n := <-done
+		time.Sleep(20 * time.Second)
+		m.mustStop()
+		w.wantExactly(n)
+
+		perSecond, firstAccepted, speed := map[int]int{}, time.Duration(-1), 0
+		for _, r := range w.stream.Requests() {
+			switch {
+			case r.Start.Before(begin):
+			case r.Start.Before(end):
+				perSecond[int(r.Start.Sub(begin)/time.Second)]++
+			case r.Stored > 0:
+				if firstAccepted < 0 {
+					firstAccepted = r.End.Sub(end)
+				}
+				if after := r.End.Sub(end); after >= 14*time.Second && after < 15*time.Second {
+					speed += r.Stored
+				}
+			}
+		}
+		for s := 2; s < 15; s++ {
+			if perSecond[s] >= 5 {
+				t.Errorf("%d requests in second %d of the outage", perSecond[s], s+1)
+			}
+		}
+		if firstAccepted < 0 || firstAccepted > 10*time.Second {
+			t.Errorf("the first acceptance came %v after the outage", firstAccepted)
+		}
+		if speed < 2500 {
+			t.Errorf("%d records/s 15 s after the outage, want half of 5,000", speed)
+		}
+	})
+}
+
+// TestOneStreamDown: its topics stop and are paused; the other stream's go on,
+// memory is bounded, and it resumes by itself.
+func TestOneStreamDown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddStream(firehosetest.Stream{Name: "other"})
+		w.topic("good", 2)
+		w.stream.AddFault(firehosetest.Fault{Stream: "s", Effect: firehosetest.RefuseRequest, Code: "ResourceNotFoundException", Until: 3 * time.Minute})
+		m := w.start(func(c *connector.Config) {
+			c.Kafka.Topics = []string{"in", "good"}
+			if err := c.Firehose.Routes.Decode("good=other"); err != nil {
+				t.Fatal(err)
+			}
+			c.MaxBufferedBytes = 26 << 20
+		})
+		const big, small = 400, 2000
+		w.produceWith(0, big, func(i int) *kgo.Record { // 40 MB, more than memory has room for
+			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, strings.Repeat(" ", 100_000))}
+		})
+		for i := range big {
+			w.judge.alias(fmt.Sprintf("%d%s", i, strings.Repeat(" ", 100_000)), fmt.Sprint(i))
+		}
+		time.Sleep(5 * time.Second)
+		for i := range 20 {
+			w.produceWith(big+i*100, big+i*100+100, func(i int) *kgo.Record {
+				return &kgo.Record{Topic: "good", Partition: int32(i % 2), Value: fmt.Appendf(nil, "%d", i)}
+			})
+			time.Sleep(5 * time.Second)
+			if held := m.metric("buffered_bytes"); held > 26<<20 {
+				t.Errorf("%.0f bytes held, the bound is 26 MiB", held)
+			}
+		}
+		if got := w.stream.Stats().Streams["other"].Records; got != small {
+			t.Errorf("%d of %d records of the good topic arrived beside the stream that is down", got, small)
+		}
+		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "stream s: blocked") {
+			t.Errorf("readiness says %v with a stream blocked", err)
+		}
+		if err := m.connector.Live(); err != nil {
+			t.Errorf("a restart would not cure it, yet: %v", err)
+		}
+		time.Sleep(4 * time.Minute)
+		w.wantExactly(big + small)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("not ready after the repair: %v", err)
+		}
+		if decoded, consumed := m.metric("kafka_records_decoded_total"), m.metric("kafka_records_consumed_total"); decoded > 3*consumed {
+			t.Errorf("%.0f records decoded for %.0f consumed", decoded, consumed)
+		}
+		m.mustStop()
+	})
+}
+
+// TestStubbornRecord: one record is refused for ever. The others pass, its
+// partition goes on until it is too far ahead, and no further.
+func TestStubbornRecord(t *testing.T) {
+	bubble(t, func(w *world) {
+		stubborn := true
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
+			if stubborn && string(data) == "1\n" {
+				return "InternalFailure"
+			}
+			return ""
+		}})
+		m := w.start(func(c *connector.Config) { c.Kafka.MaxUncommittedRecords = 1000 })
+		for i := range 80 {
+			w.produce(i*400, i*400+400) // 100 for each partition
+			time.Sleep(5 * time.Second)
+		}
+		if got := m.metric("kafka_paused_partitions"); got != 1 {
+			t.Errorf("%v partitions paused, want 1", got)
+		}
+		if got := m.metric("kafka_uncommitted_records", `value:"1"`); got > 1100 {
+			t.Errorf("%v records wait behind the stubborn one, want 1,000 and a poll", got)
+		}
+		if at := w.judge.lastCommit("in", 0); at != 8000 {
+			t.Errorf("partition 0 is committed to %d, want 8000", at)
+		}
+		if at := w.judge.lastCommit("in", 1); at > 0 {
+			t.Errorf("partition 1 is committed to %d, past the record that was never accepted", at)
+		}
+		if !strings.Contains(w.log.String(), "again and again") {
+			t.Error("nobody was told of the record")
+		}
+		stubborn = false
+		time.Sleep(2 * time.Minute)
+		m.mustStop()
+		w.wantExactly(32000)
+	})
+}
+
+// TestReadiness: a short throttle is no reason, half a minute without anything
+// accepted is; members without partitions are ready.
+func TestReadiness(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.produce(0, 100)
+		m := w.start()
+		if m.connector.Ready() == nil {
+			t.Error("ready before it is in the group")
+		}
+		time.Sleep(10 * time.Second)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "ServiceUnavailableException", Until: 60 * time.Second})
+		w.produce(100, 200)
+		time.Sleep(20 * time.Second)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("a throttle of 20 s: %v", err)
+		}
+		time.Sleep(20 * time.Second)
+		if m.connector.Ready() == nil {
+			t.Error("ready although nothing was accepted for 40 s")
+		}
+		time.Sleep(2 * time.Minute)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("after the throttle: %v", err)
+		}
+		idle := []*member{w.start(), w.start(), w.start(), w.start()}
+		time.Sleep(20 * time.Second)
+		for _, i := range idle {
+			if err := i.connector.Ready(); err != nil {
+				t.Errorf("one of five members for four partitions: %v", err)
+			}
+			i.mustStop()
+		}
+		m.mustStop()
+	})
+}
+
+// TestMemoryIsBounded: the sink is slow, records are large, memory is small.
+func TestMemoryIsBounded(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
+		const n, bound = 300, 32 << 20
+		pad := strings.Repeat(" ", 900_000)
+		w.produceWith(0, n, func(i int) *kgo.Record {
+			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
+		})
+		for i := range n {
+			w.judge.alias(fmt.Sprintf("%d%s", i, pad), fmt.Sprint(i))
+		}
+		m := w.start(func(c *connector.Config) { c.MaxBufferedBytes = bound })
+		var most float64
+		for range 600 {
+			time.Sleep(500 * time.Millisecond)
+			most = max(most, m.metric("buffered_bytes"))
+		}
+		if most > bound {
+			t.Errorf("%.0f bytes held, the bound is %d", most, bound)
+		}
+		w.wantExactly(n)
+		m.mustStop()
+	})
+}
