@@ -71,7 +71,7 @@ func TestLatestIsAskedOnce(t *testing.T) {
 			w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
 		}
 		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 20 * time.Second})
-		first := w.start(latest)
+		first := w.start(latest, func(c *connector.Config) { c.Kafka.CommitInterval = time.Hour })
 		time.Sleep(8 * time.Second)
 		w.produce(0, 100)
 		time.Sleep(8 * time.Second)
@@ -347,5 +347,35 @@ func TestLostPartitionIsFenced(t *testing.T) {
 		if got := w.committed(); got != 400 {
 			t.Errorf("committed %d, want 400", got)
 		}
+	})
+}
+
+// TestNothingRevokedIsSentAgain: all records are refused by index, so they are
+// in retries when half of the partitions go. Once the revoke has returned, no
+// attempt of the old owner contains them.
+func TestNothingRevokedIsSentAgain(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure", Until: 2 * time.Minute})
+		w.produce(0, 400)
+		first := w.start()
+		time.Sleep(10 * time.Second)
+		second := w.start()
+		time.Sleep(30 * time.Second) // the drain takes its ten seconds
+		if got := first.metric("kafka_assigned_partitions"); got != 2 {
+			t.Fatalf("the first member owns %v partitions, want 2", got)
+		}
+		first.firehose.sent()
+		time.Sleep(30 * time.Second)
+		partitions := map[int]bool{}
+		for _, v := range first.firehose.sent() {
+			partitions[v%4] = true
+		}
+		if len(partitions) != 2 {
+			t.Errorf("records of the partitions %v were sent by a member that owns two", partitions)
+		}
+		time.Sleep(2 * time.Minute)
+		first.mustStop()
+		second.mustStop()
+		w.wantExactly(400)
 	})
 }

@@ -21,8 +21,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 	// go test puts its own go command first in PATH.
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/kafka-firehose").Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			t.Logf("%s", exit.Stderr)
 		}
 		t.Fatalf("go list: %v", err)

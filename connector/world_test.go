@@ -3,10 +3,13 @@ package connector_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -185,6 +188,9 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 type httpWire struct {
 	w    *world
 	down atomic.Bool
+
+	mu     sync.Mutex
+	values []int // that passed, as numbers
 }
 
 // Do implements aws.HTTPClient.
@@ -192,7 +198,37 @@ func (h *httpWire) Do(r *http.Request) (*http.Response, error) {
 	if h.down.Load() {
 		return nil, net.ErrClosed
 	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	_ = r.Body.Close()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h.note(body)
 	return h.w.stream.Do(r)
+}
+
+func (h *httpWire) note(body []byte) {
+	var put struct{ Records []struct{ Data []byte } }
+	if json.Unmarshal(body, &put) != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range put.Records {
+		if v, err := strconv.Atoi(strings.TrimSpace(string(r.Data))); err == nil {
+			h.values = append(h.values, v)
+		}
+	}
+}
+
+// sent returns the values that were sent since it was last called, accepted or
+// not.
+func (h *httpWire) sent() (values []int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	values, h.values = h.values, nil
+	return values
 }
 
 // client points the SDK at the emulated Firehose, without a socket.

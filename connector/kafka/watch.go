@@ -48,9 +48,9 @@ func (s *Source) commitWithin(ctx context.Context) error {
 	return s.Commit(ctx)
 }
 
-// holdIfFar pauses a partition that is too far ahead of its commit, because one
-// of its records is refused for ever. What a crash delivers twice stays bounded.
-// It needs s.mu.
+// holdIfFar pauses a partition that is too far ahead of its commit, so that what a
+// crash delivers twice stays bounded. Behind a record that is refused for ever
+// that lasts; otherwise the next commit ends it. It needs s.mu.
 func (s *Source) holdIfFar(k id, p *partition) {
 	n, limit := p.lease.Uncommitted(), int64(s.cfg.MaxUncommittedRecords)
 	if p.paused || n < limit {
@@ -59,7 +59,7 @@ func (s *Source) holdIfFar(k id, p *partition) {
 	p.paused = true
 	s.metrics.Paused.Inc()
 	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-	s.log.Warn("partition paused: it is as far ahead of its commit as KAFKA_MAX_UNCOMMITTED_RECORDS allows", "topic", k.topic, "partition", k.partition, "uncommitted", n, "limit", limit)
+	s.log.Info("partition paused: it is as far ahead of its commit as KAFKA_MAX_UNCOMMITTED_RECORDS allows", "topic", k.topic, "partition", k.partition, "uncommitted", n, "limit", limit)
 }
 
 // resume lets partitions go on that were held, at half of the limit.

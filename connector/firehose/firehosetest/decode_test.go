@@ -40,12 +40,14 @@ func TestDecodePut(t *testing.T) {
 	good(`{"DeliveryStreamName":"s","records":[{"Data":"YQ=="}],"Records":[]}`, "s") // names are matched in their case
 
 	const notBase64 = "is not base64"
-	bad(with("YWI"), notBase64)      // no padding
-	bad(with("YWI=="), notBase64)    // too much of it
-	bad(with("YWJ="), notBase64)     // stray bits
-	bad(with("-_8="), notBase64)     // URL alphabet
-	bad(with(`YW\nI=`), notBase64)   // white space
-	bad(with(`YW\r\nI=`), notBase64) //
+	bad(with("YWI"), notBase64)          // no padding
+	bad(with("YWI=="), notBase64)        // too much of it
+	bad(with("YWJ="), notBase64)         // stray bits
+	bad(with("-_8="), notBase64)         // URL alphabet
+	bad(with(`YW\nI=`), notBase64)       // white space
+	bad(with(`YW\n\n\n\nI=`), notBase64) // as long as base64 is
+	bad(with(`YW\r\r\r\rI=`), notBase64)
+	bad(with("YW\n\n\n\nI="), notBase64)
 	bad(with("YW I="), notBase64)
 	bad(with("YWI=YWI="), notBase64)
 	bad(with("YW\nI="), notBase64) // not even JSON

@@ -1,10 +1,6 @@
 package firehosetest
 
-import (
-	"math/rand/v2"
-	"slices"
-	"time"
-)
+import "time"
 
 // Effect is what a [Fault] does to a request.
 type Effect string
@@ -104,8 +100,8 @@ type Fault struct {
 	Bytes int
 }
 
-// selector reports that an effect may apply to any operation, not only to the
-// entries of a PutRecordBatch.
+// perEntry reports that the effect is about the entries of an answer, which only
+// PutRecordBatch has.
 func (e Effect) perEntry() bool {
 	switch e {
 	case ShortAnswer, LongAnswer, WrongCount, BlankEntries, DoubleEntries:
@@ -121,107 +117,4 @@ func (e Effect) whole() bool {
 		return true
 	}
 	return false
-}
-
-// armed is a Fault in force. [Service.mu] guards it.
-type armed struct {
-	Fault
-	since time.Time // when it was set
-	dice  *rand.Rand
-	seen  int // requests of its stream and operation
-	done  int // times it struck
-}
-
-func arm(f Fault, now time.Time) *armed {
-	f.Indexes = slices.Clone(f.Indexes)
-	return &armed{Fault: f, since: now, dice: rand.New(rand.NewPCG(f.Seed, 0))}
-}
-
-// unread reports that the fault strikes before a request's body is read, when
-// its stream is not known yet.
-func (f *armed) unread() bool {
-	if f.Stream != "" {
-		return false
-	}
-	return f.Effect == Outage || f.Effect == Reset && !f.Stored || f.Effect == RefuseRequest && f.Unread
-}
-
-// strikes counts a request and reports whether the fault applies to it.
-func (f *armed) strikes(op, stream string, now time.Time) bool {
-	switch {
-	case f.Stream != "" && f.Stream != stream,
-		f.Operation == "" && op != opPutRecordBatch && op != opPutRecord,
-		f.Operation != "" && f.Operation != "*" && f.Operation != op,
-		f.Effect.perEntry() && op != opPutRecordBatch:
-		return false
-	}
-	f.seen++
-	at := now.Sub(f.since)
-	switch {
-	case f.seen < f.From,
-		f.To != 0 && f.seen > f.To,
-		at < f.After,
-		f.Until != 0 && at >= f.Until,
-		f.Times != 0 && f.done >= f.Times,
-		f.Probability != 0 && f.dice.Float64() >= f.Probability:
-		return false
-	}
-	f.done++
-	return true
-}
-
-// picks says which of n records the fault applies to.
-func (f *armed) picks(n int) []bool {
-	picked := make([]bool, n)
-	for i := range picked {
-		switch {
-		case f.Share != 0:
-			picked[i] = f.dice.Float64() < f.Share
-		case len(f.Indexes) > 0:
-			picked[i] = slices.Contains(f.Indexes, i)
-		default:
-			picked[i] = true
-		}
-	}
-	return picked
-}
-
-// SetFaults replaces the script. Counts, windows and dice start anew. It panics
-// if a fault is not valid; see [Fault.Validate].
-func (s *Service) SetFaults(faults []Fault) {
-	if err := validateFaults("faults", faults); err != nil {
-		panic("firehosetest: " + err.Error())
-	}
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-	for _, f := range faults {
-		s.faults = append(s.faults, arm(f, now))
-	}
-}
-
-// AddFault adds to the end of the script; the faults there are go on counting.
-// It panics if f is not valid.
-func (s *Service) AddFault(f Fault) {
-	if err := f.Validate(); err != nil {
-		panic("firehosetest: " + err.Error())
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, arm(f, time.Now()))
-}
-
-// ClearFaults ends the script. Requests that hang go on hanging.
-func (s *Service) ClearFaults() { s.SetFaults(nil) }
-
-// Faults returns the script in force.
-func (s *Service) Faults() []Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]Fault, 0, len(s.faults))
-	for _, f := range s.faults {
-		out = append(out, f.Fault)
-	}
-	return out
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -241,15 +242,10 @@ func stored(s *firehosetest.Service, stream string) []string {
 	return out
 }
 
-// unwrap takes the url.Error off, checking that it is there.
-func unwrap(t testing.TB, err error) error {
+// wantURLError checks that an error comes as http.Client's do.
+func wantURLError(t testing.TB, err error) {
 	t.Helper()
-	u, ok := err.(*url.Error)
-	if !ok {
-		t.Fatalf("got %T %v, want a *url.Error", err, err)
+	if u, ok := errors.AsType[*url.Error](err); !ok || u.Op != "Post" {
+		t.Errorf("got %T %v, want a *url.Error of a Post", err, err)
 	}
-	if u.Op != "Post" {
-		t.Errorf("Op is %q, want Post", u.Op)
-	}
-	return u.Err
 }

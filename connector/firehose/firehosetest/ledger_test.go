@@ -84,8 +84,10 @@ func TestRequests(t *testing.T) {
 		time.Sleep(time.Minute)
 		wire := int64(len(two.body))
 		took := time.Duration(wire) * time.Millisecond
-		put := firehosetest.Request{Operation: "PutRecordBatch", Stream: "orders", Records: 2, Bytes: 10_242, WireBytes: wire, Stored: 1, Refused: 1, Status: 200,
-			Faults: []firehosetest.Effect{firehosetest.RefuseRecords}}
+		put := firehosetest.Request{
+			Operation: "PutRecordBatch", Stream: "orders", Records: 2, Bytes: 10_242, WireBytes: wire, Stored: 1, Refused: 1, Status: 200,
+			Faults: []firehosetest.Effect{firehosetest.RefuseRecords},
+		}
 		want := []firehosetest.Request{put, put, put}
 		want[0].Call, want[0].InFlight, want[0].Start, want[0].End = 2, 1, t0, t0.Add(took)
 		for i := 1; i < 3; i++ {

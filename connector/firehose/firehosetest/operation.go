@@ -1,6 +1,7 @@
 package firehosetest
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func (s *Service) checkStream(name string) *apiError {
 
 // asAPI is err, all of which are made by fail in this package.
 func asAPI(err error) *apiError {
-	if e, ok := err.(*apiError); ok {
+	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
 	return fail(codeInternal, "%v", err)

@@ -59,6 +59,7 @@ func Fixed(d time.Duration) func(int) time.Duration {
 // Keep says how much the ledger remembers of each stored record.
 type Keep int
 
+// What a ledger may keep. With OnStored all of it can be had by other means.
 const (
 	KeepData    Keep = iota // everything, data included
 	KeepEntries             // everything but the data: about 400 bytes a record

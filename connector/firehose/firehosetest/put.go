@@ -1,22 +1,10 @@
 package firehosetest
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strconv"
 	"time"
 )
-
-// fate is what becomes of one record of a put.
-type fate struct {
-	code, message string // why it is refused; "" if it is not
-	id            string // RecordId; "" if it is refused
-	hidden        bool   // the answer won't tell
-	dropped       bool   // nothing refused it, but a fault keeps it from being stored
-	blank, double bool   // its entry has neither id nor code, or both
-}
 
 // put is PutRecordBatch and PutRecord after authentication and parsing.
 func (x *exchange) put(op string, in putInput, wire int) answer {
@@ -65,68 +53,6 @@ func (s *Service) checkPut(op string, in putInput, wire int) *apiError {
 		return fail(codeInvalidArgument, "Records size exceeds 4 MB limit")
 	}
 	return nil
-}
-
-// hide applies the faults after which the answer won't tell what became of a
-// record.
-func (x *exchange) hide(fates []fate) {
-	conceal := func(i int, f *armed) {
-		fates[i].hidden = true
-		fates[i].dropped = fates[i].dropped || !f.Stored
-	}
-	decisive := x.decisive()
-	for _, f := range x.hits {
-		switch {
-		case f == decisive:
-			for i := range fates {
-				conceal(i, f)
-			}
-		case f.Effect == ShortAnswer:
-			for i := max(0, len(fates)-max(f.Count, 1)); i < len(fates); i++ {
-				conceal(i, f)
-			}
-		case f.Effect == BlankEntries || f.Effect == DoubleEntries:
-			for i, picked := range x.picks(f, len(fates)) {
-				if picked {
-					conceal(i, f)
-					fates[i].blank = fates[i].blank || f.Effect == BlankEntries
-					fates[i].double = fates[i].double || f.Effect == DoubleEntries
-				}
-			}
-		}
-	}
-}
-
-// picks is [armed.picks] under the lock that guards the dice.
-func (x *exchange) picks(f *armed, n int) []bool {
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	return f.picks(n)
-}
-
-// refuse applies the RefuseRecords faults.
-func (x *exchange) refuse(fates []fate, records []record) {
-	for _, f := range x.hits {
-		if f.Effect != RefuseRecords {
-			continue
-		}
-		picked := x.picks(f, len(fates))
-		for i := range fates {
-			code := f.Code
-			if code == "" {
-				code = codeUnavailable
-			}
-			if f.Refuse != nil {
-				code = f.Refuse(x.log.Call, i, records[i].data)
-			}
-			if picked[i] && code != "" && fates[i].code == "" {
-				fates[i].code, fates[i].message = code, f.Message
-				if f.Message == "" {
-					fates[i].message = messageOf(code)
-				}
-			}
-		}
-	}
 }
 
 // throttle takes what no fault refused from the stream's quota, and reports
@@ -183,55 +109,4 @@ func (x *exchange) keep(fates []fate, records []record) {
 			x.s.opt.OnStored(r)
 		}
 	}
-}
-
-// batchBody writes the answer of a PutRecordBatch.
-func (x *exchange) batchBody(fates []fate, encrypted bool) []byte {
-	failed := x.log.Refused
-	for _, f := range x.hits {
-		switch f.Effect {
-		case ShortAnswer:
-			fates = fates[:max(0, len(fates)-max(f.Count, 1))]
-		case LongAnswer:
-			n := max(f.Count, 1)
-			fates = slices.Clip(fates)
-			for _, id := range x.s.newRecordIDs(n) {
-				fates = append(fates, fate{id: id})
-			}
-		case WrongCount:
-			failed = f.Count
-		}
-	}
-	b := make([]byte, 0, 100+len(fates)*(224+16))
-	b = append(b, `{"Encrypted":`...)
-	b = strconv.AppendBool(b, encrypted)
-	b = append(b, `,"FailedPutCount":`...)
-	b = strconv.AppendInt(b, int64(failed), 10)
-	b = append(b, `,"RequestResponses":[`...)
-	for i, f := range fates {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = f.append(b)
-	}
-	return append(b, "]}"...)
-}
-
-// append writes the entry of one record.
-func (f fate) append(b []byte) []byte {
-	if f.blank {
-		return append(b, "{}"...)
-	}
-	b = append(b, '{')
-	if f.id != "" {
-		b = append(b, `"RecordId":"`...)
-		b = append(b, f.id...)
-		if b = append(b, '"'); !f.double {
-			return append(b, '}')
-		}
-		f.code, f.message = codeInternal, messageOf(codeInternal)
-		b = append(b, ',')
-	}
-	entry, _ := json.Marshal(struct{ ErrorCode, ErrorMessage string }{f.code, f.message}) // two strings always encode
-	return append(b, entry[1:]...)
 }

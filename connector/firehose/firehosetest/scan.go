@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -183,7 +184,7 @@ func (c *scanner) skip() error {
 		return c.array(c.skip)
 	}
 	start := c.i
-	for c.i < len(c.b) && bytes.IndexByte([]byte(" \t\r\n,]}:\"[{"), c.b[c.i]) < 0 {
+	for c.i < len(c.b) && strings.IndexByte(" \t\r\n,]}:\"[{", c.b[c.i]) < 0 {
 		c.i++
 	}
 	if !json.Valid(c.b[start:c.i]) { // a number, true, false, null

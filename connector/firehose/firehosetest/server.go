@@ -2,6 +2,7 @@ package firehosetest
 
 import (
 	"io"
+	"maps"
 	"net"
 	"net/http"
 )
@@ -52,9 +53,7 @@ func resetConnection(w http.ResponseWriter) {
 // write sends the answer, in parts if it is slow, and drops the connection after
 // it if it is cut.
 func (x *exchange) write(w http.ResponseWriter, a answer) {
-	for name, values := range a.header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header())
 	w.WriteHeader(a.statusCode())
 	flush := http.NewResponseController(w).Flush
 	if a.slow > 0 {

@@ -113,7 +113,10 @@ func parseSignature(r *http.Request) (*signature, *apiError) {
 	}
 	sig.accessKey, sig.scope = cred[0], cred[1:]
 	sig.signed = strings.Split(parts["SignedHeaders"], ";")
-	return sig, sig.checkSigned(r)
+	if err := sig.checkSigned(r); err != nil {
+		return nil, err
+	}
+	return sig, nil
 }
 
 // checkSigned demands that the host and every x-amz- header is signed.
