@@ -125,11 +125,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 	var lanes, upkeep sync.WaitGroup
 	for _, l := range c.lanes {
-		lanes.Go(func() {
-			if err := l.fill(hard); err != nil {
-				fail(err)
-			}
-		})
+		lanes.Go(func() { l.fill(hard, fail) })
 		lanes.Go(func() { l.dispatch(hard, fail) })
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
@@ -206,8 +202,8 @@ func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, polled time
 	}
 }
 
-// Release implements kafka.Handler. A lane whose stream accepts nothing now is
-// not worth waiting for.
+// Release implements kafka.Handler. A lane that has ended, or whose stream
+// accepts nothing now, is not worth waiting for.
 func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
 	going := make(map[*offset.Lease]bool, len(leases))
 	for _, l := range leases {
@@ -217,7 +213,7 @@ func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
 		_ = l.ask(context.Background(), func(lease *offset.Lease) bool { return going[lease] })
 	}
 	for _, lease := range leases {
-		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && accepting(l.stream.State()) {
+		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && accepting(l.stream.State()) {
 			wait = append(wait, lease)
 		}
 	}

@@ -303,6 +303,9 @@ func TestDrainRunsOutOfTime(t *testing.T) {
 		if took := time.Since(begin); took > 25*time.Second {
 			t.Errorf("the stop took %v, SHUTDOWN_TIMEOUT is 25s", took)
 		}
+		if g := w.cluster.GroupInfo(group); g != nil && len(g.Members) > 0 {
+			t.Errorf("%d members are left in the group", len(g.Members))
+		}
 		w.stream.ClearFaults()
 		m = w.start()
 		time.Sleep(30 * time.Second)

@@ -87,6 +87,34 @@ func TestLatestIsAskedOnce(t *testing.T) {
 	})
 }
 
+// TestLatestSkipsNothingNew: partitions that are added later, while it runs or
+// while it does not, have no records from before it came.
+func TestLatestSkipsNothingNew(t *testing.T) {
+	bubble(t, func(w *world) {
+		latest := func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "latest" }
+		grow := func(to int32, i int) {
+			if _, err := w.admin.UpdatePartitions(context.Background(), int(to), "in"); err != nil {
+				t.Fatal(err)
+			}
+			w.producer.ForceMetadataRefresh()
+			time.Sleep(time.Second)
+			w.produceWith(i, i+10, func(i int) *kgo.Record {
+				return &kgo.Record{Topic: "in", Partition: to - 1, Value: fmt.Appendf(nil, "%d", i)}
+			})
+		}
+		m := w.start(latest)
+		time.Sleep(10 * time.Second)
+		grow(5, 0)
+		time.Sleep(time.Minute)
+		m.mustStop()
+		grow(6, 10)
+		m = w.start(latest)
+		time.Sleep(time.Minute)
+		m.mustStop()
+		w.wantExactly(20)
+	})
+}
+
 func TestStartAtATime(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.produceWith(100000, 100010, func(i int) *kgo.Record {

@@ -158,19 +158,20 @@ func (l *lane) oldest() (at time.Time, ok bool) {
 	return l.queue[0].polled, true
 }
 
-// fill converts and seals until ctx ends, or until a record ends the connector.
-// No more than one sealed batch waits while the next one is filled, so that what
+// fill converts and seals until ctx ends, the lane is told to end, or a record
+// ends the connector, for which it calls fail. No more than one sealed batch waits while the next one is filled, so that what
 // can't be sent stays in the queue, where it can still be given up.
-func (l *lane) fill(ctx context.Context) error {
+func (l *lane) fill(ctx context.Context, fail func(error)) {
 	defer close(l.ended)
 	defer close(l.sealed)
 	linger := time.NewTimer(time.Hour)
 	defer linger.Stop()
 	for {
 		if err := l.pack(); err != nil {
-			// What came before the bad record goes out with the drain that follows.
-			l.seal()
-			return errors.Join(err, l.hand(ctx))
+			fail(err)
+			l.seal() // what came before the bad record goes out with the drain that follows
+			l.hand(ctx)
+			return
 		}
 		l.arm(linger)
 		var out chan *batch.Batch
@@ -180,7 +181,7 @@ func (l *lane) fill(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case out <- next:
 			l.waiting = l.waiting[1:]
 		case <-linger.C:
@@ -190,7 +191,8 @@ func (l *lane) fill(ctx context.Context) error {
 			l.answer(a)
 		case <-l.ending:
 			l.giveUp(everything)
-			return l.hand(ctx)
+			l.hand(ctx)
+			return
 		}
 	}
 }
@@ -220,19 +222,29 @@ func (l *lane) ask(ctx context.Context, of func(*offset.Lease) bool) error {
 	}
 }
 
+// over reports whether fill has returned: what has not settled by then is waited
+// for by Run, or given up.
+func (l *lane) over() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // hand passes on everything sealed, and answers asks meanwhile.
-func (l *lane) hand(ctx context.Context) error {
+func (l *lane) hand(ctx context.Context) {
 	for len(l.waiting) > 0 {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case l.sealed <- l.waiting[0]:
 			l.waiting = l.waiting[1:]
 		case a := <-l.asks:
 			l.answer(a)
 		}
 	}
-	return nil
 }
 
 // arm sets the timer to the moment when the open batch is due. While memory is

@@ -55,6 +55,8 @@ type Source struct {
 	failed     chan struct{}   // closed with fatal
 	unrouted   map[string]bool // topics told about already
 	recreated  map[string]time.Time
+	known      map[string]int // :: topic -> partitions for which latest means their end, see appeared
+	resolved   bool           // the start of a first assignment was asked for
 	wire       traffic
 }
 
@@ -94,6 +96,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
 		recreated:  map[string]time.Time{},
+		known:      map[string]int{},
 		wire:       traffic{limit: o.BufferBytes},
 	}
 	// The client begins to join before NewClient returns, and its callbacks use

@@ -25,6 +25,7 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 			p := s.partitions[id{topic, n}]
 			if at := o.EpochOffset().Offset; at >= 0 && p != nil {
 				p.expected, p.committed = at, at
+				s.know(topic, 0) // the group has been here before
 			} else if p != nil {
 				open[topic] = append(open[topic], n)
 			}
@@ -58,6 +59,7 @@ func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched m
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer func() { s.resolved = true }()
 	for topic, parts := range open {
 		for _, n := range parts {
 			l, ok := listed.Lookup(topic, n)
@@ -67,6 +69,10 @@ func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched m
 			if l.Err != nil {
 				return fmt.Errorf("topic %s partition %d: %w", topic, n, l.Err)
 			}
+			if s.appeared(topic, n, len(listed[topic])) {
+				fetched[topic][n] = kgo.NewOffset().AtStart()
+				continue
+			}
 			fetched[topic][n] = kgo.NewOffset().At(l.Offset)
 			if p := s.partitions[id{topic, n}]; p != nil {
 				p.expected = l.Offset
@@ -75,6 +81,26 @@ func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched m
 		}
 	}
 	return nil
+}
+
+// appeared reports whether a partition was not there yet when the group came to
+// its topic, or the topic not when the process came to the group. With latest, all
+// its records are newer than that, also those that were written before it was
+// found. partitions is how many the topic has now. It needs s.mu.
+func (s *Source) appeared(topic string, partition int32, partitions int) bool {
+	if s.resolved {
+		partitions = 0
+	}
+	s.know(topic, partitions)
+	return s.cfg.AutoOffsetReset.Mode == "latest" && int(partition) >= s.known[topic]
+}
+
+// know notes how many partitions of a topic have no records that latest would
+// leave out, unless that was noted before.
+func (s *Source) know(topic string, partitions int) {
+	if _, seen := s.known[topic]; !seen {
+		s.known[topic] = partitions
+	}
 }
 
 func (s *Source) list(ctx context.Context, open map[string][]int32) (kadm.ListedOffsets, error) {

@@ -33,7 +33,7 @@ func (s *Source) trouble(topic string, partition int32, err error) {
 	case "authorization":
 		log.Error("not authorized by Kafka")
 	case "decode":
-		log.Error("a batch can't be decoded; the partition stands still until it is gone or MAX_BUFFERED_BYTES allows for it")
+		log.Error("a batch can't be decoded; the partition stands still until it is gone, or, if it is too large, MAX_BUFFERED_BYTES is twice its size")
 	default:
 		log.Warn("fetching failed, trying again")
 	}
@@ -53,7 +53,7 @@ func reasonOf(err error) string {
 		return "out_of_range"
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return "authorization"
-	case errors.Is(err, kerr.CorruptMessage), errors.Is(err, kerr.UnsupportedCompressionType):
+	case errors.Is(err, kerr.CorruptMessage), errors.Is(err, kgo.ErrMaxDecompress), errors.Is(err, kerr.UnsupportedCompressionType):
 		return "decode"
 	case errors.As(err, &network), kerr.IsRetriable(err):
 		return "connection"

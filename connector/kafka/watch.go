@@ -8,8 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// lagEvery is how often lag is asked for, and lagTimeout how long that may take.
+// lagEvery is how often lag is asked for, lagFirst when for the first time, and
+// lagTimeout how long that may take.
 const (
+	lagFirst   = 3 * time.Second
 	lagEvery   = 15 * time.Second
 	lagTimeout = 10 * time.Second
 )
@@ -19,7 +21,7 @@ const (
 func (s *Source) Run(ctx context.Context) {
 	commit := time.NewTicker(s.cfg.CommitInterval)
 	defer commit.Stop()
-	lag := time.NewTicker(lagEvery)
+	lag := time.NewTimer(lagFirst)
 	defer lag.Stop()
 	s.tellProtocol(ctx)
 	for {
@@ -33,6 +35,7 @@ func (s *Source) Run(ctx context.Context) {
 			s.resume()
 			s.sizeFetches()
 		case <-lag.C:
+			lag.Reset(lagEvery)
 			if err := s.refreshLag(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("lag is unknown for now", "error", err)
 			}
