@@ -142,7 +142,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	c.poll(soft)
 
 	c.phase.set(draining)
-	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout)
+	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout.String())
 	begin := time.Now()
 	timeout := time.AfterFunc(c.cfg.ShutdownTimeout-commitReserve, cut)
 	defer timeout.Stop()
@@ -190,7 +190,7 @@ func (c *Connector) leave(ctx context.Context, begin time.Time) error {
 	}
 	err = errors.Join(err, c.source.Close(ctx))
 	if err == nil {
-		c.log.Info("drained: everything that was sent is committed", "took", time.Since(begin).Round(time.Millisecond))
+		c.log.Info("drained: everything that was sent is committed", "took", time.Since(begin).Round(time.Millisecond).String())
 	}
 	return err
 }

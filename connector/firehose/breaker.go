@@ -65,26 +65,29 @@ func (b *breaker) now() int {
 	return 1
 }
 
-// success is a request of which something was accepted.
-func (b *breaker) success() {
+// success is a request of which something was accepted, and answered one that
+// was answered, if only with a refusal of each record: the service is there.
+// probe says that it was started while the breaker was not closed. What was
+// started before an outage and ends well in it says nothing about the outage.
+func (b *breaker) success(probe bool) {
 	if b.state == closed {
 		b.allowed = min(b.most, 2*b.allowed)
 	}
-	b.answered()
+	b.answered(probe)
 }
 
-// answered is a request that was answered, if only with a refusal of each
-// record: the service is there.
-func (b *breaker) answered() {
+func (b *breaker) answered(probe bool) {
+	if b.state != closed && !probe {
+		return
+	}
 	if b.state != closed {
 		b.allowed = 1
 	}
 	b.state, b.reason, b.inARow, b.failed = closed, nil, 0, 0
 }
 
-// failure is a request that failed as a whole. probe says that it was started
-// while the breaker was not closed; the others that end meanwhile were started
-// before, and what they say is known already.
+// failure is a request that failed as a whole. What those say that were started
+// before an outage is known already.
 func (b *breaker) failure(now time.Time, f *Failure, probe bool) {
 	b.inARow++
 	fatal := f.Class == Blocked

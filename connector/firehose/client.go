@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // application is how we introduce ourselves: in the user agent and as the
@@ -45,6 +46,7 @@ func NewClient(ctx context.Context, cfg Config, opts ...func(*firehose.Options))
 		config.WithAppID(application),
 		config.WithHTTPClient(transport(cfg)),
 		config.WithCredentialsCacheOptions(refresh),
+		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
 	)
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
@@ -67,6 +69,7 @@ func NewClient(ctx context.Context, cfg Config, opts ...func(*firehose.Options))
 func (c *Client) settle(o *firehose.Options) {
 	o.Retryer = aws.NopRetryer{} // the stream's loop sees and counts each attempt
 	o.HTTPClient = plainBody{o.HTTPClient}
+	o.Protocol = protocol{o.Protocol}
 	if _, ok := o.Credentials.(*aws.CredentialsCache); !ok && o.Credentials != nil {
 		o.Credentials = aws.NewCredentialsCache(o.Credentials, refresh)
 	}

@@ -55,6 +55,7 @@ type part struct {
 	progress time.Time // when a record of it was last accepted, else when it came
 	attempts int       // since then
 	stubborn int       // of its records, as the stream counts them
+	alone    bool      // shares no request with others
 
 	// The highest request number when it, or what it was split off, was first
 	// refused for its size, and when it was as a single record. 0 is never.
@@ -86,36 +87,58 @@ func (d *delivery) deliver(p *part, slot *Slot) error {
 	if err := p.turn(d.wait); err != nil {
 		return err
 	}
-	for {
-		if slot == nil {
-			if d.fence(p); p.batch.Len() == 0 {
-				return nil
-			}
-			var err error
-			if slot, err = d.gate.acquire(d.wait, retries, sizeOf(p.batch)); err != nil {
-				return err
-			}
+	for p.batch.Len() > 0 {
+		ft, err := d.attempt(p, slot)
+		if err != nil {
+			return err
 		}
-		// The wait may have been long. What was revoked meanwhile stays behind.
-		if d.fence(p); p.batch.Len() == 0 {
-			slot.Release()
-			return nil
-		}
-		d.fit(p)
-		backoff, err := d.attempt(p, slot)
 		slot = nil
-		if err != nil || p.batch.Len() == 0 {
+		backoff, err := d.settle(p, ft)
+		if err != nil {
 			return err
 		}
 		if err := sleep(d.wait, backoff); err != nil {
 			return err
 		}
 	}
+	slot.Release()
+	return nil
+}
+
+// attempt sends what is left of a part once: in a request of its own, or on that
+// of another.
+func (d *delivery) attempt(p *part, slot *Slot) (fate, error) {
+	if slot == nil {
+		if d.fence(p.batch); p.batch.Len() == 0 {
+			return fate{unsent: true}, nil
+		}
+		var r *rider
+		if !p.alone {
+			r = &rider{part: p, fate: make(chan fate, 1)}
+		}
+		var err error
+		if slot, err = d.gate.acquire(d.wait, retries, sizeOf(p.batch), r); err != nil {
+			return fate{}, err
+		}
+		if slot == nil {
+			return <-r.fate, nil
+		}
+	}
+	// The wait may have been long. What was revoked meanwhile stays behind.
+	d.fence(p.batch)
+	if len(slot.riders) == 0 {
+		if p.batch.Len() == 0 {
+			slot.Release()
+			return fate{unsent: true}, nil
+		}
+		d.fit(p)
+	}
+	return d.drive(p, slot), nil
 }
 
 // fence leaves out the records of closed leases.
-func (d *delivery) fence(p *part) {
-	if dropped := p.batch.Fence(); dropped > 0 {
+func (d *delivery) fence(b *batch.Batch) {
+	if dropped := b.Fence(); dropped > 0 {
 		d.metrics.Fenced.Add(float64(dropped))
 	}
 }

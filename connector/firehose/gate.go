@@ -39,7 +39,13 @@ type waiter struct {
 	class class
 	size  amount     // of the request; zero when the batch isn't sealed yet
 	ready chan *Slot // gets the slot; has room for it
+	rider *rider     // what it has to send, if that may share a request; else nil
+	since time.Time  // when it came
 }
+
+// ripe is how long a small retry lets new batches go first, so that others join
+// it and fill a request.
+const ripe = 100 * time.Millisecond
 
 // Slot is the permission to have one request in flight.
 type Slot struct {
@@ -49,6 +55,8 @@ type Slot struct {
 	flow  flow
 	probe bool
 	done  bool
+
+	riders []*rider // that share the request
 }
 
 func newGate(cfg Config) *gate {
@@ -63,12 +71,13 @@ func newGate(cfg Config) *gate {
 
 // acquire waits for permission to send a request of the given size. The zero
 // size stands for a batch that isn't sealed yet: it is taken to be as large as
-// it may be, and start puts that right.
-func (g *gate) acquire(ctx context.Context, c class, size amount) (*Slot, error) {
+// it may be, and start puts that right. With a rider, the request may share the
+// one of somebody else: then the slot is nil, and what became of it is r's fate.
+func (g *gate) acquire(ctx context.Context, c class, size amount, r *rider) (*Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := &waiter{class: c, size: size, ready: make(chan *Slot, 1)}
+	w := &waiter{class: c, size: size, ready: make(chan *Slot, 1), rider: r, since: time.Now()}
 	g.mu.Lock()
 	g.queues[c] = append(g.queues[c], w)
 	g.admit()
@@ -79,13 +88,20 @@ func (g *gate) acquire(ctx context.Context, c class, size amount) (*Slot, error)
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
-	g.queues[c] = slices.DeleteFunc(g.queues[c], func(o *waiter) bool { return o == w })
+	i := slices.Index(g.queues[c], w)
+	if i >= 0 {
+		g.queues[c] = slices.Delete(g.queues[c], i, i+1)
+		g.admit()
+	}
 	g.mu.Unlock()
-	// The slot may have been handed over between the two: then it goes back.
-	select {
-	case s := <-w.ready:
+	if i < 0 {
+		// Let in between the two. A slot goes back. A ride can't be left: the
+		// batch is in somebody else's hands until its fate is known.
+		s := <-w.ready
+		if s == nil {
+			return nil, nil
+		}
 		s.Release()
-	default:
 	}
 	return nil, ctx.Err()
 }
@@ -118,7 +134,7 @@ func (g *gate) admit() {
 // all that is ever tried.
 func (g *gate) next() *waiter {
 	first := retries
-	if g.breaker.state != closed && g.probed == retries {
+	if g.breaker.state != closed && g.probed == retries || g.breaker.state == closed && !g.ripe() {
 		first = fresh
 	}
 	for _, c := range []class{first, 1 - first} {
@@ -127,6 +143,20 @@ func (g *gate) next() *waiter {
 		}
 	}
 	return nil
+}
+
+// ripe reports whether the retries should go now: together they fill half a
+// request, or the first has waited long enough.
+func (g *gate) ripe() bool {
+	q := g.queues[retries]
+	if len(q) == 0 {
+		return false
+	}
+	var sum amount
+	for _, w := range q {
+		sum = sum.plus(w.size)
+	}
+	return sum.exceeds(g.pace.limits(g.most).times(0.5)) || time.Since(q[0].since) >= ripe
 }
 
 func (g *gate) grant(w *waiter) {
@@ -140,7 +170,26 @@ func (g *gate) grant(w *waiter) {
 	}
 	s.flow = g.pace.take(time.Now(), w.size)
 	g.inFlight++
+	if w.rider != nil {
+		g.fill(s)
+	}
 	w.ready <- s
+}
+
+// fill puts other retries on a retry's request, as far as it can hold them. Of a
+// batch of which one record in five fails, the last few would otherwise take as
+// many requests as all the others together.
+func (g *gate) fill(s *Slot) {
+	limit, size := g.pace.limits(g.most), s.paid
+	g.queues[retries] = slices.DeleteFunc(g.queues[retries], func(w *waiter) bool {
+		if w.rider == nil || size.plus(w.size).exceeds(limit) {
+			return false
+		}
+		size = size.plus(w.size)
+		s.riders = append(s.riders, w.rider)
+		w.ready <- nil
+		return true
+	})
 }
 
 // wake looks again after d. mu is held.
@@ -186,9 +235,8 @@ func (s *Slot) finish(enter func(now time.Time, g *gate)) {
 	s.leave()
 }
 
-// end gives the slot back after a request of which the outcome is nobody else's
-// business.
-func (s *Slot) end() { s.finish(func(time.Time, *gate) {}) }
+// end gives the slot back after a request whose result is nobody else's business.
+func (s *Slot) end() { s.finish(func(_ time.Time, g *gate) { g.pace.forget(s.flow) }) }
 
 // isClosed reports that no breaker holds back what is sent.
 func (g *gate) isClosed() bool {
@@ -200,12 +248,19 @@ func (g *gate) isClosed() bool {
 // Release gives back a slot that was not used. A slot that was, or was given
 // back before, is left alone.
 func (s *Slot) Release() {
+	if s == nil {
+		return
+	}
 	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s == nil || s.done {
+	if s.done {
 		return
 	}
+	for _, r := range s.riders { // they look for another request
+		r.fate <- fate{unsent: true}
+	}
+	s.riders = nil
 	g.pace.give(s.paid)
 	g.pace.forget(s.flow)
 	s.leave()

@@ -31,8 +31,8 @@ const (
 	batchShare = 0.25
 	// tolerated is the refused share that is not worth a cut.
 	tolerated = 0.02
-	// flood is the refused share that is not waited for the end of a window for.
-	flood = 0.1
+	// flood is the refused share at which the end of the window is not waited for.
+	flood = 0.5
 	// below what was accepted the pace restarts after a cut.
 	belowAccepted = 0.98
 	// afterCut is the pause after a cut, in seconds of the new pace: the quota is
@@ -49,8 +49,8 @@ const (
 	// given up. The next refusal sets it anew, within a second.
 	forgotten = 5 * time.Minute
 	// trusted is how long a baseline is believed. Then it is found anew, which
-	// costs two seconds at what was accepted, or it is found to be wrong.
-	trusted = 30 * time.Second
+	// costs a few slower seconds, or it is found to be wrong.
+	trusted = time.Minute
 	// sample is how many records a verdict must rest on to lift a limit at once.
 	sample = 200
 	// maxBaseline keeps a wrong baseline from doing much harm.
@@ -97,7 +97,8 @@ type pace struct {
 // tally is what became of the requests answered in one window.
 type tally struct {
 	sent, accepted amount
-	judged, failed float64 // records of requests that were started under the present rate
+	requests       int     // that were started under the present rate
+	judged, failed float64 // records of those
 }
 
 func newPace(maxBytes, maxRecords float64) *pace {
@@ -173,6 +174,7 @@ func (p *pace) result(now time.Time, f flow, sent, accepted amount, failed float
 	p.window.sent = p.window.sent.plus(sent)
 	p.window.accepted = p.window.accepted.plus(accepted)
 	if p.flows.end(f) {
+		p.window.requests++
 		p.window.judged += accepted.records + failed
 		p.window.failed += failed
 	}
@@ -181,10 +183,26 @@ func (p *pace) result(now time.Time, f flow, sent, accepted amount, failed float
 	}
 	// The first refusal does not wait for the window's end: without a limit, a
 	// second of it may be a hundred times the quota.
-	if p.rate == p.cap && p.throttled() && p.window.failed > (p.baseline+flood)*p.window.judged {
+	if p.rate == p.cap && p.throttled() && p.window.failed > (p.baseline+flood*(1-p.baseline))*p.window.judged {
 		p.close(now)
 	}
 }
+
+// whole enters a request that was refused as a whole. It waits for the window's
+// end: the next two may tell that this is an outage, and then calm is called.
+func (p *pace) whole(now time.Time, f flow, sent amount) {
+	p.roll(now)
+	p.window.sent = p.window.sent.plus(sent)
+	if p.flows.end(f) {
+		p.window.requests++
+		p.window.judged += sent.records
+		p.window.failed += sent.records
+	}
+	p.refused = now
+}
+
+// calm forgets the open window.
+func (p *pace) calm(now time.Time) { p.start, p.window = now, tally{} }
 
 // roll ends the open window if its time is over.
 func (p *pace) roll(now time.Time) {
@@ -228,6 +246,8 @@ func (p *pace) close(now time.Time) {
 
 	switch v := p.trial.judge(&w, p.rate); {
 	case v == undecided:
+	case v == futile && p.trial.first:
+		p.repeat(now)
 	case v == futile:
 		p.learn(now)
 	case throttled:
@@ -268,7 +288,7 @@ func (p *pace) cut(now time.Time, share float64) {
 		to = to.times(1 / (1 - p.baseline))
 		p.trial = nil
 	} else {
-		p.trial = &trial{rate: p.rate, speed: from, accepted: to, share: share}
+		p.trial = &trial{rate: p.rate, speed: from, share: share, first: true}
 	}
 	p.slow(now, to.times(belowAccepted).most(from.times(0.5)).least(p.rate))
 	p.tokens = p.tokens.least(amount{}).plus(p.rate.times(-afterCut))
@@ -281,16 +301,21 @@ func (p *pace) slow(now time.Time, rate amount) {
 	p.flows.turn(now)
 }
 
+// repeat cuts once more before the verdict is believed. A quota lets more pass at
+// first than it does in the long run, so the first cut may have stopped short of
+// it; the second is down to what was accepted after the first.
+func (p *pace) repeat(now time.Time) {
+	share := p.trial.failed / p.trial.judged
+	p.trial = &trial{rate: p.trial.rate, speed: p.rate, share: share}
+	p.slow(now, p.rate.times((1-share)*belowAccepted))
+}
+
 // learn ends a trial that did not help: what fails now fails at any pace. The
-// rate goes back to what it was, less what a quota refused on top of that.
+// rate goes back to what it was.
 func (p *pace) learn(now time.Time) {
 	t := p.trial
 	p.trial, p.learned = nil, now
 	p.baseline = min(t.seen(), maxBaseline) // doubt lowers it if that is too much
-	if to := t.accepted.times(1 / (1 - p.baseline)); to.bytes < 0.95*t.speed.bytes {
-		p.slow(now, to.times(belowAccepted).most(p.rate))
-		return
-	}
 	to := t.rate
 	if t.judged < sample {
 		to = to.least(t.speed)

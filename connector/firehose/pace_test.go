@@ -171,9 +171,9 @@ func (s *paceSim) land(f flight) {
 	ok := float64(f.n - all)
 	s.accepted += ok * s.size
 	if ok > 0 {
-		s.breaker.success()
+		s.breaker.success(true)
 	} else {
-		s.breaker.answered()
+		s.breaker.answered(true)
 	}
 	s.pace.result(s.now, f.flow, amount{float64(f.n) * s.size, float64(f.n)}, amount{ok * s.size, ok}, pacing)
 }
@@ -182,22 +182,21 @@ const mib = 1 << 20
 
 func TestPaceSustainsQuota(t *testing.T) {
 	for _, quota := range []float64{1, 5, 20} {
-		for _, size := range []float64{100, 1000, 100_000, 900_000} {
-			for _, latency := range []time.Duration{5 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
+		for _, size := range []float64{100, 1000, 100_000} {
+			for _, latency := range []time.Duration{5 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond} {
 				t.Run(fmt.Sprintf("%vMiB/s %vB %v", quota, size, latency), func(t *testing.T) {
 					s := newPaceSim(1)
 					s.size, s.latency = size, latency
 					s.quota.set(s.now, quota*mib, 0)
-					sent0, acc0 := s.run(10 * time.Second)
-					sent, accepted := s.run(120 * time.Second)
-					t.Logf("first 10 s: sent %.2f accepted %.2f of quota; then sent %.3f accepted %.3f", sent0/quota/mib, acc0/quota/mib, sent/quota/mib, accepted/quota/mib)
+					s.run(10 * time.Second)
+					sent, accepted := s.run(time.Minute)
 					// Sixteen small requests in flight carry only so much.
-					line := 16 * min(500*size, 4e6) / (1.5 * latency.Seconds())
-					if accepted < 0.9*min(quota*mib, line) {
-						t.Errorf("sustained %.0f %% of the quota", 100*accepted/quota/mib)
+					most := min(quota*mib, 16*min(500*size, 4e6)/(1.5*latency.Seconds()))
+					if accepted < 0.95*most {
+						t.Errorf("sustained %.1f %%", 100*accepted/most)
 					}
 					if sent > 1.1*accepted {
-						t.Errorf("sent %.0f %% of what was accepted", 100*sent/accepted)
+						t.Errorf("sent %.1f %% of what was accepted", 100*sent/accepted)
 					}
 				})
 			}
@@ -205,38 +204,45 @@ func TestPaceSustainsQuota(t *testing.T) {
 	}
 }
 
-func TestPaceRandomFailure(t *testing.T) {
-	for _, share := range []float64{0.02, 0.05, 0.2, 0.5} {
-		t.Run(fmt.Sprint(share), func(t *testing.T) {
-			full := newPaceSim(1)
-			full.uplink = 50 * mib
-			_, want := full.run(2 * time.Minute)
-			s := newPaceSim(1)
-			s.uplink = 50 * mib
-			s.quota.random = share
-			_, first := s.run(10 * time.Second)
-			sent, got := s.run(2 * time.Minute)
-			t.Logf("sent %.3f, accepted: first 10s %.3f of it, %.3f of full", sent/want, first/want, got/want)
-			if got < (1-share)*0.95*want {
-				t.Errorf("%.1f %% of full speed", 100*got/want)
-			}
-		})
+// Records of which the quota takes a few a second fit it unevenly, at best.
+func TestPaceLargeRecords(t *testing.T) {
+	for _, quota := range []float64{1, 5, 20} {
+		s := newPaceSim(1)
+		s.size = 900_000
+		s.quota.set(s.now, quota*mib, 0)
+		s.run(10 * time.Second)
+		sent, accepted := s.run(2 * time.Minute)
+		t.Logf("%v MiB/s: sent %.2f, accepted %.2f", quota, sent/quota/mib, accepted/quota/mib)
+		if accepted < 0.75*quota*mib || sent > 2*accepted {
+			t.Errorf("%v MiB/s: sent %.2f, accepted %.2f of it", quota, sent/quota/mib, accepted/quota/mib)
+		}
 	}
 }
 
-func TestPaceRandomFailureUnderQuota(t *testing.T) {
+// Every record in so many fails whatever the speed. Nothing but their share of
+// the line may be lost to that.
+func TestPaceIsNotStrangledByFailures(t *testing.T) {
+	for _, share := range []float64{0.001, 0.02, 0.05, 0.2, 0.5} {
+		s := newPaceSim(1)
+		s.uplink, s.quota.random = 50*mib, share
+		_, first := s.run(10 * time.Second)
+		_, got := s.run(2 * time.Minute)
+		t.Logf("%v: %.2f of the line, %.2f in the first seconds", share, got/s.uplink, first/s.uplink)
+		if got < (1-share)*0.93*s.uplink {
+			t.Errorf("%v fail: %.1f %% of the line", share, 100*got/s.uplink)
+		}
+	}
+}
+
+func TestPaceFailuresAndQuota(t *testing.T) {
 	for _, quota := range []float64{1, 5, 20} {
 		s := newPaceSim(1)
 		s.quota.set(s.now, quota*mib, 0)
 		s.quota.random = 0.2
 		s.run(10 * time.Second)
 		sent, got := s.run(2 * time.Minute)
-		t.Logf("%v: sent %.3f accepted %.3f base %.2f", quota, sent/quota/mib, got/quota/mib, s.pace.baseline)
-		if got < 0.9*quota*mib {
-			t.Errorf("sustained %.0f %%", 100*got/quota/mib)
-		}
-		if sent > 1.45*got {
-			t.Errorf("sent %.0f %%", 100*sent/got)
+		if got < 0.95*quota*mib || sent > 1.4*got { // 1.25 is what the failures cost
+			t.Errorf("%v MiB/s: sent %.2f, accepted %.2f of it", quota, sent/quota/mib, got/quota/mib)
 		}
 	}
 }
@@ -245,23 +251,76 @@ func TestPaceFollowsQuota(t *testing.T) {
 	s := newPaceSim(1)
 	for _, q := range []float64{20, 1, 5, 20, 2} {
 		s.quota.set(s.now, q*mib, 0)
-		for range 6 {
-			sent, got := s.run(10 * time.Second)
-			t.Logf("%v MiB/s: sent %.2f accepted %.2f, rate %.2f base %.2f", q, sent/q/mib, got/q/mib, s.pace.rate.bytes/q/mib, s.pace.baseline)
+		s.run(20 * time.Second)
+		sent, got := s.run(10 * time.Second)
+		if got < 0.9*q*mib || sent > 1.15*got {
+			t.Errorf("twenty seconds after a change to %v MiB/s: sent %.2f, accepted %.2f of it", q, sent/q/mib, got/q/mib)
 		}
 	}
 }
 
-func TestPaceDebug(t *testing.T) {
-	s := newPaceSim(1)
-	s.uplink = 50 * mib
-	s.quota.random = 0.5
-	for range 60 {
-		sent, got := s.run(time.Second)
-		tr := "-"
-		if s.pace.trial != nil {
-			tr = fmt.Sprintf("%.2f share %.2f w%d %.0f %.0f q%.0f c%.0f", s.pace.trial.speed.bytes/mib, s.pace.trial.share, s.pace.trial.windows, s.pace.trial.judged, s.pace.trial.failed, s.pace.trial.quota, s.pace.trial.chance)
+// One record that fails for ever beside a stream that flows, and beside none.
+func TestPaceStubbornRecord(t *testing.T) {
+	p, now := newPace(0, 0), time.Unix(1e9, 0)
+	for i := range 1000 {
+		now = now.Add(100 * time.Millisecond)
+		f := p.take(now, amount{1e6, 500})
+		refused := 0.0
+		if i%10 == 0 {
+			refused = 1
 		}
-		t.Logf("sent %.2f acc %.2f rate %.2f base %.2f trial %s clean %d retries %d", sent/mib, got/mib, s.pace.rate.bytes/mib, s.pace.baseline, tr, s.pace.clean, len(s.retries))
+		p.result(now, f, amount{1e6, 500}, amount{1e6 - 2000*refused, 500 - refused}, refused)
+	}
+	if p.rate != unlimited {
+		t.Errorf("slowed down to %v", p.rate)
+	}
+	for range 100 { // small enough to be below the floor
+		now = now.Add(time.Second)
+		p.result(now, p.take(now, amount{2000, 1}), amount{2000, 1}, amount{}, 1)
+	}
+	if p.rate != unlimited {
+		t.Errorf("slowed down to %v", p.rate)
+	}
+}
+
+// After five minutes without a refusal the limit is gone.
+func TestPaceForgets(t *testing.T) {
+	s := newPaceSim(1)
+	s.quota.set(s.now, mib, 0)
+	s.run(10 * time.Second)
+	if s.pace.rate == unlimited {
+		t.Fatal("not throttled")
+	}
+	p, now := s.pace, s.now
+	for range 301 { // too little for the pace to grow
+		now = now.Add(time.Second)
+		p.result(now, p.take(now, amount{100, 1}), amount{100, 1}, amount{100, 1}, 0)
+	}
+	if p.rate != unlimited {
+		t.Errorf("still %v", p.rate)
+	}
+}
+
+func TestPaceNeverExceedsTheConfiguredLimit(t *testing.T) {
+	s := newPaceSim(1)
+	s.pace = newPace(2*mib, 0)
+	if sent, _ := s.run(30 * time.Second); sent > 2.05*mib || sent < 1.95*mib {
+		t.Errorf("sent %.2f MiB/s, the limit is 2", sent/mib)
+	}
+	s.quota.set(s.now, mib, 0)
+	s.run(20 * time.Second)
+	s.quota.set(s.now, 50*mib, 0)
+	if sent, _ := s.run(time.Minute); sent > 2.05*mib {
+		t.Errorf("sent %.2f MiB/s, the limit is 2", sent/mib)
+	}
+}
+
+func TestPaceLimits(t *testing.T) {
+	p := newPace(1000, 2)
+	if l := p.limits(amount{4e6, 500}); l != (amount{250, 1}) {
+		t.Errorf("limits are %v, want a quarter of a second and one record at least", l)
+	}
+	if l := newPace(0, 0).limits(amount{4e6, 500}); l != (amount{4e6, 500}) {
+		t.Errorf("limits are %v, want the configured ones", l)
 	}
 }

@@ -11,6 +11,9 @@ const limitRecord = int(maxRecordBytes)
 // safeBytes is the largest request under every reading of the service's "4 MB".
 const safeBytes = 4_000_000
 
+// aloneWait is the time between two attempts of a record that was refused alone.
+const aloneWait = 2 * time.Second
+
 // tooLarge deals with a request that was refused for its size: in halves, until
 // it is known which record it is.
 //
@@ -21,38 +24,37 @@ const safeBytes = 4_000_000
 // blocked: probes go out slowly, and those that are refused go on being split,
 // so that one large record at the head does not hide that the rest passes.
 func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, error) {
-	now, accepted := d.progress()
+	newest, accepted := d.progress()
 	if p.refusedAt == 0 {
-		p.refusedAt = now
+		p.refusedAt = newest
 	}
 	d.learnLimit(p, f)
-	if err, found := d.overLimit(p, f); found {
+	switch i := overLimit(p); {
+	case i >= 0:
 		slot.end()
-		p.tell()
-		return 0, err
-	}
-	if p.batch.Len() > 1 {
-		d.split(p)
-		if slot.probe {
-			d.block(slot, f)
-		} else {
-			slot.end()
-		}
-		return 0, nil
-	}
-	if p.aloneAt != 0 && accepted > p.aloneAt {
-		slot.end()
-		p.tell()
-		return 0, d.refuse(p, 0, "service", f)
-	}
-	again := p.aloneAt != 0
-	if !again {
-		p.aloneAt = now
-	}
-	if !again && accepted > p.refusedAt {
-		slot.end() // others pass; the second refusal decides
-	} else {
+		return 0, d.refuse(p, i, "limit", f)
+	case p.batch.Len() > 1 && slot.probe:
 		d.block(slot, f)
+		d.split(p)
+		return 0, nil
+	case p.batch.Len() > 1:
+		slot.end()
+		d.split(p)
+		return 0, nil
+	case p.aloneAt != 0 && accepted > p.aloneAt:
+		slot.end()
+		return 0, d.refuse(p, 0, "service", f)
+	case p.aloneAt == 0 && accepted > p.refusedAt:
+		// Others pass, so this is no reason to hold them up. The second refusal
+		// decides, when there was time for others to be accepted between the two.
+		slot.end()
+		p.aloneAt = newest
+		p.tell()
+		return aloneWait, nil
+	}
+	d.block(slot, f)
+	if p.aloneAt == 0 {
+		p.aloneAt = newest
 	}
 	p.tell()
 	return d.backoff(p), nil
@@ -61,7 +63,10 @@ func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, err
 // block enters a refusal for size as one that someone has to look into.
 func (d *delivery) block(slot *Slot, f *Failure) {
 	f = &Failure{Class: Blocked, Code: f.Code, Message: f.Message, err: f.err}
-	d.finish(slot, f, func(now time.Time, g *gate) { g.breaker.failure(now, f, slot.probe) })
+	d.finish(slot, f, func(now time.Time, g *gate) {
+		g.pace.forget(slot.flow)
+		g.breaker.failure(now, f, slot.probe)
+	})
 }
 
 // learnLimit keeps batches below 4,000,000 bytes once a larger request was
@@ -80,28 +85,25 @@ func (d *delivery) learnLimit(p *part, f *Failure) {
 	}
 }
 
-// overLimit gives up the records that break the documented limit.
-func (d *delivery) overLimit(p *part, f *Failure) (err error, found bool) {
-	for i := p.batch.Len() - 1; i >= 0; i-- {
-		if len(p.batch.Record(i)) <= limitRecord {
-			continue
+// overLimit is the first record that breaks the documented limit, -1 for none.
+func overLimit(p *part) int {
+	for i := range p.batch.Len() {
+		if len(p.batch.Record(i)) > limitRecord {
+			return i
 		}
-		if err := d.refuse(p, i, "limit", f); err != nil {
-			return err, true
-		}
-		found = true
 	}
-	return nil, found
+	return -1
 }
 
 // refuse gives up record i of a part and settles it if that is the policy.
 func (d *delivery) refuse(p *part, i int, reason string, f *Failure) error {
 	lease, data := p.batch.Lease(i), p.batch.Record(i)
 	r := Refusal{
-		Topic: lease.Topic, Partition: lease.Partition, Size: len(data), Data: data,
-		Values: p.batch.Values(), Code: f.Code, Message: f.Message,
+		Topic: lease.Topic, Partition: lease.Partition, Offset: p.batch.Offset(i),
+		Size: len(data), Data: data, Code: f.Code, Message: f.Message,
 	}
 	d.metrics.Refused(reason)
+	p.attempts = 0
 	if err := d.onRefused(r); err != nil {
 		return err
 	}

@@ -54,11 +54,14 @@ func (s *Stream) renew(f *Failure, started time.Time) {
 	}
 }
 
-// healed enters that the service took our credentials and answered.
-func (s *Stream) healed() {
+// healed enters that the service took the credentials of a request that was
+// started at that time.
+func (s *Stream) healed(started time.Time) {
 	s.mu.Lock()
-	was := s.refused != nil
-	s.refused = nil
+	was := s.refused != nil && !started.Before(s.invalidated)
+	if was {
+		s.refused = nil
+	}
 	s.mu.Unlock()
 	if was {
 		s.log.Info("the service takes our credentials again")
@@ -106,7 +109,7 @@ func (d *delivery) harden(p *part) {
 	if report {
 		lease := p.batch.Lease(0)
 		s.log.Error("the stream refuses a record again and again while others pass; it holds back the commit of its partition",
-			"topic", lease.Topic, "partition", lease.Partition, "records", p.stubborn, "since", p.progress.UTC().Format(time.RFC3339))
+			"topic", lease.Topic, "partition", lease.Partition, "offset", p.batch.Offset(0), "records", p.stubborn, "since", p.progress.UTC().Format(time.RFC3339))
 	}
 }
 

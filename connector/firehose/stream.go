@@ -25,8 +25,8 @@ type API interface {
 type Refusal struct {
 	Topic     string // of the first Kafka record in it
 	Partition int32
+	Offset    int64
 	Size      int    // bytes of data, delimiter included
-	Values    int    // Kafka records in it, more than one with aggregation
 	Code      string // the service's error code
 	Message   string // and what it said, shortened
 	Data      []byte // valid until OnRefused returns; never log it
@@ -34,7 +34,7 @@ type Refusal struct {
 
 // Error says what was refused and why, without the data.
 func (r Refusal) Error() string {
-	return fmt.Sprintf("a record of %s[%d] with %d bytes was refused: %s: %s", r.Topic, r.Partition, r.Size, r.Code, r.Message)
+	return fmt.Sprintf("the record at %s[%d]@%d with %d bytes was refused: %s: %s", r.Topic, r.Partition, r.Offset, r.Size, r.Code, r.Message)
 }
 
 // Stream delivers batches to one delivery stream. All batches of a stream share
@@ -113,7 +113,7 @@ func (s *Stream) Name() string { return s.name }
 func (s *Stream) Acquire(ctx context.Context) (*Slot, error) {
 	s.begin()
 	defer s.end()
-	return s.gate.acquire(ctx, fresh, amount{})
+	return s.gate.acquire(ctx, fresh, amount{}, nil)
 }
 
 // Limits are the most records and bytes that the next batch should hold: the

@@ -10,12 +10,13 @@ import (
 // as before and so fails a smaller share of less; or something that has nothing
 // to do with the pace, which fails the same share of whatever is sent.
 type trial struct {
-	rate     amount  // the pace before the cut
-	speed    amount  // what was really sent a second then
-	accepted amount  // what of it was accepted
-	share    float64 // of the records that failed then
+	rate  amount  // the pace before the cut
+	speed amount  // what was really sent a second then
+	share float64 // of the records that failed then
+	first bool    // of two cuts that it takes to believe that none helps
 
 	windows        int     // since
+	requests       int     // since
 	judged, failed float64 // records since
 	quota, chance  float64 // failed records that either explanation expects
 }
@@ -36,6 +37,9 @@ const (
 	// leastWindows is how many windows a verdict takes: requests are few and
 	// large, so much of what belongs to one window may be sent in the next.
 	leastWindows = 2
+	// leastRequests is how many requests it takes: a quota that is used up refuses
+	// all that is left of a request, so its records are not independent of each other.
+	leastRequests = 16
 	// leastRecords is how many records it takes: a few large ones fill a quota so
 	// unevenly that they fail by chance.
 	leastRecords = 100
@@ -50,6 +54,7 @@ func (t *trial) judge(w *tally, rate amount) verdict {
 	}
 	slower := min(1, rate.bytes/t.speed.bytes, rate.records/t.speed.records)
 	t.windows++
+	t.requests += w.requests
 	t.judged += w.judged
 	t.failed += w.failed
 	t.chance += w.judged * t.share
@@ -59,7 +64,7 @@ func (t *trial) judge(w *tally, rate amount) verdict {
 	case apart < t.judged*min(0.1, t.share/2):
 		return none
 	case t.windows < leastWindows,
-		t.windows < mostWindows && (t.judged < leastRecords || apart < certain*math.Sqrt(t.chance)):
+		t.windows < mostWindows && (t.requests < leastRequests || t.judged < leastRecords || apart < certain*math.Sqrt(t.chance)):
 		return undecided
 	case t.failed <= t.quota+0.6*apart:
 		return helped

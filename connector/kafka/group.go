@@ -70,7 +70,7 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 	s.committing.Unlock()
 
 	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
-	log := s.log.With("removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond))
+	log := s.log.With("removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond).String())
 	switch {
 	case err != nil:
 		log.Warn("partitions revoked; their last commit failed, the next owner delivers again what it would have covered", "error", err)
