@@ -237,3 +237,19 @@ func TestDrainTooLate(t *testing.T) {
 	}
 	h.stream.ClearFaults()
 }
+
+// TestMissingStream: the check at the start ends the process and names the
+// stream, before anything is read.
+func TestMissingStream(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.produce(10)
+	c := h.start("FIREHOSE_STREAM=absent", "FIREHOSE_STARTUP_CHECK=true")
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(c.log.String(), "absent") {
+		t.Errorf("exit code %d, want 1 and the name of the stream\n%s", code, c.log.String())
+	}
+	if g := h.cluster.GroupInfo(group); g != nil && len(g.Members) > 0 {
+		t.Error("it joined the group although its stream does not exist")
+	}
+}
