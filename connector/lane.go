@@ -345,8 +345,8 @@ func (l *lane) refused(r firehose.Refusal) error {
 	if l.policy != "skip" {
 		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r}
 	}
-	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "code", r.Code)
-	l.metrics.Skipped.WithLabelValues("refused").Inc()
+	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
+	l.metrics.Skipped.WithLabelValues("refused").Add(float64(r.Values))
 	return nil
 }
 

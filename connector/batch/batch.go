@@ -91,7 +91,10 @@ func (b *Batch) Lease(i int) *offset.Lease {
 	return b.work.runs[b.records[i].first].span.Lease()
 }
 
-// Offset is that record's offset in its partition.
+// RecordValues is the number of Kafka records in record i.
+func (b *Batch) RecordValues(i int) int { return int(b.records[i].values) }
+
+// Offset is the offset of the first Kafka record in record i.
 func (b *Batch) Offset(i int) int64 { return b.records[i].offset }
 
 // Retain keeps the records for which keep is true and settles the others. When

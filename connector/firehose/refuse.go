@@ -100,7 +100,7 @@ func (d *delivery) refuse(p *part, i int, reason string, f *Failure) error {
 	lease, data := p.batch.Lease(i), p.batch.Record(i)
 	r := Refusal{
 		Topic: lease.Topic, Partition: lease.Partition, Offset: p.batch.Offset(i),
-		Size: len(data), Data: data, Code: f.Code, Message: f.Message,
+		Size: len(data), Values: p.batch.RecordValues(i), Data: data, Code: f.Code, Message: f.Message,
 	}
 	d.metrics.Refused(reason)
 	p.attempts = 0

@@ -27,6 +27,7 @@ type Refusal struct {
 	Partition int32
 	Offset    int64
 	Size      int    // bytes of data, delimiter included
+	Values    int    // Kafka records in it, more than one with aggregation
 	Code      string // the service's error code
 	Message   string // and what it said, shortened
 	Data      []byte // valid until OnRefused returns; never log it

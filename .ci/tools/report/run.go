@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// event is a line of `go test -json`; see `go doc test2json`.
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Output  string
+}
+
+// test is one test of one package; the package itself has no name.
+type test struct{ pkg, name string }
+
+func (t test) String() string {
+	if t.name == "" {
+		return t.pkg
+	}
+	return t.pkg + " " + t.name
+}
+
+// run is what a file says: the last word on each test, and its output.
+type run struct {
+	outcome map[test]string // "run" until there is an end
+	output  map[test]*strings.Builder
+}
+
+func read(r io.Reader) (*run, error) {
+	out := &run{outcome: map[test]string{}, output: map[test]*strings.Builder{}}
+	for d := json.NewDecoder(r); ; {
+		var e event
+		if err := d.Decode(&e); errors.Is(err, io.EOF) {
+			return out, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if e.Package == "" { // a build's output; the package fails in an event of its own
+			continue
+		}
+		t := test{e.Package, e.Test}
+		switch e.Action {
+		case "start", "run", "pass", "fail", "skip":
+			out.outcome[t] = e.Action
+		case "output":
+			b := out.output[t]
+			if b == nil {
+				b = &strings.Builder{}
+				out.output[t] = b
+			}
+			b.WriteString(e.Output)
+		}
+	}
+}
+
+// tally counts the run that was read from the named file.
+func (r *run) tally(name string) tally {
+	var sum tally
+	each := map[string]*tally{} // by package
+	for _, t := range slices.SortedFunc(maps.Keys(r.outcome), compare) {
+		in := each[t.pkg]
+		if in == nil { // the package itself sorts first
+			in = &tally{}
+			each[t.pkg] = in
+		}
+		if t.name == "" {
+			continue
+		}
+		switch r.outcome[t] {
+		case "pass":
+			in.passed++
+		case "skip":
+			in.skipped = append(in.skipped, skip{t, reason(r.output[t])})
+		default: // failed, or cut off by a panic, an exit or the timeout
+			in.failed++
+			in.failures = append(in.failures, t)
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(each)) {
+		in := each[pkg]
+		if r.outcome[test{pkg, ""}] != "pass" && r.outcome[test{pkg, ""}] != "skip" && in.failed == 0 {
+			// It did not build, or ended outside of a test.
+			in.failed++
+			in.failures = append(in.failures, test{pkg, ""})
+		}
+		if len(in.skipped) > 0 && in.passed+in.failed == 0 {
+			in.complaints = append(in.complaints, pkg+": all tests were skipped")
+		}
+		sum.add(*in)
+	}
+	if sum.passed+sum.failed == 0 {
+		sum.complaints = append(sum.complaints, name+": no test ran")
+	}
+	return sum
+}
+
+func compare(a, b test) int {
+	return strings.Compare(a.pkg+"\x00"+a.name, b.pkg+"\x00"+b.name)
+}
+
+// reason is what a skipped test said, without the lines that go test adds.
+func reason(output *strings.Builder) string {
+	if output == nil {
+		return "no reason"
+	}
+	var said []string
+	for line := range strings.Lines(output.String()) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
+			continue
+		}
+		said = append(said, line)
+	}
+	if len(said) == 0 {
+		return "no reason"
+	}
+	return strings.Join(said, " ")
+}

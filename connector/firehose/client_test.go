@@ -1,0 +1,521 @@
+package firehose
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/offset"
+)
+
+// environment is one with credentials and an endpoint, and nothing of the
+// machine's own.
+func environment(t *testing.T, endpoint string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "", "AWS_CA_BUNDLE": "",
+		"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_FIREHOSE": endpoint, "AWS_ENDPOINT_URL_STS": endpoint,
+		"AWS_CONFIG_FILE": filepath.Join(t.TempDir(), "none"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(t.TempDir(), "none"),
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+func mustClient(t *testing.T, opts ...func(*firehose.Options)) *Client {
+	t.Helper()
+	c, err := NewClient(t.Context(), settings(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// listen is a real listener in front of h. Its connections and the client's end
+// with the test.
+func listen(t *testing.T, h http.Handler, c **Client) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(func() {
+		if *c != nil {
+			(*c).close()
+		}
+		srv.Close()
+	})
+	return srv
+}
+
+// close lets go of idle connections, for goleak.
+func (c *Client) close() {
+	if h, ok := c.Options().HTTPClient.(plainBody); ok {
+		if b, ok := h.next.(interface{ GetTransport() *http.Transport }); ok {
+			b.GetTransport().CloseIdleConnections()
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestNoRegionIsAnError(t *testing.T) {
+	environment(t, "")
+	t.Setenv("AWS_REGION", "")
+	if _, err := NewClient(t.Context(), settings()); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
+		t.Errorf("error is %v", err)
+	}
+	t.Setenv("AWS_REGION", "eu-west-1") // control
+	mustClient(t)
+}
+
+func TestClientDoesNotRetryByItself(t *testing.T) {
+	var c *Client
+	var requests atomic.Int32
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if agent := r.UserAgent(); !strings.Contains(agent, "kafka-firehose") {
+			t.Errorf("user agent is %s", agent)
+		}
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}), &c)
+	environment(t, srv.URL)
+	t.Setenv("AWS_MAX_ATTEMPTS", "7")
+	c = mustClient(t)
+	if _, err := c.PutRecordBatch(t.Context(), input(1, 10)); err == nil {
+		t.Error("no error")
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests for one call", n)
+	}
+}
+
+func input(n, size int) *firehose.PutRecordBatchInput {
+	in := &firehose.PutRecordBatchInput{DeliveryStreamName: aws.String("orders")}
+	for range n {
+		in.Records = append(in.Records, types.Record{Data: bytes.Repeat([]byte("x"), size)})
+	}
+	return in
+}
+
+// eager answers as soon as it has the last byte of the body.
+func eager(n int) http.Handler {
+	entries := strings.Repeat(`{"RecordId":"`+strings.Repeat("A", 224)+`"},`, n)
+	answer := []byte(`{"FailedPutCount":0,"RequestResponses":[` + strings.TrimSuffix(entries, ",") + `]}`)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = w.Write(answer)
+	})
+}
+
+// lateConn lets the writer sleep after each write, as a busy CPU would: the
+// answer is there before net/http has looked whether the body has more to give.
+type lateConn struct{ net.Conn }
+
+func (c lateConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	time.Sleep(2 * time.Millisecond)
+	return n, err
+}
+
+// An answer that comes before net/http's write loop has seen the body's end.
+// Without plainBody, an accepted put is reported as failed.
+func TestBodyOutlivesAFastAnswer(t *testing.T) {
+	for _, wrapped := range []bool{true, false} {
+		t.Run(fmt.Sprintf("wrapped %v", wrapped), func(t *testing.T) {
+			var c *Client
+			srv := listen(t, eager(500), &c)
+			environment(t, srv.URL)
+			late := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+				return lateConn{conn}, err
+			}}
+			defer late.CloseIdleConnections()
+			c = mustClient(t, func(o *firehose.Options) { o.HTTPClient = &http.Client{Transport: late} })
+			api := c.Client
+			if !wrapped {
+				api = firehose.New(c.Options(), func(o *firehose.Options) { o.HTTPClient = o.HTTPClient.(plainBody).next })
+			}
+			failed := 0
+			for size := range 100 {
+				if _, err := api.PutRecordBatch(t.Context(), input(500, 100+size)); err != nil {
+					failed++
+				}
+			}
+			t.Logf("%d of 100 accepted puts reported as failed", failed)
+			if wrapped && failed > 0 {
+				t.Error("accepted puts are reported as failed")
+			}
+			if !wrapped && failed == 0 {
+				t.Error("the race could not be provoked, so this test proves nothing")
+			}
+		})
+	}
+}
+
+// The same in small: the body that reaches net/http has no WriteTo, whatever the
+// SDK hands over, and still closes what is below.
+func TestPlainBodyHidesWriteTo(t *testing.T) {
+	body := &writerTo{}
+	seen := false
+	c := plainBody{httpFunc(func(r *http.Request) (*http.Response, error) {
+		seen = true
+		if _, ok := r.Body.(io.WriterTo); ok {
+			t.Error("the body can WriteTo")
+		}
+		return nil, r.Body.Close()
+	})}
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	r.Body = body
+	if _, err := c.Do(r); err != nil || !seen || !body.closed {
+		t.Errorf("error %v, seen %v, closed %v", err, seen, body.closed)
+	}
+}
+
+type writerTo struct{ closed bool }
+
+func (*writerTo) Read([]byte) (int, error)                    { return 0, io.EOF }
+func (*writerTo) WriteTo(io.Writer) (int64, error)            { return 0, io.EOF }
+func (w *writerTo) Close() error                              { w.closed = true; return nil }
+func (f httpFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+type httpFunc func(*http.Request) (*http.Response, error)
+
+func TestCABundle(t *testing.T) {
+	var c *Client
+	srv := httptest.NewUnstartedServer(eager(1))
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	t.Cleanup(func() { c.close() })
+	environment(t, srv.URL)
+	c = mustClient(t)
+	_, err := c.PutRecordBatch(t.Context(), input(1, 10))
+	if f := classify(t.Context(), err, true); f.Class != Blocked || f.Code != "tls" {
+		t.Errorf("without the bundle: %s %v", f.Class, f)
+	}
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	c.close()
+	c = mustClient(t)
+	if _, err := c.PutRecordBatch(t.Context(), input(1, 10)); err != nil {
+		t.Errorf("with the bundle: %v", err)
+	}
+}
+
+// net/http reads HTTPS_PROXY once a process, so a copy of the transport asks a
+// function that reads it now. What is tested is that the transport has a Proxy
+// function and goes where it says.
+func TestProxy(t *testing.T) {
+	if transport(settings()).GetTransport().Proxy == nil {
+		t.Fatal("the transport ignores HTTPS_PROXY")
+	}
+	if os.Getenv("PROXY_CHILD") == "" {
+		runProxyChild(t)
+		return
+	}
+	c := mustClient(t)
+	_, err := c.PutRecordBatch(t.Context(), input(1, 10))
+	if err == nil {
+		t.Fatal("the proxy let us through")
+	}
+	f := classify(t.Context(), err, false)
+	fmt.Printf("class %s\n", f.Class)
+	c.close()
+}
+
+func TestUnavailableWhileTheBodyIsSent(t *testing.T) {
+	var c *Client
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusServiceUnavailable) // without having read the body
+	}), &c)
+	environment(t, srv.URL)
+	c = mustClient(t)
+	for range 20 {
+		_, err := c.PutRecordBatch(t.Context(), input(4, 1_000_000))
+		if err == nil {
+			t.Fatal("accepted")
+		}
+		// The answer, or the reset that followed it: either is sent again.
+		if f := classify(t.Context(), err, true); f.Class != Unavailable && f.Class != Ambiguous {
+			t.Fatalf("class %s: %v", f.Class, f)
+		}
+	}
+}
+
+// A connection that the service closed while it was idle costs one more request
+// and no waiting.
+func TestStaleConnectionIsRetriedAtOnce(t *testing.T) {
+	var c *Client
+	var requests atomic.Int32
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 2 {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_ = conn.Close()
+			}
+			return
+		}
+		eager(1).ServeHTTP(w, r)
+	}), &c)
+	environment(t, srv.URL)
+	c = mustClient(t)
+	w := &world{t: t, lease: offset.NewLease("orders", 3), reg: prometheus.NewRegistry()}
+	w.use(c, settings())
+	w.mustDeliver(w.batch(1, 10))
+	w.mustDeliver(w.batch(1, 10))
+	if n := requests.Load(); n != 3 {
+		t.Errorf("%d requests, want 3", n)
+	}
+	w.wantMetric(1, "records_ambiguous_total")
+	if st := w.stream.gate.breaker; st.inARow != 0 {
+		t.Errorf("%d failures in a row", st.inARow)
+	}
+}
+
+func TestConnectionRefusedIsNotAmbiguous(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	environment(t, "http://"+l.Addr().String())
+	_, err = mustClient(t).PutRecordBatch(t.Context(), input(1, 10))
+	if f := classify(t.Context(), err, false); f.Class != Unavailable || f.Code != "connect" {
+		t.Errorf("%s %v", f.Class, f)
+	}
+}
+
+func TestNoCredentialsBlocks(t *testing.T) {
+	environment(t, "http://127.0.0.1:1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	_, err := mustClient(t).PutRecordBatch(t.Context(), input(1, 10))
+	if f := classify(t.Context(), err, false); f.Class != Blocked || f.Code != "no_credentials" {
+		t.Errorf("%s %v", f.Class, f)
+	}
+}
+
+func TestAssumesRole(t *testing.T) {
+	var c *Client
+	var asked atomic.Int32
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Content-Type"), "form") {
+			asked.Add(1)
+			body, _ := io.ReadAll(r.Body)
+			for _, want := range []string{"RoleSessionName=kafka-firehose", "ExternalId=x123", "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwriter"} {
+				if !strings.Contains(string(body), want) {
+					t.Errorf("no %s in %s", want, body)
+				}
+			}
+			fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+				time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+			return
+		}
+		if !strings.Contains(r.Header.Get("Authorization"), "Credential=ROLE/") {
+			t.Errorf("signed by %s", r.Header.Get("Authorization"))
+		}
+		eager(1).ServeHTTP(w, r)
+	}), &c)
+	environment(t, srv.URL)
+	cfg := settings()
+	cfg.RoleARN, cfg.RoleExternalID = "arn:aws:iam::123456789012:role/writer", "x123"
+	var err error
+	if c, err = NewClient(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := c.PutRecordBatch(t.Context(), input(1, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("the role was assumed %d times", asked.Load())
+	}
+	c.InvalidateCredentials()
+	if _, err := c.PutRecordBatch(t.Context(), input(1, 10)); err != nil || asked.Load() != 2 {
+		t.Errorf("after invalidation: %v, assumed %d times", err, asked.Load())
+	}
+}
+
+// Credentials that the provider still thinks good are refused from some moment
+// on. The stream must throw them away, and go on with new ones.
+func TestExpiredCredentialsAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		svc := firehosetest.New(firehosetest.Options{
+			Streams: []firehosetest.Stream{{Name: "orders"}},
+			Credentials: []firehosetest.Credentials{
+				{AccessKey: "OLD", SecretKey: "s", Expires: time.Now().Add(time.Minute)},
+				{AccessKey: "NEW", SecretKey: "s"},
+			},
+		})
+		var fetched atomic.Int32
+		var key atomic.Value
+		key.Store("OLD")
+		w := newWorld(t, svc, settings(), func(o *firehose.Options) {
+			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				fetched.Add(1)
+				return aws.Credentials{AccessKeyID: key.Load().(string), SecretAccessKey: "s"}, nil
+			})
+		})
+		w.mustDeliver(w.batch(10, 100))
+		time.Sleep(2 * time.Minute)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.start(ctx, w.batch(10, 100))
+		time.Sleep(time.Minute)
+		st := w.stream.State()
+		if st.CredentialsRefused == nil || st.CredentialsRefused.Code != "ExpiredTokenException" || st.Blocked {
+			t.Errorf("state: %+v", st)
+		}
+		if n := fetched.Load(); n < 10 || n > 80 {
+			t.Errorf("credentials were fetched %d times in a minute", n)
+		}
+		w.wantMark(10)
+		key.Store("NEW")
+		time.Sleep(10 * time.Second)
+		w.wantOnce(20)
+		w.wantMark(20)
+		if st := w.stream.State(); st.CredentialsRefused != nil {
+			t.Errorf("state: %+v", st)
+		}
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+// Whatever a 200 says, only what it proves is settled. The judge is a parser of
+// its own, stricter than the SDK's.
+func FuzzAnswer(f *testing.F) {
+	ok := `{"RecordId":"a"}`
+	for _, seed := range []string{
+		``, `{}`, `null`, `[]`, `{"RequestResponses":[` + ok + `,` + ok + `,` + ok + `]}`,
+		`{"FailedPutCount":0,"RequestResponses":[` + ok + `,` + ok + `]}`,
+		`{"FailedPutCount":0,"RequestResponses":[` + ok + `,null,` + ok + `]}`,
+		`{"FailedPutCount":0,"RequestResponses":[null,` + ok + `,` + ok + `,` + ok + `]}`,
+		`{"FailedPutCount":0,"RequestResponses":[` + ok + `,{},{"ErrorCode":"X","RecordId":"a"}]}`,
+		`{"FailedPutCount":3,"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":""}]}`,
+		`{"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":null,"ErrorCode":null}]}`,
+		`{"RequestResponses":[` + ok + `,` + ok + `,` + ok, `<html>`, `{"RequestResponses":{}}`,
+		`{"RequestResponses":[` + ok + `],"RequestResponses":[` + ok + `,` + ok + `,` + ok + `]}`,
+		`{"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":5}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	client := firehose.New(firehose.Options{Region: "us-east-1", Retryer: aws.NopRetryer{}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		out, err := client.PutRecordBatch(t.Context(), input(3, 1), func(o *firehose.Options) {
+			o.HTTPClient = httpFunc(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+			})
+		})
+		if err != nil {
+			if fail := classify(t.Context(), err, true); fail.Class != Ambiguous {
+				t.Errorf("an unreadable 200 is %s", fail.Class)
+			}
+			return
+		}
+		a, _ := read(out, 3)
+		if a == nil {
+			return
+		}
+		proof := prove(body)
+		for i := range 3 {
+			if a.accepted(i) && !(len(proof) == 3 && proof[i]) {
+				t.Errorf("record %d is settled by %q", i, body)
+			}
+		}
+	})
+}
+
+// prove says which records an answer proves to be accepted. Of a repeated member
+// the last counts.
+func prove(body []byte) []bool {
+	var out struct {
+		RequestResponses []*struct{ RecordId, ErrorCode *string }
+	}
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&out); err != nil {
+		return nil
+	}
+	var proof []bool
+	for _, e := range out.RequestResponses {
+		proof = append(proof, e != nil && e.RecordId != nil && *e.RecordId != "" && (e.ErrorCode == nil || *e.ErrorCode == ""))
+	}
+	return proof
+}
+
+func TestCheck(t *testing.T) {
+	describe := "DescribeDeliveryStream"
+	tests := []struct {
+		name   string
+		stream firehosetest.Stream
+		faults []fault
+		err    string
+		log    string
+	}{
+		{name: "active", stream: firehosetest.Stream{Name: "orders"}},
+		{name: "missing", stream: firehosetest.Stream{Name: "other"}, err: "orders does not exist"},
+		{name: "wrong type", stream: firehosetest.Stream{Name: "orders", Type: "KinesisStreamAsSource"}, err: "orders is of type KinesisStreamAsSource"},
+		{name: "deleting", stream: firehosetest.Stream{Name: "orders", Status: "DELETING"}, err: "orders is DELETING"},
+		{name: "never created", stream: firehosetest.Stream{Name: "orders", Status: "CREATING"}, err: "orders is CREATING"},
+		{name: "no permission", stream: firehosetest.Stream{Name: "orders"}, faults: []fault{{Operation: describe, Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException"}}, log: "AccessDeniedException"},
+		{name: "throttled for long", stream: firehosetest.Stream{Name: "orders"}, faults: []fault{{Operation: describe, Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}}, log: "ThrottlingException"},
+		{name: "throttled once", stream: firehosetest.Stream{Name: "orders"}, faults: []fault{{Operation: describe, Effect: firehosetest.RefuseRequest, Code: "ThrottlingException", Times: 1}}},
+		{name: "no network", stream: firehosetest.Stream{Name: "orders"}, faults: []fault{{Operation: describe, Effect: firehosetest.Outage}}, log: "code=connect"},
+		{name: "hangs", stream: firehosetest.Stream{Name: "orders"}, faults: []fault{{Operation: describe, Effect: firehosetest.Hang}}, log: "code=timeout"},
+		{name: "two delimiters", stream: firehosetest.Stream{Name: "orders", Processors: []firehosetest.Processor{{Type: "AppendDelimiterToRecord"}}}, log: "blank lines"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			virtual(t, firehosetest.Options{Streams: []firehosetest.Stream{tt.stream}, Faults: tt.faults}, settings(), func(w *world) {
+				start := time.Now()
+				err := Check(w.t.Context(), w.stream.api.(*Client), "orders", "\n", slog.New(slog.NewTextHandler(&w.log, nil)))
+				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+					t.Errorf("error is %v, want %q", err, tt.err)
+				}
+				if n := w.log.count("level=WARN"); (tt.log != "") != (n == 1) || w.log.count(tt.log) == 0 {
+					t.Errorf("log: %s", w.log.buf.String())
+				}
+				if took := time.Since(start); took > 3*time.Minute {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestClassifyKeepsDataOut(t *testing.T) {
+	message := "1 validation error detected: Value '[Record(data=secret one), Record(data=secret two)]' at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"
+	if got := clean(message); strings.Contains(got, "secret") || !strings.Contains(got, "less than or equal to 500") {
+		t.Errorf("message is %q", got)
+	}
+	if got := clean(strings.Repeat("é\n", 5000)); len([]rune(got)) > maxMessage+1 || strings.Contains(got, "\n") {
+		t.Errorf("message has %d characters", len([]rune(got)))
+	}
+	if f := classify(t.Context(), errors.New("x"), true); f.Class != Ambiguous {
+		t.Errorf("unknown trouble after sending is %s", f.Class)
+	}
+}

@@ -1,0 +1,520 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/offset"
+)
+
+type fault = firehosetest.Fault
+
+// Each row of the table of answers: what the stream does with it. The row
+// "accepted" is the control case.
+func TestAnswers(t *testing.T) {
+	tests := []struct {
+		name      string
+		fault     fault
+		requests  int     // to deliver ten records
+		ambiguous float64 // records
+		stored    int     // copies of all records together
+		outcome   string  // of the first request
+	}{
+		{"accepted", fault{Effect: firehosetest.Delay}, 1, 0, 10, "accepted"},
+		{"some records throttled", fault{Effect: firehosetest.RefuseRecords, Indexes: []int{2, 7}}, 2, 0, 10, "partial"},
+		{"some records failed", fault{Effect: firehosetest.RefuseRecords, Indexes: []int{0}, Code: "InternalFailure"}, 2, 0, 10, "partial"},
+		{"some records failed by a code that nobody knows", fault{Effect: firehosetest.RefuseRecords, Indexes: []int{0}, Code: "Gremlins"}, 2, 0, 10, "partial"},
+		{"all records throttled", fault{Effect: firehosetest.RefuseRecords}, 2, 0, 10, "partial"},
+		{"503", fault{Effect: firehosetest.RefuseRequest}, 2, 0, 10, "unavailable"},
+		{"503 in HTML", fault{Effect: firehosetest.RefuseRequest, Body: "html"}, 2, 0, 10, "unavailable"},
+		{"503 without a body", fault{Effect: firehosetest.RefuseRequest, Body: "empty"}, 2, 0, 10, "unavailable"},
+		{"500", fault{Effect: firehosetest.RefuseRequest, Code: "InternalFailure"}, 2, 0, 10, "unavailable"},
+		{"502", fault{Effect: firehosetest.RefuseRequest, Code: "BadGateway", Status: 502, Body: "html"}, 2, 10, 10, "ambiguous"},
+		{"504, stored", fault{Effect: firehosetest.RefuseRequest, Code: "GatewayTimeout", Status: 504, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"ThrottlingException", fault{Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}, 2, 0, 10, "throttled"},
+		{"LimitExceededException", fault{Effect: firehosetest.RefuseRequest, Code: "LimitExceededException"}, 2, 0, 10, "throttled"},
+		{"429 without a code", fault{Effect: firehosetest.RefuseRequest, Status: 429, Code: "Unknown", Body: "empty"}, 2, 0, 10, "throttled"},
+		{"reset, not stored", fault{Effect: firehosetest.Reset}, 2, 10, 10, "ambiguous"},
+		{"reset, stored", fault{Effect: firehosetest.Reset, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"timeout, stored", fault{Effect: firehosetest.Hang, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"cut answer", fault{Effect: firehosetest.CutBody, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"blank object, not stored", fault{Effect: firehosetest.EmptyObject}, 2, 10, 10, "ambiguous"},
+		{"blank object, stored", fault{Effect: firehosetest.EmptyObject, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"blank answer", fault{Effect: firehosetest.EmptyBody, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"short answer", fault{Effect: firehosetest.ShortAnswer, Stored: true}, 2, 10, 20, "ambiguous"},
+		{"long answer", fault{Effect: firehosetest.LongAnswer}, 2, 10, 20, "ambiguous"},
+		{"count says all failed, entries say accepted", fault{Effect: firehosetest.WrongCount, Count: 10}, 1, 0, 10, "accepted"},
+		{"entries without code and id", fault{Effect: firehosetest.BlankEntries, Indexes: []int{4}}, 2, 0, 10, "partial"},
+		{"entries without code and id, stored", fault{Effect: firehosetest.BlankEntries, Indexes: []int{4}, Stored: true}, 2, 0, 11, "partial"},
+		{"entries with both", fault{Effect: firehosetest.DoubleEntries, Indexes: []int{4}}, 2, 0, 10, "partial"},
+		{"expired token", fault{Effect: firehosetest.RefuseRequest, Code: "ExpiredTokenException"}, 2, 0, 10, "credentials"},
+		{"unknown token", fault{Effect: firehosetest.RefuseRequest, Code: "UnrecognizedClientException"}, 2, 0, 10, "credentials"},
+		// The second request is right by the skewed clock, which is right again by then.
+		{"clock skew", fault{Effect: firehosetest.ClockSkew, Skew: 20 * time.Minute}, 3, 0, 10, "credentials"},
+		{"no permission", fault{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException"}, 2, 0, 10, "blocked"},
+		{"no stream", fault{Effect: firehosetest.RefuseRequest, Code: "ResourceNotFoundException"}, 2, 0, 10, "blocked"},
+		{"no key", fault{Effect: firehosetest.RefuseRequest, Code: "InvalidKMSResourceException"}, 2, 0, 10, "blocked"},
+		{"wrong source", fault{Effect: firehosetest.RefuseRequest, Code: "InvalidSourceException"}, 2, 0, 10, "blocked"},
+		{"invalid, not on size", fault{Effect: firehosetest.RefuseRequest, Code: "InvalidArgumentException", Message: "This operation is not permitted on KinesisStreamAsSource delivery stream type."}, 2, 0, 10, "blocked"},
+		{"validation, not on size", fault{Effect: firehosetest.RefuseRequest, Code: "ValidationException", Message: "1 validation error detected: Value 'a' at 'deliveryStreamName' failed to satisfy constraint: Member must have length less than or equal to 64"}, 2, 0, 10, "blocked"},
+		{"serialization", fault{Effect: firehosetest.RefuseRequest, Code: "SerializationException"}, 2, 0, 10, "blocked"},
+		{"wrong operation", fault{Effect: firehosetest.RefuseRequest, Code: "UnknownOperationException"}, 2, 0, 10, "blocked"},
+		{"404 in HTML", fault{Effect: firehosetest.RefuseRequest, Status: 404, Code: "NotFound", Body: "html"}, 2, 0, 10, "blocked"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.fault.Times = 1
+			virtual(t, firehosetest.Options{Faults: []fault{tt.fault}}, settings(), func(w *world) {
+				w.mustDeliver(w.batch(10, 100))
+				if got := w.requests(); got != tt.requests {
+					t.Errorf("%d requests, want %d", got, tt.requests)
+				}
+				if got := len(w.svc.Stored("orders")); got != tt.stored {
+					t.Errorf("%d copies stored, want %d", got, tt.stored)
+				}
+				if got := len(w.copies()); got != 10 {
+					t.Errorf("%d records stored, want 10", got)
+				}
+				w.wantMark(10)
+				w.wantMetric(tt.ambiguous, "records_ambiguous_total")
+				w.wantMetric(10, "records_accepted_total")
+				if w.metric("requests_total", tt.outcome) < 1 {
+					t.Errorf("no request is counted as %s", tt.outcome)
+				}
+				if st := w.stream.State(); st.Blocked || st.BreakerOpen || st.InFlight != 0 || st.Waiting != 0 || st.CredentialsRefused != nil || !st.HungrySince.IsZero() {
+					t.Errorf("state afterwards: %+v", st)
+				}
+			})
+		})
+	}
+}
+
+func TestRetryByIndexSendsOnlyWhatFailed(t *testing.T) {
+	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.RefuseRecords, Share: 0.3}}}, settings(), func(w *world) {
+		for range 20 {
+			w.mustDeliver(w.batch(500, 100))
+		}
+		w.wantOnce(10_000)
+		w.wantMark(10_000)
+		sent := 0
+		for _, r := range w.svc.Requests() {
+			sent += r.Records
+		}
+		if got := float64(sent - 10_000); got != w.metric("records_retried_total", "service_unavailable") {
+			t.Errorf("%v records were sent again, the metric says %v", got, w.metric("records_retried_total", "service_unavailable"))
+		}
+	})
+}
+
+// Until the last record of a batch is accepted nothing of it may be committed.
+func TestHalfAcceptedBatchIsNotCommitted(t *testing.T) {
+	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
+		if string(data[:8]) == "00000009" {
+			return "InternalFailure"
+		}
+		return ""
+	}}}}, settings(), func(w *world) {
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(10, 100))
+		time.Sleep(time.Minute)
+		w.wantMark(0)
+		w.wantOnce(9)
+		w.svc.ClearFaults()
+		time.Sleep(10 * time.Second)
+		w.wantMark(10)
+		w.wantOnce(10)
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+func TestSplitsWhatIsTooLarge(t *testing.T) {
+	virtual(t, firehosetest.Options{RequestLimitBytes: 4_000_000}, settings(), func(w *world) {
+		for range 5 {
+			w.mustDeliver(w.batch(42, 99_000)) // 4,158,000 bytes: legal only if MB is MiB
+		}
+		w.wantOnce(210)
+		w.wantMark(210)
+		if len(w.refusals) > 0 {
+			t.Errorf("refused: %v", w.refusals[0])
+		}
+		w.wantMetric(0, "records_ambiguous_total")
+	})
+}
+
+func TestLearnsTheSmallerRequestLimit(t *testing.T) {
+	cfg := settings()
+	cfg.BatchMaxBytes = 4_194_304
+	virtual(t, firehosetest.Options{RequestLimitBytes: 4_000_000}, cfg, func(w *world) {
+		w.mustDeliver(w.batch(42, 99_000))
+		if _, bytes := w.stream.Limits(); bytes != 4_000_000 {
+			t.Errorf("limit is %d bytes, want 4000000", bytes)
+		}
+	})
+}
+
+func TestOverTheDocumentedLimitIsBad(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		b := w.batch(1, 1_024_001)
+		w.mustDeliver(b)
+		if len(w.refusals) != 1 || w.refusals[0].Size != 1_024_001 || w.refusals[0].Code != "ValidationException" || w.refusals[0].Topic != "orders" || w.refusals[0].Partition != 3 {
+			t.Errorf("refusals: %+v", w.refusals)
+		}
+		w.wantMark(1)
+		w.wantOnce(0)
+		w.wantMetric(1, "records_refused_total", "limit")
+		w.mustDeliver(w.batch(1, 1_024_000)) // control: the largest that is legal
+		w.wantOnce(1)
+	})
+}
+
+func TestRefusedRecordStopsByDefault(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.stream.onRefused = func(r Refusal) error { return r }
+		var r Refusal
+		if err := w.deliver(w.batch(1, 1_024_001)); !errors.As(err, &r) {
+			t.Errorf("Deliver returned %v", err)
+		}
+		w.wantMark(0)
+	})
+}
+
+// 413 for one record, while all others pass: it is the record.
+func TestRefusedAloneWhileOthersPass(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.refuseLarge(func(data []byte) bool { return string(data[:8]) == "00000123" })
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(200, 100))
+		for range 20 {
+			time.Sleep(time.Second)
+			w.mustDeliver(w.batch(10, 100))
+		}
+		if len(w.refusals) != 1 || string(w.refusals[0].Data[:8]) != "00000123" || w.refusals[0].Offset != 123 {
+			t.Errorf("refusals: %+v", w.refusals)
+		}
+		w.wantMetric(1, "records_refused_total", "service")
+		w.wantMark(400)
+		w.wantOnce(399)
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+// A proxy that answers 413 to everything must not turn skip into loss.
+func TestProxyThatTakesNothingBlocks(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.intercept(func([][]byte) bool { time.Sleep(50 * time.Millisecond); return true })
+		ctx, cancel := context.WithCancel(w.t.Context())
+		for range 30 {
+			w.start(ctx, w.batch(500, 100))
+		}
+		for !w.stream.State().Blocked {
+			time.Sleep(time.Millisecond)
+		}
+		if got := w.requests(); got > 100 { // nine halvings, of a few batches at once
+			t.Errorf("%d requests before the stream was blocked", got)
+		} else {
+			t.Logf("%d requests before the stream was blocked", got)
+		}
+		time.Sleep(time.Hour)
+		if len(w.refusals) > 0 {
+			t.Fatalf("given up: %v", w.refusals[0])
+		}
+		w.wantMark(0)
+		if st := w.stream.State(); !st.Blocked {
+			t.Errorf("not blocked: %+v", st)
+		}
+		if got := w.requests(); got > 500 {
+			t.Errorf("%d requests in an hour", got)
+		}
+		if got := w.log.count("level=ERROR"); got != 1 {
+			t.Errorf("%d error lines, want 1", got)
+		}
+		w.refuseLarge(func([]byte) bool { return false })
+		time.Sleep(2 * time.Minute)
+		w.wantMark(15_000)
+		w.wantOnce(15_000)
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+// refuseLarge answers 413 to each request with a record for which refuse is true.
+func (w *world) refuseLarge(refuse func(data []byte) bool) {
+	w.intercept(func(records [][]byte) bool { return slices.ContainsFunc(records, refuse) })
+}
+
+// intercept answers 413 to each request for whose records refuse is true.
+func (w *world) intercept(refuse func(records [][]byte) bool) { w.proxy.Store(&refuse) }
+
+func TestFenceLeavesOutClosedLeases(t *testing.T) {
+	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.RefuseRequest}}}, settings(), func(w *world) {
+		ctx, cancel := context.WithCancel(w.t.Context())
+		gone := offset.NewLease("orders", 4)
+		w.start(ctx, w.of(gone, 10, 100)) // offsets 0 to 9
+		w.start(ctx, w.batch(10, 100))    // 10 to 19
+		time.Sleep(10 * time.Second)
+		gone.Close()
+		w.svc.ClearFaults()
+		time.Sleep(10 * time.Second)
+		for id := range w.copies() {
+			if id < "00000010" {
+				t.Errorf("record %s of a closed lease was sent", id)
+			}
+		}
+		if got := len(w.copies()); got != 10 {
+			t.Errorf("%d records stored, want the 10 of the other lease", got)
+		}
+		w.wantMark(20)
+		w.wantMetric(10, "records_fenced_total")
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+func TestFenceAfterAcquire(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		b := w.batch(10, 100)
+		slot, err := w.stream.Acquire(w.t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.lease.Close()
+		if err := w.stream.Deliver(w.t.Context(), slot, b); err != nil || w.requests() != 0 {
+			t.Errorf("error %v, %d requests", err, w.requests())
+		}
+		if st := w.stream.State(); st.InFlight != 0 {
+			t.Error("the slot was kept")
+		}
+	})
+}
+
+// Two batches wait for a slot to be sent again, and then share a request. The
+// lease of one is closed while they wait; chance decides which of them leads.
+func TestFenceOfSharedRequest(t *testing.T) {
+	cfg := settings()
+	cfg.MaxInFlight = 2
+	for range 8 {
+		o := firehosetest.Options{Latency: firehosetest.Fixed(5 * time.Second), Faults: []fault{{Effect: firehosetest.RefuseRecords, To: 2}}}
+		virtual(t, o, cfg, func(w *world) {
+			w.stream.gate.breaker.allowed = 2
+			gone := offset.NewLease("orders", 4)
+			var sent, late atomic.Int32
+			w.intercept(func(records [][]byte) bool {
+				for _, r := range records {
+					if string(r[:8]) >= "00000010" {
+						continue
+					}
+					sent.Add(1)
+					if gone.Closed() {
+						late.Add(1)
+					}
+				}
+				return false
+			})
+			w.start(w.t.Context(), w.of(gone, 10, 100), w.batch(10, 100))
+			time.Sleep(time.Second)
+			w.start(w.t.Context(), w.batch(10, 100), w.batch(10, 100)) // take the slots at 5 s, for 5 s
+			time.Sleep(6 * time.Second)
+			gone.Close()
+			w.wg.Wait()
+			if sent.Load() != 10 || late.Load() > 0 {
+				t.Errorf("%d records of the lease were sent, %d after it was closed", sent.Load(), late.Load())
+			}
+			w.wantMark(40)
+			w.wantOnce(30)
+		})
+	}
+}
+
+func TestCanceledContextSettlesNothing(t *testing.T) {
+	virtual(t, firehosetest.Options{Latency: firehosetest.Fixed(time.Second)}, settings(), func(w *world) {
+		ctx, cancel := context.WithTimeout(w.t.Context(), 500*time.Millisecond)
+		defer cancel()
+		slot, err := w.stream.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.stream.Deliver(ctx, slot, w.batch(10, 100)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Deliver returned %v", err)
+		}
+		w.wantMark(0)
+		if _, err := w.stream.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Acquire returned %v", err)
+		}
+		if st := w.stream.State(); st.InFlight != 0 || st.Waiting != 0 {
+			t.Errorf("left behind: %+v", st)
+		}
+		w.mustDeliver(w.batch(10, 100)) // control
+	})
+}
+
+func TestReleasedSlotIsFree(t *testing.T) {
+	cfg := settings()
+	cfg.MaxInFlight = 1
+	virtual(t, firehosetest.Options{}, cfg, func(w *world) {
+		slot, err := w.stream.Acquire(w.t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
+		defer cancel()
+		if _, err := w.stream.Acquire(ctx); err == nil {
+			t.Fatal("a second slot of one")
+		}
+		slot.Release()
+		slot.Release()
+		w.mustDeliver(w.batch(1, 10))
+	})
+}
+
+// Sixteen records that never pass must not stop a lane with sixteen slots.
+func TestSixteenStubbornRecords(t *testing.T) {
+	speed := func(refuse bool) int {
+		stored, cfg := 0, settings()
+		cfg.BatchMaxRecords = 50
+		o := firehosetest.Options{Latency: firehosetest.Fixed(200 * time.Millisecond), Keep: firehosetest.KeepCounts}
+		virtual(t, o, cfg, func(w *world) {
+			if refuse {
+				w.svc.SetFaults([]fault{{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
+					if n, _ := strconv.Atoi(string(data[:8])); n%50 == 0 && n < 16*50 {
+						return "InternalFailure"
+					}
+					return ""
+				}}})
+			}
+			ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+			defer cancel()
+			w.pump(ctx, 100)
+			w.wg.Wait()
+			stored = w.svc.Stats().Streams["orders"].Records
+			t.Logf("refuse %v: %d stored, pace %v, %d requests", refuse, stored, w.stream.State().BytesPerSecond, w.svc.Stats().Requests)
+		})
+		return stored
+	}
+	full, got := speed(false), speed(true)
+	if float64(got) < 0.9*float64(full) {
+		t.Errorf("%d records beside the stubborn ones, %d without them", got, full)
+	}
+}
+
+func TestStubbornRecordIsReported(t *testing.T) {
+	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
+		if string(data[:8]) == "00000005" {
+			return "InternalFailure"
+		}
+		return ""
+	}}}}, settings(), func(w *world) {
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(10, 100))
+		for range 280 {
+			time.Sleep(time.Second)
+			w.mustDeliver(w.batch(1, 100))
+		}
+		w.wantMetric(0, "stubborn_records")
+		for range 40 {
+			time.Sleep(time.Second)
+			w.mustDeliver(w.batch(1, 100))
+		}
+		w.wantMetric(1, "stubborn_records")
+		if w.log.count("partition=3 offset=5") != 1 || w.stream.State().Stubborn != 1 {
+			t.Errorf("not reported once: %s", w.log.buf.String())
+		}
+		w.svc.ClearFaults()
+		time.Sleep(10 * time.Second)
+		w.wantMetric(0, "stubborn_records")
+		w.wantMark(330)
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+// One record in five fails whatever the speed. What is left of the batches
+// shares requests, so that this costs a fifth and not most of them.
+func TestRandomFailureKeepsSpeed(t *testing.T) {
+	speed := func(code string, share float64) float64 {
+		var stored int
+		cfg := settings()
+		cfg.BatchMaxRecords = 50
+		o := firehosetest.Options{Latency: firehosetest.Fixed(400 * time.Millisecond), Keep: firehosetest.KeepCounts}
+		if share > 0 {
+			o.Faults = []fault{{Effect: firehosetest.RefuseRecords, Share: share, Code: code}}
+		}
+		virtual(t, o, cfg, func(w *world) {
+			ctx, cancel := context.WithTimeout(w.t.Context(), 60*time.Second)
+			defer cancel()
+			w.pump(ctx, 100)
+			w.wg.Wait()
+			stored = w.svc.Stats().Streams["orders"].Records
+			t.Logf("share %v: %d stored, %d requests, pace %v, peak %d", share, stored, w.svc.Stats().Requests, w.stream.State().BytesPerSecond, w.svc.Stats().PeakInFlight)
+			if w.svc.Stats().PeakInFlight > 16 {
+				t.Errorf("%d in flight", w.svc.Stats().PeakInFlight)
+			}
+		})
+		return float64(stored)
+	}
+	full := speed("", 0)
+	for _, code := range []string{"InternalFailure", "ServiceUnavailableException"} {
+		// A fifth of each request fails, so four fifths is all there is; the first
+		// seconds go into finding out that slowing down does not help.
+		if got := speed(code, 0.2); got < 0.65*full {
+			t.Errorf("%s: %.0f %% of full speed", code, 100*got/full)
+		}
+	}
+}
+
+// Nothing is lost whatever goes wrong, and what arrives twice was counted.
+func TestChaos(t *testing.T) {
+	for seed := range uint64(5) {
+		faults := []fault{
+			{Effect: firehosetest.RefuseRecords, Share: 0.1, Probability: 0.3},
+			{Effect: firehosetest.EmptyObject, Probability: 0.05, Stored: true},
+			{Effect: firehosetest.Reset, Probability: 0.05, Stored: true},
+			{Effect: firehosetest.Reset, Probability: 0.05},
+			{Effect: firehosetest.RefuseRequest, Probability: 0.05},
+			{Effect: firehosetest.RefuseRequest, Probability: 0.02, Code: "ExpiredTokenException"},
+			{Effect: firehosetest.RefuseRequest, Probability: 0.02, Code: "AccessDeniedException"},
+			{Effect: firehosetest.RefuseRequest, Probability: 0.05, Status: 413, Code: "RequestEntityTooLarge"},
+			{Effect: firehosetest.Hang, Probability: 0.02, Stored: true},
+			{Effect: firehosetest.ShortAnswer, Probability: 0.05},
+			{Effect: firehosetest.BlankEntries, Share: 0.05, Probability: 0.1},
+		}
+		for i := range faults {
+			faults[i].Seed = seed
+		}
+		virtual(t, firehosetest.Options{Latency: firehosetest.Fixed(20 * time.Millisecond), Faults: faults, Seed: seed}, settings(), func(w *world) {
+			dice := rand.New(rand.NewPCG(seed, 7))
+			ctx, cancel := context.WithCancel(w.t.Context())
+			for range 100 {
+				w.start(ctx, w.batch(1+dice.IntN(500), 200))
+				time.Sleep(time.Duration(dice.IntN(100)) * time.Millisecond)
+			}
+			time.Sleep(time.Minute)
+			w.svc.ClearFaults()
+			time.Sleep(2 * time.Minute)
+			cancel()
+			w.wg.Wait()
+			copies, twice := w.copies(), 0
+			for _, c := range copies {
+				twice += c - 1
+			}
+			if lost := int(w.next) - len(copies) - len(w.refusals); lost > 0 {
+				t.Errorf("seed %d: %d of %d records lost", seed, lost, w.next)
+			}
+			if len(w.refusals) > 0 {
+				t.Logf("seed %d: %d refused", seed, len(w.refusals))
+			}
+			if counted := w.metric("records_ambiguous_total"); float64(twice) > counted {
+				t.Errorf("seed %d: %d copies too many, %v counted", seed, twice, counted)
+			}
+			w.wantMark(w.next)
+		})
+	}
+}
