@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
@@ -39,7 +38,7 @@ type Options struct {
 	Metrics *metrics.Set
 	// Kafka and Firehose change the clients: a dialer, an endpoint, in tests.
 	Kafka    []kgo.Opt
-	Firehose []func(*awsfirehose.Options)
+	Firehose []firehose.ClientOption
 }
 
 // ErrUndelivered says that a stop ran out of time.

@@ -186,8 +186,8 @@ func (j *judge) count(n int) (lost, copies int) {
 		if long, ok := j.aliases[value]; ok {
 			value = long
 		}
-		switch c := j.copies[value]; {
-		case c == 0:
+		switch c := j.copies[value]; c {
+		case 0:
 			lost++
 		default:
 			copies += c - 1

@@ -35,6 +35,7 @@ type host struct {
 }
 
 func newHost(t *testing.T) *host {
+	t.Helper()
 	h := &host{t: t, judge: newJudge(), binary: filepath.Join(t.TempDir(), "kafka-firehose")}
 	if out, err := exec.Command("go", "build", "-o", h.binary, "../cmd/kafka-firehose").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

@@ -62,6 +62,7 @@ func bubble(t *testing.T, f func(w *world)) {
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
 	w := &world{t: t, log: &lockedBuffer{}}
 	w.judge = newJudge()
 	w.cluster = kfake.MustCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen),
@@ -122,10 +123,10 @@ func (w *world) produce(from, to int) {
 	})
 }
 
-func (w *world) produceWith(from, to int, make func(i int) *kgo.Record) {
+func (w *world) produceWith(from, to int, record func(i int) *kgo.Record) {
 	w.t.Helper()
 	for i := from; i < to; i++ {
-		w.producer.Produce(context.Background(), make(i), func(r *kgo.Record, err error) {
+		w.producer.Produce(context.Background(), record(i), func(r *kgo.Record, err error) {
 			if err != nil {
 				w.t.Errorf("produce: %v", err)
 				return

@@ -33,8 +33,10 @@ func TestContainerLimit(t *testing.T) {
 		{"v2, a namespace of its own", map[string]string{"proc/self/cgroup": "0::/\n", v2 + "memory.max": "536870912\n"}, 512 << 20},
 		{"v2, no limit", map[string]string{"proc/self/cgroup": "0::/\n", v2 + "memory.max": "max\n"}, 0},
 		{"v2, the host's namespace", map[string]string{"proc/self/cgroup": "0::/kube/pod/c\n", v2 + "kube/pod/c/memory.max": "1073741824\n"}, 1 << 30},
-		{"v2, the parent's is less", map[string]string{"proc/self/cgroup": "0::/kube/pod/c\n",
-			v2 + "kube/pod/c/memory.max": "max\n", v2 + "kube/pod/memory.max": "1048576\n", v2 + "kube/memory.max": "2097152"}, 1 << 20},
+		{"v2, the parent's is less", map[string]string{
+			"proc/self/cgroup":           "0::/kube/pod/c\n",
+			v2 + "kube/pod/c/memory.max": "max\n", v2 + "kube/pod/memory.max": "1048576\n", v2 + "kube/memory.max": "2097152",
+		}, 1 << 20},
 		{"v2, the host's path and only its root mounted", map[string]string{"proc/self/cgroup": "0::/kube/pod/c\n", v2 + "memory.max": "1048576\n"}, 1 << 20},
 		{"v1", map[string]string{"proc/self/cgroup": "5:cpu:/\n4:memory:/docker/c\n", v1 + "memory.limit_in_bytes": "268435456\n"}, 256 << 20},
 		{"v1, no limit", map[string]string{"proc/self/cgroup": "4:memory:/\n", v1 + "memory.limit_in_bytes": "9223372036854771712\n"}, 0},

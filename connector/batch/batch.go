@@ -135,11 +135,11 @@ func (b *Batch) shrink() {
 // many Kafka records that was. An aggregated record that mixes partitions goes
 // whole as long as one of them is still ours.
 func (b *Batch) Fence() (dropped int) {
-	any := false
+	fenced := false
 	for i := range b.work.runs {
-		any = any || b.work.runs[i].span.Lease().Closed()
+		fenced = fenced || b.work.runs[i].span.Lease().Closed()
 	}
-	if !any {
+	if !fenced {
 		return 0
 	}
 	before := b.Values()

@@ -112,7 +112,7 @@ func TestPartitionsSettleApart(t *testing.T) {
 	if m, ok := ours.Mark(); ok {
 		t.Errorf("mark %v, but a record that holds one of ours is left", m)
 	}
-	sealed.Retain(func(i int) bool { return false })
+	sealed.Retain(func(int) bool { return false })
 	if m, ok := ours.Mark(); !ok || m.Offset != 6 {
 		t.Errorf("mark %v %v, want 6", m, ok)
 	}

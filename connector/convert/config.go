@@ -6,7 +6,7 @@ import "kafka-firehose/connector/env"
 // https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
 const (
 	maxRecordBytes      env.Bytes = 1_024_000 // 1,000 KiB, of data before base64
-	maxAggregateRecords           = 500
+	maxAggregateRecords int       = 500
 )
 
 // Config says what becomes of a Kafka record on its way to Firehose.

@@ -38,8 +38,10 @@ func TestConfigValidate(t *testing.T) {
 		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw"},
 		{"aggregate", func(c *Config) { c.Aggregate = true }, ""},
 		{"no delimiter", func(c *Config) { c.Delimiter = "" }, ""},
-		{"aggregate without delimiter", func(c *Config) { c.Aggregate, c.Delimiter = true, "" },
-			`RECORD_AGGREGATE holds "true": RECORD_DELIMITER is none, and values without a delimiter can't be told apart again; want false, or a delimiter`},
+		{
+			"aggregate without delimiter", func(c *Config) { c.Aggregate, c.Delimiter = true, "" },
+			`RECORD_AGGREGATE holds "true": RECORD_DELIMITER is none, and values without a delimiter can't be told apart again; want false, or a delimiter`,
+		},
 		{"long delimiter", func(c *Config) { c.Delimiter = "12345678901234567" }, `RECORD_DELIMITER holds "12345678901234567": want 16 bytes or fewer`},
 		{"aggregate of nothing", func(c *Config) { c.AggregateMaxBytes = 0 }, `RECORD_AGGREGATE_MAX_BYTES holds "0": want 1 to 1000KiB`},
 		{"aggregate too large", func(c *Config) { c.AggregateMaxBytes = 1_024_001 }, `RECORD_AGGREGATE_MAX_BYTES holds "1024001": want 1 to 1000KiB`},

@@ -1,3 +1,5 @@
+// Package convert decides what Firehose stores of a Kafka record, or why it can't
+// be delivered. It is pure.
 package convert
 
 import (

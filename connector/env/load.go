@@ -76,13 +76,13 @@ func process(prefix string, t reflect.Type, tag reflect.StructTag) (reflect.Valu
 func (f field) load(held string) *Fault {
 	tag := reflect.StructTag("envconfig:" + strconv.Quote(f.name))
 	value, err := process("", f.value.Type(), tag)
-	if _, number := value.Interface().(int); err == nil && number && !decimal(held) {
+	if _, number := reflect.TypeAssert[int](value); err == nil && number && !decimal(held) {
 		err = strconv.ErrSyntax
 	}
 	if err != nil {
 		return Holds(f.name, held, f.want(err))
 	}
-	if list, ok := value.Interface().([]string); ok {
+	if list, ok := reflect.TypeAssert[[]string](value); ok {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i])
 		}

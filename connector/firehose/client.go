@@ -37,11 +37,14 @@ type Client struct {
 	caches []*aws.CredentialsCache // the ones that sign, outermost first
 }
 
+// ClientOption changes the SDK's client: another endpoint or way to it, in tests.
+type ClientOption = func(*firehose.Options)
+
 // NewClient reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE,
 // AWS_CA_BUNDLE, HTTPS_PROXY, the credentials chain) and connects to nothing. The
 // options come last, but what a Stream relies on can't be undone by them. cfg's
 // role is assumed if there is one.
-func NewClient(ctx context.Context, cfg Config, opts ...func(*firehose.Options)) (*Client, error) {
+func NewClient(ctx context.Context, cfg Config, opts ...ClientOption) (*Client, error) {
 	shared, err := config.LoadDefaultConfig(ctx,
 		config.WithAppID(application),
 		config.WithHTTPClient(transport(cfg)),

@@ -249,7 +249,7 @@ func TestProxy(t *testing.T) {
 
 func TestUnavailableWhileTheBodyIsSent(t *testing.T) {
 	var c *Client
-	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusServiceUnavailable) // without having read the body
 	}), &c)

@@ -14,6 +14,7 @@ func (a amount) times(f float64) amount { return amount{a.bytes * f, a.records *
 func (a amount) least(b amount) amount {
 	return amount{min(a.bytes, b.bytes), min(a.records, b.records)}
 }
+
 func (a amount) most(b amount) amount {
 	return amount{max(a.bytes, b.bytes), max(a.records, b.records)}
 }

@@ -48,7 +48,6 @@ type paceSim struct {
 	size     float64 // bytes a record
 	latency  time.Duration
 	uplink   float64 // bytes a second that the line takes; 0 is unlimited
-	demand   float64 // share of the time in which there is something to send; 0 is 1
 	dice     *rand.Rand
 	now      time.Time
 	busy     time.Time // until when the line is taken

@@ -63,6 +63,7 @@ func virtual(t *testing.T, o firehosetest.Options, cfg Config, f func(w *world))
 }
 
 func newWorld(t *testing.T, svc *firehosetest.Service, cfg Config, opts ...func(*firehose.Options)) *world {
+	t.Helper()
 	w := &world{t: t, svc: svc, lease: offset.NewLease("orders", 3), reg: prometheus.NewPedanticRegistry()}
 	client, err := NewClient(t.Context(), cfg, append([]func(*firehose.Options){func(o *firehose.Options) {
 		o.Region, o.HTTPClient = "us-east-1", w
@@ -108,8 +109,10 @@ func (w *world) Do(r *http.Request) (*http.Response, error) {
 	}
 	w.proxied.Add(1)
 	if (*proxy)(records) {
-		return &http.Response{StatusCode: http.StatusRequestEntityTooLarge, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: http.Header{"Content-Type": {"text/html"}}, Body: io.NopCloser(strings.NewReader("<html>413</html>")), Request: r}, nil
+		return &http.Response{
+			StatusCode: http.StatusRequestEntityTooLarge, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": {"text/html"}}, Body: io.NopCloser(strings.NewReader("<html>413</html>")), Request: r,
+		}, nil
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return w.svc.Do(r)

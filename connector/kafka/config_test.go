@@ -81,12 +81,18 @@ func TestConfigValidate(t *testing.T) {
 		{"rebalance", func(c *Config) { c.RebalanceTimeout = 2 * time.Hour }, `KAFKA_REBALANCE_TIMEOUT holds "2h": want 1s to 1h`},
 		{"commit interval", func(c *Config) { c.CommitInterval = 0 }, `KAFKA_COMMIT_INTERVAL holds "0s": want 10ms to 24h`},
 		{"uncommitted", func(c *Config) { c.MaxUncommittedRecords = 0 }, `KAFKA_MAX_UNCOMMITTED_RECORDS holds "0": want 1 or more`},
-		{"drain as long as the session", func(c *Config) { c.RevokeDrainTimeout = 45 * time.Second },
-			`KAFKA_REVOKE_DRAIN_TIMEOUT holds "45s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (45s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`},
-		{"drain as long as a rebalance", func(c *Config) { c.RebalanceTimeout = 10 * time.Second },
-			`KAFKA_REVOKE_DRAIN_TIMEOUT holds "10s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (45s) and KAFKA_REBALANCE_TIMEOUT (10s)`},
-		{"negative drain", func(c *Config) { c.RevokeDrainTimeout = -1 },
-			`KAFKA_REVOKE_DRAIN_TIMEOUT holds "-1ns": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (45s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`},
+		{
+			"drain as long as the session", func(c *Config) { c.RevokeDrainTimeout = 45 * time.Second },
+			`KAFKA_REVOKE_DRAIN_TIMEOUT holds "45s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (45s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`,
+		},
+		{
+			"drain as long as a rebalance", func(c *Config) { c.RebalanceTimeout = 10 * time.Second },
+			`KAFKA_REVOKE_DRAIN_TIMEOUT holds "10s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (45s) and KAFKA_REBALANCE_TIMEOUT (10s)`,
+		},
+		{
+			"negative drain", func(c *Config) { c.RevokeDrainTimeout = -1 },
+			`KAFKA_REVOKE_DRAIN_TIMEOUT holds "-1ns": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (45s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`,
+		},
 		{"no drain", func(c *Config) { c.RevokeDrainTimeout = 0 }, ""},
 	}
 	for _, test := range tests {

@@ -162,7 +162,7 @@ func (s *Source) tellProtocol(ctx context.Context) {
 			return
 		}
 	}
-	s.log.Warn("the brokers do not offer the consumer group protocol of KIP-848 (Kafka 4.0 or later): the group uses the classic one", "KAFKA_GROUP_PROTOCOL", s.cfg.GroupProtocol)
+	s.log.Warn("the brokers do not offer the consumer group protocol of KIP-848 (Kafka 4.0 or later): the group uses the classic one", "protocol", s.cfg.GroupProtocol)
 }
 
 var _ kgo.Hook = (*traffic)(nil)

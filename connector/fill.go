@@ -1,0 +1,175 @@
+package connector
+
+import (
+	"context"
+	"time"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/offset"
+)
+
+// fill converts and seals until ctx ends, the lane is told to end, or a record
+// ends the connector, for which it calls fail. No more than one sealed batch waits
+// while the next one is filled, so that what can't be sent stays in the queue,
+// where it can still be given up.
+func (l *lane) fill(ctx context.Context, fail func(error)) {
+	defer close(l.ended)
+	defer close(l.sealed)
+	linger := time.NewTimer(time.Hour)
+	defer linger.Stop()
+	for {
+		if err := l.pack(); err != nil {
+			fail(err)
+			l.seal() // what came before the bad record goes out with the drain that follows
+			l.hand(ctx)
+			return
+		}
+		l.arm(linger)
+		var out chan *batch.Batch
+		var next *batch.Batch
+		if len(l.waiting) > 0 {
+			out, next = l.sealed, l.waiting[0]
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case out <- next:
+			l.waiting = l.waiting[1:]
+		case <-linger.C:
+			l.seal()
+		case <-l.wake:
+		case a := <-l.asks:
+			l.answer(a)
+		case <-l.ending:
+			l.giveUp(everything)
+			l.hand(ctx)
+			return
+		}
+	}
+}
+
+// hand passes on everything sealed, and answers asks meanwhile.
+func (l *lane) hand(ctx context.Context) {
+	for len(l.waiting) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case l.sealed <- l.waiting[0]:
+			l.waiting = l.waiting[1:]
+		case a := <-l.asks:
+			l.answer(a)
+		}
+	}
+}
+
+// arm sets the timer to the moment when the open batch is due. While memory is
+// full it goes on filling instead, because it could not be sent.
+func (l *lane) arm(linger *time.Timer) {
+	if due, ok := l.builder.Due(); ok && !l.full() {
+		linger.Reset(time.Until(due))
+	} else {
+		linger.Stop()
+	}
+}
+
+// pack moves records from the queue into batches until one is sealed, the queue
+// is empty or the memory full.
+func (l *lane) pack() error {
+	for len(l.waiting) == 0 && !l.full() {
+		c, ok := l.take()
+		if !ok {
+			return nil
+		}
+		l.limit()
+		done, err := l.packChunk(c)
+		l.builder.Flush()
+		gone := chunk{records: c.records[:done]}
+		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
+		l.queued.Add(-gone.weight())
+		if done < len(c.records) && err == nil {
+			l.putBack(chunk{c.lease, c.records[done:], c.polled})
+		}
+		l.freed()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packChunk adds records of one partition until a batch is full; it returns how
+// many it is done with.
+func (l *lane) packChunk(c chunk) (done int, err error) {
+	if c.lease.Closed() {
+		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
+		return len(c.records), nil
+	}
+	now := time.Now()
+	for i, r := range c.records {
+		next := offset.After(r.Offset, r.LeaderEpoch)
+		if r.Attrs.IsControl() {
+			l.builder.Flush()
+			c.lease.Skip(next, 1)
+			continue
+		}
+		buf, err := l.convert.Append(l.builder.Buffer(), r)
+		if err != nil {
+			if err := l.reject(c.lease, r, err); err != nil {
+				return i, err
+			}
+			continue
+		}
+		if full := l.builder.Add(now, c.lease, next, c.polled, buf); full != nil {
+			l.queueSealed(full)
+			return i + 1, nil
+		}
+	}
+	return len(c.records), nil
+}
+
+// limit asks the stream how much the open batch may hold at its pace now.
+func (l *lane) limit() {
+	limits := l.limits
+	records, bytes := l.stream.Limits()
+	limits.Records, limits.Bytes = min(limits.Records, records), min(limits.Bytes, bytes)
+	l.builder.SetLimits(limits)
+}
+
+func (l *lane) seal() {
+	if b := l.builder.Seal(); b != nil {
+		l.queueSealed(b)
+	}
+	l.open.Store(0)
+}
+
+func (l *lane) queueSealed(b *batch.Batch) {
+	l.sent.Add(b.Held())
+	b.OnRelease(func(n int64) {
+		l.sent.Add(-n)
+		l.freed()
+		l.poke()
+	})
+	l.waiting = append(l.waiting, b)
+}
+
+// giveUp discards what is queued of the given leases and seals the open batch if
+// it holds some of them.
+func (l *lane) giveUp(of func(*offset.Lease) bool) {
+	l.mu.Lock()
+	kept := l.queue[:0]
+	for _, c := range l.queue {
+		if of(c.lease) {
+			l.queued.Add(-c.weight())
+			l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
+			continue
+		}
+		kept = append(kept, c)
+	}
+	clear(l.queue[len(kept):])
+	l.queue = kept
+	l.mu.Unlock()
+	if l.builder.Holds(of) {
+		l.seal()
+	}
+	l.freed()
+}
