@@ -97,7 +97,7 @@ func (h *host) start(env ...string) *child {
 	c.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"KAFKA_BROKERS=" + strings.Join(h.cluster.ListenAddrs(), ","), "KAFKA_TOPICS=in", "KAFKA_GROUP_ID=" + group,
-		"KAFKA_SESSION_TIMEOUT=1s", "KAFKA_REVOKE_DRAIN_TIMEOUT=500ms", "KAFKA_COMMIT_INTERVAL=100ms",
+		"KAFKA_SESSION_TIMEOUT=1s", "KAFKA_REBALANCE_TIMEOUT=3s", "KAFKA_REVOKE_DRAIN_TIMEOUT=500ms", "KAFKA_COMMIT_INTERVAL=100ms",
 		"FIREHOSE_STREAM=s", "FIREHOSE_STARTUP_CHECK=false", "FIREHOSE_BATCH_LINGER=50ms",
 		"AWS_REGION=us-east-1", "AWS_ENDPOINT_URL_FIREHOSE=" + h.url, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey,

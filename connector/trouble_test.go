@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,9 +157,9 @@ func TestOneStreamDown(t *testing.T) {
 // partition goes on until it is too far ahead, and no further.
 func TestStubbornRecord(t *testing.T) {
 	bubble(t, func(w *world) {
-		stubborn := true
+		var accepted atomic.Bool
 		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
-			if stubborn && string(data) == "1\n" {
+			if !accepted.Load() && string(data) == "1\n" {
 				return "InternalFailure"
 			}
 			return ""
@@ -183,7 +184,7 @@ func TestStubbornRecord(t *testing.T) {
 		if !strings.Contains(w.log.String(), "again and again") {
 			t.Error("nobody was told of the record")
 		}
-		stubborn = false
+		accepted.Store(true)
 		time.Sleep(2 * time.Minute)
 		m.mustStop()
 		w.wantExactly(32000)
@@ -231,9 +232,12 @@ func TestReadiness(t *testing.T) {
 
 // TestMemoryIsBounded: the sink is slow, records are large, memory is small.
 func TestMemoryIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves 135 MB; the run without the race detector has it")
+	}
 	bubble(t, func(w *world) {
 		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
-		const n, bound = 300, 32 << 20
+		const n, bound = 150, 32 << 20
 		pad := strings.Repeat(" ", 900_000)
 		w.produceWith(0, n, func(i int) *kgo.Record {
 			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}

@@ -439,6 +439,7 @@ func TestStubbornRecordIsReported(t *testing.T) {
 // One record in five fails whatever the speed. What is left of the batches
 // shares requests, so that this costs a fifth and not most of them.
 func TestRandomFailureKeepsSpeed(t *testing.T) {
+	measuresThroughput(t)
 	speed := func(code string, share float64) float64 {
 		var stored int
 		cfg := settings()

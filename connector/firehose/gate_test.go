@@ -133,6 +133,7 @@ func TestConfiguredLimitsHold(t *testing.T) {
 
 // The whole of it against the service's own quota.
 func TestStreamKeepsQuota(t *testing.T) {
+	measuresThroughput(t)
 	for _, quota := range []firehosetest.Quota{
 		{BytesPerSecond: 1 << 20},
 		{BytesPerSecond: 1 << 20, Scatter: true},

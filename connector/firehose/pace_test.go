@@ -180,6 +180,7 @@ func (s *paceSim) land(f flight) {
 const mib = 1 << 20
 
 func TestPaceSustainsQuota(t *testing.T) {
+	measuresThroughput(t)
 	for _, quota := range []float64{1, 5, 20} {
 		for _, size := range []float64{100, 1000, 100_000} {
 			for _, latency := range []time.Duration{5 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond} {
@@ -205,6 +206,7 @@ func TestPaceSustainsQuota(t *testing.T) {
 
 // Records of which the quota takes a few a second fit it unevenly, at best.
 func TestPaceLargeRecords(t *testing.T) {
+	measuresThroughput(t)
 	for _, quota := range []float64{1, 5, 20} {
 		s := newPaceSim(1)
 		s.size = 900_000
@@ -221,6 +223,7 @@ func TestPaceLargeRecords(t *testing.T) {
 // Every record in so many fails whatever the speed. Nothing but their share of
 // the line may be lost to that.
 func TestPaceIsNotStrangledByFailures(t *testing.T) {
+	measuresThroughput(t)
 	for _, share := range []float64{0.001, 0.02, 0.05, 0.2, 0.5} {
 		s := newPaceSim(1)
 		s.uplink, s.quota.random = 50*mib, share
@@ -234,6 +237,7 @@ func TestPaceIsNotStrangledByFailures(t *testing.T) {
 }
 
 func TestPaceFailuresAndQuota(t *testing.T) {
+	measuresThroughput(t)
 	for _, quota := range []float64{1, 5, 20} {
 		s := newPaceSim(1)
 		s.quota.set(s.now, quota*mib, 0)
@@ -247,6 +251,7 @@ func TestPaceFailuresAndQuota(t *testing.T) {
 }
 
 func TestPaceFollowsQuota(t *testing.T) {
+	measuresThroughput(t)
 	s := newPaceSim(1)
 	for _, q := range []float64{20, 1, 5, 20, 2} {
 		s.quota.set(s.now, q*mib, 0)

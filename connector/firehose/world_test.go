@@ -306,3 +306,13 @@ func TestMetricsLint(t *testing.T) {
 		w.wantMetric(0, "requests_in_flight")
 	})
 }
+
+// measuresThroughput leaves a test out of a -short run. Such tests simulate
+// minutes of traffic to measure a rate, which the race detector makes ten times
+// as long and no more telling.
+func measuresThroughput(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("measures throughput; the run without the race detector has it")
+	}
+}
