@@ -62,12 +62,10 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	// A quarter is for what the Kafka client has fetched; see connector/kafka.
 	c.share = int64(cfg.MaxBufferedBytes) * 3 / 4 / int64(len(streams))
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
+	if err := c.check(ctx, client, streams); err != nil {
+		return nil, err
+	}
 	for _, name := range streams {
-		if cfg.Firehose.StartupCheck {
-			if err := firehose.Check(ctx, client, name, string(cfg.Record.Delimiter), o.Log); err != nil {
-				return nil, err
-			}
-		}
 		l := c.newLane(client, name)
 		c.lanes[name] = l
 		c.room.state[l] = &roomState{}
@@ -81,6 +79,20 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	}
 	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
 	return c, nil
+}
+
+// check describes every stream, all at once, unless that is turned off.
+func (c *Connector) check(ctx context.Context, client *firehose.Client, streams []string) error {
+	if !c.cfg.Firehose.StartupCheck {
+		return nil
+	}
+	errs := make([]error, len(streams))
+	var checks sync.WaitGroup
+	for i, name := range streams {
+		checks.Go(func() { errs[i] = firehose.Check(ctx, client, name, string(c.cfg.Record.Delimiter), c.log) })
+	}
+	checks.Wait()
+	return errors.Join(errs...)
 }
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
@@ -137,12 +149,20 @@ func (c *Connector) Run(ctx context.Context) error {
 		case <-soft.Done():
 		}
 	})
+	polling := make(chan struct{})
+	go func() {
+		defer close(polling)
+		c.poll(soft)
+	}()
 	c.phase.set(running)
-	c.poll(soft)
+	<-soft.Done()
 
+	// The drain does not wait for the poller: a poll does not return while a
+	// partition is revoked, which may take longer than there is time. What it
+	// brings now is given up, as what is queued.
+	begin := time.Now()
 	c.phase.set(draining)
 	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout.String())
-	begin := time.Now()
 	timeout := time.AfterFunc(c.cfg.ShutdownTimeout-commitReserve, cut)
 	defer timeout.Stop()
 	for _, l := range c.lanes {
@@ -152,6 +172,10 @@ func (c *Connector) Run(ctx context.Context) error {
 	stopCommitting()
 	upkeep.Wait()
 	err := c.leave(ctx, begin)
+	select {
+	case <-polling: // leaving the group has ended it
+	case <-time.After(time.Second): // or it is parked in a client that did not end in time
+	}
 	if cause := context.Cause(soft); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}
@@ -178,16 +202,23 @@ func (c *Connector) poll(ctx context.Context) {
 	}
 }
 
-// leave commits what was accepted and leaves the group, in the time that the
-// drain has kept for it.
+// leave commits what was accepted and leaves the group, in what is left of
+// SHUTDOWN_TIMEOUT: at least the reserve that the drain has kept for it.
 func (c *Connector) leave(ctx context.Context, begin time.Time) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitReserve)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), begin.Add(c.cfg.ShutdownTimeout))
 	defer cancel()
-	err := c.source.Commit(ctx)
-	if again := c.source.Begun(); again > 0 {
+	half, cancelHalf := context.WithTimeout(ctx, time.Until(begin.Add(c.cfg.ShutdownTimeout))/2)
+	err := c.source.CommitLast(half)
+	cancelHalf()
+	again := c.source.Begun()
+	if again > 0 {
 		err = errors.Join(&ErrUndelivered{Records: again}, err)
+	} else {
+		err = nil
 	}
-	err = errors.Join(err, c.source.Close(ctx))
+	if left := c.source.Leave(ctx); left != nil {
+		c.log.Warn("the group was not told in time; it gives the partitions to others after KAFKA_SESSION_TIMEOUT", "error", left)
+	}
 	if err == nil {
 		c.log.Info("drained: everything that was sent is committed", "took", time.Since(begin).Round(time.Millisecond).String())
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -56,124 +55,6 @@ func TestTransactions(t *testing.T) {
 			t.Errorf("lag %v, want 0", got)
 		}
 		m.mustStop()
-	})
-}
-
-// TestLatestIsAskedOnce: a process that starts at the end is killed before it
-// commits a record. The next one must go on where the first began.
-func TestLatestIsAskedOnce(t *testing.T) {
-	bubble(t, func(w *world) {
-		latest := func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "latest" }
-		w.produceWith(100000, 100010, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
-		})
-		for i := range 10 {
-			w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
-		}
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 20 * time.Second})
-		first := w.start(latest, func(c *connector.Config) { c.Kafka.CommitInterval = time.Hour })
-		time.Sleep(8 * time.Second)
-		w.produce(0, 100)
-		time.Sleep(8 * time.Second)
-		first.kill()
-		w.produce(100, 200)
-		second := w.start(latest)
-		time.Sleep(2 * time.Minute)
-		second.mustStop()
-		w.wantExactly(200)
-		if got := w.judge.copiesOf("100003"); got != 0 {
-			t.Error("a record from before the start was delivered")
-		}
-	})
-}
-
-// TestLatestSkipsNothingNew: partitions that are added later, while it runs or
-// while it does not, have no records from before it came.
-func TestLatestSkipsNothingNew(t *testing.T) {
-	bubble(t, func(w *world) {
-		latest := func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "latest" }
-		grow := func(to int32, i int) {
-			if _, err := w.admin.UpdatePartitions(context.Background(), int(to), "in"); err != nil {
-				t.Fatal(err)
-			}
-			w.producer.ForceMetadataRefresh()
-			time.Sleep(time.Second)
-			w.produceWith(i, i+10, func(i int) *kgo.Record {
-				return &kgo.Record{Topic: "in", Partition: to - 1, Value: fmt.Appendf(nil, "%d", i)}
-			})
-		}
-		m := w.start(latest)
-		time.Sleep(10 * time.Second)
-		grow(5, 0)
-		time.Sleep(time.Minute)
-		m.mustStop()
-		grow(6, 10)
-		m = w.start(latest)
-		time.Sleep(time.Minute)
-		m.mustStop()
-		w.wantExactly(20)
-	})
-}
-
-func TestStartAtATime(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.produceWith(100000, 100010, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
-		})
-		for i := range 10 {
-			w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
-		}
-		time.Sleep(time.Hour)
-		at := time.Now()
-		w.produce(0, 10)
-		m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode, c.Kafka.AutoOffsetReset.At = "time", at })
-		time.Sleep(20 * time.Second)
-		m.mustStop()
-		w.wantExactly(10)
-		if got := w.judge.copiesOf("100003"); got != 0 {
-			t.Error("a record from before the time was delivered")
-		}
-	})
-}
-
-func TestNoneIsAnError(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.produce(0, 10)
-		m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "none" })
-		err := <-m.done
-		if err == nil || !strings.Contains(err.Error(), "KAFKA_AUTO_OFFSET_RESET") || !strings.Contains(err.Error(), "topic in") {
-			t.Errorf("ended with %v", err)
-		}
-		w.judge.commits++ // there must be none
-	})
-}
-
-// TestRetentionPassesTheCommit: with latest as the start, the records that are
-// left must still be read, and the gap told.
-func TestRetentionPassesTheCommit(t *testing.T) {
-	bubble(t, func(w *world) {
-		latest := func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "latest" }
-		m := w.start(latest)
-		time.Sleep(10 * time.Second)
-		w.produce(0, 40)
-		time.Sleep(10 * time.Second)
-		m.mustStop()
-		w.produce(40, 80)
-		if err := w.cluster.DeleteRecords("in", 1, 15); err != nil { // 10 are committed, 5 more go
-			t.Fatal(err)
-		}
-		for o := int64(10); o < 15; o++ {
-			w.judge.allow(place{part{"in", 1}, o})
-		}
-		m = w.start(latest)
-		time.Sleep(20 * time.Second)
-		m.mustStop()
-		if lost, copies := w.judge.count(80); lost != 5 || copies != 0 {
-			t.Errorf("%d lost and %d twice, want the 5 that retention took", lost, copies)
-		}
-		if got := m.metric("kafka_offsets_expired_total"); got != 5 {
-			t.Errorf("%v offsets counted as expired, want 5", got)
-		}
 	})
 }
 
@@ -310,46 +191,6 @@ func TestConsumerProtocol(t *testing.T) {
 		if heartbeats == 0 {
 			t.Error("the group used the classic protocol")
 		}
-	})
-}
-
-// TestFailedCommitIsRetried: the coordinator refuses commits for a while, for one
-// partition and then for all.
-func TestFailedCommitIsRetried(t *testing.T) {
-	bubble(t, func(w *world) {
-		refusals := 0
-		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			if refusals >= 20 {
-				return nil, nil, false
-			}
-			refusals++
-			w.cluster.KeepControl()
-			req := r.(*kmsg.OffsetCommitRequest)
-			resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
-			for _, t := range req.Topics {
-				rt := kmsg.OffsetCommitResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
-				for i, p := range t.Partitions {
-					code := int16(0)
-					if refusals > 5 || i == 0 {
-						code = kerr.NotCoordinator.Code
-						if refusals%2 == 0 {
-							code = kerr.InvalidCommitOffsetSize.Code
-						}
-					}
-					rt.Partitions = append(rt.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: code})
-				}
-				resp.Topics = append(resp.Topics, rt)
-			}
-			return resp, nil, true
-		})
-		w.produce(0, 400)
-		m := w.start()
-		time.Sleep(2 * time.Minute)
-		if refusals < 20 {
-			t.Errorf("%d commits were refused, want 20", refusals)
-		}
-		m.mustStop()
-		w.wantExactly(400)
 	})
 }
 

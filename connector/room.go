@@ -102,15 +102,22 @@ func (r *room) pause(now time.Time) {
 			r.c.source.ResumeTopics(st.paused)
 			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			*st = roomState{}
-		case st.paused != nil || l.room() >= l.share/8:
+		case st.paused != nil:
+			st.paused = r.pauseTopics(stream) // those too that were assigned since
+		case l.room() >= l.share/8:
 			st.fullSince = time.Time{}
 		case st.fullSince.IsZero():
 			st.fullSince = now
 		case now.Sub(st.fullSince) >= fullFor:
-			st.paused = r.c.source.PauseTopics(func(topic string) bool { return r.c.streamOf(topic) == stream })
-			r.c.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
+			if st.paused = r.pauseTopics(stream); st.paused != nil {
+				r.c.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
+			}
 		}
 	}
+}
+
+func (r *room) pauseTopics(stream string) []string {
+	return r.c.source.PauseTopics(func(topic string) bool { return r.c.streamOf(topic) == stream })
 }
 
 // anyPaused reports whether a lane waits to be resumed, which a poll that is

@@ -258,3 +258,61 @@ func TestMemoryIsBounded(t *testing.T) {
 		m.mustStop()
 	})
 }
+
+// TestStopInsideARevoke: the poller does not come back while a partition is
+// revoked, and yet SHUTDOWN_TIMEOUT holds.
+func TestStopInsideARevoke(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure", Until: 2 * time.Minute})
+		w.produce(0, 400)
+		first := w.start(func(c *connector.Config) { c.ShutdownTimeout = 8 * time.Second })
+		time.Sleep(10 * time.Second)
+		second := w.start()
+		time.Sleep(4 * time.Second) // the revoke of first is on its way
+		begin := time.Now()
+		_ = first.stop()
+		if time.Since(begin) > 8*time.Second+100*time.Millisecond {
+			t.Errorf("SHUTDOWN_TIMEOUT is 8s, it took %s", time.Since(begin))
+		}
+		time.Sleep(3 * time.Minute)
+		second.mustStop()
+		w.wantAll(400, 400)
+	})
+}
+
+// TestNewTopicOfAPausedStream: a topic that is found while its stream is down is
+// paused like the others.
+func TestNewTopicOfAPausedStream(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddStream(firehosetest.Stream{Name: "d"})
+		w.stream.AddFault(firehosetest.Fault{Stream: "d", Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException"})
+		w.topic("log-a", 1)
+		value := make([]byte, 10_000)
+		for i := range value {
+			value[i] = byte('a' + i%7)
+		}
+		to := func(topic string) func(int) *kgo.Record {
+			return func(i int) *kgo.Record { return &kgo.Record{Topic: topic, Value: value} }
+		}
+		m := w.start(func(c *connector.Config) {
+			c.Kafka.Topics, c.Kafka.TopicPattern = nil, "log-[a-z]|in"
+			c.Firehose.Stream = ""
+			if err := c.Firehose.Routes.Decode("in=s,/log-.*/=d"); err != nil {
+				t.Fatal(err)
+			}
+			c.MaxBufferedBytes = 32 << 20
+			c.ShutdownTimeout = 5 * time.Second
+		})
+		time.Sleep(5 * time.Second)
+		w.produceWith(0, 4000, to("log-a")) // 40 MB
+		time.Sleep(30 * time.Second)
+		w.topic("log-b", 1)
+		w.produceWith(0, 10000, to("log-b")) // 100 MB
+		time.Sleep(2 * time.Minute)
+		if got := m.metric("buffered_bytes"); got > 40<<20 {
+			t.Errorf("%v bytes are held, MAX_BUFFERED_BYTES is 32 MiB", got)
+		}
+		_ = m.stop()
+		w.judge.commits++ // there is nothing to commit
+	})
+}

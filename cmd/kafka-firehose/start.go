@@ -47,7 +47,10 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 	log.Info("serving metrics and probes", "addr", listener.Addr().String())
 
 	bridge, err := connector.New(ctx, cfg, connector.Options{Log: log, Metrics: metrics.New(registry)})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // stopped before anything was begun
+	case err != nil:
 		return err
 	}
 	c.Store(bridge)

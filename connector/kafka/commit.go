@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector/offset"
@@ -16,37 +15,71 @@ import (
 // Commit commits the mark of every lease that has moved since it was last
 // acknowledged. What fails is tried again by the next call: the lease remembers
 // only what Kafka has acknowledged.
+//
+// ctx bounds the wait, not the request. A request that was cancelled on its way
+// would take its connection along, the next one would go out on another, and the
+// broker might handle the older one last: the commit would go backwards. So one
+// that is under way is let be, and no other starts until it has been answered.
 func (s *Source) Commit(ctx context.Context) error {
-	s.committing.Lock()
-	defer s.committing.Unlock()
-	return s.commit(ctx)
+	select {
+	case s.committing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("commit offsets of group %s: the commit before is not answered: %w", s.cfg.GroupID, ctx.Err())
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := s.commit(s.client.Context())
+		<-s.committing
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, ctx.Err())
+	}
+}
+
+// CommitLast is the commit before partitions go or the group is left: it is
+// repeated until it succeeds, can't any more, or ctx is over.
+func (s *Source) CommitLast(ctx context.Context) error {
+	for {
+		err := s.Commit(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.FencedInstanceID) {
+			return err
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
 }
 
 // commit needs s.committing.
+//
+// It does not go through the client's own commit, which waits while the group
+// rebalances and then goes out under the new generation: the broker checks that
+// the member is in the group, not that it still owns the partition, so a mark
+// from before could overwrite what the new owner has committed. Here the
+// generation is read first and the marks after it. If the group moves on in
+// between or on the way, the broker refuses the old generation, and what is still
+// ours is committed at the next interval.
 func (s *Source) commit(ctx context.Context) error {
+	member, generation := s.client.GroupMetadata()
 	marks := s.marks()
 	if len(marks) == 0 {
 		return nil
 	}
-	var failed error
-	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error { return s.refresh(req, marks) })
-	s.client.CommitOffsetsSync(ctx, offsets(marks), func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		if err != nil {
-			failed = err
-			return
-		}
-		failed = s.acknowledge(req, resp, marks)
-	})
-	switch {
-	case errors.Is(failed, errNothingLeft):
-		return nil
-	case failed != nil:
+	err := s.send(ctx, member, generation, marks)
+	if err != nil {
 		s.metrics.Commits.WithLabelValues("error").Inc()
-		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, failed)
+		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, err)
 	}
 	s.metrics.Commits.WithLabelValues("ok").Inc()
 	s.metrics.LastCommit.Set(float64(time.Now().Unix()))
 	return nil
+}
+
+// moving reports an error that a commit meets while the group rebalances.
+func moving(err error) bool {
+	return errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.StaleMemberEpoch)
 }
 
 // position is a mark on its way to Kafka.
@@ -67,54 +100,73 @@ func (s *Source) marks() map[id]position {
 	return marks
 }
 
-func offsets(marks map[id]position) map[string]map[int32]kgo.EpochOffset {
-	out := map[string]map[int32]kgo.EpochOffset{}
-	for k, p := range marks {
-		if out[k.topic] == nil {
-			out[k.topic] = map[int32]kgo.EpochOffset{}
-		}
-		out[k.topic][k.partition] = kgo.EpochOffset{Epoch: p.mark.Epoch, Offset: p.mark.Offset}
+func (s *Source) send(ctx context.Context, member string, generation int32, marks map[id]position) error {
+	if member == "" {
+		return errors.New("this process is not in the group")
 	}
-	return out
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.MemberID, req.Generation = s.cfg.GroupID, member, generation
+	if s.cfg.GroupInstanceID != "" {
+		req.InstanceID = &s.cfg.GroupInstanceID
+	}
+	if err := s.fillIn(ctx, req, marks); err != nil {
+		return err
+	}
+	resp, err := req.RequestWith(ctx, s.client)
+	if err != nil {
+		return err
+	}
+	return s.acknowledge(req, resp, marks)
 }
 
-var errNothingLeft = errors.New("all partitions of the commit were given up")
-
-// refresh reads the marks again at the last moment before a commit leaves.
-//
-// The story: a commit waits while the group rebalances, and then goes out under
-// the new generation. The broker checks that the member is in the group, not
-// that it still owns the partition, so a mark read before the rebalance could
-// overwrite what the new owner has committed meanwhile. Hence closed leases are
-// taken out here, and the others commit what is true now.
-func (s *Source) refresh(req *kmsg.OffsetCommitRequest, marks map[id]position) error {
-	topics := req.Topics[:0]
-	for _, t := range req.Topics {
-		parts := t.Partitions[:0]
-		for _, p := range t.Partitions {
-			k := id{t.Topic, p.Partition}
-			m, ok := marks[k].lease.Mark()
-			if !ok {
-				delete(marks, k)
-				continue
+func (s *Source) fillIn(ctx context.Context, req *kmsg.OffsetCommitRequest, marks map[id]position) error {
+	at := map[string]int{} // :: topic -> its place in the request
+	for k, p := range marks {
+		if _, ok := at[k.topic]; !ok {
+			topicID, err := s.topicID(ctx, k.topic)
+			if err != nil {
+				return err
 			}
-			marks[k] = position{marks[k].lease, m}
-			p.Offset, p.LeaderEpoch = m.Offset, m.Epoch
-			parts = append(parts, p)
+			t := kmsg.NewOffsetCommitRequestTopic()
+			t.Topic, t.TopicID = k.topic, topicID
+			at[k.topic] = len(req.Topics)
+			req.Topics = append(req.Topics, t)
 		}
-		if t.Partitions = parts; len(parts) > 0 {
-			topics = append(topics, t)
-		}
-	}
-	if req.Topics = topics; len(topics) == 0 {
-		return errNothingLeft
+		part := kmsg.NewOffsetCommitRequestTopicPartition()
+		part.Partition, part.Offset, part.LeaderEpoch = k.partition, p.mark.Offset, p.mark.Epoch
+		t := &req.Topics[at[k.topic]]
+		t.Partitions = append(t.Partitions, part)
 	}
 	return nil
 }
 
+// topicID is the id under which this process came to own the topic: since
+// version 10 commits name topics by that alone. It is asked for once, so that a
+// commit for a topic that was deleted and created again is refused and does not
+// land in the new one.
+func (s *Source) topicID(ctx context.Context, topic string) ([16]byte, error) {
+	s.mu.Lock()
+	known, ok := s.topicIDs[topic]
+	s.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	topics, err := s.admin.ListTopicsWithInternal(ctx, topic)
+	if err == nil {
+		err = topics[topic].Err
+	}
+	if err != nil {
+		return known, fmt.Errorf("find the id of topic %s: %w", topic, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.topicIDs[topic] = topics[topic].ID
+	return s.topicIDs[topic], nil
+}
+
 // acknowledge notes, partition by partition, what the answer says.
 func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[id]position) (failed error) {
-	names := map[[16]byte]string{} // since version 10 the answer names topics by their id alone
+	names := map[[16]byte]string{}
 	for _, t := range req.Topics {
 		names[t.TopicID] = t.Topic
 	}
@@ -125,16 +177,12 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 		}
 		for _, p := range t.Partitions {
 			k := id{topic, p.Partition}
-			m, ok := marks[k]
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				failed = fmt.Errorf("topic %s partition %d: %w", topic, p.Partition, err)
-				continue
+			} else if m, ok := marks[k]; ok {
+				m.lease.Committed(m.mark)
+				s.committed(k, m)
 			}
-			if !ok {
-				continue
-			}
-			m.lease.Committed(m.mark)
-			s.committed(k, m)
 		}
 	}
 	return failed
@@ -149,20 +197,21 @@ func (s *Source) committed(k id, m position) {
 	}
 }
 
-// Close commits what has settled and leaves the group; a static member keeps
-// its place. ctx bounds both together.
-func (s *Source) Close(ctx context.Context) error {
-	err := s.Commit(ctx)
+// Leave leaves the group; a static member keeps its place. It does not commit.
+// The error says that the group was not told in time and will find out by the
+// session timeout.
+func (s *Source) Leave(ctx context.Context) error {
+	close(s.leaving)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.client.CloseAllowingRebalance()
 	}()
+	defer s.metrics.Member.Set(0)
 	select {
 	case <-done:
+		return nil
 	case <-ctx.Done():
-		err = errors.Join(err, fmt.Errorf("leave group %s: %w", s.cfg.GroupID, ctx.Err()))
+		return fmt.Errorf("leave group %s: %w", s.cfg.GroupID, ctx.Err())
 	}
-	s.metrics.Member.Set(0)
-	return err
 }

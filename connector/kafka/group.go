@@ -21,15 +21,21 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 			s.leaveAlone(topic)
 			continue
 		}
+		if !s.owns(topic) {
+			delete(s.topicIDs, topic) // it may have been created anew since
+		}
 		for _, p := range ids {
 			if old := s.partitions[id{topic, p}]; old != nil {
 				old.lease.Close()
 			}
-			s.partitions[id{topic, p}] = &partition{lease: offset.NewLease(topic, p), expected: -1, committed: -1}
+			s.partitions[id{topic, p}] = &partition{lease: offset.NewLease(topic, p), begin: -1, expected: -1, committed: -1}
 			n++
 		}
 	}
 	total := len(s.partitions)
+	if total == 0 {
+		s.resolved = true // others have the partitions, and have said where latest is
+	}
 	s.mu.Unlock()
 
 	s.metrics.Member.Set(1)
@@ -48,8 +54,9 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 // before this does; so the lanes are asked directly, and a batch that lingers is
 // sealed by them, not by the poller. Whatever is not accepted when the time is
 // over stays uncommitted and is delivered by the next owner. Once this returns,
-// nothing of these partitions can be committed here: their leases are closed,
-// under the lock that every commit takes.
+// nothing of these partitions is committed here: their leases are closed, and a
+// commit that read their marks before carries a generation that ends with this
+// rebalance.
 func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
 	leases := s.leases(gone)
 	if len(leases) == 0 {
@@ -58,16 +65,14 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 	begin := time.Now()
 	late := s.settle(ctx, s.handler.Release(leases))
 
-	s.committing.Lock()
 	final, cancel := context.WithTimeout(ctx, finalCommit)
-	err := s.commit(final)
+	err := s.CommitLast(final)
 	cancel()
 	var again int64
 	for _, l := range leases {
 		again += l.Begun()
 	}
 	s.drop(gone)
-	s.committing.Unlock()
 
 	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
 	log := s.log.With("removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond).String())
@@ -98,6 +103,8 @@ func (s *Source) settle(ctx context.Context, leases []*offset.Lease) (late int) 
 			case <-drained:
 			case <-timeout.C:
 				over = true
+			case <-s.leaving: // the lanes have ended; nothing settles any more
+				over = true
 			case <-ctx.Done():
 				over = true
 			}
@@ -121,13 +128,15 @@ func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32)
 	if len(leases) == 0 {
 		return
 	}
+	var again int64
 	for _, l := range leases {
 		l.Close() // first of all, before anything that could wait
+		again += l.Begun()
 	}
 	s.drop(gone)
 	s.handler.Release(leases)
 	s.metrics.Rebalances.WithLabelValues("lost").Inc()
-	s.log.Warn("partitions lost: the group gave them away without waiting; what was not committed is delivered again by their next owner", "removed", len(leases), "owned", s.owned())
+	s.log.Warn("partitions lost: this process is out of the group, or can't reach it; what was not committed is delivered again by their next owner", "removed", len(leases), "records_again", again, "owned", s.owned())
 }
 
 // drop closes the leases of partitions and forgets them.
@@ -150,6 +159,16 @@ func (s *Source) drop(gone map[string][]int32) {
 		}
 	}
 	s.metrics.Partitions.Set(float64(len(s.partitions)))
+}
+
+// owns reports whether a partition of the topic is owned. It needs s.mu.
+func (s *Source) owns(topic string) bool {
+	for k := range s.partitions {
+		if k.topic == topic {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Source) owned() int {

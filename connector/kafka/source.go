@@ -44,9 +44,10 @@ type Source struct {
 	admin   *kadm.Client
 	routed  func(topic string) bool
 
-	// committing covers "read the marks, commit, note the answer" and the last
-	// commit of a revoke, so that two commits never cross.
-	committing sync.Mutex
+	// committing is held from before the marks are read until Kafka has answered
+	// the commit of them, so that two commits never cross.
+	committing chan struct{}
+	leaving    chan struct{} // closed when the group is about to be left
 
 	mu         sync.Mutex
 	partitions map[id]*partition
@@ -55,6 +56,7 @@ type Source struct {
 	failed     chan struct{}   // closed with fatal
 	unrouted   map[string]bool // topics told about already
 	recreated  map[string]time.Time
+	topicIDs   map[string][16]byte
 	known      map[string]int // :: topic -> partitions for which latest means their end, see appeared
 	resolved   bool           // the start of a first assignment was asked for
 	wire       traffic
@@ -68,6 +70,7 @@ type id struct {
 // partition is what the source knows of a partition that it owns.
 type partition struct {
 	lease     *offset.Lease
+	begin     int64 // where this assignment began to read, -1 if unknown
 	expected  int64 // the next offset a fetch should bring, -1 if unknown
 	committed int64 // where the group stands, -1 if unknown
 	paused    bool  // too far ahead of its commit
@@ -97,6 +100,9 @@ func Open(cfg Config, o Options) (*Source, error) {
 		unrouted:   map[string]bool{},
 		recreated:  map[string]time.Time{},
 		known:      map[string]int{},
+		topicIDs:   map[string][16]byte{},
+		committing: make(chan struct{}, 1),
+		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
@@ -118,11 +124,13 @@ func Open(cfg Config, o Options) (*Source, error) {
 func (s *Source) Poll(ctx context.Context, max int) error {
 	fetches := s.client.PollRecords(ctx, max)
 	polled := time.Now()
+	back := map[string]map[int32]kgo.EpochOffset{}
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) > 0 {
-			s.register(p, polled)
+		if len(p.Records) > 0 && !s.register(p, polled) {
+			s.goBack(p, back)
 		}
 	})
+	s.client.SetOffsets(back)
 	s.client.AllowRebalance()
 
 	troubled := false
@@ -142,28 +150,30 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 // register counts the records of one partition with its lease and hands them
 // over. Between the poll and here no rebalance can begin, so a partition without
 // a lease is one that was closed on purpose: its topic was created anew, and
-// what is left of the old one is nobody's.
-func (s *Source) register(p kgo.FetchTopicPartition, polled time.Time) {
+// what is left of the old one is nobody's. It is false when the records are from
+// before others that the lease has seen.
+func (s *Source) register(p kgo.FetchTopicPartition, polled time.Time) bool {
 	first, last := p.Records[0].Offset, p.Records[len(p.Records)-1].Offset
 	s.mu.Lock()
 	delete(s.recreated, p.Topic)
-	part := s.partitions[id{p.Topic, p.Partition}]
+	k := id{p.Topic, p.Partition}
+	part := s.partitions[k]
 	if part == nil || part.lease.Closed() {
 		s.mu.Unlock()
 		s.log.Warn("records of a partition that is not owned any more were left out", "topic", p.Topic, "partition", p.Partition, "records", len(p.Records))
-		return
+		return true
+	}
+	if !part.lease.Register(first, last, len(p.Records)) {
+		s.mu.Unlock()
+		return false
 	}
 	s.gap(p, part, first)
-	if !part.lease.Register(first, last, len(p.Records)) {
-		s.log.Error("the partition went back to an earlier offset: the log was cut or reset; what follows may be delivered again",
-			"topic", p.Topic, "partition", p.Partition, "offset", first, "expected", part.expected)
-		part.lease.Close()
-		part.lease = offset.NewLease(p.Topic, p.Partition)
-		part.lease.Register(first, last, len(p.Records))
+	if part.begin < 0 {
+		part.begin = first
 	}
 	part.expected = last + 1
 	lease := part.lease
-	s.holdIfFar(id{p.Topic, p.Partition}, part)
+	s.holdIfFar(k, part)
 	s.mu.Unlock()
 
 	var bytes int
@@ -173,6 +183,35 @@ func (s *Source) register(p kgo.FetchTopicPartition, polled time.Time) {
 	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
 	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
 	s.handler.Take(lease, p.Records, polled)
+	return true
+}
+
+// goBack begins a partition again that was rewound under its lease, because the
+// log was cut or the client reset its position.
+//
+// The old lease's marks no longer mean what they say: the offsets above the
+// rewind may hold other records now. So it is closed, and whatever of it was not
+// accepted is given up. That may lie before the rewind, hence the partition is
+// read again from the group's commit, or from where it was first read; what was
+// accepted since comes twice.
+func (s *Source) goBack(p kgo.FetchTopicPartition, back map[string]map[int32]kgo.EpochOffset) {
+	first := p.Records[0].Offset
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part := s.partitions[id{p.Topic, p.Partition}]
+	to := first
+	if from := max(part.committed, part.begin); from >= 0 {
+		to = min(first, from)
+	}
+	s.log.Error("the partition went back to an earlier offset: its log was cut or reset; reading again from the last commit, and what was accepted since comes twice",
+		"topic", p.Topic, "partition", p.Partition, "expected", part.expected, "offset", first, "again_from", to)
+	part.lease.Close()
+	part.lease = offset.NewLease(p.Topic, p.Partition)
+	part.expected, part.begin = to, to
+	if back[p.Topic] == nil {
+		back[p.Topic] = map[int32]kgo.EpochOffset{}
+	}
+	back[p.Topic][p.Partition] = kgo.EpochOffset{Epoch: -1, Offset: to}
 }
 
 // gap tells when retention was faster than the group: the log begins after the

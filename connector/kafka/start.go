@@ -24,12 +24,15 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 		for n, o := range parts {
 			p := s.partitions[id{topic, n}]
 			if at := o.EpochOffset().Offset; at >= 0 && p != nil {
-				p.expected, p.committed = at, at
+				p.begin, p.expected, p.committed = at, at, at
 				s.know(topic, 0) // the group has been here before
 			} else if p != nil {
 				open[topic] = append(open[topic], n)
 			}
 		}
+	}
+	if len(open) == 0 {
+		s.resolved = true
 	}
 	s.mu.Unlock()
 	if len(open) == 0 || s.cfg.AutoOffsetReset.Mode == "earliest" {
@@ -59,7 +62,6 @@ func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched m
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer func() { s.resolved = true }()
 	for topic, parts := range open {
 		for _, n := range parts {
 			l, ok := listed.Lookup(topic, n)
@@ -75,11 +77,12 @@ func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched m
 			}
 			fetched[topic][n] = kgo.NewOffset().At(l.Offset)
 			if p := s.partitions[id{topic, n}]; p != nil {
-				p.expected = l.Offset
+				p.begin, p.expected = l.Offset, l.Offset
 				p.lease.Start(offset.Mark{Offset: l.Offset, Epoch: l.LeaderEpoch})
 			}
 		}
 	}
+	s.resolved = true
 	return nil
 }
 

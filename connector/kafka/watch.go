@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/offset"
 )
 
 // lagEvery is how often lag is asked for, lagFirst when for the first time, and
@@ -29,7 +31,9 @@ func (s *Source) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-commit.C:
-			if err := s.commitWithin(ctx); err != nil && ctx.Err() == nil {
+			if err := s.commitWithin(ctx); moving(err) {
+				s.log.Debug("no commit while the group rebalances", "error", err)
+			} else if err != nil && ctx.Err() == nil {
 				s.log.Warn("committing failed, trying again at the next interval", "error", err)
 			}
 			s.resume()
@@ -43,8 +47,8 @@ func (s *Source) Run(ctx context.Context) {
 	}
 }
 
-// commitWithin bounds a periodic commit, so that a broker that hangs can't keep
-// the lock from a revoke for long.
+// commitWithin bounds the wait for a periodic commit, so that a broker that hangs
+// does not keep the rest of Run.
 func (s *Source) commitWithin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*finalCommit)
 	defer cancel()
@@ -110,6 +114,9 @@ func (s *Source) refreshLag(ctx context.Context) error {
 	if len(topics) == 0 {
 		return nil
 	}
+	if err := s.compare(ctx); err != nil {
+		return err
+	}
 	ends, err := s.ends(ctx, topics)
 	if err != nil {
 		return err
@@ -130,6 +137,30 @@ func (s *Source) refreshLag(ctx context.Context) error {
 			from = max(from, start.Offset)
 		}
 		s.metrics.SetLag(k.topic, k.partition, max(end.Offset-from, 0))
+	}
+	return nil
+}
+
+// compare looks where the group stands and commits again what it has forgotten. A
+// broker that was slow may handle a commit after one that came later, when the
+// client had given up on the first.
+func (s *Source) compare(ctx context.Context) error {
+	s.mu.Lock()
+	acknowledged := map[id]position{}
+	for k, p := range s.partitions {
+		acknowledged[k] = position{p.lease, offset.Mark{Offset: p.committed}}
+	}
+	s.mu.Unlock()
+	group, err := s.admin.FetchOffsets(ctx, s.cfg.GroupID)
+	if err != nil {
+		return err
+	}
+	for k, p := range acknowledged {
+		at, ok := group.Lookup(k.topic, k.partition)
+		if ok && at.Err == nil && at.At < p.mark.Offset && !p.lease.Closed() {
+			s.log.Warn("the group stands behind an offset that was acknowledged; committing it again", "topic", k.topic, "partition", k.partition, "offset", at.At, "acknowledged", p.mark.Offset)
+			p.lease.Resend()
+		}
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ type Span struct {
 
 // NewLease starts a lease with nothing to commit.
 func NewLease(topic string, partition int32) *Lease {
-	return &Lease{Topic: topic, Partition: partition, last: -1}
+	return &Lease{Topic: topic, Partition: partition, last: -1, sent: Mark{Offset: -1}}
 }
 
 // Start sets the position that the lease begins at, so that it is committed
@@ -182,6 +182,14 @@ func (l *Lease) Committed(m Mark) {
 	}
 	l.sent = m
 	l.committed = max(l.committed, m.settled)
+}
+
+// Resend has the mark committed again although Kafka acknowledged it: the group
+// stands at an older one.
+func (l *Lease) Resend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent = Mark{Offset: -1}
 }
 
 // Uncommitted is the number of records polled and not yet part of an

@@ -1,0 +1,195 @@
+package connector_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+// TestFailedCommitIsRetried: the coordinator refuses commits for a while, for one
+// partition and then for all.
+func TestFailedCommitIsRetried(t *testing.T) {
+	bubble(t, func(w *world) {
+		refusals := 0
+		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if refusals >= 20 {
+				return nil, nil, false
+			}
+			refusals++
+			w.cluster.KeepControl()
+			req := r.(*kmsg.OffsetCommitRequest)
+			resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+			for _, t := range req.Topics {
+				rt := kmsg.OffsetCommitResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
+				for i, p := range t.Partitions {
+					code := int16(0)
+					if refusals > 5 || i == 0 {
+						code = kerr.NotCoordinator.Code
+						if refusals%2 == 0 {
+							code = kerr.InvalidCommitOffsetSize.Code
+						}
+					}
+					rt.Partitions = append(rt.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: code})
+				}
+				resp.Topics = append(resp.Topics, rt)
+			}
+			return resp, nil, true
+		})
+		w.produce(0, 400)
+		m := w.start()
+		time.Sleep(2 * time.Minute)
+		if refusals < 20 {
+			t.Errorf("%d commits were refused, want 20", refusals)
+		}
+		m.mustStop()
+		w.wantExactly(400)
+	})
+}
+
+// TestForgottenCommitIsSentAgain: the broker handles a commit so late that the
+// client has given up on it and a newer one is in. The group stands behind what
+// was acknowledged, until somebody looks.
+func TestForgottenCommitIsSentAgain(t *testing.T) {
+	bubble(t, func(w *world) {
+		m := w.start()
+		time.Sleep(10 * time.Second)
+		var n atomic.Int32
+		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if n.Add(1) == 1 {
+				w.cluster.SleepControl(func() { time.Sleep(14 * time.Second) })
+			}
+			return nil, nil, false
+		})
+		w.produce(0, 100)
+		time.Sleep(5 * time.Second)
+		w.produce(100, 200)
+		time.Sleep(time.Minute)
+		if got := w.committed(); got != 200 {
+			t.Errorf("committed %d, want 200", got)
+		}
+		m.mustStop()
+		w.wantExactly(200)
+		if got := w.committed(); got != 200 {
+			t.Errorf("after a clean stop committed %d, want 200", got)
+		}
+	})
+}
+
+// TestRewind: the client resets its position while records from before it are not
+// accepted. Nothing of them may be lost.
+func TestRewind(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 3 * time.Minute})
+		m := w.start()
+		time.Sleep(5 * time.Second)
+		w.produce(0, 100)
+		time.Sleep(90 * time.Second)
+		w.produce(100, 200)
+		time.Sleep(5 * time.Second)
+		var left atomic.Int32
+		left.Store(1)
+		w.cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			req := r.(*kmsg.FetchRequest)
+			if left.Load() <= 0 {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.FetchResponse)
+			if len(req.Topics) == 0 { // an incremental fetch: ask for a full one
+				resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
+				return resp, nil, true
+			}
+			left.Add(-1)
+			for _, rt := range req.Topics {
+				st := kmsg.NewFetchResponseTopic()
+				st.Topic, st.TopicID = rt.Topic, rt.TopicID
+				for _, rp := range rt.Partitions {
+					sp := kmsg.NewFetchResponseTopicPartition()
+					sp.Partition, sp.ErrorCode = rp.Partition, kerr.OffsetOutOfRange.Code
+					st.Partitions = append(st.Partitions, sp)
+				}
+				resp.Topics = append(resp.Topics, st)
+			}
+			return resp, nil, true
+		})
+		time.Sleep(5 * time.Minute)
+		m.mustStop()
+		w.wantAll(200, 200)
+		if !strings.Contains(w.log.String(), "went back to an earlier offset") {
+			t.Error("there was no rewind, or nobody was told")
+		}
+	})
+}
+
+// TestTwoLeaveAtOnce: the commits of each fall into the rebalance of the other.
+func TestTwoLeaveAtOnce(t *testing.T) {
+	for _, proto := range []string{"classic", "consumer"} {
+		t.Run(proto, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				p := func(c *connector.Config) { c.Kafka.GroupProtocol = proto }
+				a, b, c := w.start(p), w.start(p), w.start(p)
+				time.Sleep(30 * time.Second)
+				for i := range 20 {
+					w.produce(i*200, i*200+200)
+				}
+				time.Sleep(300 * time.Millisecond)
+				go func() { a.cancel() }()
+				go func() { b.cancel() }()
+				if err := <-a.done; err != nil {
+					t.Error("a", err)
+				}
+				if err := <-b.done; err != nil {
+					t.Error("b", err)
+				}
+				time.Sleep(time.Minute)
+				c.mustStop()
+				w.wantExactly(4000)
+			})
+		})
+	}
+}
+
+// TestChurn: members come and go faster than the group settles. All of them are
+// polite, so nothing comes twice.
+func TestChurn(t *testing.T) {
+	for _, proto := range []string{"classic", "consumer"} {
+		t.Run(proto, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure", Probability: 0.2})
+				p := func(c *connector.Config) {
+					c.Kafka.GroupProtocol = proto
+					c.Kafka.CommitInterval = 700 * time.Millisecond
+				}
+				total := 0
+				var live []*member
+				for i := range 60 {
+					switch {
+					case len(live) < 3 && i%2 == 0:
+						live = append(live, w.start(p))
+					case i%5 == 4 && len(live) > 1:
+						if err := live[0].stop(); err != nil {
+							t.Error(i, err)
+						}
+						live = live[1:]
+					}
+					w.produce(total, total+137)
+					total += 137
+					time.Sleep(time.Duration(i*313%2900) * time.Millisecond)
+				}
+				time.Sleep(time.Minute)
+				for _, m := range live {
+					m.mustStop()
+				}
+				w.wantExactly(total)
+			})
+		})
+	}
+}
