@@ -61,7 +61,7 @@ func TestForgottenCommitIsSentAgain(t *testing.T) {
 		m := w.start()
 		time.Sleep(10 * time.Second)
 		var n atomic.Int32
-		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(_ kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
 			if n.Add(1) == 1 {
 				w.cluster.SleepControl(func() { time.Sleep(14 * time.Second) })
@@ -192,4 +192,26 @@ func TestChurn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStopBesideADeadMember: the group waits for a member that was killed, a new
+// one waits to get in, and one stops. What it has delivered must be committed all
+// the same.
+func TestStopBesideADeadMember(t *testing.T) {
+	bubble(t, func(w *world) {
+		stays, dies := w.start(), w.start()
+		time.Sleep(20 * time.Second)
+		dies.kill()
+		comes := w.start()
+		time.Sleep(2 * time.Second)
+		w.produce(0, 2000)
+		time.Sleep(3 * time.Second)
+		if lost, _ := w.judge.count(2000); lost == 0 || lost == 2000 {
+			t.Fatalf("%d of 2000 records are not delivered; want those of the dead member", lost)
+		}
+		stays.mustStop()
+		time.Sleep(2 * time.Minute)
+		comes.mustStop()
+		w.wantExactly(2000)
+	})
 }

@@ -292,7 +292,7 @@ func TestNewTopicOfAPausedStream(t *testing.T) {
 			value[i] = byte('a' + i%7)
 		}
 		to := func(topic string) func(int) *kgo.Record {
-			return func(i int) *kgo.Record { return &kgo.Record{Topic: topic, Value: value} }
+			return func(int) *kgo.Record { return &kgo.Record{Topic: topic, Value: value} }
 		}
 		m := w.start(func(c *connector.Config) {
 			c.Kafka.Topics, c.Kafka.TopicPattern = nil, "log-[a-z]|in"
