@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
@@ -213,5 +214,27 @@ func TestStopBesideADeadMember(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		comes.mustStop()
 		w.wantExactly(2000)
+	})
+}
+
+// TestDeletedTopicHoldsUpNoOther: a topic is deleted before its first commit. The
+// commits of the others must not fail with it.
+func TestDeletedTopicHoldsUpNoOther(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.topic("doomed", 1)
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 5 * time.Second, Until: 20 * time.Second})
+		w.produceWith(0, 1, func(int) *kgo.Record { return &kgo.Record{Topic: "doomed", Value: []byte("0")} })
+		m := w.start(func(c *connector.Config) { c.Kafka.Topics = []string{"in", "doomed"} })
+		time.Sleep(4 * time.Second)
+		if err := w.cluster.DeleteTopic("doomed"); err != nil {
+			t.Fatal(err)
+		}
+		w.produce(1, 401)
+		time.Sleep(time.Minute)
+		w.wantExactly(401)
+		if got := w.committed(); got != 400 {
+			t.Errorf("committed %d, want the 400 of the topic that is there", got)
+		}
+		_ = m.stop()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -123,12 +124,8 @@ func (s *Source) fillIn(ctx context.Context, req *kmsg.OffsetCommitRequest, mark
 	at := map[string]int{} // :: topic -> its place in the request
 	for k, p := range marks {
 		if _, ok := at[k.topic]; !ok {
-			topicID, err := s.topicID(ctx, k.topic)
-			if err != nil {
-				return err
-			}
 			t := kmsg.NewOffsetCommitRequestTopic()
-			t.Topic, t.TopicID = k.topic, topicID
+			t.Topic = k.topic
 			at[k.topic] = len(req.Topics)
 			req.Topics = append(req.Topics, t)
 		}
@@ -137,31 +134,40 @@ func (s *Source) fillIn(ctx context.Context, req *kmsg.OffsetCommitRequest, mark
 		t := &req.Topics[at[k.topic]]
 		t.Partitions = append(t.Partitions, part)
 	}
-	return nil
+	return s.identify(ctx, req.Topics)
 }
 
-// topicID is the id under which this process came to own the topic: since
-// version 10 commits name topics by that alone. It is asked for once, so that a
-// commit for a topic that was deleted and created again is refused and does not
-// land in the new one.
-func (s *Source) topicID(ctx context.Context, topic string) ([16]byte, error) {
+// identify fills in the ids under which this process came to own the topics:
+// since version 10 commits name topics by that alone. They are asked for once, so
+// that a commit for a topic that was deleted and created again is refused and
+// does not land in the new one.
+func (s *Source) identify(ctx context.Context, topics []kmsg.OffsetCommitRequestTopic) error {
 	s.mu.Lock()
-	known, ok := s.topicIDs[topic]
+	var unknown []string
+	for _, t := range topics {
+		if _, ok := s.topicIDs[t.Topic]; !ok {
+			unknown = append(unknown, t.Topic)
+		}
+	}
 	s.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	topics, err := s.admin.ListTopicsWithInternal(ctx, topic)
-	if err == nil {
-		err = topics[topic].Err
-	}
-	if err != nil {
-		return known, fmt.Errorf("find the id of topic %s: %w", topic, err)
+	var details kadm.TopicDetails
+	if len(unknown) > 0 {
+		var err error
+		if details, err = s.admin.ListTopicsWithInternal(ctx, unknown...); err != nil {
+			return fmt.Errorf("find the ids of topics: %w", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.topicIDs[topic] = topics[topic].ID
-	return s.topicIDs[topic], nil
+	for topic, d := range details {
+		if d.Err == nil { // else the broker refuses this topic's part of the commit, and no other's
+			s.topicIDs[topic] = [16]byte(d.ID)
+		}
+	}
+	for i := range topics {
+		topics[i].TopicID = s.topicIDs[topics[i].Topic]
+	}
+	return nil
 }
 
 // acknowledge notes, partition by partition, what the answer says.
