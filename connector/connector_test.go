@@ -121,8 +121,10 @@ func TestOneHotPartition(t *testing.T) {
 		m := w.start()
 		time.Sleep(30 * time.Second)
 		w.wantExactly(40000)
-		if peak := w.stream.Stats().PeakInFlight; peak <= 10 {
-			t.Errorf("%d requests were in flight at once, want more than 10", peak)
+		peak := w.stream.Stats().PeakInFlight
+		t.Logf("%d requests in flight at once", peak)
+		if peak <= 10 {
+			t.Error("want more than 10")
 		}
 		m.mustStop()
 	})
