@@ -103,6 +103,7 @@ func (j *judge) placeOf(value string) place {
 func (j *judge) forget(topic string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	maps.DeleteFunc(j.names, func(_ [16]byte, name string) bool { return name == topic })
 	maps.DeleteFunc(j.pending, func(p place, _ bool) bool { return p.topic == topic })
 	maps.DeleteFunc(j.last, func(p part, _ int64) bool { return p.topic == topic })
 	maps.DeleteFunc(j.owner, func(p part, _ string) bool { return p.topic == topic })
@@ -137,6 +138,9 @@ func (j *judge) commit(r *kmsg.OffsetCommitRequest) {
 		topic := r.Topics[i].Topic
 		if topic == "" {
 			topic = j.names[r.Topics[i].TopicID]
+		}
+		if topic == "" {
+			continue // under the id of a topic that is gone, which the broker refuses
 		}
 		for _, p := range r.Topics[i].Partitions {
 			k := part{topic, p.Partition}

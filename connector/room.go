@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -25,6 +26,16 @@ type room struct {
 type roomState struct {
 	fullSince time.Time // zero when the lane has room
 	paused    []string  // topics
+}
+
+// pause remembers topics as paused. One that has left and comes back is paused
+// still, so none is forgotten until all are resumed.
+func (st *roomState) pause(topics []string) {
+	for _, t := range topics {
+		if !slices.Contains(st.paused, t) {
+			st.paused = append(st.paused, t)
+		}
+	}
 }
 
 // tell says that some memory is free again. It never blocks.
@@ -103,13 +114,13 @@ func (r *room) pause(now time.Time) {
 			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			*st = roomState{}
 		case st.paused != nil:
-			st.paused = r.pauseTopics(stream) // those too that were assigned since
+			st.pause(r.pauseTopics(stream)) // those too that were assigned since
 		case l.room() >= l.share/8:
 			st.fullSince = time.Time{}
 		case st.fullSince.IsZero():
 			st.fullSince = now
 		case now.Sub(st.fullSince) >= fullFor:
-			if st.paused = r.pauseTopics(stream); st.paused != nil {
+			if st.pause(r.pauseTopics(stream)); st.paused != nil {
 				r.c.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -46,11 +45,24 @@ func (s *Source) Commit(ctx context.Context) error {
 func (s *Source) CommitLast(ctx context.Context) error {
 	for {
 		err := s.Commit(ctx)
-		if err == nil || ctx.Err() != nil || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.FencedInstanceID) {
+		if err == nil || ctx.Err() != nil || hopeless(err) {
 			return err
 		}
 		pause(ctx, 200*time.Millisecond)
 	}
+}
+
+// hopeless reports an error that a repetition can't heal.
+func hopeless(err error) bool {
+	for _, e := range []error{
+		kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition,
+		kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // commit needs s.committing.
@@ -85,8 +97,9 @@ func moving(err error) bool {
 
 // position is a mark on its way to Kafka.
 type position struct {
-	lease *offset.Lease
-	mark  offset.Mark
+	lease   *offset.Lease
+	mark    offset.Mark
+	topicID [16]byte
 }
 
 func (s *Source) marks() map[id]position {
@@ -95,7 +108,7 @@ func (s *Source) marks() map[id]position {
 	marks := map[id]position{}
 	for k, p := range s.partitions {
 		if m, ok := p.lease.Mark(); ok {
-			marks[k] = position{p.lease, m}
+			marks[k] = position{p.lease, m, p.topicID}
 		}
 	}
 	return marks
@@ -110,9 +123,7 @@ func (s *Source) send(ctx context.Context, member string, generation int32, mark
 	if s.cfg.GroupInstanceID != "" {
 		req.InstanceID = &s.cfg.GroupInstanceID
 	}
-	if err := s.fillIn(ctx, req, marks); err != nil {
-		return err
-	}
+	fillIn(req, marks)
 	resp, err := req.RequestWith(ctx, s.client)
 	if err != nil {
 		return err
@@ -120,54 +131,30 @@ func (s *Source) send(ctx context.Context, member string, generation int32, mark
 	return s.acknowledge(req, resp, marks)
 }
 
-func (s *Source) fillIn(ctx context.Context, req *kmsg.OffsetCommitRequest, marks map[id]position) error {
-	at := map[string]int{} // :: topic -> its place in the request
+// topicKey is a topic under one of its ids. Since version 10 commits name topics by
+// the id alone, and each partition by that of the topic its records came from: a
+// commit for a topic that was deleted and created again is refused, and does not
+// land in the new one.
+type topicKey struct {
+	name string
+	id   [16]byte
+}
+
+func fillIn(req *kmsg.OffsetCommitRequest, marks map[id]position) {
+	at := map[topicKey]int{} // :: topic -> its place in the request
 	for k, p := range marks {
-		if _, ok := at[k.topic]; !ok {
+		key := topicKey{k.topic, p.topicID}
+		if _, ok := at[key]; !ok {
 			t := kmsg.NewOffsetCommitRequestTopic()
-			t.Topic = k.topic
-			at[k.topic] = len(req.Topics)
+			t.Topic, t.TopicID = key.name, key.id
+			at[key] = len(req.Topics)
 			req.Topics = append(req.Topics, t)
 		}
 		part := kmsg.NewOffsetCommitRequestTopicPartition()
 		part.Partition, part.Offset, part.LeaderEpoch = k.partition, p.mark.Offset, p.mark.Epoch
-		t := &req.Topics[at[k.topic]]
+		t := &req.Topics[at[key]]
 		t.Partitions = append(t.Partitions, part)
 	}
-	return s.identify(ctx, req.Topics)
-}
-
-// identify fills in the ids under which this process came to own the topics:
-// since version 10 commits name topics by that alone. They are asked for once, so
-// that a commit for a topic that was deleted and created again is refused and
-// does not land in the new one.
-func (s *Source) identify(ctx context.Context, topics []kmsg.OffsetCommitRequestTopic) error {
-	s.mu.Lock()
-	var unknown []string
-	for _, t := range topics {
-		if _, ok := s.topicIDs[t.Topic]; !ok {
-			unknown = append(unknown, t.Topic)
-		}
-	}
-	s.mu.Unlock()
-	var details kadm.TopicDetails
-	if len(unknown) > 0 {
-		var err error
-		if details, err = s.admin.ListTopicsWithInternal(ctx, unknown...); err != nil {
-			return fmt.Errorf("find the ids of topics: %w", err)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for topic, d := range details {
-		if d.Err == nil { // else the broker refuses this topic's part of the commit, and no other's
-			s.topicIDs[topic] = [16]byte(d.ID)
-		}
-	}
-	for i := range topics {
-		topics[i].TopicID = s.topicIDs[topics[i].Topic]
-	}
-	return nil
 }
 
 // acknowledge notes, partition by partition, what the answer says.
@@ -185,6 +172,7 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 			k := id{topic, p.Partition}
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				failed = fmt.Errorf("topic %s partition %d: %w", topic, p.Partition, err)
+				s.refused(topic, err)
 			} else if m, ok := marks[k]; ok {
 				m.lease.Committed(m.mark)
 				s.committed(k, m)
@@ -192,6 +180,17 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 		}
 	}
 	return failed
+}
+
+// refused notes that a commit was refused because the topic is not what it was. A
+// partition that is paused fetches nothing, so nobody else would find out.
+func (s *Source) refused(topic string, err error) {
+	if !errors.Is(err, kerr.UnknownTopicID) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stale[topic] = true
 }
 
 func (s *Source) committed(k id, m position) {

@@ -15,14 +15,12 @@ import (
 func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
 	s.mu.Lock()
 	s.joined = true
+	s.abandoned = 0
 	n := 0
 	for topic, ids := range added {
 		if !s.routed(topic) {
 			s.leaveAlone(topic)
 			continue
-		}
-		if !s.owns(topic) {
-			delete(s.topicIDs, topic) // it may have been created anew since
 		}
 		for _, p := range ids {
 			if old := s.partitions[id{topic, p}]; old != nil {
@@ -73,6 +71,7 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 		again += l.Begun()
 	}
 	s.drop(gone)
+	s.abandon(again)
 
 	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
 	log := s.log.With("removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond).String())
@@ -134,6 +133,7 @@ func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32)
 		again += l.Begun()
 	}
 	s.drop(gone)
+	s.abandon(again)
 	s.handler.Release(leases)
 	s.metrics.Rebalances.WithLabelValues("lost").Inc()
 	s.log.Warn("partitions lost: this process is out of the group, or can't reach it; what was not committed is delivered again by their next owner", "removed", len(leases), "records_again", again, "owned", s.owned())
@@ -159,16 +159,6 @@ func (s *Source) drop(gone map[string][]int32) {
 		}
 	}
 	s.metrics.Partitions.Set(float64(len(s.partitions)))
-}
-
-// owns reports whether a partition of the topic is owned. It needs s.mu.
-func (s *Source) owns(topic string) bool {
-	for k := range s.partitions {
-		if k.topic == topic {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Source) owned() int {

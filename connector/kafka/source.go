@@ -51,14 +51,15 @@ type Source struct {
 
 	mu         sync.Mutex
 	partitions map[id]*partition
-	joined     bool            // a rebalance has ended with this process in the group
-	fatal      error           // what the source cannot go on after
-	failed     chan struct{}   // closed with fatal
-	unrouted   map[string]bool // topics told about already
-	recreated  map[string]time.Time
-	topicIDs   map[string][16]byte
-	known      map[string]int // :: topic -> partitions for which latest means their end, see appeared
-	resolved   bool           // the start of a first assignment was asked for
+	joined     bool                 // a rebalance has ended with this process in the group
+	fatal      error                // what the source cannot go on after
+	failed     chan struct{}        // closed with fatal
+	unrouted   map[string]bool      // topics told about already
+	recreated  map[string]time.Time // when a topic's id was first unknown
+	stale      map[string]bool      // topics whose commits are refused for their id
+	abandoned  int64                // records that were begun when partitions were lost, until the group is joined again
+	known      map[string]int       // :: topic -> partitions for which latest means their end, see appeared
+	resolved   bool                 // the start of a first assignment was asked for
 	wire       traffic
 }
 
@@ -70,10 +71,11 @@ type id struct {
 // partition is what the source knows of a partition that it owns.
 type partition struct {
 	lease     *offset.Lease
-	begin     int64 // where this assignment began to read, -1 if unknown
-	expected  int64 // the next offset a fetch should bring, -1 if unknown
-	committed int64 // where the group stands, -1 if unknown
-	paused    bool  // too far ahead of its commit
+	topicID   [16]byte // of the topic that the records came from; zero before the first
+	begin     int64    // where this assignment began to read, -1 if unknown
+	expected  int64    // the next offset a fetch should bring, -1 if unknown
+	committed int64    // where the group stands, -1 if unknown
+	paused    bool     // too far ahead of its commit
 }
 
 // Options are what a Source needs beside its configuration.
@@ -99,8 +101,8 @@ func Open(cfg Config, o Options) (*Source, error) {
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
 		recreated:  map[string]time.Time{},
+		stale:      map[string]bool{},
 		known:      map[string]int{},
-		topicIDs:   map[string][16]byte{},
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
@@ -125,10 +127,13 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 	fetches := s.client.PollRecords(ctx, max)
 	polled := time.Now()
 	back := map[string]map[int32]kgo.EpochOffset{}
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) > 0 && !s.register(p, polled) {
-			s.goBack(p, back)
-		}
+	fetches.EachTopic(func(t kgo.FetchTopic) {
+		t.EachPartition(func(fp kgo.FetchPartition) {
+			p := kgo.FetchTopicPartition{Topic: t.Topic, FetchPartition: fp}
+			if len(p.Records) > 0 && !s.register(p, t.TopicID, polled) {
+				s.goBack(p, back)
+			}
+		})
 	})
 	s.client.SetOffsets(back)
 	s.client.AllowRebalance()
@@ -148,11 +153,11 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 }
 
 // register counts the records of one partition with its lease and hands them
-// over. Between the poll and here no rebalance can begin, so a partition without
-// a lease is one that was closed on purpose: its topic was created anew, and
-// what is left of the old one is nobody's. It is false when the records are from
+// over. Between the poll and here no rebalance can begin, unless the group is being
+// left, so a partition without a lease is one that was given up on purpose: its
+// topic was created anew, and what is left of the old one is nobody's. It is false when the records are from
 // before others that the lease has seen.
-func (s *Source) register(p kgo.FetchTopicPartition, polled time.Time) bool {
+func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled time.Time) bool {
 	first, last := p.Records[0].Offset, p.Records[len(p.Records)-1].Offset
 	s.mu.Lock()
 	delete(s.recreated, p.Topic)
@@ -171,6 +176,7 @@ func (s *Source) register(p kgo.FetchTopicPartition, polled time.Time) bool {
 	if part.begin < 0 {
 		part.begin = first
 	}
+	part.topicID = topicID
 	part.expected = last + 1
 	lease := part.lease
 	s.holdIfFar(k, part)
@@ -199,6 +205,9 @@ func (s *Source) goBack(p kgo.FetchTopicPartition, back map[string]map[int32]kgo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	part := s.partitions[id{p.Topic, p.Partition}]
+	if part == nil {
+		return
+	}
 	to := first
 	if from := max(part.committed, part.begin); from >= 0 {
 		to = min(first, from)
@@ -207,7 +216,7 @@ func (s *Source) goBack(p kgo.FetchTopicPartition, back map[string]map[int32]kgo
 		"topic", p.Topic, "partition", p.Partition, "expected", part.expected, "offset", first, "again_from", to)
 	part.lease.Close()
 	part.lease = offset.NewLease(p.Topic, p.Partition)
-	part.expected, part.begin = to, to
+	part.expected, part.begin, part.committed = to, to, min(part.committed, to)
 	if back[p.Topic] == nil {
 		back[p.Topic] = map[int32]kgo.EpochOffset{}
 	}
@@ -272,12 +281,22 @@ func (s *Source) Oldest() (oldest time.Time, ok bool) {
 }
 
 // Begun is the number of records that were put in a batch and are not committed:
-// what is delivered again if the process ends now.
+// what is delivered again if the process ends now. Those of partitions that were
+// lost count until the group is joined again.
 func (s *Source) Begun() (n int64) {
 	for _, l := range s.leases(nil) {
 		n += l.Begun()
 	}
-	return n
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return n + s.abandoned
+}
+
+// abandon counts records whose partitions went before their commit.
+func (s *Source) abandon(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abandoned += n
 }
 
 // leases returns those of the given partitions, of all for nil.

@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -50,13 +52,31 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 	if err := s.resolve(ctx, open, fetched); err != nil {
 		return nil, fmt.Errorf("find where %s is: %w", s.cfg.AutoOffsetReset, err)
 	}
-	return fetched, s.Commit(ctx)
+	if err := s.Commit(ctx); err != nil && s.uncommittedStart(open) {
+		return nil, err
+	}
+	return fetched, nil
+}
+
+// uncommittedStart reports whether one of the partitions has a start that Kafka
+// has not acknowledged. Others may have failed in the same commit.
+func (s *Source) uncommittedStart(open map[string][]int32) bool {
+	for _, l := range s.leases(open) {
+		if _, ok := l.Mark(); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // resolve replaces the start option of the open partitions by an offset, and
 // makes it their first mark.
 func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched map[string]map[int32]kgo.Offset) error {
 	listed, err := s.list(ctx, open)
+	if err != nil {
+		return err
+	}
+	topics, err := s.admin.ListTopicsWithInternal(ctx, slices.Collect(maps.Keys(open))...)
 	if err != nil {
 		return err
 	}
@@ -77,7 +97,7 @@ func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched m
 			}
 			fetched[topic][n] = kgo.NewOffset().At(l.Offset)
 			if p := s.partitions[id{topic, n}]; p != nil {
-				p.begin, p.expected = l.Offset, l.Offset
+				p.begin, p.expected, p.topicID = l.Offset, l.Offset, [16]byte(topics[topic].ID)
 				p.lease.Start(offset.Mark{Offset: l.Offset, Epoch: l.LeaderEpoch})
 			}
 		}
@@ -107,10 +127,7 @@ func (s *Source) know(topic string, partitions int) {
 }
 
 func (s *Source) list(ctx context.Context, open map[string][]int32) (kadm.ListedOffsets, error) {
-	topics := make([]string, 0, len(open))
-	for t := range open {
-		topics = append(topics, t)
-	}
+	topics := slices.Collect(maps.Keys(open))
 	if s.cfg.AutoOffsetReset.Mode == "time" {
 		return s.admin.ListOffsetsAfterMilli(ctx, s.cfg.AutoOffsetReset.At.UnixMilli(), topics...)
 	}

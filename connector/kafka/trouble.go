@@ -81,6 +81,7 @@ func (s *Source) renew(topic string) {
 		return
 	}
 	delete(s.recreated, topic)
+	delete(s.stale, topic)
 	gone := map[string][]int32{}
 	for k := range s.partitions {
 		if k.topic == topic {
@@ -92,9 +93,6 @@ func (s *Source) renew(topic string) {
 	s.log.Error("the topic was deleted and created again: reading the new one from where KAFKA_AUTO_OFFSET_RESET says; what was not delivered of the old one is lost", "topic", topic)
 	leases := s.leases(gone)
 	s.drop(gone)
-	s.mu.Lock()
-	delete(s.topicIDs, topic)
-	s.mu.Unlock()
 	s.handler.Release(leases)
 	s.client.PurgeTopicsFromConsuming(topic)
 	s.client.AddConsumeTopics(topic) // with a pattern the topic is found again by itself

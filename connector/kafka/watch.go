@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,6 +38,7 @@ func (s *Source) Run(ctx context.Context) {
 			} else if err != nil && ctx.Err() == nil {
 				s.log.Warn("committing failed, trying again at the next interval", "error", err)
 			}
+			s.renewStale()
 			s.resume()
 			s.sizeFetches()
 		case <-lag.C:
@@ -44,6 +47,18 @@ func (s *Source) Run(ctx context.Context) {
 				s.log.Warn("lag is unknown for now", "error", err)
 			}
 		}
+	}
+}
+
+// renewStale begins again with topics whose commits are refused because they were
+// created anew.
+func (s *Source) renewStale() {
+	s.mu.Lock()
+	topics := slices.Collect(maps.Keys(s.stale))
+	clear(s.stale)
+	s.mu.Unlock()
+	for _, t := range topics {
+		s.renew(t)
 	}
 }
 
@@ -148,7 +163,7 @@ func (s *Source) compare(ctx context.Context) error {
 	s.mu.Lock()
 	acknowledged := map[id]position{}
 	for k, p := range s.partitions {
-		acknowledged[k] = position{p.lease, offset.Mark{Offset: p.committed}}
+		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed}}
 	}
 	s.mu.Unlock()
 	group, err := s.admin.FetchOffsets(ctx, s.cfg.GroupID)
