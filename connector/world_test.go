@@ -191,7 +191,8 @@ type httpWire struct {
 	down atomic.Bool
 
 	mu     sync.Mutex
-	values []int // that passed, as numbers
+	noting bool
+	values []int // that passed since sent was first called, as numbers
 }
 
 // Do implements aws.HTTPClient.
@@ -199,13 +200,18 @@ func (h *httpWire) Do(r *http.Request) (*http.Response, error) {
 	if h.down.Load() {
 		return nil, net.ErrClosed
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
+	h.mu.Lock()
+	noting := h.noting
+	h.mu.Unlock()
+	if noting {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		_ = r.Body.Close()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		h.note(body)
 	}
-	_ = r.Body.Close()
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	h.note(body)
 	return h.w.stream.Do(r)
 }
 
@@ -224,11 +230,11 @@ func (h *httpWire) note(body []byte) {
 }
 
 // sent returns the values that were sent since it was last called, accepted or
-// not.
+// not. The first call begins to take notes.
 func (h *httpWire) sent() (values []int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	values, h.values = h.values, nil
+	values, h.values, h.noting = h.values, nil, true
 	return values
 }
 
