@@ -427,6 +427,8 @@ func FuzzAnswer(f *testing.F) {
 		`{"RequestResponses":[` + ok + `,` + ok + `,` + ok, `<html>`, `{"RequestResponses":{}}`,
 		`{"RequestResponses":[` + ok + `],"RequestResponses":[` + ok + `,` + ok + `,` + ok + `]}`,
 		`{"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":5}]}`,
+		`{"RequestResponses":[` + ok + `,` + ok + `,{"recordId":"a"}]}`,
+		`{"RequestResponses":[` + ok + `,{},{"errorCode":"X","RecordId":"a"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -457,17 +459,22 @@ func FuzzAnswer(f *testing.F) {
 }
 
 // prove says which records an answer proves to be accepted. Of a repeated member
-// the last counts.
+// the last counts. Names are compared exactly, as JSON has it: a map's are, those
+// of a struct would not be.
 func prove(body []byte) []bool {
-	var out struct {
-		RequestResponses []*struct{ RecordId, ErrorCode *string }
-	}
+	var out map[string]json.RawMessage
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&out); err != nil {
 		return nil
 	}
+	var entries []map[string]any
+	if err := json.Unmarshal(out["RequestResponses"], &entries); err != nil {
+		return nil
+	}
 	var proof []bool
-	for _, e := range out.RequestResponses {
-		proof = append(proof, e != nil && e.RecordId != nil && *e.RecordId != "" && (e.ErrorCode == nil || *e.ErrorCode == ""))
+	for _, e := range entries {
+		id, _ := e["RecordId"].(string)
+		code, failed := e["ErrorCode"].(string)
+		proof = append(proof, id != "" && (e["ErrorCode"] == nil || failed && code == ""))
 	}
 	return proof
 }
