@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,33 @@ import (
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
 )
+
+// anew deletes a topic and creates it again.
+func (w *world) anew(topic string, partitions int32) {
+	w.t.Helper()
+	if err := w.cluster.DeleteTopic(topic); err != nil {
+		w.t.Fatal(err)
+	}
+	w.judge.forget(topic)
+	w.topic(topic, partitions)
+	w.producer.PurgeTopicsFromClient(topic)
+	time.Sleep(2 * time.Second)
+}
+
+// wantArrived fails unless each of the records from and up to, but not including,
+// to was stored.
+func (w *world) wantArrived(from, to int) {
+	w.t.Helper()
+	missing := 0
+	for i := from; i < to; i++ {
+		if w.judge.copiesOf(strconv.Itoa(i)) == 0 {
+			missing++
+		}
+	}
+	if missing > 0 {
+		w.t.Errorf("%d of %d records never came; committed %d", missing, to-from, w.committed())
+	}
+}
 
 // TestTopicCreatedAnewInAnOutage: nobody polls, so nobody learns that the topic is
 // another one now. What was delivered of the old one is committed when the stream
@@ -24,24 +52,10 @@ func TestTopicCreatedAnewInAnOutage(t *testing.T) {
 			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
 		})
 		time.Sleep(time.Minute)
-		if err := w.cluster.DeleteTopic("in"); err != nil {
-			t.Fatal(err)
-		}
-		w.judge.forget("in")
-		w.topic("in", 4)
-		w.producer.PurgeTopicsFromClient("in")
-		time.Sleep(2 * time.Second)
+		w.anew("in", 4)
 		w.produce(1000, 1800) // 200 a partition
 		time.Sleep(10 * time.Minute)
-		missing := 0
-		for i := 1000; i < 1800; i++ {
-			if w.judge.copiesOf(fmt.Sprint(i)) == 0 {
-				missing++
-			}
-		}
-		if missing > 0 {
-			t.Errorf("%d of 800 records of the new topic never came; committed %d", missing, w.committed())
-		}
+		w.wantArrived(1000, 1800)
 		m.mustStop()
 	})
 }
@@ -59,24 +73,10 @@ func TestTopicCreatedAnewWhileHeld(t *testing.T) {
 		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 60 * time.Second})
 		w.produceWith(50, 1000, rec)
 		time.Sleep(20 * time.Second)
-		if err := w.cluster.DeleteTopic("one"); err != nil {
-			t.Fatal(err)
-		}
-		w.judge.forget("one")
-		w.topic("one", 1)
-		w.producer.PurgeTopicsFromClient("one")
-		time.Sleep(2 * time.Second)
+		w.anew("one", 1)
 		w.produceWith(1000, 1100, rec)
 		time.Sleep(15 * time.Minute)
-		missing := 0
-		for i := 1000; i < 1100; i++ {
-			if w.judge.copiesOf(fmt.Sprint(i)) == 0 {
-				missing++
-			}
-		}
-		if missing > 0 {
-			t.Errorf("%d of 100 records of the new topic have not come in 15 minutes", missing)
-		}
+		w.wantArrived(1000, 1100)
 		m.mustStop()
 	})
 }

@@ -11,8 +11,8 @@
 // them into batches (package batch) and hands a batch to the stream (package
 // firehose) when it is full, when its first record has lingered long enough, or
 // when a partition in it is about to go. The stream retries by index, paces
-// itself and breaks the circuit; when the last record of a batch is accepted,
-// the spans of the batch settle, and the marks of the leases move.
+// itself and breaks the circuit. The span of a partition in a batch settles with
+// the last of its records, and the mark of the lease moves.
 //
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.

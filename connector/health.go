@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
 )
 
 // phase is how far Run has come.
@@ -86,7 +87,7 @@ func (c *Connector) Live() error {
 // buffered is what is held between the fetch and the commit, in bytes.
 func (c *Connector) buffered() int64 {
 	records, total := c.source.Buffered()
-	total += records * recordBytes
+	total += records * kafka.RecordBytes
 	for _, l := range c.lanes {
 		total += l.held()
 	}

@@ -105,12 +105,9 @@ func (l *lane) putBack(c chunk) {
 	l.queue = append([]chunk{c}, l.queue...)
 }
 
-// recordBytes is what a kgo.Record weighs beside its key, value and headers.
-const recordBytes = 160
-
 func (c chunk) weight() (n int64) {
 	for _, r := range c.records {
-		n += int64(kafka.Size(r)) + recordBytes
+		n += int64(kafka.Size(r)) + kafka.RecordBytes
 	}
 	return n
 }

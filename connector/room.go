@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"kafka-firehose/connector/kafka"
 )
 
 // A poll asks for at most pollMost records, so that rebalances are never held
@@ -88,7 +90,7 @@ func (r *room) records() int {
 		}
 		return 1
 	}
-	weight := recordBytes + bytes/records
+	weight := kafka.RecordBytes + bytes/records
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), pollMost))

@@ -16,18 +16,22 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
+// history produces n records, from 100000 on, that a start at the end leaves out.
+func (w *world) history(n int) {
+	w.t.Helper()
+	w.produce(100000, 100000+n)
+	for i := range n {
+		w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
+	}
+}
+
 func latestMode(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "latest" }
 
 // TestLatestIsAskedOnce: a process that starts at the end is killed before it
 // commits a record. The next one must go on where the first began.
 func TestLatestIsAskedOnce(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.produceWith(100000, 100010, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
-		})
-		for i := range 10 {
-			w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
-		}
+		w.history(10)
 		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 20 * time.Second})
 		first := w.start(latestMode, func(c *connector.Config) { c.Kafka.CommitInterval = time.Hour })
 		time.Sleep(8 * time.Second)
@@ -74,12 +78,7 @@ func TestLatestSkipsNothingNew(t *testing.T) {
 
 func TestStartAtATime(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.produceWith(100000, 100010, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
-		})
-		for i := range 10 {
-			w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
-		}
+		w.history(10)
 		time.Sleep(time.Hour)
 		at := time.Now()
 		w.produce(0, 10)
@@ -178,12 +177,7 @@ func TestLatestNewTopicAfterRestart(t *testing.T) {
 // second must not be taken for that of a partition that appeared later.
 func TestLatestAfterAnError(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.produceWith(100000, 100100, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
-		})
-		for i := range 100 {
-			w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
-		}
+		w.history(100)
 		var left atomic.Int32
 		left.Store(1)
 		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {

@@ -103,11 +103,12 @@ type traffic struct {
 func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
 	t.records.Add(int64(m.NumRecords))
 	t.packed.Add(int64(m.CompressedBytes))
-	t.decoded.Add(int64(m.UncompressedBytes) + int64(m.NumRecords)*recordBytes)
+	t.decoded.Add(int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes)
 }
 
-// recordBytes is the size of a kgo.Record beside its key, value and headers.
-const recordBytes = 160
+// RecordBytes is what a kgo.Record weighs in memory beside its key, value and
+// headers.
+const RecordBytes = 160
 
 // sizeFetches follows the number of brokers and the growth of the last fetches.
 func (s *Source) sizeFetches() {

@@ -208,13 +208,6 @@ func (l *Lease) Begun() int64 {
 	return l.begun - l.committed
 }
 
-// Unsettled is the number of records polled and not yet part of the mark.
-func (l *Lease) Unsettled() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.polled - l.mark.settled
-}
-
 // Oldest is when the oldest unsettled record in a batch was polled; ok is false
 // when no batch holds one.
 func (l *Lease) Oldest() (at time.Time, ok bool) {
