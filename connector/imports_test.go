@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"connector/env":                   {},
 	"connector/logging":               {},
 	"connector/firehose/firehosetest": {},
+	"connector/kafka/kafkatest":       {},
 	"metrics":                         {},
 }
 

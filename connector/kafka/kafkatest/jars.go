@@ -1,0 +1,122 @@
+package kafkatest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // the list of jars
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+var (
+	//go:embed pom.xml
+	pom []byte
+	//go:embed jars.sha256
+	sums []byte
+	//go:embed log4j2.properties
+	logging []byte
+)
+
+// jars is the directory of the jars and the brokers' logging configuration. The
+// first call on a machine fetches them.
+var jars = sync.OnceValues(func() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a cache directory for Apache Kafka: %w", err)
+	}
+	hash := sha256.Sum256(bytes.Join([][]byte{pom, sums, logging}, nil))
+	dir := filepath.Join(cache, "kafka-firehose", "kafka-"+hex.EncodeToString(hash[:8]))
+	if _, err := os.Stat(dir); err != nil {
+		if err := fetch(dir); err != nil {
+			return "", fmt.Errorf("fetch Apache Kafka: %w", err)
+		}
+	}
+	return dir, nil
+})
+
+// fetch has Maven fill a directory beside dir, which becomes dir when all of it is
+// there and is what jars.sha256 says. Two processes that do this at once don't meet:
+// the second one to finish finds that it is done.
+func fetch(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(filepath.Dir(dir), "fetching-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o600); err != nil {
+		return err
+	}
+	into := filepath.Join(work, "jars")
+	maven := exec.Command("mvn", "-B", "-q", "-f", filepath.Join(work, "pom.xml"), "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+into)
+	if out, err := maven.CombinedOutput(); err != nil {
+		return fmt.Errorf("mvn dependency:copy-dependencies: %w: %s", err, bytes.TrimSpace(out))
+	}
+	if err := verify(into, sums); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(into, "log4j2.properties"), logging, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(into, dir); err != nil && !errors.Is(err, os.ErrExist) {
+		if _, there := os.Stat(dir); there != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify compares the files of a directory with a list of their hashes, in the
+// form of sha256sum.
+func verify(dir string, list []byte) error {
+	want := map[string]string{} // :: file -> hash
+	for line := range strings.Lines(string(list)) {
+		hash, file, ok := strings.Cut(strings.TrimSpace(line), "  ")
+		if !ok {
+			return fmt.Errorf("jars.sha256: %q is not a hash and a file", line)
+		}
+		want[file] = hash
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		got, err := hashOf(filepath.Join(dir, f.Name()))
+		if err != nil {
+			return err
+		}
+		if want[f.Name()] != got {
+			return fmt.Errorf("%s has the hash %s, want %q: jars.sha256 names another file", f.Name(), got, want[f.Name()])
+		}
+		delete(want, f.Name())
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("jars that did not come: %s", strings.Join(slices.Sorted(maps.Keys(want)), ", "))
+	}
+	return nil
+}
+
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
