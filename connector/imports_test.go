@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -46,6 +46,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 var mayImport = map[string][]string{
 	"cmd/kafka-firehose":    {"connector", "connector/env", "connector/logging", "metrics"},
 	"cmd/sandbox":           {"connector", "connector/kafka", "connector/env", "connector/logging", "metrics", "connector/firehose/firehosetest"},
+	"cmd/chaos":             {"connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
 
 	"connector":            {"connector/kafka", "connector/convert", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
@@ -60,6 +61,7 @@ var mayImport = map[string][]string{
 	"connector/logging":               {},
 	"connector/firehose/firehosetest": {},
 	"connector/kafka/kafkatest":       {},
+	"connector/proxytest":             {},
 	"metrics":                         {},
 }
 
