@@ -23,7 +23,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -67,16 +66,6 @@ func newWorld(t *testing.T) *world {
 	w.judge = newJudge()
 	w.cluster = kfake.MustCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}))
-	w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		w.judge.commit(r.(*kmsg.OffsetCommitRequest))
-		return nil, nil, false
-	})
-	w.cluster.ControlKey(int16(kmsg.SyncGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		w.judge.assign(r.(*kmsg.SyncGroupRequest))
-		return nil, nil, false
-	})
 	var err error
 	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))...)
 	if err != nil {
@@ -319,45 +308,6 @@ func (w *world) wantAll(n, maxDuplicates int) {
 	if lost > 0 || copies > maxDuplicates {
 		w.t.Errorf("of %d records %d are lost and %d came twice; want 0 lost and at most %d twice", n, lost, copies, maxDuplicates)
 	}
-}
-
-// wire is a member's way to Kafka, with a switch in it: a process that was killed
-// says nothing any more, not even goodbye, and one that is cut off finds nobody.
-type wire struct {
-	w    *world
-	mu   sync.Mutex
-	down bool
-	open []net.Conn
-}
-
-func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.down {
-		return nil, net.ErrClosed
-	}
-	conn, err := k.w.net.DialContext(ctx, network, host)
-	if err == nil {
-		k.open = append(k.open, conn)
-	}
-	return conn, err
-}
-
-// cut closes the connections and lets the member make no others until mend.
-func (k *wire) cut() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.down = true
-	for _, c := range k.open {
-		_ = c.Close()
-	}
-	k.open = nil
-}
-
-func (k *wire) mend() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.down = false
 }
 
 type lockedBuffer struct {
