@@ -118,6 +118,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}
 	worst := connector.Config{ShutdownTimeout: -1, HTTPAddr: "x"}
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
+	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
 	worst.Record.Aggregate = true
 	named := map[string]bool{}
@@ -130,7 +131,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 		}
 	}
 	// What can't be wrong here: a switch, a level that has its type, and what is fine as it is.
-	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
+	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "KAFKA_TLS_ENABLED", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
 		named[name] = true
 	}
 	for name := range known {

@@ -35,6 +35,16 @@ func Unsupported(name, what string) *Fault {
 	return &Fault{Variable: name, text: fmt.Sprintf("%s: %s is not supported yet by this version; unset it", name, what)}
 }
 
+// Unknown returns the fault of a variable that is no setting, and names the one that was meant
+// if that is known. It doesn't show what the variable holds either.
+func Unknown(name, meant string) *Fault {
+	text := name + " is not a setting; "
+	if meant == "" {
+		return &Fault{Variable: name, text: text + "unset it"}
+	}
+	return &Fault{Variable: name, text: text + "did you mean " + meant + "?"}
+}
+
 // With adds the variables that the broken rule read besides the fault's own.
 func (f *Fault) With(others ...string) *Fault {
 	f.Others = append(f.Others, others...)

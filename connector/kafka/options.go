@@ -45,6 +45,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxBytes(fetchFirst),
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
+		kgo.Dialer(s.dialer.connect),
 		kgo.WithHooks(&s.wire),
 		kgo.WithLogger(clientLog{s.log}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
