@@ -68,6 +68,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_BROKERS is not set: want host:port, comma separated`,
 		`KAFKA_REVOKE_DRAIN_TIMEOUT holds "10s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (5s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`,
 		`KAFKA_COMMIT_INTERVAL holds "1": want a duration such as 500ms, 10s or 2m`,
+		`KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
 		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw`,
@@ -75,7 +76,6 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
 		`DEAD_LETTER_TOPIC: a dead-letter topic is not supported yet by this version; unset it`,
-		`KAFKA_SASL_PASSWORD: logging in with SASL is not supported yet by this version; unset it`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -87,8 +87,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 
 func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
-		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN",
-		"KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
+		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
 		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
 		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
 	} {
@@ -114,6 +113,8 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 func TestLoadEnvironmentIsStrictAboutSecurity(t *testing.T) {
 	for name, want := range map[string]string{
 		"KAFKA_TLS_ENABLE": "did you mean KAFKA_TLS_ENABLED?", "KAFKA_TLS_CAFILE": "did you mean KAFKA_TLS_CA_FILE?", "KAFKA_TLS_TRUSTSTORE": "unset it",
+		"KAFKA_SASL_USERNAM": "did you mean KAFKA_SASL_USERNAME?", "KAFKA_SASL_PASSWORD_FIL": "did you mean KAFKA_SASL_PASSWORD_FILE?",
+		"KAFKA_SASL_JAAS_CONFIG": "did you mean KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD?", "KAFKA_SASL_KERBEROS_SERVICE_NAME": "unset it",
 	} {
 		const secret = "hunter2-hunter2"
 		setEnvironment(t, map[string]string{name: secret})

@@ -59,6 +59,9 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	if s.cfg.IsolationLevel == "read_committed" {
 		o = append(o, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	}
+	if m := s.cfg.SASL.mechanism(); m != nil {
+		o = append(o, kgo.SASL(m))
+	}
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
