@@ -24,7 +24,7 @@ type judge struct {
 	pending map[place]bool      // records that Firehose has not accepted
 	copies  map[string]int      // :: value -> times accepted
 	last    map[part]int64      // newest commit
-	owner   map[part]string     // :: member that the partition was last assigned to
+	owner   map[part]string     // :: member that was last told that the partition is its own
 	names   map[[16]byte]string // :: topic id -> name
 	faults  []string            // what went against the rules
 	aliases map[string]string   // :: short name -> value
@@ -117,6 +117,26 @@ func (j *judge) lastCommit(topic string, n int32) int64 {
 	return j.last[part{topic, n}]
 }
 
+// exposed is how many records were stored and are not committed: what may come
+// again when the process that sent them is gone.
+func (j *judge) exposed() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for value, p := range j.places {
+		if j.copies[value] > 0 && p.offset >= j.last[p.part] {
+			n++
+		}
+	}
+	return n
+}
+
+// committedParts is how many partitions have a commit.
+func (j *judge) committedParts() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.last)
+}
+
 // stored notes a record that Firehose accepted; an aggregated one holds several.
 func (j *judge) stored(s firehosetest.Stored) {
 	j.mu.Lock()
@@ -137,7 +157,7 @@ func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
 		acknowledged := j.commit(r)
 		return func(a kmsg.Response) { acknowledged(a.(*kmsg.OffsetCommitResponse)) }
 	case *kmsg.SyncGroupRequest:
-		j.assign(r)
+		return func(a kmsg.Response) { j.synced(r, a.(*kmsg.SyncGroupResponse)) }
 	case *kmsg.ConsumerGroupHeartbeatRequest:
 		return func(a kmsg.Response) { j.assigned(r, a.(*kmsg.ConsumerGroupHeartbeatResponse)) }
 	}
@@ -215,27 +235,25 @@ func (j *judge) committed(r *kmsg.OffsetCommitRequest, a *kmsg.OffsetCommitRespo
 	}
 }
 
-// assign notes the owners that the leader of the group has decided on. A
-// partition that is on its way from one member to another is in nobody's
-// assignment; its old owner may still commit it.
-func (j *judge) assign(r *kmsg.SyncGroupRequest) {
+// synced notes what a member of a classic group was told is its own. A partition
+// that is on its way from one member to another is in nobody's assignment; its old
+// owner may still commit it.
+func (j *judge) synced(r *kmsg.SyncGroupRequest, a *kmsg.SyncGroupResponse) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, m := range r.GroupAssignment {
-		var a kmsg.ConsumerMemberAssignment
-		if err := a.ReadFrom(m.MemberAssignment); err != nil {
-			continue
-		}
-		for _, t := range a.Topics {
-			for _, p := range t.Partitions {
-				j.owner[part{t.Topic, p}] = m.MemberID
-			}
+	var mine kmsg.ConsumerMemberAssignment
+	if a.ErrorCode != 0 || mine.ReadFrom(a.MemberAssignment) != nil {
+		return
+	}
+	for _, t := range mine.Topics {
+		for _, p := range t.Partitions {
+			j.owner[part{t.Topic, p}] = r.MemberID
 		}
 	}
 }
 
-// assigned is the same where the broker decides: it gives a partition away when its
-// old owner has said that it is done.
+// assigned is the same for the consumer protocol, where the broker gives a partition
+// away when its old owner has said that it is done.
 func (j *judge) assigned(r *kmsg.ConsumerGroupHeartbeatRequest, a *kmsg.ConsumerGroupHeartbeatResponse) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

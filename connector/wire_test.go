@@ -22,7 +22,7 @@ func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error)
 	if k.down {
 		return nil, net.ErrClosed
 	}
-	conn, err := k.w.net.DialContext(ctx, network, host)
+	conn, err := k.w.dial(ctx, network, host)
 	if err != nil {
 		return nil, err
 	}
