@@ -56,7 +56,7 @@ func (e *ErrUndelivered) Error() string {
 // the streams can be written to. Its error names the stream.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}}
-	client, err := firehose.NewClient(ctx, cfg.Firehose, o.Firehose...)
+	client, err := firehose.NewClient(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
 	}
