@@ -70,7 +70,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_COMMIT_INTERVAL holds "1": want a duration such as 500ms, 10s or 2m`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
-		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw`,
+		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw or json`,
 		`BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
@@ -89,7 +89,7 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN",
 		"KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_TLS_KEY_PASSWORD",
-		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
+		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD",
 		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
 	} {
 		t.Run(name, func(t *testing.T) {

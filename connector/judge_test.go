@@ -28,6 +28,11 @@ type judge struct {
 	faults  []string            // what went against the rules
 	aliases map[string]string   // :: short name -> value
 	commits int
+
+	// What a format makes of a value, before anything is produced: the name of a
+	// record when it is produced, and of the same one when its line is stored.
+	made func(*kgo.Record) string
+	read func(line string) string
 }
 
 type part struct {
@@ -44,6 +49,8 @@ func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
 		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{},
+		made: func(r *kgo.Record) string { return string(r.Value) },
+		read: func(line string) string { return line },
 	}
 }
 
@@ -66,8 +73,9 @@ func (j *judge) produced(r *kgo.Record) {
 	if r.Value == nil {
 		return
 	}
-	j.places[string(r.Value)] = p
-	if j.copies[string(r.Value)] == 0 {
+	value := j.made(r)
+	j.places[value] = p
+	if j.copies[value] == 0 {
 		j.pending[p] = true
 	}
 }
@@ -121,7 +129,7 @@ func (j *judge) stored(s firehosetest.Stored) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for value := range bytes.Lines(s.Data) {
-		v := string(bytes.TrimSuffix(value, []byte{'\n'}))
+		v := j.read(string(bytes.TrimSuffix(value, []byte{'\n'})))
 		j.copies[v]++
 		if p, ok := j.places[v]; ok {
 			delete(j.pending, p)

@@ -34,29 +34,43 @@ func (r *Reject) Error() string {
 	if r.Reason == Tombstone {
 		return "the value is null"
 	}
-	return fmt.Sprintf("the value has %d bytes with its delimiter, Firehose takes at most %d", r.Size, MaxRecordBytes)
+	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d", r.Size, MaxRecordBytes)
 }
 
 // Converter turns Kafka records into bytes for Firehose. It has no state and is
 // safe for concurrent use.
 type Converter struct {
 	delimiter []byte
-	tombstone Reject
+	tombstone *Reject   // nil if an envelope takes them
+	envelope  *envelope // nil for the value alone
 }
 
 // New returns the Converter that cfg describes; cfg has been validated.
 func New(cfg Config) *Converter {
-	return &Converter{
-		delimiter: []byte(cfg.Delimiter),
-		tombstone: Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"},
+	c := &Converter{delimiter: []byte(cfg.Delimiter)}
+	if cfg.Tombstones != "envelope" {
+		c.tombstone = &Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}
+	if cfg.envelope() {
+		fields := cfg.Fields
+		if len(fields) == 0 {
+			if err := fields.Decode(defaultFields); err != nil {
+				panic("convert: " + err.Error())
+			}
+		}
+		c.envelope = newEnvelope(fields)
+	}
+	return c
 }
 
 // Append appends what Firehose is to store of r, delimiter included, to dst. The
 // error, if any, is a *Reject, and dst is as it was.
 func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
-	if r.Value == nil {
-		return dst, &c.tombstone
+	if r.Value == nil && c.tombstone != nil {
+		return dst, c.tombstone
+	}
+	if c.envelope != nil {
+		return c.appendEnvelope(dst, r)
 	}
 	delimiter := c.delimiter
 	if len(delimiter) > 0 && bytes.HasSuffix(r.Value, delimiter) {
@@ -66,4 +80,12 @@ func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
 		return dst, &Reject{Reason: TooLarge, Size: size}
 	}
 	return append(append(dst, r.Value...), delimiter...), nil
+}
+
+func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record) ([]byte, error) {
+	m := c.envelope.measure(r)
+	if size := m.size + len(c.delimiter); size > MaxRecordBytes {
+		return dst, &Reject{Reason: TooLarge, Size: size}
+	}
+	return append(c.envelope.append(dst, r, &m), c.delimiter...), nil
 }
