@@ -36,9 +36,11 @@ type Connector struct {
 type Options struct {
 	Log     *slog.Logger
 	Metrics *metrics.Set
-	// Kafka and Firehose change the clients: a dialer, an endpoint, in tests.
-	Kafka    []kgo.Opt
-	Firehose []firehose.ClientOption
+	// KafkaDial makes connections to Kafka, and Kafka and Firehose change the clients, in
+	// tests.
+	KafkaDial kafka.DialFunc
+	Kafka     []kgo.Opt
+	Firehose  []firehose.ClientOption
 }
 
 // ErrUndelivered says that a stop ran out of time.
@@ -71,7 +73,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		c.room.state[l] = &roomState{}
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
-		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Client: o.Kafka,
+		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Dial: o.KafkaDial, Client: o.Kafka,
 		Routed: func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
 	})
 	if err != nil {

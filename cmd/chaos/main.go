@@ -145,6 +145,7 @@ func all(ctx context.Context, runs []options, dir string, log *slog.Logger, stdo
 		if f := out.failures(); len(f) > 0 {
 			failed++
 			fmt.Fprintf(stderr, "seed %d FAILED: %s\n", o.seed, strings.Join(f, "; "))
+			examples(stderr, out)
 		} else {
 			_ = os.RemoveAll(filepath.Join(o.dir, "kafka"))
 		}
