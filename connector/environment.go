@@ -75,7 +75,6 @@ var notYet = []struct{ prefix, what string }{
 	{"DEAD_LETTER_", "a dead-letter topic"},
 	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
 	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
-	{"RECORD_COMPRESSION", "compressing records"},
 	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 

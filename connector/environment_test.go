@@ -89,7 +89,7 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
 		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD",
-		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
+		"RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
 	} {
 		t.Run(name, func(t *testing.T) {
 			const secret = "hunter2-hunter2"

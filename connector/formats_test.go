@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 // valueOf is what the envelope in a line holds.
@@ -44,6 +45,31 @@ func TestEnvelopes(t *testing.T) {
 		}
 		if got := w.committed(); got != n+8 {
 			t.Errorf("committed %d, want %d", got, n+8)
+		}
+	})
+}
+
+// TestCompressed: records of three partitions in gzip members, some of which are
+// refused now and then, and one that fits only because it is compressed.
+func TestCompressed(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Share: 0.2})
+		const n = 20_000
+		w.produce(0, n)
+		blanks := strings.Repeat(" ", 1_050_000)
+		w.produceWith(n, n+1, func(i int) *kgo.Record { return &kgo.Record{Topic: "in", Value: fmt.Appendf(nil, "%d%s", i, blanks)} })
+		w.judge.alias(fmt.Sprint(n, blanks), fmt.Sprint(n))
+		m := w.start(func(c *connector.Config) {
+			c.Record.Aggregate, c.Record.Compression, c.Record.AggregateMaxRecords = true, "gzip", 1000
+		})
+		time.Sleep(30 * time.Second)
+		m.mustStop()
+		w.wantExactly(n + 1)
+		if got := w.stream.Stats().Streams["s"].Records; got > 100 {
+			t.Errorf("%d records were stored; want about 21, of 1,000 values each", got)
+		}
+		if got := w.committed(); got != n+1 {
+			t.Errorf("committed %d, want %d", got, n+1)
 		}
 	})
 }

@@ -2,7 +2,9 @@ package connector_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"maps"
 	"strconv"
 	"sync"
@@ -129,7 +131,7 @@ func (j *judge) lastCommit(topic string, n int32) int64 {
 func (j *judge) stored(s firehosetest.Stored) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for value := range bytes.Lines(s.Data) {
+	for value := range bytes.Lines(unzipped(s.Data)) {
 		v := j.read(string(bytes.TrimSuffix(value, []byte{'\n'})))
 		j.copies[v]++
 		if p, ok := j.places[v]; ok {
@@ -154,6 +156,23 @@ func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
 
 // heard are the requests that hear knows.
 var heard = []kmsg.Key{kmsg.OffsetCommit, kmsg.SyncGroup, kmsg.ConsumerGroupHeartbeat}
+
+// unzipped is the text of a record that is a gzip member; no other record begins like
+// one.
+func unzipped(data []byte) []byte {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return data
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return data
+	}
+	return text
+}
 
 // commit checks each offset that a broker is asked to keep. The answer, if it
 // comes, says which of them the broker took.

@@ -13,6 +13,10 @@ const (
 	maxAggregateRecords int       = 500
 )
 
+// Nothing in Firehose takes compressed records apart, so that their values are not
+// limited to 500. This keeps what a lost answer repeats in bounds.
+const maxCompressedRecords = 100_000
+
 // Config says what becomes of a Kafka record on its way to Firehose.
 type Config struct {
 	// Format is what is sent of a record: "raw", the bytes of its value as they are, or "json", an
@@ -33,7 +37,11 @@ type Config struct {
 	// without Aggregate.
 	AggregateMaxBytes env.Bytes `envconfig:"RECORD_AGGREGATE_MAX_BYTES" default:"1024000" desc:"Most bytes in such a record; never above Firehose's 1024000."`
 	// AggregateMaxRecords is how many values such a record holds at most. No effect without Aggregate.
-	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart."`
+	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart. With RECORD_COMPRESSION up to 100000."`
+	// Compression is "none" or "gzip", which compresses each aggregated record as a gzip member of its
+	// own. All limits are on what comes out then. Firehose does not look into such records: see
+	// deploy/docs/records.md for the destinations that can use them.
+	Compression string `envconfig:"RECORD_COMPRESSION" default:"none" desc:"none, or gzip, which compresses each aggregated record; limits are on the compressed bytes. For S3 alone, see deploy/docs/records.md."`
 	// Tombstones says what to do with a record whose value is null: "skip" (the default; it is counted
 	// and its offset committed), "envelope", which sends an envelope whose value is null, or "bad", which
 	// leaves it to BAD_RECORD_POLICY.
@@ -42,7 +50,7 @@ type Config struct {
 
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
-	const delimiter, aggregate = "RECORD_DELIMITER", "RECORD_AGGREGATE"
+	const delimiter, aggregate, compression = "RECORD_DELIMITER", "RECORD_AGGREGATE", "RECORD_COMPRESSION"
 	var check env.Check
 	check.OneOf("RECORD_FORMAT", c.Format, []string{"raw", "json"}, "avro", "protobuf", "json-schema")
 	c.enveloped(&check)
@@ -54,7 +62,15 @@ func (c Config) Validate() error {
 			delimiter+" is none, and values without a delimiter can't be told apart again; want false, or a delimiter").With(delimiter))
 	}
 	env.Range(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, maxRecordBytes)
-	env.Range(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, maxAggregateRecords)
+	most := maxAggregateRecords
+	if c.Compression == "gzip" {
+		most = maxCompressedRecords
+	}
+	env.Range(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, most)
+	check.OneOf(compression, c.Compression, []string{"none", "gzip"})
+	if c.Compression == "gzip" && !c.Aggregate {
+		check.Add(env.Holds(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").With(aggregate))
+	}
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
 }

@@ -15,7 +15,7 @@ func configForValidate() Config {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	want := Config{Format: "raw", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Tombstones: "skip"}
+	want := Config{Format: "raw", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip"}
 	if diff := cmp.Diff(want, configForValidate()); diff != "" {
 		t.Error(diff)
 	}
@@ -47,6 +47,10 @@ func TestConfigValidate(t *testing.T) {
 		{"aggregate too large", func(c *Config) { c.AggregateMaxBytes = 1_024_001 }, `RECORD_AGGREGATE_MAX_BYTES holds "1024001": want 1 to 1000KiB`},
 		{"no values", func(c *Config) { c.AggregateMaxRecords = 0 }, `RECORD_AGGREGATE_MAX_RECORDS holds "0": want 1 to 500`},
 		{"too many values", func(c *Config) { c.AggregateMaxRecords = 501 }, `RECORD_AGGREGATE_MAX_RECORDS holds "501": want 1 to 500`},
+		{"compressed", func(c *Config) { c.Aggregate, c.Compression, c.AggregateMaxRecords = true, "gzip", 100_000 }, ""},
+		{"too many compressed values", func(c *Config) { c.Aggregate, c.Compression, c.AggregateMaxRecords = true, "gzip", 100_001 }, `RECORD_AGGREGATE_MAX_RECORDS holds "100001": want 1 to 100000`},
+		{"compressed one by one", func(c *Config) { c.Compression = "gzip" }, `RECORD_COMPRESSION holds "gzip": single values compress badly, so only aggregated records are compressed; want RECORD_AGGREGATE=true too`},
+		{"another compression", func(c *Config) { c.Aggregate, c.Compression = true, "zstd" }, `RECORD_COMPRESSION holds "zstd": want none or gzip`},
 		{"bad tombstones", func(c *Config) { c.Tombstones = "bad" }, ""},
 		{"tombstones in an envelope", func(c *Config) { c.Format, c.Tombstones = "json", "envelope" }, ""},
 		{
