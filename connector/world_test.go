@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type world struct {
 	judge    *judge
 	log      *lockedBuffer
 	members  []*member
+	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
 }
 
 func newWorld(t *testing.T, b broker) *world {
