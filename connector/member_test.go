@@ -48,7 +48,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
 		Log:      slog.New(slog.NewTextHandler(w.log, nil)),
 		Metrics:  metrics.New(m.registry),
-		Kafka:    []kgo.Opt{kgo.Dialer(m.kafka.dial), kgo.MetadataMinAge(10 * time.Millisecond)},
+		Kafka:    []kgo.Opt{kgo.Dialer(m.kafka.dial), kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
 		Firehose: []func(*awsfirehose.Options){m.firehose.client},
 	})
 	if err != nil {
