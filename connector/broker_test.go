@@ -21,6 +21,7 @@ type broker struct {
 	dial   func(ctx context.Context, network, host string) (net.Conn, error)
 	prefix string                  // of the names of topics and groups, where worlds share a cluster
 	adapt  func(*connector.Config) // what a member needs there
+	door   door
 
 	cluster *kfake.Cluster     // nil where it is Apache's
 	apache  *kafkatest.Cluster // nil where it is embedded
@@ -30,14 +31,23 @@ type broker struct {
 // is embedded. Its world has a topic "in" of four partitions and a stream "s".
 func bubble(t *testing.T, body func(w *world)) {
 	t.Helper()
+	guarded(t, func() door { return door{} }, body)
+}
+
+// guarded is bubble with a door, which is made inside.
+func guarded(t *testing.T, make func() door, body func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
-		cluster := kfake.MustCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(network.Listen),
-			kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}))
+		door := make()
+		cluster := kfake.MustCluster(append([]kfake.Opt{
+			kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(network.Listen),
+			kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}),
+		}, door.cluster...)...)
 		defer cluster.Close()
 		run(t, broker{
 			addrs: cluster.ListenAddrs(), dial: network.DialContext, cluster: cluster,
-			adapt: func(*connector.Config) {},
+			adapt: func(*connector.Config) {}, door: door,
 		}, body)
 		time.Sleep(10 * time.Minute) // a client that was cut off takes its time to end
 	})

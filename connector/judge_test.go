@@ -2,7 +2,9 @@ package connector_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"maps"
 	"strconv"
 	"sync"
@@ -29,6 +31,11 @@ type judge struct {
 	faults  []string            // what went against the rules
 	aliases map[string]string   // :: short name -> value
 	commits int
+
+	// What a format makes of a value, before anything is produced: the name of a
+	// record when it is produced, and of the same one when its line is stored.
+	made func(*kgo.Record) string
+	read func(line string) string
 }
 
 type part struct {
@@ -45,6 +52,8 @@ func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
 		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{},
+		made: func(r *kgo.Record) string { return string(r.Value) },
+		read: func(line string) string { return line },
 	}
 }
 
@@ -67,8 +76,9 @@ func (j *judge) produced(r *kgo.Record) {
 	if r.Value == nil {
 		return
 	}
-	j.places[string(r.Value)] = p
-	if j.copies[string(r.Value)] == 0 {
+	value := j.made(r)
+	j.places[value] = p
+	if j.copies[value] == 0 {
 		j.pending[p] = true
 	}
 }
@@ -151,8 +161,8 @@ func (j *judge) committedParts() int {
 func (j *judge) stored(s firehosetest.Stored) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for value := range bytes.Lines(s.Data) {
-		v := string(bytes.TrimSuffix(value, []byte{'\n'}))
+	for value := range bytes.Lines(unzipped(s.Data)) {
+		v := j.read(string(bytes.TrimSuffix(value, []byte{'\n'})))
 		j.copies[v]++
 		if p, ok := j.places[v]; ok {
 			delete(j.pending, p)
@@ -176,6 +186,23 @@ func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
 
 // heard are the requests that hear knows.
 var heard = []kmsg.Key{kmsg.OffsetCommit, kmsg.SyncGroup, kmsg.ConsumerGroupHeartbeat}
+
+// unzipped is the text of a record that is a gzip member; no other record begins like
+// one.
+func unzipped(data []byte) []byte {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return data
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return data
+	}
+	return text
+}
 
 // commit checks each offset that a broker is asked to keep. The answer, if it
 // comes, says which of them the broker took.

@@ -46,10 +46,11 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w}, firehose: &httpWire{w: w}, done: make(chan error, 1), ended: make(chan struct{})}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:      slog.New(slog.NewTextHandler(w.log, nil)),
-		Metrics:  metrics.New(m.registry),
-		Kafka:    []kgo.Opt{kgo.Dialer(m.kafka.dial), kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
-		Firehose: []func(*awsfirehose.Options){m.firehose.client},
+		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
+		Metrics:   metrics.New(m.registry),
+		KafkaDial: m.kafka.dial,
+		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
+		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
 	})
 	if err != nil {
 		w.t.Fatal(err)

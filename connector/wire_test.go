@@ -8,7 +8,7 @@ import (
 
 // wire is a member's way to Kafka, with a switch in it: a process that was killed
 // says nothing any more, not even goodbye, and one that is cut off finds nobody. The
-// judge listens in.
+// judge listens in, unless it is encrypted.
 type wire struct {
 	w    *world
 	mu   sync.Mutex
@@ -27,6 +27,9 @@ func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error)
 		return nil, err
 	}
 	k.open = append(k.open, conn)
+	if k.w.door.tls != nil {
+		return conn, nil
+	}
 	return newTap(conn, k.w.judge.hear, heard...), nil
 }
 

@@ -47,6 +47,9 @@ type world struct {
 func newWorld(t *testing.T, b broker) *world {
 	t.Helper()
 	w := &world{broker: b, t: t, in: b.prefix + "in", group: b.prefix + group, judge: newJudge(), log: &lockedBuffer{}}
+	if b.door.tls != nil {
+		w.listenInside()
+	}
 	w.connect()
 	w.stream = firehosetest.New(firehosetest.Options{
 		Streams:     []firehosetest.Stream{{Name: "s"}},
@@ -71,7 +74,7 @@ func (w *world) connect() {
 // says.
 func (w *world) client(o ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(w.addrs...), kgo.Dialer(w.dial), kgo.RecordPartitioner(kgo.ManualPartitioner())}, o...)...)
+	c, err := kgo.NewClient(append(w.dialing(), append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, o...)...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
