@@ -52,7 +52,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
 		Metrics:   metrics.New(m.registry),
 		KafkaDial: m.kafka.dial,
-		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)},
+		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
 		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
 	})
 	if err != nil {

@@ -55,6 +55,9 @@ func wholePath() map[string]func(*world) {
 		"OneStreamDown":              oneStreamDown,
 		"MemoryIsBounded":            memoryIsBounded,
 		"StopInsideARevoke":          stopInsideARevoke,
+		"Compressions":               compressions,
+		"LargeBatches":               largeBatches,
+		"PartitionsAdded":            partitionsAdded,
 	}
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
@@ -83,6 +86,7 @@ func TestApacheWholePath(t *testing.T) {
 	kafkatest.Require(t)
 	cluster := startApache(t)
 	cases := wholePath()
+	maps.Copy(cases, apacheOnly())
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
