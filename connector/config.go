@@ -120,7 +120,7 @@ func address(name, addr string) *env.Fault {
 
 // hints are the warnings about settings that are fine one by one and can't have been meant together.
 func (c Config) hints() []string {
-	var hints []string
+	hints := c.Kafka.Hints()
 	for _, r := range c.Firehose.Routes {
 		if r.Pattern == nil && len(c.Kafka.Topics) > 0 && !slices.Contains(c.Kafka.Topics, r.Topic) {
 			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but KAFKA_TOPICS doesn't name it", r.Topic, r.Stream))

@@ -2,7 +2,9 @@ package connector_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"maps"
 	"strconv"
 	"sync"
@@ -16,18 +18,24 @@ import (
 
 // judge holds the books. It is told of every record that Kafka took, of every
 // record that Firehose stored before the answer leaves, and of every commit
-// before the broker looks at it, and says when one is ahead of what it may be.
+// before it leaves its member, and says when one is ahead of what it may be. What a
+// broker has acknowledged must also be the owner's, and never go back.
 type judge struct {
 	mu      sync.Mutex
 	places  map[string]place    // :: value -> where Kafka has it
 	pending map[place]bool      // records that Firehose has not accepted
 	copies  map[string]int      // :: value -> times accepted
 	last    map[part]int64      // newest commit
-	owner   map[part]string     // :: member that the partition was last assigned to
+	owner   map[part]string     // :: member that was last told that the partition is its own
 	names   map[[16]byte]string // :: topic id -> name
 	faults  []string            // what went against the rules
 	aliases map[string]string   // :: short name -> value
 	commits int
+
+	// What a format makes of a value, before anything is produced: the name of a
+	// record when it is produced, and of the same one when its line is stored.
+	made func(*kgo.Record) string
+	read func(line string) string
 }
 
 type part struct {
@@ -44,6 +52,8 @@ func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
 		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{},
+		made: func(r *kgo.Record) string { return string(r.Value) },
+		read: func(line string) string { return line },
 	}
 }
 
@@ -66,8 +76,9 @@ func (j *judge) produced(r *kgo.Record) {
 	if r.Value == nil {
 		return
 	}
-	j.places[string(r.Value)] = p
-	if j.copies[string(r.Value)] == 0 {
+	value := j.made(r)
+	j.places[value] = p
+	if j.copies[value] == 0 {
 		j.pending[p] = true
 	}
 }
@@ -116,12 +127,32 @@ func (j *judge) lastCommit(topic string, n int32) int64 {
 	return j.last[part{topic, n}]
 }
 
+// exposed is how many records were stored and are not committed: what may come
+// again when the process that sent them is gone.
+func (j *judge) exposed() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for value, p := range j.places {
+		if j.copies[value] > 0 && p.offset >= j.last[p.part] {
+			n++
+		}
+	}
+	return n
+}
+
+// committedParts is how many partitions have a commit.
+func (j *judge) committedParts() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.last)
+}
+
 // stored notes a record that Firehose accepted; an aggregated one holds several.
 func (j *judge) stored(s firehosetest.Stored) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for value := range bytes.Lines(s.Data) {
-		v := string(bytes.TrimSuffix(value, []byte{'\n'}))
+	for value := range bytes.Lines(unzipped(s.Data)) {
+		v := j.read(string(bytes.TrimSuffix(value, []byte{'\n'})))
 		j.copies[v]++
 		if p, ok := j.places[v]; ok {
 			delete(j.pending, p)
@@ -129,53 +160,140 @@ func (j *judge) stored(s firehosetest.Stored) {
 	}
 }
 
-// commit checks each offset that the broker is asked to keep.
-func (j *judge) commit(r *kmsg.OffsetCommitRequest) {
+// hear listens to what a member and a broker tell each other.
+func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
+	switch r := r.(type) {
+	case *kmsg.OffsetCommitRequest:
+		acknowledged := j.commit(r)
+		return func(a kmsg.Response) { acknowledged(a.(*kmsg.OffsetCommitResponse)) }
+	case *kmsg.SyncGroupRequest:
+		return func(a kmsg.Response) { j.synced(r, a.(*kmsg.SyncGroupResponse)) }
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		return func(a kmsg.Response) { j.assigned(r, a.(*kmsg.ConsumerGroupHeartbeatResponse)) }
+	}
+	return nil
+}
+
+// heard are the requests that hear knows.
+var heard = []kmsg.Key{kmsg.OffsetCommit, kmsg.SyncGroup, kmsg.ConsumerGroupHeartbeat}
+
+// unzipped is the text of a record that is a gzip member; no other record begins like
+// one.
+func unzipped(data []byte) []byte {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return data
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return data
+	}
+	return text
+}
+
+// commit checks each offset that a broker is asked to keep. The answer, if it
+// comes, says which of them the broker took.
+//
+// Whose a partition is was true when the member asked: by the time of the answer it
+// may be another's, rightly.
+func (j *judge) commit(r *kmsg.OffsetCommitRequest) (acknowledged func(*kmsg.OffsetCommitResponse)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.commits++
+	owners := map[part]string{}
 	for i := range r.Topics {
-		topic := r.Topics[i].Topic
-		if topic == "" {
-			topic = j.names[r.Topics[i].TopicID]
-		}
+		topic := j.topic(r.Topics[i].Topic, r.Topics[i].TopicID)
 		if topic == "" {
 			continue // under the id of a topic that is gone, which the broker refuses
 		}
 		for _, p := range r.Topics[i].Partitions {
 			k := part{topic, p.Partition}
-			if last, ok := j.last[k]; ok && p.Offset < last {
-				j.fault("%v: commit went back from %d to %d", k, last, p.Offset)
-			}
-			if owner := j.owner[k]; owner != "" && owner != r.MemberID {
-				j.fault("%v: %s committed %d, but %s owns it", k, r.MemberID, p.Offset, owner)
-			}
+			owners[k] = j.owner[k]
 			for at := range j.pending {
 				if at.part == k && at.offset < p.Offset {
 					j.fault("%v: commit of %d, but offset %d was not accepted", k, p.Offset, at.offset)
 					break
 				}
 			}
+		}
+	}
+	return func(a *kmsg.OffsetCommitResponse) { j.committed(r, a, owners) }
+}
+
+// topic is a topic's name, which newer versions leave out; empty if it is gone.
+func (j *judge) topic(name string, id [16]byte) string {
+	if name != "" {
+		return name
+	}
+	return j.names[id]
+}
+
+// committed checks what a broker has kept of a commit: all of it where there is no
+// answer to look at.
+func (j *judge) committed(r *kmsg.OffsetCommitRequest, a *kmsg.OffsetCommitResponse, owners map[part]string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	refused := map[part]bool{}
+	if a != nil {
+		for _, t := range a.Topics {
+			for _, p := range t.Partitions {
+				refused[part{j.topic(t.Topic, t.TopicID), p.Partition}] = p.ErrorCode != 0
+			}
+		}
+	}
+	for i := range r.Topics {
+		topic := j.topic(r.Topics[i].Topic, r.Topics[i].TopicID)
+		for _, p := range r.Topics[i].Partitions {
+			k := part{topic, p.Partition}
+			if topic == "" || refused[k] {
+				continue
+			}
+			if last, ok := j.last[k]; ok && p.Offset < last {
+				j.fault("%v: commit went back from %d to %d", k, last, p.Offset)
+			}
+			if owner := owners[k]; owner != "" && owner != r.MemberID {
+				j.fault("%v: %s committed %d, but %s owns it", k, r.MemberID, p.Offset, owner)
+			}
 			j.last[k] = p.Offset
 		}
 	}
 }
 
-// assign notes the owners that the leader of the group has decided on. A
-// partition that is on its way from one member to another is in nobody's
-// assignment; its old owner may still commit it.
-func (j *judge) assign(r *kmsg.SyncGroupRequest) {
+// synced notes what a member of a classic group was told is its own. A partition
+// that is on its way from one member to another is in nobody's assignment; its old
+// owner may still commit it.
+func (j *judge) synced(r *kmsg.SyncGroupRequest, a *kmsg.SyncGroupResponse) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, m := range r.GroupAssignment {
-		var a kmsg.ConsumerMemberAssignment
-		if err := a.ReadFrom(m.MemberAssignment); err != nil {
-			continue
+	var mine kmsg.ConsumerMemberAssignment
+	if a.ErrorCode != 0 || mine.ReadFrom(a.MemberAssignment) != nil {
+		return
+	}
+	for _, t := range mine.Topics {
+		for _, p := range t.Partitions {
+			j.owner[part{t.Topic, p}] = r.MemberID
 		}
-		for _, t := range a.Topics {
-			for _, p := range t.Partitions {
-				j.owner[part{t.Topic, p}] = m.MemberID
-			}
+	}
+}
+
+// assigned is the same for the consumer protocol, where the broker gives a partition
+// away when its old owner has said that it is done.
+func (j *judge) assigned(r *kmsg.ConsumerGroupHeartbeatRequest, a *kmsg.ConsumerGroupHeartbeatResponse) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if a.ErrorCode != 0 || a.Assignment == nil {
+		return
+	}
+	member := r.MemberID
+	if a.MemberID != nil {
+		member = *a.MemberID
+	}
+	for _, t := range a.Assignment.Topics {
+		for _, p := range t.Partitions {
+			j.owner[part{j.topic("", t.TopicID), p}] = member
 		}
 	}
 }

@@ -92,9 +92,12 @@ func (in *inquest) explain(earlier, later put, covered int64) (reason, bool) {
 	case l.told(signCommit, earlier.at-scrapeSlack, later.at+scrapeSlack):
 		return kafkaAway, true
 	}
-	// The partition may have gone the other way: from the process whose copy came later,
-	// because its request was long on its way.
-	return onlyIf(later.sent <= earlier.at && in.impolite(later.process, later.sent-scrapeSlack, later.at+groupSlack), onItsWay)
+	// The partition may have gone the other way, from the process whose copy came later:
+	// its request was long on its way, or it woke up and went on.
+	if later.sent <= earlier.at {
+		return onlyIf(in.impolite(later.process, later.sent-scrapeSlack, later.at+groupSlack), onItsWay)
+	}
+	return onlyIf(in.impolite(later.process, later.sent, later.at+groupSlack), zombie)
 }
 
 func onlyIf(ok bool, why reason) (reason, bool) {

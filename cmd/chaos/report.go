@@ -47,9 +47,6 @@ func report(w io.Writer, outcomes []*outcome) {
 		}
 		return "held"
 	})
-	for _, o := range outcomes {
-		examples(w, o)
-	}
 }
 
 func causes(outcomes []*outcome) []reason {

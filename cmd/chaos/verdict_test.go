@@ -154,6 +154,7 @@ func TestExplainTheSecond(t *testing.T) {
 		"sent by one who was thrown out later": {108 * second, []sign{thrownOut}, zombie},
 		"sent by one who knew":                 {108 * second, []sign{{103 * second, signLost}}, unexplained},
 		"sent in full membership":              {108 * second, nil, unexplained},
+		"sent before there was a commit":       {101 * second, []sign{thrownOut}, zombie},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

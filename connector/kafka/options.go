@@ -45,6 +45,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxBytes(fetchFirst),
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
+		kgo.Dialer(s.dialer.connect),
 		kgo.WithHooks(&s.wire),
 		kgo.WithLogger(clientLog{s.log}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -57,6 +58,9 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	}
 	if s.cfg.IsolationLevel == "read_committed" {
 		o = append(o, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
+	if m := s.cfg.SASL.mechanism(); m != nil {
+		o = append(o, kgo.SASL(m))
 	}
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type Source struct {
 	log     *slog.Logger
 	metrics *metrics.Kafka
 	handler Handler
+	dialer  dialer
 	client  *kgo.Client
 	admin   *kadm.Client
 	routed  func(topic string) bool
@@ -88,7 +90,9 @@ type Options struct {
 	Routed func(topic string) bool
 	// BufferBytes is MAX_BUFFERED_BYTES, of which fetches take a quarter.
 	BufferBytes int64
-	// Client are further options for the client: a dialer, in tests.
+	// Dial makes the connections under TLS; nil is for the network. Client are further
+	// options for the client. Both are for tests.
+	Dial   DialFunc
 	Client []kgo.Opt
 }
 
@@ -106,6 +110,17 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
+		dialer:     dialer{dial: new(net.Dialer).DialContext},
+	}
+	if o.Dial != nil {
+		s.dialer.dial = o.Dial
+	}
+	if cfg.TLS.Enabled {
+		certs, err := newCertificates(cfg.TLS, o.Log, o.Metrics)
+		if err != nil {
+			return nil, err
+		}
+		s.dialer.certs = certs
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
