@@ -42,7 +42,7 @@ type world struct {
 	log      *lockedBuffer
 	members  []*member
 	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
-	hooks    []kgo.Hook // of the members to come
+	hooks    []kgo.Hook                                                        // of the members to come
 	loads    []func() int
 }
 
