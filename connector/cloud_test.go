@@ -27,7 +27,7 @@ type cloud struct {
 	*host
 	sts   *firehosetest.STS
 	agent *firehosetest.Container
-	door  door
+	door  valve
 	dir   string
 }
 
@@ -110,8 +110,8 @@ func (c *cloud) assumed(external string) []string {
 		"FIREHOSE_ROLE_ARN="+role, "FIREHOSE_ROLE_EXTERNAL_ID="+external)
 }
 
-// door is what stands between a process and the token service.
-type door struct {
+// valve is what stands between a process and the token service.
+type valve struct {
 	next     http.Handler
 	url      string
 	state    atomic.Int32
@@ -124,15 +124,15 @@ const (
 	silent       // requests are taken and not answered
 )
 
-func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch d.state.Load() {
+func (v *valve) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch v.state.Load() {
 	case opened:
-		d.next.ServeHTTP(w, r)
+		v.next.ServeHTTP(w, r)
 	case shut:
-		d.knocking.Add(1)
+		v.knocking.Add(1)
 		panic(http.ErrAbortHandler)
 	case silent:
-		d.knocking.Add(1)
+		v.knocking.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice who leaves
 		<-r.Context().Done()
 	}
