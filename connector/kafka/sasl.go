@@ -83,6 +83,11 @@ func (c SASLConfig) password(check *env.Check) {
 	}
 }
 
+// source says where the credentials come from.
+func (c SASLConfig) source() string {
+	return "look at " + saslUsername + " and " + c.Password.Variable(saslPassword)
+}
+
 // hints are the warnings about settings that work and are not safe.
 func (c SASLConfig) hints(encrypted bool) (hints []string) {
 	switch {
