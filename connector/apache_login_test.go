@@ -2,8 +2,13 @@ package connector_test
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,6 +24,7 @@ import (
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/kafka/kafkatest"
 	"kafka-firehose/connector/logging"
 	"kafka-firehose/metrics"
@@ -45,10 +51,14 @@ func startFortress(t *testing.T) *fortress {
 		t.Fatal(err)
 	}
 	sasl := map[string]string{
-		"sasl.enabled.mechanisms":        "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+		"sasl.enabled.mechanisms":        "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
 		"plain.sasl.jaas.config":         `org.apache.kafka.common.security.plain.PlainLoginModule required user_bridge="` + password + `";`,
 		"scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
 		"scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+		// Tokens without a signature, whose times and scope count.
+		"oauthbearer.sasl.jaas.config":                   `org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker" unsecuredValidatorRequiredScope="kafka";`,
+		"oauthbearer.sasl.server.callback.handler.class": "org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler",
+		"oauthbearer.connections.max.reauth.ms":          "60000",
 	}
 	both := map[string]string{}
 	mutual := map[string]string{"ssl.client.auth": "required", "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/"}
@@ -324,6 +334,94 @@ func TestApacheLogin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			v := f.visit(t, test.name, test.listener, test.change)
 			v.isRefused(test.want...)
+			v.leaves(0)
+		})
+	}
+}
+
+// TestApacheOAuth logs in with tokens: from an endpoint, whose tokens live for four
+// seconds, and from a file; and with none, an old one and one for something else.
+func TestApacheOAuth(t *testing.T) {
+	f := startFortress(t)
+	f.allow("bridge", onTopic("*", kadm.OpRead, kadm.OpDescribe), onGroup("*", kadm.OpRead, kadm.OpDescribe))
+	token := func(life time.Duration, scope string) string {
+		part := func(format string, args ...any) string {
+			return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, format, args...))
+		}
+		now := time.Now()
+		return part(`{"alg":"none"}`) + "." + part(`{"sub":"bridge","iat":%d,"exp":%d,"scope":%q}`, now.Add(-time.Hour).Unix(), now.Add(life).Unix(), scope) + "."
+	}
+	var down atomic.Bool
+	var asked atomic.Int64
+	endpoint := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		if _, secret, _ := r.BasicAuth(); down.Load() || secret != password || r.FormValue("scope") != "kafka" {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"invalid_client"}`)
+			return
+		}
+		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":4}`, token(4*time.Second, "kafka"))
+	}))
+	pair, err := mustIssue(t, f.authority, "endpoint").TLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	endpoint.StartTLS()
+	defer endpoint.Close()
+	files(t, f.dir, f.authority)
+	client := func(c *connector.Config) {
+		c.Kafka.SASL.Mechanism = "OAUTHBEARER"
+		c.Kafka.SASL.OAuth = kafka.OAuthConfig{Endpoint: endpoint.URL, ClientID: "bridge", ClientSecret: env.NewSecret(password), Scope: "kafka", CAFile: filepath.Join(f.dir, "ca.pem")}
+	}
+	path := filepath.Join(f.dir, "token")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fromFile := func(c *connector.Config) {
+		c.Kafka.SASL.Mechanism = "OAUTHBEARER"
+		c.Kafka.SASL.OAuth.Token = env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path)
+	}
+
+	t.Run("endpoint", func(t *testing.T) {
+		v := f.visit(t, "endpoint", "LOGIN", client)
+		for begin := time.Now(); time.Since(begin) < 12*time.Second; time.Sleep(200 * time.Millisecond) {
+			v.produce(1)
+		}
+		v.gets()
+		if got := v.requests.logins.Load(); got < 4 || asked.Load() < 3 {
+			t.Errorf("%d logins and %d tokens in 12 s, with tokens that live for 4", got, asked.Load())
+		}
+		down.Store(true)
+		v.isRefused("login refused", "KAFKA_SASL_OAUTH_ENDPOINT", "401 Unauthorized", "invalid_client")
+		v.produce(20)
+		down.Store(false)
+		v.gets()
+		v.leaves(40)
+	})
+	t.Run("file", func(t *testing.T) {
+		write(token(time.Minute, "kafka"))
+		v := f.visit(t, "file", "LOGIN", fromFile)
+		v.produce(20)
+		v.gets()
+		v.leaves(0)
+	})
+	for name, test := range map[string]struct{ text, want string }{
+		"old":       {token(-time.Minute, "kafka"), "the token of KAFKA_SASL_OAUTH_TOKEN_FILE has expired"},
+		"scope":     {token(time.Minute, "other"), "insufficient_scope"},
+		"forged":    {token(time.Minute, "kafka") + "c2ln", "KAFKA_SASL_OAUTH_TOKEN_FILE"},
+		"otherkind": {"opaque", "KAFKA_SASL_OAUTH_TOKEN_FILE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(test.text)
+			v := f.visit(t, name, "LOGIN", fromFile)
+			v.produce(20)
+			v.isRefused("login refused", test.want)
+			write(token(time.Minute, "kafka"))
+			v.gets()
 			v.leaves(0)
 		})
 	}

@@ -23,8 +23,9 @@ import (
 // pauses of up to five seconds; here it is turned into one line for each thing that is
 // refused and a reason for not being ready.
 type access struct {
-	cfg Config
-	log *slog.Logger
+	cfg    Config
+	log    *slog.Logger
+	forget func() // the credentials, which a broker has refused
 
 	heard atomic.Bool  // a broker has answered a request
 	any   atomic.Int32 // the number of refusals, for a look without the lock
@@ -47,17 +48,18 @@ type refusal struct {
 const refusedFor = 30 * time.Second
 
 func newAccess(cfg Config, log *slog.Logger) *access {
-	return &access{cfg: cfg, log: log, refusals: map[place]refusal{}}
+	return &access{cfg: cfg, log: log, forget: func() {}, refusals: map[place]refusal{}}
 }
 
-// refused looks at an error that where has answered, and reports whether it is one of
-// access. If so it has been told.
-func (a *access) refused(where string, err error) bool {
+// refused looks at an error that where has answered.
+func (a *access) refused(where string, err error) {
 	d, ok := a.cfg.diagnose(err)
 	if ok {
 		a.note(place{d.refused, where}, d.hint, err)
 	}
-	return ok
+	if d.refused == "login" {
+		a.forget()
+	}
 }
 
 func (a *access) note(p place, hint string, err error) {

@@ -37,7 +37,7 @@ func (c Config) diagnoseLogin(err error) (diagnosis, bool) {
 	switch {
 	case errors.As(err, new(*credentialsError)):
 		return diagnosis{"login", "this process has no valid credentials to log in with: " + c.SASL.source()}, true
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.As(err, new(*tokenRefused)):
 		return diagnosis{"login", "the broker does not accept the credentials: " + c.SASL.source()}, true
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return diagnosis{"login", "the broker does not offer " + c.SASL.Mechanism + " on this port: look at " + saslMechanism + " and KAFKA_BROKERS"}, true
