@@ -38,6 +38,7 @@ func wholePath() map[string]func(*world) {
 		"TopicCreatedAnewWhileHeld":  topicCreatedAnewWhileHeld,
 		"Pattern":                    pattern,
 		"StaticMember":               staticMember,
+		"StaticConsumer":             staticConsumer,
 		"ConsumerProtocol":           consumerProtocol,
 		"ClassicProtocol":            classicProtocol,
 		"LostPartitionIsFenced":      lostPartitionIsFenced,
