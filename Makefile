@@ -37,6 +37,10 @@ fmt: ## Format all Go code
 fuzz: ## Run each fuzz test for FUZZ_SECONDS (60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) .ci/run fuzz
 
+.PHONY: mutants
+mutants: ## Break each guarantee on purpose; a test that is named for it must notice
+	.ci/run mutants
+
 .PHONY: cover
 cover: ## Test with coverage of all packages; writes cover.out and cover.html
 	go test -coverpkg=./... -coverprofile=cover.out ./...

@@ -43,7 +43,10 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	for _, c := range change {
 		c(&cfg)
 	}
-	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w}, firehose: &httpWire{w: w}, done: make(chan error, 1), ended: make(chan struct{})}
+	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w, dials: w.dial}, firehose: &httpWire{w: w}, done: make(chan error, 1), ended: make(chan struct{})}
+	if w.through != nil {
+		m.kafka.dials = w.through
+	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
 		Log:       slog.New(slog.NewTextHandler(w.log, nil)),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,8 @@ type world struct {
 	judge    *judge
 	log      *lockedBuffer
 	members  []*member
-	hooks    []kgo.Hook // of the members to come
+	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
+	hooks    []kgo.Hook                                                        // of the members to come
 	loads    []func() int
 }
 
