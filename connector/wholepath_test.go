@@ -38,6 +38,7 @@ func wholePath() map[string]func(*world) {
 		"TopicCreatedAnewWhileHeld":  topicCreatedAnewWhileHeld,
 		"Pattern":                    pattern,
 		"StaticMember":               staticMember,
+		"StaticConsumer":             staticConsumer,
 		"ConsumerProtocol":           consumerProtocol,
 		"ClassicProtocol":            classicProtocol,
 		"LostPartitionIsFenced":      lostPartitionIsFenced,
@@ -76,7 +77,7 @@ var virtualOnly = map[string][]string{
 	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 }
 

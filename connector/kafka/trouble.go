@@ -15,7 +15,7 @@ import (
 // with rebalances allowed.
 func (s *Source) trouble(topic string, partition int32, err error) {
 	reason := reasonOf(err)
-	if partition >= 0 && ofTheClient(err) {
+	if topic != "" && partition >= 0 && ofTheClient(err) {
 		reason = "decode"
 	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
