@@ -504,7 +504,7 @@ func TestCheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: []firehosetest.Stream{tt.stream}, Faults: tt.faults}, settings(), func(w *world) {
 				start := time.Now()
-				err := Check(w.t.Context(), w.stream.api.(*Client), "orders", "\n", slog.New(slog.NewTextHandler(&w.log, nil)))
+				err := Check(w.t.Context(), w.stream.api.(*Client), "orders", Sends{Delimiter: "\n"}, slog.New(slog.NewTextHandler(&w.log, nil)))
 				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 					t.Errorf("error is %v, want %q", err, tt.err)
 				}
