@@ -62,7 +62,7 @@ series:
 	return sum
 }
 
-const ambiguous, requests = "kafka_firehose_records_ambiguous_total", "kafka_firehose_requests_total"
+const ambiguousTotal, requestsTotal = "kafka_firehose_records_ambiguous_total", "kafka_firehose_requests_total"
 
 // TestNetworkToFirehose sends a steady flow through a network that goes wrong in
 // one way after the other. Each time the flow resumes by itself, nothing is lost,
@@ -86,13 +86,13 @@ func TestNetworkToFirehose(t *testing.T) {
 		{name: "little bandwidth", begin: func() error { return network.Add(proxytest.Bandwidth(256 << 10)) }, once: true},
 		{name: "slow close", begin: func() error { return network.Add(proxytest.SlowClose(500 * time.Millisecond)) }, once: true},
 		{name: "connections cut", begin: func() error {
-			before := p.metric(t, ambiguous)
+			before := p.metric(t, ambiguousTotal)
 			h.until(p, "a cut hits a request", func() bool {
 				h.produce(20)
 				if err := network.Cut(); err != nil {
 					t.Fatal(err)
 				}
-				return p.metric(t, ambiguous) > before
+				return p.metric(t, ambiguousTotal) > before
 			})
 			return nil
 		}},
@@ -104,7 +104,7 @@ func TestNetworkToFirehose(t *testing.T) {
 		{name: "partition", begin: func() error { network.Down(); return nil }, end: network.Up, harm: true},
 	} {
 		_, copies := h.judge.count(h.produced)
-		doubtful, failed := p.metric(t, ambiguous), p.metric(t, requests)-p.metric(t, requests, `outcome="accepted"`)
+		doubtful, failed := p.metric(t, ambiguousTotal), p.metric(t, requestsTotal)-p.metric(t, requestsTotal, `outcome="accepted"`)
 		if err := trouble.begin(); err != nil {
 			t.Fatal(err)
 		}
@@ -114,9 +114,9 @@ func TestNetworkToFirehose(t *testing.T) {
 				h.produce(5)
 				return p.metric(t, "kafka_firehose_breaker_open") == 1
 			})
-			before, since := p.metric(t, requests), time.Now()
+			before, since := p.metric(t, requestsTotal), time.Now()
 			<-time.After(time.Second)
-			if n, took := p.metric(t, requests)-before, time.Since(since); n > 15*took.Seconds() {
+			if n, took := p.metric(t, requestsTotal)-before, time.Since(since); n > 15*took.Seconds() {
 				t.Errorf("%s: %v requests in %v while nothing gets through", trouble.name, n, took)
 			}
 		} else {
@@ -135,9 +135,9 @@ func TestNetworkToFirehose(t *testing.T) {
 		h.produce(100)
 		h.delivered(30 * time.Second)
 		_, after := h.judge.count(h.produced)
-		again, counted := after-copies, p.metric(t, ambiguous)-doubtful
+		again, counted := after-copies, p.metric(t, ambiguousTotal)-doubtful
 		t.Logf("%-32s %4d came twice, %5.0f counted as ambiguous, %3.0f requests failed", trouble.name, again, counted,
-			p.metric(t, requests)-p.metric(t, requests, `outcome="accepted"`)-failed)
+			p.metric(t, requestsTotal)-p.metric(t, requestsTotal, `outcome="accepted"`)-failed)
 		if float64(again) > counted || trouble.once && again > 0 {
 			t.Errorf("%s: %d came twice, %v are counted as ambiguous", trouble.name, again, counted)
 		}
@@ -205,7 +205,7 @@ func TestPartitionBoundsMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.delivered(time.Minute)
-	doubtful := p.metric(t, ambiguous)
+	doubtful := p.metric(t, ambiguousTotal)
 	h.drain(p)
 	if lost, copies := h.judge.count(h.produced); lost > 0 || float64(copies) > doubtful {
 		t.Errorf("of %d records %d are lost and %d came twice, %v of them ambiguous", h.produced, lost, copies, doubtful)
@@ -287,19 +287,19 @@ func TestTLSThroughAProxy(t *testing.T) {
 		{"cut in the handshake", func() error { return network.Add(proxytest.CutAnswers(1000)) }},
 		{"refusal of the proxy", func() error { way.refuses.Store(true); return network.Cut() }},
 	} {
-		failed := p.metric(t, requests) - p.metric(t, requests, `outcome="accepted"`)
+		failed := p.metric(t, requestsTotal) - p.metric(t, requestsTotal, `outcome="accepted"`)
 		if err := trouble.begin(); err != nil {
 			t.Fatal(err)
 		}
 		h.until(p, trouble.name+" makes a request fail", func() bool {
 			h.produce(5)
-			return p.metric(t, requests)-p.metric(t, requests, `outcome="accepted"`) > failed
+			return p.metric(t, requestsTotal)-p.metric(t, requestsTotal, `outcome="accepted"`) > failed
 		})
 		network.Heal()
 		way.refuses.Store(false)
 		h.delivered(time.Minute)
 	}
-	doubtful := p.metric(t, ambiguous)
+	doubtful := p.metric(t, ambiguousTotal)
 	h.drain(p)
 	if way.asked.Load() == 0 {
 		t.Error("the proxy was not asked")

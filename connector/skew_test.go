@@ -17,14 +17,14 @@ func TestClockSkew(t *testing.T) {
 	p := h.start(patient...)
 	const refused = `outcome="credentials"`
 	for i, skew := range []time.Duration{0, 10 * time.Minute, 0, -10 * time.Minute, 0} {
-		before := p.metric(t, requests, refused)
+		before := p.metric(t, requestsTotal, refused)
 		h.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.ClockSkew, Skew: skew}})
 		stored := h.stream.Stats().Streams["s"].Records
 		h.until(p, "records arrive at "+skew.String(), func() bool {
 			h.produce(50)
 			return h.stream.Stats().Streams["s"].Records > stored+1000
 		})
-		n := p.metric(t, requests, refused) - before
+		n := p.metric(t, requestsTotal, refused) - before
 		t.Logf("service %v ahead: %v requests refused", skew, n)
 		if i > 0 && n == 0 {
 			t.Errorf("service %v ahead: no request was refused, so nothing was tested", skew)
@@ -34,7 +34,7 @@ func TestClockSkew(t *testing.T) {
 		}
 	}
 	h.delivered(time.Minute)
-	if n := p.metric(t, ambiguous); n > 0 {
+	if n := p.metric(t, ambiguousTotal); n > 0 {
 		t.Errorf("%v records are counted as ambiguous, though every request was answered", n)
 	}
 	if len(p.lines(`"level":"WARN"`, "InvalidSignatureException", "refuses our credentials")) == 0 {
