@@ -21,6 +21,10 @@ test: ## Run the tests (the README's command)
 test-race: ## Run the tests with the race detector; installs a C compiler if there is none
 	.ci/run race
 
+.PHONY: test-kafka
+test-kafka: ## Run the tests on Apache Kafka; needs Java 17 and, for the first time, Maven
+	APACHE_KAFKA=1 go test -run='^TestApache' -count=1 -p=1 -parallel=8 -timeout=20m ./...
+
 .PHONY: lint
 lint: ## Run the linters, and shellcheck on the scripts
 	.ci/run vet lint format shell words

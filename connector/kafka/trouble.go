@@ -15,6 +15,9 @@ import (
 // with rebalances allowed.
 func (s *Source) trouble(topic string, partition int32, err error) {
 	reason := reasonOf(err)
+	if topic != "" && partition >= 0 && ofTheClient(err) {
+		reason = "decode"
+	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
 	if errors.As(err, new(*kgo.ErrGroupSession)) && s.access.knows([]any{err}) {
 		return // the hook has told it
@@ -67,30 +70,12 @@ func reasonOf(err error) string {
 	}
 }
 
-// deniedFor is how long a partition that must not be read is left alone. A broker answers
-// a fetch with such a partition in it at once, whatever the others have, and the
-// client asks for metadata each time.
-const deniedFor = 5 * time.Second
-
-func (s *Source) leaveDenied(k id) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.partitions[k]
-	if p == nil || p.denied {
-		return
-	}
-	p.denied = true
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-	time.AfterFunc(deniedFor, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.partitions[k] != p {
-			return // it has gone, which has resumed it
-		}
-		if p.denied = false; !p.paused {
-			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-		}
-	})
+// ofTheClient reports an error that came neither from a broker nor from the way to
+// it. Of a partition, those are about the bytes that a fetch has brought: a checksum,
+// a length, a compression. The client has no types for them.
+func ofTheClient(err error) bool {
+	var broker *kerr.Error
+	return reasonOf(err) == "other" && !errors.As(err, &broker) && !kgo.IsRetryableBrokerErr(err)
 }
 
 // renewAfter is how long a topic id must stay unknown before the topic counts as
