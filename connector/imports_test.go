@@ -50,14 +50,15 @@ var mayImport = map[string][]string{
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
 
 	"connector":            {"connector/kafka", "connector/convert", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
-	"connector/kafka":      {"connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/kafka":      {"connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/convert":    {"connector/batch", "connector/offset", "connector/env"},
-	"connector/firehose":   {"connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/firehose":   {"connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset"},
 
 	"connector/offset":                {},
 	"connector/env":                   {},
+	"connector/awsconfig":             {"connector/env"},
 	"connector/logging":               {},
 	"connector/firehose/firehosetest": {},
 	"connector/kafka/kafkatest":       {},

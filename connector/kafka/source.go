@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -43,6 +44,7 @@ type Source struct {
 	handler Handler
 	dialer  dialer
 	access  *access
+	msk     signer // nil unless it is AWS_MSK_IAM that logs in
 	client  *kgo.Client
 	admin   *kadm.Client
 	routed  func(topic string) bool
@@ -124,6 +126,13 @@ func Open(cfg Config, o Options) (*Source, error) {
 			return nil, err
 		}
 		s.dialer.certs = certs
+	}
+	if cfg.SASL.Mechanism == mskIAMMechanism {
+		msk, err := awsconfig.NewMSK(context.Background(), cfg.SASL.AWS.Region, cfg.SASL.AWS.role(), o.Log)
+		if err != nil {
+			return nil, err
+		}
+		s.msk = msk
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
