@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type world struct {
 	judge    *judge
 	log      *lockedBuffer
 	members  []*member
+	registry http.RoundTripper // to the Schema Registry
 }
 
 func newWorld(t *testing.T, b broker) *world {
