@@ -21,6 +21,10 @@ test: ## Run the tests (the README's command)
 test-race: ## Run the tests with the race detector; installs a C compiler if there is none
 	.ci/run race
 
+.PHONY: test-kafka
+test-kafka: ## Run the tests on Apache Kafka; needs Java 17 and, for the first time, Maven
+	APACHE_KAFKA=1 go test -run='^TestApache' -count=1 -p=1 -parallel=8 -timeout=20m ./...
+
 .PHONY: lint
 lint: ## Run the linters, and shellcheck on the scripts
 	.ci/run vet lint format shell words
@@ -32,6 +36,10 @@ fmt: ## Format all Go code
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZ_SECONDS (60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) .ci/run fuzz
+
+.PHONY: mutants
+mutants: ## Break each guarantee on purpose; a test that is named for it must notice
+	.ci/run mutants
 
 .PHONY: cover
 cover: ## Test with coverage of all packages; writes cover.out and cover.html

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
@@ -57,7 +58,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{"a part is asked: kafka", func(c *connector.Config) { c.Kafka.GroupID = "" }, "KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses"},
 		{"a part is asked: firehose", func(c *connector.Config) { c.Firehose.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
-		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw`},
+		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw or json`},
 		{"a topic without a stream", func(c *connector.Config) {
 			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b", "c"}, "", decodeRoutes(t, "a=s")
 		}, `FIREHOSE_ROUTES holds "a=s": topic b of KAFKA_TOPICS has no stream; want b=stream, or a FIREHOSE_STREAM for the rest` + "\n" +
@@ -119,9 +120,11 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst := connector.Config{ShutdownTimeout: -1, HTTPAddr: "x"}
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
-	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x")}                                       // without a mechanism
+	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
+		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},
+	}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
-	worst.Record.Aggregate = true
+	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {
 		named[f.Variable] = true
@@ -132,7 +135,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 		}
 	}
 	// What is only wrong when it is loaded, or with another mechanism.
-	for _, name := range []string{"KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD_FILE"} {
+	for _, name := range []string{"KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN_FILE", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE"} {
 		named[name] = true
 	}
 	// What can't be wrong here: a switch, a level that has its type, and what is fine as it is.

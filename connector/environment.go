@@ -75,8 +75,6 @@ var notYet = []struct{ prefix, what string }{
 	{"DEAD_LETTER_", "a dead-letter topic"},
 	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
 	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
-	{"RECORD_FIELDS", "choosing fields of a record"},
-	{"RECORD_COMPRESSION", "compressing records"},
 	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 
@@ -111,7 +109,7 @@ var withoutEffect = map[string]string{
 // says: it can't know which of them are secrets.
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
-	candidates := append(slices.Clone(known), "DEAD_LETTER_TOPIC", "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
+	candidates := append(slices.Clone(known), "DEAD_LETTER_TOPIC", "SCHEMA_REGISTRY_URL")
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {

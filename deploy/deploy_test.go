@@ -94,7 +94,7 @@ func TestMetricsExist(t *testing.T) {
 	if len(known) < 40 {
 		t.Fatalf("found the metrics %q; there are more", known)
 	}
-	pages, err := filepath.Glob("runbooks/*.md")
+	pages, err := filepath.Glob("[dr]*s/*.md") // docs and runbooks
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	m := New(seen)
 	m.Pipeline.Watch(1, func() int64 { return 0 }, func() float64 { return 0 })
 	m.Firehose.Stream("s")
+	m.Kafka.WatchRefusals(func(string) int { return 0 })
 	m.Kafka.Expect("t")
 	m.Kafka.SetLag("t", 1, 2)
 	m.Kafka.SetCommitted("t", 1, 2)

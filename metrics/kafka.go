@@ -30,7 +30,11 @@ type Kafka struct {
 	committed   *prometheus.GaugeVec
 	uncommitted *prometheus.GaugeVec
 	headroom    *prometheus.GaugeVec
+	r           prometheus.Registerer
 }
+
+// Refusals are the values of the label what.
+var Refusals = []string{"connection", "login", "group", "topic", "commit"}
 
 // FetchErrorReasons are the values of the label reason.
 var FetchErrorReasons = []string{"unknown_topic", "recreated_topic", "out_of_range", "data_loss", "authorization", "connection", "decode", "other"}
@@ -45,6 +49,7 @@ var delays = []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 3600,
 func newKafka(r prometheus.Registerer) *Kafka {
 	f := factory{r, "kafka"}
 	m := &Kafka{
+		r:           r,
 		Records:     f.counterVec("records_consumed_total", "Records polled from Kafka, tombstones and control records included.", "topic"),
 		Bytes:       f.counterVec("bytes_consumed_total", "Bytes of keys, values and headers polled from Kafka, after decompression.", "topic"),
 		Decoded:     f.counter("records_decoded_total", "Records decoded from fetches. Far more than consumed means that fetched records are thrown away and fetched again."),
@@ -86,6 +91,17 @@ func (m *Kafka) Expect(topic string) {
 	m.Bytes.WithLabelValues(topic)
 	m.Expired.WithLabelValues(topic)
 	m.Delay.WithLabelValues(topic)
+}
+
+// WatchRefusals adds a gauge that is read at scrape time: what Kafka refuses.
+func (m *Kafka) WatchRefusals(count func(what string) int) {
+	for _, what := range Refusals {
+		m.r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "kafka", Name: "refused",
+			Help:        "Brokers that refuse the connection or the login, topics that may not be read, and 1 for the group or commits; 0 when all is granted. The log says why.",
+			ConstLabels: prometheus.Labels{"what": what},
+		}, func() float64 { return float64(count(what)) }))
+	}
 }
 
 // SetUnrouted sets the number of matching topics that have no stream.

@@ -155,7 +155,7 @@ func (w *world) begin(e event) (end func()) {
 // inquest hands out what is known of the processes and of what was done to them.
 // Everything has ended by then.
 func (w *world) inquest() *inquest {
-	in := &inquest{incidents: w.incidents}
+	in := &inquest{incidents: w.incidents, aggregate: w.run.aggregate}
 	for _, p := range w.all() {
 		p.mu.Lock()
 		in.lives = append(in.lives, p.life)

@@ -78,9 +78,11 @@ func (s *Source) commit(ctx context.Context) error {
 	member, generation := s.client.GroupMetadata()
 	marks := s.marks()
 	if len(marks) == 0 {
+		s.access.committed(nil) // what was refused is somebody else's business now
 		return nil
 	}
 	err := s.send(ctx, member, generation, marks)
+	s.access.committed(err)
 	if err != nil {
 		s.metrics.Commits.WithLabelValues("error").Inc()
 		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, err)

@@ -17,6 +17,7 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	first, last := p.Records[0].Offset, p.Records[len(p.Records)-1].Offset
 	s.mu.Lock()
 	delete(s.recreated, p.Topic)
+	s.access.granted("topic", p.Topic)
 	k := id{p.Topic, p.Partition}
 	part := s.partitions[k]
 	if part == nil || part.lease.Closed() {

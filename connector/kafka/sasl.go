@@ -23,7 +23,7 @@ const (
 )
 
 var (
-	mechanisms = []string{plainMechanism, scram256, scram512}
+	mechanisms = []string{plainMechanism, scram256, scram512, oauthMechanism}
 	passwords  = []string{plainMechanism, scram256, scram512}
 )
 
@@ -32,10 +32,12 @@ var (
 type SASLConfig struct {
 	// Mechanism is how to log in; without one, the brokers know the process by its certificate, if at
 	// all.
-	Mechanism string `envconfig:"KAFKA_SASL_MECHANISM" unset:"no login" desc:"How to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."`
+	Mechanism string `envconfig:"KAFKA_SASL_MECHANISM" unset:"no login" desc:"How to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."`
 	// Username and Password are for PLAIN and SCRAM.
 	Username string     `envconfig:"KAFKA_SASL_USERNAME" unset:"none" desc:"User name, for PLAIN and SCRAM."`
 	Password env.Secret `envconfig:"KAFKA_SASL_PASSWORD" unset:"none" desc:"Password, for PLAIN and SCRAM."`
+
+	OAuth OAuthConfig
 }
 
 // setting is one of the fields, with the mechanisms that read it.
@@ -47,10 +49,10 @@ type setting struct {
 }
 
 func (c SASLConfig) settings() []setting {
-	return []setting{
+	return append([]setting{
 		{saslUsername, c.Username != "", c.Username, passwords},
 		{c.Password.Variable(saslPassword), c.Password.IsSet(), c.Password, passwords},
-	}
+	}, c.OAuth.settings()...)
 }
 
 // validate wants each mechanism to have what it needs, and nothing that it doesn't read: a password
@@ -68,8 +70,11 @@ func (c SASLConfig) validate(check *env.Check) {
 			check.Add(env.Holds(s.name, s.value, fmt.Sprintf("it has no effect with %s=%s; it is for %s", saslMechanism, c.Mechanism, env.Or(s.of))).With(saslMechanism))
 		}
 	}
-	if slices.Contains(passwords, c.Mechanism) {
+	switch c.Mechanism {
+	case plainMechanism, scram256, scram512:
 		c.password(check)
+	case oauthMechanism:
+		c.OAuth.validate(check)
 	}
 }
 
@@ -83,12 +88,28 @@ func (c SASLConfig) password(check *env.Check) {
 	}
 }
 
+// source says where the credentials come from.
+func (c SASLConfig) source() string {
+	switch {
+	case c.Mechanism != oauthMechanism:
+		return "look at " + saslUsername + " and " + c.Password.Variable(saslPassword)
+	case c.OAuth.Token.IsSet():
+		return "look at " + c.OAuth.Token.Variable(oauthToken)
+	}
+	return "look at " + oauthEndpoint + ", " + oauthClientID + ", " + c.OAuth.ClientSecret.Variable(oauthClientSecret) + " and the scope"
+}
+
 // hints are the warnings about settings that work and are not safe.
 func (c SASLConfig) hints(encrypted bool) (hints []string) {
 	switch {
 	case encrypted:
 	case c.Mechanism == plainMechanism:
 		hints = append(hints, fmt.Sprintf("%s is PLAIN and %s is not true: the password crosses the network in the clear, readable for anybody on the way", saslMechanism, tlsEnabled))
+	case c.Mechanism == oauthMechanism:
+		hints = append(hints, fmt.Sprintf("%s is OAUTHBEARER and %s is not true: tokens cross the network in the clear, and whoever sees one can use it", saslMechanism, tlsEnabled))
+	}
+	if c.Mechanism == oauthMechanism {
+		hints = append(hints, c.OAuth.hints()...)
 	}
 	return hints
 }

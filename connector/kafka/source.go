@@ -42,6 +42,7 @@ type Source struct {
 	metrics *metrics.Kafka
 	handler Handler
 	dialer  dialer
+	access  *access
 	client  *kgo.Client
 	admin   *kadm.Client
 	routed  func(topic string) bool
@@ -79,6 +80,7 @@ type partition struct {
 	committed int64    // where the group stands, -1 if unknown
 	paused    bool     // too far ahead of its commit
 	samples   []sample // records whose commit is awaited, oldest first
+	denied    bool     // must not be read, and isn't tried for a moment
 }
 
 // Options are what a Source needs beside its configuration.
@@ -111,6 +113,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
+		access:     newAccess(cfg, o.Log),
 		dialer:     dialer{dial: new(net.Dialer).DialContext},
 	}
 	if o.Dial != nil {
@@ -132,6 +135,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		return nil, err
 	}
 	s.client, s.admin = client, kadm.NewClient(client)
+	s.metrics.WatchRefusals(s.access.count)
 	return s, nil
 }
 
@@ -183,6 +187,10 @@ func (s *Source) fail(err error) {
 		close(s.failed)
 	}
 }
+
+// Refused says what Kafka refuses to this process now, and what to do about it; nil for
+// nothing.
+func (s *Source) Refused() error { return s.access.err() }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }
