@@ -33,7 +33,9 @@ type host struct {
 	producer *kgo.Client
 	admin    *kadm.Client
 	stream   *firehosetest.Service
+	server   *httptest.Server // in front of stream
 	url      string
+	callers  callers // of the embedded Kafka
 	judge    *judge
 	produced int
 }
@@ -46,7 +48,7 @@ func newHost(t *testing.T) *host {
 		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) {
 			l, err := net.Listen(network, addr)
-			return overheard{l, h.judge.hear}, err
+			return overheard{l, h.judge.hear, &h.callers}, err
 		}))
 	t.Cleanup(h.cluster.Close)
 	h.addrs = h.cluster.ListenAddrs()
@@ -80,10 +82,10 @@ func (h *host) equip(addrs []string) {
 		Latency:     firehosetest.Fixed(20 * time.Millisecond),
 		OnStored:    h.judge.stored,
 	})
-	server := httptest.NewServer(h.stream)
-	t.Cleanup(server.Close)
+	h.server = httptest.NewServer(h.stream)
+	t.Cleanup(h.server.Close)
 	t.Cleanup(h.stream.ClearFaults) // before that: nothing may hang
-	h.url = server.URL
+	h.url = h.server.URL
 }
 
 // produce writes the next n numbers and waits until Kafka has them.

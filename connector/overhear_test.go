@@ -13,7 +13,30 @@ import (
 // tells a broker can't be listened to at the process's end.
 type overheard struct {
 	net.Listener
-	hear func(kmsg.Request) (answered func(kmsg.Response))
+	hear    func(kmsg.Request) (answered func(kmsg.Response))
+	callers *callers
+}
+
+// callers are the connections that a listener has taken.
+type callers struct {
+	mu   sync.Mutex
+	open []net.Conn
+}
+
+func (c *callers) add(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open = append(c.open, conn)
+}
+
+// cut ends all of them.
+func (c *callers) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.open {
+		_ = conn.Close()
+	}
+	c.open = nil
 }
 
 // Accept implements net.Listener.
@@ -22,6 +45,7 @@ func (l overheard) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.callers.add(conn)
 	return heardConn{newTap(conn, l.hear, heard...)}, nil
 }
 
@@ -51,7 +75,7 @@ func front(t *testing.T, broker string, hear func(kmsg.Request) func(kmsg.Respon
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
-		for door := (overheard{l, hear}); ; {
+		for door := (overheard{l, hear, &callers{}}); ; {
 			conn, err := door.Accept()
 			if err != nil {
 				return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -64,7 +65,7 @@ func TestServer(t *testing.T) {
 	done := make(chan error)
 	live := func() error { return nil }
 	ready := func() error { return errors.New("stream s: blocked") }
-	go func() { done <- Serve(ctx, l, Handler(NewRegistry("v1"), live, ready)) }()
+	go func() { done <- Serve(ctx, l, Handler(NewRegistry("v1"), live, ready), slog.New(slog.DiscardHandler)) }()
 
 	f := func(path string, status int, has string) {
 		t.Helper()

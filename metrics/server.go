@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,13 +43,26 @@ func probe(p Probe) http.HandlerFunc {
 	}
 }
 
-// Serve answers on l until ctx ends.
-func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+// Serve answers on l until ctx ends. What is in its way goes to the log, and not to
+// standard error, where net/http would write it.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, to *slog.Logger) error {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: log.New(complaints{to}, "", 0),
+	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve metrics and probes on %s: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+// complaints are what net/http has to say.
+type complaints struct{ log *slog.Logger }
+
+// Write implements io.Writer; p is a line.
+func (c complaints) Write(p []byte) (int, error) {
+	c.log.Warn("metrics and probes: the HTTP server has trouble", "error", strings.TrimSpace(string(p)))
+	return len(p), nil
 }

@@ -25,6 +25,8 @@ func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, end func())
 		h = slog.NewTextHandler(out, options)
 	}
 	log = slog.New(logging.Every(h, time.Minute))
-	out.OnLost(func(lines int) { log.Warn("the log was not taken as fast as it was written; lines are missing here", "lines", lines) })
+	out.OnLost(func(lines int) {
+		log.Warn("the log was not taken as fast as it was written; lines are missing here", "lines", lines)
+	})
 	return log, func() { out.Close(logFlush) }
 }

@@ -38,7 +38,7 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	var server sync.WaitGroup
 	server.Go(func() {
-		if err := metrics.Serve(serving, listener, metrics.Handler(registry, live, ready)); err != nil {
+		if err := metrics.Serve(serving, listener, metrics.Handler(registry, live, ready), log); err != nil {
 			log.Error("metrics and probes are gone", "error", err)
 		}
 	})

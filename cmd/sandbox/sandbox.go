@@ -98,7 +98,7 @@ func (s *sandbox) openProbes(ctx context.Context) (err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := metrics.Serve(ctx, s.probes, s.bridge); err != nil {
+		if err := metrics.Serve(ctx, s.probes, s.bridge, s.bridge.log); err != nil {
 			s.screen.warn(err.Error() + "\n")
 		}
 	}()
