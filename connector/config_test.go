@@ -130,7 +130,9 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst := connector.Config{ShutdownTimeout: -1, HTTPAddr: "x"}
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
-	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x")}                                       // without a mechanism
+	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
+		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},
+	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
 	worst.Record.Validated = true // and nothing has a schema
@@ -146,7 +148,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}
 	// What is only wrong when it is loaded, or with another mechanism or format.
 	for _, name := range []string{
-		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD_FILE",
+		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN_FILE", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE",
 		"RECORD_ENVELOPE", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD_FILE", "SCHEMA_REGISTRY_TOKEN_FILE",
 	} {
 		named[name] = true

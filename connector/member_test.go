@@ -43,13 +43,16 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	for _, c := range change {
 		c(&cfg)
 	}
-	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w}, firehose: &httpWire{w: w}, done: make(chan error, 1), ended: make(chan struct{})}
+	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w, dials: w.dial}, firehose: &httpWire{w: w}, done: make(chan error, 1), ended: make(chan struct{})}
+	if w.through != nil {
+		m.kafka.dials = w.through
+	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
 		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
 		Metrics:   metrics.New(m.registry),
 		KafkaDial: m.kafka.dial,
-		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)},
+		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
 		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
 		Registry:  w.registry,
 	})

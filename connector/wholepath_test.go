@@ -38,6 +38,7 @@ func wholePath() map[string]func(*world) {
 		"TopicCreatedAnewWhileHeld":  topicCreatedAnewWhileHeld,
 		"Pattern":                    pattern,
 		"StaticMember":               staticMember,
+		"StaticConsumer":             staticConsumer,
 		"ConsumerProtocol":           consumerProtocol,
 		"ClassicProtocol":            classicProtocol,
 		"LostPartitionIsFenced":      lostPartitionIsFenced,
@@ -55,6 +56,9 @@ func wholePath() map[string]func(*world) {
 		"OneStreamDown":              oneStreamDown,
 		"MemoryIsBounded":            memoryIsBounded,
 		"StopInsideARevoke":          stopInsideARevoke,
+		"Compressions":               compressions,
+		"LargeBatches":               largeBatches,
+		"PartitionsAdded":            partitionsAdded,
 	}
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
@@ -73,7 +77,7 @@ var virtualOnly = map[string][]string{
 	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 }
 
@@ -83,6 +87,7 @@ func TestApacheWholePath(t *testing.T) {
 	kafkatest.Require(t)
 	cluster := startApache(t)
 	cases := wholePath()
+	maps.Copy(cases, apacheOnly())
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
 )
 
 // A fetch asks for at most a quarter of MAX_BUFFERED_BYTES divided by the
@@ -46,8 +47,8 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
 		kgo.Dialer(s.dialer.connect),
-		kgo.WithHooks(&s.wire),
-		kgo.WithLogger(clientLog{s.log}),
+		kgo.WithHooks(&s.wire, s.access),
+		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 	}
 	if s.cfg.GroupProtocol == "consumer" {
@@ -59,7 +60,9 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	if s.cfg.IsolationLevel == "read_committed" {
 		o = append(o, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	}
-	if m := s.cfg.SASL.mechanism(); m != nil {
+	if s.cfg.SASL.Mechanism != "" {
+		var m sasl.Mechanism
+		m, s.access.forget = newLogin(s.cfg.SASL, s.dialer.dial, s.msk)
 		o = append(o, kgo.SASL(m))
 	}
 	if s.cfg.ClientRack != "" {

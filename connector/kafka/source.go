@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -42,6 +43,8 @@ type Source struct {
 	metrics *metrics.Kafka
 	handler Handler
 	dialer  dialer
+	access  *access
+	msk     signer // nil unless it is AWS_MSK_IAM that logs in
 	client  *kgo.Client
 	admin   *kadm.Client
 	routed  func(topic string) bool
@@ -78,6 +81,8 @@ type partition struct {
 	expected  int64    // the next offset a fetch should bring, -1 if unknown
 	committed int64    // where the group stands, -1 if unknown
 	paused    bool     // too far ahead of its commit
+	samples   []sample // records whose commit is awaited, oldest first
+	denied    bool     // must not be read, and isn't tried for a moment
 }
 
 // Options are what a Source needs beside its configuration.
@@ -110,6 +115,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
+		access:     newAccess(cfg, o.Log),
 		dialer:     dialer{dial: new(net.Dialer).DialContext},
 	}
 	if o.Dial != nil {
@@ -122,6 +128,13 @@ func Open(cfg Config, o Options) (*Source, error) {
 		}
 		s.dialer.certs = certs
 	}
+	if cfg.SASL.Mechanism == mskIAMMechanism {
+		msk, err := awsconfig.NewMSK(context.Background(), cfg.SASL.AWS.Region, cfg.SASL.AWS.role(), o.Log)
+		if err != nil {
+			return nil, err
+		}
+		s.msk = msk
+	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
@@ -131,6 +144,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		return nil, err
 	}
 	s.client, s.admin = client, kadm.NewClient(client)
+	s.metrics.WatchRefusals(s.access.count)
 	return s, nil
 }
 
@@ -182,6 +196,10 @@ func (s *Source) fail(err error) {
 		close(s.failed)
 	}
 }
+
+// Refused says what Kafka refuses to this process now, and what to do about it; nil for
+// nothing.
+func (s *Source) Refused() error { return s.access.err() }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }
