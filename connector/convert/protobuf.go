@@ -34,7 +34,7 @@ func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]by
 	if len(payload)/4 > most {
 		return dst, errTooLong
 	}
-	text := protobufText.Get().(*[]byte)
+	text, _ := protobufText.Get().(*[]byte)
 	defer func() {
 		if cap(*text) <= keepText {
 			protobufText.Put(text)

@@ -107,9 +107,10 @@ func (s shape) append(dst, b []byte) []byte {
 		return appendText(dst, b)
 	case asBase64:
 		return appendBase64(dst, b)
+	default:
+		if s.pack {
+			return appendCompact(dst, b)
+		}
+		return append(dst, b...)
 	}
-	if s.pack {
-		return appendCompact(dst, b)
-	}
-	return append(dst, b...)
 }

@@ -20,12 +20,11 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("CONFORMANCE_TESTEE"); dir != "" {
 		if err := testee(dir, os.Stdin, os.Stdout); err != nil {
-			_, _ = os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
+			panic(err)
 		}
-		os.Exit(0)
+		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // TestConformance runs Protobuf's own conformance cases, those that go from binary to
@@ -108,13 +107,13 @@ func respond(files map[string]*File, request []byte) []byte {
 	for len(request) > 0 {
 		n, typ, used := protowire.ConsumeTag(request)
 		request = request[used:]
-		switch {
-		case n == requestBinary:
+		switch n {
+		case requestBinary:
 			payload, used = protowire.ConsumeBytes(request)
 			binaryInput = true
-		case n == requestType:
+		case requestType:
 			name, used = protowire.ConsumeString(request)
-		case n == requestOutput:
+		case requestOutput:
 			output, used = protowire.ConsumeVarint(request)
 		default:
 			used = protowire.ConsumeFieldValue(n, typ, request)
