@@ -1,8 +1,12 @@
 package connector_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -121,6 +125,49 @@ func TestLoadEnvironmentIsStrictAboutSecurity(t *testing.T) {
 		warnings, got := loadLines(t)
 		if diff := cmp.Diff([]string{name + " is not a setting; " + want}, got); diff != "" || warnings != nil {
 			t.Errorf("%s %q", diff, warnings)
+		}
+	}
+}
+
+// Secrets are planted in every variable that takes one, and in files, with each mechanism; nothing
+// that is printed of the configuration has one in it, whatever else is wrong.
+func TestSecretsAreNotShown(t *testing.T) {
+	const secret = "hunter2-hunter2"
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var planted []string
+	for _, v := range env.Variables(new(connector.Config)) {
+		if env.Hidden(v.Name) && !strings.HasSuffix(v.Name, "_FILE") {
+			planted = append(planted, v.Name)
+		}
+	}
+	if len(planted) < 3 {
+		t.Fatalf("only %q hold secrets", planted)
+	}
+	for _, mechanism := range []string{"", "PLAIN", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"} {
+		for _, suffix := range []string{"", "_FILE"} {
+			more := map[string]string{"KAFKA_SASL_MECHANISM": mechanism}
+			for _, name := range planted {
+				more[name+suffix] = map[string]string{"": secret, "_FILE": file}[suffix]
+			}
+			setEnvironment(t, more)
+			cfg, warnings, err := connector.LoadEnvironment()
+			var out bytes.Buffer
+			fmt.Fprintf(&out, "%v\n%+v\n%#v\n%v\n%v\n%s", cfg, cfg, cfg, warnings, err, connector.ConfigMarkdown())
+			if err := connector.ConfigUsage(&out); err != nil {
+				t.Fatal(err)
+			}
+			slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "config", cfg)
+			if strings.Contains(out.String(), secret) {
+				t.Errorf("%s%s: a secret comes out:\n%s", mechanism, suffix, &out)
+			}
+			if suffix == "" && mechanism == "SCRAM-SHA-512" {
+				if got, err := cfg.Kafka.SASL.Password.Read(); got != secret || err != nil {
+					t.Errorf("the password is %q, %v", got, err)
+				}
+			}
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
+		Log:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
 		Metrics:   metrics.New(m.registry),
 		KafkaDial: m.kafka.dial,
 		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"testing"
@@ -40,6 +41,7 @@ type world struct {
 	stream   *firehosetest.Service
 	judge    *judge
 	log      *lockedBuffer
+	level    slog.LevelVar
 	members  []*member
 	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
 	hooks    []kgo.Hook                                                        // of the members to come

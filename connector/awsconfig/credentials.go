@@ -32,8 +32,9 @@ const (
 	// out old ones must not be asked before each request.
 	shortest = time.Second
 
-	// A token service answers within a second. It is given up early enough for a
-	// second try to fit into the time of the request that waits for it.
+	// FetchTimeout is for one request. A token service answers within a second; it is
+	// given up early enough for a second try to fit into the time of the request that
+	// waits for it.
 	FetchTimeout  = 3 * time.Second
 	fetchAttempts = 2
 )

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"strings"
 
-	"kafka-firehose/connector/awsconfig"
-
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // Class says what to do about a request that failed as a whole. It is also the
