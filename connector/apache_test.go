@@ -18,12 +18,11 @@ import (
 // retention, replicas in racks, and other people's clients.
 func apacheOnly() map[string]func(*world) {
 	return map[string]func(*world){
-		"CompactedTopic":       compactedTopic,
-		"RetentionByTime":      retentionByTime,
-		"NearestReplica":       nearestReplica,
-		"LeadersWithoutARack":  leadersWithoutARack,
-		"OtherClient":          otherClient,
-		"StaticMember/KIP-848": staticConsumer,
+		"CompactedTopic":      compactedTopic,
+		"RetentionByTime":     retentionByTime,
+		"NearestReplica":      nearestReplica,
+		"LeadersWithoutARack": leadersWithoutARack,
+		"OtherClient":         otherClient,
 	}
 }
 
@@ -218,15 +217,5 @@ func otherClient(w *world) {
 	w.wantExactly(5 * each)
 	if len(read.codecs) != 5 {
 		w.t.Errorf("batches with the compressions %v were read, want five kinds", read.codecs)
-	}
-}
-
-// staticConsumer: KIP-848's static members keep their partitions over a restart, too.
-func staticConsumer(w *world) {
-	adapt := w.adapt
-	w.adapt = func(c *connector.Config) { adapt(c); c.Kafka.GroupProtocol = "consumer" }
-	staticMember(w)
-	if got := w.groupType(); got != "consumer" {
-		w.t.Errorf("the group is of type %q, want consumer", got)
 	}
 }

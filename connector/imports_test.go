@@ -49,9 +49,10 @@ var mayImport = map[string][]string{
 	"cmd/chaos":             {"connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
 
-	"connector":            {"connector/kafka", "connector/convert", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector":            {"connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/kafka":      {"connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/convert":    {"connector/batch", "connector/offset", "connector/env"},
+	"connector/schema":     {"connector/convert", "connector/env", "metrics"},
 	"connector/firehose":   {"connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset"},

@@ -81,6 +81,7 @@ type partition struct {
 	expected  int64    // the next offset a fetch should bring, -1 if unknown
 	committed int64    // where the group stands, -1 if unknown
 	paused    bool     // too far ahead of its commit
+	samples   []sample // records whose commit is awaited, oldest first
 	denied    bool     // must not be read, and isn't tried for a moment
 }
 
