@@ -150,6 +150,26 @@ func (j *judge) progress() (sum int64) {
 	return sum
 }
 
+// commitsNow are the newest commits.
+func (j *judge) commitsNow() map[part]int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.last)
+}
+
+// repeatedBefore is how many copies there are too many of records that the given
+// commits cover.
+func (j *judge) repeatedBefore(commits map[part]int64) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for value, p := range j.places {
+		if p.offset < commits[p.part] {
+			n += max(j.copies[value]-1, 0)
+		}
+	}
+	return n
+}
+
 // committedParts is how many partitions have a commit.
 func (j *judge) committedParts() int {
 	j.mu.Lock()

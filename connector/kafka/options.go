@@ -47,7 +47,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
 		kgo.Dialer(s.dialer.connect),
-		kgo.WithHooks(&s.wire, s.access),
+		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 	}
