@@ -36,12 +36,17 @@ func fences() []mutant {
 		{
 			polite, "a revoke does not send what lingers",
 			"connector/fill.go", "	if l.builder.Holds(of) {\n		l.seal()\n	}\n", "",
-			"connector", "TestRevokeDeliversWhatLingers", "the second member owns 0 partitions, want 2",
+			"connector", "TestRevokeDeliversWhatLingers", "20 of 40 records are stored, want 40",
 		},
 		{
 			polite, "a revoke does not commit",
 			"connector/kafka/group.go", "	err := s.CommitLast(final)\n", "	err := final.Err()\n",
 			"connector", "TestChurn/classic", "[1-9]\\d* came twice",
+		},
+		{
+			polite, "a static member of KIP-848 leaves without the name of its instance",
+			"connector/kafka/leave.go", "	req.InstanceID = &s.cfg.GroupInstanceID\n", "",
+			"connector", "TestStaticConsumer", "the other member was rebalanced",
 		},
 		{
 			drains, "what is in flight is cut off",
@@ -50,7 +55,7 @@ func fences() []mutant {
 		},
 		{
 			drains, "the group is not told",
-			"connector/kafka/commit.go", "		s.client.CloseAllowingRebalance()\n", "",
+			"connector/kafka/leave.go", "		s.client.CloseAllowingRebalance()\n", "",
 			"connector", "TestDrainRunsOutOfTime", "are left in the group",
 		},
 	}
