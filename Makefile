@@ -11,7 +11,7 @@ BENCH ?= .
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## Run the tests (the README's command)
@@ -55,6 +55,14 @@ bench: ## Run the benchmarks that match BENCH (all)
 chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of SEED (1; several: 1,2,3), and a report
 	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED)
 
+.PHONY: chart
+chart: ## Test the Helm chart and the alerts; the first time builds helm and its like
+	.ci/run alerts chart
+
+.PHONY: chart-readme
+chart-readme: ## Write the values into the chart's README
+	.ci/run chartreadme
+
 .PHONY: build
 build: ## Build all commands into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
@@ -68,13 +76,19 @@ ci: ## Everything that CI runs
 	bash .ci/run
 
 .PHONY: tidy
-tidy: ## Tidy both modules
+tidy: ## Tidy all modules
 	go mod tidy
 	go -C .ci/tools mod tidy
+	go -C .ci/chart mod tidy
+	go -C .ci/chart/kube-score mod tidy
 
 .PHONY: readme
 readme: ## Write the table of settings into README.md
 	go test ./connector -run TestReadmeConfig -update
+
+.PHONY: metrics
+metrics: ## Write the table of metrics into METRICS.md
+	go test ./metrics -run TestDocument -update
 
 .PHONY: clean
 clean: ## Remove what the targets above wrote

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
 )
 
@@ -28,6 +30,7 @@ type Connector struct {
 	lanes   map[string]*lane // by stream
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
 	room    *room
+	schemas *schema.Registry        // nil unless records are decoded
 	fail    context.CancelCauseFunc // ends polling with an error
 	phase   phase
 }
@@ -41,6 +44,8 @@ type Options struct {
 	KafkaDial kafka.DialFunc
 	Kafka     []kgo.Opt
 	Firehose  []firehose.ClientOption
+	// Registry replaces the network to the Schema Registry, in tests.
+	Registry http.RoundTripper
 }
 
 // ErrUndelivered says that a stop ran out of time.
@@ -65,6 +70,9 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c.share = int64(cfg.MaxBufferedBytes) * 3 / 4 / int64(len(streams))
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
 	if err := c.check(ctx, client, streams); err != nil {
+		return nil, err
+	}
+	if err := c.openRegistry(o); err != nil {
 		return nil, err
 	}
 	for _, name := range streams {
@@ -103,7 +111,8 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	// there are still some in flight.
 	bytes := min(int64(c.cfg.Firehose.BatchMaxBytes), max(c.share/5, int64(convert.MaxRecordBytes)))
 	l := &lane{
-		convert: convert.New(c.cfg.Record),
+		convert: convert.New(c.cfg.Record, c.lookup),
+		schemas: c.schemas,
 		policy:  c.cfg.BadRecordPolicy,
 		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(bytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics: c.metrics.Pipeline,

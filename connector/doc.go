@@ -14,6 +14,9 @@
 // itself and breaks the circuit. The span of a partition in a batch settles with
 // the last of its records, and the mark of the lease moves.
 //
+// A record whose schema is not here yet waits at the head of the lane's queue while
+// package schema fetches it; the lane answers and sends meanwhile.
+//
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.
 //

@@ -73,8 +73,7 @@ func variableNames() []string {
 var notYet = []struct{ prefix, what string }{
 	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
 	{"DEAD_LETTER_", "a dead-letter topic"},
-	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
-	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
+	{"RECORD_SCHEMA", "validating with a schema"},
 	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 
@@ -109,7 +108,7 @@ var withoutEffect = map[string]string{
 // says: it can't know which of them are secrets.
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
-	candidates := append(slices.Clone(known), "DEAD_LETTER_TOPIC", "SCHEMA_REGISTRY_URL")
+	candidates := append(slices.Clone(known), "DEAD_LETTER_TOPIC")
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {

@@ -54,6 +54,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 		KafkaDial: m.kafka.dial,
 		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
 		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
+		Registry:  w.registry,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type world struct {
 	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
 	hooks    []kgo.Hook                                                        // of the members to come
 	loads    []func() int
+	registry http.RoundTripper // to the Schema Registry
 }
 
 func newWorld(t *testing.T, b broker) *world {

@@ -20,12 +20,13 @@ type Set struct {
 	Kafka    *Kafka
 	Pipeline *Pipeline
 	Firehose *Firehose
+	Schema   *Schema
 }
 
 // New registers every collector of the connector with r. Two sets in one
 // process need two registries.
 func New(r prometheus.Registerer) *Set {
-	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r)}
+	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), Schema: newSchema(r)}
 }
 
 // NewRegistry is a registry with the collectors of the process, the Go runtime

@@ -201,5 +201,6 @@ func (s *Source) committed(k id, m position) {
 	if p := s.partitions[k]; p != nil && p.lease == m.lease {
 		p.committed = m.mark.Offset
 		s.metrics.SetCommitted(k.topic, k.partition, m.mark.Offset)
+		p.delivered(m.mark.Offset, s.metrics.Delay.WithLabelValues(k.topic))
 	}
 }

@@ -22,6 +22,7 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 			s.leaveAlone(topic)
 			continue
 		}
+		s.metrics.Expect(topic)
 		for _, p := range ids {
 			if old := s.partitions[id{topic, p}]; old != nil {
 				old.lease.Close()

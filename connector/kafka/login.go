@@ -32,7 +32,7 @@ func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []b
 
 // newLogin makes the mechanism that is configured. forget has the next login use
 // credentials that were not used before, where they are kept at all.
-func newLogin(c SASLConfig, dial DialFunc) (m sasl.Mechanism, forget func()) {
+func newLogin(c SASLConfig, dial DialFunc, msk signer) (m sasl.Mechanism, forget func()) {
 	switch c.Mechanism {
 	case plainMechanism:
 		m = plain.Plain(func(context.Context) (plain.Auth, error) {
@@ -46,6 +46,8 @@ func newLogin(c SASLConfig, dial DialFunc) (m sasl.Mechanism, forget func()) {
 	case oauthMechanism:
 		t := &tokens{cfg: c.OAuth, dial: dial}
 		return login{bearer{oauth.Oauth(t.get)}}, t.forget
+	case mskIAMMechanism:
+		return login{mskIAM{msk}}, msk.Forget
 	}
 	return login{m}, func() {}
 }

@@ -62,7 +62,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	}
 	if s.cfg.SASL.Mechanism != "" {
 		var m sasl.Mechanism
-		m, s.access.forget = newLogin(s.cfg.SASL, s.dialer.dial)
+		m, s.access.forget = newLogin(s.cfg.SASL, s.dialer.dial, s.msk)
 		o = append(o, kgo.SASL(m))
 	}
 	if s.cfg.ClientRack != "" {

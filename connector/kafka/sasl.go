@@ -23,7 +23,7 @@ const (
 )
 
 var (
-	mechanisms = []string{plainMechanism, scram256, scram512, oauthMechanism}
+	mechanisms = []string{plainMechanism, scram256, scram512, oauthMechanism, mskIAMMechanism}
 	passwords  = []string{plainMechanism, scram256, scram512}
 )
 
@@ -32,12 +32,13 @@ var (
 type SASLConfig struct {
 	// Mechanism is how to log in; without one, the brokers know the process by its certificate, if at
 	// all.
-	Mechanism string `envconfig:"KAFKA_SASL_MECHANISM" unset:"no login" desc:"How to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."`
+	Mechanism string `envconfig:"KAFKA_SASL_MECHANISM" unset:"no login" desc:"How to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM."`
 	// Username and Password are for PLAIN and SCRAM.
 	Username string     `envconfig:"KAFKA_SASL_USERNAME" unset:"none" desc:"User name, for PLAIN and SCRAM."`
 	Password env.Secret `envconfig:"KAFKA_SASL_PASSWORD" unset:"none" desc:"Password, for PLAIN and SCRAM."`
 
 	OAuth OAuthConfig
+	AWS   AWSConfig
 }
 
 // setting is one of the fields, with the mechanisms that read it.
@@ -49,15 +50,15 @@ type setting struct {
 }
 
 func (c SASLConfig) settings() []setting {
-	return append([]setting{
+	return slices.Concat([]setting{
 		{saslUsername, c.Username != "", c.Username, passwords},
 		{c.Password.Variable(saslPassword), c.Password.IsSet(), c.Password, passwords},
-	}, c.OAuth.settings()...)
+	}, c.OAuth.settings(), c.AWS.settings())
 }
 
 // validate wants each mechanism to have what it needs, and nothing that it doesn't read: a password
 // that nobody asks for was meant for another mechanism.
-func (c SASLConfig) validate(check *env.Check) {
+func (c SASLConfig) validate(check *env.Check, encrypted bool) {
 	if c.Mechanism != "" {
 		check.OneOf(saslMechanism, c.Mechanism, mechanisms)
 	}
@@ -75,6 +76,8 @@ func (c SASLConfig) validate(check *env.Check) {
 		c.password(check)
 	case oauthMechanism:
 		c.OAuth.validate(check)
+	case mskIAMMechanism:
+		c.AWS.validate(check, encrypted)
 	}
 }
 
@@ -91,6 +94,8 @@ func (c SASLConfig) password(check *env.Check) {
 // source says where the credentials come from.
 func (c SASLConfig) source() string {
 	switch {
+	case c.Mechanism == mskIAMMechanism:
+		return "look at the credentials of AWS, at " + awsRole + " and " + awsRegion + ", and whether they allow kafka-cluster:Connect"
 	case c.Mechanism != oauthMechanism:
 		return "look at " + saslUsername + " and " + c.Password.Variable(saslPassword)
 	case c.OAuth.Token.IsSet():

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -43,6 +44,7 @@ type Source struct {
 	handler Handler
 	dialer  dialer
 	access  *access
+	msk     signer // nil unless it is AWS_MSK_IAM that logs in
 	client  *kgo.Client
 	admin   *kadm.Client
 	routed  func(topic string) bool
@@ -79,6 +81,7 @@ type partition struct {
 	expected  int64    // the next offset a fetch should bring, -1 if unknown
 	committed int64    // where the group stands, -1 if unknown
 	paused    bool     // too far ahead of its commit
+	samples   []sample // records whose commit is awaited, oldest first
 	denied    bool     // must not be read, and isn't tried for a moment
 }
 
@@ -124,6 +127,13 @@ func Open(cfg Config, o Options) (*Source, error) {
 			return nil, err
 		}
 		s.dialer.certs = certs
+	}
+	if cfg.SASL.Mechanism == mskIAMMechanism {
+		msk, err := awsconfig.NewMSK(context.Background(), cfg.SASL.AWS.Region, cfg.SASL.AWS.role(), o.Log)
+		if err != nil {
+			return nil, err
+		}
+		s.msk = msk
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.

@@ -208,7 +208,7 @@ func TestTokenFromFile(t *testing.T) {
 
 // TestTokenRefused: brokers send their refusal as a challenge.
 func TestTokenRefused(t *testing.T) {
-	m, _ := newLogin(SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Token: env.NewSecret("token")}}, nil)
+	m, _ := newLogin(SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Token: env.NewSecret("token")}}, nil, nil)
 	for answer, want := range map[string]string{
 		"": "",
 		`{"status":"invalid_token","scope":"kafka"}`: `the broker refuses the token: "invalid_token, scope kafka"`,

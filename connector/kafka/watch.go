@@ -151,6 +151,9 @@ func (s *Source) refreshLag(ctx context.Context) error {
 		}
 		from := p.committed
 		if start, ok := starts.Lookup(k.topic, k.partition); ok && start.Err == nil {
+			if from >= 0 {
+				s.metrics.SetHeadroom(k.topic, k.partition, max(from-start.Offset, 0))
+			}
 			from = max(from, start.Offset)
 		}
 		s.metrics.SetLag(k.topic, k.partition, max(end.Offset-from, 0))
