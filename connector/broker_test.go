@@ -100,6 +100,6 @@ func run(t *testing.T, b broker, body func(w *world)) {
 	t.Helper()
 	w := newWorld(t, b)
 	defer w.close()
+	defer w.judge.verdict(t) // also when the body has given up: here may be why
 	body(w)
-	w.judge.verdict(t)
 }
