@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"kafka-firehose/connector/env"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/env"
 )
 
 // TestAccess: what is refused counts until it is granted, or as long as the client
