@@ -79,6 +79,7 @@ func reply(query []byte, code int) []byte {
 
 // client is an HTTP client that resolves names here.
 func (s *nameServer) client(t *testing.T) *http.Client {
+	t.Helper()
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", s.conn.LocalAddr().String())
 	}}
