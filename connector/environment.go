@@ -73,7 +73,6 @@ func variableNames() []string {
 var notYet = []struct{ prefix, what string }{
 	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
 	{"DEAD_LETTER_", "a dead-letter topic"},
-	{"RECORD_SCHEMA", "validating with a schema"},
 	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 

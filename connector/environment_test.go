@@ -64,7 +64,7 @@ func TestLoadEnvironment(t *testing.T) {
 func TestLoadEnvironmentReportsEverything(t *testing.T) {
 	setEnvironment(t, map[string]string{
 		"SHUTDOWN_TIMEOUT": "soon", "KAFKA_BROKERS": "", "KAFKA_COMMIT_INTERVAL": "1", "KAFKA_SASL_PASSWORD": "hunter2",
-		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "protobuf", "BAD_RECORD_POLICY": "dead-letter",
+		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "thrift", "BAD_RECORD_POLICY": "dead-letter",
 		"DEAD_LETTER_TOPIC": "dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
 	})
 	warnings, got := loadLines(t)
@@ -75,7 +75,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
-		`RECORD_FORMAT holds "protobuf": not supported yet by this version; want raw, json or avro`,
+		`RECORD_FORMAT holds "thrift": want raw, json, avro, protobuf or json-schema`,
 		`BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
@@ -93,7 +93,7 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
 		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING",
-		"RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
+		"FIREHOSE_STREAM_OPTIONS",
 	} {
 		t.Run(name, func(t *testing.T) {
 			const secret = "hunter2-hunter2"
