@@ -96,6 +96,9 @@ func classify(ctx context.Context, err error, sent bool) *Failure {
 	}
 	if f.Class == Ambiguous && !sent {
 		f.Class = Unavailable
+		if f.Code == "timeout" {
+			f.Code, f.Message = "connect", "no connection in time, be it for DNS, the way there or TLS: "+f.Message
+		}
 	}
 	return f
 }
