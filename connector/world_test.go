@@ -150,11 +150,11 @@ func (w *world) close() {
 }
 
 // either is for what differs between a world of virtual and one of real time.
-func either[T any](w *world, virtual, real T) T {
+func either[T any](w *world, virtual, inRealTime T) T {
 	if w.cluster != nil {
 		return virtual
 	}
-	return real
+	return inRealTime
 }
 
 // until waits for something that has to come. In a bubble that costs nothing.
