@@ -135,7 +135,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
-	worst.Record.Validated = true // and nothing has a schema
+	worst.Record.Validated = true                                                                                                                  // and nothing has a schema
 	worst.Schema = schema.Config{Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x"} // without an address
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {
