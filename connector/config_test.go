@@ -72,8 +72,18 @@ func TestConfigValidate(t *testing.T) {
 			c.Kafka.Topics, c.Kafka.TopicPattern, c.Firehose.Stream, c.Firehose.Routes = nil, ".*", "", decodeRoutes(t, "a=s")
 		}, ""},
 		{"a route for no topic", func(c *connector.Config) { c.Firehose.Routes = decodeRoutes(t, "a b=s") }, `FIREHOSE_ROUTES holds "a b=s": entry 1: no topic can have this name`},
-		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop or skip`},
-		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`},
+		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop, skip or dead-letter`},
+		{"dead letters without a topic", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `DEAD_LETTER_TOPIC is not set: want the topic that bad records go to, because BAD_RECORD_POLICY is dead-letter`},
+		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "dead" }, ""},
+		{"a topic for no dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "skip", "dead" }, `DEAD_LETTER_TOPIC holds "dead": it has no effect unless BAD_RECORD_POLICY is dead-letter`},
+		{"dead letters that are read again", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "orders" }, `DEAD_LETTER_TOPIC holds "orders": KAFKA_TOPICS names it, too: dead letters that are read again would come back for ever; want another topic`},
+		{"a pattern that matches the dead-letter topic", func(c *connector.Config) {
+			c.BadRecordPolicy, c.DeadLetter.Topic, c.Kafka.Topics, c.Kafka.TopicPattern = "dead-letter", "dead", nil, ".*"
+		}, ""},
+		{"dead letters in a topic of Kafka", func(c *connector.Config) {
+			c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "__consumer_offsets"
+		}, `DEAD_LETTER_TOPIC holds "__consumer_offsets": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`},
+		{"dead letters in no topic", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "a b" }, `DEAD_LETTER_TOPIC holds "a b": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`},
 		{"skip", func(c *connector.Config) { c.BadRecordPolicy = "skip" }, ""},
 		{"little memory", func(c *connector.Config) { c.MaxBufferedBytes = 16 << 20 }, ""},
 		{"too little memory", func(c *connector.Config) { c.MaxBufferedBytes = 16<<20 - 1 }, `MAX_BUFFERED_BYTES holds "16777215": want 16MiB or more: 16MiB, and 10MiB for each stream after the first`},
@@ -120,6 +130,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
 	worst.Record.Aggregate = true
+	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {
 		named[f.Variable] = true

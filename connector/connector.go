@@ -12,6 +12,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
@@ -28,6 +29,7 @@ type Connector struct {
 	lanes   map[string]*lane // by stream
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
 	room    *room
+	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
 	fail    context.CancelCauseFunc // ends polling with an error
 	phase   phase
 }
@@ -65,6 +67,9 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	if err := c.check(ctx, client, streams); err != nil {
 		return nil, err
 	}
+	if err := c.openLetters(ctx, o); err != nil {
+		return nil, err
+	}
 	for _, name := range streams {
 		l := c.newLane(client, name)
 		c.lanes[name] = l
@@ -72,7 +77,8 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
 		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Client: o.Kafka,
-		Routed: func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
+		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
+		Exclude: cfg.DeadLetter.Topic,
 	})
 	if err != nil {
 		return nil, err
@@ -102,6 +108,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l := &lane{
 		convert: convert.New(c.cfg.Record),
 		policy:  c.cfg.BadRecordPolicy,
+		letters: c.letters,
 		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(bytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics: c.metrics.Pipeline,
 		log:     c.log.With("stream", stream),
@@ -142,6 +149,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()
 	upkeep.Go(func() { c.source.Run(committing) })
+	if c.letters != nil {
+		upkeep.Go(func() { c.letters.Run(committing) })
+	}
 	upkeep.Go(func() {
 		select {
 		case <-c.source.Failed():
@@ -169,6 +179,9 @@ func (c *Connector) Run(ctx context.Context) error {
 		close(l.ending)
 	}
 	lanes.Wait()
+	if c.letters != nil {
+		c.letters.Flush(hard)
+	}
 	stopCommitting()
 	upkeep.Wait()
 	err := c.leave(ctx, begin)
@@ -233,7 +246,8 @@ func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, polled time
 }
 
 // Release implements kafka.Handler. A lane that has ended, or whose stream
-// accepts nothing now, is not worth waiting for.
+// accepts nothing now, is not worth waiting for, nor is a dead letter that its topic
+// doesn't take.
 func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
 	going := make(map[*offset.Lease]bool, len(leases))
 	for _, l := range leases {
@@ -243,7 +257,7 @@ func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
 		_ = l.ask(context.Background(), func(lease *offset.Lease) bool { return going[lease] })
 	}
 	for _, lease := range leases {
-		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && accepting(l.stream.State()) {
+		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && accepting(l.stream.State()) && !c.stuck(lease) {
 			wait = append(wait, lease)
 		}
 	}

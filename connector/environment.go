@@ -73,7 +73,6 @@ func variableNames() []string {
 var notYet = []struct{ prefix, what string }{
 	{"KAFKA_SASL_", "logging in with SASL"},
 	{"KAFKA_TLS_", "TLS to the brokers"},
-	{"DEAD_LETTER_", "a dead-letter topic"},
 	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
 	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
 	{"RECORD_FIELDS", "choosing fields of a record"},
@@ -101,7 +100,7 @@ var withoutEffect = map[string]string{
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
 	candidates := append(slices.Clone(known), "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD",
-		"KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "DEAD_LETTER_TOPIC", "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
+		"KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {

@@ -61,7 +61,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 	setEnvironment(t, map[string]string{
 		"SHUTDOWN_TIMEOUT": "soon", "KAFKA_BROKERS": "", "KAFKA_COMMIT_INTERVAL": "1", "KAFKA_SASL_PASSWORD": "hunter2",
 		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "avro", "BAD_RECORD_POLICY": "dead-letter",
-		"DEAD_LETTER_TOPIC": "dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
+		"DEAD_LETTER_TOPIC": "__dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
 	})
 	warnings, got := loadLines(t)
 	want := []string{
@@ -71,10 +71,9 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
 		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw`,
-		`BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`,
+		`DEAD_LETTER_TOPIC holds "__dead": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
-		`DEAD_LETTER_TOPIC: a dead-letter topic is not supported yet by this version; unset it`,
 		`KAFKA_SASL_PASSWORD: logging in with SASL is not supported yet by this version; unset it`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -89,7 +88,7 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN",
 		"KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_TLS_KEY_PASSWORD",
-		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
+		"SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
 		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,9 +131,12 @@ func TestLoadEnvironmentWarns(t *testing.T) {
 			t.Errorf("%s: %q %q", name, warnings, faults)
 		}
 	}
-	setEnvironment(t, map[string]string{"FIREHOSE_ROUTES": "order=s"})
+	setEnvironment(t, map[string]string{"FIREHOSE_ROUTES": "order=s,dead=s", "BAD_RECORD_POLICY": "dead-letter", "DEAD_LETTER_TOPIC": "dead"})
 	warnings, _ := loadLines(t)
-	if diff := cmp.Diff(warnings, []string{`FIREHOSE_ROUTES sends topic "order" to "s", but KAFKA_TOPICS doesn't name it`}); diff != "" {
+	if diff := cmp.Diff(warnings, []string{
+		`FIREHOSE_ROUTES sends topic "order" to "s", but KAFKA_TOPICS doesn't name it`,
+		`FIREHOSE_ROUTES sends topic "dead" to "s", but it is the DEAD_LETTER_TOPIC, which is never read`,
+	}); diff != "" {
 		t.Error(diff)
 	}
 }

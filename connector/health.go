@@ -49,6 +49,7 @@ func (c *Connector) Ready() error {
 			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
 		}
 	}
+	errs = append(errs, c.lettersReady(time.Now()))
 	return errors.Join(errs...)
 }
 

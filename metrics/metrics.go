@@ -17,15 +17,16 @@ const namespace = "kafka_firehose"
 
 // Set is what the stages write to.
 type Set struct {
-	Kafka    *Kafka
-	Pipeline *Pipeline
-	Firehose *Firehose
+	Kafka      *Kafka
+	Pipeline   *Pipeline
+	Firehose   *Firehose
+	DeadLetter *DeadLetter
 }
 
 // New registers every collector of the connector with r. Two sets in one
 // process need two registries.
 func New(r prometheus.Registerer) *Set {
-	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r)}
+	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), DeadLetter: newDeadLetter(r)}
 }
 
 // NewRegistry is a registry with the collectors of the process, the Go runtime

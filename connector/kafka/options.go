@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -24,11 +25,18 @@ const (
 // also how long a new topic or partition waits to be found.
 const findTopics = 15 * time.Second
 
-func (s *Source) options(buffer int64) []kgo.Opt {
-	o := []kgo.Opt{
-		kgo.SeedBrokers(s.cfg.Brokers...),
-		kgo.ClientID(s.cfg.ClientID),
+// Connection is how every client of this process gets to the cluster, that of the
+// dead letters too: where it is and who we are.
+func (c Config) Connection() []kgo.Opt {
+	return []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion("kafka-firehose", "1"),
+	}
+}
+
+func (s *Source) options(buffer int64) []kgo.Opt {
+	o := append(s.cfg.Connection(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),
@@ -48,7 +56,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.WithHooks(&s.wire),
 		kgo.WithLogger(clientLog{s.log}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-	}
+	)
 	if s.cfg.GroupProtocol == "consumer" {
 		o = append(o, kgo.ServerSideBalancer()) // the balancer above only has to be a sticky one for it
 	}
@@ -68,10 +76,14 @@ func (s *Source) topicOptions() []kgo.Opt {
 	if s.cfg.TopicPattern == "" {
 		return []kgo.Opt{kgo.ConsumeTopics(s.cfg.Topics...)}
 	}
+	excluded := []string{"^__.*"}
+	if s.exclude != "" {
+		excluded = append(excluded, "^"+regexp.QuoteMeta(s.exclude)+"$")
+	}
 	return []kgo.Opt{
 		kgo.ConsumeRegex(),
 		kgo.ConsumeTopics("^(?:" + s.cfg.TopicPattern + ")$"),
-		kgo.ConsumeExcludeTopics("^__.*"),
+		kgo.ConsumeExcludeTopics(excluded...),
 	}
 }
 

@@ -43,6 +43,7 @@ type Source struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	routed  func(topic string) bool
+	exclude string // the topic that no pattern matches, empty for none
 
 	// committing is held from before the marks are read until Kafka has answered
 	// the commit of them, so that two commits never cross.
@@ -86,6 +87,9 @@ type Options struct {
 	// Routed reports whether a topic has somewhere to go. Topics that match the
 	// pattern and have not are left alone.
 	Routed func(topic string) bool
+	// Exclude is a topic that the pattern does not match, whatever it says; empty
+	// for none. Dead letters that were read again would come back for ever.
+	Exclude string
 	// BufferBytes is MAX_BUFFERED_BYTES, of which fetches take a quarter.
 	BufferBytes int64
 	// Client are further options for the client: a dialer, in tests.
@@ -96,7 +100,7 @@ type Options struct {
 // a broker to be there: an outage at the start is an outage like any other.
 func Open(cfg Config, o Options) (*Source, error) {
 	s := &Source{
-		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed,
+		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed, exclude: o.Exclude,
 		partitions: map[id]*partition{},
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},

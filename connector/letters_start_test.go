@@ -1,0 +1,125 @@
+package connector_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/metrics"
+)
+
+// open makes a connector that need not come into being.
+func (w *world) open(change ...func(*connector.Config)) error {
+	w.t.Helper()
+	cfg := w.config()
+	for _, c := range change {
+		c(&cfg)
+	}
+	wire, way := &wire{w: w}, &httpWire{w: w}
+	_, err := connector.New(context.Background(), cfg, connector.Options{
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()),
+		Kafka:    []kgo.Opt{kgo.Dialer(wire.dial)},
+		Firehose: []func(*awsfirehose.Options){way.client},
+	})
+	return err
+}
+
+// TestDeadLetterTopicAtTheStart: what somebody has to repair ends the process before
+// it is in the group, with what to do. The topic is not created by asking for it.
+func TestDeadLetterTopicAtTheStart(t *testing.T) {
+	letters := func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "dead" }
+	bubble(t, func(w *world) {
+		err := w.open(letters)
+		if want := `DEAD_LETTER_TOPIC holds "dead": the topic does not exist, and it is not created by itself: create it`; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("without the topic: %v, want %q", err, want)
+		}
+		if w.cluster.TopicInfo("dead") != nil {
+			t.Error("the topic was created")
+		}
+		w.topic("dead", 1)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "dead", Err: kerr.TopicAuthorizationFailed})
+		err = w.open(letters)
+		if want := `DEAD_LETTER_TOPIC holds "dead": Kafka refuses access: grant Describe and Write on the topic`; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with a topic that may not be described: %v, want %q", err, want)
+		}
+		w.cluster.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			req := r.(*kmsg.MetadataRequest)
+			if len(req.Topics) != 1 || !req.IncludeTopicAuthorizedOperations {
+				return nil, nil, false
+			}
+			w.cluster.DropControl()
+			resp := req.ResponseKind().(*kmsg.MetadataResponse)
+			topic := kmsg.NewMetadataResponseTopic()
+			topic.Topic, topic.AuthorizedOperations = req.Topics[0].Topic, 1<<kmsg.ACLOperationDescribe|1<<kmsg.ACLOperationRead
+			resp.Topics = append(resp.Topics, topic)
+			return resp, nil, true
+		})
+		if err = w.open(letters); err == nil || !strings.Contains(err.Error(), "no permission to write") {
+			t.Errorf("with a topic that may not be written to: %v", err)
+		}
+		if g := w.cluster.GroupInfo(group); g != nil && len(g.Members) > 0 {
+			t.Error("it joined the group although its dead letters have nowhere to go")
+		}
+		w.judge.commits++ // there is none
+	})
+}
+
+// TestStartWithoutKafka: an outage at the start is an outage like any other. The
+// topic is looked at when there is a letter for it.
+func TestStartWithoutKafka(t *testing.T) {
+	bubble(t, func(w *world) {
+		post, deadLetters := w.post(1_048_588)
+		bad := w.mixed(post, 400)
+		var down atomic.Bool
+		down.Store(true)
+		w.cluster.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			return nil, net.ErrClosed, down.Load()
+		})
+		m := w.start(deadLetters)
+		time.Sleep(time.Minute)
+		if !strings.Contains(w.log.String(), "could not check the dead-letter topic") {
+			t.Error("nobody was told")
+		}
+		down.Store(false)
+		time.Sleep(time.Minute)
+		post.wantLetters(bad, 0, w.dial()...)
+		w.wantExactly(720)
+		m.mustStop()
+	})
+}
+
+// TestPatternLeavesDeadLettersAlone: a pattern that matches the dead-letter topic, too,
+// would send every letter round for ever.
+func TestPatternLeavesDeadLettersAlone(t *testing.T) {
+	bubble(t, func(w *world) {
+		post, deadLetters := w.post(1_048_588)
+		w.topic("deadly", 1)
+		bad := w.mixed(post, 100)
+		m := w.start(deadLetters, func(c *connector.Config) { c.Kafka.Topics, c.Kafka.TopicPattern = nil, ".*" })
+		w.produceWith(180, 190, func(i int) *kgo.Record { return &kgo.Record{Topic: "deadly", Value: []byte(strconv.Itoa(i))} })
+		time.Sleep(2 * time.Minute)
+		post.wantLetters(bad, 0, w.dial()...)
+		if got := m.metric("kafka_records_consumed_total", `value:"deadly"`); got != 10 {
+			t.Errorf("%v records of a topic with a similar name were read, want 10", got)
+		}
+		if got := m.metric("kafka_records_consumed_total", `value:"dead"`); got != 0 {
+			t.Errorf("%v dead letters were read again", got)
+		}
+		m.mustStop()
+	})
+}
