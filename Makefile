@@ -5,6 +5,8 @@
 SHELL := bash
 
 FUZZ_SECONDS ?= 60
+DURATION ?= 1h
+SEED ?= 1
 BENCH ?= .
 
 .PHONY: help
@@ -40,6 +42,10 @@ cover: ## Test with coverage of all packages; writes cover.out and cover.html
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH (all)
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: chaos
+chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of SEED (1; several: 1,2,3), and a report
+	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED)
 
 .PHONY: build
 build: ## Build all commands into bin/

@@ -128,6 +128,8 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}
 	worst := connector.Config{ShutdownTimeout: -1, HTTPAddr: "x"}
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
+	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
+	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x")}                                       // without a mechanism
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
 	worst.Record.Aggregate = true
 	worst.DeadLetter.Topic = "x"
@@ -140,8 +142,12 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 			}
 		}
 	}
+	// What is only wrong when it is loaded, or with another mechanism.
+	for _, name := range []string{"KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD_FILE"} {
+		named[name] = true
+	}
 	// What can't be wrong here: a switch, a level that has its type, and what is fine as it is.
-	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
+	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "KAFKA_TLS_ENABLED", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
 		named[name] = true
 	}
 	for name := range known {

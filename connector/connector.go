@@ -38,9 +38,11 @@ type Connector struct {
 type Options struct {
 	Log     *slog.Logger
 	Metrics *metrics.Set
-	// Kafka and Firehose change the clients: a dialer, an endpoint, in tests.
-	Kafka    []kgo.Opt
-	Firehose []firehose.ClientOption
+	// KafkaDial makes connections to Kafka, and Kafka and Firehose change the clients, in
+	// tests.
+	KafkaDial kafka.DialFunc
+	Kafka     []kgo.Opt
+	Firehose  []firehose.ClientOption
 }
 
 // ErrUndelivered says that a stop ran out of time.
@@ -67,7 +69,11 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	if err := c.check(ctx, client, streams); err != nil {
 		return nil, err
 	}
-	if err := c.openLetters(ctx, o); err != nil {
+	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.openLetters(ctx, connection, o); err != nil {
 		return nil, err
 	}
 	for _, name := range streams {
@@ -76,7 +82,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		c.room.state[l] = &roomState{}
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
-		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Client: o.Kafka,
+		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Connection: connection, Client: o.Kafka,
 		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
 		Exclude: cfg.DeadLetter.Topic,
 	})

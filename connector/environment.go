@@ -68,11 +68,10 @@ func variableNames() []string {
 	return names
 }
 
-// notYet are the beginnings of names that are documented and that this version doesn't read. To
-// ignore them would be worse than to fail: without TLS the connection would be made in the clear.
+// notYet are the beginnings of names that are documented, or that users of other programs know, and
+// that this version doesn't read. To ignore them would be worse than to fail.
 var notYet = []struct{ prefix, what string }{
-	{"KAFKA_SASL_", "logging in with SASL"},
-	{"KAFKA_TLS_", "TLS to the brokers"},
+	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
 	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
 	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
 	{"RECORD_FIELDS", "choosing fields of a record"},
@@ -80,13 +79,25 @@ var notYet = []struct{ prefix, what string }{
 	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 
+// strict are the beginnings under which a name that is no setting is a fault and not a warning: with
+// a slip in KAFKA_TLS_ENABLED the connection would be made in the clear.
+var strict = []string{"KAFKA_TLS_", "KAFKA_SASL_"}
+
 // meant are names that no rule about typos finds, because other programs spell the setting like this.
 var meant = map[string]string{
-	"KAFKA_BOOTSTRAP_SERVER":        "KAFKA_BROKERS",
-	"KAFKA_BOOTSTRAP_SERVERS":       "KAFKA_BROKERS",
-	"KAFKA_CONSUMER_GROUP":          "KAFKA_GROUP_ID",
-	"KAFKA_SECURITY_PROTOCOL":       "KAFKA_TLS_ENABLED or KAFKA_SASL_MECHANISM",
-	"FIREHOSE_DELIVERY_STREAM_NAME": "FIREHOSE_STREAM",
+	"KAFKA_BOOTSTRAP_SERVER":         "KAFKA_BROKERS",
+	"KAFKA_BOOTSTRAP_SERVERS":        "KAFKA_BROKERS",
+	"KAFKA_CONSUMER_GROUP":           "KAFKA_GROUP_ID",
+	"KAFKA_SECURITY_PROTOCOL":        "KAFKA_TLS_ENABLED or KAFKA_SASL_MECHANISM",
+	"KAFKA_SASL_JAAS_CONFIG":         "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
+	"KAFKA_SASL_USER":                "KAFKA_SASL_USERNAME",
+	"KAFKA_SASL_MECHANISMS":          "KAFKA_SASL_MECHANISM",
+	"KAFKA_SSL_CA_LOCATION":          "KAFKA_TLS_CA_FILE",
+	"KAFKA_SSL_CERTIFICATE_LOCATION": "KAFKA_TLS_CERT_FILE",
+	"KAFKA_SSL_KEY_LOCATION":         "KAFKA_TLS_KEY_FILE",
+	"KAFKA_SSL_TRUSTSTORE_LOCATION":  "KAFKA_TLS_CA_FILE",
+	"KAFKA_SSL_KEYSTORE_LOCATION":    "KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE",
+	"FIREHOSE_DELIVERY_STREAM_NAME":  "FIREHOSE_STREAM",
 }
 
 // withoutEffect are settings of the AWS SDK that this program overrides.
@@ -99,8 +110,7 @@ var withoutEffect = map[string]string{
 // says: it can't know which of them are secrets.
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
-	candidates := append(slices.Clone(known), "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD",
-		"KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
+	candidates := append(slices.Clone(known), "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {
@@ -110,6 +120,9 @@ func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 			faults = append(faults, env.Unsupported(name, what))
 		} else if why, ok := withoutEffect[name]; ok {
 			warnings = append(warnings, fmt.Sprintf("%s has no effect here: %s", name, why))
+		} else if slices.ContainsFunc(strict, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+			likely, _ := likely(name, candidates)
+			faults = append(faults, env.Unknown(name, likely))
 		} else if likely, ok := likely(name, candidates); ok {
 			warnings = append(warnings, fmt.Sprintf("%s is not a setting and has no effect; did you mean %s?", name, likely))
 		}

@@ -68,13 +68,13 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_BROKERS is not set: want host:port, comma separated`,
 		`KAFKA_REVOKE_DRAIN_TIMEOUT holds "10s": want 0s or more, and less than KAFKA_SESSION_TIMEOUT (5s) and KAFKA_REBALANCE_TIMEOUT (1m0s)`,
 		`KAFKA_COMMIT_INTERVAL holds "1": want a duration such as 500ms, 10s or 2m`,
+		`KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
 		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw`,
 		`DEAD_LETTER_TOPIC holds "__dead": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
-		`KAFKA_SASL_PASSWORD: logging in with SASL is not supported yet by this version; unset it`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -86,8 +86,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 
 func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
-		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN",
-		"KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_TLS_ENABLED", "KAFKA_TLS_CA_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_TLS_KEY_PASSWORD",
+		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
 		"SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
 		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
 	} {
@@ -106,6 +105,40 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 				t.Errorf("set but empty: %q %q", got, warnings)
 			}
 		})
+	}
+}
+
+// A slip in the name of a setting that secures the connection must not open it.
+func TestLoadEnvironmentIsStrictAboutSecurity(t *testing.T) {
+	for name, want := range map[string]string{
+		"KAFKA_TLS_ENABLE": "did you mean KAFKA_TLS_ENABLED?", "KAFKA_TLS_CAFILE": "did you mean KAFKA_TLS_CA_FILE?", "KAFKA_TLS_TRUSTSTORE": "unset it",
+		"KAFKA_SASL_USERNAM": "did you mean KAFKA_SASL_USERNAME?", "KAFKA_SASL_PASSWORD_FIL": "did you mean KAFKA_SASL_PASSWORD_FILE?",
+		"KAFKA_SASL_JAAS_CONFIG": "did you mean KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD?", "KAFKA_SASL_KERBEROS_SERVICE_NAME": "unset it",
+	} {
+		const secret = "hunter2-hunter2"
+		setEnvironment(t, map[string]string{name: secret})
+		warnings, got := loadLines(t)
+		if diff := cmp.Diff([]string{name + " is not a setting; " + want}, got); diff != "" || warnings != nil {
+			t.Errorf("%s %q", diff, warnings)
+		}
+	}
+}
+
+// What TLS is made of is looked at before anything starts, and what is not safe is said.
+func TestLoadEnvironmentTLS(t *testing.T) {
+	setEnvironment(t, map[string]string{"KAFKA_TLS_ENABLED": "true", "KAFKA_TLS_CA_FILE": "/nowhere/ca.pem", "KAFKA_TLS_KEY_FILE": "key.pem"})
+	_, got := loadLines(t)
+	want := []string{
+		`KAFKA_TLS_CA_FILE holds "/nowhere/ca.pem": no such file or directory`,
+		`KAFKA_TLS_CERT_FILE is not set: want the certificate of the key in KAFKA_TLS_KEY_FILE`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	setEnvironment(t, map[string]string{"KAFKA_TLS_ENABLED": "true", "KAFKA_TLS_INSECURE_SKIP_VERIFY": "true"})
+	warnings, got := loadLines(t)
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "certificates are NOT checked") || got != nil {
+		t.Errorf("%q %q", warnings, got)
 	}
 }
 
@@ -188,7 +221,7 @@ func FuzzLoadEnvironment(f *testing.F) {
 	for _, v := range env.Variables(new(connector.Config)) {
 		names = append(names, v.Name)
 	}
-	names = append(names, "KAFKA_TLS_CA_FILE", "KAFKA_TOPIC", "DEAD_LETTER_TOPIC", "KAFKA_PORT", "AWS_RETRY_MODE")
+	names = append(names, "KAFKA_TOPIC", "DEAD_LETTER_TOPIC", "KAFKA_PORT", "AWS_RETRY_MODE")
 	// Values for all variables, from a given one on, each ended by a unit separator.
 	const end = "\x1f"
 	f.Add(uint8(0), strings.Repeat("x"+end, len(names)))

@@ -16,7 +16,8 @@ import (
 
 // judge holds the books. It is told of every record that Kafka took, of every
 // record that Firehose stored before the answer leaves, and of every commit
-// before the broker looks at it, and says when one is ahead of what it may be.
+// before it leaves its member, and says when one is ahead of what it may be. What a
+// broker has acknowledged must also be the owner's, and never go back.
 type judge struct {
 	mu      sync.Mutex
 	places  map[string]place    // :: value -> where Kafka has it
@@ -129,32 +130,85 @@ func (j *judge) stored(s firehosetest.Stored) {
 	}
 }
 
-// commit checks each offset that the broker is asked to keep.
-func (j *judge) commit(r *kmsg.OffsetCommitRequest) {
+// hear listens to what a member and a broker tell each other.
+func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
+	switch r := r.(type) {
+	case *kmsg.OffsetCommitRequest:
+		acknowledged := j.commit(r)
+		return func(a kmsg.Response) { acknowledged(a.(*kmsg.OffsetCommitResponse)) }
+	case *kmsg.SyncGroupRequest:
+		j.assign(r)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		return func(a kmsg.Response) { j.assigned(r, a.(*kmsg.ConsumerGroupHeartbeatResponse)) }
+	}
+	return nil
+}
+
+// heard are the requests that hear knows.
+var heard = []kmsg.Key{kmsg.OffsetCommit, kmsg.SyncGroup, kmsg.ConsumerGroupHeartbeat}
+
+// commit checks each offset that a broker is asked to keep. The answer, if it
+// comes, says which of them the broker took.
+//
+// Whose a partition is was true when the member asked: by the time of the answer it
+// may be another's, rightly.
+func (j *judge) commit(r *kmsg.OffsetCommitRequest) (acknowledged func(*kmsg.OffsetCommitResponse)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.commits++
+	owners := map[part]string{}
 	for i := range r.Topics {
-		topic := r.Topics[i].Topic
-		if topic == "" {
-			topic = j.names[r.Topics[i].TopicID]
-		}
+		topic := j.topic(r.Topics[i].Topic, r.Topics[i].TopicID)
 		if topic == "" {
 			continue // under the id of a topic that is gone, which the broker refuses
 		}
 		for _, p := range r.Topics[i].Partitions {
 			k := part{topic, p.Partition}
-			if last, ok := j.last[k]; ok && p.Offset < last {
-				j.fault("%v: commit went back from %d to %d", k, last, p.Offset)
-			}
-			if owner := j.owner[k]; owner != "" && owner != r.MemberID {
-				j.fault("%v: %s committed %d, but %s owns it", k, r.MemberID, p.Offset, owner)
-			}
+			owners[k] = j.owner[k]
 			for at := range j.pending {
 				if at.part == k && at.offset < p.Offset {
 					j.fault("%v: commit of %d, but offset %d was not accepted", k, p.Offset, at.offset)
 					break
 				}
+			}
+		}
+	}
+	return func(a *kmsg.OffsetCommitResponse) { j.committed(r, a, owners) }
+}
+
+// topic is a topic's name, which newer versions leave out; empty if it is gone.
+func (j *judge) topic(name string, id [16]byte) string {
+	if name != "" {
+		return name
+	}
+	return j.names[id]
+}
+
+// committed checks what a broker has kept of a commit: all of it where there is no
+// answer to look at.
+func (j *judge) committed(r *kmsg.OffsetCommitRequest, a *kmsg.OffsetCommitResponse, owners map[part]string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	refused := map[part]bool{}
+	if a != nil {
+		for _, t := range a.Topics {
+			for _, p := range t.Partitions {
+				refused[part{j.topic(t.Topic, t.TopicID), p.Partition}] = p.ErrorCode != 0
+			}
+		}
+	}
+	for i := range r.Topics {
+		topic := j.topic(r.Topics[i].Topic, r.Topics[i].TopicID)
+		for _, p := range r.Topics[i].Partitions {
+			k := part{topic, p.Partition}
+			if topic == "" || refused[k] {
+				continue
+			}
+			if last, ok := j.last[k]; ok && p.Offset < last {
+				j.fault("%v: commit went back from %d to %d", k, last, p.Offset)
+			}
+			if owner := owners[k]; owner != "" && owner != r.MemberID {
+				j.fault("%v: %s committed %d, but %s owns it", k, r.MemberID, p.Offset, owner)
 			}
 			j.last[k] = p.Offset
 		}
@@ -176,6 +230,25 @@ func (j *judge) assign(r *kmsg.SyncGroupRequest) {
 			for _, p := range t.Partitions {
 				j.owner[part{t.Topic, p}] = m.MemberID
 			}
+		}
+	}
+}
+
+// assigned is the same where the broker decides: it gives a partition away when its
+// old owner has said that it is done.
+func (j *judge) assigned(r *kmsg.ConsumerGroupHeartbeatRequest, a *kmsg.ConsumerGroupHeartbeatResponse) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if a.ErrorCode != 0 || a.Assignment == nil {
+		return
+	}
+	member := r.MemberID
+	if a.MemberID != nil {
+		member = *a.MemberID
+	}
+	for _, t := range a.Assignment.Topics {
+		for _, p := range t.Partitions {
+			j.owner[part{j.topic("", t.TopicID), p}] = member
 		}
 	}
 }

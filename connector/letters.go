@@ -15,13 +15,13 @@ import (
 
 // openLetters makes the way to the dead-letter topic, if that is the policy, and
 // asks whether the topic is there. Its error names it.
-func (c *Connector) openLetters(ctx context.Context, o Options) error {
+func (c *Connector) openLetters(ctx context.Context, connection []kgo.Opt, o Options) error {
 	if c.cfg.BadRecordPolicy != "dead-letter" {
 		return nil
 	}
 	c.letters = deadletter.New(c.cfg.DeadLetter, deadletter.Options{
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
-		Client: append(c.cfg.Kafka.Connection(), o.Kafka...),
+		Client: append(connection, o.Kafka...),
 	})
 	o.Metrics.DeadLetter.Expect(c.cfg.Kafka.Topics...)
 	return c.letters.Check(ctx)

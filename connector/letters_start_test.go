@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/env"
 	"kafka-firehose/metrics"
 )
 
@@ -31,8 +32,8 @@ func (w *world) open(change ...func(*connector.Config)) error {
 	wire, way := &wire{w: w}, &httpWire{w: w}
 	_, err := connector.New(context.Background(), cfg, connector.Options{
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()),
-		Kafka:    []kgo.Opt{kgo.Dialer(wire.dial)},
-		Firehose: []func(*awsfirehose.Options){way.client},
+		KafkaDial: wire.dial,
+		Firehose:  []func(*awsfirehose.Options){way.client},
 	})
 	return err
 }
@@ -121,5 +122,18 @@ func TestPatternLeavesDeadLettersAlone(t *testing.T) {
 			t.Errorf("%v dead letters were read again", got)
 		}
 		m.mustStop()
+	})
+}
+
+// TestDeadLettersLogIn: their client gets into the cluster as the other one does.
+func TestDeadLettersLogIn(t *testing.T) {
+	guarded(t, func() door { return locked(kfake.Superuser("SCRAM-SHA-512", "bridge", password)) }, func(w *world) {
+		post, deadLetters := w.post(1_048_588)
+		bad := w.mixed(post, 100)
+		m := w.start(deadLetters, loginAs("SCRAM-SHA-512", "bridge", env.NewSecret(password)))
+		time.Sleep(20 * time.Second)
+		m.mustStop()
+		post.wantLetters(bad, 0, w.dial()...)
+		w.wantNoSecret(m)
 	})
 }

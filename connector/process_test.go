@@ -46,7 +46,7 @@ func newHost(t *testing.T) *host {
 	h.judge.name(h.cluster.TopicInfo("in").TopicID, "in")
 	h.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		h.cluster.KeepControl()
-		h.judge.commit(r.(*kmsg.OffsetCommitRequest))
+		h.judge.commit(r.(*kmsg.OffsetCommitRequest))(nil)
 		return nil, nil, false
 	})
 	var err error

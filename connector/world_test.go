@@ -3,6 +3,7 @@ package connector_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ const (
 // bubble: no socket, virtual time.
 type world struct {
 	t        *testing.T
+	door     door
 	net      kfake.VirtualNetwork
 	cluster  *kfake.Cluster
 	producer *kgo.Client
@@ -53,30 +55,39 @@ type world struct {
 // bubble runs f in a world with a topic "in" of four partitions and a stream "s".
 func bubble(t *testing.T, f func(w *world)) {
 	t.Helper()
+	guarded(t, func() door { return door{} }, f)
+}
+
+// door is how one gets into the cluster: what the brokers demand, and how the
+// producer and the admin of the test meet that.
+type door struct {
+	cluster []kfake.Opt
+	client  []kgo.Opt
+	tls     *tls.Config // the client's
+}
+
+// guarded is bubble with a door, which is made inside.
+func guarded(t *testing.T, make func() door, f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorld(t, make())
 		defer w.close()
 		f(w)
 		w.judge.verdict(t)
 	})
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, door door) *world {
 	t.Helper()
-	w := &world{t: t, log: &lockedBuffer{}}
+	w := &world{t: t, door: door, log: &lockedBuffer{}}
 	w.judge = newJudge()
-	w.cluster = kfake.MustCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}))
-	w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		w.judge.commit(r.(*kmsg.OffsetCommitRequest))
-		return nil, nil, false
-	})
-	w.cluster.ControlKey(int16(kmsg.SyncGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		w.judge.assign(r.(*kmsg.SyncGroupRequest))
-		return nil, nil, false
-	})
+	w.cluster = kfake.MustCluster(append([]kfake.Opt{
+		kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}),
+	}, door.cluster...)...)
+	if door.tls != nil {
+		w.listenInside()
+	}
 	var err error
 	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))...)
 	if err != nil {
@@ -91,6 +102,20 @@ func newWorld(t *testing.T) *world {
 	})
 	w.topic("in", 4)
 	return w
+}
+
+// listenInside has the judge listen in the broker, where the wire tells nothing.
+func (w *world) listenInside() {
+	w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		w.judge.commit(r.(*kmsg.OffsetCommitRequest))(nil)
+		return nil, nil, false
+	})
+	w.cluster.ControlKey(kmsg.SyncGroup.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		w.judge.assign(r.(*kmsg.SyncGroupRequest))
+		return nil, nil, false
+	})
 }
 
 // topic makes a topic, unless it is there, and lets the judge know its id: new
@@ -111,7 +136,17 @@ func (w *world) close() {
 }
 
 func (w *world) dial() []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.DialContext)}
+	dial := w.net.DialContext
+	if w.door.tls != nil {
+		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := w.net.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return tls.Client(conn, w.door.tls), nil
+		}
+	}
+	return append([]kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(dial)}, w.door.client...)
 }
 
 // produce writes records whose values are their numbers, round robin over four
@@ -171,10 +206,11 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w}, firehose: &httpWire{w: w}, done: make(chan error, 1)}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:      slog.New(slog.NewTextHandler(w.log, nil)),
-		Metrics:  metrics.New(m.registry),
-		Kafka:    []kgo.Opt{kgo.Dialer(m.kafka.dial), kgo.MetadataMinAge(10 * time.Millisecond)},
-		Firehose: []func(*awsfirehose.Options){m.firehose.client},
+		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
+		Metrics:   metrics.New(m.registry),
+		KafkaDial: m.kafka.dial,
+		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)},
+		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -319,45 +355,6 @@ func (w *world) wantAll(n, maxDuplicates int) {
 	if lost > 0 || copies > maxDuplicates {
 		w.t.Errorf("of %d records %d are lost and %d came twice; want 0 lost and at most %d twice", n, lost, copies, maxDuplicates)
 	}
-}
-
-// wire is a member's way to Kafka, with a switch in it: a process that was killed
-// says nothing any more, not even goodbye, and one that is cut off finds nobody.
-type wire struct {
-	w    *world
-	mu   sync.Mutex
-	down bool
-	open []net.Conn
-}
-
-func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.down {
-		return nil, net.ErrClosed
-	}
-	conn, err := k.w.net.DialContext(ctx, network, host)
-	if err == nil {
-		k.open = append(k.open, conn)
-	}
-	return conn, err
-}
-
-// cut closes the connections and lets the member make no others until mend.
-func (k *wire) cut() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.down = true
-	for _, c := range k.open {
-		_ = c.Close()
-	}
-	k.open = nil
-}
-
-func (k *wire) mend() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.down = false
 }
 
 type lockedBuffer struct {

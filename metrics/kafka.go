@@ -14,13 +14,16 @@ type Kafka struct {
 	FetchErrors *prometheus.CounterVec // by reason, see FetchErrorReasons
 	Expired     *prometheus.CounterVec // by topic
 
-	Partitions  prometheus.Gauge
-	Paused      prometheus.Gauge
-	Member      prometheus.Gauge
-	Rebalances  *prometheus.CounterVec // by kind, see RebalanceKinds
-	DrainLate   prometheus.Counter
-	Commits     *prometheus.CounterVec // by result: ok, error
-	LastCommit  prometheus.Gauge
+	Partitions prometheus.Gauge
+	Paused     prometheus.Gauge
+	Member     prometheus.Gauge
+	Rebalances *prometheus.CounterVec // by kind, see RebalanceKinds
+	DrainLate  prometheus.Counter
+	Commits    *prometheus.CounterVec // by result: ok, error
+	LastCommit prometheus.Gauge
+
+	CertificateExpiry prometheus.Gauge
+
 	unrouted    prometheus.Gauge
 	lag         *prometheus.GaugeVec
 	committed   *prometheus.GaugeVec
@@ -48,6 +51,9 @@ func newKafka(r prometheus.Registerer) *Kafka {
 		DrainLate:   f.counter("revoke_drain_timeouts_total", "Revokes whose records were not all settled within KAFKA_REVOKE_DRAIN_TIMEOUT; the next owner delivers the rest again."),
 		Commits:     f.counterVec("commits_total", "Offset commits by result.", "result"),
 		LastCommit:  f.gauge("last_commit_timestamp_seconds", "When a commit that moved an offset was last acknowledged, in Unix time; 0 before the first."),
+
+		CertificateExpiry: f.gauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),
+
 		unrouted:    f.gauge("unrouted_topics", "Topics that match the pattern and have no stream; they are not consumed."),
 		lag:         f.gaugeVec("lag_records", "End of the partition minus the committed offset, by ListOffsets, refreshed every 15 seconds.", "topic", "partition"),
 		committed:   f.gaugeVec("committed_offset", "Newest acknowledged commit: the next offset to read after a restart.", "topic", "partition"),

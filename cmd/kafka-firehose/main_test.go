@@ -120,8 +120,8 @@ func TestConfigurationFaults(t *testing.T) {
 	const want = `kafka-firehose: the configuration can't be used:
 KAFKA_TOPICS is not set: want the topics to read, or KAFKA_TOPIC_PATTERN
 KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses
+KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
 LOG_LEVEL holds "loud": want debug, info, warn or error
-KAFKA_SASL_PASSWORD: logging in with SASL is not supported yet by this version; unset it
 warning: KAFKA_TOPIC is not a setting and has no effect; did you mean KAFKA_TOPICS?
 kafka-firehose --help prints all variables.
 `

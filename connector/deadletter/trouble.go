@@ -111,7 +111,7 @@ func reasonOf(err error) string {
 	switch {
 	case is(kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException):
 		return "unknown_topic"
-	case is(kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.SaslAuthenticationFailed, kerr.TransactionalIDAuthorizationFailed):
+	case is(kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed):
 		return "authorization"
 	case is(kerr.MessageTooLarge, kerr.RecordListTooLarge):
 		return "too_large"

@@ -48,9 +48,9 @@ func (c *Check) OneOf(name, v string, words []string, later ...string) {
 	switch {
 	case slices.Contains(words, v):
 	case slices.Contains(later, v):
-		c.Add(Holds(name, v, "not supported yet by this version; want "+or(words)))
+		c.Add(Holds(name, v, "not supported yet by this version; want "+Or(words)))
 	default:
-		c.Add(Holds(name, v, "want "+or(words)))
+		c.Add(Holds(name, v, "want "+Or(words)))
 	}
 }
 
@@ -62,8 +62,8 @@ func (c *Check) Name(name, v string) {
 	}
 }
 
-// or lists words as a sentence does.
-func or(words []string) string {
+// Or lists words as a sentence does.
+func Or(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}

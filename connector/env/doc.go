@@ -10,6 +10,9 @@
 //	want       what the variable accepts, where the type alone doesn't tell
 //	desc       one sentence or two for the tables
 //
+// A setting whose name ends in _PASSWORD, _SECRET or _TOKEN is a [Secret], which also comes from a
+// file and is never shown.
+//
 // [Load] and [Defaults] fill the tree, [Usage] and [Markdown] print it, [Check] helps a Validate
 // method to collect its faults, and [Suggest] finds the variable somebody meant. Everything that
 // is wrong is a [Fault], which knows its variable, so that one report can hold them all in the

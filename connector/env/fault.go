@@ -35,6 +35,16 @@ func Unsupported(name, what string) *Fault {
 	return &Fault{Variable: name, text: fmt.Sprintf("%s: %s is not supported yet by this version; unset it", name, what)}
 }
 
+// Unknown returns the fault of a variable that is no setting, and names the one that was meant
+// if that is known. It doesn't show what the variable holds either.
+func Unknown(name, meant string) *Fault {
+	text := name + " is not a setting; "
+	if meant == "" {
+		return &Fault{Variable: name, text: text + "unset it"}
+	}
+	return &Fault{Variable: name, text: text + "did you mean " + meant + "?"}
+}
+
 // With adds the variables that the broken rule read besides the fault's own.
 func (f *Fault) With(others ...string) *Fault {
 	f.Others = append(f.Others, others...)
@@ -69,7 +79,7 @@ const shown = 80
 // Show quotes value for a message: cut when long, hidden when the name says that it is a secret,
 // and without what stands before an @, where an address carries its user and password.
 func Show(name, value string) string {
-	if Secret(name) {
+	if Hidden(name) {
 		return "a secret"
 	}
 	if i := strings.LastIndexByte(value, '@'); i >= 0 {
@@ -81,9 +91,9 @@ func Show(name, value string) string {
 	return fmt.Sprintf("%q", value)
 }
 
-// Secret reports whether the name says that the variable holds a secret, or the file of one. It
+// Hidden reports whether the name says that the variable holds a secret, or the file of one. It
 // rather hides too much: a name that only resembles one of ours can hold one too.
-func Secret(name string) bool {
+func Hidden(name string) bool {
 	words := strings.Split(strings.TrimSuffix(strings.ToUpper(name), "_FILE"), "_")
 	return slices.ContainsFunc(words, func(w string) bool {
 		return strings.Contains(w, "PASS") || strings.Contains(w, "SECRET") ||

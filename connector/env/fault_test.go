@@ -60,14 +60,14 @@ func TestShow(t *testing.T) {
 	}
 }
 
-func TestSecret(t *testing.T) {
+func TestHidden(t *testing.T) {
 	for _, name := range []string{"X_PASSWORD", "X_SECRET", "X_TOKEN", "X_TOKEN_FILE", "x_password", "X_PASSPHRASE", "X_SECRETS", "X_PASSWORD_OLD", "TOKEN", "X_JAAS_CONFIG"} {
-		if !env.Secret(name) {
+		if !env.Hidden(name) {
 			t.Errorf("%s is not taken for a secret", name)
 		}
 	}
 	for _, name := range []string{"KAFKA_BROKERS", "RECORD_FORMAT", "KAFKA_CLIENT_ID"} {
-		if env.Secret(name) {
+		if env.Hidden(name) {
 			t.Errorf("%s is taken for a secret", name)
 		}
 	}

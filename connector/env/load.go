@@ -23,7 +23,10 @@ func Load(cfg any) error {
 	Defaults(cfg)
 	var check Check
 	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
-		if value := os.Getenv(f.name); value != "" {
+		value := os.Getenv(f.name)
+		if f.secret() {
+			check.Add(f.loadSecret(value, os.Getenv(f.name+twin)))
+		} else if value != "" {
 			check.Add(f.load(value))
 		}
 	}
@@ -31,7 +34,7 @@ func Load(cfg any) error {
 }
 
 // Defaults fills cfg, a pointer to a struct, with the defaults of its tags and reads no variable.
-// It panics if a tag doesn't parse, which is a mistake in the program.
+// It panics if a tag doesn't parse or a secret could be shown, which is a mistake in the program.
 func Defaults(cfg any) {
 	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
 		tag := reflect.StructTag("default:" + strconv.Quote(f.tag.Get("default")))
@@ -39,6 +42,9 @@ func Defaults(cfg any) {
 		value, err := process("=", f.value.Type(), tag)
 		if err != nil {
 			panic(fmt.Sprintf("default of %s: %v", f.name, err))
+		}
+		if secretly(f.name) && !f.secret() {
+			panic(f.name + " holds a secret and is not of type Secret")
 		}
 		f.value.Set(value)
 	}
@@ -50,6 +56,8 @@ type field struct {
 	tag   reflect.StructTag
 	value reflect.Value
 }
+
+func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
 // fields lists the settings of s in their order, going down into structs that aren't one themselves.
 func fields(s reflect.Value) []field {

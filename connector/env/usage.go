@@ -22,6 +22,9 @@ func Variables(cfg any) []Variable {
 	var all []Variable
 	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
 		all = append(all, Variable{f.name, f.tag.Get("default"), f.tag.Get("unset"), f.tag.Get("desc")})
+		if f.secret() {
+			all = append(all, Variable{Name: f.name + twin, Unset: "none", Desc: "File that holds " + f.name + " in its place. It is read whenever the secret is used, so it may change."})
+		}
 	}
 	return all
 }

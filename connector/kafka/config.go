@@ -58,6 +58,9 @@ type Config struct {
 	// refused again and again; then it is paused. It bounds what a crash repeats, costs a few bytes a
 	// request and not a record, and one poll may exceed it.
 	MaxUncommittedRecords int `envconfig:"KAFKA_MAX_UNCOMMITTED_RECORDS" default:"500000" desc:"A partition this many records ahead of its commit is paused; bounds what a crash repeats."`
+
+	TLS  TLSConfig
+	SASL SASLConfig
 }
 
 // Validate returns all faults of c, each naming its variable.
@@ -84,8 +87,13 @@ func (c Config) Validate() error {
 	env.Range(&check, "KAFKA_COMMIT_INTERVAL", c.CommitInterval, 10*time.Millisecond, 24*time.Hour)
 	env.AtLeast(&check, "KAFKA_MAX_UNCOMMITTED_RECORDS", c.MaxUncommittedRecords, 1)
 	c.drain(&check)
+	c.TLS.validate(&check)
+	c.SASL.validate(&check)
 	return check.Err()
 }
+
+// Hints are warnings about settings that work and are not safe.
+func (c Config) Hints() []string { return append(c.TLS.hints(), c.SASL.hints(c.TLS.Enabled)...) }
 
 // drain checks the timeout that has to fit into two others. A drain that outlasts them gets the
 // member thrown out of the group in the middle of it, and everything in flight is delivered twice.

@@ -25,18 +25,8 @@ const (
 // also how long a new topic or partition waits to be found.
 const findTopics = 15 * time.Second
 
-// Connection is how every client of this process gets to the cluster, that of the
-// dead letters too: where it is and who we are.
-func (c Config) Connection() []kgo.Opt {
-	return []kgo.Opt{
-		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID(c.ClientID),
-		kgo.SoftwareNameAndVersion("kafka-firehose", "1"),
-	}
-}
-
 func (s *Source) options(buffer int64) []kgo.Opt {
-	o := append(s.cfg.Connection(),
+	o := append(s.connection,
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),

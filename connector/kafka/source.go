@@ -36,14 +36,15 @@ type Handler interface {
 // Source is one member of the group: it owns the client and a lease for each
 // partition that the member owns.
 type Source struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics.Kafka
-	handler Handler
-	client  *kgo.Client
-	admin   *kadm.Client
-	routed  func(topic string) bool
-	exclude string // the topic that no pattern matches, empty for none
+	cfg        Config
+	log        *slog.Logger
+	metrics    *metrics.Kafka
+	handler    Handler
+	connection []kgo.Opt
+	client     *kgo.Client
+	admin      *kadm.Client
+	routed     func(topic string) bool
+	exclude    string // the topic that no pattern matches, empty for none
 
 	// committing is held from before the marks are read until Kafka has answered
 	// the commit of them, so that two commits never cross.
@@ -92,8 +93,10 @@ type Options struct {
 	Exclude string
 	// BufferBytes is MAX_BUFFERED_BYTES, of which fetches take a quarter.
 	BufferBytes int64
-	// Client are further options for the client: a dialer, in tests.
-	Client []kgo.Opt
+	// Connection is what the configuration's method of that name has made. Client are
+	// further options for the client, in tests.
+	Connection []kgo.Opt
+	Client     []kgo.Opt
 }
 
 // Open makes the client, which joins the group by itself. It does not wait for
@@ -110,6 +113,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
+		connection: o.Connection,
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
@@ -25,6 +26,7 @@ type Proxy struct{ proxy *toxiproxy.Proxy }
 
 // New listens on a loopback port of its own, and passes on to upstream, host:port.
 func New(upstream string) (*Proxy, error) {
+	quiet()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	p := &Proxy{toxiproxy.NewProxy(server, "to "+upstream, "127.0.0.1:0", upstream)}
 	if err := p.proxy.Start(); err != nil {
@@ -32,6 +34,9 @@ func New(upstream string) (*Proxy, error) {
 	}
 	return p, nil
 }
+
+// quiet turns off the logger that the toxics share, which no option reaches.
+var quiet = sync.OnceFunc(func() { zerolog.SetGlobalLevel(zerolog.Disabled) })
 
 // Addr is where clients connect, as host:port. It stays the same over Down and Up.
 func (p *Proxy) Addr() string { return p.proxy.Listen }

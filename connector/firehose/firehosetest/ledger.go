@@ -15,6 +15,9 @@ type Stored struct {
 	Call      int // the request's Request.Call
 	Index     int // within the request, from 0
 	Time      time.Time
+	// Signed is when the client signed the request, by its own clock and to the
+	// second. On a slow network a request can be old when it arrives.
+	Signed time.Time
 	// Answered is false if the client was not told: the answer was destroyed, cut
 	// or empty, did not name the record, or the client had left. Such a copy is
 	// the ambiguous kind, which a client has to send again.

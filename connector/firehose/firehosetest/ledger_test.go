@@ -42,9 +42,9 @@ func TestLedger(t *testing.T) {
 			t.Errorf("OnStored -, Stored +:\n%s", diff)
 		}
 		want := []firehosetest.Stored{
-			{Stream: "orders", Data: []byte("a"), Call: 1, Index: 0, Time: start.Add(time.Second), Answered: true},
-			{Stream: "orders", Data: []byte("c"), Call: 1, Index: 2, Time: start.Add(time.Second), Answered: true},
-			{Stream: "orders", Data: []byte("d"), Call: 2, Index: 0, Time: start.Add(2 * time.Second), Answered: true},
+			{Stream: "orders", Data: []byte("a"), Call: 1, Index: 0, Time: start.Add(time.Second), Signed: start.UTC(), Answered: true},
+			{Stream: "orders", Data: []byte("c"), Call: 1, Index: 2, Time: start.Add(time.Second), Signed: start.UTC(), Answered: true},
+			{Stream: "orders", Data: []byte("d"), Call: 2, Index: 0, Time: start.Add(2 * time.Second), Signed: start.Add(time.Second).UTC(), Answered: true},
 		}
 		ids := make(map[string]bool)
 		for i := range got {

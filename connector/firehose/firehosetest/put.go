@@ -85,6 +85,7 @@ func (x *exchange) throttle(fates []fate, records []record) (whole, encrypted bo
 func (x *exchange) keep(fates []fate, records []record) {
 	ids := x.s.newRecordIDs(len(fates))
 	now := time.Now()
+	signed, _ := time.Parse(sigTime, x.r.Header.Get("X-Amz-Date")) // it is well-formed: authentication has looked
 	recs := make([]Stored, 0, len(fates))
 	for i := range fates {
 		f := &fates[i]
@@ -98,7 +99,7 @@ func (x *exchange) keep(fates []fate, records []record) {
 		}
 		recs = append(recs, Stored{
 			Stream: x.log.Stream, Data: records[i].data, RecordID: f.id, RequestID: x.log.RequestID,
-			Call: x.log.Call, Index: i, Time: now, Answered: !f.hidden,
+			Call: x.log.Call, Index: i, Time: now, Signed: signed, Answered: !f.hidden,
 		})
 	}
 	x.log.Stored = len(recs)

@@ -1,0 +1,160 @@
+// Command chaos runs three members of the connector on a real Apache Kafka and an
+// emulated Firehose, disturbs all of it by a plan that follows from a seed, and holds
+// the connector to what it promises: nothing lost, no commit ahead of what was
+// accepted, and a reason for every record that came twice.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usage = `chaos runs three connectors on Apache Kafka and an emulated Firehose, makes trouble, and checks that
+nothing was lost, that no commit was ahead of what Firehose had accepted, and that everything that
+came twice has a reason.
+
+  go run ./cmd/chaos -duration 1h -seed 7        prints the plan's events as they happen, then a report
+  go run ./cmd/chaos -duration 20m -seed 1,2,3   one after the other
+
+  -seed N[,N...]      the plan, and which group protocol, membership and aggregation (default 1)
+  -duration DURATION  of each seed (default 1m)
+  -rate N             records a second (default 1000)
+  -dir DIR            where data and logs go (default: a temporary directory, kept if something failed)
+  -plan               only print the plan
+  -v                  tell of each event
+
+It needs Java 17 and, the first time, Maven. Exit code: 0 all held, 1 something did not, 2 it could not be run.
+`
+
+// options are one run.
+type options struct {
+	seed      uint64
+	duration  time.Duration
+	rate      int
+	dir       string
+	protocol  string // of the group
+	static    bool   // membership
+	aggregate bool
+}
+
+// mode gives the seed its way of running: eight of them take turns.
+func (o *options) mode() {
+	o.protocol = [2]string{"classic", "consumer"}[o.seed%2]
+	o.static = o.seed/2%2 == 1
+	o.aggregate = o.seed/4%2 == 1
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() { fmt.Fprint(stderr, usage) }
+	seeds := f.String("seed", "1", "")
+	duration := f.Duration("duration", time.Minute, "")
+	rate := f.Int("rate", 1000, "")
+	dir := f.String("dir", "", "")
+	onlyPlan := f.Bool("plan", false, "")
+	verbose := f.Bool("v", false, "")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	runs, err := runsOf(*seeds, *duration, *rate, f.Args())
+	if err != nil {
+		fmt.Fprintln(stderr, "chaos:", err)
+		return 2
+	}
+	if *onlyPlan {
+		for _, o := range runs {
+			for _, e := range plan(o.seed, o.duration, members, brokers) {
+				fmt.Fprintln(stdout, e)
+			}
+		}
+		return 0
+	}
+	log := slog.New(slog.DiscardHandler)
+	if *verbose {
+		log = slog.New(slog.NewTextHandler(stderr, nil))
+	}
+	return all(ctx, runs, *dir, log, stdout, stderr)
+}
+
+// runsOf reads the flags; its error names all that are wrong.
+func runsOf(seeds string, duration time.Duration, rate int, rest []string) (runs []options, err error) {
+	for _, text := range strings.Split(seeds, ",") {
+		seed, bad := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+		if bad != nil {
+			err = errors.Join(err, fmt.Errorf("-seed is %q; want numbers, comma separated", seeds))
+			break
+		}
+		o := options{seed: seed, duration: duration, rate: rate}
+		o.mode()
+		runs = append(runs, o)
+	}
+	if duration < 30*time.Second {
+		err = errors.Join(err, fmt.Errorf("-duration is %s; want 30s or more, because the first trouble comes after %s", duration, first))
+	}
+	if rate < 50 {
+		err = errors.Join(err, fmt.Errorf("-rate is %d; want 50 or more", rate))
+	}
+	if len(rest) > 0 {
+		err = errors.Join(err, fmt.Errorf("%q is not a flag", rest[0]))
+	}
+	return runs, err
+}
+
+// all runs one seed after the other and prints the report.
+func all(ctx context.Context, runs []options, dir string, log *slog.Logger, stdout, stderr io.Writer) int {
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "chaos-"); err != nil {
+			fmt.Fprintln(stderr, "chaos:", err)
+			return 2
+		}
+	}
+	var outcomes []*outcome
+	failed := 0
+	for _, o := range runs {
+		o.dir = filepath.Join(dir, fmt.Sprintf("seed-%d", o.seed))
+		fmt.Fprintf(stderr, "seed %d for %s: %s\n", o.seed, o.duration, o.dir)
+		out, err := unleash(ctx, o, log)
+		if err != nil {
+			fmt.Fprintf(stderr, "chaos: seed %d could not be run to its end: %v\n", o.seed, err)
+			return 2
+		}
+		outcomes = append(outcomes, out)
+		if f := out.failures(); len(f) > 0 {
+			failed++
+			fmt.Fprintf(stderr, "seed %d FAILED: %s\n", o.seed, strings.Join(f, "; "))
+			examples(stderr, out)
+		} else {
+			_ = os.RemoveAll(filepath.Join(o.dir, "kafka"))
+		}
+	}
+	report(stdout, outcomes)
+	if failed > 0 {
+		fmt.Fprintf(stderr, "logs and data are in %s; the same seed and duration make the same plan\n", dir)
+		return 1
+	}
+	_ = os.RemoveAll(dir)
+	return 0
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report prints the table that a person reads, in Markdown, so that it can be kept.
+func report(w io.Writer, outcomes []*outcome) {
+	head := []string{"seed"}
+	for _, o := range outcomes {
+		head = append(head, fmt.Sprint(o.run.seed))
+	}
+	row := func(name string, cell func(o *outcome) any) {
+		cells := []string{name}
+		for _, o := range outcomes {
+			cells = append(cells, fmt.Sprint(cell(o)))
+		}
+		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+	}
+	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
+	row("group", func(o *outcome) any { return o.run.protocol + map[bool]string{true: ", static members"}[o.run.static] })
+	row("aggregation", func(o *outcome) any { return o.run.aggregate })
+	row("trouble for", func(o *outcome) any { return o.run.duration })
+	row("events of trouble", func(o *outcome) any { return len(o.events) })
+	row("records in the topic", func(o *outcome) any { return o.verdict.records })
+	row("of these, oversized and skipped by policy", func(o *outcome) any { return o.verdict.oversized })
+	row("aborted or not written, so not to be seen", func(o *outcome) any { return o.verdict.aborted })
+	row("**lost**", func(o *outcome) any { return len(o.verdict.lost) })
+	row("commits", func(o *outcome) any { return o.verdict.commits })
+	row("**commits ahead of what was accepted**", func(o *outcome) any { return len(o.verdict.ahead) })
+	row("commits that went backwards", func(o *outcome) any { return len(o.verdict.back) })
+	row("copies too many", func(o *outcome) any { return o.verdict.twice })
+	row("the bound for them", func(o *outcome) any { return o.verdict.bound })
+	for _, why := range causes(outcomes) {
+		row(string(why), func(o *outcome) any { return o.verdict.reasons[why] })
+	}
+	row("**copies without a reason**", func(o *outcome) any { return len(o.verdict.puzzling) })
+	row("all delivered and committed after the last trouble within", func(o *outcome) any { return o.caughtUp.Round(100 * time.Millisecond) })
+	row("result", func(o *outcome) any {
+		if f := o.failures(); len(f) > 0 {
+			return "FAILED: " + strings.Join(f, "; ")
+		}
+		return "held"
+	})
+}
+
+func causes(outcomes []*outcome) []reason {
+	seen := map[reason]bool{}
+	for _, o := range outcomes {
+		for why := range o.verdict.reasons {
+			seen[why] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// examples shows the first of what went wrong.
+func examples(w io.Writer, o *outcome) {
+	const most = 5
+	show := func(what string, lines []string) {
+		for _, l := range lines[:min(len(lines), most)] {
+			fmt.Fprintf(w, "\nseed %d: %s: %s\n", o.run.seed, what, l)
+		}
+	}
+	v := o.verdict
+	var lost []string
+	for _, id := range v.lost {
+		lost = append(lost, fmt.Sprintf("record %d", id))
+	}
+	show("lost", lost)
+	show("ahead", v.ahead)
+	show("back", v.back)
+	show("no reason", v.puzzling)
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/proxytest"
+)
+
+// make has an event happen and returns when its effects have been taken back. Its
+// error is about the world, not about the connector.
+func (w *world) make(ctx context.Context, e event) error {
+	end := w.begin(e)
+	defer end()
+	switch e.place {
+	case atMember:
+		return w.members[e.target].trouble(ctx, e)
+	case atExtra:
+		m := w.members[e.target]
+		if err := m.launch(ctx); err != nil {
+			return err
+		}
+		wait(ctx, e.lasts)
+		return m.current().stop()
+	case atBroker:
+		return w.brokerTrouble(ctx, e)
+	case atKafka:
+		return disturb(ctx, w.members[e.target].kafka, e)
+	case atSink:
+		p := w.members[e.target].current()
+		return disturb(ctx, []*proxytest.Proxy{p.sink}, e)
+	case atService:
+		p := w.members[e.target].current()
+		p.firehose.SetFaults(script[e.kind])
+		if e.kind == throttle {
+			p.firehose.SetQuota(stream, firehosetest.Quota{BytesPerSecond: 100_000, Scatter: true})
+		}
+		wait(ctx, e.lasts)
+		p.firehose.ClearFaults()
+		p.firehose.SetQuota(stream, firehosetest.Quota{})
+		return nil
+	}
+	panic("unreachable: all places are there")
+}
+
+// script is how Firehose misbehaves.
+var script = map[kind][]firehosetest.Fault{
+	refuseSome:   {{Effect: firehosetest.RefuseRecords, Share: 0.3}, {Effect: firehosetest.RefuseRecords, Share: 0.05, Code: "InternalFailure"}},
+	unavailable:  {{Effect: firehosetest.RefuseRequest, Probability: 0.9}},
+	lostAnswers:  {{Effect: firehosetest.Reset, Stored: true, Probability: 0.3}, {Effect: firehosetest.CutBody, Stored: true, Probability: 0.2}},
+	lateAnswers:  {{Effect: firehosetest.Delay, Stored: true, Delay: 4 * time.Second, Probability: 0.5}},
+	emptyAnswers: {{Effect: firehosetest.EmptyObject, Stored: true, Probability: 0.4}, {Effect: firehosetest.EmptyBody, Probability: 0.2}},
+	shortAnswers: {{Effect: firehosetest.ShortAnswer, Stored: true, Probability: 0.3}, {Effect: firehosetest.BlankEntries, Share: 0.2, Probability: 0.5}},
+	expired:      {{Effect: firehosetest.RefuseRequest, Code: "ExpiredTokenException"}},
+	wrongClock:   {{Effect: firehosetest.ClockSkew, Skew: time.Hour}},
+}
+
+// launch starts a process in a member's place, and its scraping.
+func (m *member) launch(ctx context.Context) error {
+	if err := m.start(); err != nil {
+		return fmt.Errorf("start member %d: %w", m.n, err)
+	}
+	go m.current().scrape(ctx)
+	return nil
+}
+
+func (m *member) trouble(ctx context.Context, e event) error {
+	p := m.current()
+	switch e.kind {
+	case killMember:
+		p.kill()
+		wait(ctx, e.lasts)
+		return m.launch(ctx)
+	case stopMember:
+		if err := p.stop(); err != nil {
+			return err
+		}
+		wait(ctx, e.lasts)
+		return m.launch(ctx)
+	case freezeMember:
+		_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+		wait(ctx, e.lasts)
+		_ = p.cmd.Process.Signal(syscall.SIGCONT)
+		return nil
+	}
+	panic("unreachable: " + string(e.kind) + " is no trouble of a member")
+}
+
+func (w *world) brokerTrouble(ctx context.Context, e event) error {
+	back := func(n int) error { return w.cluster.Launch(context.WithoutCancel(ctx), n) }
+	switch n := e.target; e.kind {
+	case killBroker:
+		_ = w.cluster.Kill(n)
+		wait(ctx, e.lasts)
+		return back(n)
+	case stopBroker:
+		_ = w.cluster.Stop(n)
+		wait(ctx, e.lasts)
+		return back(n)
+	case freezeBroker:
+		_ = w.cluster.Pause(n)
+		wait(ctx, e.lasts)
+		return w.cluster.Resume(n)
+	case rollBrokers:
+		for i := range brokers {
+			n := (n + i) % brokers
+			_ = w.cluster.Stop(n)
+			if err := back(n); err != nil {
+				return err
+			}
+			wait(ctx, e.lasts)
+		}
+		return nil
+	case moveLeaders:
+		return w.moveLeaders(ctx, e)
+	case addPartition:
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		_, err := w.admin.CreatePartitions(ctx, 1, topic)
+		return err
+	}
+	panic("unreachable: " + string(e.kind) + " is no trouble of a broker")
+}
+
+// moveLeaders puts the replicas of each partition in another order and has the first
+// of them lead. That Kafka refuses some of it, with a broker just back, is no matter.
+func (w *world) moveLeaders(ctx context.Context, e event) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	topics, err := w.admin.ListTopics(ctx, topic)
+	if err != nil {
+		return nil //nolint:nilerr // a broker may be away
+	}
+	rng := rand.New(rand.NewPCG(uint64(e.at), 3))
+	var req kadm.AlterPartitionAssignmentsReq
+	elect := kadm.TopicsSet{}
+	for _, p := range topics[topic].Partitions.Sorted() {
+		replicas := append([]int32(nil), p.Replicas...)
+		rng.Shuffle(len(replicas), func(i, j int) { replicas[i], replicas[j] = replicas[j], replicas[i] })
+		req.Assign(topic, p.Partition, replicas)
+		elect.Add(topic, p.Partition)
+	}
+	if _, err := w.admin.AlterPartitionAssignments(ctx, req); err == nil {
+		_, _ = w.admin.ElectLeaders(ctx, kadm.ElectPreferredReplica, elect)
+	}
+	return nil
+}
+
+// toxics are what networks do, by kind of trouble.
+var toxics = map[kind]proxytest.Toxic{
+	kafkaSlow:   proxytest.Latency(400*time.Millisecond, 300*time.Millisecond),
+	kafkaNarrow: proxytest.Bandwidth(64 << 10),
+	kafkaSilent: proxytest.Silence(),
+	sinkSlow:    proxytest.Latency(800*time.Millisecond, 500*time.Millisecond),
+	sinkNarrow:  proxytest.Bandwidth(48 << 10),
+	sinkCut:     proxytest.CutAnswers(3000),
+	sinkSilent:  proxytest.LostAnswers(),
+}
+
+func disturb(ctx context.Context, ways []*proxytest.Proxy, e event) error {
+	for _, way := range ways {
+		switch e.kind {
+		case kafkaCut:
+			if err := way.Cut(); err != nil {
+				return err
+			}
+		case kafkaApart, sinkApart:
+			way.Down()
+		default:
+			if err := way.Add(toxics[e.kind]); err != nil {
+				return err
+			}
+		}
+	}
+	wait(ctx, e.lasts)
+	for _, way := range ways {
+		if e.kind == kafkaApart || e.kind == sinkApart {
+			if err := way.Up(); err != nil {
+				return err
+			}
+		}
+		way.Heal()
+	}
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

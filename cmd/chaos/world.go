@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/kafka/kafkatest"
+	"kafka-firehose/connector/proxytest"
+)
+
+const (
+	topic         = "chaos"
+	group         = "chaos"
+	partitions    = 12
+	members       = 3
+	brokers       = 3
+	topicMaxBytes = 2_000_000
+)
+
+// world is the cluster, the members and what is known of them.
+type world struct {
+	run      options
+	log      *slog.Logger
+	dir      string // data and logs
+	binary   string
+	cluster  *kafkatest.Cluster
+	admin    *kadm.Client
+	members  []*member // the last one is only there now and then
+	books    *books
+	leaks    int // processes that logged the secret
+	complain []string
+
+	mu        sync.Mutex
+	processes []*process
+	incidents []incident
+	audited   map[int32]int64 // :: partition -> the offset that the audit reads next
+}
+
+// newWorld builds the connector, starts the cluster and makes the topic.
+func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error) {
+	w := &world{run: run, log: log, books: newBooks(), audited: map[int32]int64{}, dir: run.dir}
+	if err := os.MkdirAll(w.dir, 0o750); err != nil {
+		return nil, err
+	}
+	w.binary = filepath.Join(w.dir, "kafka-firehose")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", w.binary, "kafka-firehose/cmd/kafka-firehose").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the connector: %w: %s", err, out)
+	}
+	ways := map[string]*proxytest.Proxy{} // :: broker and listener -> proxy
+	var listeners []kafkatest.Listener
+	for n := range members + 1 {
+		listeners = append(listeners, kafkatest.Listener{Name: listenerOf(n), Protocol: "PLAINTEXT"})
+		w.members = append(w.members, &member{w: w, n: n})
+	}
+	var err error
+	w.cluster, err = kafkatest.Start(ctx, kafkatest.Options{
+		Brokers: brokers, Listeners: listeners, Dir: filepath.Join(w.dir, "kafka"),
+		Properties: map[string]string{"message.max.bytes": fmt.Sprint(topicMaxBytes)},
+		Advertise: func(broker int, listener, addr string) string {
+			if listener == "PLAINTEXT" {
+				return addr
+			}
+			key := fmt.Sprint(broker, listener)
+			if ways[key] == nil {
+				way, err := proxytest.New(addr)
+				if err != nil {
+					panic(err) // no loopback port is left
+				}
+				ways[key] = way
+			}
+			return ways[key].Addr()
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range w.members {
+		for b := range brokers {
+			m.kafka = append(m.kafka, ways[fmt.Sprint(b, listenerOf(m.n))])
+		}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.Addrs("PLAINTEXT")...))
+	if err != nil {
+		return nil, err
+	}
+	w.admin = kadm.NewClient(client)
+	if _, err := w.admin.CreateTopic(ctx, partitions, -1, nil, topic); err != nil {
+		return nil, fmt.Errorf("create the topic: %w", err)
+	}
+	return w, nil
+}
+
+func listenerOf(member int) string { return fmt.Sprintf("MEMBER%d", member) }
+
+// close ends everything that runs.
+func (w *world) close() {
+	for _, p := range w.all() {
+		if p.cmd != nil && p.cmd.Process != nil && p.alive() {
+			p.kill()
+		}
+	}
+	if w.cluster != nil {
+		w.cluster.Close()
+	}
+	for _, m := range w.members {
+		for _, way := range m.kafka {
+			way.Close()
+		}
+	}
+	if w.admin != nil {
+		w.admin.Close()
+	}
+}
+
+// enter gives a process its number.
+func (w *world) enter(p *process) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.processes = append(w.processes, p)
+	return len(w.processes) - 1
+}
+
+func (w *world) all() []*process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]*process(nil), w.processes...)
+}
+
+// begin enters an incident and returns what ends it.
+func (w *world) begin(e event) (end func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.incidents = append(w.incidents, incident{kind: e.kind, place: e.place, target: e.target, from: time.Now().UnixMicro()})
+	n := len(w.incidents) - 1
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.incidents[n].to = time.Now().UnixMicro()
+	}
+}
+
+// inquest hands out what is known of the processes and of what was done to them.
+// Everything has ended by then.
+func (w *world) inquest() *inquest {
+	in := &inquest{incidents: w.incidents}
+	for _, p := range w.all() {
+		p.mu.Lock()
+		in.lives = append(in.lives, p.life)
+		p.mu.Unlock()
+	}
+	return in
+}

@@ -1,0 +1,174 @@
+package kafka
+
+import (
+	"bytes"
+	"crypto/tls"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/kafka/kafkatest"
+	"kafka-firehose/metrics"
+)
+
+// pki is an authority and a directory to put its files in.
+type pki struct {
+	t *testing.T
+	*kafkatest.Authority
+	dir string
+}
+
+func newPKI(t *testing.T) *pki {
+	t.Helper()
+	a, err := kafkatest.NewAuthority("an authority")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &pki{t, a, t.TempDir()}
+}
+
+// issue makes a pair that lives for so long from now on.
+func (p *pki) issue(name string, life time.Duration) kafkatest.Pair {
+	p.t.Helper()
+	pair, err := p.Issue(kafkatest.Subject{Name: name, NotAfter: time.Now().Add(life)})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return pair
+}
+
+// put writes a file and returns its path.
+func (p *pki) put(name string, text []byte) string {
+	p.t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return path
+}
+
+func TestTLSValidate(t *testing.T) {
+	p := newPKI(t)
+	pair, other := p.issue("client", time.Hour), p.issue("client", time.Hour)
+	ca := p.put("ca.pem", p.PEM)
+	cert, key, otherKey := p.put("cert.pem", pair.Cert), p.put("key.pem", pair.Key), p.put("other.pem", other.Key)
+	expired := p.put("expired.pem", p.issue("client", -time.Hour).Cert)
+	jks := p.put("kafka.jks", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2})
+	encryptedKey := p.put("encrypted.pem", []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
+	broken := p.put("broken.pem", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+	missing := filepath.Join(p.dir, "missing.pem")
+	const without = "without TLS it has no effect; want KAFKA_TLS_ENABLED=true too"
+	const noPEM = "the file is not PEM, text that begins with -----BEGIN; a Java or PKCS #12 keystore has to be converted"
+	tests := []struct {
+		name string
+		cfg  TLSConfig
+		want string // DIR stands for the directory
+	}{
+		{"off", TLSConfig{}, ""},
+		{"on", TLSConfig{Enabled: true}, ""},
+		{"all", TLSConfig{Enabled: true, CAFile: ca, CertFile: cert, KeyFile: key, ServerName: "kafka"}, ""},
+		{"files without TLS", TLSConfig{CAFile: ca, CertFile: cert, KeyFile: key}, `KAFKA_TLS_CA_FILE holds "DIR/ca.pem": ` + without + `
+KAFKA_TLS_CERT_FILE holds "DIR/cert.pem": ` + without + `
+KAFKA_TLS_KEY_FILE holds "DIR/key.pem": ` + without},
+		{"names without TLS", TLSConfig{ServerName: "kafka", InsecureSkipVerify: true}, `KAFKA_TLS_SERVER_NAME holds "kafka": ` + without + `
+KAFKA_TLS_INSECURE_SKIP_VERIFY holds "true": ` + without},
+		{"no key", TLSConfig{Enabled: true, CertFile: cert}, "KAFKA_TLS_KEY_FILE is not set: want the key of the certificate in KAFKA_TLS_CERT_FILE"},
+		{"no certificate", TLSConfig{Enabled: true, KeyFile: key}, "KAFKA_TLS_CERT_FILE is not set: want the certificate of the key in KAFKA_TLS_KEY_FILE"},
+		{"all at once", TLSConfig{Enabled: true, CAFile: missing, CertFile: missing, KeyFile: key}, `KAFKA_TLS_CA_FILE holds "DIR/missing.pem": no such file or directory
+KAFKA_TLS_CERT_FILE holds "DIR/missing.pem": no such file or directory`},
+		{"a directory", TLSConfig{Enabled: true, CAFile: p.dir}, `KAFKA_TLS_CA_FILE holds "DIR": is a directory`},
+		{"a keystore", TLSConfig{Enabled: true, CAFile: jks}, `KAFKA_TLS_CA_FILE holds "DIR/kafka.jks": ` + noPEM},
+		{"a keystore as key", TLSConfig{Enabled: true, CertFile: cert, KeyFile: jks}, `KAFKA_TLS_KEY_FILE holds "DIR/kafka.jks": ` + noPEM},
+		{"no authority", TLSConfig{Enabled: true, CAFile: key}, `KAFKA_TLS_CA_FILE holds "DIR/key.pem": the file has no certificate in it`},
+		{"expired authority", TLSConfig{Enabled: true, CAFile: expired}, `KAFKA_TLS_CA_FILE holds "DIR/expired.pem": all certificates in the file have expired, the last at TIME`},
+		{"broken authority", TLSConfig{Enabled: true, CAFile: broken}, `KAFKA_TLS_CA_FILE holds "DIR/broken.pem": the file has a certificate that can't be read: x509: malformed certificate`},
+		{"another's key", TLSConfig{Enabled: true, CertFile: cert, KeyFile: otherKey}, `KAFKA_TLS_KEY_FILE holds "DIR/other.pem": the key does not belong to the certificate in KAFKA_TLS_CERT_FILE (DIR/cert.pem)`},
+		{"encrypted", TLSConfig{Enabled: true, CertFile: cert, KeyFile: encryptedKey}, `KAFKA_TLS_KEY_FILE holds "DIR/encrypted.pem": the key is encrypted; want it without a passphrase (openssl pkey -in FILE -out FILE)`},
+		{"no key in it", TLSConfig{Enabled: true, CertFile: cert, KeyFile: cert}, `KAFKA_TLS_KEY_FILE holds "DIR/cert.pem": want a private key: found a certificate rather than a key in the PEM for the private key`},
+		{"no certificate in it", TLSConfig{Enabled: true, CertFile: key, KeyFile: key}, `KAFKA_TLS_CERT_FILE holds "DIR/key.pem": want a certificate: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched`},
+		{"expired", TLSConfig{Enabled: true, CertFile: expired, KeyFile: key}, `KAFKA_TLS_KEY_FILE holds "DIR/key.pem": the key does not belong to the certificate in KAFKA_TLS_CERT_FILE (DIR/expired.pem)`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var check env.Check
+			test.cfg.validate(&check)
+			got := ""
+			if err := check.Err(); err != nil {
+				got = strings.ReplaceAll(err.Error(), p.dir, "DIR")
+			}
+			if want, _, timed := strings.Cut(test.want, "TIME"); timed {
+				got, _, _ = strings.Cut(got, "20")
+				got, test.want = strings.TrimSuffix(got, "20"), want
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	// A certificate beside its key that has run out, or whose time is to come.
+	old := p.issue("client", -time.Minute)
+	for want, pair := range map[string]kafkatest.Pair{"has expired at": old, "is not valid before": p.issue("client", 24*62*time.Hour)} {
+		cfg := TLSConfig{Enabled: true, CertFile: p.put("a.pem", pair.Cert), KeyFile: p.put("b.pem", pair.Key)}
+		var check env.Check
+		if cfg.validate(&check); check.Err() == nil || !strings.Contains(check.Err().Error(), "KAFKA_TLS_CERT_FILE") || !strings.Contains(check.Err().Error(), want) {
+			t.Errorf("%v, want %q", check.Err(), want)
+		}
+	}
+}
+
+// TestCertificatesRotate goes through what whoever renews the files may do in
+// between: nothing but a good pair is ever used, and each state is told once.
+func TestCertificatesRotate(t *testing.T) {
+	p := newPKI(t)
+	first, second := p.issue("first", time.Hour), p.issue("second", 2*time.Hour)
+	cfg := TLSConfig{Enabled: true, CAFile: p.put("ca.pem", p.PEM), CertFile: p.put("cert.pem", first.Cert), KeyFile: p.put("key.pem", first.Key)}
+	var log bytes.Buffer
+	m := metrics.New(prometheus.NewRegistry()).Kafka
+	c, err := newCertificates(cfg, slog.New(slog.NewTextHandler(&log, nil)), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := func(step, name string, lines int) {
+		t.Helper()
+		var config *tls.Config
+		for range 3 { // connections
+			config = c.config("kafka-1.example.com")
+		}
+		if got := config.Certificates[0].Leaf.Subject.CommonName; got != name || config.ServerName != "kafka-1.example.com" {
+			t.Errorf("%s: the certificate is that of %s for %s, want %s", step, got, config.ServerName, name)
+		}
+		if got := strings.Count(log.String(), "\n"); got != lines {
+			t.Errorf("%s: %d lines, want %d:\n%s", step, got, lines, &log)
+		}
+		log.Reset()
+	}
+	use("nothing has changed", "first", 0)
+	p.put("cert.pem", second.Cert)
+	use("half of the pair", "first", 1)
+	if err := os.Remove(cfg.KeyFile); err != nil {
+		t.Fatal(err)
+	}
+	use("a file is gone", "first", 1)
+	p.put("key.pem", second.Key[:40])
+	use("half of a file", "first", 1)
+	p.put("key.pem", second.Key)
+	use("the pair is complete", "second", 1)
+	if got := testutil.ToFloat64(m.CertificateExpiry); time.Until(time.Unix(int64(got), 0)).Round(time.Minute) != 2*time.Hour {
+		t.Errorf("the metric says that it ends at %v", time.Unix(int64(got), 0))
+	}
+	p.put("ca.pem", nil)
+	use("no authority", "second", 1)
+	old := p.issue("third", -time.Minute)
+	p.put("ca.pem", p.PEM)
+	p.put("cert.pem", old.Cert)
+	p.put("key.pem", old.Key)
+	use("an expired pair", "second", 1)
+}

@@ -1,0 +1,42 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// dialTimeout bounds a new connection, its TLS handshake included.
+const dialTimeout = 10 * time.Second
+
+// DialFunc makes a connection, as net.Dialer does.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// dialer makes the connections to brokers.
+type dialer struct {
+	dial  DialFunc
+	certs *certificates // nil without TLS
+}
+
+// connect is a DialFunc. The handshake is part of it, so that its errors are those of
+// a dial.
+func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := d.dial(ctx, network, addr)
+	if err != nil || d.certs == nil {
+		return conn, err
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	secure := tls.Client(conn, d.certs.config(host))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}

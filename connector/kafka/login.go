@@ -1,0 +1,51 @@
+package kafka
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// login is a mechanism of SASL that can be told from the brokers by its errors: what
+// goes wrong before a broker is asked is a *credentialsError.
+type login struct{ sasl.Mechanism }
+
+// credentialsError says that this process has nothing to log in with: a file can't be
+// read, a token can't be had. It does not unwrap, because the client would take a
+// refused connection to a token endpoint for one to the broker, and the broker for
+// down.
+type credentialsError struct{ text string }
+
+func (e *credentialsError) Error() string { return e.text }
+
+// Authenticate implements sasl.Mechanism.
+func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
+	session, first, err := l.Mechanism.Authenticate(ctx, host)
+	if err != nil {
+		return nil, nil, &credentialsError{err.Error()}
+	}
+	return session, first, nil
+}
+
+// mechanism makes the one that is configured, nil for none.
+func (c SASLConfig) mechanism() sasl.Mechanism {
+	switch c.Mechanism {
+	case plainMechanism:
+		return login{plain.Plain(func(context.Context) (plain.Auth, error) {
+			password, err := c.Password.Read()
+			return plain.Auth{User: c.Username, Pass: password}, err
+		})}
+	case scram256:
+		return login{scram.Sha256(c.scram)}
+	case scram512:
+		return login{scram.Sha512(c.scram)}
+	}
+	return nil
+}
+
+func (c SASLConfig) scram(context.Context) (scram.Auth, error) {
+	password, err := c.Password.Read()
+	return scram.Auth{User: c.Username, Pass: password}, err
+}
