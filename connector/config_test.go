@@ -130,7 +130,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x")}                                       // without a mechanism
-	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
+	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate = true
 	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}

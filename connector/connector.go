@@ -58,7 +58,7 @@ func (e *ErrUndelivered) Error() string {
 // the streams can be written to. Its error names the stream.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}}
-	client, err := firehose.NewClient(ctx, cfg.Firehose, o.Firehose...)
+	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Firehose...)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	// A quarter is for what the Kafka client has fetched; see connector/kafka.
 	c.share = int64(cfg.MaxBufferedBytes) * 3 / 4 / int64(len(streams))
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
-	if err := c.check(ctx, client, streams); err != nil {
+	if err := c.check(ctx, clients, streams); err != nil {
 		return nil, err
 	}
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
@@ -77,7 +77,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	for _, name := range streams {
-		l := c.newLane(client, name)
+		l := c.newLane(clients.Of(name), name)
 		c.lanes[name] = l
 		c.room.state[l] = &roomState{}
 	}
@@ -94,14 +94,14 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 }
 
 // check describes every stream, all at once, unless that is turned off.
-func (c *Connector) check(ctx context.Context, client *firehose.Client, streams []string) error {
+func (c *Connector) check(ctx context.Context, clients firehose.Clients, streams []string) error {
 	if !c.cfg.Firehose.StartupCheck {
 		return nil
 	}
 	errs := make([]error, len(streams))
 	var checks sync.WaitGroup
 	for i, name := range streams {
-		checks.Go(func() { errs[i] = firehose.Check(ctx, client, name, string(c.cfg.Record.Delimiter), c.log) })
+		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, string(c.cfg.Record.Delimiter), c.log) })
 	}
 	checks.Wait()
 	return errors.Join(errs...)
@@ -131,7 +131,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes)}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
-	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose,
+	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.OnRefused(l.refused))
 	return l
 }

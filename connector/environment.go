@@ -76,7 +76,6 @@ var notYet = []struct{ prefix, what string }{
 	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
 	{"RECORD_FIELDS", "choosing fields of a record"},
 	{"RECORD_COMPRESSION", "compressing records"},
-	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 
 // strict are the beginnings under which a name that is no setting is a fault and not a warning: with

@@ -88,7 +88,7 @@ func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
 		"SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
-		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
+		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT",
 	} {
 		t.Run(name, func(t *testing.T) {
 			const secret = "hunter2-hunter2"

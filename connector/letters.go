@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,7 +22,7 @@ func (c *Connector) openLetters(ctx context.Context, connection []kgo.Opt, o Opt
 	}
 	c.letters = deadletter.New(c.cfg.DeadLetter, deadletter.Options{
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
-		Client: append(connection, o.Kafka...),
+		Client: slices.Concat(connection, o.Kafka),
 	})
 	o.Metrics.DeadLetter.Expect(c.cfg.Kafka.Topics...)
 	return c.letters.Check(ctx)

@@ -43,7 +43,8 @@ func openPost(t *testing.T, cluster *kfake.Cluster, j *judge, topic string, most
 	}
 	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		return p.produced(r.(*kmsg.ProduceRequest))
+		resp, refused := p.produced(r.(*kmsg.ProduceRequest))
+		return resp, nil, refused
 	})
 	return p
 }
@@ -72,7 +73,7 @@ func (p *post) tries() int {
 	return p.attempts
 }
 
-func (p *post) produced(req *kmsg.ProduceRequest) (kmsg.Response, error, bool) {
+func (p *post) produced(req *kmsg.ProduceRequest) (answer kmsg.Response, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ours := false
@@ -106,7 +107,7 @@ func (p *post) produced(req *kmsg.ProduceRequest) (kmsg.Response, error, bool) {
 			p.judge.fail("a letter was written with acks=%d", req.Acks)
 		}
 	}
-	return resp, nil, ours && p.refuse != nil
+	return resp, ours && p.refuse != nil
 }
 
 // note tells the judge of a batch that is about to be stored.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -99,13 +100,8 @@ func explain(err error) error {
 
 // reasonOf is the label of an error, one of metrics.DeadLetterErrors.
 func reasonOf(err error) string {
-	is := func(any ...error) bool {
-		for _, e := range any {
-			if errors.Is(err, e) {
-				return true
-			}
-		}
-		return false
+	is := func(these ...error) bool {
+		return slices.ContainsFunc(these, func(e error) bool { return errors.Is(err, e) })
 	}
 	var network net.Error
 	switch {

@@ -40,12 +40,18 @@ type Client struct {
 // ClientOption changes the SDK's client: another endpoint or way to it, in tests.
 type ClientOption = func(*firehose.Options)
 
-// NewClient reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE,
+// NewClient makes the client of the streams that have no options of their own. It
+// reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE,
 // AWS_CA_BUNDLE, HTTPS_PROXY, the credentials chain) and connects to nothing. The
 // options come last, but what a Stream relies on can't be undone by them. cfg's
 // role is assumed if there is one.
 func NewClient(ctx context.Context, cfg Config, opts ...ClientOption) (*Client, error) {
+	return newClient(ctx, cfg, way{role: cfg.RoleARN, externalID: cfg.RoleExternalID}, opts...)
+}
+
+func newClient(ctx context.Context, cfg Config, w way, opts ...ClientOption) (*Client, error) {
 	shared, err := config.LoadDefaultConfig(ctx,
+		config.WithRegion(w.region), // empty is the environment's
 		config.WithAppID(application),
 		config.WithHTTPClient(transport(cfg)),
 		config.WithCredentialsCacheOptions(refresh),
@@ -56,14 +62,14 @@ func NewClient(ctx context.Context, cfg Config, opts ...ClientOption) (*Client, 
 	}
 	c := &Client{}
 	c.keep(shared.Credentials)
-	if cfg.RoleARN != "" {
-		role := assume(shared, cfg)
+	if w.role != "" {
+		role := assume(shared, w)
 		c.keep(role)
 		shared.Credentials = role
 	}
-	c.Client = firehose.NewFromConfig(shared, append(opts, c.settle)...)
+	c.Client = firehose.NewFromConfig(shared, append(append([]ClientOption{w.endpointURL}, opts...), c.settle)...)
 	if c.Options().Region == "" {
-		return nil, errors.New("no AWS region is configured: set AWS_REGION")
+		return nil, errors.New("no AWS region is configured: set AWS_REGION, or the stream's region in FIREHOSE_STREAM_OPTIONS")
 	}
 	return c, nil
 }
@@ -98,7 +104,11 @@ func transport(cfg Config) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		// With the default of 10, more requests in flight than that would make a
 		// TLS handshake each. Every stream has its own and they share the host.
-		perHost := max(1, len(cfg.Streams())) * cfg.MaxInFlight
+		perHost := 0
+		for _, stream := range cfg.Streams() {
+			perHost += cfg.For(stream).MaxInFlight
+		}
+		perHost = max(perHost, cfg.MaxInFlight)
 		t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, perHost)
 		t.MaxIdleConns = max(t.MaxIdleConns, 2*perHost)
 		t.IdleConnTimeout = idleTimeout
@@ -110,13 +120,20 @@ func refresh(o *aws.CredentialsCacheOptions) {
 	o.ExpiryWindowJitterFrac = refreshEarlyJitter
 }
 
-// assume returns the credentials of cfg's role. The security token service is
-// the region's own.
-func assume(shared aws.Config, cfg Config) *aws.CredentialsCache {
-	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+// endpointURL is a ClientOption.
+func (w way) endpointURL(o *firehose.Options) {
+	if w.endpoint != "" {
+		o.BaseEndpoint = &w.endpoint
+	}
+}
+
+// assume returns the credentials of a role. The security token service is the
+// region's own.
+func assume(shared aws.Config, w way) *aws.CredentialsCache {
+	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), w.role, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = application
-		if cfg.RoleExternalID != "" {
-			o.ExternalID = aws.String(cfg.RoleExternalID)
+		if w.externalID != "" {
+			o.ExternalID = &w.externalID
 		}
 	})
 	return aws.NewCredentialsCache(provider, refresh)

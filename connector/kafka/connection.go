@@ -3,7 +3,6 @@ package kafka
 import (
 	"log/slog"
 	"net"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -34,5 +33,5 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) ([
 	if m := c.SASL.mechanism(); m != nil {
 		o = append(o, kgo.SASL(m))
 	}
-	return slices.Clip(o), nil // more than one client appends to it
+	return o, nil
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"regexp"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 const findTopics = 15 * time.Second
 
 func (s *Source) options(buffer int64) []kgo.Opt {
-	o := append(s.connection,
+	o := append(slices.Clone(s.connection),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),
