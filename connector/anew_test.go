@@ -16,69 +16,68 @@ import (
 // anew deletes a topic and creates it again.
 func (w *world) anew(topic string, partitions int32) {
 	w.t.Helper()
-	if err := w.cluster.DeleteTopic(topic); err != nil {
-		w.t.Fatal(err)
-	}
-	w.judge.forget(topic)
-	w.topic(topic, partitions)
-	w.producer.PurgeTopicsFromClient(topic)
+	w.deleteTopic(topic)
 	time.Sleep(2 * time.Second)
+	w.topic(topic, partitions)
 }
 
-// wantArrived fails unless each of the records from and up to, but not including,
-// to was stored.
-func (w *world) wantArrived(from, to int) {
+// untilArrived waits until each of the records from and up to, but not including,
+// to is stored.
+func (w *world) untilArrived(from, to int) {
 	w.t.Helper()
-	missing := 0
-	for i := from; i < to; i++ {
-		if w.judge.copiesOf(strconv.Itoa(i)) == 0 {
-			missing++
+	w.until(fmt.Sprintf("the records %d to %d are stored", from, to-1), 15*time.Minute, func() bool {
+		for i := from; i < to; i++ {
+			if w.judge.copiesOf(strconv.Itoa(i)) == 0 {
+				return false
+			}
 		}
-	}
-	if missing > 0 {
-		w.t.Errorf("%d of %d records never came; committed %d", missing, to-from, w.committed())
-	}
+		return true
+	})
 }
 
 // TestTopicCreatedAnewInAnOutage: nobody polls, so nobody learns that the topic is
 // another one now. What was delivered of the old one is committed when the stream
 // is back, and must not land in the new one.
-func TestTopicCreatedAnewInAnOutage(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 3 * time.Minute})
-		m := w.start(func(c *connector.Config) { c.MaxBufferedBytes = 26 << 20 })
-		pad := strings.Repeat(" ", 100_000)
-		w.produceWith(0, 400, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
-		})
-		time.Sleep(time.Minute)
-		w.anew("in", 4)
-		w.produce(1000, 1800) // 200 a partition
-		time.Sleep(10 * time.Minute)
-		w.wantArrived(1000, 1800)
-		m.mustStop()
+func TestTopicCreatedAnewInAnOutage(t *testing.T) { bubble(t, topicCreatedAnewInAnOutage) }
+
+func topicCreatedAnewInAnOutage(w *world) {
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException"})
+	m := w.start(func(c *connector.Config) { c.MaxBufferedBytes = 26 << 20 })
+	pad := strings.Repeat(" ", 100_000)
+	w.produceWith(0, 400, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
 	})
+	w.until("memory is full", patience, func() bool { return m.metric("buffered_bytes") > 15<<20 })
+	time.Sleep(either(w, time.Minute, 2*time.Second))
+	w.anew(w.in, 4)
+	w.produce(1000, 1800) // 200 a partition
+	time.Sleep(either(w, 2*time.Minute, 2*time.Second))
+	w.stream.ClearFaults()
+	w.untilArrived(1000, 1800)
+	m.mustStop()
 }
 
 // TestTopicCreatedAnewWhileHeld: a partition that is paused because its commit is
 // too far behind fetches nothing, and its commits are refused for ever.
-func TestTopicCreatedAnewWhileHeld(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.topic("one", 1)
-		held := func(c *connector.Config) { c.Kafka.Topics = []string{"one"}; c.Kafka.MaxUncommittedRecords = 100 }
-		rec := func(i int) *kgo.Record { return &kgo.Record{Topic: "one", Value: fmt.Appendf(nil, "%d", i)} }
-		m := w.start(held)
-		w.produceWith(0, 50, rec)
-		time.Sleep(10 * time.Second)
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 60 * time.Second})
-		w.produceWith(50, 1000, rec)
-		time.Sleep(20 * time.Second)
-		w.anew("one", 1)
-		w.produceWith(1000, 1100, rec)
-		time.Sleep(15 * time.Minute)
-		w.wantArrived(1000, 1100)
-		m.mustStop()
-	})
+func TestTopicCreatedAnewWhileHeld(t *testing.T) { bubble(t, topicCreatedAnewWhileHeld) }
+
+func topicCreatedAnewWhileHeld(w *world) {
+	one := w.name("one")
+	w.topic(one, 1)
+	held := func(c *connector.Config) { c.Kafka.Topics = []string{one}; c.Kafka.MaxUncommittedRecords = 100 }
+	rec := func(i int) *kgo.Record { return &kgo.Record{Topic: one, Value: fmt.Appendf(nil, "%d", i)} }
+	m := w.start(held)
+	w.produceWith(0, 50, rec)
+	w.untilCommitted(50)
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException"})
+	w.produceWith(50, 1000, rec)
+	w.until("the partition is paused", patience, func() bool { return m.metric("kafka_paused_partitions") == 1 })
+	w.anew(one, 1)
+	w.produceWith(1000, 1100, rec)
+	time.Sleep(either(w, 30*time.Second, 2*time.Second))
+	w.stream.ClearFaults()
+	w.untilArrived(1000, 1100)
+	m.mustStop()
 }
 
 // TestPausedTopicComesBack: a topic that leaves while its stream is down and comes

@@ -130,111 +130,119 @@ func TestRewind(t *testing.T) {
 	})
 }
 
+// protocols are those of consumer groups.
+var protocols = []string{"classic", "consumer"}
+
 // TestTwoLeaveAtOnce: the commits of each fall into the rebalance of the other.
 func TestTwoLeaveAtOnce(t *testing.T) {
-	for _, proto := range []string{"classic", "consumer"} {
-		t.Run(proto, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				p := func(c *connector.Config) { c.Kafka.GroupProtocol = proto }
-				a, b, c := w.start(p), w.start(p), w.start(p)
-				time.Sleep(30 * time.Second)
-				for i := range 20 {
-					w.produce(i*200, i*200+200)
-				}
-				time.Sleep(300 * time.Millisecond)
-				go func() { a.cancel() }()
-				go func() { b.cancel() }()
-				if err := <-a.done; err != nil {
-					t.Error("a", err)
-				}
-				if err := <-b.done; err != nil {
-					t.Error("b", err)
-				}
-				time.Sleep(time.Minute)
-				c.mustStop()
-				w.wantExactly(4000)
-			})
+	for _, proto := range protocols {
+		t.Run(proto, func(t *testing.T) { bubble(t, twoLeaveAtOnce(proto)) })
+	}
+}
+
+func twoLeaveAtOnce(proto string) func(*world) {
+	return func(w *world) {
+		p := func(c *connector.Config) { c.Kafka.GroupProtocol = proto }
+		a, b, c := w.start(p), w.start(p), w.start(p)
+		w.until("each of three has some of the partitions", patience, func() bool {
+			return a.owns() > 0 && b.owns() > 0 && c.owns() > 0 && a.owns()+b.owns()+c.owns() == 4
 		})
+		for i := range 20 {
+			w.produce(i*200, i*200+200)
+		}
+		time.Sleep(300 * time.Millisecond)
+		a.cancel()
+		b.cancel()
+		if err := <-a.done; err != nil {
+			w.t.Error("a", err)
+		}
+		if err := <-b.done; err != nil {
+			w.t.Error("b", err)
+		}
+		w.untilShared(4, c)
+		w.untilCommitted(4000)
+		c.mustStop()
+		w.wantExactly(4000)
 	}
 }
 
 // TestChurn: members come and go faster than the group settles. All of them are
 // polite, so nothing comes twice.
 func TestChurn(t *testing.T) {
-	for _, proto := range []string{"classic", "consumer"} {
-		t.Run(proto, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure", Probability: 0.2})
-				p := func(c *connector.Config) {
-					c.Kafka.GroupProtocol = proto
-					c.Kafka.CommitInterval = 700 * time.Millisecond
+	for _, proto := range protocols {
+		t.Run(proto, func(t *testing.T) { bubble(t, churn(proto)) })
+	}
+}
+
+func churn(proto string) func(*world) {
+	return func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure", Probability: 0.2})
+		p := func(c *connector.Config) {
+			c.Kafka.GroupProtocol = proto
+			c.Kafka.CommitInterval = 700 * time.Millisecond
+		}
+		total := 0
+		var live []*member
+		for i := range either(w, 60, 20) {
+			switch {
+			case len(live) < 3 && i%2 == 0:
+				live = append(live, w.start(p))
+			case i%5 == 4 && len(live) > 1:
+				if err := live[0].stop(); err != nil {
+					w.t.Error(i, err)
 				}
-				total := 0
-				var live []*member
-				for i := range 60 {
-					switch {
-					case len(live) < 3 && i%2 == 0:
-						live = append(live, w.start(p))
-					case i%5 == 4 && len(live) > 1:
-						if err := live[0].stop(); err != nil {
-							t.Error(i, err)
-						}
-						live = live[1:]
-					}
-					w.produce(total, total+137)
-					total += 137
-					time.Sleep(time.Duration(i*313%2900) * time.Millisecond)
-				}
-				time.Sleep(time.Minute)
-				for _, m := range live {
-					m.mustStop()
-				}
-				w.wantExactly(total)
-			})
-		})
+				live = live[1:]
+			}
+			w.produce(total, total+137)
+			total += 137
+			time.Sleep(time.Duration(i*313%2900) * time.Millisecond)
+		}
+		w.untilCommitted(total)
+		for _, m := range live {
+			m.mustStop()
+		}
+		w.wantExactly(total)
 	}
 }
 
 // TestStopBesideADeadMember: the group waits for a member that was killed, a new
 // one waits to get in, and one stops. What it has delivered must be committed all
 // the same.
-func TestStopBesideADeadMember(t *testing.T) {
-	bubble(t, func(w *world) {
-		stays, dies := w.start(), w.start()
-		time.Sleep(20 * time.Second)
-		dies.kill()
-		comes := w.start()
-		time.Sleep(2 * time.Second)
-		w.produce(0, 2000)
-		time.Sleep(3 * time.Second)
-		if lost, _ := w.judge.count(2000); lost == 0 || lost == 2000 {
-			t.Fatalf("%d of 2000 records are not delivered; want those of the dead member", lost)
-		}
-		stays.mustStop()
-		time.Sleep(2 * time.Minute)
-		comes.mustStop()
-		w.wantExactly(2000)
-	})
+func TestStopBesideADeadMember(t *testing.T) { bubble(t, stopBesideADeadMember) }
+
+func stopBesideADeadMember(w *world) {
+	stays, dies := w.start(), w.start()
+	w.untilShared(2, stays, dies)
+	dies.kill()
+	comes := w.start()
+	time.Sleep(2 * time.Second)
+	w.produce(0, 2000)
+	w.untilStored(1000, 2000)
+	if lost, _ := w.judge.count(2000); lost != 1000 {
+		w.t.Fatalf("%d of 2000 records are not delivered; want those of the dead member", lost)
+	}
+	stays.mustStop()
+	w.untilShared(4, comes)
+	w.untilCommitted(2000)
+	comes.mustStop()
+	w.wantExactly(2000)
 }
 
 // TestDeletedTopicHoldsUpNoOther: a topic is deleted before its first commit. The
 // commits of the others must not fail with it.
-func TestDeletedTopicHoldsUpNoOther(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.topic("doomed", 1)
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 5 * time.Second, Until: 20 * time.Second})
-		w.produceWith(0, 1, func(int) *kgo.Record { return &kgo.Record{Topic: "doomed", Value: []byte("0")} })
-		m := w.start(func(c *connector.Config) { c.Kafka.Topics = []string{"in", "doomed"} })
-		time.Sleep(4 * time.Second)
-		if err := w.cluster.DeleteTopic("doomed"); err != nil {
-			t.Fatal(err)
-		}
-		w.produce(1, 401)
-		time.Sleep(time.Minute)
-		w.wantExactly(401)
-		if got := w.committed(); got != 400 {
-			t.Errorf("committed %d, want the 400 of the topic that is there", got)
-		}
-		_ = m.stop()
-	})
+func TestDeletedTopicHoldsUpNoOther(t *testing.T) { bubble(t, deletedTopicHoldsUpNoOther) }
+
+func deletedTopicHoldsUpNoOther(w *world) {
+	doomed := w.name("doomed")
+	w.topic(doomed, 1)
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 5 * time.Second, Times: 1})
+	w.produceWith(0, 1, func(int) *kgo.Record { return &kgo.Record{Topic: doomed, Value: []byte("0")} })
+	m := w.start(func(c *connector.Config) { c.Kafka.Topics = []string{w.in, doomed} })
+	w.until("its record is on the way", patience, func() bool { return w.stream.Stats().InFlight > 0 })
+	w.deleteTopic(doomed)
+	w.produce(1, 401)
+	w.untilStored(401, 401)
+	w.untilCommitted(400) // of the topic that is there
+	_ = m.stop()
+	w.wantExactly(401)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
@@ -57,7 +58,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{"a part is asked: kafka", func(c *connector.Config) { c.Kafka.GroupID = "" }, "KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses"},
 		{"a part is asked: firehose", func(c *connector.Config) { c.Firehose.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
-		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw`},
+		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw or json`},
 		{"a topic without a stream", func(c *connector.Config) {
 			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b", "c"}, "", decodeRoutes(t, "a=s")
 		}, `FIREHOSE_ROUTES holds "a=s": topic b of KAFKA_TOPICS has no stream; want b=stream, or a FIREHOSE_STREAM for the rest` + "\n" +
@@ -131,7 +132,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x")}                                       // without a mechanism
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
-	worst.Record.Aggregate = true
+	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
 	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {

@@ -58,7 +58,7 @@ func (e *ErrUndelivered) Error() string {
 // the streams can be written to. Its error names the stream.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}}
-	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Firehose...)
+	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,11 @@ func (c *Connector) check(ctx context.Context, clients firehose.Clients, streams
 	if !c.cfg.Firehose.StartupCheck {
 		return nil
 	}
+	sends := firehose.Sends{Delimiter: string(c.cfg.Record.Delimiter), Gzip: c.cfg.Record.Compression == "gzip"}
 	errs := make([]error, len(streams))
 	var checks sync.WaitGroup
 	for i, name := range streams {
-		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, string(c.cfg.Record.Delimiter), c.log) })
+		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, sends, c.log) })
 	}
 	checks.Wait()
 	return errors.Join(errs...)
@@ -128,7 +129,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	}
 	pack := batch.Aggregation{Values: 1}
 	if c.cfg.Record.Aggregate {
-		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes)}
+		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),

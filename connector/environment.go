@@ -74,8 +74,6 @@ var notYet = []struct{ prefix, what string }{
 	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
 	{"SCHEMA_REGISTRY_", "decoding with a Schema Registry"},
 	{"RECORD_SCHEMA", "decoding with a Schema Registry"},
-	{"RECORD_FIELDS", "choosing fields of a record"},
-	{"RECORD_COMPRESSION", "compressing records"},
 }
 
 // strict are the beginnings under which a name that is no setting is a fault and not a warning: with
@@ -109,7 +107,7 @@ var withoutEffect = map[string]string{
 // says: it can't know which of them are secrets.
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
-	candidates := append(slices.Clone(known), "SCHEMA_REGISTRY_URL", "RECORD_FIELDS")
+	candidates := append(slices.Clone(known), "SCHEMA_REGISTRY_URL")
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {

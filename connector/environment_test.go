@@ -71,7 +71,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
-		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw`,
+		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw or json`,
 		`DEAD_LETTER_TOPIC holds "__dead": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
@@ -87,8 +87,8 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
-		"SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD", "RECORD_FIELDS",
-		"RECORD_COMPRESSION", "RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT",
+		"SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD",
+		"RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT",
 	} {
 		t.Run(name, func(t *testing.T) {
 			const secret = "hunter2-hunter2"

@@ -2,7 +2,9 @@ package connector_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"maps"
 	"strconv"
 	"sync"
@@ -24,11 +26,17 @@ type judge struct {
 	pending map[place]bool      // records that Firehose has not accepted
 	copies  map[string]int      // :: value -> times accepted
 	last    map[part]int64      // newest commit
-	owner   map[part]string     // :: member that the partition was last assigned to
+	owner   map[part]string     // :: member that was last told that the partition is its own
 	names   map[[16]byte]string // :: topic id -> name
 	faults  []string            // what went against the rules
 	aliases map[string]string   // :: short name -> value
+	letters map[place]bool      // records that the dead-letter topic has
 	commits int
+
+	// What a format makes of a value, before anything is produced: the name of a
+	// record when it is produced, and of the same one when its line is stored.
+	made func(*kgo.Record) string
+	read func(line string) string
 }
 
 type part struct {
@@ -44,7 +52,9 @@ type place struct {
 func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
-		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{},
+		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{}, letters: map[place]bool{},
+		made: func(r *kgo.Record) string { return string(r.Value) },
+		read: func(line string) string { return line },
 	}
 }
 
@@ -67,8 +77,9 @@ func (j *judge) produced(r *kgo.Record) {
 	if r.Value == nil {
 		return
 	}
-	j.places[string(r.Value)] = p
-	if j.copies[string(r.Value)] == 0 {
+	value := j.made(r)
+	j.places[value] = p
+	if j.copies[value] == 0 {
 		j.pending[p] = true
 	}
 }
@@ -117,12 +128,32 @@ func (j *judge) lastCommit(topic string, n int32) int64 {
 	return j.last[part{topic, n}]
 }
 
+// exposed is how many records were stored and are not committed: what may come
+// again when the process that sent them is gone.
+func (j *judge) exposed() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for value, p := range j.places {
+		if j.copies[value] > 0 && p.offset >= j.last[p.part] {
+			n++
+		}
+	}
+	return n
+}
+
+// committedParts is how many partitions have a commit.
+func (j *judge) committedParts() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.last)
+}
+
 // stored notes a record that Firehose accepted; an aggregated one holds several.
 func (j *judge) stored(s firehosetest.Stored) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for value := range bytes.Lines(s.Data) {
-		v := string(bytes.TrimSuffix(value, []byte{'\n'}))
+	for value := range bytes.Lines(unzipped(s.Data)) {
+		v := j.read(string(bytes.TrimSuffix(value, []byte{'\n'})))
 		j.copies[v]++
 		if p, ok := j.places[v]; ok {
 			delete(j.pending, p)
@@ -136,8 +167,11 @@ func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
 	case *kmsg.OffsetCommitRequest:
 		acknowledged := j.commit(r)
 		return func(a kmsg.Response) { acknowledged(a.(*kmsg.OffsetCommitResponse)) }
+	case *kmsg.ProduceRequest: // members write nothing but dead letters
+		acknowledged := j.wrote(r)
+		return func(a kmsg.Response) { acknowledged(a.(*kmsg.ProduceResponse)) }
 	case *kmsg.SyncGroupRequest:
-		j.assign(r)
+		return func(a kmsg.Response) { j.synced(r, a.(*kmsg.SyncGroupResponse)) }
 	case *kmsg.ConsumerGroupHeartbeatRequest:
 		return func(a kmsg.Response) { j.assigned(r, a.(*kmsg.ConsumerGroupHeartbeatResponse)) }
 	}
@@ -145,7 +179,24 @@ func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
 }
 
 // heard are the requests that hear knows.
-var heard = []kmsg.Key{kmsg.OffsetCommit, kmsg.SyncGroup, kmsg.ConsumerGroupHeartbeat}
+var heard = []kmsg.Key{kmsg.OffsetCommit, kmsg.Produce, kmsg.SyncGroup, kmsg.ConsumerGroupHeartbeat}
+
+// unzipped is the text of a record that is a gzip member; no other record begins like
+// one.
+func unzipped(data []byte) []byte {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return data
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return data
+	}
+	return text
+}
 
 // commit checks each offset that a broker is asked to keep. The answer, if it
 // comes, says which of them the broker took.
@@ -215,27 +266,25 @@ func (j *judge) committed(r *kmsg.OffsetCommitRequest, a *kmsg.OffsetCommitRespo
 	}
 }
 
-// assign notes the owners that the leader of the group has decided on. A
-// partition that is on its way from one member to another is in nobody's
-// assignment; its old owner may still commit it.
-func (j *judge) assign(r *kmsg.SyncGroupRequest) {
+// synced notes what a member of a classic group was told is its own. A partition
+// that is on its way from one member to another is in nobody's assignment; its old
+// owner may still commit it.
+func (j *judge) synced(r *kmsg.SyncGroupRequest, a *kmsg.SyncGroupResponse) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, m := range r.GroupAssignment {
-		var a kmsg.ConsumerMemberAssignment
-		if err := a.ReadFrom(m.MemberAssignment); err != nil {
-			continue
-		}
-		for _, t := range a.Topics {
-			for _, p := range t.Partitions {
-				j.owner[part{t.Topic, p}] = m.MemberID
-			}
+	var mine kmsg.ConsumerMemberAssignment
+	if a.ErrorCode != 0 || mine.ReadFrom(a.MemberAssignment) != nil {
+		return
+	}
+	for _, t := range mine.Topics {
+		for _, p := range t.Partitions {
+			j.owner[part{t.Topic, p}] = r.MemberID
 		}
 	}
 }
 
-// assigned is the same where the broker decides: it gives a partition away when its
-// old owner has said that it is done.
+// assigned is the same for the consumer protocol, where the broker gives a partition
+// away when its old owner has said that it is done.
 func (j *judge) assigned(r *kmsg.ConsumerGroupHeartbeatRequest, a *kmsg.ConsumerGroupHeartbeatResponse) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

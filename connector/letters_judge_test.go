@@ -2,10 +2,9 @@ package connector_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strconv"
-	"sync"
-	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -17,168 +16,66 @@ import (
 	"kafka-firehose/connector"
 )
 
-// post is the dead-letter topic of a cluster. It looks at what is produced to it
-// and tells the judge of each letter at the moment in which Kafka stores it, so that
-// a commit that is ahead of one is seen.
-type post struct {
-	t       *testing.T
-	cluster *kfake.Cluster
-	judge   *judge
-	topic   string
-	most    int // max.message.bytes
-
-	mu       sync.Mutex
-	buried   map[place]bool
-	refuse   *kerr.Error // what is answered instead of storing anything, nil for nothing
-	attempts int         // produce requests to the topic
-}
-
-// openPost makes the topic and watches it. The watch sees requests before other
-// faults do, so those must go through refused.
-func openPost(t *testing.T, cluster *kfake.Cluster, j *judge, topic string, most int) *post {
-	t.Helper()
-	p := &post{t: t, cluster: cluster, judge: j, topic: topic, most: most, buried: map[place]bool{}}
-	if err := cluster.CreateTopic(topic, 3, map[string]string{"max.message.bytes": strconv.Itoa(most)}); err != nil {
-		t.Fatal(err)
+// wrote looks at letters on their way to Kafka. The answer, if it comes, says which of
+// them Kafka has: only they may be committed from then on.
+func (j *judge) wrote(r *kmsg.ProduceRequest) (acknowledged func(*kmsg.ProduceResponse)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if r.Acks != -1 {
+		j.fault("a letter was written with acks=%d", r.Acks)
 	}
-	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		resp, refused := p.produced(r.(*kmsg.ProduceRequest))
-		return resp, nil, refused
-	})
-	return p
-}
-
-// post makes the dead-letter topic of a world, and a configuration that uses it.
-func (w *world) post(most int) (*post, func(*connector.Config)) {
-	w.t.Helper()
-	p := openPost(w.t, w.cluster, w.judge, "dead", most)
-	w.judge.name(w.cluster.TopicInfo("dead").TopicID, "dead")
-	return p, func(c *connector.Config) {
-		c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "dead"
-		c.Record.Tombstones = "bad"
-	}
-}
-
-// refused has the topic refuse everything with an error, or take it again with nil.
-func (p *post) refused(err *kerr.Error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.refuse = err
-}
-
-func (p *post) tries() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.attempts
-}
-
-func (p *post) produced(req *kmsg.ProduceRequest) (answer kmsg.Response, refused bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	ours := false
-	resp := req.ResponseKind().(*kmsg.ProduceResponse)
-	for i := range req.Topics {
-		topic := req.Topics[i].Topic
-		if topic == "" {
-			topic = p.judge.nameOf(req.Topics[i].TopicID)
-		}
-		if topic != p.topic {
-			continue
-		}
-		ours = true
-		rt := kmsg.NewProduceResponseTopic()
-		rt.Topic, rt.TopicID = req.Topics[i].Topic, req.Topics[i].TopicID
-		for _, part := range req.Topics[i].Partitions {
-			rp := kmsg.NewProduceResponseTopicPartition()
-			rp.Partition = part.Partition
-			if p.refuse != nil {
-				rp.ErrorCode = p.refuse.Code
-			} else if len(part.Records) <= p.most {
-				p.note(part.Records)
+	return func(a *kmsg.ProduceResponse) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		refused := map[part]bool{}
+		for i := 0; a != nil && i < len(a.Topics); i++ {
+			for _, p := range a.Topics[i].Partitions {
+				refused[part{j.topic(a.Topics[i].Topic, a.Topics[i].TopicID), p.Partition}] = p.ErrorCode != 0
 			}
-			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
-	}
-	if ours {
-		p.attempts++
-		if req.Acks != -1 {
-			p.judge.fail("a letter was written with acks=%d", req.Acks)
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				if !refused[part{j.topic(t.Topic, t.TopicID), p.Partition}] {
+					j.buried(p.Records)
+				}
+			}
 		}
 	}
-	return resp, ours && p.refuse != nil
 }
 
-// note tells the judge of a batch that is about to be stored.
-func (p *post) note(batch []byte) {
+// letter looks at a request as the broker gets it, just before it is stored, where no
+// member's connection can be listened to.
+func (j *judge) letter(r *kmsg.ProduceRequest, topic string) {
+	j.mu.Lock()
+	ours := len(r.Topics) > 0 && j.topic(r.Topics[0].Topic, r.Topics[0].TopicID) == topic
+	j.mu.Unlock()
+	if ours {
+		j.wrote(r)(nil)
+	}
+}
+
+// buried enters the letters of a batch. mu is held.
+func (j *judge) buried(batch []byte) {
 	fetched := kmsg.NewFetchResponseTopicPartition()
 	fetched.RecordBatches = batch
-	got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Topic: p.topic}, &fetched, kgo.DefaultDecompressor(), nil)
+	got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{}, &fetched, kgo.DefaultDecompressor(), nil)
 	for _, r := range got.Records {
 		if r.ProducerID < 0 {
-			p.judge.fail("the letter of %v is from a producer that is not idempotent", origin(r))
+			j.fault("the letter of %v is from a producer that is not idempotent", origin(r))
 		}
-		p.buried[origin(r)] = true
-		p.judge.allow(origin(r))
+		j.letters[origin(r)] = true
+		delete(j.pending, origin(r))
 	}
 }
 
-// bad says that the record at a place is to be here before it is committed.
-func (p *post) bad(at place) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.buried[at] { // faster than the producer's acknowledgement
-		p.judge.bad(at)
+// bad says that the record at p has to have a letter before it is committed. It may
+// have one already: faster than the producer's acknowledgement.
+func (j *judge) bad(p place) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.letters[p] {
+		j.pending[p] = true
 	}
-}
-
-// letters reads what the topic holds.
-func (p *post) letters(opts ...kgo.Opt) (all []*kgo.Record) {
-	p.t.Helper()
-	left := int64(0)
-	for _, info := range p.cluster.PartitionInfos(p.topic) {
-		left += info.HighWatermark
-	}
-	client, err := kgo.NewClient(append(opts, kgo.ConsumeTopics(p.topic), kgo.FetchMaxBytes(100<<20))...)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for int64(len(all)) < left {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			p.t.Fatalf("read %d of %d letters", len(all), left)
-		}
-		all = append(all, fetches.Records()...)
-	}
-	return all
-}
-
-// wantLetters fails unless each of the places has a letter, nobody else has, and at
-// most so many come twice.
-func (p *post) wantLetters(places []place, twice int, opts ...kgo.Opt) map[place]*kgo.Record {
-	p.t.Helper()
-	found, copies := map[place]*kgo.Record{}, 0
-	for _, r := range p.letters(opts...) {
-		if found[origin(r)] != nil {
-			copies++
-		}
-		found[origin(r)] = r
-	}
-	missing, others := 0, maps.Clone(found)
-	for _, at := range places {
-		if found[at] == nil {
-			missing++
-		}
-		delete(others, at)
-	}
-	if missing > 0 || len(others) > 0 || copies > twice {
-		p.t.Errorf("of %d dead letters %d are missing, %d came twice (at most %d may), and %d are not bad at all", len(places), missing, copies, twice, len(others))
-	}
-	return found
 }
 
 // header is the last value of a header, "" without one.
@@ -199,43 +96,133 @@ func origin(r *kgo.Record) place {
 	return place{part{header(r, "__connect.errors.topic"), int32(partition)}, offset}
 }
 
-// bad says that the record at p may not be committed before it is allowed.
-func (j *judge) bad(p place) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.pending[p] = true
+// post is the dead-letter topic of a world.
+type post struct {
+	w     *world
+	topic string
+	bad   []place            // the records that are to be in it
+	fault *kfake.FaultHandle // nil while it takes letters
 }
 
-// fail notes what went against the rules, from outside of the judge.
-func (j *judge) fail(format string, args ...any) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.fault(format, args...)
-}
-
-func (j *judge) nameOf(id [16]byte) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.names[id]
-}
-
-// raiseProducer has the world's producer write larger batches.
-func (w *world) raiseProducer(most int32) {
+// post makes a dead-letter topic with a max.message.bytes, and a configuration that
+// uses it.
+func (w *world) post(limit int) (*post, func(*connector.Config)) {
 	w.t.Helper()
-	w.producer.Close()
-	var err error
-	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(most), kgo.MetadataMinAge(10*time.Millisecond))...)
-	if err != nil {
-		w.t.Fatal(err)
+	p := &post{w: w, topic: w.name("dead")}
+	p.make(limit)
+	return p, func(c *connector.Config) {
+		c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", p.topic
+		c.Record.Tombstones = "bad"
 	}
-	w.admin = kadm.NewClient(w.producer)
 }
 
-// alter changes a topic's configuration.
-func (w *world) alter(topic, name, value string) {
-	w.t.Helper()
-	_, err := w.admin.AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Name: name, Value: &value}}, topic)
-	if err != nil {
-		w.t.Fatal(err)
+func (p *post) make(limit int) {
+	p.w.t.Helper()
+	p.w.topic(p.topic, 3, "max.message.bytes", strconv.Itoa(limit))
+}
+
+// refuses has the embedded broker refuse all letters with an error, or take them
+// again with nil.
+func (p *post) refuses(err *kerr.Error) {
+	if p.fault != nil {
+		p.fault.Remove()
+		p.fault = nil
 	}
+	if err != nil {
+		p.fault = p.w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: p.topic, Err: err, Count: -1})
+	}
+}
+
+// produce writes n records that can't be delivered, over four partitions unless they
+// say where to.
+func (p *post) produce(n int, record func(i int) *kgo.Record) {
+	w := p.w
+	w.t.Helper()
+	for i := range n {
+		r := record(i)
+		if r.Topic == "" {
+			r.Topic, r.Partition = w.in, int32(i%4)
+		}
+		if err := w.producer.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+			w.t.Fatal(err)
+		}
+		at := place{part{w.in, r.Partition}, r.Offset}
+		w.judge.bad(at)
+		p.bad = append(p.bad, at)
+	}
+}
+
+// mixed produces 18 good records, in two halves, to each bad one between them, which is
+// a tombstone with a key and a header.
+func (p *post) mixed(bad int) {
+	p.w.t.Helper()
+	p.w.produce(0, 9*bad)
+	p.produce(bad, func(i int) *kgo.Record {
+		return &kgo.Record{Key: fmt.Appendf(nil, "key %d", i), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte{0xff, byte(i)}}}}
+	})
+	p.w.produce(9*bad, 18*bad)
+}
+
+// letters reads what the topic holds.
+func (p *post) letters() []*kgo.Record { return lettersIn(p.w.t, p.topic, p.w.dialing()) }
+
+// want fails unless each bad record has a letter, no other has one, and at most so many
+// have two.
+func (p *post) want(twice int) map[place]*kgo.Record {
+	p.w.t.Helper()
+	return wantLetters(p.w.t, p.letters(), p.bad, twice)
+}
+
+// failing is the part of *testing.T that the helpers below need.
+type failing interface {
+	Helper()
+	Errorf(string, ...any)
+	Fatal(...any)
+}
+
+func lettersIn(t failing, topic string, dial []kgo.Opt) (all []*kgo.Record) {
+	t.Helper()
+	client, err := kgo.NewClient(append(dial, kgo.ConsumeTopics(topic), kgo.FetchMaxBytes(100<<20))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	ends.Each(func(o kadm.ListedOffset) { left += int(o.Offset) })
+	for len(all) < left {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatal(fmt.Sprintf("read %d of %d letters", len(all), left))
+		}
+		all = append(all, fetches.Records()...)
+	}
+	return all
+}
+
+func wantLetters(t failing, letters []*kgo.Record, bad []place, twice int) map[place]*kgo.Record {
+	t.Helper()
+	found, copies := map[place]*kgo.Record{}, 0
+	for _, r := range letters {
+		if found[origin(r)] != nil {
+			copies++
+		}
+		found[origin(r)] = r
+	}
+	missing, others := 0, maps.Clone(found)
+	for _, at := range bad {
+		if found[at] == nil {
+			missing++
+		}
+		delete(others, at)
+	}
+	if missing > 0 || len(others) > 0 || copies > twice {
+		t.Errorf("of %d dead letters %d are missing, %d came twice (at most %d may), and %d are not bad at all", len(bad), missing, copies, twice, len(others))
+	}
+	return found
 }

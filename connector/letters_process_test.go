@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // produceMixed writes the next n records, of which one in a thousand is bad, and waits
 // until Kafka has them. The good ones are numbers without a gap; h.produced counts both.
-func (h *host) produceMixed(p *post, good *int, n int) (bad []place) {
+func (h *host) produceMixed(good *int, n int) (bad []place) {
 	h.t.Helper()
 	var mu sync.Mutex
 	for i := h.produced; i < h.produced+n; i++ {
@@ -31,7 +32,7 @@ func (h *host) produceMixed(p *post, good *int, n int) (bad []place) {
 			case err != nil:
 				h.t.Errorf("produce: %v", err)
 			case wrong:
-				p.bad(at)
+				h.judge.bad(at)
 				mu.Lock()
 				bad = append(bad, at)
 				mu.Unlock()
@@ -53,7 +54,14 @@ func (h *host) produceMixed(p *post, good *int, n int) (bad []place) {
 func TestSIGKILLWithDeadLetters(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	p := openPost(t, h.cluster, h.judge, "dead", 1_048_588)
+	if err := h.cluster.CreateTopic("dead", 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		h.cluster.KeepControl()
+		h.judge.letter(r.(*kmsg.ProduceRequest), "dead")
+		return nil, nil, false
+	})
 	h.judge.name(h.cluster.TopicInfo("dead").TopicID, "dead")
 	env := []string{"BAD_RECORD_POLICY=dead-letter", "DEAD_LETTER_TOPIC=dead", "RECORD_TOMBSTONES=bad", "KAFKA_GROUP_INSTANCE_ID=one"}
 	rng := rand.New(rand.NewPCG(11, 11))
@@ -62,7 +70,7 @@ func TestSIGKILLWithDeadLetters(t *testing.T) {
 	for range 10 {
 		before := h.stream.Stats().Streams["s"].Records
 		c := h.start(env...)
-		bad = append(bad, h.produceMixed(p, &good, 20_000)...)
+		bad = append(bad, h.produceMixed(&good, 20_000)...)
 		h.until(c, "something is delivered", func() bool { return h.stream.Stats().Streams["s"].Records > before })
 		<-time.After(time.Duration(rng.IntN(250)) * time.Millisecond)
 		_ = c.Process.Kill()
@@ -75,8 +83,9 @@ func TestSIGKILLWithDeadLetters(t *testing.T) {
 	if lost > 0 {
 		t.Errorf("%d of %d good records are lost", lost, good)
 	}
-	found := p.wantLetters(bad, len(bad), kgo.SeedBrokers(h.cluster.ListenAddrs()...))
+	letters := lettersIn(t, "dead", []kgo.Opt{kgo.SeedBrokers(h.cluster.ListenAddrs()...)})
+	found := wantLetters(t, letters, bad, len(bad))
 	t.Logf("%d good records, %d lost, %d delivered again; %d bad ones, %d with a letter, %d letters in all after 10 kills",
-		good, lost, copies, len(bad), len(found), len(p.letters(kgo.SeedBrokers(h.cluster.ListenAddrs()...))))
+		good, lost, copies, len(bad), len(found), len(letters))
 	h.judge.verdict(t)
 }

@@ -44,11 +44,7 @@ func newHost(t *testing.T) *host {
 		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	t.Cleanup(h.cluster.Close)
 	h.judge.name(h.cluster.TopicInfo("in").TopicID, "in")
-	h.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		h.cluster.KeepControl()
-		h.judge.commit(r.(*kmsg.OffsetCommitRequest))(nil)
-		return nil, nil, false
-	})
+	h.listen()
 	var err error
 	h.producer, err = kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err != nil {
@@ -65,6 +61,31 @@ func newHost(t *testing.T) *host {
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	return h
+}
+
+// listen has the judge listen in the broker. A commit of a static member that was killed
+// may still be on its way when the next process has taken its place: that is refused, and
+// not looked at.
+func (h *host) listen() {
+	member, replaced := "", map[string]bool{}
+	control := func(key kmsg.Key, hear func(kmsg.Request)) {
+		h.cluster.ControlKey(key.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			h.cluster.KeepControl()
+			hear(r)
+			return nil, nil, false
+		})
+	}
+	control(kmsg.JoinGroup, func(r kmsg.Request) {
+		if join := r.(*kmsg.JoinGroupRequest); join.InstanceID != nil && join.MemberID == "" {
+			replaced[member] = true
+		}
+	})
+	control(kmsg.SyncGroup, func(r kmsg.Request) { member = r.(*kmsg.SyncGroupRequest).MemberID })
+	control(kmsg.OffsetCommit, func(r kmsg.Request) {
+		if commit := r.(*kmsg.OffsetCommitRequest); !replaced[commit.MemberID] {
+			h.judge.commit(commit)(nil)
+		}
+	})
 }
 
 // produce writes the next n numbers and waits until Kafka has them.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -27,150 +28,161 @@ func (w *world) history(n int) {
 
 func latestMode(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "latest" }
 
+// down is a stream that takes nothing until the faults are cleared.
+var down = firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException"}
+
 // TestLatestIsAskedOnce: a process that starts at the end is killed before it
 // commits a record. The next one must go on where the first began.
-func TestLatestIsAskedOnce(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.history(10)
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 20 * time.Second})
-		first := w.start(latestMode, func(c *connector.Config) { c.Kafka.CommitInterval = time.Hour })
-		time.Sleep(8 * time.Second)
+func TestLatestIsAskedOnce(t *testing.T) { bubble(t, latestIsAskedOnce(10)) }
+
+// TestLatestOfAnEmptyTopic: the end of an empty partition is offset 0, and has to
+// be committed like any other.
+func TestLatestOfAnEmptyTopic(t *testing.T) { bubble(t, latestIsAskedOnce(0)) }
+
+func latestIsAskedOnce(history int) func(*world) {
+	return func(w *world) {
+		w.history(history)
+		w.stream.AddFault(down)
+		first := w.start(latestMode, func(c *connector.Config) {
+			c.Kafka.CommitInterval = time.Hour
+			c.Kafka.SessionTimeout = either(w, c.Kafka.SessionTimeout, 6*time.Second) // it is killed
+		})
+		w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 4 })
 		w.produce(0, 100)
-		time.Sleep(8 * time.Second)
+		w.until("it tries to send", patience, func() bool { return w.stream.Stats().Requests > 0 })
 		first.kill()
 		w.produce(100, 200)
+		w.stream.ClearFaults()
 		second := w.start(latestMode)
-		time.Sleep(2 * time.Minute)
+		w.untilCommitted(history + 200)
 		second.mustStop()
 		w.wantExactly(200)
 		if got := w.judge.copiesOf("100003"); got != 0 {
-			t.Error("a record from before the start was delivered")
+			w.t.Error("a record from before the start was delivered")
 		}
-	})
+	}
 }
 
 // TestLatestSkipsNothingNew: partitions that are added later, while it runs or
 // while it does not, have no records from before it came.
-func TestLatestSkipsNothingNew(t *testing.T) {
-	bubble(t, func(w *world) {
-		grow := func(to int32, i int) {
-			if _, err := w.admin.UpdatePartitions(context.Background(), int(to), "in"); err != nil {
-				t.Fatal(err)
-			}
-			w.producer.ForceMetadataRefresh()
-			time.Sleep(time.Second)
-			w.produceWith(i, i+10, func(i int) *kgo.Record {
-				return &kgo.Record{Topic: "in", Partition: to - 1, Value: fmt.Appendf(nil, "%d", i)}
-			})
-		}
-		m := w.start(latestMode)
-		time.Sleep(10 * time.Second)
-		grow(5, 0)
-		time.Sleep(time.Minute)
-		m.mustStop()
-		grow(6, 10)
-		m = w.start(latestMode)
-		time.Sleep(time.Minute)
-		m.mustStop()
-		w.wantExactly(20)
+func TestLatestSkipsNothingNew(t *testing.T) { bubble(t, latestSkipsNothingNew) }
+
+func latestSkipsNothingNew(w *world) {
+	m := w.start(latestMode)
+	w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 4 })
+	w.grow(w.in, 5)
+	w.produceWith(0, 10, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: 4, Value: fmt.Appendf(nil, "%d", i)}
 	})
+	w.untilCommitted(10)
+	m.mustStop()
+	w.grow(w.in, 6)
+	w.produceWith(10, 20, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: 5, Value: fmt.Appendf(nil, "%d", i)}
+	})
+	m = w.start(latestMode)
+	w.untilCommitted(20)
+	m.mustStop()
+	w.wantExactly(20)
 }
 
-func TestStartAtATime(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.history(10)
-		time.Sleep(time.Hour)
-		at := time.Now()
-		w.produce(0, 10)
-		m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode, c.Kafka.AutoOffsetReset.At = "time", at })
-		time.Sleep(20 * time.Second)
-		m.mustStop()
-		w.wantExactly(10)
-		if got := w.judge.copiesOf("100003"); got != 0 {
-			t.Error("a record from before the time was delivered")
-		}
-	})
+// grow adds partitions to a topic and waits until the producer knows them.
+func (w *world) grow(topic string, partitions int) {
+	w.t.Helper()
+	grown, err := w.admin.UpdatePartitions(context.Background(), partitions, topic)
+	if err == nil {
+		err = grown.Error()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.until("every broker knows that the topic has grown", patience, func() bool { return w.known(topic, partitions) })
+	w.producer.PurgeTopicsFromClient(topic)
 }
 
-func TestNoneIsAnError(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.produce(0, 10)
-		m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "none" })
-		err := <-m.done
-		if err == nil || !strings.Contains(err.Error(), "KAFKA_AUTO_OFFSET_RESET") || !strings.Contains(err.Error(), "topic in") {
-			t.Errorf("ended with %v", err)
-		}
-		w.judge.commits++ // there must be none
-	})
+func TestStartAtATime(t *testing.T) { bubble(t, startAtATime) }
+
+func startAtATime(w *world) {
+	w.history(10)
+	time.Sleep(either(w, time.Hour, time.Second))
+	at := time.Now()
+	time.Sleep(10 * time.Millisecond)
+	w.produce(0, 10)
+	m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode, c.Kafka.AutoOffsetReset.At = "time", at })
+	w.untilCommitted(20)
+	m.mustStop()
+	w.wantExactly(10)
+	if got := w.judge.copiesOf("100003"); got != 0 {
+		w.t.Error("a record from before the time was delivered")
+	}
+}
+
+func TestNoneIsAnError(t *testing.T) { bubble(t, noneIsAnError) }
+
+func noneIsAnError(w *world) {
+	w.produce(0, 10)
+	m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "none" })
+	err := <-m.done
+	if err == nil || !strings.Contains(err.Error(), "KAFKA_AUTO_OFFSET_RESET") || !strings.Contains(err.Error(), "topic "+w.in) {
+		w.t.Errorf("ended with %v", err)
+	}
+	w.judge.commits++ // there must be none
 }
 
 // TestRetentionPassesTheCommit: with latest as the start, the records that are
 // left must still be read, and the gap told.
-func TestRetentionPassesTheCommit(t *testing.T) {
-	bubble(t, func(w *world) {
-		m := w.start(latestMode)
-		time.Sleep(10 * time.Second)
-		w.produce(0, 40)
-		time.Sleep(10 * time.Second)
-		m.mustStop()
-		w.produce(40, 80)
-		if err := w.cluster.DeleteRecords("in", 1, 15); err != nil { // 10 are committed, 5 more go
-			t.Fatal(err)
-		}
-		for o := int64(10); o < 15; o++ {
-			w.judge.allow(place{part{"in", 1}, o})
-		}
-		m = w.start(latestMode)
-		time.Sleep(20 * time.Second)
-		m.mustStop()
-		if lost, copies := w.judge.count(80); lost != 5 || copies != 0 {
-			t.Errorf("%d lost and %d twice, want the 5 that retention took", lost, copies)
-		}
-		if got := m.metric("kafka_offsets_expired_total"); got != 5 {
-			t.Errorf("%v offsets counted as expired, want 5", got)
-		}
-	})
-}
+func TestRetentionPassesTheCommit(t *testing.T) { bubble(t, retentionPassesTheCommit) }
 
-// TestLatestOfAnEmptyTopic: the end of an empty partition is offset 0, and has to
-// be committed like any other.
-func TestLatestOfAnEmptyTopic(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 20 * time.Second})
-		first := w.start(latestMode)
-		time.Sleep(8 * time.Second)
-		w.produce(0, 100)
-		time.Sleep(8 * time.Second)
-		first.kill()
-		second := w.start(latestMode)
-		time.Sleep(2 * time.Minute)
-		second.mustStop()
-		w.wantExactly(100)
-	})
+func retentionPassesTheCommit(w *world) {
+	m := w.start(latestMode)
+	w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 4 })
+	w.produce(0, 40)
+	w.untilCommitted(40)
+	m.mustStop()
+	w.produce(40, 80)
+	cut := kadm.Offsets{}
+	cut.AddOffset(w.in, 1, 15, -1) // 10 are committed, 5 more go
+	if _, err := w.admin.DeleteRecords(context.Background(), cut); err != nil {
+		w.t.Fatal(err)
+	}
+	for o := int64(10); o < 15; o++ {
+		w.judge.allow(place{part{w.in, 1}, o})
+	}
+	m = w.start(latestMode)
+	w.untilCommitted(80)
+	m.mustStop()
+	if lost, copies := w.judge.count(80); lost != 5 || copies != 0 {
+		w.t.Errorf("%d lost and %d twice, want the 5 that retention took", lost, copies)
+	}
+	if got := m.metric("kafka_offsets_expired_total"); got != 5 {
+		w.t.Errorf("%v offsets counted as expired, want 5", got)
+	}
 }
 
 // TestLatestNewTopicAfterRestart: a topic that appears has no records from before,
 // also when the process found commits for all that was there at its start.
-func TestLatestNewTopicAfterRestart(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.topic("log-a", 1)
-		to := func(topic string) func(int) *kgo.Record {
-			return func(i int) *kgo.Record { return &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, "%d", i)} }
-		}
-		pat := func(c *connector.Config) { c.Kafka.Topics, c.Kafka.TopicPattern = nil, "log-[a-z]" }
-		m := w.start(latestMode, pat)
-		time.Sleep(10 * time.Second)
-		w.produceWith(0, 10, to("log-a"))
-		time.Sleep(5 * time.Second)
-		m.mustStop()
-		m = w.start(latestMode, pat)
-		time.Sleep(30 * time.Second)
-		w.topic("log-b", 1)
-		w.produceWith(10, 20, to("log-b"))
-		time.Sleep(60 * time.Second)
-		m.mustStop()
-		w.wantExactly(20)
-	})
+func TestLatestNewTopicAfterRestart(t *testing.T) { bubble(t, latestNewTopicAfterRestart) }
+
+func latestNewTopicAfterRestart(w *world) {
+	old, later := w.name("log-a"), w.name("log-b")
+	w.topic(old, 1)
+	to := func(topic string) func(int) *kgo.Record {
+		return func(i int) *kgo.Record { return &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, "%d", i)} }
+	}
+	pat := func(c *connector.Config) { c.Kafka.Topics, c.Kafka.TopicPattern = nil, w.name("log-[a-z]") }
+	m := w.start(latestMode, pat)
+	w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 1 })
+	w.produceWith(0, 10, to(old))
+	w.untilCommitted(10)
+	m.mustStop()
+	m = w.start(latestMode, pat)
+	w.untilShared(1, m)
+	time.Sleep(either(w, 30*time.Second, time.Second))
+	w.topic(later, 1)
+	w.produceWith(10, 20, to(later))
+	w.untilCommitted(20)
+	m.mustStop()
+	w.wantExactly(20)
 }
 
 // TestLatestAfterAnError: the first answer to "where is latest" is an error; the

@@ -18,10 +18,10 @@ import (
 func (w *world) twoStreams() func(*connector.Config) {
 	w.t.Helper()
 	w.stream.AddStream(firehosetest.Stream{Name: "other"})
-	w.topic("good", 2)
+	w.topic(w.name("good"), 2)
 	return func(c *connector.Config) {
-		c.Kafka.Topics = []string{"in", "good"}
-		if err := c.Firehose.Routes.Decode("good=other"); err != nil {
+		c.Kafka.Topics = []string{w.in, w.name("good")}
+		if err := c.Firehose.Routes.Decode(w.name("good") + "=other"); err != nil {
 			w.t.Fatal(err)
 		}
 	}

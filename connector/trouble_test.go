@@ -16,49 +16,38 @@ import (
 
 // TestKilledAgainAndAgain: kill -9 under load, with partial failures, at any
 // instant. What comes twice was never committed.
-func TestKilledAgainAndAgain(t *testing.T) {
-	bubble(t, func(w *world) {
-		rng := rand.New(rand.NewPCG(1, 1))
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Share: 0.1})
-		produced := 0
-		for range 20 {
-			w.produce(produced, produced+2000)
-			produced += 2000
-			m := w.start(func(c *connector.Config) {
-				c.Kafka.SessionTimeout = 6 * time.Second
-				c.Kafka.RevokeDrainTimeout = time.Second
-			})
-			time.Sleep(7*time.Second + time.Duration(rng.Int64N(int64(3*time.Second))))
-			m.kill()
-		}
-		m := w.start()
-		time.Sleep(90 * time.Second)
-		m.mustStop()
-		w.wantAll(produced, produced)
-		if got := w.committed(); got != int64(produced) {
-			t.Errorf("committed %d, want %d", got, produced)
-		}
-	})
+func TestKilledAgainAndAgain(t *testing.T) { bubble(t, killedAgainAndAgain) }
+
+func killedAgainAndAgain(w *world) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Share: 0.1})
+	mortal := func(c *connector.Config) {
+		c.Kafka.SessionTimeout = either(w, 6*time.Second, 3*time.Second)
+		c.Kafka.RevokeDrainTimeout = time.Second
+	}
+	produced, exposed := 0, 0
+	for range either(w, 20, 6) {
+		before := w.stream.Stats().Streams["s"].Records
+		w.produce(produced, produced+2000)
+		produced += 2000
+		m := w.start(mortal)
+		w.until("something is delivered", patience, func() bool { return w.stream.Stats().Streams["s"].Records > before })
+		time.Sleep(time.Duration(rng.Int64N(int64(either(w, 3*time.Second, 500*time.Millisecond)))))
+		m.kill()
+		time.Sleep(50 * time.Millisecond) // what was on its way arrives
+		exposed += w.judge.exposed()
+	}
+	m := w.start()
+	w.untilCommitted(produced)
+	m.mustStop()
+	w.wantAll(produced, exposed)
 }
 
 // TestFifteenSecondOutage under steady load: few requests while it lasts, quickly
 // back after it.
 func TestFifteenSecondOutage(t *testing.T) {
 	bubble(t, func(w *world) {
-		stop, done := make(chan struct{}), make(chan int)
-		go func() {
-			n := 0
-			for {
-				select {
-				case <-stop:
-					done <- n
-					return
-				case <-time.After(100 * time.Millisecond):
-					w.produce(n, n+500)
-					n += 500
-				}
-			}
-		}()
+		stop := w.load(0, 500, 100*time.Millisecond)
 		m := w.start()
 		time.Sleep(20 * time.Second)
 		begin := time.Now()
@@ -66,8 +55,7 @@ func TestFifteenSecondOutage(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		end := time.Now()
 		time.Sleep(25 * time.Second)
-		close(stop)
-		n := <-done
+		n := stop()
 		time.Sleep(20 * time.Second)
 		m.mustStop()
 		w.wantExactly(n)
@@ -106,54 +94,56 @@ func TestFifteenSecondOutage(t *testing.T) {
 
 // TestOneStreamDown: its topics stop and are paused; the other stream's go on,
 // memory is bounded, and it resumes by itself.
-func TestOneStreamDown(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.stream.AddStream(firehosetest.Stream{Name: "other"})
-		w.topic("good", 2)
-		w.stream.AddFault(firehosetest.Fault{Stream: "s", Effect: firehosetest.RefuseRequest, Code: "ResourceNotFoundException", Until: 3 * time.Minute})
-		m := w.start(func(c *connector.Config) {
-			c.Kafka.Topics = []string{"in", "good"}
-			if err := c.Firehose.Routes.Decode("good=other"); err != nil {
-				t.Fatal(err)
-			}
-			c.MaxBufferedBytes = 26 << 20
-		})
-		const big, small = 400, 2000
-		w.produceWith(0, big, func(i int) *kgo.Record { // 40 MB, more than memory has room for
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, strings.Repeat(" ", 100_000))}
-		})
-		for i := range big {
-			w.judge.alias(fmt.Sprintf("%d%s", i, strings.Repeat(" ", 100_000)), fmt.Sprint(i))
+func TestOneStreamDown(t *testing.T) { bubble(t, oneStreamDown) }
+
+func oneStreamDown(w *world) {
+	good := w.name("good")
+	w.stream.AddStream(firehosetest.Stream{Name: "other"})
+	w.topic(good, 2)
+	w.stream.AddFault(firehosetest.Fault{Stream: "s", Effect: firehosetest.RefuseRequest, Code: "ResourceNotFoundException"})
+	m := w.start(func(c *connector.Config) {
+		c.Kafka.Topics = []string{w.in, good}
+		if err := c.Firehose.Routes.Decode(good + "=other"); err != nil {
+			w.t.Fatal(err)
 		}
-		time.Sleep(5 * time.Second)
-		for i := range 20 {
-			w.produceWith(big+i*100, big+i*100+100, func(i int) *kgo.Record {
-				return &kgo.Record{Topic: "good", Partition: int32(i % 2), Value: fmt.Appendf(nil, "%d", i)}
-			})
-			time.Sleep(5 * time.Second)
-			if held := m.metric("buffered_bytes"); held > 26<<20 {
-				t.Errorf("%.0f bytes held, the bound is 26 MiB", held)
-			}
-		}
-		if got := w.stream.Stats().Streams["other"].Records; got != small {
-			t.Errorf("%d of %d records of the good topic arrived beside the stream that is down", got, small)
-		}
-		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "stream s: blocked") {
-			t.Errorf("readiness says %v with a stream blocked", err)
-		}
-		if err := m.connector.Live(); err != nil {
-			t.Errorf("a restart would not cure it, yet: %v", err)
-		}
-		time.Sleep(4 * time.Minute)
-		w.wantExactly(big + small)
-		if err := m.connector.Ready(); err != nil {
-			t.Errorf("not ready after the repair: %v", err)
-		}
-		if decoded, consumed := m.metric("kafka_records_decoded_total"), m.metric("kafka_records_consumed_total"); decoded > 3*consumed {
-			t.Errorf("%.0f records decoded for %.0f consumed", decoded, consumed)
-		}
-		m.mustStop()
+		c.MaxBufferedBytes = 26 << 20
 	})
+	const big, small = 400, 2000
+	w.produceWith(0, big, func(i int) *kgo.Record { // 40 MB, more than memory has room for
+		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, strings.Repeat(" ", 100_000))}
+	})
+	for i := range big {
+		w.judge.alias(fmt.Sprintf("%d%s", i, strings.Repeat(" ", 100_000)), fmt.Sprint(i))
+	}
+	time.Sleep(5 * time.Second)
+	for i := range 20 {
+		w.produceWith(big+i*100, big+i*100+100, func(i int) *kgo.Record {
+			return &kgo.Record{Topic: good, Partition: int32(i % 2), Value: fmt.Appendf(nil, "%d", i)}
+		})
+		time.Sleep(either(w, 5*time.Second, 200*time.Millisecond))
+		if held := m.metric("buffered_bytes"); held > 26<<20 {
+			w.t.Errorf("%.0f bytes held, the bound is 26 MiB", held)
+		}
+	}
+	w.until("the good topic has arrived beside the stream that is down", 20*time.Second, func() bool {
+		return w.stream.Stats().Streams["other"].Records == small
+	})
+	if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "stream s: blocked") {
+		w.t.Errorf("readiness says %v with a stream blocked", err)
+	}
+	if err := m.connector.Live(); err != nil {
+		w.t.Errorf("a restart would not cure it, yet: %v", err)
+	}
+	w.stream.ClearFaults()
+	w.untilCommitted(big + small)
+	if err := m.connector.Ready(); err != nil {
+		w.t.Errorf("not ready after the repair: %v", err)
+	}
+	if decoded, consumed := m.metric("kafka_records_decoded_total"), m.metric("kafka_records_consumed_total"); decoded > 3*consumed {
+		w.t.Errorf("%.0f records decoded for %.0f consumed", decoded, consumed)
+	}
+	m.mustStop()
+	w.wantExactly(big + small)
 }
 
 // TestStubbornRecord: one record is refused for ever. The others pass, its
@@ -238,49 +228,58 @@ func TestMemoryIsBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moves 135 MB; the run without the race detector has it")
 	}
-	bubble(t, func(w *world) {
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
-		const n, bound = 150, 32 << 20
-		pad := strings.Repeat(" ", 900_000)
-		w.produceWith(0, n, func(i int) *kgo.Record {
-			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
-		})
-		for i := range n {
-			w.judge.alias(fmt.Sprintf("%d%s", i, pad), fmt.Sprint(i))
-		}
-		m := w.start(func(c *connector.Config) { c.MaxBufferedBytes = bound })
-		var most float64
-		for range 600 {
-			time.Sleep(500 * time.Millisecond)
-			most = max(most, m.metric("buffered_bytes"))
-		}
-		if most > bound {
-			t.Errorf("%.0f bytes held, the bound is %d", most, bound)
-		}
-		w.wantExactly(n)
-		m.mustStop()
+	bubble(t, memoryIsBounded)
+}
+
+func memoryIsBounded(w *world) {
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
+	const bound = 32 << 20
+	n := either(w, 150, 70)
+	pad := strings.Repeat(" ", 900_000)
+	w.produceWith(0, n, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
 	})
+	for i := range n {
+		w.judge.alias(fmt.Sprintf("%d%s", i, pad), fmt.Sprint(i))
+	}
+	m := w.start(func(c *connector.Config) { c.MaxBufferedBytes = bound })
+	var most float64
+	w.until("all of it is delivered", patience, func() bool {
+		most = max(most, m.metric("buffered_bytes"))
+		return w.stream.Stats().Streams["s"].Records >= n
+	})
+	if most > bound || most < bound/4 {
+		w.t.Errorf("%.0f bytes held at most, the bound is %d, and much less would prove nothing", most, bound)
+	}
+	w.untilCommitted(n)
+	m.mustStop()
+	w.wantExactly(n)
 }
 
 // TestStopInsideARevoke: the poller does not come back while a partition is
 // revoked, and yet SHUTDOWN_TIMEOUT holds.
-func TestStopInsideARevoke(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure", Until: 2 * time.Minute})
-		w.produce(0, 400)
-		first := w.start(func(c *connector.Config) { c.ShutdownTimeout = 8 * time.Second })
-		time.Sleep(10 * time.Second)
-		second := w.start()
-		time.Sleep(4 * time.Second) // the revoke of first is on its way
-		begin := time.Now()
-		_ = first.stop()
-		if time.Since(begin) > 8*time.Second+100*time.Millisecond {
-			t.Errorf("SHUTDOWN_TIMEOUT is 8s, it took %s", time.Since(begin))
-		}
-		time.Sleep(3 * time.Minute)
-		second.mustStop()
-		w.wantAll(400, 400)
+func TestStopInsideARevoke(t *testing.T) { bubble(t, stopInsideARevoke) }
+
+func stopInsideARevoke(w *world) {
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Code: "InternalFailure"})
+	w.produce(0, 400)
+	const timeout = 8 * time.Second
+	first := w.start(func(c *connector.Config) {
+		c.ShutdownTimeout = timeout
+		c.Kafka.RevokeDrainTimeout = 10 * time.Second
 	})
+	w.until("all records are in retries", patience, func() bool { return first.metric("records_retried_total") >= 400 })
+	second := w.start()
+	time.Sleep(4 * time.Second) // the revoke of first is on its way
+	begin := time.Now()
+	_ = first.stop()
+	if took := time.Since(begin); took > timeout+either(w, 100*time.Millisecond, time.Second) {
+		w.t.Errorf("SHUTDOWN_TIMEOUT is %v, it took %v", timeout, took)
+	}
+	w.stream.ClearFaults()
+	w.untilCommitted(400)
+	second.mustStop()
+	w.wantAll(400, 400)
 }
 
 // TestNewTopicOfAPausedStream: a topic that is found while its stream is down is

@@ -10,10 +10,11 @@ import (
 // says nothing any more, not even goodbye, and one that is cut off finds nobody. The
 // judge listens in, unless it is encrypted.
 type wire struct {
-	w    *world
-	mu   sync.Mutex
-	down bool
-	open []net.Conn
+	w     *world
+	dials func(ctx context.Context, network, host string) (net.Conn, error)
+	mu    sync.Mutex
+	down  bool
+	open  []net.Conn
 }
 
 func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error) {
@@ -22,7 +23,7 @@ func (k *wire) dial(ctx context.Context, network, host string) (net.Conn, error)
 	if k.down {
 		return nil, net.ErrClosed
 	}
-	conn, err := k.w.net.DialContext(ctx, network, host)
+	conn, err := k.dials(ctx, network, host)
 	if err != nil {
 		return nil, err
 	}

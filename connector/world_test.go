@@ -3,32 +3,20 @@ package connector_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"net/http"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
-	"kafka-firehose/metrics"
 )
 
 const (
@@ -37,62 +25,32 @@ const (
 	secretKey = "planted-secret-0123456789"
 )
 
+// patience is how long a case waits for what has to come but is not its subject.
+const patience = 3 * time.Minute
+
 // world is a Kafka cluster, a Firehose, what was produced and a judge that looks
-// at every record stored and every offset committed. It lives in one synctest
-// bubble: no socket, virtual time.
+// at every record stored and every offset committed.
 type world struct {
+	broker
 	t        *testing.T
-	door     door
-	net      kfake.VirtualNetwork
-	cluster  *kfake.Cluster
+	in       string // a topic of four partitions, which members read unless told otherwise
+	group    string
 	producer *kgo.Client
 	admin    *kadm.Client
 	stream   *firehosetest.Service
 	judge    *judge
 	log      *lockedBuffer
+	members  []*member
+	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
 }
 
-// bubble runs f in a world with a topic "in" of four partitions and a stream "s".
-func bubble(t *testing.T, f func(w *world)) {
+func newWorld(t *testing.T, b broker) *world {
 	t.Helper()
-	guarded(t, func() door { return door{} }, f)
-}
-
-// door is how one gets into the cluster: what the brokers demand, and how the
-// producer and the admin of the test meet that.
-type door struct {
-	cluster []kfake.Opt
-	client  []kgo.Opt
-	tls     *tls.Config // the client's
-}
-
-// guarded is bubble with a door, which is made inside.
-func guarded(t *testing.T, make func() door, f func(w *world)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, make())
-		defer w.close()
-		f(w)
-		w.judge.verdict(t)
-	})
-}
-
-func newWorld(t *testing.T, door door) *world {
-	t.Helper()
-	w := &world{t: t, door: door, log: &lockedBuffer{}}
-	w.judge = newJudge()
-	w.cluster = kfake.MustCluster(append([]kfake.Opt{
-		kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(4, "in"), kfake.ListenFn(w.net.Listen),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}),
-	}, door.cluster...)...)
-	if door.tls != nil {
+	w := &world{broker: b, t: t, in: b.prefix + "in", group: b.prefix + group, judge: newJudge(), log: &lockedBuffer{}}
+	if b.door.tls != nil {
 		w.listenInside()
 	}
-	var err error
-	w.producer, err = kgo.NewClient(append(w.dial(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.producer = w.client(kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))
 	w.admin = kadm.NewClient(w.producer)
 	w.stream = firehosetest.New(firehosetest.Options{
 		Streams:     []firehosetest.Stream{{Name: "s"}},
@@ -100,240 +58,190 @@ func newWorld(t *testing.T, door door) *world {
 		Latency:     firehosetest.Fixed(5 * time.Millisecond),
 		OnStored:    w.judge.stored,
 	})
-	w.topic("in", 4)
+	w.topic(w.in, 4)
 	return w
 }
 
-// listenInside has the judge listen in the broker, where the wire tells nothing.
-func (w *world) listenInside() {
-	w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		w.judge.commit(r.(*kmsg.OffsetCommitRequest))(nil)
-		return nil, nil, false
-	})
-	w.cluster.ControlKey(kmsg.SyncGroup.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		w.judge.assign(r.(*kmsg.SyncGroupRequest))
-		return nil, nil, false
-	})
-}
-
-// topic makes a topic, unless it is there, and lets the judge know its id: new
-// versions of a commit name topics by that alone.
-func (w *world) topic(name string, partitions int32) {
+// client is one for a test's own use; the partition of a record is what the record
+// says.
+func (w *world) client(o ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-	if w.cluster.TopicInfo(name) == nil {
-		if err := w.cluster.CreateTopic(name, partitions, nil); err != nil {
-			w.t.Fatal(err)
-		}
+	c, err := kgo.NewClient(append(w.dialing(), append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, o...)...)...)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	w.judge.name(w.cluster.TopicInfo(name).TopicID, name)
+	return c
 }
 
-func (w *world) close() {
-	w.producer.Close()
-	w.cluster.Close()
+// name is that of a topic in this world.
+func (w *world) name(topic string) string { return w.prefix + topic }
+
+// topic makes a topic and lets the judge know its id: new versions of a commit name
+// topics by that alone. Settings are pairs of name and value.
+func (w *world) topic(name string, partitions int32, settings ...string) {
+	w.t.Helper()
+	configs := map[string]*string{}
+	for i := 0; i < len(settings); i += 2 {
+		configs[settings[i]] = &settings[i+1]
+	}
+	made, err := w.admin.CreateTopic(context.Background(), partitions, -1, configs, name)
+	if err != nil {
+		w.t.Fatalf("create topic %s: %v", name, err)
+	}
+	w.judge.name(made.ID, name)
+	w.until("every broker knows "+name, patience, func() bool { return w.known(name, int(partitions)) })
 }
 
-func (w *world) dial() []kgo.Opt {
-	dial := w.net.DialContext
-	if w.door.tls != nil {
-		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := w.net.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
+// known reports whether every broker has heard of a topic and its leaders.
+func (w *world) known(name string, partitions int) bool {
+	ask := kmsg.NewPtrMetadataRequest()
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = &name
+	ask.Topics = append(ask.Topics, topic)
+	for _, b := range w.producer.DiscoveredBrokers() {
+		resp, err := ask.RequestWith(context.Background(), b)
+		if err != nil || len(resp.Topics[0].Partitions) != partitions {
+			return false
+		}
+		for _, p := range resp.Topics[0].Partitions {
+			if p.ErrorCode != 0 {
+				return false
 			}
-			return tls.Client(conn, w.door.tls), nil
 		}
 	}
-	return append([]kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(dial)}, w.door.client...)
+	return true
+}
+
+// deleteTopic deletes a topic and closes its books.
+func (w *world) deleteTopic(name string) {
+	w.t.Helper()
+	if _, err := w.admin.DeleteTopic(context.Background(), name); err != nil {
+		w.t.Fatalf("delete topic %s: %v", name, err)
+	}
+	w.judge.forget(name)
+	w.producer.PurgeTopicsFromClient(name)
+}
+
+// close ends what a case has left behind.
+func (w *world) close() {
+	w.stream.ClearFaults()
+	for _, m := range w.members {
+		m.cancel()
+		<-m.ended
+	}
+	w.producer.Close()
+}
+
+// either is for what differs between a world of virtual and one of real time.
+func either[T any](w *world, virtual, real T) T {
+	if w.cluster != nil {
+		return virtual
+	}
+	return real
+}
+
+// until waits for something that has to come. In a bubble that costs nothing.
+func (w *world) until(what string, within time.Duration, done func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(within); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited %v in vain until %s\n%s", within, what, w.log.tail())
+		}
+	}
+}
+
+// untilCommitted waits until the group's offsets add up to sum.
+func (w *world) untilCommitted(sum int) {
+	w.t.Helper()
+	w.until(fmt.Sprintf("the committed offsets add up to %d", sum), patience, func() bool { return w.committed() == int64(sum) })
+}
+
+// untilStored waits until at least n of the records 0 to of-1 are with Firehose.
+func (w *world) untilStored(n, of int) {
+	w.t.Helper()
+	w.until(fmt.Sprintf("%d of %d records are stored", n, of), patience, func() bool {
+		lost, _ := w.judge.count(of)
+		return of-lost >= n
+	})
 }
 
 // produce writes records whose values are their numbers, round robin over four
 // partitions, and waits until Kafka has them.
 func (w *world) produce(from, to int) {
 	w.t.Helper()
-	w.produceWith(from, to, func(i int) *kgo.Record {
-		return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
-	})
+	w.produceWith(from, to, w.numbered)
+}
+
+func (w *world) numbered(i int) *kgo.Record {
+	return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d", i)}
 }
 
 func (w *world) produceWith(from, to int, record func(i int) *kgo.Record) {
 	w.t.Helper()
+	if err := w.tryProduce(w.producer, from, to, record); err != nil {
+		w.t.Fatalf("produce: %v", err)
+	}
+}
+
+func (w *world) tryProduce(by *kgo.Client, from, to int, record func(i int) *kgo.Record) error {
+	var first kgo.FirstErrPromise
 	for i := from; i < to; i++ {
-		w.producer.Produce(context.Background(), record(i), func(r *kgo.Record, err error) {
-			if err != nil {
-				w.t.Errorf("produce: %v", err)
-				return
+		promise := first.Promise()
+		by.Produce(context.Background(), record(i), func(r *kgo.Record, err error) {
+			if err == nil {
+				w.judge.produced(r)
 			}
-			w.judge.produced(r)
+			promise(r, err)
 		})
 	}
-	if err := w.producer.Flush(context.Background()); err != nil {
-		w.t.Fatal(err)
-	}
+	return errors.Join(by.Flush(context.Background()), first.Err())
+}
+
+// load produces n records every so often until stop is called, which returns how
+// many there were. They are numbered from first on.
+func (w *world) load(first, n int, every time.Duration) (stop func() int) {
+	end, produced := make(chan struct{}), make(chan int)
+	go func() {
+		ticks := time.NewTicker(every)
+		defer ticks.Stop()
+		for at := first; ; {
+			select {
+			case <-end:
+				produced <- at
+				return
+			case <-ticks.C:
+				if err := w.tryProduce(w.producer, at, at+n, w.numbered); err != nil {
+					w.t.Errorf("produce: %v", err)
+				}
+				at += n
+			}
+		}
+	}()
+	return func() int { close(end); return <-produced }
 }
 
 // config is a connector's configuration in this world.
 func (w *world) config() connector.Config {
 	cfg := connector.DefaultConfig()
-	cfg.Kafka.Brokers = w.cluster.ListenAddrs()
-	cfg.Kafka.Topics = []string{"in"}
-	cfg.Kafka.GroupID = group
+	cfg.Kafka.Brokers = w.addrs
+	cfg.Kafka.Topics = []string{w.in}
+	cfg.Kafka.GroupID = w.group
 	cfg.Firehose.Stream = "s"
 	cfg.Firehose.StartupCheck = false
+	w.adapt(&cfg)
 	return cfg
 }
 
-// member is one running connector.
-type member struct {
-	w         *world
-	connector *connector.Connector
-	registry  *prometheus.Registry
-	kafka     *wire
-	firehose  *httpWire
-	cancel    context.CancelFunc
-	done      chan error
-}
-
-// start runs a connector whose configuration change has adapted.
-func (w *world) start(change ...func(*connector.Config)) *member {
-	w.t.Helper()
-	cfg := w.config()
-	for _, c := range change {
-		c(&cfg)
-	}
-	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w}, firehose: &httpWire{w: w}, done: make(chan error, 1)}
-	var err error
-	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
-		Metrics:   metrics.New(m.registry),
-		KafkaDial: m.kafka.dial,
-		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)},
-		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var ctx context.Context
-	ctx, m.cancel = context.WithCancel(context.Background())
-	go func() { m.done <- m.connector.Run(ctx) }()
-	return m
-}
-
-// httpWire is a member's way to Firehose.
-type httpWire struct {
-	w    *world
-	down atomic.Bool
-
-	mu     sync.Mutex
-	noting bool
-	values []int // that passed since sent was first called, as numbers
-}
-
-// Do implements aws.HTTPClient.
-func (h *httpWire) Do(r *http.Request) (*http.Response, error) {
-	if h.down.Load() {
-		return nil, net.ErrClosed
-	}
-	h.mu.Lock()
-	noting := h.noting
-	h.mu.Unlock()
-	if noting {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		_ = r.Body.Close()
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		h.note(body)
-	}
-	return h.w.stream.Do(r)
-}
-
-func (h *httpWire) note(body []byte) {
-	var put struct{ Records []struct{ Data []byte } }
-	if json.Unmarshal(body, &put) != nil {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, r := range put.Records {
-		if v, err := strconv.Atoi(strings.TrimSpace(string(r.Data))); err == nil {
-			h.values = append(h.values, v)
-		}
-	}
-}
-
-// sent returns the values that were sent since it was last called, accepted or
-// not. The first call begins to take notes.
-func (h *httpWire) sent() (values []int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	values, h.values, h.noting = h.values, nil, true
-	return values
-}
-
-// client points the SDK at the emulated Firehose, without a socket.
-func (h *httpWire) client(o *awsfirehose.Options) {
-	o.Region = "us-east-1"
-	o.HTTPClient = h
-	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
-	})
-}
-
-// stop asks for a drain and waits for its end.
-func (m *member) stop() error {
-	m.cancel()
-	return <-m.done
-}
-
-// kill is kill -9, as seen from outside: from one moment to the next the process
-// sends nothing any more, neither to Kafka nor to Firehose.
-func (m *member) kill() {
-	m.kafka.cut()
-	m.firehose.down.Store(true)
-	_ = m.stop()
-}
-
-// mustStop fails the test unless the drain was clean.
-func (m *member) mustStop() {
-	m.w.t.Helper()
-	if err := m.stop(); err != nil {
-		m.w.t.Fatalf("the drain was not clean: %v\n%s", err, m.w.log)
-	}
-}
-
-// metric is the sum of a metric over its labels.
-func (m *member) metric(name string, labels ...string) (sum float64) {
-	m.w.t.Helper()
-	families, err := m.registry.Gather()
-	if err != nil {
-		m.w.t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "kafka_firehose_"+name {
-			continue
-		}
-	series:
-		for _, s := range f.GetMetric() {
-			text := s.String()
-			for _, l := range labels {
-				if !strings.Contains(text, l) {
-					continue series
-				}
-			}
-			sum += s.GetCounter().GetValue() + s.GetGauge().GetValue()
-		}
-	}
-	return sum
-}
-
-// committed is the sum of the group's offsets.
+// committed is the sum of the group's offsets, -1 while its coordinator can't say.
 func (w *world) committed() (sum int64) {
 	w.t.Helper()
-	offsets, err := w.admin.FetchOffsets(context.Background(), group)
+	offsets, err := w.admin.FetchOffsets(context.Background(), w.group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return 0 // nobody has been in it yet
+	}
+	if kerr.IsRetriable(err) {
+		return -1
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -372,4 +280,10 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// tail is the end of what was written.
+func (l *lockedBuffer) tail() string {
+	s := l.String()
+	return s[max(len(s)-4000, 0):]
 }

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kafka-firehose/connector/kafka/kafkatest"
 )
@@ -17,6 +20,41 @@ func TestApacheChaos(t *testing.T) {
 	t.Logf("\n%s", &stdout)
 	if code != 0 {
 		t.Errorf("exit code %d, want 0\n%s", code, &stderr)
+	}
+}
+
+// TestApacheOneTrouble: a single trouble, with nothing else to blame. A process that is
+// frozen for twice its session must not commit when it wakes up, nor hand on what others
+// have; brokers that are restarted one after the other under load cost nothing.
+func TestApacheOneTrouble(t *testing.T) {
+	kafkatest.Require(t)
+	for name, c := range map[string]struct {
+		event   event
+		reasons []reason // for copies; there need not be any
+	}{
+		"zombie":          {event{kind: freezeMember, place: atMember, lasts: 13 * time.Second}, []reason{afterFreeze, zombie, onItsWay, answerLate}},
+		"rolling restart": {event{kind: rollBrokers, place: atBroker, lasts: 2 * time.Second}, []reason{kafkaAway, afterLoss}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.event.at = first
+			o := options{seed: 0, duration: 30 * time.Second, rate: 2000, dir: t.TempDir()}
+			o.mode()
+			out, err := unleash(t.Context(), o, []event{c.event}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var table strings.Builder
+			report(&table, []*outcome{out})
+			t.Logf("\n%s", &table)
+			for _, f := range out.failures() {
+				t.Error(f)
+			}
+			for why, n := range out.verdict.reasons {
+				if !slices.Contains(c.reasons, why) {
+					t.Errorf("%d copies, %s; want none for this reason", n, why)
+				}
+			}
+		})
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	afterLoss       reason = "impolite revoke: thrown out, or drained or committed too late"
 	afterDrain      reason = "a stop that ran out of time"
 	onItsWay        reason = "impolite revoke: a request was on its way when the partition went"
+	wentWhole       reason = "impolite revoke: an aggregated record went whole, the partitions that had left included"
 	zombie          reason = "a process that did not know yet that it had been thrown out"
 	kafkaAway       reason = "impolite revoke: Kafka could not be reached to commit"
 	unexplained     reason = "no reason"
@@ -58,6 +59,7 @@ type incident struct {
 type inquest struct {
 	lives     []*life
 	incidents []incident
+	aggregate bool // Firehose records hold records of several partitions
 }
 
 // The times around an event in which its effects show: a scrape comes once in half a
@@ -67,6 +69,9 @@ const (
 	scrapeSlack  = 2_000_000
 	requestSlack = 5_000_000
 	groupSlack   = 15_000_000
+	// stuckSlack is how long an aggregated record may wait in a stream that takes nothing.
+	// It goes whole, those of its partitions that have left included.
+	stuckSlack = 60_000_000
 )
 
 // explain says why a record came a second time, if there is a reason. covered is when
@@ -74,6 +79,10 @@ const (
 func (in *inquest) explain(earlier, later put, covered int64) (reason, bool) {
 	if earlier.process == later.process {
 		return in.again(earlier, later)
+	}
+	if in.aggregate && (in.lives[earlier.process].told(signLost, earlier.sent-stuckSlack, earlier.at) ||
+		in.lives[later.process].told(signLost, later.sent-stuckSlack, later.at)) {
+		return wentWhole, true
 	}
 	// Who sends what the group has committed does not know that it was thrown out. It
 	// must have been, and find out.
@@ -211,7 +220,7 @@ func (in *inquest) exposed(b *books, r record, p put) int {
 			return 1
 		}
 	}
-	if in.frozen(l.member, p.at-groupSlack, covered) || in.impolite(p.process, p.sent-scrapeSlack, p.at+groupSlack) {
+	if in.aggregate && l.told(signLost, p.sent-stuckSlack, p.at) || in.frozen(l.member, p.at-groupSlack, covered) || in.impolite(p.process, p.sent-scrapeSlack, p.at+groupSlack) {
 		return 1 // it may itself be the second
 	}
 	return 0

@@ -136,7 +136,7 @@ func all(ctx context.Context, runs []options, dir string, log *slog.Logger, stdo
 	for _, o := range runs {
 		o.dir = filepath.Join(dir, fmt.Sprintf("seed-%d", o.seed))
 		fmt.Fprintf(stderr, "seed %d for %s: %s\n", o.seed, o.duration, o.dir)
-		out, err := unleash(ctx, o, log)
+		out, err := unleash(ctx, o, plan(o.seed, o.duration, members, brokers), log)
 		if err != nil {
 			fmt.Fprintf(stderr, "chaos: seed %d could not be run to its end: %v\n", o.seed, err)
 			return 2

@@ -58,7 +58,6 @@ type process struct {
 // common books under the number of the process.
 func (m *member) start() error {
 	p := &process{life: &life{member: m.n, unanswered: map[int32]bool{}}, gone: make(chan struct{}), last: map[string]float64{}}
-	p.n = m.w.enter(p)
 	p.firehose = firehosetest.New(firehosetest.Options{
 		Streams:     []firehosetest.Stream{{Name: stream}},
 		Credentials: []firehosetest.Credentials{{AccessKey: accessKey, SecretKey: secretKey}},
@@ -66,6 +65,7 @@ func (m *member) start() error {
 		Keep:        firehosetest.KeepCounts,
 		OnStored:    func(s firehosetest.Stored) { m.w.books.accepted(s.Data, p.n, s.Call, s.Time, s.Signed) },
 	})
+	p.n = m.w.enter(p)
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ const (
 	atMember  place = iota // a process
 	atKafka                // a member's way to Kafka
 	atSink                 // a member's way to Firehose
-	atService              // what Firehose answers a member
+	atService              // what Firehose answers all of them
 	atBroker               // the brokers, all of them: one may be away, not two
 	atExtra                // the fourth member
 )
@@ -134,6 +134,8 @@ func plan(seed uint64, duration time.Duration, members, brokers int) (events []e
 			e.target = rng.IntN(brokers)
 		case atExtra:
 			e.target = members
+		case atService:
+			e.target = 0
 		default:
 			e.target = rng.IntN(members)
 		}

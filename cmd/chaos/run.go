@@ -25,9 +25,9 @@ type outcome struct {
 // failures are all that speaks against the connector.
 func (o *outcome) failures() []string { return append(o.verdict.failures(), o.trouble...) }
 
-// unleash runs one seed from beginning to end. Its error is about the world; what the
+// unleash makes the events happen, from the first record to the last commit. Its error is about the world; what the
 // connector did wrong is in the outcome.
-func unleash(ctx context.Context, run options, log *slog.Logger) (*outcome, error) {
+func unleash(ctx context.Context, run options, events []event, log *slog.Logger) (*outcome, error) {
 	begin := time.Now()
 	w, err := newWorld(ctx, run, log)
 	if w != nil {
@@ -50,7 +50,7 @@ func unleash(ctx context.Context, run options, log *slog.Logger) (*outcome, erro
 	audit.Go(func() { auditErr = w.audit(auditing) })
 	feed.Go(func() { feedErr = w.feed(feeding) })
 
-	o := &outcome{run: run, events: plan(run.seed, run.duration, members, brokers)}
+	o := &outcome{run: run, events: events}
 	if err := w.play(ctx, o.events); err != nil {
 		return nil, err
 	}

@@ -36,17 +36,35 @@ func (w *world) make(ctx context.Context, e event) error {
 		p := w.members[e.target].current()
 		return disturb(ctx, []*proxytest.Proxy{p.sink}, e)
 	case atService:
-		p := w.members[e.target].current()
-		p.firehose.SetFaults(script[e.kind])
-		if e.kind == throttle {
-			p.firehose.SetQuota(stream, firehosetest.Quota{BytesPerSecond: 100_000, Scatter: true})
-		}
+		w.misbehave(script[e.kind], e.kind == throttle)
 		wait(ctx, e.lasts)
-		p.firehose.ClearFaults()
-		p.firehose.SetQuota(stream, firehosetest.Quota{})
+		w.misbehave(nil, false)
 		return nil
 	}
 	panic("unreachable: all places are there")
+}
+
+// misbehave changes what all members get from Firehose, until it is called again.
+func (w *world) misbehave(faults []firehosetest.Fault, throttled bool) {
+	w.mu.Lock()
+	w.faults, w.throttled = faults, throttled
+	processes := append([]*process(nil), w.processes...)
+	w.mu.Unlock()
+	for _, p := range processes {
+		if p.alive() {
+			p.suffer(faults, throttled)
+		}
+	}
+}
+
+// suffer has a process's Firehose misbehave.
+func (p *process) suffer(faults []firehosetest.Fault, throttled bool) {
+	p.firehose.SetFaults(faults)
+	var quota firehosetest.Quota
+	if throttled {
+		quota = firehosetest.Quota{BytesPerSecond: 100_000, Scatter: true}
+	}
+	p.firehose.SetQuota(stream, quota)
 }
 
 // script is how Firehose misbehaves.

@@ -138,6 +138,22 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainAggregated: a Firehose record that holds several partitions goes whole after
+// one of them has left, which a record of a single one must not.
+func TestExplainAggregated(t *testing.T) {
+	t.Parallel()
+	for aggregate, want := range map[bool]reason{true: wentWhole, false: unexplained} {
+		for process := range 2 {
+			_, in := ledger()
+			in.aggregate = aggregate
+			in.lives[process].signs = []sign{{80 * second, signLost}}
+			if got, _ := in.explain(put{100 * second, 100 * second, 0, 1}, put{108 * second, 108 * second, 1, 2}, 102*second); got != want {
+				t.Errorf("aggregate %v, process %d: %q, want %q", aggregate, process, got, want)
+			}
+		}
+	}
+}
+
 // TestExplainTheSecond: the reason may lie with the process whose copy came later: its
 // request was under way when the partition left it, or it did not know.
 func TestExplainTheSecond(t *testing.T) {

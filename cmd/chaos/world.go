@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/kafka/kafkatest"
 	"kafka-firehose/connector/proxytest"
 )
@@ -28,21 +29,21 @@ const (
 
 // world is the cluster, the members and what is known of them.
 type world struct {
-	run      options
-	log      *slog.Logger
-	dir      string // data and logs
-	binary   string
-	cluster  *kafkatest.Cluster
-	admin    *kadm.Client
-	members  []*member // the last one is only there now and then
-	books    *books
-	leaks    int // processes that logged the secret
-	complain []string
+	run     options
+	log     *slog.Logger
+	dir     string // data and logs
+	binary  string
+	cluster *kafkatest.Cluster
+	admin   *kadm.Client
+	members []*member // the last one is only there now and then
+	books   *books
 
 	mu        sync.Mutex
 	processes []*process
 	incidents []incident
-	audited   map[int32]int64 // :: partition -> the offset that the audit reads next
+	audited   map[int32]int64      // :: partition -> the offset that the audit reads next
+	faults    []firehosetest.Fault // what Firehose does wrong now, to all members
+	throttled bool
 }
 
 // newWorld builds the connector, starts the cluster and makes the topic.
@@ -121,12 +122,15 @@ func (w *world) close() {
 	}
 }
 
-// enter gives a process its number.
-func (w *world) enter(p *process) int {
+// enter gives a process its number, and what Firehose does wrong now.
+func (w *world) enter(p *process) (number int) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.processes = append(w.processes, p)
-	return len(w.processes) - 1
+	number = len(w.processes) - 1
+	faults, throttled := w.faults, w.throttled
+	w.mu.Unlock()
+	p.suffer(faults, throttled)
+	return number
 }
 
 func (w *world) all() []*process {
@@ -151,7 +155,7 @@ func (w *world) begin(e event) (end func()) {
 // inquest hands out what is known of the processes and of what was done to them.
 // Everything has ended by then.
 func (w *world) inquest() *inquest {
-	in := &inquest{incidents: w.incidents}
+	in := &inquest{incidents: w.incidents, aggregate: w.run.aggregate}
 	for _, p := range w.all() {
 		p.mu.Lock()
 		in.lives = append(in.lives, p.life)

@@ -19,21 +19,23 @@ type Limits struct {
 
 // Aggregation packs several values into one Firehose record.
 type Aggregation struct {
-	Values int // most values in a record; 1 is no aggregation, 500 what Firehose's de-aggregation takes
-	Bytes  int // most bytes in a record, at most 1,024,000
+	Values int  // most values in a record; 1 is no aggregation, 500 what Firehose's de-aggregation takes
+	Bytes  int  // most bytes in a record, at most 1,024,000
+	Gzip   bool // compress each record; Bytes, and all limits, count what comes out
 }
 
 // Builder fills one batch at a time. Values are staged first and added when
 // they are known to fit: append one to Buffer, then call Add.
 type Builder struct {
-	limits Limits
-	pack   Aggregation
-	number uint64 // of the open batch, for offset.Lease.Cover
-	open   *Batch
-	due    time.Time
-	run    filling
-	spare  []byte // the buffer of the next batch, empty
-	last   int    // bytes in the batch sealed last: about what the next will need
+	limits  Limits
+	pack    Aggregation
+	gzipped *gzipped // nil unless records are compressed
+	number  uint64   // of the open batch, for offset.Lease.Cover
+	open    *Batch
+	due     time.Time
+	run     filling
+	spare   []byte // the buffer of the next batch, empty
+	last    int    // bytes in the batch sealed last: about what the next will need
 }
 
 // filling is the run that is being added to. It is not covered by its span yet,
@@ -49,7 +51,11 @@ type filling struct {
 // NewBuilder returns an empty Builder. A lease may be given to one Builder only:
 // batches are told apart by a number that counts from 1 in each.
 func NewBuilder(l Limits, a Aggregation) *Builder {
-	return &Builder{limits: l, pack: a}
+	b := &Builder{limits: l, pack: a}
+	if a.Gzip {
+		b.gzipped = newGzipped()
+	}
+	return b
 }
 
 // SetLimits changes the limits for what is added from now on.
@@ -58,9 +64,18 @@ func (b *Builder) SetLimits(l Limits) { b.limits = l }
 // Buffer is where the next value is appended. What is appended becomes part of
 // a batch with Add; without it, it is forgotten.
 func (b *Builder) Buffer() []byte {
-	if b.open != nil {
+	switch {
+	case b.gzipped != nil:
+		return b.gzipped.value[:0]
+	case b.open != nil:
 		return b.open.buf
+	default:
+		return b.empty()
 	}
+}
+
+// empty is the buffer of the next batch.
+func (b *Builder) empty() []byte {
 	if b.spare == nil {
 		// As much as the last batch and a little more, for a value that turns out
 		// not to fit: a buffer that has to grow at the end is copied whole.
@@ -75,6 +90,9 @@ func (b *Builder) Buffer() []byte {
 // that one is sealed and returned, and the value starts the next one. A batch
 // that is full to the last record is returned at once.
 func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, buf []byte) (full *Batch) {
+	if b.gzipped != nil {
+		return b.addGzipped(now, lease, next, polled, buf)
+	}
 	size := len(buf)
 	if b.open != nil {
 		size -= len(b.open.buf)
@@ -86,11 +104,8 @@ func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, poll
 		buf = append(b.Buffer(), value...)
 		joins = false
 	}
-	if b.open == nil {
-		b.open, b.spare = &Batch{work: &work{}}, nil
-		b.number++
-		b.due = now.Add(b.limits.Linger)
-	}
+	b.start(now)
+	b.spare = nil // it is buf
 	b.place(lease, next, polled)
 	o := b.open
 	if joins {
@@ -107,9 +122,18 @@ func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, poll
 	return full
 }
 
+// start opens a batch, if none is open.
+func (b *Builder) start(now time.Time) {
+	if b.open == nil {
+		b.open = &Batch{work: &work{}}
+		b.number++
+		b.due = now.Add(b.limits.Linger)
+	}
+}
+
 // joins reports whether a value of size bytes may go into the last record.
 func (b *Builder) joins(size int) bool {
-	if b.open == nil || len(b.open.records) == 0 || b.pack.Values <= 1 {
+	if b.open == nil || len(b.open.records) == 0 || b.pack.Values <= 1 || b.gzipped != nil {
 		return false
 	}
 	r := &b.open.records[len(b.open.records)-1]
@@ -158,7 +182,11 @@ func (b *Builder) Held() int64 {
 	if b.open == nil {
 		return 0
 	}
-	return int64(cap(b.open.buf) + overhead)
+	held := int64(cap(b.open.buf) + overhead)
+	if b.gzipped != nil {
+		held += b.gzipped.held()
+	}
+	return held
 }
 
 // Holds reports whether the open batch has a record of a lease for which match
@@ -181,6 +209,7 @@ func (b *Builder) Seal() *Batch {
 	if b.open == nil {
 		return nil
 	}
+	b.complete()
 	b.Flush()
 	full := b.open
 	if len(full.buf) < cap(full.buf)/2 { // a short one after a long one

@@ -1,6 +1,10 @@
 package convert
 
-import "kafka-firehose/connector/env"
+import (
+	"strings"
+
+	"kafka-firehose/connector/env"
+)
 
 // What Firehose takes as one record, and how many values its de-aggregation finds in one.
 // https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
@@ -9,13 +13,21 @@ const (
 	maxAggregateRecords int       = 500
 )
 
+// Nothing in Firehose takes compressed records apart, so that their values are not
+// limited to 500. This keeps what a lost answer repeats in bounds.
+const maxCompressedRecords = 100_000
+
 // Config says what becomes of a Kafka record on its way to Firehose.
 type Config struct {
-	// Format is what is sent of a record: "raw", the bytes of its value as they are. The other formats
-	// of the documentation are refused by this version.
-	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. (json, avro, protobuf and json-schema are not supported yet.)"`
+	// Format is what is sent of a record: "raw", the bytes of its value as they are, or "json", an
+	// envelope of one line with its key, headers, origin and value. The other formats of the
+	// documentation are refused by this version.
+	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. (avro, protobuf and json-schema are not supported yet.)"`
+	// Fields are the members of the envelope; empty for those of defaultFields. No effect without one.
+	Fields Fields `envconfig:"RECORD_FIELDS" unset:"id,topic,partition,offset,timestamp,key,headers,value" desc:"The envelope's fields in their order, as field, field=name or field:form=name. Also timestamp_ms and tombstone; the forms of key, value and headers are text and base64, and json for key and value."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
-	// in the files that Firehose writes. A newline by default; it counts in all sizes.
+	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
+	// of control characters, which it never contains.
 	Delimiter Delimiter `envconfig:"RECORD_DELIMITER" default:"\\n" desc:"Appended to each value that doesn't end in it. none for nothing; \\n \\r \\t \\0 \\xHH \\\\ and a real newline work."`
 	// Aggregate packs many delimited values into one Firehose record, which is cheaper for small
 	// values: Firehose bills each record in steps of 5 KiB. It needs a delimiter, and de-aggregation
@@ -25,17 +37,23 @@ type Config struct {
 	// without Aggregate.
 	AggregateMaxBytes env.Bytes `envconfig:"RECORD_AGGREGATE_MAX_BYTES" default:"1024000" desc:"Most bytes in such a record; never above Firehose's 1024000."`
 	// AggregateMaxRecords is how many values such a record holds at most. No effect without Aggregate.
-	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart."`
+	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart. With RECORD_COMPRESSION up to 100000."`
+	// Compression is "none" or "gzip", which compresses each aggregated record as a gzip member of its
+	// own. All limits are on what comes out then. Firehose does not look into such records: see
+	// deploy/docs/records.md for the destinations that can use them.
+	Compression string `envconfig:"RECORD_COMPRESSION" default:"none" desc:"none, or gzip, which compresses each aggregated record; limits are on the compressed bytes. For S3 alone, see deploy/docs/records.md."`
 	// Tombstones says what to do with a record whose value is null: "skip" (the default; it is counted
-	// and its offset committed) or "bad", which leaves it to BAD_RECORD_POLICY.
-	Tombstones string `envconfig:"RECORD_TOMBSTONES" default:"skip" desc:"Records with a null value: skip, or bad, which leaves them to BAD_RECORD_POLICY. (envelope is not supported yet.)"`
+	// and its offset committed), "envelope", which sends an envelope whose value is null, or "bad", which
+	// leaves it to BAD_RECORD_POLICY.
+	Tombstones string `envconfig:"RECORD_TOMBSTONES" default:"skip" desc:"Records with a null value: skip, envelope, which sends an envelope with a null value, or bad, which leaves them to BAD_RECORD_POLICY."`
 }
 
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
-	const delimiter, aggregate = "RECORD_DELIMITER", "RECORD_AGGREGATE"
+	const delimiter, aggregate, compression = "RECORD_DELIMITER", "RECORD_AGGREGATE", "RECORD_COMPRESSION"
 	var check env.Check
-	check.OneOf("RECORD_FORMAT", c.Format, []string{"raw"}, "json", "envelope", "avro", "protobuf", "json-schema")
+	check.OneOf("RECORD_FORMAT", c.Format, []string{"raw", "json"}, "avro", "protobuf", "json-schema")
+	c.enveloped(&check)
 	if len(c.Delimiter) > maxDelimiter {
 		check.Add(env.Holds(delimiter, c.Delimiter, errLongDelimiter.Error()))
 	}
@@ -44,7 +62,36 @@ func (c Config) Validate() error {
 			delimiter+" is none, and values without a delimiter can't be told apart again; want false, or a delimiter").With(delimiter))
 	}
 	env.Range(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, maxRecordBytes)
-	env.Range(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, maxAggregateRecords)
-	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "bad"}, "envelope")
+	most := maxAggregateRecords
+	if c.Compression == "gzip" {
+		most = maxCompressedRecords
+	}
+	env.Range(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, most)
+	check.OneOf(compression, c.Compression, []string{"none", "gzip"})
+	if c.Compression == "gzip" && !c.Aggregate {
+		check.Add(env.Holds(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").With(aggregate))
+	}
+	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
+}
+
+// envelope reports whether records are sent in an envelope.
+func (c Config) envelope() bool { return c.Format == "json" }
+
+// enveloped checks what needs an envelope, and what an envelope needs.
+func (c Config) enveloped(check *env.Check) {
+	const format, fields, tombstones, delimiter = "RECORD_FORMAT", "RECORD_FIELDS", "RECORD_TOMBSTONES", "RECORD_DELIMITER"
+	if !c.envelope() {
+		if len(c.Fields) > 0 {
+			check.Add(env.Holds(fields, c.Fields, "there is no envelope to choose them for; want "+format+" json, or nothing here").With(format))
+		}
+		if c.Tombstones == "envelope" {
+			check.Add(env.Holds(tombstones, c.Tombstones, "there is no envelope; want "+format+" json, or skip or bad here").With(format))
+		}
+		return
+	}
+	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
+	if strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
+		check.Add(env.Holds(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").With(format))
+	}
 }

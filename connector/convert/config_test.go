@@ -15,7 +15,7 @@ func configForValidate() Config {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	want := Config{Format: "raw", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Tombstones: "skip"}
+	want := Config{Format: "raw", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip"}
 	if diff := cmp.Diff(want, configForValidate()); diff != "" {
 		t.Error(diff)
 	}
@@ -31,11 +31,11 @@ func TestConfigValidate(t *testing.T) {
 		change func(*Config)
 		want   string // empty if that is allowed
 	}{
-		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw`},
-		{"json", func(c *Config) { c.Format = "json" }, `RECORD_FORMAT holds "json": ` + later + "want raw"},
-		{"avro", func(c *Config) { c.Format = "avro" }, `RECORD_FORMAT holds "avro": ` + later + "want raw"},
-		{"protobuf", func(c *Config) { c.Format = "protobuf" }, `RECORD_FORMAT holds "protobuf": ` + later + "want raw"},
-		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw"},
+		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw or json`},
+		{"json", func(c *Config) { c.Format = "json" }, ""},
+		{"avro", func(c *Config) { c.Format = "avro" }, `RECORD_FORMAT holds "avro": ` + later + "want raw or json"},
+		{"protobuf", func(c *Config) { c.Format = "protobuf" }, `RECORD_FORMAT holds "protobuf": ` + later + "want raw or json"},
+		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw or json"},
 		{"aggregate", func(c *Config) { c.Aggregate = true }, ""},
 		{"no delimiter", func(c *Config) { c.Delimiter = "" }, ""},
 		{
@@ -47,9 +47,28 @@ func TestConfigValidate(t *testing.T) {
 		{"aggregate too large", func(c *Config) { c.AggregateMaxBytes = 1_024_001 }, `RECORD_AGGREGATE_MAX_BYTES holds "1024001": want 1 to 1000KiB`},
 		{"no values", func(c *Config) { c.AggregateMaxRecords = 0 }, `RECORD_AGGREGATE_MAX_RECORDS holds "0": want 1 to 500`},
 		{"too many values", func(c *Config) { c.AggregateMaxRecords = 501 }, `RECORD_AGGREGATE_MAX_RECORDS holds "501": want 1 to 500`},
+		{"compressed", func(c *Config) { c.Aggregate, c.Compression, c.AggregateMaxRecords = true, "gzip", 100_000 }, ""},
+		{"too many compressed values", func(c *Config) { c.Aggregate, c.Compression, c.AggregateMaxRecords = true, "gzip", 100_001 }, `RECORD_AGGREGATE_MAX_RECORDS holds "100001": want 1 to 100000`},
+		{"compressed one by one", func(c *Config) { c.Compression = "gzip" }, `RECORD_COMPRESSION holds "gzip": single values compress badly, so only aggregated records are compressed; want RECORD_AGGREGATE=true too`},
+		{"another compression", func(c *Config) { c.Aggregate, c.Compression = true, "zstd" }, `RECORD_COMPRESSION holds "zstd": want none or gzip`},
 		{"bad tombstones", func(c *Config) { c.Tombstones = "bad" }, ""},
-		{"tombstones in an envelope", func(c *Config) { c.Tombstones = "envelope" }, `RECORD_TOMBSTONES holds "envelope": ` + later + "want skip or bad"},
-		{"other tombstones", func(c *Config) { c.Tombstones = "" }, `RECORD_TOMBSTONES holds "": want skip or bad`},
+		{"tombstones in an envelope", func(c *Config) { c.Format, c.Tombstones = "json", "envelope" }, ""},
+		{
+			"tombstones without an envelope", func(c *Config) { c.Tombstones = "envelope" },
+			`RECORD_TOMBSTONES holds "envelope": there is no envelope; want RECORD_FORMAT json, or skip or bad here`,
+		},
+		{"other tombstones", func(c *Config) { c.Tombstones = "" }, `RECORD_TOMBSTONES holds "": want skip, envelope or bad`},
+		{"fields", func(c *Config) { c.Format, c.Fields = "json", Fields{{"id", "", "id"}} }, ""},
+		{
+			"fields without an envelope", func(c *Config) { c.Fields = Fields{{"id", "", "id"}} },
+			`RECORD_FIELDS holds "id": there is no envelope to choose them for; want RECORD_FORMAT json, or nothing here`,
+		},
+		{"JSON in a sequence of RFC 7464", func(c *Config) { c.Format, c.Delimiter = "json", "\x1e" }, ""},
+		{"JSON without a delimiter", func(c *Config) { c.Format, c.Delimiter = "json", "" }, ""},
+		{
+			"a delimiter that JSON contains", func(c *Config) { c.Format, c.Delimiter = "json", "," },
+			`RECORD_DELIMITER holds ",": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

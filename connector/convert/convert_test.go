@@ -3,9 +3,12 @@ package convert
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/batch"
 )
 
 func TestAppend(t *testing.T) {
@@ -47,6 +50,34 @@ func TestSize(t *testing.T) {
 	f("\n", MaxRecordBytes, false)
 	f("", MaxRecordBytes, true)
 	f("", MaxRecordBytes+1, false)
+}
+
+// TestSizeCompressed: what counts is what is left of a value.
+func TestSizeCompressed(t *testing.T) {
+	noise := make([]byte, MaxRecordBytes)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	f := func(name string, value []byte, fits bool, least, most int) {
+		t.Helper()
+		for format, want := range map[string]int{"raw": len(value) + 1, "json": 0} {
+			cfg := configForValidate()
+			cfg.Format, cfg.Aggregate, cfg.Compression = format, true, "gzip"
+			got, err := New(cfg).Append([]byte("x"), &kgo.Record{Value: value})
+			var reject *Reject
+			switch {
+			case fits && (err != nil || want > 0 && len(got) != 1+want):
+				t.Errorf("%s as %s: %d bytes, %v", name, format, len(got), err)
+			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || reject.Size < least || format == "raw" && reject.Size > most || string(got) != "x"):
+				t.Errorf("%s as %s: %v", name, format, err)
+			}
+		}
+	}
+	f("noise that is stored", noise[:700_000], true, 0, 0)
+	f("noise", noise, false, MaxRecordBytes+1, batch.GzipBound(MaxRecordBytes+1))
+	f("blanks", bytes.Repeat([]byte{' '}, 9*MaxRecordBytes), true, 0, 0)
+	f("too many blanks", bytes.Repeat([]byte{' '}, 10*MaxRecordBytes), false, 10*MaxRecordBytes, 10*MaxRecordBytes+1)
 }
 
 func TestTombstones(t *testing.T) {

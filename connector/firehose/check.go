@@ -32,9 +32,9 @@ const (
 // Check describes the stream and returns an error if nothing can ever be
 // delivered to it: it does not exist, takes no direct puts, or is not active.
 // What else goes wrong is a warning, because it need not concern the puts: no
-// permission to describe, throttling, the network. delimiter says that we end
-// each record with one, which a stream that appends its own would double.
-func Check(ctx context.Context, api Describer, stream, delimiter string, log *slog.Logger) error {
+// permission to describe, throttling, the network, and what the stream is set up to
+// do with what we send.
+func Check(ctx context.Context, api Describer, stream string, sends Sends, log *slog.Logger) error {
 	if err := sleep(ctx, rand.N(checkJitter)); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func Check(ctx context.Context, api Describer, stream, delimiter string, log *sl
 		}
 		switch status := found.DeliveryStreamStatus; {
 		case status == types.DeliveryStreamStatusActive:
-			warnDelimiter(found, stream, delimiter, log)
+			sends.warn(found, stream, log)
 			return nil
 		case status != types.DeliveryStreamStatusCreating || time.Now().After(end):
 			return fmt.Errorf("the delivery stream %s is %s, not ACTIVE", stream, status)
@@ -91,22 +91,4 @@ func describe(ctx context.Context, api Describer, stream string, log *slog.Logge
 	}
 	log.Warn("could not check the delivery stream; going on without", "stream", stream, "class", f.Class, "code", f.Code, "error", f.Message)
 	return nil, nil
-}
-
-// warnDelimiter points out that both we and the stream end each record.
-func warnDelimiter(found *types.DeliveryStreamDescription, stream, delimiter string, log *slog.Logger) {
-	if delimiter == "" {
-		return
-	}
-	for _, destination := range found.Destinations {
-		s3 := destination.ExtendedS3DestinationDescription
-		if s3 == nil || s3.ProcessingConfiguration == nil || !aws.ToBool(s3.ProcessingConfiguration.Enabled) {
-			continue
-		}
-		for _, p := range s3.ProcessingConfiguration.Processors {
-			if p.Type == types.ProcessorTypeAppendDelimiterToRecord {
-				log.Warn("the delivery stream appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", "stream", stream)
-			}
-		}
-	}
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -79,6 +81,9 @@ func classify(ctx context.Context, err error, sent bool) *Failure {
 	if ctx.Err() != nil {
 		return &Failure{Class: canceled, Code: "canceled", err: err}
 	}
+	if f := classifyCredentials(err); f != nil {
+		return f
+	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.HTTPStatusCode() != 0 {
 		return classifyAnswer(err, response.HTTPStatusCode())
@@ -91,22 +96,36 @@ func classify(ctx context.Context, err error, sent bool) *Failure {
 			f.Class, f.Code = Ambiguous, "connection"
 		}
 	}
-	if strings.Contains(err.Error(), "get identity") {
-		// Nothing can be signed, so nothing was sent. A role that may not be
-		// assumed, a metadata service that does not answer: someone has to look.
-		f.Class, f.Code = Blocked, "no_credentials"
-	}
 	if f.Class == Ambiguous && !sent {
 		f.Class = Unavailable
 	}
 	return f
 }
 
+// classifyCredentials is for a request that could not be signed, so that nothing
+// was sent: a role that may not be assumed, a token service that does not answer,
+// a file that is missing. Someone has to look. What went wrong on that way may
+// look like an answer of Firehose, so this comes before everything else. It is nil
+// for all other errors.
+func classifyCredentials(err error) *Failure {
+	const code = "no_credentials"
+	if fetch, ok := errors.AsType[*fetchError](err); ok {
+		return &Failure{Class: Blocked, Code: code, Message: clean(fetch.Error()), err: err}
+	}
+	if strings.Contains(err.Error(), "get identity: ") { // the request's time was over before
+		return &Failure{Class: Blocked, Code: code, Message: "they did not come in time: " + clean(rootCause(err)), err: err}
+	}
+	return nil
+}
+
+// unknownError is the SDK's word for an answer that names no error.
+const unknownError = "UnknownError"
+
 // classifyAnswer is for an answer that came with a status.
 func classifyAnswer(err error, status int) *Failure {
 	f := &Failure{Code: http.StatusText(status), err: err}
 	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
+	if errors.As(err, &api) && api.ErrorCode() != unknownError {
 		f.Code, f.Message = api.ErrorCode(), clean(api.ErrorMessage())
 	}
 	switch {
@@ -172,9 +191,15 @@ func classifyNetwork(err error) (Class, string) {
 	return "", ""
 }
 
-// rootCause is the innermost error's text: the outer ones repeat the operation.
+// rootCause is the text of the innermost error that still says what it is about,
+// an address or a file: the outer ones repeat the operation, and those further in
+// are words such as "connection refused".
 func rootCause(err error) string {
 	for {
+		switch err.(type) { //nolint:errorlint // the chain is walked here, link by link
+		case *net.OpError, *fs.PathError, *url.Error:
+			return err.Error()
+		}
 		inner := errors.Unwrap(err)
 		if inner == nil {
 			return err.Error()

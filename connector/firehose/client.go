@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -20,21 +20,15 @@ import (
 // session name of an assumed role, where audit logs show it.
 const application = "kafka-firehose"
 
-const (
-	// idleTimeout closes kept-alive connections before the service does, which
-	// would cost the next request an attempt.
-	idleTimeout = 30 * time.Second
-	// refreshEarly is how long before their end credentials are fetched anew,
-	// half of it by chance so that a fleet does not do it at the same second.
-	refreshEarly       = 5 * time.Minute
-	refreshEarlyJitter = 0.5
-)
+// idleTimeout closes kept-alive connections before the service does, which would
+// cost the next request an attempt.
+const idleTimeout = 30 * time.Second
 
 // Client is the SDK's client, set up for a [Stream]: one attempt a call, enough
 // connections, credentials that can be thrown away.
 type Client struct {
 	*firehose.Client
-	caches []*aws.CredentialsCache // the ones that sign, outermost first
+	keys *aws.CredentialsCache // what signs
 }
 
 // ClientOption changes the SDK's client: another endpoint or way to it, in tests.
@@ -45,58 +39,46 @@ type ClientOption = func(*firehose.Options)
 // AWS_CA_BUNDLE, HTTPS_PROXY, the credentials chain) and connects to nothing. The
 // options come last, but what a Stream relies on can't be undone by them. cfg's
 // role is assumed if there is one.
-func NewClient(ctx context.Context, cfg Config, opts ...ClientOption) (*Client, error) {
-	return newClient(ctx, cfg, way{role: cfg.RoleARN, externalID: cfg.RoleExternalID}, opts...)
+func NewClient(ctx context.Context, cfg Config, log *slog.Logger, opts ...ClientOption) (*Client, error) {
+	return newClient(ctx, cfg, cfg.way(""), log, opts...)
 }
 
-func newClient(ctx context.Context, cfg Config, w way, opts ...ClientOption) (*Client, error) {
-	shared, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(w.region), // empty is the environment's
-		config.WithAppID(application),
-		config.WithHTTPClient(transport(cfg)),
-		config.WithCredentialsCacheOptions(refresh),
-		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
-	)
+func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ...ClientOption) (*Client, error) {
+	shared, err := load(ctx, transport(cfg), config.WithRegion(w.region)) // empty is the environment's
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	c := &Client{}
-	c.keep(shared.Credentials)
-	if w.role != "" {
-		role := assume(shared, w)
-		c.keep(role)
-		shared.Credentials = role
-	}
-	c.Client = firehose.NewFromConfig(shared, append(append([]ClientOption{w.endpointURL}, opts...), c.settle)...)
+	c := &Client{keys: cache(chain(w, fetchTimeout), log)}
+	shared.Credentials = c.keys
+	c.Client = firehose.NewFromConfig(shared, slices.Concat([]ClientOption{w.to}, opts, []ClientOption{func(o *firehose.Options) { c.settle(o, log) }})...)
 	if c.Options().Region == "" {
 		return nil, errors.New("no AWS region is configured: set AWS_REGION, or the stream's region in FIREHOSE_STREAM_OPTIONS")
 	}
 	return c, nil
 }
 
+// load reads what the SDK reads: the environment, and the files of the profile.
+func load(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
+	return config.LoadDefaultConfig(ctx, append(more,
+		config.WithAppID(application),
+		config.WithHTTPClient(http),
+		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
+	)...)
+}
+
 // settle sets what a Stream relies on.
-func (c *Client) settle(o *firehose.Options) {
+func (c *Client) settle(o *firehose.Options, log *slog.Logger) {
 	o.Retryer = aws.NopRetryer{} // the stream's loop sees and counts each attempt
 	o.HTTPClient = plainBody{o.HTTPClient}
 	o.Protocol = protocol{o.Protocol}
-	if _, ok := o.Credentials.(*aws.CredentialsCache); !ok && o.Credentials != nil {
-		o.Credentials = aws.NewCredentialsCache(o.Credentials, refresh)
-	}
-	c.keep(o.Credentials)
-}
-
-func (c *Client) keep(p aws.CredentialsProvider) {
-	if cache, ok := p.(*aws.CredentialsCache); ok {
-		c.caches = append(c.caches, cache)
+	if o.Credentials != c.keys { // an option has brought its own
+		c.keys = cache(o.Credentials.Retrieve, log)
+		o.Credentials = c.keys
 	}
 }
 
 // InvalidateCredentials makes the next request fetch new ones.
-func (c *Client) InvalidateCredentials() {
-	for _, cache := range c.caches {
-		cache.Invalidate()
-	}
-}
+func (c *Client) InvalidateCredentials() { c.keys.Invalidate() }
 
 // transport is built, not made: LoadDefaultConfig adds AWS_CA_BUNDLE to a
 // BuildableClient and refuses everything else.
@@ -113,28 +95,4 @@ func transport(cfg Config) *awshttp.BuildableClient {
 		t.MaxIdleConns = max(t.MaxIdleConns, 2*perHost)
 		t.IdleConnTimeout = idleTimeout
 	})
-}
-
-func refresh(o *aws.CredentialsCacheOptions) {
-	o.ExpiryWindow = refreshEarly
-	o.ExpiryWindowJitterFrac = refreshEarlyJitter
-}
-
-// endpointURL is a ClientOption.
-func (w way) endpointURL(o *firehose.Options) {
-	if w.endpoint != "" {
-		o.BaseEndpoint = &w.endpoint
-	}
-}
-
-// assume returns the credentials of a role. The security token service is the
-// region's own.
-func assume(shared aws.Config, w way) *aws.CredentialsCache {
-	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), w.role, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = application
-		if w.externalID != "" {
-			o.ExternalID = &w.externalID
-		}
-	})
-	return aws.NewCredentialsCache(provider, refresh)
 }

@@ -46,7 +46,7 @@ func environment(t *testing.T, endpoint string) {
 
 func mustClient(t *testing.T, opts ...func(*firehose.Options)) *Client {
 	t.Helper()
-	c, err := NewClient(t.Context(), settings(), opts...)
+	c, err := NewClient(t.Context(), settings(), slog.New(slog.DiscardHandler), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func (c *Client) close() {
 func TestNoRegionIsAnError(t *testing.T) {
 	environment(t, "")
 	t.Setenv("AWS_REGION", "")
-	if _, err := NewClient(t.Context(), settings()); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
+	if _, err := NewClient(t.Context(), settings(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("error is %v", err)
 	}
 	t.Setenv("AWS_REGION", "eu-west-1") // control
@@ -350,7 +350,7 @@ func TestAssumesRole(t *testing.T) {
 	cfg := settings()
 	cfg.RoleARN, cfg.RoleExternalID = "arn:aws:iam::123456789012:role/writer", "x123"
 	var err error
-	if c, err = NewClient(t.Context(), cfg); err != nil {
+	if c, err = NewClient(t.Context(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -504,7 +504,7 @@ func TestCheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: []firehosetest.Stream{tt.stream}, Faults: tt.faults}, settings(), func(w *world) {
 				start := time.Now()
-				err := Check(w.t.Context(), w.stream.api.(*Client), "orders", "\n", slog.New(slog.NewTextHandler(&w.log, nil)))
+				err := Check(w.t.Context(), w.stream.api.(*Client), "orders", Sends{Delimiter: "\n"}, slog.New(slog.NewTextHandler(&w.log, nil)))
 				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 					t.Errorf("error is %v, want %q", err, tt.err)
 				}

@@ -3,6 +3,7 @@ package firehose
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -52,7 +53,7 @@ func TestStreamsHaveTheirOwnWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients, err := NewClients(t.Context(), cfg)
+	clients, err := NewClients(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +87,11 @@ func TestRegionOfEveryStream(t *testing.T) {
 	cfg := settings()
 	cfg.Stream, cfg.Routes = "orders", Routes{{Topic: "p", Stream: "paris"}}
 	cfg.StreamOptions.Of = map[string]StreamOption{"paris": {Region: "eu-west-3"}}
-	if _, err := NewClients(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "stream orders: no AWS region") {
+	if _, err := NewClients(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "stream orders: no AWS region") {
 		t.Errorf("error is %v", err)
 	}
 	cfg.StreamOptions.Of["orders"] = StreamOption{Region: "eu-west-1"}
-	if _, err := NewClients(t.Context(), cfg); err != nil {
+	if _, err := NewClients(t.Context(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Error(err)
 	}
 }

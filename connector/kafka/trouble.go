@@ -15,6 +15,9 @@ import (
 // with rebalances allowed.
 func (s *Source) trouble(topic string, partition int32, err error) {
 	reason := reasonOf(err)
+	if partition >= 0 && ofTheClient(err) {
+		reason = "decode"
+	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
 	log := s.log.With("topic", topic, "partition", partition, "error", err)
 	switch reason {
@@ -60,6 +63,14 @@ func reasonOf(err error) string {
 	default:
 		return "other"
 	}
+}
+
+// ofTheClient reports an error that came neither from a broker nor from the way to
+// it. Of a partition, those are about the bytes that a fetch has brought: a checksum,
+// a length, a compression. The client has no types for them.
+func ofTheClient(err error) bool {
+	var broker *kerr.Error
+	return reasonOf(err) == "other" && !errors.As(err, &broker) && !kgo.IsRetryableBrokerErr(err)
 }
 
 // renewAfter is how long a topic id must stay unknown before the topic counts as

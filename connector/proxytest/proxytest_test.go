@@ -28,8 +28,9 @@ func TestToxics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	client := &http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
-	exchange := func() (took time.Duration, requests int, err error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	exchange := func(patience time.Duration) (took time.Duration, requests int, err error) {
+		client.Timeout = patience
 		begin := time.Now()
 		resp, err := client.Post("http://"+p.Addr(), "text/plain", strings.NewReader(body))
 		if err == nil {
@@ -64,23 +65,27 @@ func TestToxics(t *testing.T) {
 		if err := p.Add(c.toxic); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		took, requests, err := exchange()
+		patience := time.Minute
+		if c.fails {
+			patience = 500 * time.Millisecond
+		}
+		took, requests, err := exchange(patience)
 		if (err != nil) != c.fails || requests != c.requests && c.requests >= 0 || took < c.least {
 			t.Errorf("%s: %d requests arrived, it took %v, error %v", c.name, requests, took, err)
 		}
 		p.Heal()
-		if _, _, err := exchange(); err != nil {
+		if _, _, err := exchange(time.Minute); err != nil {
 			t.Errorf("after %s was healed: %v", c.name, err)
 		}
 	}
 	p.Down()
-	if _, requests, err := exchange(); err == nil || requests != 0 {
+	if _, requests, err := exchange(time.Minute); err == nil || requests != 0 {
 		t.Errorf("down: %d requests arrived, error %v", requests, err)
 	}
 	if err := p.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := exchange(); err != nil {
+	if _, _, err := exchange(time.Minute); err != nil {
 		t.Errorf("up again: %v", err)
 	}
 }

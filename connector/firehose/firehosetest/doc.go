@@ -48,6 +48,10 @@
 // connection. [Service.Admin] is the handler that shows and changes the script
 // over HTTP, and [ParseFaults] reads the script's JSON form.
 //
+// Temporary credentials come from where they come from in production: an [STS] and
+// a [Container] are emulated here too, and tell the Service of each session they
+// hand out.
+//
 // # What it checks, in this order
 //
 //  1. Method, path, content type and operation: UnknownOperationException.

@@ -44,7 +44,7 @@ func (x *exchange) process(body []byte, in input) answer {
 	if err := frontEnd(x.r); err != nil {
 		return err.answer()
 	}
-	if err := x.s.authenticate(x.r, body, time.Now().Add(x.skew)); err != nil {
+	if err := x.s.keys.verify(x.r, body, x.s.opt.Region, sigService, time.Now().Add(x.skew)); err != nil {
 		return err.answer()
 	}
 	if in.err != nil {

@@ -13,8 +13,9 @@ type Options struct {
 	Region string
 	// Account is the AWS account that ARNs and messages name. Default 123456789012.
 	Account string
-	// Credentials are the keys that may sign. Empty: any key and any signature
-	// pass, but still a well-formed, current one for this region is demanded.
+	// Credentials are the keys that may sign; see [Service.AddCredentials]. Empty:
+	// any key and any signature pass, but still a well-formed, current one for this
+	// region is demanded.
 	Credentials []Credentials
 	// Streams are there from the start; see [Service.AddStream].
 	Streams []Stream
@@ -65,16 +66,6 @@ const (
 	KeepEntries             // everything but the data: about 400 bytes a record
 	KeepCounts              // only the counters of Stats: no memory a record
 )
-
-// Credentials are one key that may sign requests.
-type Credentials struct {
-	AccessKey string
-	SecretKey string
-	// SessionToken, if set, has to come with every request (X-Amz-Security-Token).
-	SessionToken string
-	// Expires, if set, is when the key starts to give ExpiredTokenException.
-	Expires time.Time
-}
 
 // The limits of the API's published model (2015-08-04) and quota page.
 const (

@@ -16,7 +16,8 @@ const (
 	opDescribe       = "DescribeDeliveryStream"
 	opList           = "ListDeliveryStreams"
 
-	amzJSON = "application/x-amz-json-1.1"
+	amzJSON    = "application/x-amz-json-1.1"
+	sigService = "firehose" // in a signature's scope
 )
 
 // Service is an emulated Firehose. It is an [net/http.Handler] and, with Do, the
@@ -25,6 +26,7 @@ const (
 type Service struct {
 	opt    Options   // with defaults; not changed after New
 	bodies sync.Pool // of *[]byte, request bodies
+	keys   keys      // who may sign
 
 	// mu guards all below. It is never held while a hook runs or a wait lasts.
 	mu       sync.Mutex
@@ -65,6 +67,7 @@ func New(o Options) *Service {
 		s.AddStream(st)
 	}
 	s.SetFaults(o.Faults)
+	s.keys.add(o.Credentials...)
 	return s
 }
 

@@ -13,7 +13,6 @@ import (
 
 const (
 	sigAlgorithm = "AWS4-HMAC-SHA256"
-	sigService   = "firehose"
 	sigEnd       = "aws4_request"
 	sigTime      = "20060102T150405Z"
 
@@ -30,17 +29,17 @@ type signature struct {
 	date      string // X-Amz-Date
 }
 
-// authenticate checks who signed r, and that r is what was signed. now is the
-// service's clock, which a fault may have skewed.
-func (s *Service) authenticate(r *http.Request, body []byte, now time.Time) *apiError {
+// verify checks who signed r, and that r is what was signed, for a service in a
+// region. now is the service's clock, which a fault may have skewed.
+func (k *keys) verify(r *http.Request, body []byte, region, service string, now time.Time) *apiError {
 	sig, err := parseSignature(r)
 	if err != nil {
 		return err
 	}
-	if err := sig.checkScope(s.opt.Region); err != nil {
+	if err := sig.checkScope(region, service); err != nil {
 		return err
 	}
-	cred, err := s.credentials(sig, r.Header.Get("X-Amz-Security-Token"), now)
+	cred, err := k.find(sig.accessKey, r.Header.Get("X-Amz-Security-Token"), now)
 	if err != nil {
 		return err
 	}
@@ -55,24 +54,6 @@ func (s *Service) authenticate(r *http.Request, body []byte, now time.Time) *api
 			" Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	return nil
-}
-
-// credentials finds the key that signed; nil if any key will do.
-func (s *Service) credentials(sig *signature, token string, now time.Time) (*Credentials, *apiError) {
-	if len(s.opt.Credentials) == 0 {
-		return nil, nil
-	}
-	for i := range s.opt.Credentials {
-		c := &s.opt.Credentials[i]
-		if c.AccessKey != sig.accessKey || c.SessionToken != token {
-			continue
-		}
-		if !c.Expires.IsZero() && !now.Before(c.Expires) {
-			return nil, fail(codeExpiredToken, "%s", messageOf(codeExpiredToken))
-		}
-		return c, nil
-	}
-	return nil, fail(codeUnrecognizedClient, "%s", messageOf(codeUnrecognizedClient))
 }
 
 // parseSignature takes the Authorization header apart. All that is missing from
@@ -141,7 +122,7 @@ func (sig *signature) checkSigned(r *http.Request) *apiError {
 }
 
 // checkScope compares the credential scope with this service.
-func (sig *signature) checkScope(region string) *apiError {
+func (sig *signature) checkScope(region, service string) *apiError {
 	date, _, _ := strings.Cut(sig.date, "T")
 	switch {
 	case sig.scope[0] != date:
@@ -149,8 +130,8 @@ func (sig *signature) checkScope(region string) *apiError {
 			sig.scope[0], date, sig.date)
 	case sig.scope[1] != region:
 		return fail(codeInvalidSignature, "Credential should be scoped to a valid region, not '%s'. ", sig.scope[1])
-	case sig.scope[2] != sigService:
-		return fail(codeInvalidSignature, "Credential should be scoped to correct service: '%s'. ", sigService)
+	case sig.scope[2] != service:
+		return fail(codeInvalidSignature, "Credential should be scoped to correct service: '%s'. ", service)
 	case sig.scope[3] != sigEnd:
 		return fail(codeInvalidSignature, "Credential should be scoped with a valid terminator: '%s', not '%s'.", sigEnd, sig.scope[3])
 	}

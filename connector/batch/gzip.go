@@ -1,0 +1,169 @@
+package batch
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"kafka-firehose/connector/offset"
+)
+
+// gzipLevel is a compromise: with JSON events of 200 bytes level 6 takes four times as
+// long to save a tenth.
+const gzipLevel = 2
+
+// GzipBound is the most that n bytes can become: what can't be compressed is stored,
+// with a few bytes around each piece of it.
+func GzipBound(n int) int { return n + n/1000 + 64 }
+
+// GzipSize is the exact size of a record that holds value alone, compressed.
+func GzipSize(value []byte) int {
+	w := sizers.Get().(*sizer)
+	defer sizers.Put(w)
+	w.n = 0
+	w.gzip.Reset(w)
+	write(w.gzip, value)
+	closed(w.gzip)
+	return w.n
+}
+
+// sizer counts what is written to it and keeps none of it.
+type sizer struct {
+	n    int
+	gzip *gzip.Writer
+}
+
+func (s *sizer) Write(p []byte) (int, error) {
+	s.n += len(p)
+	return len(p), nil
+}
+
+var sizers = sync.Pool{New: func() any { return &sizer{gzip: newGzip(io.Discard)} }}
+
+func newGzip(w io.Writer) *gzip.Writer {
+	z, err := gzip.NewWriterLevel(w, gzipLevel)
+	if err != nil {
+		panic("batch: " + err.Error())
+	}
+	return z
+}
+
+// The writers below write to memory, which does not fail.
+func write(z *gzip.Writer, p []byte) {
+	if _, err := z.Write(p); err != nil {
+		panic("batch: " + err.Error())
+	}
+}
+
+func flush(z *gzip.Writer) {
+	if err := z.Flush(); err != nil {
+		panic("batch: " + err.Error())
+	}
+}
+
+func closed(z *gzip.Writer) {
+	if err := z.Close(); err != nil {
+		panic("batch: " + err.Error())
+	}
+}
+
+// gzipped fills one Firehose record with values, compressed as one gzip member. It is
+// moved into the batch when it is complete.
+//
+// How large the record is, is known only when the compressor has given everything
+// out. Until then it is at most what came out, and the bound of what went in since:
+// a value is added only when the record stays within its limit even so. Near the
+// limit the compressor is made to give out what it holds, to see how much room there
+// really is. Memory is the compressor's (about 1 MiB), the record, and the largest
+// value of late.
+type gzipped struct {
+	gzip    *gzip.Writer
+	out     bytes.Buffer
+	value   []byte // where the next value is appended
+	pending int    // bytes that went in since everything was out
+	most    int    // bytes that the record may have
+	open    record // values is 0 without one
+}
+
+// keepValue is the capacity above which a buffer is not kept for the next value.
+const keepValue = 2 << 20
+
+func newGzipped() *gzipped {
+	g := &gzipped{}
+	g.gzip = newGzip(&g.out)
+	return g
+}
+
+// fits reports whether a value of size bytes may go into the open record.
+func (g *gzipped) fits(size int) bool {
+	if g.out.Len()+GzipBound(g.pending+size) <= g.most {
+		return true
+	}
+	if g.pending == 0 || g.out.Len() > g.most-g.most/16 {
+		return false // full enough: each look at how much room is left costs some
+	}
+	flush(g.gzip)
+	g.pending = 0
+	return g.out.Len() < g.most-g.most/16 && g.out.Len()+GzipBound(size) <= g.most
+}
+
+func (g *gzipped) add(value []byte) {
+	write(g.gzip, value)
+	g.pending += len(value)
+	g.open.values++
+}
+
+// held is the memory kept alive, without the compressor's, in bytes.
+func (g *gzipped) held() int64 { return int64(g.out.Cap() + cap(g.value)) }
+
+// addGzipped is Add for values that are compressed.
+func (b *Builder) addGzipped(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, value []byte) (full *Batch) {
+	g := b.gzipped
+	if g.open.values > 0 && !g.fits(len(value)) {
+		b.complete()
+	}
+	if g.open.values == 0 && b.open != nil && (len(b.open.records) >= b.limits.Records || b.open.bytes+GzipBound(len(value)) > b.limits.Bytes) {
+		full = b.Seal()
+	}
+	b.start(now)
+	b.place(lease, next, polled)
+	if g.open.values == 0 {
+		g.open = record{first: b.run.at, offset: next.Offset - 1}
+		g.most = min(b.pack.Bytes, b.limits.Bytes-b.open.bytes)
+	}
+	g.add(value)
+	g.open.last = b.run.at
+	if g.value = value[:0]; cap(value) > keepValue {
+		g.value = nil
+	}
+	if int(g.open.values) >= b.pack.Values {
+		b.complete()
+		if full == nil && b.full() {
+			full = b.Seal()
+		}
+	}
+	return full
+}
+
+// complete moves the open record, if there is one, into the batch.
+func (b *Builder) complete() {
+	g, o := b.gzipped, b.open
+	if g == nil || g.open.values == 0 {
+		return
+	}
+	closed(g.gzip)
+	if o.buf == nil {
+		o.buf, b.spare = b.empty(), nil
+	}
+	r := g.open
+	r.from, r.to = int32(len(o.buf)), int32(len(o.buf)+g.out.Len())
+	o.buf = append(o.buf, g.out.Bytes()...)
+	o.bytes += g.out.Len()
+	o.records = append(o.records, r)
+	g.out.Reset()
+	g.gzip.Reset(&g.out)
+	g.open, g.pending = record{}, 0
+}

@@ -1,0 +1,207 @@
+package batch
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"kafka-firehose/connector/offset"
+)
+
+// unzip reads one or several gzip members with the standard library's reader.
+func unzip(t testing.TB, b []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// FuzzGzip adds values of all kinds under random limits: none is lost, doubled or
+// reordered, every record is a gzip member of its own, and neither a record nor a
+// batch is over its limit unless a single value is.
+func FuzzGzip(f *testing.F) {
+	for seed := range uint64(30) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		limits := Limits{Records: 1 + rng.IntN(8), Bytes: 1 + rng.IntN(1<<rng.IntN(18))}
+		pack := Aggregation{Values: 1 + rng.IntN(1<<rng.IntN(10)), Bytes: 1 + rng.IntN(1<<rng.IntN(18)), Gzip: true}
+		b := NewBuilder(limits, pack)
+		leases := []*offset.Lease{offset.NewLease("t", 0), offset.NewLease("t", 1)}
+		next := make([]int64, len(leases))
+		var want []byte
+		var sealed []*Batch
+		for range rng.IntN(1 << rng.IntN(12)) {
+			p := rng.IntN(len(leases))
+			value := randomValue(rng, rng.IntN(1<<rng.IntN(14)))
+			want = append(want, value...)
+			if full := b.Add(epoch, leases[p], offset.After(next[p], 0), epoch, append(b.Buffer(), value...)); full != nil {
+				sealed = append(sealed, full)
+			}
+			next[p]++
+		}
+		if last := b.Seal(); last != nil {
+			sealed = append(sealed, last)
+		}
+		var got []byte
+		for _, s := range sealed {
+			got = append(got, checkGzipped(t, s, limits, pack)...)
+			s.Retain(func(int) bool { return false })
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("seed %d: %d bytes were put in, %d come out, or others", seed, len(want), len(got))
+		}
+		for p, l := range leases {
+			if m, ok := l.Mark(); ok != (next[p] > 0) || ok && m.Offset != next[p] {
+				t.Fatalf("seed %d: partition %d has mark %v %v, want %d", seed, p, m, ok, next[p])
+			}
+		}
+	})
+}
+
+// randomValue is text, noise or blanks, or a bit of each.
+func randomValue(rng *rand.Rand, n int) []byte {
+	value := make([]byte, 0, n)
+	for len(value) < n {
+		switch rng.IntN(3) {
+		case 0:
+			value = fmt.Appendf(value, `{"id":%d,"name":"customer"}`, rng.IntN(1000))
+		case 1:
+			for range rng.IntN(1000) {
+				value = append(value, byte(rng.Uint32()))
+			}
+		default:
+			value = append(value, strings.Repeat(" ", rng.IntN(1000))...)
+		}
+	}
+	return value[:n]
+}
+
+func checkGzipped(t *testing.T, b *Batch, l Limits, a Aggregation) (all []byte) {
+	t.Helper()
+	if b.Len() == 0 || b.Len() > l.Records || b.Bytes() > l.Bytes && b.Values() > 1 {
+		t.Fatalf("%d records, %d bytes under limits %+v", b.Len(), b.Bytes(), l)
+	}
+	sum := 0
+	for i := range b.Len() {
+		r := b.Record(i)
+		if n := b.RecordValues(i); n == 0 || n > a.Values || len(r) > a.Bytes && n > 1 {
+			t.Fatalf("a record of %d values and %d bytes under %+v", n, len(r), a)
+		}
+		sum += len(r)
+		all = append(all, unzip(t, r)...)
+	}
+	if sum != b.Bytes() {
+		t.Fatalf("%d bytes, the records have %d", b.Bytes(), sum)
+	}
+	return all
+}
+
+// TestGzipFills: records come close to their limit, however well they compress.
+func TestGzipFills(t *testing.T) {
+	const most = 100_000
+	rng := rand.New(rand.NewPCG(1, 1))
+	for name, value := range map[string]func(i int) []byte{
+		"text": func(i int) []byte {
+			return fmt.Appendf(nil, `{"id":%d,"customer":"c-%d","total":%d.%02d,"note":"as usual"}`+"\n", i, rng.IntN(1e6), rng.IntN(1e4), rng.IntN(100))
+		},
+		"noise": func(int) []byte {
+			b := make([]byte, 500)
+			for i := range b {
+				b[i] = byte(rng.Uint32())
+			}
+			return b
+		},
+	} {
+		b := NewBuilder(Limits{Records: 3, Bytes: 1 << 20}, Aggregation{Values: 1 << 20, Bytes: most, Gzip: true})
+		lease := offset.NewLease("t", 0)
+		var full *Batch
+		for i := 0; full == nil; i++ {
+			full = b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), value(i)...))
+		}
+		for i := range full.Len() {
+			if n := len(full.Record(i)); n > most || n < most*9/10 {
+				t.Errorf("%s: record %d of %d has %d bytes, want 90 %% of %d or more", name, i, full.Len(), n, most)
+			}
+		}
+		t.Logf("%s: %d values in %d bytes", name, full.Values(), full.Bytes())
+	}
+}
+
+// TestGzipSize is exact, and never above the bound: at sizes around those of the
+// pieces that noise is stored in.
+func TestGzipSize(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	noise := make([]byte, 3<<20)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	sizes := []int{0, 1, 2, 100, 16383, 16384, 16385, 65534, 65535, 65536, 131070, 1_024_000, 3 << 20}
+	for range 50 {
+		sizes = append(sizes, rng.IntN(200_000))
+	}
+	for _, n := range sizes {
+		for name, value := range map[string][]byte{"noise": noise[:n], "zeros": make([]byte, n), "mixed": randomValue(rng, n)} {
+			b := NewBuilder(Limits{Records: 9, Bytes: 9 << 20}, Aggregation{Values: 9, Bytes: 9 << 20, Gzip: true})
+			b.Add(epoch, offset.NewLease("t", 0), offset.After(0, 0), epoch, append(b.Buffer(), value...))
+			sealed := b.Seal()
+			if got := GzipSize(value); got != sealed.Bytes() || got > GzipBound(n) {
+				t.Fatalf("%s: %d bytes take %d, GzipSize says %d, the bound is %d", name, n, sealed.Bytes(), got, GzipBound(n))
+			}
+		}
+	}
+}
+
+// TestGzipHeld: a value far above the usual does not stay in memory.
+func TestGzipHeld(t *testing.T) {
+	b := NewBuilder(Limits{Records: 9, Bytes: 1 << 20}, Aggregation{Values: 9, Bytes: 1 << 20, Gzip: true})
+	lease := offset.NewLease("t", 0)
+	b.Add(epoch, lease, offset.After(0, 0), epoch, append(b.Buffer(), make([]byte, 9<<20)...))
+	b.Add(epoch, lease, offset.After(1, 0), epoch, append(b.Buffer(), 'x'))
+	if held := b.Held(); held > 1<<20 {
+		t.Errorf("%d bytes are held after a value of 9 MiB of zeros", held)
+	}
+	b.Add(epoch, lease, offset.After(2, 0), epoch, append(b.Buffer(), randomValue(rand.New(rand.NewPCG(1, 1)), 100_000)...))
+	if held := b.Held(); held < 100_000 {
+		t.Errorf("%d bytes are held with a value of 100,000", held)
+	}
+}
+
+// BenchmarkGzip is one record of 200 bytes of JSON:
+//
+//	go test ./connector/batch -run '^$' -bench Gzip -benchmem
+func BenchmarkGzip(b *testing.B) {
+	builder := NewBuilder(Limits{Records: 500, Bytes: 4_000_000}, Aggregation{Values: 500, Bytes: 1_024_000, Gzip: true})
+	lease := offset.NewLease("t", 0)
+	rng := rand.New(rand.NewPCG(1, 1))
+	var values [][]byte
+	for range 1000 {
+		values = append(values, fmt.Appendf(nil, `{"order":"%08x","customer":{"id":%d,"name":"Mustermann"},"lines":[{"sku":"a-%d","n":1},{"sku":"b-%d","n":2}],"created":"2026-01-31T08:%02d:%02d.000Z","total":%d.50}`+"\n",
+			rng.Uint32(), rng.IntN(1e6), rng.IntN(1e4), rng.IntN(1e4), rng.IntN(60), rng.IntN(60), rng.IntN(1e3)))
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(values[0])))
+	var n, in, out int64
+	ratio := 0.0
+	for b.Loop() {
+		value := values[n%1000]
+		n, in = n+1, in+int64(len(value))
+		if full := builder.Add(epoch, lease, offset.After(n, 0), epoch, append(builder.Buffer(), value...)); full != nil {
+			out += int64(full.Bytes())
+			ratio = float64(in) / float64(out)
+			full.Retain(func(int) bool { return false })
+		}
+	}
+	b.ReportMetric(ratio, "ratio")
+}

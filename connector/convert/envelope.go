@@ -1,0 +1,231 @@
+package convert
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// envelope writes a record as one line of JSON, the fields in their order:
+//
+//	{"id":"orders-3-42","topic":"orders","partition":3,"offset":42,
+//	 "timestamp":"2026-01-31T08:00:00.123Z","key":"k",
+//	 "headers":[{"key":"h","value":"v"}],"value":{"a":1}}
+//
+// It is measured before anything is written, so that a record that is too large
+// costs no memory. Nothing is allocated for a record.
+type envelope struct {
+	members []member
+	key     int // the place of the key among the members, -1 without
+	value   int
+}
+
+// member is a Field that is ready to be written.
+type member struct {
+	source string
+	form   form
+	open   string // {"name": or ,"name":
+	marker string // ,"name_encoding":"base64"
+}
+
+const (
+	headerOpen   = `{"key":`
+	headerValue  = `,"value":`
+	headerMarker = `,"value_encoding":"base64"`
+)
+
+// timestampLayout is RFC 3339 with milliseconds, which is what Kafka keeps.
+const timestampLayout = "2006-01-02T15:04:05.000Z07:00"
+
+// noTimestamp is what Kafka says, in ms, of a record without one.
+const noTimestamp = -1
+
+func newEnvelope(fields Fields) *envelope {
+	forms := map[string]form{"json": asJSON, "text": asText, "base64": asBase64}
+	e := &envelope{key: -1, value: -1}
+	for i, f := range fields {
+		name := `"` + f.Name + `":`
+		m := member{source: f.Source, form: forms[f.Form], open: "," + name, marker: `,"` + f.Name + markerSuffix + `":"base64"`}
+		if i == 0 {
+			m.open = "{" + name
+		}
+		switch f.Source {
+		case "key":
+			e.key = i
+		case "value":
+			e.value = i
+		}
+		e.members = append(e.members, m)
+	}
+	return e
+}
+
+// measured is what the envelope of one record needs.
+type measured struct {
+	size       int
+	key, value shape
+}
+
+// measure returns the size of r's envelope, without a delimiter.
+func (e *envelope) measure(r *kgo.Record) (m measured) {
+	m.size = len("}")
+	for i := range e.members {
+		f := &e.members[i]
+		m.size += len(f.open)
+		switch f.source {
+		case "key":
+			m.key = shapeOf(r.Key, f.form)
+			m.size += f.measure(m.key)
+		case "value":
+			m.value = shapeOf(r.Value, f.form)
+			m.size += f.measure(m.value)
+		case "headers":
+			m.size += measureHeaders(r.Headers, f.form)
+		default:
+			var scratch [320]byte // a topic has 249 bytes at most
+			m.size += len(f.appendFact(scratch[:0], r))
+		}
+	}
+	return m
+}
+
+func (f *member) measure(s shape) int {
+	if s.form == asBase64 {
+		return s.size + len(f.marker)
+	}
+	return s.size
+}
+
+// append appends the envelope of r, which m has measured.
+func (e *envelope) append(dst []byte, r *kgo.Record, m *measured) []byte {
+	for i := range e.members {
+		f := &e.members[i]
+		dst = append(dst, f.open...)
+		switch f.source {
+		case "key":
+			dst = f.append(dst, r.Key, m.key)
+		case "value":
+			dst = f.append(dst, r.Value, m.value)
+		case "headers":
+			dst = appendHeaders(dst, r.Headers, f.form)
+		default:
+			dst = f.appendFact(dst, r)
+		}
+	}
+	return append(dst, '}')
+}
+
+func (f *member) append(dst, b []byte, s shape) []byte {
+	dst = s.append(dst, b)
+	if s.form == asBase64 {
+		dst = append(dst, f.marker...)
+	}
+	return dst
+}
+
+// appendFact appends what is known of a record beside its own bytes.
+func (f *member) appendFact(dst []byte, r *kgo.Record) []byte {
+	switch f.source {
+	case "id":
+		// Partition and offset are digits, so that it can be taken apart from its end
+		// whatever the topic's name is.
+		dst = append(append(dst, '"'), r.Topic...)
+		dst = strconv.AppendInt(append(dst, '-'), int64(r.Partition), 10)
+		dst = strconv.AppendInt(append(dst, '-'), r.Offset, 10)
+		return append(dst, '"')
+	case "topic":
+		return append(append(append(dst, '"'), r.Topic...), '"') // Kafka allows a-z A-Z 0-9 . _ - alone
+	case "partition":
+		return strconv.AppendInt(dst, int64(r.Partition), 10)
+	case "offset":
+		return strconv.AppendInt(dst, r.Offset, 10)
+	case "timestamp":
+		return appendTimestamp(dst, r.Timestamp)
+	case "timestamp_ms":
+		if ms := r.Timestamp.UnixMilli(); ms != noTimestamp {
+			return strconv.AppendInt(dst, ms, 10)
+		}
+		return append(dst, "null"...)
+	default:
+		return strconv.AppendBool(dst, r.Value == nil)
+	}
+}
+
+// appendTimestamp appends null for a record without a timestamp.
+func appendTimestamp(dst []byte, t time.Time) []byte {
+	if t.UnixMilli() == noTimestamp {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	dst = t.UTC().AppendFormat(dst, timestampLayout)
+	return append(dst, '"')
+}
+
+// measureHeaders is the size of what appendHeaders appends.
+func measureHeaders(headers []kgo.RecordHeader, want form) int {
+	n := len("[]") + max(len(headers)-1, 0)
+	for i := range headers {
+		value := shapeOf(headers[i].Value, want)
+		n += len(headerOpen) + nameSize(headers[i].Key) + len(headerValue) + value.size + len("}")
+		if value.form == asBase64 {
+			n += len(headerMarker)
+		}
+	}
+	return n
+}
+
+// appendHeaders appends an array, because a name may be there twice and the order
+// may mean something. A value that is null stays null.
+func appendHeaders(dst []byte, headers []kgo.RecordHeader, want form) []byte {
+	dst = append(dst, '[')
+	for i := range headers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, headerOpen...)
+		dst = appendName(dst, headers[i].Key)
+		dst = append(dst, headerValue...)
+		value := shapeOf(headers[i].Value, want)
+		dst = value.append(dst, headers[i].Value)
+		if value.form == asBase64 {
+			dst = append(dst, headerMarker...)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// nameSize is the length of what appendName appends.
+func nameSize(name string) int {
+	n := len(`""`)
+	for _, c := range name { // an invalid byte comes as U+FFFD
+		switch {
+		case c >= 0x20 && c != '"' && c != '\\':
+			n += utf8.RuneLen(c)
+		case short(byte(c)) != 0:
+			n += len(`\n`)
+		default:
+			n += len(`\u0000`)
+		}
+	}
+	return n
+}
+
+// appendName appends the name of a header as a JSON string. Kafka promises that it is
+// UTF-8 and no broker checks it: what isn't becomes U+FFFD.
+func appendName(dst []byte, name string) []byte {
+	dst = append(dst, '"')
+	for _, c := range name {
+		switch {
+		case c >= 0x20 && c != '"' && c != '\\':
+			dst = utf8.AppendRune(dst, c)
+		case short(byte(c)) != 0:
+			dst = append(dst, '\\', short(byte(c)))
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	return append(dst, '"')
+}

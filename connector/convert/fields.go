@@ -1,0 +1,133 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Field is one member of the envelope: what it tells, under which name, and, for a
+// key, a value and headers, how.
+type Field struct {
+	Source string // one of sources
+	Form   string // "json", "text" or "base64"; empty for the other sources
+	Name   string
+}
+
+// Fields are the members of the envelope in their order.
+type Fields []Field
+
+// sources are what a field can tell of a record, and the form of those that hold
+// bytes of the record where none is asked for.
+var sources = []struct{ name, form string }{
+	{"id", ""},
+	{"topic", ""},
+	{"partition", ""},
+	{"offset", ""},
+	{"timestamp", ""},
+	{"timestamp_ms", ""},
+	{"key", "json"},
+	{"headers", "text"},
+	{"value", "json"},
+	{"tombstone", ""},
+}
+
+// defaultFields is the envelope when RECORD_FIELDS is not set.
+const defaultFields = "id,topic,partition,offset,timestamp,key,headers,value"
+
+// markerSuffix is what a key or a value in base64 adds to its name for the member
+// that says so.
+const markerSuffix = "_encoding"
+
+// maxName is far above any name that a table takes for a column.
+const maxName = 128
+
+// Decode reads source[:form][=name], comma separated; envconfig calls it.
+func (fs *Fields) Decode(s string) error {
+	var all Fields
+	for i, entry := range strings.Split(s, ",") {
+		f, err := decodeField(strings.TrimSpace(entry))
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", i+1, err)
+		}
+		all = append(all, f)
+	}
+	if err := all.distinct(); err != nil {
+		return err
+	}
+	*fs = all
+	return nil
+}
+
+func decodeField(entry string) (Field, error) {
+	what, name, named := strings.Cut(entry, "=")
+	source, form, formed := strings.Cut(what, ":")
+	f := Field{Source: source, Form: form, Name: source}
+	if named {
+		f.Name = name
+	}
+	i := slices.IndexFunc(sources, func(s struct{ name, form string }) bool { return s.name == source })
+	if i < 0 {
+		var names []string
+		for _, s := range sources {
+			names = append(names, s.name)
+		}
+		return f, fmt.Errorf("%q is no field; want one of %s", source, strings.Join(names, ", "))
+	}
+	switch byDefault := sources[i].form; {
+	case !formed:
+		f.Form = byDefault
+	case byDefault == "":
+		return f, fmt.Errorf("%s has one form only; want %s without %q", source, source, ":"+form)
+	case form != "json" && form != "text" && form != "base64", form == "json" && source == "headers":
+		return f, fmt.Errorf("%s can't be written as %q; want text, base64 or, for key and value, json", source, form)
+	}
+	if f.Name == "" || len(f.Name) > maxName || strings.ContainsFunc(f.Name, unnamable) {
+		return f, fmt.Errorf("%q is no name; want 1 to %d printable ASCII characters, without quotes and backslashes", f.Name, maxName)
+	}
+	return f, nil
+}
+
+func unnamable(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+
+// distinct refuses what would make an object with a name in it twice, or tell the
+// same thing twice.
+func (fs Fields) distinct() error {
+	told, named := map[string]bool{}, map[string]bool{}
+	for _, f := range fs {
+		names := []string{f.Name}
+		if f.Source == "key" || f.Source == "value" {
+			names = append(names, f.Name+markerSuffix)
+		}
+		for _, name := range names {
+			if named[name] {
+				return fmt.Errorf("two fields would be called %q", name)
+			}
+			named[name] = true
+		}
+		if told[f.Source] {
+			return fmt.Errorf("%s is there twice", f.Source)
+		}
+		told[f.Source] = true
+	}
+	if len(fs) == 0 {
+		return errors.New("want one field or more")
+	}
+	return nil
+}
+
+// String returns fs in a form that Decode reads.
+func (fs Fields) String() string {
+	out := make([]string, len(fs))
+	for i, f := range fs {
+		out[i] = f.Source
+		if f.Form != "" {
+			out[i] += ":" + f.Form
+		}
+		if f.Name != f.Source {
+			out[i] += "=" + f.Name
+		}
+	}
+	return strings.Join(out, ",")
+}

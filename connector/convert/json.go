@@ -1,0 +1,270 @@
+package convert
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// maxDepth is how deep JSON may be nested to be embedded as JSON. Readers have
+// limits of their own, 1,000 levels in Jackson's, and the envelope is one more.
+const maxDepth = 512
+
+// scanJSON reports whether b is one JSON value, with blanks around it or not, and
+// how many bytes of b are blanks between its tokens. Names that come twice, numbers
+// of any size and escaped halves of surrogate pairs are JSON; whether the bytes are
+// UTF-8 is for the caller to see. It builds nothing.
+func scanJSON(b []byte) (blanks int, ok bool) {
+	s := scanner{b: b}
+	for {
+		opened, ok := s.begin()
+		if !ok {
+			return 0, false
+		}
+		if opened {
+			continue // the first value inside is next
+		}
+		if more, ok := s.end(); !more || !ok {
+			return s.blanks, ok
+		}
+	}
+}
+
+// scanner reads b from i on.
+type scanner struct {
+	b      []byte
+	i      int
+	blanks int // skipped so far
+	depth  int
+	object [maxDepth / 64]uint64 // a bit for each level that is an object
+}
+
+// begin reads a value as far as its end, or to the start of the first value in it,
+// which it says with opened.
+func (s *scanner) begin() (opened, ok bool) {
+	switch s.skip() {
+	case '{':
+		if !s.push(1) {
+			return false, false
+		}
+		if s.skip() == '}' {
+			s.pop()
+			return false, true
+		}
+		return true, s.name()
+	case '[':
+		if !s.push(0) {
+			return false, false
+		}
+		if s.skip() == ']' {
+			s.pop()
+			return false, true
+		}
+		return true, true
+	case '"':
+		return false, s.text()
+	case 't':
+		return false, s.word("true")
+	case 'f':
+		return false, s.word("false")
+	case 'n':
+		return false, s.word("null")
+	default:
+		return false, s.number()
+	}
+}
+
+// end reads what follows a value: to the start of the next one, or to the end of
+// everything, where more is false.
+func (s *scanner) end() (more, ok bool) {
+	for {
+		c := s.skip()
+		if s.depth == 0 {
+			return false, s.i == len(s.b)
+		}
+		top := s.depth - 1
+		object := s.object[top/64]>>(top%64)&1 == 1
+		switch {
+		case c == ',':
+			s.i++
+			if !object {
+				return true, true
+			}
+			s.skip()
+			return true, s.name()
+		case c == '}' && object, c == ']' && !object:
+			s.pop()
+		default:
+			return false, false
+		}
+	}
+}
+
+// skip passes over blanks and returns the byte behind them, 0 at the end: no token
+// begins with that.
+func (s *scanner) skip() byte {
+	for ; s.i < len(s.b); s.i++ {
+		switch c := s.b[s.i]; c {
+		case ' ', '\n', '\t', '\r':
+			s.blanks++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (s *scanner) push(object uint64) bool {
+	if s.depth == maxDepth {
+		return false
+	}
+	word, bit := s.depth/64, s.depth%64
+	s.object[word] = s.object[word]&^(1<<bit) | object<<bit
+	s.depth++
+	s.i++
+	return true
+}
+
+func (s *scanner) pop() {
+	s.depth--
+	s.i++
+}
+
+// name reads the name of a member and the colon behind it.
+func (s *scanner) name() bool {
+	if s.i == len(s.b) || s.b[s.i] != '"' || !s.text() || s.skip() != ':' {
+		return false
+	}
+	s.i++
+	return true
+}
+
+func (s *scanner) word(w string) bool {
+	if len(s.b)-s.i < len(w) || string(s.b[s.i:s.i+len(w)]) != w {
+		return false
+	}
+	s.i += len(w)
+	return true
+}
+
+// text reads a string whose opening quote is at i.
+func (s *scanner) text() bool {
+	for i := s.i + 1; ; {
+		i = special(s.b, i)
+		if i+1 >= len(s.b) && (i >= len(s.b) || s.b[i] != '"') {
+			return false
+		}
+		switch s.b[i] {
+		case '"':
+			s.i = i + 1
+			return true
+		case '\\':
+			n := escape(s.b[i+1:])
+			if n == 0 {
+				return false
+			}
+			i += 1 + n
+		default: // a control character has to be escaped
+			return false
+		}
+	}
+}
+
+// escape is the length of the escape behind a backslash, 0 if it is none.
+func escape(b []byte) int {
+	switch b[0] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 1
+	case 'u':
+		if len(b) < 5 {
+			return 0
+		}
+		for _, c := range b[1:5] {
+			if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f') {
+				return 0
+			}
+		}
+		return 5
+	}
+	return 0
+}
+
+func (s *scanner) number() bool {
+	if s.i < len(s.b) && s.b[s.i] == '-' {
+		s.i++
+	}
+	if s.i < len(s.b) && s.b[s.i] == '0' {
+		s.i++ // no other digit may follow
+	} else if !s.digits() {
+		return false
+	}
+	if s.i < len(s.b) && s.b[s.i] == '.' {
+		s.i++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.i < len(s.b) && s.b[s.i]|0x20 == 'e' {
+		s.i++
+		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
+			s.i++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// digits reads one digit or more.
+func (s *scanner) digits() bool {
+	from := s.i
+	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
+		s.i++
+	}
+	return s.i > from
+}
+
+// special is the place of the first byte of b, from i on, that means something in a
+// JSON string: a quote, a backslash or a control character. It is len(b) without one.
+func special(b []byte, i int) int {
+	// Eight bytes at a time: each of the three tests sets the top bit of the bytes
+	// that pass it. Above the lowest such byte a borrow may set too many, which is
+	// why the lowest is what counts.
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, backslash := w^ones*'"', w^ones*'\\'
+		if m := ((w-ones*0x20)&^w | (quote-ones)&^quote | (backslash-ones)&^backslash) & tops; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < 0x20 || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
+}
+
+// appendCompact appends b, which is JSON, without the blanks between its tokens: a
+// newline there would end the line that the envelope has to be.
+func appendCompact(dst, b []byte) []byte {
+	for len(b) > 0 {
+		n := 0
+		for n < len(b) && b[n] > ' ' && b[n] != '"' {
+			n++
+		}
+		dst = append(dst, b[:n]...)
+		if n == len(b) || b[n] != '"' {
+			b = b[min(n+1, len(b)):]
+			continue
+		}
+		end := n + 1
+		for b[end] != '"' {
+			if b[end] == '\\' {
+				end++
+			}
+			end = special(b, end+1)
+		}
+		dst, b = append(dst, b[n:end+1]...), b[end+1:]
+	}
+	return dst
+}

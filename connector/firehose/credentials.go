@@ -1,0 +1,190 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+const (
+	// renewEarly is how long before their end credentials are fetched anew, up to
+	// half of it less by chance so that a fleet does not do it at the same second.
+	// Of a life that is shorter than four times that, the last quarter.
+	renewEarly = 5 * time.Minute
+	// renewAgain is the time between two tries while the old ones are still good.
+	renewAgain = 20 * time.Second
+	// shortest is how long credentials are used before new ones are asked for, even
+	// if they seem to have ended: a clock may be wrong, and an endpoint that hands
+	// out old ones must not be asked before each request.
+	shortest = time.Second
+
+	// A token service answers within a second. It is given up early enough for a
+	// second try to fit into the time of the request that waits for it.
+	fetchTimeout  = 3 * time.Second
+	fetchAttempts = 2
+)
+
+// keyring fetches credentials for a cache, and decides how long they are used.
+// The cache sees to it that one goroutine at a time is in here.
+type keyring struct {
+	fetch   func(context.Context) (aws.Credentials, error)
+	log     *slog.Logger
+	end     time.Time // of the newest credentials; zero if they have none
+	failing bool      // the last fetch failed, and the old ones are in use
+}
+
+func cache(fetch func(context.Context) (aws.Credentials, error), log *slog.Logger) *aws.CredentialsCache {
+	return aws.NewCredentialsCache(&keyring{fetch: fetch, log: log})
+}
+
+// Retrieve implements aws.CredentialsProvider. The end of what it returns is when
+// it wants to be asked again.
+func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := k.fetch(ctx)
+	if err == nil && !c.HasKeys() {
+		err = errors.New("what came has no keys in it")
+	}
+	if err != nil {
+		if _, ok := errors.AsType[*fetchError](err); !ok {
+			err = &fetchError{err: err}
+		}
+		return aws.Credentials{}, err
+	}
+	k.end = time.Time{}
+	if c.CanExpire {
+		k.end = c.Expires
+		c.Expires = renewal(time.Now(), c.Expires)
+	}
+	if k.failing {
+		k.failing = false
+		k.log.Info("the credentials are renewed again")
+	}
+	return c, nil
+}
+
+// renewal is when credentials that end at some time are fetched anew.
+func renewal(now, end time.Time) time.Time {
+	early := renewEarly - time.Duration(rand.Float64()/2*float64(renewEarly))
+	at := end.Add(-min(early, end.Sub(now)/4))
+	if first := now.Add(shortest); at.Before(first) {
+		return first
+	}
+	return at
+}
+
+// HandleFailToRefresh goes on with the old credentials to their end: a token
+// service that is down for a minute stops nothing.
+func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, err error) (aws.Credentials, error) {
+	now := time.Now()
+	if !old.HasKeys() || !now.Before(k.end) {
+		k.failing = false // the stream says so from here on
+		return aws.Credentials{}, err
+	}
+	if !k.failing {
+		k.failing = true
+		k.log.Warn("the credentials can't be renewed; the old ones are used to their end", "end", k.end.UTC().Format(time.RFC3339), "error", clean(err.Error()))
+	}
+	old.Expires = now.Add(renewAgain)
+	if old.Expires.After(k.end) {
+		old.Expires = k.end
+	}
+	return old, nil
+}
+
+// chain fetches from the SDK's default chain, and assumes the way's role with what it
+// got; timeout is for each request of either. The configuration is read anew each time, so that keys which were changed
+// in a file are found without a restart.
+func chain(w way, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
+	// It keeps no connections: an hour goes by until the next fetch. Without a
+	// timeout, a service that takes the request and stays silent would be waited
+	// for until the process ends.
+	client := awshttp.NewBuildableClient().WithTimeout(timeout).
+		WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+	return func(ctx context.Context) (aws.Credentials, error) {
+		shared, err := load(ctx, client, config.WithRegion(w.region), config.WithRetryMaxAttempts(fetchAttempts),
+			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }))
+		if err != nil {
+			return aws.Credentials{}, &fetchError{"read the AWS configuration", err}
+		}
+		c, err := shared.Credentials.Retrieve(ctx)
+		if err != nil {
+			return aws.Credentials{}, &fetchError{chainStep(shared, err), err}
+		}
+		if w.role == "" {
+			return c, nil
+		}
+		// The token service is the region's own.
+		c, err = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), w.role, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = application
+			if w.externalID != "" {
+				o.ExternalID = &w.externalID
+			}
+		}).Retrieve(ctx)
+		if err != nil {
+			return aws.Credentials{}, &fetchError{"assume " + w.roleOf + " " + w.role, err}
+		}
+		return c, nil
+	}
+}
+
+// chainStep names the role if it was the chain that could not assume one: the
+// token service's own words don't.
+func chainStep(shared aws.Config, err error) string {
+	op, ok := errors.AsType[*smithy.OperationError](err)
+	if !ok || op.ServiceID != sts.ServiceID {
+		return ""
+	}
+	for _, source := range shared.ConfigSources { // as they are asked: first the environment
+		switch from := source.(type) {
+		case config.EnvConfig:
+			if from.RoleARN != "" {
+				return "assume AWS_ROLE_ARN " + from.RoleARN
+			}
+		case config.SharedConfig:
+			if from.RoleARN != "" {
+				return "assume the role of the profile " + from.Profile + ", " + from.RoleARN
+			}
+		}
+	}
+	return op.OperationName
+}
+
+// fetchError says why there are no credentials.
+type fetchError struct {
+	step string // "" is the chain's
+	err  error
+}
+
+// Error leaves out the SDK's story of who called whom.
+func (e *fetchError) Error() string {
+	text := rootCause(e.err)
+	if api, ok := errors.AsType[smithy.APIError](e.err); ok {
+		text = strings.TrimPrefix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
+		if answer, ok := errors.AsType[*smithyhttp.ResponseError](e.err); ok && api.ErrorCode() == unknownError {
+			text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
+		}
+	}
+	if strings.Contains(e.err.Error(), "no EC2 IMDS role found") { // the end of the chain
+		text = "there are none in the environment, a profile, a token file or a container's endpoint, and the instance has no role: " + text
+	}
+	if e.step != "" {
+		text = fmt.Sprintf("%s: %s", e.step, text)
+	}
+	return text
+}
+
+func (e *fetchError) Unwrap() error { return e.err }

@@ -1,0 +1,281 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+const writer = "arn:aws:iam::123456789012:role/writer"
+
+// tokenService hands out sessions of a length, or fails.
+type tokenService struct {
+	life    time.Duration
+	fail    error
+	fetched []time.Time
+}
+
+func (s *tokenService) fetch(context.Context) (aws.Credentials, error) {
+	s.fetched = append(s.fetched, time.Now())
+	if s.fail != nil {
+		return aws.Credentials{}, s.fail
+	}
+	return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(s.life)}, nil
+}
+
+// use asks for credentials each second, as requests do, and returns the errors.
+func use(t *testing.T, c *aws.CredentialsCache, s *tokenService, d time.Duration) (failed int) {
+	t.Helper()
+	for range int(d / time.Second) {
+		if _, err := c.Retrieve(t.Context()); err != nil {
+			failed++
+		} else if good := s.good(); !time.Now().Before(good) {
+			t.Fatalf("credentials in use ended %v ago", time.Since(good))
+		}
+		time.Sleep(time.Second)
+	}
+	return failed
+}
+
+// good is the end of the newest session.
+func (s *tokenService) good() time.Time { return s.fetched[0].Add(s.life) }
+
+// A session of an hour is renewed two and a half to five minutes before its end,
+// a short one in its last quarter, and what has ended when it comes is asked for
+// once a second and not before each request.
+func TestCredentialsAreRenewedEarly(t *testing.T) {
+	for _, tt := range []struct{ life, least, most time.Duration }{
+		{time.Hour, 55 * time.Minute, 58*time.Minute + 5*time.Second},
+		{8 * time.Minute, 5*time.Minute + 30*time.Second, 6*time.Minute + 4*time.Second},
+		{8 * time.Second, 6 * time.Second, 7 * time.Second},
+		{-time.Hour, time.Second, 2 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &tokenService{life: tt.life}
+			c := cache(s.fetch, slog.New(slog.DiscardHandler))
+			var last time.Time
+			for range 20_000 {
+				got, err := c.Retrieve(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(s.fetched); n > 1 && s.fetched[n-1] != last {
+					if after := s.fetched[n-1].Sub(s.fetched[n-2]); after < tt.least || after > tt.most {
+						t.Errorf("sessions of %v: renewed after %v, want %v to %v", tt.life, after, tt.least, tt.most)
+					}
+				}
+				last = s.fetched[len(s.fetched)-1]
+				if tt.life > 0 && !time.Now().Before(last.Add(tt.life)) {
+					t.Fatalf("sessions of %v: %v has ended", tt.life, got.Expires)
+				}
+				time.Sleep(tt.least / 100)
+			}
+			if len(s.fetched) < 100 {
+				t.Errorf("sessions of %v: renewed %d times", tt.life, len(s.fetched))
+			}
+		})
+	}
+}
+
+// A token service that is down stops nothing before the old credentials end, and
+// then everything; one that comes back is found at once.
+func TestOldCredentialsCoverAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		s := &tokenService{life: time.Hour}
+		c := cache(s.fetch, slog.New(slog.NewTextHandler(&log, nil)))
+		if failed := use(t, c, s, 50*time.Minute); failed > 0 || len(s.fetched) != 1 {
+			t.Fatalf("%d failed, %d fetches", failed, len(s.fetched))
+		}
+		s.fail = errors.New("down")
+		if failed := use(t, c, s, 10*time.Minute); failed > 0 {
+			t.Errorf("%d requests failed for want of credentials that were still good", failed)
+		}
+		if n := len(s.fetched); n < 8 || n > 20 {
+			t.Errorf("the service was asked %d times in its last minutes, want every 20 s", n)
+		}
+		if log.count("level=WARN") != 1 || log.count("can't be renewed") != 1 || log.count("error=down") != 1 {
+			t.Errorf("log: %s", log.buf.String())
+		}
+		if failed := use(t, c, s, 10*time.Second); failed != 10 {
+			t.Errorf("%d of 10 requests failed after the end of the credentials", failed)
+		}
+		s.fail, s.fetched = nil, nil
+		if failed := use(t, c, s, 50*time.Minute); failed > 0 || len(s.fetched) != 1 {
+			t.Errorf("after the outage: %d failed, %d fetches", failed, len(s.fetched))
+		}
+
+		// Refused by Firehose is another matter: those aren't good any more.
+		s.fail = errors.New("down")
+		c.Invalidate()
+		if _, err := c.Retrieve(t.Context()); err == nil {
+			t.Error("credentials that were thrown away are used again")
+		}
+	})
+}
+
+func TestRenewedAgainIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		s := &tokenService{life: time.Hour}
+		c := cache(s.fetch, slog.New(slog.NewTextHandler(&log, nil)))
+		use(t, c, s, 50*time.Minute)
+		s.fail = errors.New("down")
+		use(t, c, s, 9*time.Minute)
+		s.fail, s.fetched = nil, nil
+		if _, err := c.Retrieve(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(renewAgain)
+		use(t, c, &tokenService{life: time.Hour, fetched: []time.Time{time.Now()}}, time.Minute)
+		if log.count("renewed again") != 1 || len(s.fetched) != 1 {
+			t.Errorf("%d fetches, log: %s", len(s.fetched), log.buf.String())
+		}
+	})
+}
+
+// What is said when there are no credentials names the role, the file or the
+// address; and whatever the token service answers, nothing was sent to Firehose.
+func TestNoCredentialsSaysWhy(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	refuses := "http://" + closed.Addr().String()
+	tokenFile := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(tokenFile, []byte("unknown"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	service := firehosetest.NewSTS(firehosetest.STSOptions{
+		Callers: []firehosetest.Credentials{{AccessKey: "AKID", SecretKey: "secret"}},
+		Roles:   []firehosetest.Role{{ARN: writer, ExternalID: "right", Tokens: []string{"known"}}},
+	})
+	gateway := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGatewayTimeout) })
+	role := func(external string) Config { return Config{RoleARN: writer, RoleExternalID: external} }
+	noKeys := map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+	with := func(more ...string) map[string]string {
+		all := map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+		for i := 0; i < len(more); i += 2 {
+			all[more[i]] = more[i+1]
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		name string
+		sts  http.Handler
+		cfg  Config
+		env  map[string]string
+		want []string
+	}{
+		{"wrong external id", service, role("wrong"), nil, []string{"FIREHOSE_ROLE_ARN", writer, "AccessDenied", "sts:AssumeRole"}},
+		{"key unknown to the token service", service, role("right"), map[string]string{"AWS_ACCESS_KEY_ID": "OTHER"}, []string{writer, "InvalidClientTokenId"}},
+		{"token service out of order", gateway, role("right"), nil, []string{writer, "504 Gateway Timeout"}},
+		{"token service silent", http.HandlerFunc(silent), role("right"), nil, []string{writer, "http://127.0.0.1", "Timeout"}},
+		{"token service down", service, role("right"), map[string]string{"AWS_ENDPOINT_URL_STS": refuses}, []string{writer, refuses, "refused"}},
+		{"web identity, no file", service, Config{}, with("AWS_ROLE_ARN", writer, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"), []string{"/nowhere/token", "no such file"}},
+		{"web identity, wrong token", service, Config{}, with("AWS_ROLE_ARN", writer, "AWS_WEB_IDENTITY_TOKEN_FILE", tokenFile), []string{writer, "InvalidIdentityToken"}},
+		{"web identity, wrong role", service, Config{}, with("AWS_ROLE_ARN", writer+"s", "AWS_WEB_IDENTITY_TOKEN_FILE", tokenFile), []string{writer + "s", "AccessDenied"}},
+		{"container, no file", service, Config{}, with("AWS_CONTAINER_CREDENTIALS_FULL_URI", refuses+firehosetest.ContainerPath, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere/token"), []string{"/nowhere/token", "no such file"}},
+		{"container down", service, Config{}, with("AWS_CONTAINER_CREDENTIALS_FULL_URI", refuses+firehosetest.ContainerPath), []string{refuses, "refused"}},
+		{"nothing at all", service, Config{}, noKeys, []string{"none in the environment", "AWS_EC2_METADATA_DISABLED"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := httptest.NewServer(tt.sts)
+			defer srv.Close()
+			environment(t, srv.URL)
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			c := mustClient(t)
+			c.keys = cache(chain(tt.cfg.way(""), 100*time.Millisecond), slog.New(slog.DiscardHandler))
+			_, err := c.keys.Retrieve(t.Context())
+			f := classify(t.Context(), errors.Join(errors.New("get identity: "), err), true)
+			if f.Class != Blocked || f.Code != "no_credentials" {
+				t.Errorf("%s %s: %v", f.Class, f.Code, f)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(f.Message, want) {
+					t.Errorf("no %q in: %s", want, f.Message)
+				}
+			}
+			if strings.Count(f.Message, "\n") > 0 || strings.Contains(f.Message, "operation error") {
+				t.Errorf("not a line for people: %s", f.Message)
+			}
+			t.Log(f.Message)
+		})
+	}
+}
+
+// silent takes a request and says nothing.
+func silent(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+// Credentials that come too late for the request that waits for them are there
+// for the next one, and say so meanwhile.
+func TestCredentialsComeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		svc := firehosetest.New(firehosetest.Options{Streams: []firehosetest.Stream{{Name: "orders"}}})
+		w := newWorld(t, svc, settings(), func(o *firehose.Options) {
+			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				time.Sleep(15 * time.Second)
+				return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "s"}, nil
+			})
+		})
+		w.start(t.Context(), w.batch(10, 100))
+		time.Sleep(11 * time.Second)
+		st := w.stream.State()
+		if !st.Blocked || st.Reason.Code != "no_credentials" || !strings.Contains(st.Reason.Message, "in time") {
+			t.Errorf("state: %+v", st)
+		}
+		w.wg.Wait()
+		w.wantOnce(10)
+		w.wantMetric(0, "records_ambiguous_total")
+	})
+}
+
+// Keys that are changed in a file are found without a restart, once the old ones
+// are refused.
+func TestKeysChangedInAFile(t *testing.T) {
+	environment(t, "http://127.0.0.1:1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	file := filepath.Join(t.TempDir(), "credentials")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	write := func(key string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("[default]\naws_access_key_id="+key+"\naws_secret_access_key=s\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("FIRST")
+	c := mustClient(t)
+	want := func(key string) {
+		t.Helper()
+		if got, err := c.keys.Retrieve(t.Context()); err != nil || got.AccessKeyID != key {
+			t.Errorf("got %s, %v, want %s", got.AccessKeyID, err, key)
+		}
+	}
+	want("FIRST")
+	write("SECOND")
+	want("FIRST")
+	c.InvalidateCredentials()
+	want("SECOND")
+}

@@ -1,0 +1,212 @@
+package connector_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/metrics"
+)
+
+// member is one running connector.
+type member struct {
+	w         *world
+	connector *connector.Connector
+	registry  *prometheus.Registry
+	kafka     *wire
+	firehose  *httpWire
+	cancel    context.CancelFunc
+	done      chan error
+	ended     chan struct{} // closed after done has its error
+}
+
+// start runs a connector whose configuration change has adapted.
+func (w *world) start(change ...func(*connector.Config)) *member {
+	w.t.Helper()
+	cfg := w.config()
+	for _, c := range change {
+		c(&cfg)
+	}
+	m := &member{w: w, registry: prometheus.NewRegistry(), kafka: &wire{w: w, dials: w.dial}, firehose: &httpWire{w: w}, done: make(chan error, 1), ended: make(chan struct{})}
+	if w.through != nil {
+		m.kafka.dials = w.through
+	}
+	var err error
+	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
+		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
+		Metrics:   metrics.New(m.registry),
+		KafkaDial: m.kafka.dial,
+		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)},
+		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var ctx context.Context
+	ctx, m.cancel = context.WithCancel(context.Background())
+	go func() {
+		defer close(m.ended)
+		m.done <- m.connector.Run(ctx)
+	}()
+	w.members = append(w.members, m)
+	return m
+}
+
+// httpWire is a member's way to Firehose.
+type httpWire struct {
+	w    *world
+	down atomic.Bool
+
+	mu     sync.Mutex
+	noting bool
+	values []int // that passed since sent was first called, as numbers
+}
+
+// Do implements aws.HTTPClient.
+func (h *httpWire) Do(r *http.Request) (*http.Response, error) {
+	if h.down.Load() {
+		return nil, net.ErrClosed
+	}
+	h.mu.Lock()
+	noting := h.noting
+	h.mu.Unlock()
+	if noting {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		_ = r.Body.Close()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		h.note(body)
+	}
+	return h.w.stream.Do(r)
+}
+
+func (h *httpWire) note(body []byte) {
+	var put struct{ Records []struct{ Data []byte } }
+	if json.Unmarshal(body, &put) != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range put.Records {
+		if v, err := strconv.Atoi(strings.TrimSpace(string(r.Data))); err == nil {
+			h.values = append(h.values, v)
+		}
+	}
+}
+
+// sent returns the values that were sent since it was last called, accepted or
+// not. The first call begins to take notes.
+func (h *httpWire) sent() (values []int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	values, h.values, h.noting = h.values, nil, true
+	return values
+}
+
+// client points the SDK at the emulated Firehose, without a socket.
+func (h *httpWire) client(o *awsfirehose.Options) {
+	o.Region = "us-east-1"
+	o.HTTPClient = h
+	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
+	})
+}
+
+// stop asks for a drain and waits for its end.
+func (m *member) stop() error {
+	m.cancel()
+	return <-m.done
+}
+
+// kill is kill -9, as seen from outside: from one moment to the next the process
+// sends nothing any more, neither to Kafka nor to Firehose.
+func (m *member) kill() {
+	m.kafka.cut()
+	m.firehose.down.Store(true)
+	m.cancel()
+}
+
+// mustStop fails the test unless the drain was clean.
+func (m *member) mustStop() {
+	m.w.t.Helper()
+	if err := m.stop(); err != nil {
+		m.w.t.Fatalf("the drain was not clean: %v\n%s", err, m.w.log.tail())
+	}
+}
+
+// owns is how many partitions a member has.
+func (m *member) owns() int { return int(m.metric("kafka_assigned_partitions")) }
+
+// untilShared waits until the members have so many partitions each, and no others
+// are on their way.
+func (w *world) untilShared(partitions int, members ...*member) {
+	w.t.Helper()
+	w.until(fmt.Sprintf("%d members own %d partitions each", len(members), partitions), patience, func() bool {
+		for _, m := range members {
+			if m.owns() != partitions {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// untilNoLag waits until the member has found out that it is not behind.
+func (m *member) untilNoLag() {
+	m.w.t.Helper()
+	m.w.until("the lag is known and 0", patience, func() bool {
+		sum, series := m.series("kafka_lag_records")
+		return series > 0 && sum == 0
+	})
+}
+
+// metric is the sum of a metric over its labels.
+func (m *member) metric(name string, labels ...string) float64 {
+	m.w.t.Helper()
+	sum, _ := m.series(name, labels...)
+	return sum
+}
+
+// series is that and how many series there are.
+func (m *member) series(name string, labels ...string) (sum float64, n int) {
+	m.w.t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		m.w.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "kafka_firehose_"+name {
+			continue
+		}
+	series:
+		for _, s := range f.GetMetric() {
+			text := s.String()
+			for _, l := range labels {
+				if !strings.Contains(text, l) {
+					continue series
+				}
+			}
+			sum += s.GetCounter().GetValue() + s.GetGauge().GetValue()
+			n++
+		}
+	}
+	return sum, n
+}

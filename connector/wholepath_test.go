@@ -1,0 +1,160 @@
+package connector_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"kafka-firehose/connector/kafka/kafkatest"
+)
+
+// wholePath are the cases that run on both brokers: on the embedded one each is a
+// test of its own, in virtual time; TestApacheWholePath runs them all, in real time.
+// What stands before the slash is the name of the test.
+func wholePath() map[string]func(*world) {
+	cases := map[string]func(*world){
+		"DeliversAndCommits":         deliversAndCommits,
+		"PartialFailures/throttled":  partialFailures("ServiceUnavailableException"),
+		"PartialFailures/internal":   partialFailures("InternalFailure"),
+		"OneHotPartition":            oneHotPartition,
+		"StopAndRestartUnderLoad":    stopAndRestartUnderLoad,
+		"MembersComeAndGo":           membersComeAndGo,
+		"RevokeDeliversWhatLingers":  revokeDeliversWhatLingers,
+		"BadRecordStops":             badRecordStops,
+		"BadRecordSkipped":           badRecordSkipped,
+		"TombstonesLeaveNoLag":       tombstonesLeaveNoLag,
+		"Aggregation":                aggregation,
+		"DrainRunsOutOfTime":         drainRunsOutOfTime,
+		"Transactions":               transactions,
+		"TopicCreatedAnew/name":      topicCreatedAnew(false),
+		"TopicCreatedAnew/pattern":   topicCreatedAnew(true),
+		"TopicCreatedAnewInAnOutage": topicCreatedAnewInAnOutage,
+		"TopicCreatedAnewWhileHeld":  topicCreatedAnewWhileHeld,
+		"Pattern":                    pattern,
+		"StaticMember":               staticMember,
+		"ConsumerProtocol":           consumerProtocol,
+		"ClassicProtocol":            classicProtocol,
+		"LostPartitionIsFenced":      lostPartitionIsFenced,
+		"NothingRevokedIsSentAgain":  nothingRevokedIsSentAgain,
+		"StopBesideADeadMember":      stopBesideADeadMember,
+		"DeletedTopicHoldsUpNoOther": deletedTopicHoldsUpNoOther,
+		"LatestIsAskedOnce":          latestIsAskedOnce(10),
+		"LatestOfAnEmptyTopic":       latestIsAskedOnce(0),
+		"LatestSkipsNothingNew":      latestSkipsNothingNew,
+		"LatestNewTopicAfterRestart": latestNewTopicAfterRestart,
+		"StartAtATime":               startAtATime,
+		"NoneIsAnError":              noneIsAnError,
+		"RetentionPassesTheCommit":   retentionPassesTheCommit,
+		"KilledAgainAndAgain":        killedAgainAndAgain,
+		"OneStreamDown":              oneStreamDown,
+		"MemoryIsBounded":            memoryIsBounded,
+		"StopInsideARevoke":          stopInsideARevoke,
+
+		"DeadLetters":                   deadLetters,
+		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,
+		"DeadLetterTooLarge":            deadLetterTooLarge,
+		"DeadLetterTopicMadeAnew":       deadLetterTopicMadeAnew,
+		"PatternLeavesDeadLettersAlone": patternLeavesDeadLettersAlone,
+	}
+	for _, proto := range protocols {
+		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
+		cases["Churn/"+proto] = churn(proto)
+	}
+	for _, effect := range emptyAnswers {
+		for _, stored := range []bool{false, true} {
+			cases[fmt.Sprintf("AnswersThatProveNothing/%s/stored=%v", effect, stored)] = answerProvesNothing(effect, stored)
+		}
+	}
+	return cases
+}
+
+// virtualOnly are the cases that run on the embedded broker alone, and why.
+var virtualOnly = map[string][]string{
+	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown"},
+	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness"},
+	"how values are written is not the broker's": {"Envelopes", "Compressed"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError"},
+	"the dead-letter topic has to refuse": {
+		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
+		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka",
+	},
+	"brokers since 4.0 don't write it": {"LegacyRecords", "UndecodableBatch"},
+}
+
+// TestApacheWholePath runs the cases on three brokers of Apache's, some at a time,
+// each with topics, a group, members and a Firehose of its own.
+func TestApacheWholePath(t *testing.T) {
+	kafkatest.Require(t)
+	cluster := startApache(t)
+	cases := wholePath()
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onApache(t, cluster, cases[name])
+		})
+	}
+}
+
+// TestEveryCaseHasItsPlace: what runs in a bubble runs on Apache's brokers too, or
+// virtualOnly says why not.
+func TestEveryCaseHasItsPlace(t *testing.T) {
+	t.Parallel()
+	place := map[string]string{}
+	for name := range wholePath() {
+		test, _, _ := strings.Cut(name, "/")
+		place[test] = "wholePath"
+	}
+	for _, names := range virtualOnly {
+		for _, name := range names {
+			if where := place[name]; where != "" {
+				t.Errorf("%s is in virtualOnly and in %s", name, where)
+			}
+			place[name] = "virtualOnly"
+		}
+	}
+	for _, name := range bubbles(t) {
+		if place[name] == "" {
+			t.Errorf("Test%s runs in a bubble; it needs a place in wholePath or virtualOnly", name)
+		}
+		delete(place, name)
+	}
+	for name, where := range place {
+		t.Errorf("%s has %s, but there is no such test in a bubble", where, name)
+	}
+}
+
+// bubbles are the tests of this package that call bubble, without the word Test.
+func bubbles(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !strings.HasPrefix(f.Name.Name, "Test") {
+				continue
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					if callee, ok := call.Fun.(*ast.Ident); ok && callee.Name == "bubble" {
+						names = append(names, strings.TrimPrefix(f.Name.Name, "Test"))
+					}
+				}
+				return true
+			})
+		}
+	}
+	return names
+}
