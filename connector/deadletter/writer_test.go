@@ -100,6 +100,13 @@ func (o *office) want(keys ...string) {
 	}
 }
 
+// up is how many letters were given up.
+func (o *office) up() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.givenUp
+}
+
 // stored is what the topic holds.
 func (o *office) stored(n int) (all []*kgo.Record) {
 	o.t.Helper()
@@ -235,16 +242,16 @@ func TestFence(t *testing.T) {
 		time.Sleep(time.Minute)
 		o.send(nil, "c")
 		other := offset.NewLease("in", 1)
-		shared := false
-		o.Send(Letter{Record: &kgo.Record{}, Leases: []*offset.Lease{o.lease, other}, Done: func(ok bool) { shared = ok }})
+		var shared atomic.Bool
+		o.Send(Letter{Record: &kgo.Record{}, Leases: []*offset.Lease{o.lease, other}, Done: shared.Store})
 		o.lease.Close()
 		time.Sleep(30 * time.Second)
-		if o.givenUp != 3 || testutil.ToFloat64(o.metrics.Pending) != 1 {
-			t.Errorf("%d letters were given up and %v are pending, want 3 and 1", o.givenUp, testutil.ToFloat64(o.metrics.Pending))
+		if up, pending := o.up(), testutil.ToFloat64(o.metrics.Pending); up != 3 || pending != 1 {
+			t.Errorf("%d letters were given up and %v are pending, want 3 and 1", up, pending)
 		}
 		fault.Remove()
 		time.Sleep(time.Minute)
-		if !shared {
+		if !shared.Load() {
 			t.Error("a letter that is still somebody's was not written")
 		}
 		o.stored(1)
