@@ -11,7 +11,7 @@ BENCH ?= .
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## Run the tests (the README's command)
@@ -20,6 +20,10 @@ test: ## Run the tests (the README's command)
 .PHONY: test-race
 test-race: ## Run the tests with the race detector; installs a C compiler if there is none
 	.ci/run race
+
+.PHONY: test-kafka
+test-kafka: ## Run the tests on Apache Kafka; needs Java 17 and, for the first time, Maven
+	APACHE_KAFKA=1 go test -run='^TestApache' -count=1 -p=1 -parallel=8 -timeout=20m ./...
 
 .PHONY: lint
 lint: ## Run the linters, and shellcheck on the scripts
@@ -32,6 +36,10 @@ fmt: ## Format all Go code
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZ_SECONDS (60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) .ci/run fuzz
+
+.PHONY: mutants
+mutants: ## Break each guarantee on purpose; a test that is named for it must notice
+	.ci/run mutants
 
 .PHONY: cover
 cover: ## Test with coverage of all packages; writes cover.out and cover.html
@@ -47,6 +55,14 @@ bench: ## Run the benchmarks that match BENCH (all)
 chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of SEED (1; several: 1,2,3), and a report
 	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED)
 
+.PHONY: chart
+chart: ## Test the Helm chart and the alerts; the first time builds helm and its like
+	.ci/run alerts chart
+
+.PHONY: chart-readme
+chart-readme: ## Write the values into the chart's README
+	.ci/run chartreadme
+
 .PHONY: build
 build: ## Build all commands into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
@@ -60,13 +76,19 @@ ci: ## Everything that CI runs
 	bash .ci/run
 
 .PHONY: tidy
-tidy: ## Tidy both modules
+tidy: ## Tidy all modules
 	go mod tidy
 	go -C .ci/tools mod tidy
+	go -C .ci/chart mod tidy
+	go -C .ci/chart/kube-score mod tidy
 
 .PHONY: readme
 readme: ## Write the table of settings into README.md
 	go test ./connector -run TestReadmeConfig -update
+
+.PHONY: metrics
+metrics: ## Write the table of metrics into METRICS.md
+	go test ./metrics -run TestDocument -update
 
 .PHONY: clean
 clean: ## Remove what the targets above wrote

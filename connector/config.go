@@ -14,6 +14,7 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/schema"
 )
 
 // Config is everything that can be set. Its fields, in their order, are the table of the
@@ -22,6 +23,7 @@ type Config struct {
 	Kafka    kafka.Config
 	Firehose firehose.Config
 	Record   convert.Config
+	Schema   schema.Config
 
 	// BadRecordPolicy says what happens to a record that can't be delivered, because it is oversized
 	// or can't be decoded: "stop" (the default: the process ends with an error and the commit stays
@@ -71,6 +73,8 @@ func (c Config) Validate() error {
 	check.Join(c.Kafka.Validate())
 	check.Join(c.Firehose.Validate())
 	check.Join(c.Record.Validate())
+	check.Join(c.Schema.Validate())
+	c.schemas(&check)
 	c.routes(&check)
 	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "skip", "dead-letter"})
 	c.deadLetters(&check)
@@ -119,6 +123,18 @@ func (c Config) deadLetters(check *env.Check) {
 		check.Add(env.Holds(name, topic, "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __"))
 	case slices.Contains(c.Kafka.Topics, topic):
 		check.Add(env.Holds(name, topic, topics+" names it, too: dead letters that are read again would come back for ever; want another topic").With(topics))
+	}
+}
+
+// schemas checks that formats that need a registry have one.
+func (c Config) schemas(check *env.Check) {
+	const url, format, key, envelope = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE"
+	formats := strings.Join(c.Record.SchemaFormats(), " and ")
+	switch needed := c.Record.NeedsSchemas(); {
+	case needed && len(c.Schema.URLs) == 0:
+		check.Add(env.Missing(url, "want the address of the Schema Registry, because records are "+formats).With(format, key, envelope))
+	case !needed && len(c.Schema.URLs) > 0:
+		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, or nothing here").With(format, key, envelope))
 	}
 }
 

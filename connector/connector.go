@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
 )
 
@@ -30,6 +32,7 @@ type Connector struct {
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
 	room    *room
 	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
+	schemas *schema.Registry        // nil unless records are decoded
 	fail    context.CancelCauseFunc // ends polling with an error
 	phase   phase
 }
@@ -43,6 +46,8 @@ type Options struct {
 	KafkaDial kafka.DialFunc
 	Kafka     []kgo.Opt
 	Firehose  []firehose.ClientOption
+	// Registry replaces the network to the Schema Registry, in tests.
+	Registry http.RoundTripper
 }
 
 // ErrUndelivered says that a stop ran out of time.
@@ -74,6 +79,9 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	if err := c.openLetters(ctx, connection, o); err != nil {
+		return nil, err
+	}
+	if err := c.openRegistry(o); err != nil {
 		return nil, err
 	}
 	for _, name := range streams {
@@ -113,7 +121,8 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	// there are still some in flight.
 	bytes := min(int64(c.cfg.Firehose.BatchMaxBytes), max(c.share/5, int64(convert.MaxRecordBytes)))
 	l := &lane{
-		convert: convert.New(c.cfg.Record),
+		convert: convert.New(c.cfg.Record, c.lookup),
+		schemas: c.schemas,
 		policy:  c.cfg.BadRecordPolicy,
 		letters: c.letters,
 		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(bytes), Linger: c.cfg.Firehose.BatchLinger},

@@ -145,19 +145,19 @@ func TestKeyChangedInAFile(t *testing.T) {
 func TestTokenServiceDownAtStart(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, time.Hour)
-	c.gate.state.Store(shut)
+	c.door.state.Store(shut)
 	c.produce(100)
 	begin := time.Now()
 	p := c.start(c.irsa()...)
-	c.blocked(p, role, c.gate.url)
-	c.until(p, "it has tried some times", func() bool { return c.gate.knocking.Load() >= 4 })
-	if tries, most := int(c.gate.knocking.Load()), 4+2*int(time.Since(begin)/time.Second); tries > most {
+	c.blocked(p, role, c.door.url)
+	c.until(p, "it has tried some times", func() bool { return c.door.knocking.Load() >= 4 })
+	if tries, most := int(c.door.knocking.Load()), 4+2*int(time.Since(begin)/time.Second); tries > most {
 		t.Errorf("the token service was asked %d times in %v, want at most %d", tries, time.Since(begin), most)
 	}
 	if n := c.stream.Stats().Requests; n > 0 {
 		t.Errorf("%d requests reached Firehose without credentials", n)
 	}
-	c.gate.state.Store(opened)
+	c.door.state.Store(opened)
 	c.finish(p)
 }
 
@@ -168,7 +168,7 @@ func TestTokenServiceDownLater(t *testing.T) {
 	c := newCloud(t, 16*time.Second)
 	p := c.start(c.assumed(externalID)...)
 	c.until(p, "it delivers", func() bool { c.produce(10); return c.stream.Stats().Streams["s"].Records > 500 })
-	c.gate.state.Store(shut)
+	c.door.state.Store(shut)
 	c.until(p, "it could not renew", func() bool {
 		c.produce(10)
 		return len(p.lines(`"level":"WARN"`, "can't be renewed", role)) == 1
@@ -179,7 +179,7 @@ func TestTokenServiceDownLater(t *testing.T) {
 	c.end(0)
 	c.produce(100)
 	c.blocked(p, role)
-	c.gate.state.Store(opened)
+	c.door.state.Store(opened)
 	c.finish(p)
 }
 
@@ -191,11 +191,11 @@ func TestTokenServiceSilent(t *testing.T) {
 	c := newCloud(t, time.Hour)
 	p := c.start(c.assumed(externalID)...)
 	c.until(p, "it delivers", func() bool { c.produce(10); return c.stream.Stats().Streams["s"].Records > 500 })
-	c.gate.state.Store(silent)
+	c.door.state.Store(silent)
 	c.end(0)
 	c.produce(100)
 	c.blocked(p)
-	c.gate.state.Store(opened)
+	c.door.state.Store(opened)
 	c.finish(p)
 }
 

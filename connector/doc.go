@@ -17,6 +17,9 @@
 // What can't be delivered is skipped, ends the connector, or goes to the dead-letter
 // topic (package deadletter). Then its span settles when that topic has it.
 //
+// A record whose schema is not here yet waits at the head of the lane's queue while
+// package schema fetches it; the lane answers and sends meanwhile.
+//
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.
 //

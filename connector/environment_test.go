@@ -60,7 +60,7 @@ func TestLoadEnvironment(t *testing.T) {
 func TestLoadEnvironmentReportsEverything(t *testing.T) {
 	setEnvironment(t, map[string]string{
 		"SHUTDOWN_TIMEOUT": "soon", "KAFKA_BROKERS": "", "KAFKA_COMMIT_INTERVAL": "1", "KAFKA_SASL_PASSWORD": "hunter2",
-		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "avro", "BAD_RECORD_POLICY": "dead-letter",
+		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "protobuf", "BAD_RECORD_POLICY": "dead-letter",
 		"DEAD_LETTER_TOPIC": "__dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
 	})
 	warnings, got := loadLines(t)
@@ -71,7 +71,7 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
-		`RECORD_FORMAT holds "avro": not supported yet by this version; want raw or json`,
+		`RECORD_FORMAT holds "protobuf": not supported yet by this version; want raw, json or avro`,
 		`DEAD_LETTER_TOPIC holds "__dead": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
@@ -87,7 +87,6 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
-		"SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD",
 		"RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,7 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 	linger := time.NewTimer(time.Hour)
 	defer linger.Stop()
 	for {
-		if err := l.pack(); err != nil {
+		if err := l.pack(ctx); err != nil {
 			fail(err)
 			l.seal() // what came before the bad record goes out with the drain that follows
 			l.hand(ctx)
@@ -38,6 +38,7 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 		case <-linger.C:
 			l.seal()
 		case <-l.wake:
+		case <-l.fetching:
 		case a := <-l.asks:
 			l.answer(a)
 		case <-l.ending:
@@ -73,15 +74,18 @@ func (l *lane) arm(linger *time.Timer) {
 }
 
 // pack moves records from the queue into batches until one is sealed, the queue
-// is empty or the memory full.
-func (l *lane) pack() error {
-	for len(l.waiting) == 0 && !l.crowded() {
+// is empty, the memory full, or a schema has to be fetched first.
+func (l *lane) pack(ctx context.Context) error {
+	for len(l.waiting) == 0 && !l.crowded() && !l.unready() {
 		c, ok := l.take()
 		if !ok {
 			return nil
 		}
 		l.limit()
 		done, err := l.packChunk(c)
+		if l.awaiting(ctx, err) {
+			err = nil
+		}
 		l.builder.Flush()
 		gone := chunk{records: c.records[:done]}
 		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
@@ -169,6 +173,7 @@ func (l *lane) giveUp(of func(*offset.Lease) bool) {
 		kept = append(kept, c)
 	}
 	clear(l.queue[len(kept):])
+	l.fetching = nil // what waited for it may be gone
 	l.queue = kept
 	l.mu.Unlock()
 	if l.builder.Holds(of) {

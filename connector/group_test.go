@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -145,6 +147,31 @@ func staticMember(w *world) {
 	a.mustStop()
 	b.mustStop()
 	w.wantExactly(2000)
+}
+
+// TestStaticConsumer: the same with KIP-848. A member that steps out has to say which
+// instance it is: real brokers refuse it otherwise, hold its place until the session
+// is over, and turn the restarted process away until then.
+func TestStaticConsumer(t *testing.T) { bubble(t, staticConsumer) }
+
+func staticConsumer(w *world) {
+	if w.cluster != nil { // which is not as strict
+		w.cluster.ControlKey(kmsg.ConsumerGroupHeartbeat.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if r := r.(*kmsg.ConsumerGroupHeartbeatRequest); r.MemberEpoch == -2 && r.InstanceID == nil {
+				a := r.ResponseKind().(*kmsg.ConsumerGroupHeartbeatResponse)
+				a.ErrorCode = kerr.InvalidRequest.Code
+				return a, nil, true
+			}
+			return nil, nil, false
+		})
+	}
+	adapt := w.adapt
+	w.adapt = func(c *connector.Config) { adapt(c); c.Kafka.GroupProtocol = "consumer" }
+	staticMember(w)
+	if got := w.groupType(); got != "consumer" {
+		w.t.Errorf("the group is of type %q, want consumer", got)
+	}
 }
 
 // TestConsumerProtocol: KIP-848, with members that come and go.

@@ -31,7 +31,7 @@ const idleFor = 30 * time.Second
 const pulse = 10 * time.Second
 
 // Ready reports why records would not get through now, nil when they would: the
-// process is in the group, and every stream accepts. A member without partitions
+// process is in the group, Kafka refuses it nothing, and every stream accepts. A member without partitions
 // is ready.
 func (c *Connector) Ready() error {
 	switch c.phase.v.Load() {
@@ -40,16 +40,17 @@ func (c *Connector) Ready() error {
 	case draining:
 		return errors.New("draining")
 	}
+	refused := c.source.Refused()
 	if !c.source.Joined() {
-		return fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID)
+		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), refused)
 	}
-	var errs []error
+	errs := []error{refused}
 	for name, l := range c.lanes {
 		if err := ready(l.stream.State(), time.Now()); err != nil {
 			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
 		}
 	}
-	errs = append(errs, c.lettersReady(time.Now()))
+	errs = append(errs, c.schemasReady(time.Now()), c.lettersReady(time.Now()))
 	return errors.Join(errs...)
 }
 

@@ -141,6 +141,16 @@ func (j *judge) exposed() (n int) {
 	return n
 }
 
+// progress is the sum of the newest commits.
+func (j *judge) progress() (sum int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, at := range j.last {
+		sum += at
+	}
+	return sum
+}
+
 // committedParts is how many partitions have a commit.
 func (j *judge) committedParts() int {
 	j.mu.Lock()

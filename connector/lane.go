@@ -15,6 +15,7 @@ import (
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
 )
 
@@ -47,6 +48,9 @@ type lane struct {
 
 	builder *batch.Builder // fill's alone
 	waiting []*batch.Batch // sealed and not dispatched; fill's alone
+
+	schemas  *schema.Registry // nil unless records are decoded
+	fetching <-chan struct{}  // the schema that the next record waits for, nil if none; fill's alone
 
 	share  int64        // bytes of MAX_BUFFERED_BYTES
 	queued atomic.Int64 // bytes in queue

@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -11,18 +10,19 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
 )
 
 // openLetters makes the way to the dead-letter topic, if that is the policy, and
 // asks whether the topic is there. Its error names it.
-func (c *Connector) openLetters(ctx context.Context, connection []kgo.Opt, o Options) error {
+func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connection, o Options) error {
 	if c.cfg.BadRecordPolicy != "dead-letter" {
 		return nil
 	}
 	c.letters = deadletter.New(c.cfg.DeadLetter, deadletter.Options{
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
-		Client: slices.Concat(connection, o.Kafka),
+		Client: append(connection.Options(), o.Kafka...),
 	})
 	o.Metrics.DeadLetter.Expect(c.cfg.Kafka.Topics...)
 	return c.letters.Check(ctx)

@@ -4,15 +4,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/kafka/kafkatest"
 )
 
 // password is what the users of these tests log in with; it must not come out.
@@ -72,6 +77,72 @@ func TestPasswordRotates(t *testing.T) {
 		}
 		write(password)
 		time.Sleep(time.Minute)
+		m.mustStop()
+		w.wantExactly(200)
+		w.wantNoSecret(m)
+	})
+}
+
+// TestLoginMSK: the brokers verify the signature of each connection's login. The keys are
+// changed there first, and then in the file that the bridge has them from.
+func TestLoginMSK(t *testing.T) {
+	var l locks
+	var a *kafkatest.Authority
+	dir := t.TempDir()
+	keys := filepath.Join(dir, "credentials")
+	write := func(key string) {
+		if err := os.WriteFile(keys, []byte("[default]\naws_access_key_id="+key+"\naws_secret_access_key="+password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("AKIDFIRST")
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": keys, "AWS_CONFIG_FILE": "/nowhere", "AWS_REGION": "us-east-1"} {
+		t.Setenv(name, value)
+	}
+	judge := kafkatest.MSKIAM{Region: "eu-west-1", Keys: map[string]string{"AKIDFIRST": password}}
+	guarded(t, func() door {
+		a = mustAuthority(t, "an authority")
+		return mutual(t, &l, a)
+	}, func(w *world) {
+		var verified, refused atomic.Int64
+		var mu sync.Mutex
+		w.cluster.ControlKey(int16(kmsg.SASLHandshake), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			return r.ResponseKind(), nil, true
+		})
+		w.cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			mu.Lock()
+			defer mu.Unlock()
+			resp := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+			if _, err := judge.Verify(r.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes, "localhost"); err != nil {
+				refused.Add(1)
+				resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr("Access denied: "+err.Error())
+				return resp, nil, true
+			}
+			verified.Add(1)
+			resp.SASLAuthBytes = []byte(`{"version":"2020_10_22","request-id":"r"}`)
+			return resp, nil, true
+		})
+		m := w.start(files(t, dir, a), func(c *connector.Config) {
+			c.Kafka.SASL.Mechanism, c.Kafka.SASL.AWS.Region = "AWS_MSK_IAM", "eu-west-1"
+		})
+		w.produce(0, 100)
+		time.Sleep(10 * time.Second)
+		if missing, _ := w.judge.count(100); missing > 0 || verified.Load() == 0 || refused.Load() > 0 {
+			t.Fatalf("%d missing after %d logins, %d refused\n%s", missing, verified.Load(), refused.Load(), w.log)
+		}
+		mu.Lock()
+		judge.Keys = map[string]string{"AKIDSECOND": password}
+		mu.Unlock()
+		m.kafka.cut()
+		m.kafka.mend()
+		w.produce(100, 200)
+		time.Sleep(time.Minute)
+		m.notReady("login", "KAFKA_SASL_AWS_ROLE_ARN", "kafka-cluster:Connect", "nobody has the access key")
+		write("AKIDSECOND")
+		time.Sleep(time.Minute)
+		m.ready()
 		m.mustStop()
 		w.wantExactly(200)
 		w.wantNoSecret(m)

@@ -52,8 +52,9 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
 		Metrics:   metrics.New(m.registry),
 		KafkaDial: m.kafka.dial,
-		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)},
+		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
 		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
+		Registry:  w.registry,
 	})
 	if err != nil {
 		w.t.Fatal(err)

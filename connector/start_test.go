@@ -97,7 +97,8 @@ func (w *world) grow(topic string, partitions int) {
 		w.t.Fatal(err)
 	}
 	w.until("every broker knows that the topic has grown", patience, func() bool { return w.known(topic, partitions) })
-	w.producer.PurgeTopicsFromClient(topic)
+	w.producer.Close()
+	w.connect()
 }
 
 func TestStartAtATime(t *testing.T) { bubble(t, startAtATime) }

@@ -38,6 +38,7 @@ func wholePath() map[string]func(*world) {
 		"TopicCreatedAnewWhileHeld":  topicCreatedAnewWhileHeld,
 		"Pattern":                    pattern,
 		"StaticMember":               staticMember,
+		"StaticConsumer":             staticConsumer,
 		"ConsumerProtocol":           consumerProtocol,
 		"ClassicProtocol":            classicProtocol,
 		"LostPartitionIsFenced":      lostPartitionIsFenced,
@@ -55,6 +56,9 @@ func wholePath() map[string]func(*world) {
 		"OneStreamDown":              oneStreamDown,
 		"MemoryIsBounded":            memoryIsBounded,
 		"StopInsideARevoke":          stopInsideARevoke,
+		"Compressions":               compressions,
+		"LargeBatches":               largeBatches,
+		"PartitionsAdded":            partitionsAdded,
 
 		"DeadLetters":                   deadLetters,
 		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,
@@ -76,15 +80,15 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown"},
-	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness"},
-	"how values are written is not the broker's": {"Envelopes", "Compressed"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError"},
+	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown"},
+	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom"},
+	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
+	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
 		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka",
 	},
-	"brokers since 4.0 don't write it": {"LegacyRecords", "UndecodableBatch"},
 }
 
 // TestApacheWholePath runs the cases on three brokers of Apache's, some at a time,
@@ -93,6 +97,7 @@ func TestApacheWholePath(t *testing.T) {
 	kafkatest.Require(t)
 	cluster := startApache(t)
 	cases := wholePath()
+	maps.Copy(cases, apacheOnly())
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ type world struct {
 	log      *lockedBuffer
 	members  []*member
 	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
+	hooks    []kgo.Hook                                                        // of the members to come
+	loads    []func() int
+	registry http.RoundTripper // to the Schema Registry
 }
 
 func newWorld(t *testing.T, b broker) *world {
@@ -50,8 +54,7 @@ func newWorld(t *testing.T, b broker) *world {
 	if b.door.tls != nil {
 		w.listenInside()
 	}
-	w.producer = w.client(kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))
-	w.admin = kadm.NewClient(w.producer)
+	w.connect()
 	w.stream = firehosetest.New(firehosetest.Options{
 		Streams:     []firehosetest.Stream{{Name: "s"}},
 		Credentials: []firehosetest.Credentials{{AccessKey: accessKey, SecretKey: secretKey}},
@@ -60,6 +63,15 @@ func newWorld(t *testing.T, b broker) *world {
 	})
 	w.topic(w.in, 4)
 	return w
+}
+
+// connect makes the producer, and once more where it has to learn of partitions
+// anew: one that forgets a topic numbers its batches from 0 again, and brokers take
+// them for repetitions.
+func (w *world) connect() {
+	w.t.Helper()
+	w.producer = w.client(kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))
+	w.admin = kadm.NewClient(w.producer)
 }
 
 // client is one for a test's own use; the partition of a record is what the record
@@ -125,6 +137,9 @@ func (w *world) deleteTopic(name string) {
 // close ends what a case has left behind.
 func (w *world) close() {
 	w.stream.ClearFaults()
+	for _, stop := range w.loads {
+		stop()
+	}
 	for _, m := range w.members {
 		m.cancel()
 		<-m.ended
@@ -217,7 +232,9 @@ func (w *world) load(first, n int, every time.Duration) (stop func() int) {
 			}
 		}
 	}()
-	return func() int { close(end); return <-produced }
+	stop = sync.OnceValue(func() int { close(end); return <-produced })
+	w.loads = append(w.loads, stop)
+	return stop
 }
 
 // config is a connector's configuration in this world.
@@ -239,7 +256,7 @@ func (w *world) committed() (sum int64) {
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return 0 // nobody has been in it yet
 	}
-	if kerr.IsRetriable(err) {
+	if kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err) {
 		return -1
 	}
 	if err != nil {

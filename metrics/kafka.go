@@ -21,6 +21,7 @@ type Kafka struct {
 	DrainLate  prometheus.Counter
 	Commits    *prometheus.CounterVec // by result: ok, error
 	LastCommit prometheus.Gauge
+	Delay      *prometheus.HistogramVec // by topic
 
 	CertificateExpiry prometheus.Gauge
 
@@ -28,7 +29,12 @@ type Kafka struct {
 	lag         *prometheus.GaugeVec
 	committed   *prometheus.GaugeVec
 	uncommitted *prometheus.GaugeVec
+	headroom    *prometheus.GaugeVec
+	r           prometheus.Registerer
 }
+
+// Refusals are the values of the label what.
+var Refusals = []string{"connection", "login", "group", "topic", "commit"}
 
 // FetchErrorReasons are the values of the label reason.
 var FetchErrorReasons = []string{"unknown_topic", "recreated_topic", "out_of_range", "data_loss", "authorization", "connection", "decode", "other"}
@@ -36,9 +42,14 @@ var FetchErrorReasons = []string{"unknown_topic", "recreated_topic", "out_of_ran
 // RebalanceKinds are the values of the label kind.
 var RebalanceKinds = []string{"assigned", "revoked", "lost"}
 
+// delays are the buckets of the delivery delay, in seconds: below the commit interval nothing can be
+// told apart, above a day nobody counts.
+var delays = []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600}
+
 func newKafka(r prometheus.Registerer) *Kafka {
 	f := factory{r, "kafka"}
 	m := &Kafka{
+		r:           r,
 		Records:     f.counterVec("records_consumed_total", "Records polled from Kafka, tombstones and control records included.", "topic"),
 		Bytes:       f.counterVec("bytes_consumed_total", "Bytes of keys, values and headers polled from Kafka, after decompression.", "topic"),
 		Decoded:     f.counter("records_decoded_total", "Records decoded from fetches. Far more than consumed means that fetched records are thrown away and fetched again."),
@@ -51,6 +62,7 @@ func newKafka(r prometheus.Registerer) *Kafka {
 		DrainLate:   f.counter("revoke_drain_timeouts_total", "Revokes whose records were not all settled within KAFKA_REVOKE_DRAIN_TIMEOUT; the next owner delivers the rest again."),
 		Commits:     f.counterVec("commits_total", "Offset commits by result.", "result"),
 		LastCommit:  f.gauge("last_commit_timestamp_seconds", "When a commit that moved an offset was last acknowledged, in Unix time; 0 before the first."),
+		Delay:       f.histogramVec("delivery_delay_seconds", "Time from a record's timestamp to the commit that follows its delivery, in seconds; a sample of at most one record a second and partition.", delays, "topic"),
 
 		CertificateExpiry: f.gauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),
 
@@ -58,6 +70,7 @@ func newKafka(r prometheus.Registerer) *Kafka {
 		lag:         f.gaugeVec("lag_records", "End of the partition minus the committed offset, by ListOffsets, refreshed every 15 seconds.", "topic", "partition"),
 		committed:   f.gaugeVec("committed_offset", "Newest acknowledged commit: the next offset to read after a restart.", "topic", "partition"),
 		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: what a kill -9 would deliver again.", "topic", "partition"),
+		headroom:    f.gaugeVec("retention_headroom_records", "Committed offset minus the start of the partition: what retention can still remove before it reaches records that are not delivered. Refreshed with the lag.", "topic", "partition"),
 	}
 	for _, v := range FetchErrorReasons {
 		m.FetchErrors.WithLabelValues(v)
@@ -69,6 +82,26 @@ func newKafka(r prometheus.Registerer) *Kafka {
 		m.Commits.WithLabelValues(v)
 	}
 	return m
+}
+
+// Expect has the counters of a topic exist from here on, at 0, so that the first
+// loss is seen.
+func (m *Kafka) Expect(topic string) {
+	m.Records.WithLabelValues(topic)
+	m.Bytes.WithLabelValues(topic)
+	m.Expired.WithLabelValues(topic)
+	m.Delay.WithLabelValues(topic)
+}
+
+// WatchRefusals adds a gauge that is read at scrape time: what Kafka refuses.
+func (m *Kafka) WatchRefusals(count func(what string) int) {
+	for _, what := range Refusals {
+		m.r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "kafka", Name: "refused",
+			Help:        "Brokers that refuse the connection or the login, topics that may not be read, and 1 for the group or commits; 0 when all is granted. The log says why.",
+			ConstLabels: prometheus.Labels{"what": what},
+		}, func() float64 { return float64(count(what)) }))
+	}
 }
 
 // SetUnrouted sets the number of matching topics that have no stream.
@@ -89,6 +122,12 @@ func (m *Kafka) SetUncommitted(topic string, partition int32, records int64) {
 	m.uncommitted.WithLabelValues(topic, label(partition)).Set(float64(records))
 }
 
+// SetHeadroom sets how far the start of the log is behind the newest commit, in
+// records.
+func (m *Kafka) SetHeadroom(topic string, partition int32, records int64) {
+	m.headroom.WithLabelValues(topic, label(partition)).Set(float64(records))
+}
+
 // Forget removes the series of a partition that left: a lag that nobody
 // refreshes would lie for ever.
 func (m *Kafka) Forget(topic string, partition int32) {
@@ -96,6 +135,7 @@ func (m *Kafka) Forget(topic string, partition int32) {
 	m.lag.DeleteLabelValues(topic, p)
 	m.committed.DeleteLabelValues(topic, p)
 	m.uncommitted.DeleteLabelValues(topic, p)
+	m.headroom.DeleteLabelValues(topic, p)
 }
 
 func label(partition int32) string { return strconv.Itoa(int(partition)) }

@@ -21,12 +21,13 @@ type Set struct {
 	Pipeline   *Pipeline
 	Firehose   *Firehose
 	DeadLetter *DeadLetter
+	Schema     *Schema
 }
 
 // New registers every collector of the connector with r. Two sets in one
 // process need two registries.
 func New(r prometheus.Registerer) *Set {
-	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), DeadLetter: newDeadLetter(r)}
+	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), DeadLetter: newDeadLetter(r), Schema: newSchema(r)}
 }
 
 // NewRegistry is a registry with the collectors of the process, the Go runtime

@@ -23,6 +23,7 @@ func TestLint(t *testing.T) {
 	m.DeadLetter.Expect("t")
 	m.Kafka.Records.WithLabelValues("t").Inc()
 	m.Kafka.SetLag("t", 1, 2)
+	m.Kafka.Expect("u")
 	problems, err := testutil.GatherAndLint(r)
 	if err != nil {
 		t.Fatal(err)
@@ -45,9 +46,10 @@ func TestForget(t *testing.T) {
 		m.SetLag("t", p, 10)
 		m.SetCommitted("t", p, 10)
 		m.SetUncommitted("t", p, 10)
+		m.SetHeadroom("t", p, 10)
 	}
 	m.Forget("t", 0)
-	for _, name := range []string{"lag_records", "committed_offset", "uncommitted_records"} {
+	for _, name := range []string{"lag_records", "committed_offset", "uncommitted_records", "retention_headroom_records"} {
 		if n, err := testutil.GatherAndCount(r, "kafka_firehose_kafka_"+name); err != nil || n != 1 {
 			t.Errorf("%s has %d series (%v), want the one of the partition that stayed", name, n, err)
 		}

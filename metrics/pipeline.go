@@ -13,12 +13,12 @@ type Pipeline struct {
 }
 
 // SkipReasons are the values of the label reason.
-var SkipReasons = []string{"tombstone", "too_large", "refused", "revoked"}
+var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "refused", "revoked"}
 
 func newPipeline(r prometheus.Registerer) *Pipeline {
 	f := factory{r, ""}
 	m := &Pipeline{
-		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: tombstone, too_large and refused are committed past; revoked is left to the partition's next owner.", "reason"),
+		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
 		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited for room in MAX_BUFFERED_BYTES."),
 		limit:        f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
 		r:            r,

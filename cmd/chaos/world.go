@@ -37,6 +37,7 @@ type world struct {
 	admin   *kadm.Client
 	members []*member // the last one is only there now and then
 	books   *books
+	busy    map[place]*sync.Mutex // of places that one trouble at a time can be at, whatever the plan had thought
 
 	mu        sync.Mutex
 	processes []*process
@@ -48,7 +49,7 @@ type world struct {
 
 // newWorld builds the connector, starts the cluster and makes the topic.
 func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error) {
-	w := &world{run: run, log: log, books: newBooks(), audited: map[int32]int64{}, dir: run.dir}
+	w := &world{run: run, log: log, books: newBooks(), busy: map[place]*sync.Mutex{atBroker: {}, atExtra: {}}, audited: map[int32]int64{}, dir: run.dir}
 	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return nil, err
 	}

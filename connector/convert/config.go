@@ -1,10 +1,6 @@
 package convert
 
-import (
-	"strings"
-
-	"kafka-firehose/connector/env"
-)
+import "kafka-firehose/connector/env"
 
 // What Firehose takes as one record, and how many values its de-aggregation finds in one.
 // https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
@@ -19,12 +15,17 @@ const maxCompressedRecords = 100_000
 
 // Config says what becomes of a Kafka record on its way to Firehose.
 type Config struct {
-	// Format is what is sent of a record: "raw", the bytes of its value as they are, or "json", an
-	// envelope of one line with its key, headers, origin and value. The other formats of the
-	// documentation are refused by this version.
-	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. (avro, protobuf and json-schema are not supported yet.)"`
+	// Format is what is sent of a record: "raw", the bytes of its value as they are, "json", an envelope
+	// of one line with its key, headers, origin and value, or one of the formats whose values are read
+	// with the schema they were written with and sent as JSON.
+	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro: the value as JSON, by its schema in the Schema Registry. (protobuf and json-schema are not supported yet.)"`
 	// Fields are the members of the envelope; empty for those of defaultFields. No effect without one.
 	Fields Fields `envconfig:"RECORD_FIELDS" unset:"id,topic,partition,offset,timestamp,key,headers,value" desc:"The envelope's fields in their order, as field, field=name or field:form=name. Also timestamp_ms and tombstone; the forms of key, value and headers are text and base64, and json for key and value."`
+	// KeyFormat is how keys are written into an envelope: "json" as values are in that format, or one of
+	// the formats that are decoded.
+	KeyFormat string `envconfig:"RECORD_KEY_FORMAT" default:"json" desc:"Keys in the envelope: json writes what they hold; avro decodes them like values. (protobuf and json-schema are not supported yet.)"`
+	// Envelope puts what was decoded into an envelope, as "json" does with what is not.
+	Envelope bool `envconfig:"RECORD_ENVELOPE" default:"false" desc:"Put decoded values into the envelope, too; json always does."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
 	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
 	// of control characters, which it never contains.
@@ -52,8 +53,7 @@ type Config struct {
 func (c Config) Validate() error {
 	const delimiter, aggregate, compression = "RECORD_DELIMITER", "RECORD_AGGREGATE", "RECORD_COMPRESSION"
 	var check env.Check
-	check.OneOf("RECORD_FORMAT", c.Format, []string{"raw", "json"}, "avro", "protobuf", "json-schema")
-	c.enveloped(&check)
+	c.formats(&check)
 	if len(c.Delimiter) > maxDelimiter {
 		check.Add(env.Holds(delimiter, c.Delimiter, errLongDelimiter.Error()))
 	}
@@ -73,25 +73,4 @@ func (c Config) Validate() error {
 	}
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
-}
-
-// envelope reports whether records are sent in an envelope.
-func (c Config) envelope() bool { return c.Format == "json" }
-
-// enveloped checks what needs an envelope, and what an envelope needs.
-func (c Config) enveloped(check *env.Check) {
-	const format, fields, tombstones, delimiter = "RECORD_FORMAT", "RECORD_FIELDS", "RECORD_TOMBSTONES", "RECORD_DELIMITER"
-	if !c.envelope() {
-		if len(c.Fields) > 0 {
-			check.Add(env.Holds(fields, c.Fields, "there is no envelope to choose them for; want "+format+" json, or nothing here").With(format))
-		}
-		if c.Tombstones == "envelope" {
-			check.Add(env.Holds(tombstones, c.Tombstones, "there is no envelope; want "+format+" json, or skip or bad here").With(format))
-		}
-		return
-	}
-	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
-	if strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
-		check.Add(env.Holds(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").With(format))
-	}
 }

@@ -15,7 +15,7 @@ func configForValidate() Config {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	want := Config{Format: "raw", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip"}
+	want := Config{Format: "raw", KeyFormat: "json", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip"}
 	if diff := cmp.Diff(want, configForValidate()); diff != "" {
 		t.Error(diff)
 	}
@@ -31,11 +31,11 @@ func TestConfigValidate(t *testing.T) {
 		change func(*Config)
 		want   string // empty if that is allowed
 	}{
-		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw or json`},
+		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw, json or avro`},
 		{"json", func(c *Config) { c.Format = "json" }, ""},
-		{"avro", func(c *Config) { c.Format = "avro" }, `RECORD_FORMAT holds "avro": ` + later + "want raw or json"},
-		{"protobuf", func(c *Config) { c.Format = "protobuf" }, `RECORD_FORMAT holds "protobuf": ` + later + "want raw or json"},
-		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw or json"},
+		{"avro", func(c *Config) { c.Format = "avro" }, ""},
+		{"protobuf", func(c *Config) { c.Format = "protobuf" }, `RECORD_FORMAT holds "protobuf": ` + later + "want raw, json or avro"},
+		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw, json or avro"},
 		{"aggregate", func(c *Config) { c.Aggregate = true }, ""},
 		{"no delimiter", func(c *Config) { c.Delimiter = "" }, ""},
 		{
@@ -55,14 +55,24 @@ func TestConfigValidate(t *testing.T) {
 		{"tombstones in an envelope", func(c *Config) { c.Format, c.Tombstones = "json", "envelope" }, ""},
 		{
 			"tombstones without an envelope", func(c *Config) { c.Tombstones = "envelope" },
-			`RECORD_TOMBSTONES holds "envelope": there is no envelope; want RECORD_FORMAT json, or skip or bad here`,
+			`RECORD_TOMBSTONES holds "envelope": there is no envelope; want RECORD_FORMAT json too, or skip or bad here`,
 		},
 		{"other tombstones", func(c *Config) { c.Tombstones = "" }, `RECORD_TOMBSTONES holds "": want skip, envelope or bad`},
 		{"fields", func(c *Config) { c.Format, c.Fields = "json", Fields{{"id", "", "id"}} }, ""},
 		{
 			"fields without an envelope", func(c *Config) { c.Fields = Fields{{"id", "", "id"}} },
-			`RECORD_FIELDS holds "id": there is no envelope to choose them for; want RECORD_FORMAT json, or nothing here`,
+			`RECORD_FIELDS holds "id": there is no envelope to choose them for; want RECORD_FORMAT json too, or nothing here`,
 		},
+		{"decoded in an envelope", func(c *Config) {
+			c.Format, c.Envelope, c.KeyFormat, c.Tombstones, c.Fields = "avro", true, "avro", "envelope", Fields{{"key", "json", "k"}, {"value", "json", "v"}}
+		}, ""},
+		{"a decoded key alone", func(c *Config) { c.Format, c.KeyFormat = "json", "avro" }, ""},
+		{"decoded, and fields without an envelope", func(c *Config) { c.Format, c.Fields = "avro", Fields{{"id", "", "id"}} }, `RECORD_FIELDS holds "id": there is no envelope to choose them for; want RECORD_ENVELOPE=true too, or nothing here`},
+		{"a decoded key without an envelope", func(c *Config) { c.KeyFormat = "avro" }, `RECORD_KEY_FORMAT holds "avro": there is no envelope with a key; want RECORD_FORMAT json too, or nothing here`},
+		{"another format of keys", func(c *Config) { c.Format, c.KeyFormat = "json", "raw" }, `RECORD_KEY_FORMAT holds "raw": want json or avro`},
+		{"an envelope of raw values", func(c *Config) { c.Envelope = true }, `RECORD_ENVELOPE holds "true": values go into the envelope as they are with RECORD_FORMAT json; want that, or false here`},
+		{"a decoded value as text", func(c *Config) { c.Format, c.Envelope, c.Fields = "avro", true, Fields{{"value", "text", "v"}} }, `RECORD_FIELDS holds "value:text=v": value is decoded and so is JSON; want it without :text`},
+		{"a decoded value and a delimiter that JSON contains", func(c *Config) { c.Format, c.Delimiter = "avro", "}" }, `RECORD_DELIMITER holds "}": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`},
 		{"JSON in a sequence of RFC 7464", func(c *Config) { c.Format, c.Delimiter = "json", "\x1e" }, ""},
 		{"JSON without a delimiter", func(c *Config) { c.Format, c.Delimiter = "json", "" }, ""},
 		{

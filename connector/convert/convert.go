@@ -28,6 +28,9 @@ type Reason string
 const (
 	Tombstone Reason = "tombstone" // a null value
 	TooLarge  Reason = "too_large" // above MaxRecordBytes
+
+	Undecodable   Reason = "undecodable"    // not what its schema says, or the schema can't be used
+	UnknownSchema Reason = "unknown_schema" // the registry says that it has no such schema
 )
 
 // Reject says that a record can't be delivered as it is. It carries no payload.
@@ -36,11 +39,20 @@ type Reject struct {
 	Size   int  // bytes that Firehose would have counted
 	Skip   bool // the configuration says to leave such records out, not to treat them as bad
 	note   string
+	err    error
 }
 
+// Unusable is the Reject for all payloads whose schema can't be used.
+func Unusable(reason Reason, err error) *Reject { return &Reject{Reason: reason, err: err} }
+
 func (r *Reject) Error() string {
-	if r.Reason == Tombstone {
+	switch {
+	case r.Reason == Tombstone:
 		return "the value is null"
+	case r.err != nil && r.Reason != TooLarge:
+		return r.err.Error()
+	case r.err != nil:
+		return fmt.Sprintf("%v: Firehose takes at most %d bytes", r.err, MaxRecordBytes)
 	}
 	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d%s", r.Size, MaxRecordBytes, r.note)
 }
@@ -52,11 +64,16 @@ type Converter struct {
 	tombstone *Reject   // nil if an envelope takes them
 	envelope  *envelope // nil for the value alone
 	gzip      bool      // what is appended is compressed later
+	value     *decoder  // nil unless values are decoded
+	key       *decoder  // likewise
 }
 
-// New returns the Converter that cfg describes; cfg has been validated.
-func New(cfg Config) *Converter {
+// New returns the Converter that cfg describes; cfg has been validated. It looks
+// schemas up with lookup, which may be nil where cfg needs none.
+func New(cfg Config, lookup Lookup) *Converter {
 	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip"}
+	c.value = newDecoder(cfg.Format, valueSchemaHeader, lookup)
+	c.key = newDecoder(cfg.KeyFormat, keySchemaHeader, lookup)
 	if cfg.Tombstones != "envelope" {
 		c.tombstone = &Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}
@@ -73,7 +90,8 @@ func New(cfg Config) *Converter {
 }
 
 // Append appends what Firehose is to store of r, delimiter included, to dst. The
-// error, if any, is a *Reject, and dst is as it was.
+// error, if any, is a *Reject, or a *Missing when the schema has to be fetched first,
+// and dst is as it was.
 func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
 	if r.Value == nil && c.tombstone != nil {
 		return dst, c.tombstone
@@ -108,8 +126,11 @@ func (c *Converter) limit() int {
 }
 
 func (c *Converter) append(dst []byte, r *kgo.Record) ([]byte, error) {
-	if c.envelope != nil {
+	switch {
+	case c.envelope != nil:
 		return c.appendEnvelope(dst, r)
+	case c.value != nil:
+		return c.appendDecoded(dst, r)
 	}
 	delimiter := c.delimiter
 	if len(delimiter) > 0 && bytes.HasSuffix(r.Value, delimiter) {
@@ -122,9 +143,51 @@ func (c *Converter) append(dst []byte, r *kgo.Record) ([]byte, error) {
 }
 
 func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record) ([]byte, error) {
-	m := c.envelope.measure(r)
-	if size := m.size + len(c.delimiter); size > c.limit() {
-		return dst, &Reject{Reason: TooLarge, Size: size}
+	var m measured
+	if err := c.decoded(&m, r); err != nil {
+		return dst, err
 	}
-	return append(c.envelope.append(dst, r, &m), c.delimiter...), nil
+	c.envelope.measure(&m, r)
+	room := c.limit() - m.size - len(c.delimiter)
+	if room < 0 {
+		return dst, &Reject{Reason: TooLarge, Size: c.limit() - room}
+	}
+	out, err := c.envelope.append(dst, r, &m, room)
+	if err != nil {
+		return dst, rejected(err, len(r.Key)+len(r.Value))
+	}
+	return append(out, c.delimiter...), nil
+}
+
+// appendDecoded appends the value alone. It may only turn out to be too large while it
+// is written: then nothing of it is kept.
+func (c *Converter) appendDecoded(dst []byte, r *kgo.Record) ([]byte, error) {
+	var p payload
+	if err := c.value.prepare(&p, r.Value, r.Headers); err != nil {
+		return dst, err
+	}
+	room := c.limit() - len(c.delimiter)
+	out, err := p.append(dst, room)
+	if err == nil && len(out)-len(dst) > room {
+		err = errTooLong
+	}
+	if err != nil {
+		return dst, rejected(err, len(r.Value))
+	}
+	return append(out, c.delimiter...), nil
+}
+
+// decoded prepares what is decoded of a record.
+func (c *Converter) decoded(m *measured, r *kgo.Record) error {
+	if c.value != nil && r.Value != nil {
+		if err := c.value.prepare(&m.value.payload, r.Value, r.Headers); err != nil {
+			return err
+		}
+	}
+	if c.key != nil && r.Key != nil && c.envelope.key >= 0 {
+		if err := c.key.prepare(&m.key.payload, r.Key, r.Headers); err != nil {
+			return named("the key", err)
+		}
+	}
+	return nil
 }

@@ -14,7 +14,7 @@ import (
 func TestAppend(t *testing.T) {
 	f := func(delimiter, value, want string) {
 		t.Helper()
-		c := New(Config{Delimiter: Delimiter(delimiter), Tombstones: "skip"})
+		c := New(Config{Delimiter: Delimiter(delimiter), Tombstones: "skip"}, nil)
 		got, err := c.Append([]byte("before "), &kgo.Record{Value: []byte(value)})
 		if err != nil || string(got) != "before "+want {
 			t.Errorf("delimiter %q, value %q: %q, %v; want %q", delimiter, value, got, err, want)
@@ -35,7 +35,7 @@ func TestAppend(t *testing.T) {
 func TestSize(t *testing.T) {
 	f := func(delimiter string, size int, fits bool) {
 		t.Helper()
-		c := New(Config{Delimiter: Delimiter(delimiter)})
+		c := New(Config{Delimiter: Delimiter(delimiter)}, nil)
 		dst := []byte("x")
 		got, err := c.Append(dst, &kgo.Record{Value: bytes.Repeat([]byte{'v'}, size)})
 		var reject *Reject
@@ -64,7 +64,7 @@ func TestSizeCompressed(t *testing.T) {
 		for format, want := range map[string]int{"raw": len(value) + 1, "json": 0} {
 			cfg := configForValidate()
 			cfg.Format, cfg.Aggregate, cfg.Compression = format, true, "gzip"
-			got, err := New(cfg).Append([]byte("x"), &kgo.Record{Value: value})
+			got, err := New(cfg, nil).Append([]byte("x"), &kgo.Record{Value: value})
 			var reject *Reject
 			switch {
 			case fits && (err != nil || want > 0 && len(got) != 1+want):
@@ -83,7 +83,7 @@ func TestSizeCompressed(t *testing.T) {
 func TestTombstones(t *testing.T) {
 	for policy, skip := range map[string]bool{"skip": true, "bad": false} {
 		var reject *Reject
-		_, err := New(Config{Tombstones: policy}).Append(nil, &kgo.Record{})
+		_, err := New(Config{Tombstones: policy}, nil).Append(nil, &kgo.Record{})
 		if !errors.As(err, &reject) || reject.Reason != Tombstone || reject.Skip != skip {
 			t.Errorf("policy %s: %v", policy, err)
 		}
@@ -94,7 +94,7 @@ func TestTombstones(t *testing.T) {
 //
 //	go test ./connector/convert -bench . -benchmem
 func BenchmarkAppend(b *testing.B) {
-	c, r := New(Config{Delimiter: "\n"}), &kgo.Record{Value: bytes.Repeat([]byte{'x'}, 200)}
+	c, r := New(Config{Delimiter: "\n"}, nil), &kgo.Record{Value: bytes.Repeat([]byte{'x'}, 200)}
 	buf := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	b.SetBytes(200)

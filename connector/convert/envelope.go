@@ -19,7 +19,6 @@ import (
 type envelope struct {
 	members []member
 	key     int // the place of the key among the members, -1 without
-	value   int
 }
 
 // member is a Field that is ready to be written.
@@ -44,18 +43,15 @@ const noTimestamp = -1
 
 func newEnvelope(fields Fields) *envelope {
 	forms := map[string]form{"json": asJSON, "text": asText, "base64": asBase64}
-	e := &envelope{key: -1, value: -1}
+	e := &envelope{key: -1}
 	for i, f := range fields {
 		name := `"` + f.Name + `":`
 		m := member{source: f.Source, form: forms[f.Form], open: "," + name, marker: `,"` + f.Name + markerSuffix + `":"base64"`}
 		if i == 0 {
 			m.open = "{" + name
 		}
-		switch f.Source {
-		case "key":
+		if f.Source == "key" {
 			e.key = i
-		case "value":
-			e.value = i
 		}
 		e.members = append(e.members, m)
 	}
@@ -64,23 +60,28 @@ func newEnvelope(fields Fields) *envelope {
 
 // measured is what the envelope of one record needs.
 type measured struct {
-	size       int
-	key, value shape
+	size       int // without what is decoded, and without the delimiter
+	key, value piece
 }
 
-// measure returns the size of r's envelope, without a delimiter.
-func (e *envelope) measure(r *kgo.Record) (m measured) {
+// piece is a key or a value: with a shape or, if its schema is there, to be decoded.
+type piece struct {
+	shape
+	payload
+}
+
+// measure sets the shapes and the size of r's envelope. What is decoded has no size
+// before it is written.
+func (e *envelope) measure(m *measured, r *kgo.Record) {
 	m.size = len("}")
 	for i := range e.members {
 		f := &e.members[i]
 		m.size += len(f.open)
 		switch f.source {
 		case "key":
-			m.key = shapeOf(r.Key, f.form)
-			m.size += f.measure(m.key)
+			m.size += f.measure(&m.key, r.Key)
 		case "value":
-			m.value = shapeOf(r.Value, f.form)
-			m.size += f.measure(m.value)
+			m.size += f.measure(&m.value, r.Value)
 		case "headers":
 			m.size += measureHeaders(r.Headers, f.form)
 		default:
@@ -88,41 +89,55 @@ func (e *envelope) measure(r *kgo.Record) (m measured) {
 			m.size += len(f.appendFact(scratch[:0], r))
 		}
 	}
-	return m
 }
 
-func (f *member) measure(s shape) int {
-	if s.form == asBase64 {
-		return s.size + len(f.marker)
+func (f *member) measure(p *piece, b []byte) int {
+	if p.decode != nil {
+		return 0
 	}
-	return s.size
+	p.shape = shapeOf(b, f.form)
+	if p.form == asBase64 {
+		return p.size + len(f.marker)
+	}
+	return p.size
 }
 
-// append appends the envelope of r, which m has measured.
-func (e *envelope) append(dst []byte, r *kgo.Record, m *measured) []byte {
+// append appends the envelope of r, which m has measured. room is what there is for
+// what is decoded. The error is that of a Schema.
+func (e *envelope) append(dst []byte, r *kgo.Record, m *measured, room int) (_ []byte, err error) {
 	for i := range e.members {
 		f := &e.members[i]
 		dst = append(dst, f.open...)
 		switch f.source {
 		case "key":
-			dst = f.append(dst, r.Key, m.key)
+			dst, err = f.append(dst, r.Key, &m.key, &room)
 		case "value":
-			dst = f.append(dst, r.Value, m.value)
+			dst, err = f.append(dst, r.Value, &m.value, &room)
 		case "headers":
 			dst = appendHeaders(dst, r.Headers, f.form)
 		default:
 			dst = f.appendFact(dst, r)
 		}
+		if err != nil {
+			return dst, err
+		}
 	}
-	return append(dst, '}')
+	return append(dst, '}'), nil
 }
 
-func (f *member) append(dst, b []byte, s shape) []byte {
-	dst = s.append(dst, b)
-	if s.form == asBase64 {
+func (f *member) append(dst, b []byte, p *piece, room *int) ([]byte, error) {
+	if p.decode != nil {
+		out, err := p.payload.append(dst, *room)
+		if *room -= len(out) - len(dst); err == nil && *room < 0 {
+			err = errTooLong
+		}
+		return out, err
+	}
+	dst = p.shape.append(dst, b)
+	if p.form == asBase64 {
 		dst = append(dst, f.marker...)
 	}
-	return dst
+	return dst, nil
 }
 
 // appendFact appends what is known of a record beside its own bytes.

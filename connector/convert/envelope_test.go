@@ -28,7 +28,7 @@ func enveloper(t testing.TB, fields string) *Converter {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	return New(c)
+	return New(c, nil)
 }
 
 func TestEnvelope(t *testing.T) {
@@ -193,7 +193,8 @@ func FuzzEnvelope(f *testing.F) {
 			Key: key, Value: value, Headers: []kgo.RecordHeader{{Key: name, Value: header}, {Key: name}},
 		}
 		c := all[int(form)%len(all)]
-		m := c.envelope.measure(r)
+		var m measured
+		c.envelope.measure(&m, r)
 		line, err := c.Append(nil, r)
 		if err != nil {
 			t.Fatal(err)
@@ -257,7 +258,7 @@ func wantBack(t *testing.T, name string, want []byte, got json.RawMessage, encod
 //
 //	go test ./connector/convert -run '^$' -bench Envelope -benchmem
 func BenchmarkEnvelope(b *testing.B) {
-	raw, json := New(Config{Delimiter: "\n"}), enveloper(b, "")
+	raw, json := New(Config{Delimiter: "\n"}, nil), enveloper(b, "")
 	buf := make([]byte, 0, 4<<10)
 	for name, r := range envelopeRecords() {
 		for format, c := range map[string]*Converter{"raw": raw, "json": json} {

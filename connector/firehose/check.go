@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"kafka-firehose/connector/awsconfig"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
@@ -79,7 +81,7 @@ func describe(ctx context.Context, api Describer, stream string, log *slog.Logge
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.As(err, &missing):
-			return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", stream, clean(missing.ErrorMessage()))
+			return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", stream, awsconfig.Clean(missing.ErrorMessage()))
 		case err == nil:
 			f = &Failure{Class: Ambiguous, Code: "empty answer"}
 		default:

@@ -5,13 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strings"
-	"unicode"
+
+	"kafka-firehose/connector/awsconfig"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -88,7 +86,7 @@ func classify(ctx context.Context, err error, sent bool) *Failure {
 	if errors.As(err, &response) && response.HTTPStatusCode() != 0 {
 		return classifyAnswer(err, response.HTTPStatusCode())
 	}
-	f := &Failure{Message: clean(rootCause(err)), err: err}
+	f := &Failure{Message: awsconfig.Clean(awsconfig.RootCause(err)), err: err}
 	f.Class, f.Code = classifyNetwork(err)
 	if f.Class == "" {
 		f.Class, f.Code = Blocked, "client" // the SDK gave up before it sent anything
@@ -109,24 +107,21 @@ func classify(ctx context.Context, err error, sent bool) *Failure {
 // for all other errors.
 func classifyCredentials(err error) *Failure {
 	const code = "no_credentials"
-	if fetch, ok := errors.AsType[*fetchError](err); ok {
-		return &Failure{Class: Blocked, Code: code, Message: clean(fetch.Error()), err: err}
+	if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok {
+		return &Failure{Class: Blocked, Code: code, Message: awsconfig.Clean(fetch.Error()), err: err}
 	}
 	if strings.Contains(err.Error(), "get identity: ") { // the request's time was over before
-		return &Failure{Class: Blocked, Code: code, Message: "they did not come in time: " + clean(rootCause(err)), err: err}
+		return &Failure{Class: Blocked, Code: code, Message: "they did not come in time: " + awsconfig.Clean(awsconfig.RootCause(err)), err: err}
 	}
 	return nil
 }
-
-// unknownError is the SDK's word for an answer that names no error.
-const unknownError = "UnknownError"
 
 // classifyAnswer is for an answer that came with a status.
 func classifyAnswer(err error, status int) *Failure {
 	f := &Failure{Code: http.StatusText(status), err: err}
 	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() != unknownError {
-		f.Code, f.Message = api.ErrorCode(), clean(api.ErrorMessage())
+	if errors.As(err, &api) && api.ErrorCode() != awsconfig.UnknownError {
+		f.Code, f.Message = api.ErrorCode(), awsconfig.Clean(api.ErrorMessage())
 	}
 	switch {
 	case status == http.StatusOK:
@@ -189,46 +184,6 @@ func classifyNetwork(err error) (Class, string) {
 		return Ambiguous, "timeout"
 	}
 	return "", ""
-}
-
-// rootCause is the text of the innermost error that still says what it is about,
-// an address or a file: the outer ones repeat the operation, and those further in
-// are words such as "connection refused".
-func rootCause(err error) string {
-	for {
-		switch err.(type) { //nolint:errorlint // the chain is walked here, link by link
-		case *net.OpError, *fs.PathError, *url.Error:
-			return err.Error()
-		}
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
-}
-
-// echo is where a validation error repeats what was sent.
-var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
-
-// maxMessage keeps a log line a line. A validation error about 501 records is
-// tens of kilobytes long.
-const maxMessage = 200
-
-// clean makes a message of the service fit for a log line: no echo of the
-// request, no control characters, at most maxMessage characters.
-func clean(message string) string {
-	message = echo.ReplaceAllString(message, "Value '…' at '")
-	message = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(message, "?"))
-	if r := []rune(message); len(r) > maxMessage {
-		message = string(r[:maxMessage]) + "…"
-	}
-	return message
 }
 
 // known are the codes that may be a metric's label; the world may invent others.

@@ -9,16 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"kafka-firehose/connector/awsconfig"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/smithy-go/logging"
 )
-
-// application is how we introduce ourselves: in the user agent and as the
-// session name of an assumed role, where audit logs show it.
-const application = "kafka-firehose"
 
 // idleTimeout closes kept-alive connections before the service does, which would
 // cost the next request an attempt.
@@ -44,11 +41,11 @@ func NewClient(ctx context.Context, cfg Config, log *slog.Logger, opts ...Client
 }
 
 func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ...ClientOption) (*Client, error) {
-	shared, err := load(ctx, transport(cfg), config.WithRegion(w.region)) // empty is the environment's
+	shared, err := awsconfig.Load(ctx, transport(cfg), config.WithRegion(w.region)) // empty is the environment's
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	c := &Client{keys: cache(chain(w, fetchTimeout), log)}
+	c := &Client{keys: awsconfig.Cache(awsconfig.Chain(w.region, w.role, awsconfig.FetchTimeout), log)}
 	shared.Credentials = c.keys
 	c.Client = firehose.NewFromConfig(shared, slices.Concat([]ClientOption{w.to}, opts, []ClientOption{func(o *firehose.Options) { c.settle(o, log) }})...)
 	if c.Options().Region == "" {
@@ -57,22 +54,13 @@ func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ..
 	return c, nil
 }
 
-// load reads what the SDK reads: the environment, and the files of the profile.
-func load(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
-	return config.LoadDefaultConfig(ctx, append(more,
-		config.WithAppID(application),
-		config.WithHTTPClient(http),
-		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
-	)...)
-}
-
 // settle sets what a Stream relies on.
 func (c *Client) settle(o *firehose.Options, log *slog.Logger) {
 	o.Retryer = aws.NopRetryer{} // the stream's loop sees and counts each attempt
 	o.HTTPClient = plainBody{o.HTTPClient}
 	o.Protocol = protocol{o.Protocol}
 	if o.Credentials != c.keys { // an option has brought its own
-		c.keys = cache(o.Credentials.Retrieve, log)
+		c.keys = awsconfig.Cache(o.Credentials.Retrieve, log)
 		o.Credentials = c.keys
 	}
 }

@@ -519,14 +519,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestClassifyKeepsDataOut(t *testing.T) {
-	message := "1 validation error detected: Value '[Record(data=secret one), Record(data=secret two)]' at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"
-	if got := clean(message); strings.Contains(got, "secret") || !strings.Contains(got, "less than or equal to 500") {
-		t.Errorf("message is %q", got)
-	}
-	if got := clean(strings.Repeat("é\n", 5000)); len([]rune(got)) > maxMessage+1 || strings.Contains(got, "\n") {
-		t.Errorf("message has %d characters", len([]rune(got)))
-	}
+func TestClassifyUnknownTrouble(t *testing.T) {
 	if f := classify(t.Context(), errors.New("x"), true); f.Class != Ambiguous {
 		t.Errorf("unknown trouble after sending is %s", f.Class)
 	}

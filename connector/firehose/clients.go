@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // Clients are the clients of all streams. Streams that are reached in the same way
@@ -14,15 +16,15 @@ type Clients struct{ of map[string]*Client }
 
 // way is how a stream is reached. What is empty is the environment's.
 type way struct {
-	region, endpoint, role, externalID string
-	roleOf                             string // where the role was set, for messages
+	region, endpoint string
+	role             awsconfig.Role
 }
 
 func (c Config) way(stream string) way {
-	o, own := c.StreamOptions.Of[stream], c.For(stream)
-	w := way{o.Region, o.EndpointURL, own.RoleARN, own.RoleExternalID, "FIREHOSE_ROLE_ARN"}
+	o := c.StreamOptions.Of[stream]
+	w := way{o.Region, o.EndpointURL, c.For(stream).role()}
 	if o.RoleARN != "" {
-		w.roleOf = "role_arn of " + streamOptionsName
+		w.role.Variable = "role_arn of " + streamOptionsName
 	}
 	return w
 }

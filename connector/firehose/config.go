@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/env"
 )
 
@@ -93,7 +94,7 @@ func (c Config) Validate() error {
 	env.AtLeast(&check, "FIREHOSE_MAX_BYTES_PER_SECOND", c.MaxBytesPerSecond, 0)
 	env.AtLeast(&check, "FIREHOSE_MAX_RECORDS_PER_SECOND", c.MaxRecordsPerSecond, 0)
 	env.Range(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
-	c.role(&check)
+	c.role().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
 	c.streamOptions(&check)
 	return check.Err()
 }
@@ -109,9 +110,7 @@ func (c Config) streams(check *env.Check) {
 }
 
 var (
-	legalStream   = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
-	legalRole     = regexp.MustCompile(`\Aarn:aws[a-z-]*:iam::\d{12}:role/[\x21-\x7e]+\z`)
-	legalExternal = regexp.MustCompile(`\A[\w+=,.@:/-]+\z`) // 2 to 1224 of them
+	legalStream = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
 )
 
 // wantStream says what a stream's name looks like. An ARN is the mistake that people make: Firehose
@@ -127,18 +126,6 @@ func wantStream(stream string) string {
 	return want + ": the stream's name, not its ARN"
 }
 
-func (c Config) role(check *env.Check) {
-	const role, external = "FIREHOSE_ROLE_ARN", "FIREHOSE_ROLE_EXTERNAL_ID"
-	if c.RoleARN != "" && !legalRole.MatchString(c.RoleARN) {
-		check.Add(env.Holds(role, c.RoleARN, "want the ARN of a role such as arn:aws:iam::123456789012:role/name"))
-	}
-	if c.RoleExternalID == "" {
-		return
-	}
-	if c.RoleARN == "" {
-		check.Add(env.Holds(external, c.RoleExternalID, "it has no effect without "+role).With(role))
-	}
-	if n := len(c.RoleExternalID); n < 2 || n > 1224 || !legalExternal.MatchString(c.RoleExternalID) {
-		check.Add(env.Holds(external, c.RoleExternalID, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -"))
-	}
+func (c Config) role() awsconfig.Role {
+	return awsconfig.Role{Variable: "FIREHOSE_ROLE_ARN", ARN: c.RoleARN, ExternalID: c.RoleExternalID}
 }

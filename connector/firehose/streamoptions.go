@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/env"
 )
 
@@ -85,15 +86,10 @@ func (c Config) streamOptions(check *env.Check) {
 }
 
 func (o StreamOption) role(bad func(string, ...any)) {
-	if o.RoleARN != "" && !legalRole.MatchString(o.RoleARN) {
-		bad("role_arn is %q: want the ARN of a role such as arn:aws:iam::123456789012:role/name", o.RoleARN)
-	}
-	switch n := len(o.RoleExternalID); {
-	case n == 0:
-	case o.RoleARN == "":
-		bad("role_external_id has no effect without role_arn")
-	case n < 2 || n > 1224 || !legalExternal.MatchString(o.RoleExternalID):
-		bad("role_external_id is %q: want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -", o.RoleExternalID)
+	var check env.Check
+	awsconfig.Role{Variable: "role_arn", ARN: o.RoleARN, ExternalID: o.RoleExternalID}.Validate(&check, "role_external_id")
+	for _, f := range env.Faults(check.Err()) {
+		bad("%v", f)
 	}
 }
 

@@ -78,9 +78,11 @@ func (s *Source) commit(ctx context.Context) error {
 	member, generation := s.client.GroupMetadata()
 	marks := s.marks()
 	if len(marks) == 0 {
+		s.access.committed(nil) // what was refused is somebody else's business now
 		return nil
 	}
 	err := s.send(ctx, member, generation, marks)
+	s.access.committed(err)
 	if err != nil {
 		s.metrics.Commits.WithLabelValues("error").Inc()
 		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, err)
@@ -199,24 +201,6 @@ func (s *Source) committed(k id, m position) {
 	if p := s.partitions[k]; p != nil && p.lease == m.lease {
 		p.committed = m.mark.Offset
 		s.metrics.SetCommitted(k.topic, k.partition, m.mark.Offset)
-	}
-}
-
-// Leave leaves the group; a static member keeps its place. It does not commit.
-// The error says that the group was not told in time and will find out by the
-// session timeout.
-func (s *Source) Leave(ctx context.Context) error {
-	close(s.leaving)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.client.CloseAllowingRebalance()
-	}()
-	defer s.metrics.Member.Set(0)
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("leave group %s: %w", s.cfg.GroupID, ctx.Err())
+		p.delivered(m.mark.Offset, s.metrics.Delay.WithLabelValues(k.topic))
 	}
 }

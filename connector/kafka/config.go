@@ -88,7 +88,7 @@ func (c Config) Validate() error {
 	env.AtLeast(&check, "KAFKA_MAX_UNCOMMITTED_RECORDS", c.MaxUncommittedRecords, 1)
 	c.drain(&check)
 	c.TLS.validate(&check)
-	c.SASL.validate(&check)
+	c.SASL.validate(&check, c.TLS.Enabled)
 	return check.Err()
 }
 

@@ -22,9 +22,11 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 			s.leaveAlone(topic)
 			continue
 		}
+		s.metrics.Expect(topic)
 		for _, p := range ids {
 			if old := s.partitions[id{topic, p}]; old != nil {
 				old.lease.Close()
+				s.unhold(id{topic, p}, old)
 			}
 			s.partitions[id{topic, p}] = &partition{lease: offset.NewLease(topic, p), begin: -1, expected: -1, committed: -1}
 			n++
@@ -36,6 +38,7 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 	}
 	s.mu.Unlock()
 
+	s.access.granted("group", "group "+s.cfg.GroupID)
 	s.metrics.Member.Set(1)
 	s.metrics.Partitions.Set(float64(total))
 	if n > 0 {
@@ -152,13 +155,21 @@ func (s *Source) drop(gone map[string][]int32) {
 			p.lease.Close()
 			delete(s.partitions, id{topic, n})
 			s.metrics.Forget(topic, n)
-			if p.paused {
-				s.metrics.Paused.Dec()
-				s.client.ResumeFetchPartitions(map[string][]int32{topic: {n}})
-			}
+			s.unhold(id{topic, n}, p)
 		}
 	}
 	s.metrics.Partitions.Set(float64(len(s.partitions)))
+}
+
+// unhold ends the pauses of a partition that has gone: the client remembers them by
+// name, for its next assignment. It needs s.mu.
+func (s *Source) unhold(k id, p *partition) {
+	if p.paused {
+		s.metrics.Paused.Dec()
+	}
+	if p.paused || p.denied {
+		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	}
 }
 
 func (s *Source) owned() int {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
@@ -29,20 +30,26 @@ func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []b
 	return session, first, nil
 }
 
-// mechanism makes the one that is configured, nil for none.
-func (c SASLConfig) mechanism() sasl.Mechanism {
+// newLogin makes the mechanism that is configured. forget has the next login use
+// credentials that were not used before, where they are kept at all.
+func newLogin(c SASLConfig, dial DialFunc, msk signer) (m sasl.Mechanism, forget func()) {
 	switch c.Mechanism {
 	case plainMechanism:
-		return login{plain.Plain(func(context.Context) (plain.Auth, error) {
+		m = plain.Plain(func(context.Context) (plain.Auth, error) {
 			password, err := c.Password.Read()
 			return plain.Auth{User: c.Username, Pass: password}, err
-		})}
+		})
 	case scram256:
-		return login{scram.Sha256(c.scram)}
+		m = scram.Sha256(c.scram)
 	case scram512:
-		return login{scram.Sha512(c.scram)}
+		m = scram.Sha512(c.scram)
+	case oauthMechanism:
+		t := &tokens{cfg: c.OAuth, dial: dial}
+		return login{bearer{oauth.Oauth(t.get)}}, t.forget
+	case mskIAMMechanism:
+		return login{mskIAM{msk}}, msk.Forget
 	}
-	return nil
+	return login{m}, func() {}
 }
 
 func (c SASLConfig) scram(context.Context) (scram.Auth, error) {

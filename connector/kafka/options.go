@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"regexp"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +26,7 @@ const (
 const findTopics = 15 * time.Second
 
 func (s *Source) options(buffer int64) []kgo.Opt {
-	o := append(slices.Clone(s.connection),
+	o := append(s.connection.Options(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),
@@ -44,8 +43,8 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxBytes(fetchFirst),
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
-		kgo.WithHooks(&s.wire),
-		kgo.WithLogger(clientLog{s.log}),
+		kgo.WithHooks(&s.wire, s.access),
+		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 	)
 	if s.cfg.GroupProtocol == "consumer" {

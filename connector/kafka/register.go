@@ -17,6 +17,7 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	first, last := p.Records[0].Offset, p.Records[len(p.Records)-1].Offset
 	s.mu.Lock()
 	delete(s.recreated, p.Topic)
+	s.access.granted("topic", p.Topic)
 	k := id{p.Topic, p.Partition}
 	part := s.partitions[k]
 	if part == nil || part.lease.Closed() {
@@ -34,6 +35,7 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	}
 	part.topicID = topicID
 	part.expected = last + 1
+	part.sample(p.Records[len(p.Records)-1], polled)
 	lease := part.lease
 	s.holdIfFar(k, part)
 	s.mu.Unlock()
@@ -73,6 +75,7 @@ func (s *Source) goBack(p kgo.FetchTopicPartition, back map[string]map[int32]kgo
 	part.lease.Close()
 	part.lease = offset.NewLease(p.Topic, p.Partition)
 	part.expected, part.begin, part.committed = to, to, min(part.committed, to)
+	part.samples = nil
 	if back[p.Topic] == nil {
 		back[p.Topic] = map[int32]kgo.EpochOffset{}
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 var (
-	mechanisms = []string{plainMechanism, scram256, scram512}
+	mechanisms = []string{plainMechanism, scram256, scram512, oauthMechanism, mskIAMMechanism}
 	passwords  = []string{plainMechanism, scram256, scram512}
 )
 
@@ -32,10 +32,13 @@ var (
 type SASLConfig struct {
 	// Mechanism is how to log in; without one, the brokers know the process by its certificate, if at
 	// all.
-	Mechanism string `envconfig:"KAFKA_SASL_MECHANISM" unset:"no login" desc:"How to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."`
+	Mechanism string `envconfig:"KAFKA_SASL_MECHANISM" unset:"no login" desc:"How to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM."`
 	// Username and Password are for PLAIN and SCRAM.
 	Username string     `envconfig:"KAFKA_SASL_USERNAME" unset:"none" desc:"User name, for PLAIN and SCRAM."`
 	Password env.Secret `envconfig:"KAFKA_SASL_PASSWORD" unset:"none" desc:"Password, for PLAIN and SCRAM."`
+
+	OAuth OAuthConfig
+	AWS   AWSConfig
 }
 
 // setting is one of the fields, with the mechanisms that read it.
@@ -47,15 +50,15 @@ type setting struct {
 }
 
 func (c SASLConfig) settings() []setting {
-	return []setting{
+	return slices.Concat([]setting{
 		{saslUsername, c.Username != "", c.Username, passwords},
 		{c.Password.Variable(saslPassword), c.Password.IsSet(), c.Password, passwords},
-	}
+	}, c.OAuth.settings(), c.AWS.settings())
 }
 
 // validate wants each mechanism to have what it needs, and nothing that it doesn't read: a password
 // that nobody asks for was meant for another mechanism.
-func (c SASLConfig) validate(check *env.Check) {
+func (c SASLConfig) validate(check *env.Check, encrypted bool) {
 	if c.Mechanism != "" {
 		check.OneOf(saslMechanism, c.Mechanism, mechanisms)
 	}
@@ -68,8 +71,13 @@ func (c SASLConfig) validate(check *env.Check) {
 			check.Add(env.Holds(s.name, s.value, fmt.Sprintf("it has no effect with %s=%s; it is for %s", saslMechanism, c.Mechanism, env.Or(s.of))).With(saslMechanism))
 		}
 	}
-	if slices.Contains(passwords, c.Mechanism) {
+	switch c.Mechanism {
+	case plainMechanism, scram256, scram512:
 		c.password(check)
+	case oauthMechanism:
+		c.OAuth.validate(check)
+	case mskIAMMechanism:
+		c.AWS.validate(check, encrypted)
 	}
 }
 
@@ -83,12 +91,30 @@ func (c SASLConfig) password(check *env.Check) {
 	}
 }
 
+// source says where the credentials come from.
+func (c SASLConfig) source() string {
+	switch {
+	case c.Mechanism == mskIAMMechanism:
+		return "look at the credentials of AWS, at " + awsRole + " and " + awsRegion + ", and whether they allow kafka-cluster:Connect"
+	case c.Mechanism != oauthMechanism:
+		return "look at " + saslUsername + " and " + c.Password.Variable(saslPassword)
+	case c.OAuth.Token.IsSet():
+		return "look at " + c.OAuth.Token.Variable(oauthToken)
+	}
+	return "look at " + oauthEndpoint + ", " + oauthClientID + ", " + c.OAuth.ClientSecret.Variable(oauthClientSecret) + " and the scope"
+}
+
 // hints are the warnings about settings that work and are not safe.
 func (c SASLConfig) hints(encrypted bool) (hints []string) {
 	switch {
 	case encrypted:
 	case c.Mechanism == plainMechanism:
 		hints = append(hints, fmt.Sprintf("%s is PLAIN and %s is not true: the password crosses the network in the clear, readable for anybody on the way", saslMechanism, tlsEnabled))
+	case c.Mechanism == oauthMechanism:
+		hints = append(hints, fmt.Sprintf("%s is OAUTHBEARER and %s is not true: tokens cross the network in the clear, and whoever sees one can use it", saslMechanism, tlsEnabled))
+	}
+	if c.Mechanism == oauthMechanism {
+		hints = append(hints, c.OAuth.hints()...)
 	}
 	return hints
 }

@@ -40,7 +40,8 @@ type Source struct {
 	log        *slog.Logger
 	metrics    *metrics.Kafka
 	handler    Handler
-	connection []kgo.Opt
+	connection *Connection
+	access     *access
 	client     *kgo.Client
 	admin      *kadm.Client
 	routed     func(topic string) bool
@@ -78,6 +79,8 @@ type partition struct {
 	expected  int64    // the next offset a fetch should bring, -1 if unknown
 	committed int64    // where the group stands, -1 if unknown
 	paused    bool     // too far ahead of its commit
+	samples   []sample // records whose commit is awaited, oldest first
+	denied    bool     // must not be read, and isn't tried for a moment
 }
 
 // Options are what a Source needs beside its configuration.
@@ -95,7 +98,7 @@ type Options struct {
 	BufferBytes int64
 	// Connection is what the configuration's method of that name has made. Client are
 	// further options for the client, in tests.
-	Connection []kgo.Opt
+	Connection *Connection
 	Client     []kgo.Opt
 }
 
@@ -114,6 +117,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
 		connection: o.Connection,
+		access:     newAccess(cfg, o.Connection.forget, o.Log),
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
@@ -124,6 +128,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		return nil, err
 	}
 	s.client, s.admin = client, kadm.NewClient(client)
+	s.metrics.WatchRefusals(s.access.count)
 	return s, nil
 }
 
@@ -175,6 +180,10 @@ func (s *Source) fail(err error) {
 		close(s.failed)
 	}
 }
+
+// Refused says what Kafka refuses to this process now, and what to do about it; nil for
+// nothing.
+func (s *Source) Refused() error { return s.access.err() }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }

@@ -15,10 +15,13 @@ import (
 // with rebalances allowed.
 func (s *Source) trouble(topic string, partition int32, err error) {
 	reason := reasonOf(err)
-	if partition >= 0 && ofTheClient(err) {
+	if topic != "" && partition >= 0 && ofTheClient(err) {
 		reason = "decode"
 	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
+	if errors.As(err, new(*kgo.ErrGroupSession)) && s.access.knows([]any{err}) {
+		return // the hook has told it
+	}
 	log := s.log.With("topic", topic, "partition", partition, "error", err)
 	switch reason {
 	case "recreated_topic":
@@ -34,7 +37,8 @@ func (s *Source) trouble(topic string, partition int32, err error) {
 		}
 		log.Error("the next offset is not in the log")
 	case "authorization":
-		log.Error("not authorized by Kafka")
+		s.access.refused(topic, err)
+		s.leaveDenied(id{topic, partition})
 	case "decode":
 		log.Error("a batch can't be decoded; the partition stands still until it is gone, or, if it is too large, MAX_BUFFERED_BYTES is twice its size")
 	default:
@@ -54,7 +58,8 @@ func reasonOf(err error) string {
 		return "data_loss"
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return "out_of_range"
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
+		errors.Is(err, kerr.SaslAuthenticationFailed), errors.As(err, new(*credentialsError)):
 		return "authorization"
 	case errors.Is(err, kerr.CorruptMessage), errors.Is(err, kgo.ErrMaxDecompress), errors.Is(err, kerr.UnsupportedCompressionType):
 		return "decode"
@@ -122,8 +127,12 @@ func (s *Source) leaveAlone(topic string) {
 }
 
 // clientLog passes the client's own warnings on. Its messages for information
-// tell of every metadata refresh and are for debugging.
-type clientLog struct{ log *slog.Logger }
+// tell of every metadata refresh and are for debugging; those of errors that access
+// tells in one line are too.
+type clientLog struct {
+	log    *slog.Logger
+	access *access
+}
 
 func (l clientLog) Level() kgo.LogLevel {
 	if l.log.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // slog's handlers take a nil context
@@ -133,8 +142,8 @@ func (l clientLog) Level() kgo.LogLevel {
 }
 
 func (l clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	switch level {
-	case kgo.LogLevelError, kgo.LogLevelWarn:
+	switch {
+	case level <= kgo.LogLevelWarn && !l.access.knows(keyvals):
 		l.log.Warn("kafka client: "+msg, keyvals...)
 	default:
 		l.log.Debug("kafka client: "+msg, keyvals...)

@@ -35,7 +35,7 @@ func (s *Source) Run(ctx context.Context) {
 		case <-commit.C:
 			if err := s.commitWithin(ctx); moving(err) {
 				s.log.Debug("no commit while the group rebalances", "error", err)
-			} else if err != nil && ctx.Err() == nil {
+			} else if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
 				s.log.Warn("committing failed, trying again at the next interval", "error", err)
 			}
 			s.renewStale()
@@ -43,7 +43,7 @@ func (s *Source) Run(ctx context.Context) {
 			s.sizeFetches()
 		case <-lag.C:
 			lag.Reset(lagEvery)
-			if err := s.refreshLag(ctx); err != nil && ctx.Err() == nil {
+			if err := s.refreshLag(ctx); err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
 				s.log.Warn("lag is unknown for now", "error", err)
 			}
 		}
@@ -96,7 +96,9 @@ func (s *Source) resume() {
 		}
 		p.paused = false
 		s.metrics.Paused.Dec()
-		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+		if !p.denied {
+			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+		}
 		s.log.Info("partition resumed", "topic", k.topic, "partition", k.partition, "uncommitted", n)
 	}
 }
@@ -149,6 +151,9 @@ func (s *Source) refreshLag(ctx context.Context) error {
 		}
 		from := p.committed
 		if start, ok := starts.Lookup(k.topic, k.partition); ok && start.Err == nil {
+			if from >= 0 {
+				s.metrics.SetHeadroom(k.topic, k.partition, max(from-start.Offset, 0))
+			}
 			from = max(from, start.Offset)
 		}
 		s.metrics.SetLag(k.topic, k.partition, max(end.Offset-from, 0))

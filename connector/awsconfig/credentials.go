@@ -1,4 +1,4 @@
-package firehose
+package awsconfig
 
 import (
 	"context"
@@ -32,9 +32,10 @@ const (
 	// out old ones must not be asked before each request.
 	shortest = time.Second
 
-	// A token service answers within a second. It is given up early enough for a
-	// second try to fit into the time of the request that waits for it.
-	fetchTimeout  = 3 * time.Second
+	// FetchTimeout is for one request. A token service answers within a second; it is
+	// given up early enough for a second try to fit into the time of the request that
+	// waits for it.
+	FetchTimeout  = 3 * time.Second
 	fetchAttempts = 2
 )
 
@@ -47,7 +48,9 @@ type keyring struct {
 	failing bool      // the last fetch failed, and the old ones are in use
 }
 
-func cache(fetch func(context.Context) (aws.Credentials, error), log *slog.Logger) *aws.CredentialsCache {
+// Cache keeps what fetch has fetched: it is renewed early, and used to its end when
+// that fails. Invalidate on it has the next request fetch anew.
+func Cache(fetch func(context.Context) (aws.Credentials, error), log *slog.Logger) *aws.CredentialsCache {
 	return aws.NewCredentialsCache(&keyring{fetch: fetch, log: log})
 }
 
@@ -59,8 +62,8 @@ func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		err = errors.New("what came has no keys in it")
 	}
 	if err != nil {
-		if _, ok := errors.AsType[*fetchError](err); !ok {
-			err = &fetchError{err: err}
+		if _, ok := errors.AsType[*FetchError](err); !ok {
+			err = &FetchError{err: err}
 		}
 		return aws.Credentials{}, err
 	}
@@ -96,7 +99,7 @@ func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, er
 	}
 	if !k.failing {
 		k.failing = true
-		k.log.Warn("the credentials can't be renewed; the old ones are used to their end", "end", k.end.UTC().Format(time.RFC3339), "error", clean(err.Error()))
+		k.log.Warn("the credentials can't be renewed; the old ones are used to their end", "end", k.end.UTC().Format(time.RFC3339), "error", Clean(err.Error()))
 	}
 	old.Expires = now.Add(renewAgain)
 	if old.Expires.After(k.end) {
@@ -105,37 +108,38 @@ func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, er
 	return old, nil
 }
 
-// chain fetches from the SDK's default chain, and assumes the way's role with what it
-// got; timeout is for each request of either. The configuration is read anew each time, so that keys which were changed
+// Chain fetches from the SDK's default chain, and assumes the role, if there is one,
+// with what it got. An empty region is the environment's; timeout is for each request
+// of either. The configuration is read anew each time, so that keys which were changed
 // in a file are found without a restart.
-func chain(w way, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
+func Chain(region string, role Role, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
 	// It keeps no connections: an hour goes by until the next fetch. Without a
 	// timeout, a service that takes the request and stays silent would be waited
 	// for until the process ends.
 	client := awshttp.NewBuildableClient().WithTimeout(timeout).
 		WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	return func(ctx context.Context) (aws.Credentials, error) {
-		shared, err := load(ctx, client, config.WithRegion(w.region), config.WithRetryMaxAttempts(fetchAttempts),
+		shared, err := Load(ctx, client, config.WithRegion(region), config.WithRetryMaxAttempts(fetchAttempts),
 			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }))
 		if err != nil {
-			return aws.Credentials{}, &fetchError{"read the AWS configuration", err}
+			return aws.Credentials{}, &FetchError{"read the AWS configuration", err}
 		}
 		c, err := shared.Credentials.Retrieve(ctx)
 		if err != nil {
-			return aws.Credentials{}, &fetchError{chainStep(shared, err), err}
+			return aws.Credentials{}, &FetchError{chainStep(shared, err), err}
 		}
-		if w.role == "" {
+		if role.ARN == "" {
 			return c, nil
 		}
 		// The token service is the region's own.
-		c, err = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), w.role, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName = application
-			if w.externalID != "" {
-				o.ExternalID = &w.externalID
+		c, err = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), role.ARN, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = Application
+			if role.ExternalID != "" {
+				o.ExternalID = aws.String(role.ExternalID)
 			}
 		}).Retrieve(ctx)
 		if err != nil {
-			return aws.Credentials{}, &fetchError{"assume " + w.roleOf + " " + w.role, err}
+			return aws.Credentials{}, &FetchError{"assume " + role.Variable + " " + role.ARN, err}
 		}
 		return c, nil
 	}
@@ -163,18 +167,18 @@ func chainStep(shared aws.Config, err error) string {
 	return op.OperationName
 }
 
-// fetchError says why there are no credentials.
-type fetchError struct {
+// FetchError says why there are no credentials.
+type FetchError struct {
 	step string // "" is the chain's
 	err  error
 }
 
 // Error leaves out the SDK's story of who called whom.
-func (e *fetchError) Error() string {
-	text := rootCause(e.err)
+func (e *FetchError) Error() string {
+	text := RootCause(e.err)
 	if api, ok := errors.AsType[smithy.APIError](e.err); ok {
 		text = strings.TrimPrefix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
-		if answer, ok := errors.AsType[*smithyhttp.ResponseError](e.err); ok && api.ErrorCode() == unknownError {
+		if answer, ok := errors.AsType[*smithyhttp.ResponseError](e.err); ok && api.ErrorCode() == UnknownError {
 			text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
 		}
 	}
@@ -187,4 +191,4 @@ func (e *fetchError) Error() string {
 	return text
 }
 
-func (e *fetchError) Unwrap() error { return e.err }
+func (e *FetchError) Unwrap() error { return e.err }

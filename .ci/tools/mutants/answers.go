@@ -1,0 +1,79 @@
+package main
+
+// answers are readings of what Firehose says that prove nothing, or forget what
+// they prove.
+func answers() []mutant {
+	const (
+		proved  = "success is proved, never assumed"
+		byIndex = "only what was refused is sent again"
+		counted = "what may come twice is counted"
+	)
+	return []mutant{
+		{
+			proved, "FailedPutCount alone decides",
+			"connector/firehose/answer.go", "	a := &answer{failed: make([]string, n)}\n", "	a := &answer{failed: make([]string, n)}\n	if out.FailedPutCount != nil && *out.FailedPutCount == 0 {\n		return a, nil\n	}\n",
+			"connector", "TestAnswersThatProveNothing/blank-entries/stored=false", "are lost",
+		},
+		{
+			proved, "200 {} counts as accepted",
+			"connector/firehose/answer.go", "	if got := len(out.RequestResponses); got != n {", "	if len(out.RequestResponses) == 0 {\n		return &answer{failed: make([]string, n)}, nil\n	}\n	if got := len(out.RequestResponses); got != n {",
+			"connector", "TestAnswersThatProveNothing/empty-object/stored=false", "are lost",
+		},
+		{
+			proved, "an answer may have fewer entries than the request had records",
+			"connector/firehose/answer.go", "got != n {", "got > n || got == 0 {",
+			"connector", "TestAnswersThatProveNothing/short-answer/stored=false", "are lost",
+		},
+		{
+			proved, "an entry without a RecordId counts as accepted",
+			"connector/firehose/answer.go", "case entry.RecordId == nil || *entry.RecordId == \"\":", "case false:",
+			"connector/firehose", "TestAnswers/entries_without_code_and_id", "9 records stored, want 10",
+		},
+		{
+			proved, "an entry's ErrorCode is not looked at",
+			"connector/firehose/answer.go", "case entry.ErrorCode != nil && *entry.ErrorCode != \"\":", "case false && entry.ErrorCode != nil:",
+			"connector/firehose", "TestAnswers/entries_with_both", "9 records stored, want 10",
+		},
+		{
+			byIndex, "the whole batch is sent again",
+			"connector/firehose/settle.go", "	b.Retain(func(i int) bool { return ft.codes[i] != \"\" })\n", "	b.Retain(func(int) bool { return int(accepted.records) < len(ft.codes) })\n",
+			"connector/firehose", "TestAnswers/some_records_throttled", "18 copies stored, want 10",
+		},
+		{
+			byIndex, "the neighbour of a refused record is sent again",
+			"connector/batch/batch.go", "		if keep(i) {", "		if keep((i + 1) % len(b.records)) {",
+			"connector/batch", "TestRetainKeepsTheRight", "kept ",
+		},
+		{
+			counted, "answers that were lost on the way are not",
+			"connector/firehose/attempt.go", "		d.metrics.Ambiguous.Add(float64(records))\n", "",
+			"connector/firehose", "TestAnswers/reset,_stored", "records_ambiguous_total",
+		},
+	}
+}
+
+// policies are promises about what is not the records' fault.
+func policies() []mutant {
+	const (
+		policy  = "a policy decides about records, never about an outage"
+		renewed = "refused credentials are fetched anew"
+		silent  = "no payload in a log"
+	)
+	return []mutant{
+		{
+			policy, "a record that is refused alone is bad, whatever becomes of others",
+			"connector/firehose/refuse.go", "	case p.aloneAt != 0 && accepted > p.aloneAt:", "	case p.aloneAt != 0:",
+			"connector/firehose", "TestProxyThatTakesNothingBlocks", "given up",
+		},
+		{
+			renewed, "the cache keeps what was refused",
+			"connector/firehose/state.go", "		s.api.InvalidateCredentials()\n", "",
+			"connector/firehose", "TestExpiredCredentialsAreRenewed", "credentials were fetched 1 times",
+		},
+		{
+			silent, "what a validation error repeats of the request is kept",
+			"connector/firehose/classify.go", "	message = echo.ReplaceAllString(message, \"Value '…' at '\")\n", "",
+			"connector/firehose", "TestClassifyKeepsDataOut", "message is .*secret one",
+		},
+	}
+}

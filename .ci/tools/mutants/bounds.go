@@ -1,0 +1,62 @@
+package main
+
+// bounds are limits that don't hold: of requests, of memory, of repetition.
+func bounds() []mutant {
+	const (
+		limits  = "limits are checked before a record is added"
+		memory  = "memory is bounded"
+		backoff = "nothing spins"
+	)
+	return []mutant{
+		{
+			limits, "bytes are not counted",
+			"connector/batch/builder.go", "b.open.bytes+size > b.limits.Bytes || !joins", "!joins",
+			"connector/batch", "TestEdges", "above the byte limit: ",
+		},
+		{
+			limits, "records are not counted",
+			"connector/batch/builder.go", "	b := &Builder{limits: l, pack: a}\n", "	l.Records *= 2\n	b := &Builder{limits: l, pack: a}\n",
+			"connector/batch", "TestEdges", "above the record limit: ",
+		},
+		{
+			limits, "a record may be a byte too large",
+			"connector/convert/convert.go", "	return MaxRecordBytes\n", "	return MaxRecordBytes + 1\n",
+			"connector/convert", "TestSize", "102400[01] bytes",
+		},
+		{
+			limits, "an aggregated record has no limit",
+			"connector/batch/builder.go", "int(r.values) < b.pack.Values && ", "",
+			"connector", "TestAggregation", "values in a record, Firehose takes apart 500",
+		},
+		{
+			memory, "it polls without room",
+			"connector/room.go", "	least, empty := r.c.share, true\n", "	least, empty := r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
+			"connector", "TestOneStreamDown", "bytes held, the bound is",
+		},
+		{
+			memory, "a partition may run away from its commit",
+			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
+			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
+		},
+		{
+			backoff, "an outage is probed a hundred times as often",
+			"connector/firehose/breaker.go", "	b.probeAt = now.Add(b.delay(fatal))\n", "	b.probeAt = now.Add(b.delay(fatal) / 100)\n",
+			"connector", "TestFifteenSecondOutage", "requests in second \\d+ of the outage",
+		},
+		{
+			backoff, "refused records are sent again at once",
+			"connector/firehose/deliver.go", "	return rand.N(most)\n", "	return rand.N(most) * 0\n",
+			"connector/firehose", "TestRefusedRecordsAreNotHammered", "requests in a minute",
+		},
+		{
+			backoff, "a blocked stream is asked as often as one that is down",
+			"connector/firehose/breaker.go", "	if fatal {\n		d := min", "	if false {\n		d := min",
+			"connector/firehose", "TestBlockedThenRecovers", "requests in an hour",
+		},
+		{
+			backoff, "what is refused by Kafka is asked for a hundred times as often",
+			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
+			"connector", "TestFetchErrorsAreNotAskedForInALoop", "fetches in a minute",
+		},
+	}
+}

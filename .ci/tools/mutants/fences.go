@@ -1,0 +1,57 @@
+package main
+
+// fences are partitions that are given up halfway, and stops that aren't drains.
+func fences() []mutant {
+	const (
+		fenced = "a partition that went is fenced"
+		polite = "a rebalance repeats nothing"
+		drains = "every way to stop is a drain"
+	)
+	return []mutant{
+		{
+			fenced, "its lease stays after a revoke",
+			"connector/kafka/group.go", "			p.lease.Close()\n			delete(s.partitions, id{topic, n})\n", "			delete(s.partitions, id{topic, n})\n",
+			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
+		},
+		{
+			fenced, "a member that was thrown out keeps its partitions",
+			"connector/kafka/group.go", "		l.Close() // first of all, before anything that could wait\n		again += l.Begun()\n	}\n	s.drop(gone)\n", "		again += l.Begun()\n	}\n	s.metrics.Partitions.Set(0)\n",
+			"connector", "TestLostPartitionIsFenced", "in vain until 2 members own 2 partitions each",
+		},
+		{
+			fenced, "its records stay in the attempts to come",
+			"connector/firehose/deliver.go", "if dropped := b.Fence(); dropped > 0 {", "if dropped := 0; dropped > 0 {",
+			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
+		},
+		{
+			fenced, "marks of a lease that is closed can be committed",
+			"connector/offset/lease.go", "	if l.closed.Load() || !l.marked", "	if !l.marked",
+			"connector/offset", "TestLeaseAgainstModel", "mark .* true, want \\d+ false",
+		},
+		{
+			polite, "a revoke does not wait for what is in flight",
+			"connector/kafka/group.go", "	late := s.settle(ctx, s.handler.Release(leases))\n", "	late := len(s.handler.Release(leases)) * 0\n",
+			"connector", "TestMembersComeAndGo", "[1-9]\\d* came twice",
+		},
+		{
+			polite, "a revoke does not send what lingers",
+			"connector/fill.go", "	if l.builder.Holds(of) {\n		l.seal()\n	}\n", "",
+			"connector", "TestRevokeDeliversWhatLingers", "in vain until 40 of 40 records are stored",
+		},
+		{
+			polite, "a revoke does not commit",
+			"connector/kafka/group.go", "	err := s.CommitLast(final)\n", "	err := final.Err()\n",
+			"connector", "TestChurn/classic", "[1-9]\\d* came twice",
+		},
+		{
+			drains, "what is in flight is cut off",
+			"connector/connector.go", "		close(l.ending)\n", "		close(l.ending)\n		cut()\n",
+			"connector", "TestMembersComeAndGo", "the drain was not clean",
+		},
+		{
+			drains, "the group is not told",
+			"connector/kafka/commit.go", "		s.client.CloseAllowingRebalance()\n", "",
+			"connector", "TestDrainRunsOutOfTime", "are left in the group",
+		},
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import "slices"
+
+// all are the mutants, guarantee by guarantee.
+func all() []mutant {
+	return slices.Concat(losses(), starts(), answers(), policies(), bounds(), fences())
+}
+
+// losses are commits that run ahead and records that are passed over.
+func losses() []mutant {
+	const (
+		nothingLost = "nothing is lost"
+		skips       = "what needs no delivery is passed over, nothing else is"
+	)
+	return []mutant{
+		{
+			nothingLost, "an offset is committed before its record was accepted",
+			"connector/offset/lease.go", "	s.records += int64(n)\n	s.runs++\n", "	s.records += int64(n)\n	s.runs++\n	l.advance(next, int64(n))\n",
+			"connector", "TestOutageOfAnHour", "commit of \\d+, but offset \\d+ was not accepted",
+		},
+		{
+			nothingLost, "the newest batch that settled decides, not the oldest that did not",
+			"connector/offset/lease.go", "	n := 0\n	for n < len(l.spans)", "	l.advance(s.next, 0)\n	n := 0\n	for n < len(l.spans)",
+			"connector", "TestStubbornRecord", "past the record that was never accepted",
+		},
+		{
+			nothingLost, "what Kafka says of each partition in a commit is not read",
+			"connector/kafka/commit.go", "if err := kerr.ErrorForCode(p.ErrorCode); err != nil {", "if err := kerr.ErrorForCode(p.ErrorCode); err != nil && false {",
+			"connector", "TestFailedCommitIsRetried", "commits were refused, want 20",
+		},
+		{
+			nothingLost, "a commit that Kafka forgot is not sent again",
+			"connector/kafka/watch.go", "			p.lease.Resend()\n", "",
+			"connector", "TestForgottenCommitIsSentAgain", "committed 100, want 200",
+		},
+		{
+			nothingLost, "after a rewind, what was given up is not read again",
+			"connector/kafka/register.go", "		to = min(first, from)\n", "		to = max(first, from)\n",
+			"connector", "TestRewind", "are lost",
+		},
+		{
+			nothingLost, "the bad record that ends the process is committed",
+			"connector/reject.go", "		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n", "		l.builder.Flush()\n		lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n",
+			"connector", "TestBadRecordStops", "partition 1 is committed to 26, want 25",
+		},
+		{
+			skips, "control records are forgotten",
+			"connector/fill.go", "			l.builder.Flush()\n			c.lease.Skip(next, 1)\n			continue\n", "			continue\n",
+			"connector", "TestTransactions", "in vain until the committed offsets add up to 5",
+		},
+		{
+			skips, "tombstones are forgotten",
+			"connector/reject.go", "	lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n", "",
+			"connector", "TestTombstonesLeaveNoLag", "in vain until the committed offsets add up to 100",
+		},
+	}
+}
+
+// starts are positions that are asked for twice, or not at all.
+func starts() []mutant {
+	const where = "where it starts is decided once"
+	return []mutant{
+		{
+			where, "the start of latest is not committed",
+			"connector/kafka/start.go", "p.lease.Start(offset.Mark{", "_ = (offset.Mark{",
+			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
+		},
+		{
+			where, "latest leaves out what is written to a partition that is added",
+			"connector/kafka/start.go", "int(partition) >= s.known[topic]", "false",
+			"connector", "TestLatestSkipsNothingNew", "are lost",
+		},
+		{
+			where, "after retention has passed the commit, latest goes on at the end",
+			"connector/kafka/options.go", "kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute))", "kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd())",
+			"connector", "TestRetentionPassesTheCommit", "in vain until the committed offsets add up to 80",
+		},
+		{
+			where, "a topic that was created anew is not noticed",
+			"connector/kafka/trouble.go", "		s.renew(topic)\n", "",
+			"connector", "TestTopicCreatedAnew/pattern=false", "in vain until 500 of 500 records are stored",
+		},
+		{
+			where, "nor is it by a partition that fetches nothing",
+			"connector/kafka/commit.go", "	s.stale[topic] = true\n", "",
+			"connector", "TestTopicCreatedAnewWhileHeld", "in vain until the records 1000 to 1099 are stored",
+		},
+	}
+}

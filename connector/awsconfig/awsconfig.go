@@ -1,0 +1,60 @@
+// Package awsconfig is what the clients of AWS have in common: the SDK's own
+// environment, credentials that last through an outage, roles, and the signature that
+// logs in to Amazon MSK.
+//
+// Each side asks for its own: the role that writes to Firehose is not the one that
+// reads from MSK, unless both are told the same.
+package awsconfig
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
+
+	"kafka-firehose/connector/env"
+)
+
+// Application is how we introduce ourselves: in the user agent and as the
+// session name of an assumed role, where audit logs show it.
+const Application = "kafka-firehose"
+
+// Load reads what the SDK reads: the environment, and the files of the profile.
+func Load(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
+	return config.LoadDefaultConfig(ctx, append(more,
+		config.WithAppID(Application),
+		config.WithHTTPClient(http),
+		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
+	)...)
+}
+
+// Role is one to assume on top of the default chain's credentials; without an ARN it
+// is none.
+type Role struct {
+	Variable        string // that holds the ARN
+	ARN, ExternalID string
+}
+
+var (
+	legalRole     = regexp.MustCompile(`\Aarn:aws[a-z-]*:iam::\d{12}:role/[\x21-\x7e]+\z`)
+	legalExternal = regexp.MustCompile(`\A[\w+=,.@:/-]+\z`) // 2 to 1224 of them
+)
+
+// Validate checks the role; external is the variable of its external id.
+func (r Role) Validate(check *env.Check, external string) {
+	if r.ARN != "" && !legalRole.MatchString(r.ARN) {
+		check.Add(env.Holds(r.Variable, r.ARN, "want the ARN of a role such as arn:aws:iam::123456789012:role/name"))
+	}
+	if r.ExternalID == "" {
+		return
+	}
+	if r.ARN == "" {
+		check.Add(env.Holds(external, r.ExternalID, "it has no effect without "+r.Variable).With(r.Variable))
+	}
+	if n := len(r.ExternalID); n < 2 || n > 1224 || !legalExternal.MatchString(r.ExternalID) {
+		check.Add(env.Holds(external, r.ExternalID, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -"))
+	}
+}

@@ -1,0 +1,54 @@
+package awsconfig
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// UnknownError is the SDK's word for an answer that names no error.
+const UnknownError = "UnknownError"
+
+// RootCause is the text of the innermost error that still says what it is about,
+// an address or a file: the outer ones repeat the operation, and those further in
+// are words such as "connection refused".
+func RootCause(err error) string {
+	for {
+		switch err.(type) { //nolint:errorlint // the chain is walked here, link by link
+		case *net.OpError, *fs.PathError, *url.Error:
+			return err.Error()
+		}
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// echo is where a validation error repeats what was sent.
+var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
+
+// maxMessage keeps a log line a line. A validation error about 501 records is
+// tens of kilobytes long.
+const maxMessage = 200
+
+// Clean makes a message of a service fit for a log line: no echo of the
+// request, no control characters, at most maxMessage characters.
+func Clean(message string) string {
+	message = echo.ReplaceAllString(message, "Value '…' at '")
+	message = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(message, "?"))
+	if r := []rune(message); len(r) > maxMessage {
+		message = string(r[:maxMessage]) + "…"
+	}
+	return message
+}

@@ -1,0 +1,179 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/avro"
+)
+
+// avroKind is how a value is read and written. It is the type, or the logical type
+// where that changes what is written.
+type avroKind uint8
+
+const (
+	avroNull avroKind = iota
+	avroBoolean
+	avroInt
+	avroLong
+	avroFloat
+	avroDouble
+	avroBytes
+	avroString
+	avroFixed
+	avroEnum
+	avroRecord
+	avroArray
+	avroMap
+	avroUnion
+
+	avroDate
+	avroTimeMillis
+	avroTimeMicros
+	avroTimestampMillis
+	avroTimestampMicros
+	avroTimestampNanos
+	avroLocalMillis
+	avroLocalMicros
+	avroLocalNanos
+	avroDecimal      // bytes
+	avroDecimalFixed // fixed
+	avroUUID         // fixed
+	avroDuration     // fixed
+)
+
+var avroKinds = map[string]avroKind{
+	"null": avroNull, "boolean": avroBoolean, "int": avroInt, "long": avroLong, "float": avroFloat, "double": avroDouble,
+	"bytes": avroBytes, "string": avroString, "fixed": avroFixed, "enum": avroEnum, "record": avroRecord, "error": avroRecord,
+	"array": avroArray, "map": avroMap, "union": avroUnion,
+}
+
+// avroLogical are the logical types by the type they stand on. Others, and those on
+// another type, are read as if they were not there, which is the specification's rule.
+var avroLogical = map[string]map[string]avroKind{
+	"int": {"date": avroDate, "time-millis": avroTimeMillis},
+	"long": {
+		"time-micros": avroTimeMicros, "timestamp-millis": avroTimestampMillis, "timestamp-micros": avroTimestampMicros,
+		"timestamp-nanos": avroTimestampNanos, "local-timestamp-millis": avroLocalMillis,
+		"local-timestamp-micros": avroLocalMicros, "local-timestamp-nanos": avroLocalNanos,
+	},
+	"bytes": {"decimal": avroDecimal},
+	"fixed": {"decimal": avroDecimalFixed, "uuid": avroUUID, "duration": avroDuration},
+}
+
+// avroType is a node of a schema. Named types may be in it more than once, and in
+// themselves.
+type avroType struct {
+	kind    avroKind
+	name    string
+	fields  []avroField
+	items   *avroType // of an array or a map
+	options []*avroType
+	symbols []string // as JSON strings
+	size    int      // of a fixed
+	scale   int      // of a decimal
+}
+
+type avroField struct {
+	open string // {"name": or ,"name":
+	name string
+	typ  *avroType
+}
+
+// compileAvro reads a schema and those that it refers to.
+func compileAvro(d Definition) (Schema, error) {
+	var cache avro.SchemaCache
+	// Names that the specification doesn't allow are in use, and do no harm here.
+	lax := avro.WithLaxNames(func(string) error { return nil })
+	for _, r := range d.References {
+		if _, err := cache.Parse(r.Text, lax); err != nil {
+			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
+		}
+	}
+	s, err := cache.Parse(d.Text, lax)
+	if err != nil {
+		return nil, err
+	}
+	c := avroCompiler{named: map[string]*avroType{}}
+	return c.compile(s.Root(), 0)
+}
+
+type avroCompiler struct{ named map[string]*avroType }
+
+var errDeepSchema = errors.New("it is nested too deep")
+
+func (c *avroCompiler) compile(n *avro.SchemaNode, depth int) (*avroType, error) {
+	if depth > maxDepth {
+		return nil, errDeepSchema
+	}
+	kind, ok := avroKinds[n.Type]
+	if !ok {
+		return c.refer(n, depth)
+	}
+	t := &avroType{kind: kind, size: n.Size}
+	if logical, ok := avroLogical[n.Type][n.LogicalType]; ok {
+		t.kind, t.scale = logical, n.Scale
+	}
+	if t.kind == avroUUID && n.Size != 16 || t.kind == avroDuration && n.Size != 12 {
+		t.kind = avroFixed
+	}
+	if n.Name != "" {
+		// Before what is inside of it: that may refer to it.
+		t.name = fullName(n)
+		c.named[t.name] = t
+	}
+	return t, c.inside(t, n, depth+1)
+}
+
+func (c *avroCompiler) inside(t *avroType, n *avro.SchemaNode, depth int) (err error) {
+	for _, s := range n.Symbols {
+		t.symbols = append(t.symbols, string(appendName(nil, s)))
+	}
+	for i := range n.Fields {
+		f := avroField{name: n.Fields[i].Name, open: "," + string(appendName(nil, n.Fields[i].Name)) + ":"}
+		if i == 0 {
+			f.open = "{" + f.open[1:]
+		}
+		if f.typ, err = c.compile(&n.Fields[i].Type, depth); err != nil {
+			return err
+		}
+		t.fields = append(t.fields, f)
+	}
+	for i := range n.Branches {
+		option, err := c.compile(&n.Branches[i], depth)
+		if err != nil {
+			return err
+		}
+		t.options = append(t.options, option)
+	}
+	if items := n.Items; t.kind == avroArray && items != nil {
+		t.items, err = c.compile(items, depth)
+	} else if values := n.Values; t.kind == avroMap && values != nil {
+		t.items, err = c.compile(values, depth)
+	}
+	return err
+}
+
+// refer finds the type that a name stands for: in this schema, or in one that it
+// refers to.
+func (c *avroCompiler) refer(n *avro.SchemaNode, depth int) (*avroType, error) {
+	if t := c.named[n.Type]; t != nil {
+		return t, nil
+	}
+	s, err := n.Schema(avro.WithLaxNames(func(string) error { return nil }))
+	if err != nil {
+		return nil, fmt.Errorf("the type %s: %w", n.Type, err)
+	}
+	root := s.Root()
+	if _, ok := avroKinds[root.Type]; !ok {
+		return nil, fmt.Errorf("the type %s is not defined", n.Type)
+	}
+	return c.compile(root, depth+1)
+}
+
+func fullName(n *avro.SchemaNode) string {
+	if n.Namespace == "" {
+		return n.Name
+	}
+	return n.Namespace + "." + n.Name
+}

@@ -1,0 +1,147 @@
+package convert
+
+import (
+	"encoding/binary"
+	"math/big"
+	"strconv"
+	"time"
+)
+
+// logical writes a value as what its logical type says it is. A moment that RFC 3339
+// has no form for stays the number it is.
+func (r *avroReader) logical(t *avroType) error {
+	switch t.kind {
+	case avroDecimal, avroDecimalFixed:
+		return r.decimal(t)
+	case avroUUID:
+		b, err := r.take(int64(t.size))
+		if err == nil {
+			r.dst = append(appendUUID(append(r.dst, '"'), b), '"')
+		}
+		return err
+	case avroDuration:
+		return r.duration()
+	}
+	n, err := r.long(t)
+	if err != nil {
+		return err
+	}
+	switch t.kind {
+	case avroDate:
+		r.moment(n, time.Unix(0, 0).UTC().AddDate(0, 0, int(n)), "2006-01-02", n > -1e6 && n < 1e7)
+	case avroTimeMillis:
+		r.clock(n, time.Millisecond, "15:04:05.000")
+	case avroTimeMicros:
+		r.clock(n, time.Microsecond, "15:04:05.000000")
+	case avroTimestampMillis:
+		r.moment(n, time.UnixMilli(n), "2006-01-02T15:04:05.000Z", true)
+	case avroTimestampMicros:
+		r.moment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000Z", true)
+	case avroTimestampNanos:
+		r.moment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000Z", true)
+	case avroLocalMillis:
+		r.moment(n, time.UnixMilli(n), "2006-01-02T15:04:05.000", true)
+	case avroLocalMicros:
+		r.moment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000", true)
+	default:
+		r.moment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000", true)
+	}
+	return nil
+}
+
+// moment writes t, or n, which stands for it, when the layout has no room for its
+// year.
+func (r *avroReader) moment(n int64, t time.Time, layout string, known bool) {
+	t = t.UTC()
+	if year := t.Year(); !known || year < 0 || year > 9999 {
+		r.dst = strconv.AppendInt(r.dst, n, 10)
+		return
+	}
+	r.dst = append(t.AppendFormat(append(r.dst, '"'), layout), '"')
+}
+
+// clock writes a time of day.
+func (r *avroReader) clock(n int64, unit time.Duration, layout string) {
+	known := n >= 0 && n < int64(24*time.Hour/unit)
+	r.moment(n, time.Unix(0, n%int64(24*time.Hour/unit)*int64(unit)), layout, known)
+}
+
+// mostDigits bounds the time that a decimal takes: to print one takes the square of
+// its length.
+const mostDigits = 1000
+
+// decimal writes the exact digits as a number: 12.50 stays 12.50.
+func (r *avroReader) decimal(t *avroType) error {
+	var b []byte
+	var err error
+	if t.kind == avroDecimalFixed {
+		b, err = r.take(int64(t.size))
+	} else {
+		b, err = r.sized()
+	}
+	if err != nil {
+		return err
+	}
+	if len(b) > mostDigits/2 || t.scale > mostDigits {
+		return errLongDecimal
+	}
+	r.dst = appendDecimal(r.dst, b, t.scale)
+	return nil
+}
+
+// appendDecimal appends the number whose unscaled value b is, as two's complement
+// with the highest byte first.
+func appendDecimal(dst, b []byte, scale int) []byte {
+	var digits []byte
+	negative := false
+	if len(b) <= 8 { // most are, and need no big number
+		var n int64
+		for i, c := range b {
+			if i == 0 {
+				n = int64(int8(c))
+			} else {
+				n = n<<8 | int64(c)
+			}
+		}
+		var scratch [24]byte
+		digits = strconv.AppendInt(scratch[:0], n, 10)
+	} else {
+		n := new(big.Int).SetBytes(b)
+		if b[0] >= 0x80 {
+			n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
+		}
+		digits = n.Append(nil, 10)
+	}
+	if digits[0] == '-' {
+		negative, digits = true, digits[1:]
+	}
+	if negative {
+		dst = append(dst, '-')
+	}
+	if scale <= 0 {
+		return append(dst, digits...)
+	}
+	if len(digits) <= scale {
+		dst = append(dst, '0', '.')
+		for range scale - len(digits) {
+			dst = append(dst, '0')
+		}
+		return append(dst, digits...)
+	}
+	whole := len(digits) - scale
+	return append(append(append(dst, digits[:whole]...), '.'), digits[whole:]...)
+}
+
+// duration is three numbers of 32 bits that can't be added up: a month has no length.
+func (r *avroReader) duration() error {
+	b, err := r.take(12)
+	if err != nil {
+		return err
+	}
+	for i, name := range []string{`{"months":`, `,"days":`, `,"milliseconds":`} {
+		r.dst = append(r.dst, name...)
+		r.dst = strconv.AppendUint(r.dst, uint64(binary.LittleEndian.Uint32(b[4*i:])), 10)
+	}
+	r.dst = append(r.dst, '}')
+	return nil
+}

@@ -1,0 +1,293 @@
+package convert
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// avroReader reads a payload from its start and appends it as JSON. Nothing in it
+// takes memory by a length that the payload claims: lengths are compared with what is
+// left, and an array of values that take no bytes ends at most.
+type avroReader struct {
+	b     []byte // what is left
+	dst   []byte
+	most  int // length that dst may have
+	depth int
+}
+
+// Append implements Schema.
+func (t *avroType) Append(dst, payload []byte, _ Index, most int) ([]byte, error) {
+	r := avroReader{b: payload, dst: dst, most: len(dst) + most}
+	if err := r.value(t); err != nil {
+		return dst, err
+	}
+	if len(r.b) > 0 {
+		return dst, fmt.Errorf("%d bytes are left after the value", len(r.b))
+	}
+	return r.dst, nil
+}
+
+var (
+	errCut     = errors.New("it ends too early")
+	errVarint  = errors.New("a number has too many bytes")
+	errLength  = errors.New("a length is negative")
+	errDeep    = errors.New("it is nested too deep")
+	errNotUTF8 = errors.New("a string is not UTF-8")
+	errBoolean = errors.New("a boolean is neither 0 nor 1")
+	errInt     = errors.New("an int has more than 32 bits")
+
+	errLongDecimal = errors.New("a decimal has too many digits")
+)
+
+func (r *avroReader) value(t *avroType) (err error) {
+	if len(r.dst) > r.most {
+		return errTooLong
+	}
+	switch t.kind {
+	case avroNull:
+		r.dst = append(r.dst, "null"...)
+	case avroBoolean:
+		return r.boolean()
+	case avroInt, avroLong:
+		var n int64
+		if n, err = r.long(t); err == nil {
+			r.dst = strconv.AppendInt(r.dst, n, 10)
+		}
+	case avroFloat, avroDouble:
+		return r.float(t.kind)
+	case avroString:
+		return r.text()
+	case avroBytes:
+		var b []byte
+		if b, err = r.sized(); err == nil {
+			err = r.base64(b)
+		}
+	case avroEnum:
+		return r.symbol(t)
+	case avroFixed:
+		var b []byte
+		if b, err = r.take(int64(t.size)); err == nil {
+			err = r.base64(b)
+		}
+	case avroRecord, avroArray, avroMap, avroUnion:
+		if r.depth == maxDepth {
+			return errDeep
+		}
+		r.depth++
+		err = r.nested(t)
+		r.depth--
+	default:
+		return r.logical(t)
+	}
+	return err
+}
+
+func (r *avroReader) nested(t *avroType) error {
+	switch t.kind {
+	case avroRecord:
+		return r.record(t)
+	case avroUnion:
+		n, err := r.long(t)
+		if err != nil {
+			return err
+		}
+		if n < 0 || n >= int64(len(t.options)) {
+			return fmt.Errorf("a union of %d types has no type %d", len(t.options), n)
+		}
+		return r.value(t.options[n]) // bare, without the name of the type
+	default:
+		return r.blocks(t)
+	}
+}
+
+func (r *avroReader) record(t *avroType) error {
+	if len(t.fields) == 0 {
+		r.dst = append(r.dst, "{}"...)
+		return nil
+	}
+	for i := range t.fields {
+		f := &t.fields[i]
+		r.dst = append(r.dst, f.open...)
+		if err := r.value(f.typ); err != nil {
+			if errors.Is(err, errTooLong) || errors.Is(err, errDeep) {
+				return err
+			}
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	r.dst = append(r.dst, '}')
+	return nil
+}
+
+// blocks reads an array or a map: blocks of entries, each with their number before
+// them, up to one of none.
+func (r *avroReader) blocks(t *avroType) error {
+	opening, closing := byte('['), byte(']')
+	if t.kind == avroMap {
+		opening, closing = '{', '}'
+	}
+	r.dst = append(r.dst, opening)
+	for first := true; ; {
+		n, err := r.varint()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			r.dst = append(r.dst, closing)
+			return nil
+		}
+		if n < 0 { // the size of the block in bytes follows
+			if n = -n; n < 0 {
+				return errLength
+			}
+			if size, err := r.varint(); err != nil || size < 0 {
+				return errors.Join(errLength, err)
+			}
+		}
+		for ; n > 0; n-- {
+			if !first {
+				r.dst = append(r.dst, ',')
+			}
+			first = false
+			if t.kind == avroMap {
+				if err := r.text(); err != nil {
+					return err
+				}
+				r.dst = append(r.dst, ':')
+			}
+			if err := r.value(t.items); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (r *avroReader) boolean() error {
+	b, err := r.take(1)
+	switch {
+	case err != nil:
+		return err
+	case b[0] > 1:
+		return errBoolean
+	}
+	r.dst = strconv.AppendBool(r.dst, b[0] == 1)
+	return nil
+}
+
+// float writes what JSON has no number for as a string.
+func (r *avroReader) float(kind avroKind) error {
+	var v float64
+	bits := 64
+	if kind == avroFloat {
+		b, err := r.take(4)
+		if err != nil {
+			return err
+		}
+		v, bits = float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 32
+	} else {
+		b, err := r.take(8)
+		if err != nil {
+			return err
+		}
+		v = math.Float64frombits(binary.LittleEndian.Uint64(b))
+	}
+	r.dst = appendFloat(r.dst, v, bits)
+	return nil
+}
+
+func appendFloat(dst []byte, v float64, bits int) []byte {
+	switch {
+	case math.IsNaN(v):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(v, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(v, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	form := byte('f')
+	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		form = 'e'
+	}
+	return strconv.AppendFloat(dst, v, form, -1, bits)
+}
+
+func (r *avroReader) text() error {
+	b, err := r.sized()
+	switch {
+	case err != nil:
+		return err
+	case len(r.dst)+len(b) > r.most:
+		return errTooLong
+	case !utf8.Valid(b):
+		return errNotUTF8
+	}
+	r.dst = appendText(r.dst, b)
+	return nil
+}
+
+func (r *avroReader) base64(b []byte) error {
+	if len(r.dst)+base64Size(len(b)) > r.most {
+		return errTooLong
+	}
+	r.dst = appendBase64(r.dst, b)
+	return nil
+}
+
+func (r *avroReader) symbol(t *avroType) error {
+	n, err := r.long(t)
+	if err != nil {
+		return err
+	}
+	if n < 0 || n >= int64(len(t.symbols)) {
+		return fmt.Errorf("an enum of %d symbols has no symbol %d", len(t.symbols), n)
+	}
+	r.dst = append(r.dst, t.symbols[n]...)
+	return nil
+}
+
+// sized takes bytes that have their length before them.
+func (r *avroReader) sized() ([]byte, error) {
+	n, err := r.varint()
+	switch {
+	case err != nil:
+		return nil, err
+	case n < 0:
+		return nil, errLength
+	}
+	return r.take(n)
+}
+
+func (r *avroReader) take(n int64) ([]byte, error) {
+	if n > int64(len(r.b)) {
+		return nil, errCut
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b, nil
+}
+
+// long reads the number of an int, which has 32 bits, or of anything else.
+func (r *avroReader) long(t *avroType) (int64, error) {
+	n, err := r.varint()
+	if err == nil && (t.kind == avroInt || t.kind == avroDate || t.kind == avroTimeMillis) && int64(int32(n)) != n {
+		return 0, errInt
+	}
+	return n, err
+}
+
+func (r *avroReader) varint() (int64, error) {
+	n, used := binary.Varint(r.b)
+	switch {
+	case used > 0:
+		r.b = r.b[used:]
+		return n, nil
+	case used == 0:
+		return 0, errCut
+	default:
+		return 0, errVarint
+	}
+}

@@ -1,0 +1,87 @@
+package convert
+
+import (
+	"slices"
+	"strings"
+
+	"kafka-firehose/connector/env"
+)
+
+const (
+	formatRaw        = "raw"
+	formatJSON       = "json"
+	formatAvro       = "avro"
+	formatProtobuf   = "protobuf"
+	formatJSONSchema = "json-schema"
+)
+
+// decoded are the formats whose records name a schema, and not yet those to come.
+var decoded, notYetDecoded = []string{formatAvro}, []string{formatProtobuf, formatJSONSchema}
+
+// envelope reports whether records are sent in an envelope.
+func (c Config) envelope() bool {
+	return c.Format == formatJSON || c.Envelope && slices.Contains(decoded, c.Format)
+}
+
+// NeedsSchemas reports whether records can't be converted without a registry.
+func (c Config) NeedsSchemas() bool {
+	return slices.Contains(decoded, c.Format) || c.envelope() && slices.Contains(decoded, c.KeyFormat)
+}
+
+// SchemaFormats are the formats of values and of keys that need a registry.
+func (c Config) SchemaFormats() (formats []string) {
+	if slices.Contains(decoded, c.Format) {
+		formats = append(formats, c.Format)
+	}
+	if c.envelope() && slices.Contains(decoded, c.KeyFormat) && c.KeyFormat != c.Format {
+		formats = append(formats, c.KeyFormat)
+	}
+	return formats
+}
+
+// formats checks the formats, what needs an envelope, and what JSON needs.
+func (c Config) formats(check *env.Check) {
+	const format, delimiter, envelope, keyFormat = "RECORD_FORMAT", "RECORD_DELIMITER", "RECORD_ENVELOPE", "RECORD_KEY_FORMAT"
+	check.OneOf(format, c.Format, append([]string{formatRaw, formatJSON}, decoded...), notYetDecoded...)
+	check.OneOf(keyFormat, c.KeyFormat, append([]string{formatJSON}, decoded...), notYetDecoded...)
+	if c.Envelope && c.Format == formatRaw {
+		check.Add(env.Holds(envelope, c.Envelope, "values go into the envelope as they are with "+format+" json; want that, or false here").With(format))
+	}
+	if c.envelope() {
+		c.forms(check)
+	} else {
+		c.withoutEnvelope(check)
+	}
+	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
+	if c.Format != formatRaw && strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
+		check.Add(env.Holds(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").With(format))
+	}
+}
+
+// withoutEnvelope reports what has no effect without an envelope.
+func (c Config) withoutEnvelope(check *env.Check) {
+	const format, envelope = "RECORD_FORMAT", "RECORD_ENVELOPE"
+	want := format + " json"
+	if slices.Contains(decoded, c.Format) {
+		want = envelope + "=true"
+	}
+	if len(c.Fields) > 0 {
+		check.Add(env.Holds("RECORD_FIELDS", c.Fields, "there is no envelope to choose them for; want "+want+" too, or nothing here").With(format, envelope))
+	}
+	if c.Tombstones == "envelope" {
+		check.Add(env.Holds("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+want+" too, or skip or bad here").With(format, envelope))
+	}
+	if slices.Contains(decoded, c.KeyFormat) {
+		check.Add(env.Holds("RECORD_KEY_FORMAT", c.KeyFormat, "there is no envelope with a key; want "+want+" too, or nothing here").With(format, envelope))
+	}
+}
+
+// forms reports forms for what is decoded, which is JSON.
+func (c Config) forms(check *env.Check) {
+	for _, f := range c.Fields {
+		format := map[string]string{"key": c.KeyFormat, "value": c.Format}[f.Source]
+		if slices.Contains(decoded, format) && f.Form != "json" {
+			check.Add(env.Holds("RECORD_FIELDS", c.Fields, f.Source+" is decoded and so is JSON; want it without :"+f.Form).With("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package kafka
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// diagnosis is what an error says about access to Kafka: what is refused, one of
+// metrics.Refusals, and what whoever runs the process can do about it.
+type diagnosis struct {
+	refused string
+	hint    string
+}
+
+// diagnose tells errors of access from all others, which pass by themselves.
+func (c Config) diagnose(err error) (diagnosis, bool) {
+	if err == nil {
+		return diagnosis{}, false
+	}
+	for _, look := range []func(error) (diagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL} {
+		if d, ok := look(err); ok {
+			return d, true
+		}
+	}
+	return diagnosis{}, false
+}
+
+func (c Config) diagnoseLogin(err error) (diagnosis, bool) {
+	switch {
+	case errors.As(err, new(*credentialsError)):
+		return diagnosis{"login", "this process has no valid credentials to log in with: " + c.SASL.source()}, true
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.As(err, new(*tokenRefused)):
+		return diagnosis{"login", "the broker does not accept the credentials: " + c.SASL.source()}, true
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return diagnosis{"login", "the broker does not offer " + c.SASL.Mechanism + " on this port: look at " + saslMechanism + " and KAFKA_BROKERS"}, true
+	case errors.Is(err, kerr.IllegalSaslState):
+		return diagnosis{"login", "the broker wants no login on this port: look at KAFKA_BROKERS and " + saslMechanism}, true
+	}
+	return diagnosis{}, false
+}
+
+func (c Config) diagnoseTLS(err error) (diagnosis, bool) {
+	const refused = "connection"
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var plain tls.RecordHeaderError
+	var remote *net.OpError
+	var closed *kgo.ErrFirstReadEOF
+	switch {
+	case errors.As(err, &unknown) && c.TLS.CAFile == "":
+		return diagnosis{refused, "the system trusts no authority that signed the broker's certificate: set " + tlsCAFile}, true
+	case errors.As(err, &unknown):
+		return diagnosis{refused, "the broker's certificate is not signed by an authority in " + tlsCAFile + " (" + c.TLS.CAFile + ")"}, true
+	case errors.As(err, &host):
+		return diagnosis{refused, "the broker's certificate is for another host: look at KAFKA_BROKERS and the brokers' advertised.listeners, or set KAFKA_TLS_SERVER_NAME to the name it is for"}, true
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return diagnosis{refused, "the broker's certificate is valid from " + span(invalid.Cert) + ": renew it, or look at this machine's clock"}, true
+	case errors.As(err, &invalid):
+		return diagnosis{refused, "the broker's certificate is not valid"}, true
+	case errors.As(err, &plain):
+		return diagnosis{refused, "the broker does not speak TLS on this port: look at KAFKA_BROKERS and " + tlsEnabled}, true
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return diagnosis{refused, c.TLS.alert(remote.Err.Error())}, true
+	case strings.Contains(err.Error(), "tls alert record"): // of the client's own, where it reads a length
+		return diagnosis{refused, "the broker speaks TLS on this port: set " + tlsEnabled + "=true, or look at KAFKA_BROKERS"}, true
+	case errors.As(err, &closed):
+		return diagnosis{refused, c.closedAtOnce()}, true
+	}
+	return diagnosis{}, false
+}
+
+func span(c *x509.Certificate) string {
+	return c.NotBefore.UTC().Format(time.RFC3339) + " to " + c.NotAfter.UTC().Format(time.RFC3339)
+}
+
+// alert explains what the broker says before it hangs up in the handshake.
+func (c TLSConfig) alert(text string) string {
+	switch {
+	case c.CertFile == "":
+		return "the broker refuses the TLS handshake, most likely because it wants a client certificate: set " + tlsCertFile + " and " + tlsKeyFile
+	case strings.Contains(text, "certificate"):
+		return "the broker does not accept this client's certificate, which may have expired or come from an authority that it does not trust: look at " + tlsCertFile + " (" + c.CertFile + ")"
+	}
+	return "the broker refuses the TLS handshake: look at " + tlsCertFile + " (" + c.CertFile + ") and at what the listener wants"
+}
+
+// closedAtOnce explains a broker that hangs up without a word, which is what one does
+// that is spoken to in another protocol than its listener's.
+func (c Config) closedAtOnce() string {
+	may := "want TLS or a login: look at KAFKA_BROKERS, " + tlsEnabled + " and " + saslMechanism
+	if c.TLS.Enabled {
+		may = "be one without TLS, or want a login or a client certificate: look at KAFKA_BROKERS, " + tlsEnabled + ", " + saslMechanism + " and " + tlsCertFile
+	}
+	return "the broker hangs up; if that lasts, this port may " + may
+}
+
+func (c Config) diagnoseACL(err error) (diagnosis, bool) {
+	who := c.principal()
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return diagnosis{"topic", fmt.Sprintf("%s needs the operations READ and DESCRIBE on the topic", who)}, true
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		return diagnosis{"group", fmt.Sprintf("%s needs the operations READ and DESCRIBE on group %s (KAFKA_GROUP_ID)", who, c.GroupID)}, true
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return diagnosis{"group", fmt.Sprintf("%s needs an operation on the cluster; the brokers' log says which", who)}, true
+	}
+	return diagnosis{}, false
+}
+
+// principal is whom the brokers' ACLs have to name.
+func (c Config) principal() string {
+	switch {
+	case c.SASL.Username != "":
+		return "principal User:" + c.SASL.Username
+	case c.SASL.Mechanism != "":
+		return "the principal of " + c.SASL.Mechanism
+	case c.TLS.CertFile != "":
+		return "the principal of the certificate in " + tlsCertFile
+	}
+	return "principal User:ANONYMOUS (there is no login)"
+}

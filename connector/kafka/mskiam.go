@@ -1,0 +1,82 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/env"
+)
+
+// AWSConfig is for AWS_MSK_IAM, which logs in with credentials of AWS. They are those of the SDK's
+// default chain, and have nothing to do with the role that writes to Firehose.
+type AWSConfig struct {
+	// Region is that of the cluster, where the names of its brokers don't tell.
+	Region string `envconfig:"KAFKA_SASL_AWS_REGION" unset:"by the broker's name, or AWS_REGION" desc:"Region of the MSK cluster, for AWS_MSK_IAM, where its brokers have names of yours."`
+	// RoleARN is a role to assume for reading, for instance one of the cluster's account.
+	RoleARN string `envconfig:"KAFKA_SASL_AWS_ROLE_ARN" unset:"none" desc:"Assume this role to read, for AWS_MSK_IAM; FIREHOSE_ROLE_ARN has no part in it."`
+	// RoleExternalID is what that role's trust policy may ask for.
+	RoleExternalID string `envconfig:"KAFKA_SASL_AWS_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for KAFKA_SASL_AWS_ROLE_ARN."`
+}
+
+const (
+	awsRegion  = "KAFKA_SASL_AWS_REGION"
+	awsRole    = "KAFKA_SASL_AWS_ROLE_ARN"
+	awsRoleExt = "KAFKA_SASL_AWS_ROLE_EXTERNAL_ID"
+)
+
+func (c AWSConfig) settings() []setting {
+	of := []string{mskIAMMechanism}
+	return []setting{
+		{awsRegion, c.Region != "", c.Region, of},
+		{awsRole, c.RoleARN != "", c.RoleARN, of},
+		{awsRoleExt, c.RoleExternalID != "", c.RoleExternalID, of},
+	}
+}
+
+var legalRegion = regexp.MustCompile(`\A[a-z]+(-[a-z]+)+-\d+\z`)
+
+func (c AWSConfig) validate(check *env.Check, encrypted bool) {
+	if c.Region != "" && !legalRegion.MatchString(c.Region) {
+		check.Add(env.Holds(awsRegion, c.Region, "want a region such as eu-west-1"))
+	}
+	c.role().Validate(check, awsRoleExt)
+	if !encrypted {
+		check.Add(env.Holds(saslMechanism, mskIAMMechanism, "MSK takes it with TLS alone; want "+tlsEnabled+"=true too").With(tlsEnabled))
+	}
+}
+
+func (c AWSConfig) role() awsconfig.Role {
+	return awsconfig.Role{Variable: awsRole, ARN: c.RoleARN, ExternalID: c.RoleExternalID}
+}
+
+// signer signs logins to MSK.
+type signer interface {
+	Login(ctx context.Context, addr string) ([]byte, error)
+	Forget()
+}
+
+// mskIAM is the mechanism AWS_MSK_IAM: one message, and an answer that is not empty.
+type mskIAM struct{ signer signer }
+
+// Name implements sasl.Mechanism.
+func (mskIAM) Name() string { return mskIAMMechanism }
+
+// Authenticate implements sasl.Mechanism.
+func (m mskIAM) Authenticate(ctx context.Context, addr string) (sasl.Session, []byte, error) {
+	first, err := m.signer.Login(ctx, addr)
+	return mskSession{}, first, err
+}
+
+type mskSession struct{}
+
+// Challenge implements sasl.Session.
+func (mskSession) Challenge(answer []byte) (bool, []byte, error) {
+	if len(answer) == 0 {
+		return false, nil, errors.New("the broker's answer to the login is empty")
+	}
+	return true, nil, nil
+}

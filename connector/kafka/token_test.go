@@ -1,0 +1,245 @@
+package kafka
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"kafka-firehose/connector/env"
+)
+
+const planted = "planted-secret-0123456789"
+
+// jwt is a token that ends at a time; nobody looks at its signature here.
+func jwt(end time.Time) string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"none"}`)) + "." + part(fmt.Appendf(nil, `{"sub":"bridge","exp":%d}`, end.Unix())) + ".c2ln"
+}
+
+// endpoint is a token endpoint in virtual time that answers in turn.
+type endpoint struct {
+	t        *testing.T
+	net      kfake.VirtualNetwork
+	asked    int
+	answer   func(w http.ResponseWriter, r *http.Request)
+	listener net.Listener
+}
+
+func newEndpoint(t *testing.T) *endpoint {
+	t.Helper()
+	e := &endpoint{t: t}
+	e.listen()
+	return e
+}
+
+func (e *endpoint) listen() {
+	e.t.Helper()
+	var err error
+	if e.listener, err = e.net.Listen("tcp", "localhost:80"); err != nil {
+		e.t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.asked++; e.answer(w, r) })}
+	go server.Serve(e.listener) //nolint:errcheck // ends with the listener
+}
+
+func (e *endpoint) tokens() *tokens {
+	return &tokens{dial: e.net.DialContext, cfg: OAuthConfig{
+		Endpoint: "http://localhost:80/token", ClientID: "bridge/1", ClientSecret: env.NewSecret(planted + "%"), Scope: "kafka  read", Audience: "brokers",
+		Extensions: Extensions{"logicalCluster": "lkc-1"},
+	}}
+}
+
+func gives(token string, seconds any) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":%v}`, token, seconds)
+	}
+}
+
+// TestTokenFetched: what the endpoint is asked, and how long its token is used.
+func TestTokenFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		tokens := e.tokens()
+		e.answer = func(w http.ResponseWriter, r *http.Request) {
+			user, pass, _ := r.BasicAuth()
+			if err := r.ParseForm(); err != nil {
+				t.Error(err)
+			}
+			// RFC 6749, section 2.3.1: both are encoded as in a form first.
+			if user != "bridge%2F1" || pass != planted+"%25" || r.Method != http.MethodPost {
+				t.Errorf("%s %s asks", r.Method, user)
+			}
+			if got := r.PostForm.Encode(); got != "audience=brokers&grant_type=client_credentials&scope=kafka+read" {
+				t.Errorf("it asks for %s", got)
+			}
+			gives(fmt.Sprint("token-", e.asked), 100)(w, r)
+		}
+		want := func(step, token string) {
+			t.Helper()
+			for range 3 {
+				got, err := tokens.get(t.Context())
+				if err != nil || got.Token != token || got.Extensions["logicalCluster"] != "lkc-1" {
+					t.Errorf("%s: %+v, %v, want %s", step, got, err, token)
+				}
+			}
+		}
+		want("at first", "token-1")
+		time.Sleep(79 * time.Second)
+		want("while it is young", "token-1")
+		time.Sleep(2 * time.Second)
+		want("when it gets old", "token-2")
+		tokens.forget()
+		want("when a broker has refused it", "token-3")
+		e.answer = gives(jwt(time.Now().Add(50*time.Second)), 100)
+		tokens.forget()
+		want("a JWT", jwt(time.Now().Add(50*time.Second)))
+		time.Sleep(41 * time.Second)
+		e.answer = gives("next", 100)
+		want("a JWT that ends before the endpoint says so", "next")
+		e.answer = gives("single", 0)
+		tokens.forget()
+		before := e.asked
+		want("one whose end is unknown", "single")
+		if got := e.asked - before; got != 3 {
+			t.Errorf("%d requests for 3 logins without a known end", got)
+		}
+	})
+}
+
+// TestTokenEndpointFails: each way says what it is and no secret, and an hour of it is
+// not many requests.
+func TestTokenEndpointFails(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		want   string
+	}{
+		{"refuses", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"no such client","echo":%q}`, planted)
+		}, `get a token from KAFKA_SASL_OAUTH_ENDPOINT: it answers 401 Unauthorized, "invalid_client" "no such client"`},
+		{"is broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, planted, http.StatusBadGateway) }, "it answers 502 Bad Gateway"},
+		{"points elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://localhost:81/"+planted, http.StatusTemporaryRedirect)
+		}, "it answers 307 Temporary Redirect"},
+		{"gives nothing", gives("", 100), "missing access_token"},
+		{"gives an old one", gives(jwt(time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)), 100), "has expired at 1999-01-01T00:00:00Z; are the clocks right?"},
+		{"hangs", func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that nobody waits
+			<-r.Context().Done()
+		}, "it does not answer within 10s"},
+		{"is down", nil, "no listener on port 80"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEndpoint(t)
+				defer func() { _ = e.listener.Close() }()
+				if e.answer = test.answer; test.answer == nil {
+					_ = e.listener.Close()
+				}
+				tokens, dials := e.tokens(), 0
+				tokens.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					dials++
+					return e.net.DialContext(ctx, network, addr)
+				}
+				for begin := time.Now(); time.Since(begin) < time.Hour; time.Sleep(time.Second) {
+					_, err := tokens.get(t.Context())
+					if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), planted) {
+						t.Fatalf("%v, want %q", err, test.want)
+					}
+				}
+				if dials < 60 || dials > 300 {
+					t.Errorf("%d requests in an hour", dials)
+				}
+				if test.answer == nil {
+					e.listen()
+				}
+				e.answer = gives("token", 100)
+				time.Sleep(tokenRetryMost)
+				if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
+					t.Errorf("when it is mended: %v, %v", got.Token, err)
+				}
+			})
+		})
+	}
+}
+
+// TestTokenFromFile: it is read for each login, and one that has expired is not even
+// tried.
+func TestTokenFromFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tokens := &tokens{cfg: OAuthConfig{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path)}}
+	for _, want := range []string{"opaque", jwt(time.Now().Add(time.Minute)), "not.a.jwt", "a.b"} {
+		write(want)
+		if got, err := tokens.get(t.Context()); err != nil || got.Token != want {
+			t.Errorf("%s, %v, want %s", got.Token, err, want)
+		}
+	}
+	write(jwt(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)))
+	if _, err := tokens.get(t.Context()); err == nil || err.Error() != "the token of KAFKA_SASL_OAUTH_TOKEN_FILE has expired at 2020-01-01T00:00:00Z" {
+		t.Error(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tokens.get(t.Context()); err == nil || !strings.Contains(err.Error(), "KAFKA_SASL_OAUTH_TOKEN_FILE holds") {
+		t.Error(err)
+	}
+}
+
+// TestTokenRefused: brokers send their refusal as a challenge.
+func TestTokenRefused(t *testing.T) {
+	m, _ := newLogin(SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Token: env.NewSecret("token")}}, nil, nil)
+	for answer, want := range map[string]string{
+		"": "",
+		`{"status":"invalid_token","scope":"kafka"}`: `the broker refuses the token: "invalid_token, scope kafka"`,
+		"what": `the broker refuses the token: "it does not say why"`,
+	} {
+		session, first, err := m.Authenticate(t.Context(), "broker:9092")
+		if err != nil || string(first) != "n,,\x01auth=Bearer token\x01\x01" {
+			t.Fatalf("%q, %v", first, err)
+		}
+		done, _, err := session.Challenge([]byte(answer))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want || done != (want == "") {
+			t.Errorf("%q: %v, %s, want %s", answer, done, got, want)
+		}
+	}
+}
+
+func TestExtensionsDecode(t *testing.T) {
+	var e Extensions
+	if err := e.Decode("logicalCluster=lkc-1, identityPoolId=pool=2"); err != nil || e.String() != "identityPoolId=pool=2,logicalCluster=lkc-1" {
+		t.Errorf("%s, %v", e, err)
+	}
+	for in, want := range map[string]string{
+		"": "entry 1 is not", "a": "entry 1 is not", "a=b,": "entry 2 is not", "a1=b": "entry 1 is not", "a=": "entry 1 is not", "a=\x01": "entry 1 is not",
+		"auth=x": "auth is the token's own", "a=b,a=c": "a is there twice",
+	} {
+		if err := new(Extensions).Decode(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/env"
+)
+
+const (
+	// requestTimeout is for one request, its answer included.
+	requestTimeout = 10 * time.Second
+	// mostAnswer is far above any schema. What is larger comes from something else.
+	mostAnswer = 8 << 20
+)
+
+// client asks one registry.
+type client struct{ sr *sr.Client }
+
+// newClient connects to nothing yet. Transport replaces the network, in tests.
+func newClient(cfg Config, transport http.RoundTripper) (*client, error) {
+	if transport == nil {
+		config, err := cfg.tls()
+		if err != nil {
+			return nil, err
+		}
+		transport = &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   config,
+			ForceAttemptHTTP2: true,
+			IdleConnTimeout:   30 * time.Second, // there is seldom something to ask
+		}
+	}
+	c, err := sr.NewClient(
+		sr.URLs(append([]string(nil), cfg.URLs...)...),
+		sr.UserAgent("kafka-firehose"),
+		sr.HTTPClient(&http.Client{Timeout: requestTimeout, Transport: short{transport}}),
+		sr.PreReq(cfg.authorize),
+	)
+	return &client{c}, err
+}
+
+// authorize logs a request in.
+func (c Config) authorize(r *http.Request) error {
+	switch {
+	case c.Token.IsSet():
+		token, err := c.Token.Read()
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+	case c.Username != "":
+		password, err := c.Password.Read()
+		if err != nil {
+			return err
+		}
+		r.SetBasicAuth(c.Username, password)
+	}
+	return nil
+}
+
+// short ends answers that are too long to be a schema.
+type short struct{ next http.RoundTripper }
+
+func (s short) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(r)
+	if err == nil {
+		resp.Body = &limited{ReadCloser: resp.Body, left: mostAnswer}
+	}
+	return resp, err
+}
+
+type limited struct {
+	io.ReadCloser
+	left int
+}
+
+var errLongAnswer = fmt.Errorf("the answer has more than %s, which no schema has", env.Bytes(mostAnswer))
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	if l.left -= n; l.left < 0 {
+		return n, errLongAnswer
+	}
+	return n, err
+}
+
+// fetch returns a schema with all that it refers to.
+func (c *client) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
+	var s sr.Schema
+	if ref.ByGUID() {
+		found, err := c.sr.SchemaByGUID(ctx, ref.String())
+		if err != nil {
+			return convert.Definition{}, classify(err)
+		}
+		s = found.Schema
+	} else {
+		var err error
+		if s, err = c.sr.SchemaByID(ctx, int(ref.ID)); err != nil {
+			return convert.Definition{}, classify(err)
+		}
+	}
+	d := convert.Definition{Kind: kind(s.Type), Text: s.Schema}
+	if d.Text == "" {
+		return d, &trouble{blocked: true, err: errors.New("the answer holds no schema")}
+	}
+	w := walk{client: c, names: map[string]bool{}, subjects: map[string]bool{}}
+	err := w.follow(ctx, s.References, 0)
+	d.References = w.found
+	return d, err
+}
+
+func kind(t sr.SchemaType) string {
+	switch t {
+	case sr.TypeAvro:
+		return "avro"
+	case sr.TypeProtobuf:
+		return "protobuf"
+	case sr.TypeJSON:
+		return "json-schema"
+	}
+	return "of a type that is not known here"
+}
+
+// walk collects references, each after those that it refers to itself.
+type walk struct {
+	client   *client
+	names    map[string]bool // that were found
+	subjects map[string]bool // that are being followed
+	found    []convert.Reference
+}
+
+const (
+	mostReferences = 500
+	mostDepth      = 50
+)
+
+var errReferences = &unusable{convert.Undecodable, errors.New("its schema refers to too many others, or to itself")}
+
+func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int) error {
+	for _, r := range refs {
+		at := fmt.Sprintf("%s/%d", r.Subject, r.Version)
+		switch {
+		case w.names[r.Name]:
+			continue
+		case w.subjects[at], depth == mostDepth, len(w.found) == mostReferences:
+			return errReferences
+		}
+		w.subjects[at] = true
+		// One that was deleted since is still what the schema refers to.
+		s, err := w.client.sr.SchemaByVersion(sr.WithParams(ctx, sr.ShowDeleted), r.Subject, r.Version)
+		if err != nil {
+			if gone, ok := errors.AsType[*unusable](classify(err)); ok {
+				return &unusable{convert.Undecodable, fmt.Errorf("its schema refers to %s version %d: %w", r.Subject, r.Version, gone.err)}
+			}
+			return classify(err)
+		}
+		if err := w.follow(ctx, s.References, depth+1); err != nil {
+			return err
+		}
+		delete(w.subjects, at)
+		w.names[r.Name] = true
+		w.found = append(w.found, convert.Reference{Name: r.Name, Text: s.Schema.Schema})
+	}
+	return nil
+}
+
+// unusable is what the registry itself says of a schema.
+type unusable struct {
+	reason convert.Reason
+	err    error
+}
+
+func (u *unusable) Error() string { return u.err.Error() }
+
+// trouble is anything else that keeps a schema away. It says nothing of records.
+type trouble struct {
+	blocked bool // it won't go by itself
+	err     error
+}
+
+func (t *trouble) Error() string { return t.err.Error() }
+func (t *trouble) Unwrap() error { return t.err }
+
+// classify says what an error of the client means: *unusable or *trouble.
+func classify(err error) error {
+	answer, ok := errors.AsType[*sr.ResponseError](err)
+	if !ok {
+		_, read := errors.AsType[*env.Fault](err) // a file of ours
+		return &trouble{blocked: read || strings.Contains(err.Error(), "unable to decode ok response body"), err: err}
+	}
+	said := fmt.Errorf("%d %s: %s", answer.StatusCode, http.StatusText(answer.StatusCode), clean(answer.Message))
+	switch code := answer.StatusCode; {
+	case code == http.StatusNotFound && answer.ErrorCode > 40400 && answer.ErrorCode < 40500:
+		return &unusable{convert.UnknownSchema, fmt.Errorf("the Schema Registry does not have it (%d)", answer.ErrorCode)}
+	case code == http.StatusNotFound:
+		// Whoever answered like that is no registry, or not at this path.
+		return &trouble{blocked: true, err: fmt.Errorf("this is not the address of a Schema Registry: %w", said)}
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return &trouble{blocked: true, err: fmt.Errorf("the login is refused: %w", said)}
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
+		return &trouble{err: said}
+	default:
+		return &trouble{blocked: true, err: said}
+	}
+}
+
+// clean makes what others say fit for one line of a log.
+func clean(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
+	if runes := []rune(s); len(runes) > 200 {
+		s = string(runes[:200]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,59 @@
+package schema
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kafka-firehose/connector/env"
+)
+
+func TestValidate(t *testing.T) {
+	garbage := filepath.Join(t.TempDir(), "garbage.pem")
+	if err := os.WriteFile(garbage, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const password, token = "hunter2", "tok-1"
+	tests := []struct {
+		name string
+		cfg  Config
+		want []string
+	}{
+		{"nothing", Config{}, nil},
+		{"two addresses", Config{URLs: []string{"http://a:8081", "https://b/path"}}, nil},
+		{"basic", Config{URLs: []string{"https://a"}, Username: "u", Password: env.NewSecret(password)}, nil},
+		{"bearer", Config{URLs: []string{"https://a"}, Token: env.NewSecret(token)}, nil},
+		{"no scheme", Config{URLs: []string{"a:8081"}}, []string{`SCHEMA_REGISTRY_URL holds "a:8081": want http://host:port`}},
+		{"no host", Config{URLs: []string{"http://"}}, []string{`SCHEMA_REGISTRY_URL holds "http://": want`}},
+		{"a query", Config{URLs: []string{"http://a?b=c"}}, []string{`SCHEMA_REGISTRY_URL holds`}},
+		{"a login in the address", Config{URLs: []string{"http://u:" + password + "@a"}}, []string{"must not hold a login; want SCHEMA_REGISTRY_USERNAME"}},
+		{"both logins", Config{URLs: []string{"http://a"}, Username: "u", Password: env.NewSecret(password), Token: env.NewSecret(token)}, []string{"SCHEMA_REGISTRY_TOKEN holds a secret: SCHEMA_REGISTRY_USERNAME or SCHEMA_REGISTRY_PASSWORD is set, too"}},
+		{"no password", Config{URLs: []string{"http://a"}, Username: "u"}, []string{"SCHEMA_REGISTRY_PASSWORD is not set"}},
+		{"no name", Config{URLs: []string{"http://a"}, Password: env.NewSecret(password)}, []string{"SCHEMA_REGISTRY_USERNAME is not set"}},
+		{"a colon", Config{URLs: []string{"http://a"}, Username: "u:v", Password: env.NewSecret(password)}, []string{"want no colon in it"}},
+		{"a login for nothing", Config{Username: "u", Password: env.NewSecret(password)}, []string{"without SCHEMA_REGISTRY_URL it has no effect", "SCHEMA_REGISTRY_PASSWORD holds a secret: without"}},
+		{"a file for nothing", Config{CAFile: garbage}, []string{"SCHEMA_REGISTRY_CA_FILE", "without SCHEMA_REGISTRY_URL it has no effect", "want a PEM file with a certificate in it"}},
+		{"a file in the clear", Config{URLs: []string{"https://a", "http://b"}, CAFile: garbage}, []string{"want https:// before each", "want a PEM file"}},
+		{"no file", Config{URLs: []string{"https://a"}, CAFile: garbage + "x"}, []string{`garbage.pemx": no such file or directory`}},
+		{"half of a pair", Config{URLs: []string{"https://a"}, CertFile: garbage}, []string{"SCHEMA_REGISTRY_KEY_FILE is not set"}},
+		{"the other half", Config{URLs: []string{"https://a"}, KeyFile: garbage}, []string{"SCHEMA_REGISTRY_CERT_FILE is not set"}},
+		{"a pair that is none", Config{URLs: []string{"https://a"}, CertFile: garbage, KeyFile: garbage}, []string{"SCHEMA_REGISTRY_CERT_FILE holds"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.cfg.Validate()
+			if n := len(env.Faults(err)); n != len(tt.want) && len(tt.want) < 2 {
+				t.Errorf("%d faults: %v", n, err)
+			}
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%v, want %q", err, want)
+				}
+			}
+			if err != nil && (strings.Contains(err.Error(), password) || strings.Contains(err.Error(), token)) {
+				t.Errorf("a secret comes out: %v", err)
+			}
+		})
+	}
+}

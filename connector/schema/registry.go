@@ -1,0 +1,216 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/metrics"
+)
+
+const (
+	// leastBackoff doubles with each failure in a row, up to mostBackoff; the pause is
+	// random up to that. No failure before a pause of a tenth.
+	leastBackoff, mostBackoff = 200 * time.Millisecond, 10 * time.Second
+	// forget is how long a schema stays unknown or unusable: a producer may register it
+	// a moment after its first record, and registries copy from one another.
+	forget = 30 * time.Second
+	// mostKept bounds the schemas in memory, and those that are unusable.
+	mostKept = 2000
+)
+
+// Options are what a Registry needs beside its configuration.
+type Options struct {
+	// Compile makes a schema usable. Its error makes records bad.
+	Compile   func(convert.Definition) (convert.Schema, error)
+	Log       *slog.Logger
+	Metrics   *metrics.Schema
+	Transport http.RoundTripper // nil for the network
+}
+
+// Registry keeps schemas. It is safe for concurrent use.
+type Registry struct {
+	client  *client
+	compile func(convert.Definition) (convert.Schema, error)
+	log     *slog.Logger
+	metrics *metrics.Schema
+
+	mu       sync.Mutex
+	found    map[convert.Ref]convert.Schema
+	unusable map[convert.Ref]verdict
+	flights  map[convert.Ref]chan struct{} // that are under way; closed at their end
+	failing  *Trouble                      // nil while the registry answers
+	failures int                           // in a row
+	next     time.Time                     // no attempt before
+}
+
+// verdict is why a schema can't be used, for now.
+type verdict struct {
+	reject *convert.Reject
+	until  time.Time
+}
+
+// Trouble is why no schema has come for a while.
+type Trouble struct {
+	Since   time.Time
+	Blocked bool // it needs somebody to change something
+	Err     error
+	seen    time.Time // the last failure
+}
+
+// New returns a registry without any schema. It connects when the first is asked for.
+func New(cfg Config, o Options) (*Registry, error) {
+	c, err := newClient(cfg, o.Transport)
+	if err != nil {
+		return nil, fmt.Errorf("schema registry: %w", err)
+	}
+	return &Registry{
+		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
+		found: map[convert.Ref]convert.Schema{}, unusable: map[convert.Ref]verdict{}, flights: map[convert.Ref]chan struct{}{},
+	}, nil
+}
+
+// Schema is a convert.Lookup.
+func (r *Registry) Schema(ref convert.Ref) (convert.Schema, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, ok := r.found[ref]; ok {
+		return s, nil
+	}
+	if v, ok := r.unusable[ref]; ok {
+		if time.Now().Before(v.until) {
+			return nil, v.reject
+		}
+		delete(r.unusable, ref)
+	}
+	return nil, &convert.Missing{Ref: ref}
+}
+
+// Fetch has a schema fetched, unless that is under way, until ctx ends. The channel
+// that it returns is closed when it is worth calling Schema again, and Fetch again if
+// the schema is still missing.
+func (r *Registry) Fetch(ctx context.Context, ref convert.Ref) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done, ok := r.flights[ref]
+	if !ok {
+		done = make(chan struct{})
+		r.flights[ref] = done
+		wait := time.Until(r.next)
+		go r.fly(ctx, ref, wait, done)
+	}
+	return done
+}
+
+// fly is one attempt, after the backoff of those before.
+func (r *Registry) fly(ctx context.Context, ref convert.Ref, wait time.Duration, done chan struct{}) {
+	defer close(done) // what is waiting looks again, and finds what settle has kept
+	pause := time.NewTimer(wait)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+		r.land(ref)
+		return
+	}
+	d, err := r.client.fetch(ctx, ref)
+	if ctx.Err() != nil {
+		r.land(ref)
+		return
+	}
+	var s convert.Schema
+	if err == nil {
+		if s, err = r.compile(d); err != nil {
+			err = &unusable{convert.Undecodable, fmt.Errorf("its schema can't be used: %w", err)}
+		}
+	}
+	r.settle(ref, s, err)
+}
+
+func (r *Registry) land(ref convert.Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.flights, ref)
+}
+
+// settle keeps what an attempt has brought.
+func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.flights, ref)
+	switch err := err.(type) {
+	case nil:
+		room(r.found)
+		r.found[ref] = s
+		r.metrics.Fetched.WithLabelValues("found").Inc()
+	case *unusable:
+		room(r.unusable)
+		reject := convert.Unusable(err.reason, fmt.Errorf("schema %s: %w", ref, err.err))
+		r.unusable[ref] = verdict{reject, time.Now().Add(forget)}
+		r.metrics.Fetched.WithLabelValues(string(err.reason)).Inc()
+		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(err.reason), "error", err.err)
+	default:
+		r.failed(err)
+		return
+	}
+	r.answered()
+}
+
+// answered ends the trouble, if there was some.
+func (r *Registry) answered() {
+	if r.failing != nil {
+		r.log.Info("the Schema Registry answers again", "after", time.Since(r.failing.Since).Round(time.Second).String(), "attempts", r.failures)
+	}
+	r.failing, r.failures, r.next = nil, 0, time.Time{}
+}
+
+// failed notes a failure, and tells of the first, and when it is of the other kind.
+func (r *Registry) failed(err error) {
+	now := time.Now()
+	t, ok := err.(*trouble)
+	blocked := ok && t.blocked
+	if r.failing == nil || r.failing.Blocked != blocked {
+		if blocked {
+			r.log.Error("the Schema Registry is blocked: records wait for it until somebody changes something", "error", err)
+		} else {
+			r.log.Warn("the Schema Registry can't be reached: records wait for it", "error", err)
+		}
+	}
+	since := now
+	if r.failing != nil {
+		since = r.failing.Since
+	}
+	r.failing = &Trouble{Since: since, Blocked: blocked, Err: err, seen: now}
+	backoff := min(leastBackoff<<min(r.failures, 10), mostBackoff)
+	r.failures++
+	r.next = now.Add(backoff/10 + rand.N(backoff))
+	r.metrics.Fetched.WithLabelValues("failed").Inc()
+}
+
+// Trouble is why records wait for a schema, nil when none does.
+func (r *Registry) Trouble() *Trouble {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// Whoever waits asks again at once. Nobody asking means that nobody waits.
+	if r.failing == nil || len(r.flights) == 0 && time.Since(r.failing.seen) > mostBackoff {
+		return nil
+	}
+	t := *r.failing
+	return &t
+}
+
+// room makes room for one entry. Which one goes is left to chance: there are never so
+// many but by accident or malice.
+func room[V any](kept map[convert.Ref]V) {
+	for ref := range kept {
+		if len(kept) < mostKept {
+			return
+		}
+		delete(kept, ref)
+	}
+}

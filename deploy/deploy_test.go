@@ -1,0 +1,145 @@
+// Package deploy_test checks that what is deployed fits what is built.
+package deploy_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.FromSlash(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// all returns what the only group of the expression matches in text.
+func all(expression, text string) (found []string) {
+	for _, m := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+func alerts(t *testing.T) []string {
+	t.Helper()
+	names := all(`(?m)^ +- alert: (\w+)$`, read(t, "alerts.yaml"))
+	if len(names) < 20 {
+		t.Fatalf("found the alerts %q; there are more", names)
+	}
+	return names
+}
+
+// The chart can read no file outside of it, so it has a copy.
+func TestChartHasTheSameAlerts(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(read(t, "alerts.yaml"), read(t, "../helm/kafka-firehose/files/alerts.yaml")); diff != "" {
+		t.Errorf("cp deploy/alerts.yaml helm/kafka-firehose/files/alerts.yaml\n%s", diff)
+	}
+}
+
+// Whoever is woken finds a page, and every page has an alert.
+func TestEveryAlertHasARunbook(t *testing.T) {
+	t.Parallel()
+	names := alerts(t)
+	for _, name := range names {
+		headings := all(`(?m)^#+ (.+)$`, read(t, "runbooks/"+name+".md"))
+		if want := []string{name, "Meaning", "Impact", "What to look at", "What to do"}; !slices.Equal(headings, want) {
+			t.Errorf("the runbook of %s has the headings %q, want %q", name, headings, want)
+		}
+	}
+	pages, err := filepath.Glob("runbooks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := strings.TrimSuffix(filepath.Base(page), ".md"); !slices.Contains(names, name) {
+			t.Errorf("%s is of no alert", page)
+		}
+		for _, link := range all(`\]\((\w+)\.md\)`, read(t, filepath.ToSlash(page))) {
+			if !slices.Contains(names, link) {
+				t.Errorf("%s links to %s, which isn't there", page, link)
+			}
+		}
+	}
+}
+
+// Each alert is seen firing and not firing. promtool runs the tests; this looks
+// that there are some.
+func TestEveryAlertIsTested(t *testing.T) {
+	t.Parallel()
+	tests := read(t, "alerts_test.yaml")
+	firing, silent := all(`- alertname: (\w+)\n +eval_time: \w+\n +exp_alerts:`, tests), all(`\{alertname: (\w+), eval_time`, tests)
+	for _, name := range alerts(t) {
+		if !slices.Contains(firing, name) || !slices.Contains(silent, name) {
+			t.Errorf("%s has to be tested at a time when it fires and at one when it doesn't", name)
+		}
+	}
+}
+
+// A metric that is renamed would leave an alert silent for ever.
+func TestMetricsExist(t *testing.T) {
+	t.Parallel()
+	document := read(t, "../METRICS.md")
+	known := append(all("(?m)^\\| `(kafka_firehose_\\w+)`", document), "kafka_firehose_build_info")
+	if len(known) < 40 {
+		t.Fatalf("found the metrics %q; there are more", known)
+	}
+	pages, err := filepath.Glob("[dr]*s/*.md") // docs and runbooks
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(pages, "alerts.yaml", "../METRICS.md", "../README.md", "../helm/kafka-firehose/templates/scaledobject.yaml") {
+		for _, name := range all(`\b(kafka_firehose_[a-z_]+)\b`, read(t, filepath.ToSlash(file))) {
+			if !slices.Contains(known, name) && !slices.Contains(known, strings.TrimSuffix(name, "_bucket")) {
+				t.Errorf("%s: there is no metric %s", file, name)
+			}
+		}
+	}
+}
+
+// The chart narrows each selector to its release by this part of it.
+func TestAlertsSelectByJob(t *testing.T) {
+	t.Parallel()
+	selectors := all(`(\b(?:(?:kafka_firehose|process|go)_[a-z_]+|up(?: ==|\{)).{0,20})`, read(t, "alerts.yaml"))
+	if len(selectors) < 30 {
+		t.Fatalf("found the selectors %q; there are more", selectors)
+	}
+	for _, s := range selectors {
+		if !strings.Contains(s, `{job=~".+"`) {
+			t.Errorf("%s... has no {job=~\".+\"}", s)
+		}
+	}
+}
+
+// The README and the policy for IAM agree.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	var policy struct {
+		Statement []struct{ Action []string }
+	}
+	if err := json.Unmarshal([]byte(read(t, "iam-policy.json")), &policy); err != nil {
+		t.Fatal(err)
+	}
+	if len(policy.Statement) != 1 {
+		t.Fatalf("the policy has %d statements, want one", len(policy.Statement))
+	}
+	readme := read(t, "../README.md")
+	for _, action := range policy.Statement[0].Action {
+		if !strings.Contains(readme, `"`+action+`"`) {
+			t.Errorf("the README doesn't name the action %s", action)
+		}
+	}
+	if n := len(all(`"(firehose:\w+)"`, readme)); n != len(policy.Statement[0].Action) {
+		t.Errorf("the README names %d actions, the policy %d", n, len(policy.Statement[0].Action))
+	}
+}

@@ -1,0 +1,32 @@
+{{/* What a PodMonitor and a ServiceMonitor have in common; the argument is a list of the root and its values. */}}
+{{- define "kafka-firehose.endpoint" -}}
+{{- $root := first . -}}
+{{- $monitor := last . -}}
+- port: http
+  path: /metrics
+  {{- with $monitor.interval }}
+  interval: {{ . }}
+  {{- end }}
+  {{- with $monitor.scrapeTimeout }}
+  scrapeTimeout: {{ . }}
+  {{- end }}
+  relabelings:
+    # The alerts and the autoscaler look for this name.
+    - targetLabel: job
+      replacement: {{ include "kafka-firehose.fullname" $root | quote }}
+    {{- with $monitor.relabelings }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $monitor.metricRelabelings }}
+  metricRelabelings:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "kafka-firehose.monitored" -}}
+namespaceSelector:
+  matchNames: [{{ include "kafka-firehose.namespace" . | quote }}]
+selector:
+  matchLabels:
+    {{- include "kafka-firehose.selector" . | nindent 4 }}
+{{- end -}}

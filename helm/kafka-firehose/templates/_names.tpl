@@ -1,0 +1,71 @@
+{{- define "kafka-firehose.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The name of every object. 52 characters leave room for what a StatefulSet appends to it in labels. */}}
+{{- define "kafka-firehose.fullname" -}}
+{{- $name := include "kafka-firehose.name" . -}}
+{{- $full := printf "%s-%s" .Release.Name $name -}}
+{{- if contains $name .Release.Name }}{{ $full = .Release.Name }}{{ end -}}
+{{- .Values.fullnameOverride | default $full | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "kafka-firehose.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* What selects the pods. It may never change: a Deployment's selector can't. */}}
+{{- define "kafka-firehose.selector" -}}
+app.kubernetes.io/name: {{ include "kafka-firehose.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "kafka-firehose.labels" -}}
+{{ include "kafka-firehose.selector" . }}
+{{ include "kafka-firehose.version" . }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "kafka-firehose.version" -}}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
+{{- end -}}
+
+{{/* metadata of an object; the argument is a list of the root and labels of its own. */}}
+{{- define "kafka-firehose.metadata" -}}
+{{- $root := first . -}}
+name: {{ include "kafka-firehose.fullname" $root | quote }}
+namespace: {{ include "kafka-firehose.namespace" $root | quote }}
+labels:
+  {{- include "kafka-firehose.labels" $root | nindent 2 }}
+  {{- with index . 1 }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "kafka-firehose.serviceAccount" -}}
+{{- $made := ternary (include "kafka-firehose.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $made -}}
+{{- end -}}
+
+{{- define "kafka-firehose.image" -}}
+{{- $name := required "image.repository is empty: want the registry and name of the image that you built with deploy/Dockerfile" .Values.image.repository -}}
+{{- with .Values.global.imageRegistry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $name .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "kafka-firehose.workloadAPI" -}}
+apiVersion: apps/v1
+kind: {{ .Values.workload.kind }}
+{{- end -}}
+
+{{- define "kafka-firehose.autoscaled" -}}
+{{- if or .Values.keda.enabled .Values.autoscaling.enabled }}true{{ end -}}
+{{- end -}}

@@ -1,0 +1,19 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Schema is what is asked of the Schema Registry.
+type Schema struct {
+	Fetched *prometheus.CounterVec // by outcome
+}
+
+func newSchema(r prometheus.Registerer) *Schema {
+	f := factory{r, "schema"}
+	m := &Schema{
+		Fetched: f.counterVec("fetches_total", "Schemas asked of the registry: found; unknown_schema and undecodable make their records bad; failed ones are asked for again.", "outcome"),
+	}
+	for _, v := range []string{"found", "unknown_schema", "undecodable", "failed"} {
+		m.Fetched.WithLabelValues(v)
+	}
+	return m
+}
