@@ -59,6 +59,12 @@ func wholePath() map[string]func(*world) {
 		"Compressions":               compressions,
 		"LargeBatches":               largeBatches,
 		"PartitionsAdded":            partitionsAdded,
+
+		"DeadLetters":                   deadLetters,
+		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,
+		"DeadLetterTooLarge":            deadLetterTooLarge,
+		"DeadLetterTopicMadeAnew":       deadLetterTopicMadeAnew,
+		"PatternLeavesDeadLettersAlone": patternLeavesDeadLettersAlone,
 	}
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
@@ -74,11 +80,15 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage"},
+	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops"},
 	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
+	"the dead-letter topic has to refuse": {
+		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
+		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka",
+	},
 }
 
 // TestApacheWholePath runs the cases on three brokers of Apache's, some at a time,

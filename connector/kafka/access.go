@@ -47,8 +47,8 @@ type refusal struct {
 // it needs every five seconds at least.
 const refusedFor = 30 * time.Second
 
-func newAccess(cfg Config, log *slog.Logger) *access {
-	return &access{cfg: cfg, log: log, forget: func() {}, refusals: map[place]refusal{}}
+func newAccess(cfg Config, forget func(), log *slog.Logger) *access {
+	return &access{cfg: cfg, log: log, forget: forget, refusals: map[place]refusal{}}
 }
 
 // refused looks at an error that where has answered.

@@ -26,7 +26,7 @@ import (
 func TestAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		a := newAccess(Config{GroupID: "g", SASL: SASLConfig{Mechanism: "PLAIN", Username: "u"}}, slog.New(slog.NewTextHandler(&log, nil)))
+		a := newAccess(Config{GroupID: "g", SASL: SASLConfig{Mechanism: "PLAIN", Username: "u"}}, func() {}, slog.New(slog.NewTextHandler(&log, nil)))
 		one, two := kgo.BrokerMetadata{Host: "one", Port: 9092}, kgo.BrokerMetadata{Host: "two", Port: 9092}
 		counts := func(step string, want ...int) {
 			t.Helper()
