@@ -128,13 +128,13 @@ func (c Config) deadLetters(check *env.Check) {
 
 // schemas checks that formats that need a registry have one.
 func (c Config) schemas(check *env.Check) {
-	const url, format, key, envelope = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE"
+	const url, format, key, envelope, validate = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE", "RECORD_SCHEMA_VALIDATE"
 	formats := strings.Join(c.Record.SchemaFormats(), " and ")
-	switch needed := c.Record.NeedsSchemas(); {
+	switch needed := formats != ""; {
 	case needed && len(c.Schema.URLs) == 0:
 		check.Add(env.Missing(url, "want the address of the Schema Registry, because records are "+formats).With(format, key, envelope))
 	case !needed && len(c.Schema.URLs) > 0:
-		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, or nothing here").With(format, key, envelope))
+		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").With(format, key, envelope, validate))
 	}
 }
 

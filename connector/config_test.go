@@ -59,7 +59,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{"a part is asked: kafka", func(c *connector.Config) { c.Kafka.GroupID = "" }, "KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses"},
 		{"a part is asked: firehose", func(c *connector.Config) { c.Firehose.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
-		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw, json or avro`},
+		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw, json, avro, protobuf or json-schema`},
 		{"a topic without a stream", func(c *connector.Config) {
 			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b", "c"}, "", decodeRoutes(t, "a=s")
 		}, `FIREHOSE_ROUTES holds "a=s": topic b of KAFKA_TOPICS has no stream; want b=stream, or a FIREHOSE_STREAM for the rest` + "\n" +
@@ -91,7 +91,7 @@ func TestConfigValidate(t *testing.T) {
 		}, ""},
 		{"avro without a registry", func(c *connector.Config) { c.Record.Format = "avro" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
 		{"avro keys without a registry", func(c *connector.Config) { c.Record.Format, c.Record.KeyFormat = "json", "avro" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
-		{"a registry for nothing", func(c *connector.Config) { c.Schema.URLs = []string{"http://registry:8081"} }, `SCHEMA_REGISTRY_URL holds "http://registry:8081": no format that is set asks it for schemas; want RECORD_FORMAT avro, or nothing here`},
+		{"a registry for nothing", func(c *connector.Config) { c.Schema.URLs = []string{"http://registry:8081"} }, `SCHEMA_REGISTRY_URL holds "http://registry:8081": no format that is set asks it for schemas; want RECORD_FORMAT avro, protobuf, or json-schema with RECORD_SCHEMA_VALIDATE=true, or nothing here`},
 		{"a part is asked: schema", func(c *connector.Config) {
 			c.Record.Format, c.Schema.URLs = "avro", []string{"registry:8081"}
 		}, `SCHEMA_REGISTRY_URL holds "registry:8081": want http://host:port or https://host, with a path if the registry is not at the root`},
@@ -145,6 +145,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
+	worst.Record.Validated = true                                                                                                                  // and nothing has a schema
 	worst.Schema = schema.Config{Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x"} // without an address
 	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}

@@ -72,7 +72,6 @@ func variableNames() []string {
 // that this version doesn't read. To ignore them would be worse than to fail.
 var notYet = []struct{ prefix, what string }{
 	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
-	{"RECORD_SCHEMA", "validating with a schema"},
 }
 
 // strict are the beginnings under which a name that is no setting is a fault and not a warning: with

@@ -93,7 +93,7 @@ var virtualOnly = map[string][]string{
 
 // TestApacheWholePath runs the cases on three brokers of Apache's, some at a time,
 // each with topics, a group, members and a Firehose of its own.
-func TestApacheWholePath(t *testing.T) {
+func TestApacheWholePath(t *testing.T) { //nolint:tparallel // other tests start brokers of their own; that is enough of them one after the other
 	kafkatest.Require(t)
 	cluster := startApache(t)
 	cases := wholePath()

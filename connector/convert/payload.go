@@ -22,6 +22,9 @@ type Index struct {
 	at    [maxIndex]int32
 }
 
+// FirstMessage is the index of the first message of a file.
+var FirstMessage = Index{depth: 1}
+
 // maxIndex is how deep a message may be defined inside of others.
 const maxIndex = 16
 

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"kafka-firehose/connector/awsconfig"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // idleTimeout closes kept-alive connections before the service does, which would

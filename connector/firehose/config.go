@@ -109,9 +109,7 @@ func (c Config) streams(check *env.Check) {
 	}
 }
 
-var (
-	legalStream = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
-)
+var legalStream = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
 
 // wantStream says what a stream's name looks like. An ARN is the mistake that people make: Firehose
 // takes the name alone.

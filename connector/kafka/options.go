@@ -43,7 +43,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxBytes(fetchFirst),
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
-		kgo.WithHooks(&s.wire, s.access),
+		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 	)
