@@ -197,7 +197,7 @@ func (j *judge) hear(r kmsg.Request) (answered func(kmsg.Response)) {
 	case *kmsg.OffsetCommitRequest:
 		acknowledged := j.commit(r)
 		return func(a kmsg.Response) { acknowledged(a.(*kmsg.OffsetCommitResponse)) }
-	case *kmsg.ProduceRequest: // members write nothing but dead letters
+	case *kmsg.ProduceRequest:
 		acknowledged := j.wrote(r)
 		return func(a kmsg.Response) { acknowledged(a.(*kmsg.ProduceResponse)) }
 	case *kmsg.SyncGroupRequest:

@@ -46,19 +46,19 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 	return conn, conn.login(c.SASL, d.dial, log)
 }
 
-func (conn *Connection) login(c SASLConfig, dial DialFunc, log *slog.Logger) error {
-	if c.Mechanism == "" {
+func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {
+	if cfg.Mechanism == "" {
 		return nil
 	}
 	var msk signer
-	if c.Mechanism == mskIAMMechanism {
+	if cfg.Mechanism == mskIAMMechanism {
 		var err error
-		if msk, err = awsconfig.NewMSK(context.Background(), c.AWS.Region, c.AWS.role(), log); err != nil {
+		if msk, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.role(), log); err != nil {
 			return err
 		}
 	}
-	m, forget := newLogin(c, dial, msk)
-	conn.forget = forget
-	conn.options = append(conn.options, kgo.SASL(m))
+	m, forget := newLogin(cfg, dial, msk)
+	c.forget = forget
+	c.options = append(c.options, kgo.SASL(m))
 	return nil
 }
