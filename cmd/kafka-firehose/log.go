@@ -9,13 +9,22 @@ import (
 	"kafka-firehose/connector/logging"
 )
 
-// newLogger returns the logger of the process. An outage repeats its warnings with every attempt;
-// once a minute is enough to know that it lasts.
-func newLogger(w io.Writer, cfg connector.Config) *slog.Logger {
+const (
+	logBytes = 1 << 20     // of the log that may wait for whoever takes it
+	logFlush = time.Second // how long the last lines are waited for
+)
+
+// newLogger returns the logger of the process, and what ends it, with its last lines. An outage repeats its
+// warnings with every attempt; once a minute is enough to know that it lasts. The log never holds up
+// the process: where nobody takes it, lines are dropped and counted.
+func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, end func()) {
+	out := logging.Detach(w, logBytes)
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	var h slog.Handler = slog.NewJSONHandler(w, options)
+	var h slog.Handler = slog.NewJSONHandler(out, options)
 	if cfg.LogFormat == "text" {
-		h = slog.NewTextHandler(w, options)
+		h = slog.NewTextHandler(out, options)
 	}
-	return slog.New(logging.Every(h, time.Minute))
+	log = slog.New(logging.Every(h, time.Minute))
+	out.OnLost(func(lines int) { log.Warn("the log was not taken as fast as it was written; lines are missing here", "lines", lines) })
+	return log, func() { out.Close(logFlush) }
 }

@@ -26,6 +26,8 @@ func main() {
 	// Room for two: the first asks for a drain, the second for the end.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
@@ -88,13 +90,14 @@ func (p process) serve(ctx context.Context) int {
 		p.explain(err, warnings)
 		return exitConfiguration
 	}
-	log := newLogger(p.stderr, cfg)
+	log, endLog := newLogger(p.stderr, cfg)
+	defer endLog()
 	for _, w := range warnings {
 		log.Warn(w)
 	}
 	limitMemory(log, cfg, os.DirFS("/"))
 
-	ctx, stop := p.untilSignal(ctx, log)
+	ctx, stop := p.untilSignal(ctx, log, endLog)
 	defer stop()
 	log.Info("starting", "version", build().version, "revision", build().revision)
 	if err := p.start(ctx, cfg, log); err != nil {

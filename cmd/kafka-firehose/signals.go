@@ -12,7 +12,7 @@ import (
 // committed is delivered again by whoever reads next.
 //
 // stop ends the watch; a signal after that is too late to matter.
-func (p process) untilSignal(ctx context.Context, log *slog.Logger) (_ context.Context, stop func()) {
+func (p process) untilSignal(ctx context.Context, log *slog.Logger, endLog func()) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -26,6 +26,7 @@ func (p process) untilSignal(ctx context.Context, log *slog.Logger) (_ context.C
 		select {
 		case s := <-p.signals:
 			log.Error("ended by a second signal, before the drain was complete", "signal", s.String())
+			endLog()
 			p.exit(exitSignal + number(s))
 		case <-done:
 		}
