@@ -84,7 +84,7 @@ func TestLoginRefusedForAnHour(t *testing.T) {
 			}
 			logins.Add(1)
 			resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
-			resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr("Authentication failed: Invalid username or password")
+			resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, new("Authentication failed: Invalid username or password")
 			return resp, nil, true
 		})
 		m := w.start(loginAs("PLAIN", "bridge", env.NewSecret(password)))

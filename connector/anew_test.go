@@ -25,14 +25,18 @@ func (w *world) anew(topic string, partitions int32) {
 // to is stored.
 func (w *world) untilArrived(from, to int) {
 	w.t.Helper()
-	w.until(fmt.Sprintf("the records %d to %d are stored", from, to-1), 15*time.Minute, func() bool {
+	missing := 0
+	if !came(15*time.Minute, func() bool {
+		missing = 0
 		for i := from; i < to; i++ {
 			if w.judge.copiesOf(strconv.Itoa(i)) == 0 {
-				return false
+				missing++
 			}
 		}
-		return true
-	})
+		return missing == 0
+	}) {
+		w.t.Fatalf("%d of %d records never came\n%s", missing, to-from, w.log.tail())
+	}
 }
 
 // TestTopicCreatedAnewInAnOutage: nobody polls, so nobody learns that the topic is

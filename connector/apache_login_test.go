@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -65,9 +66,7 @@ func startFortress(t *testing.T) *fortress {
 	for k, v := range ssl {
 		both[k], mutual[k] = v, v
 	}
-	for k, v := range sasl {
-		both[k] = v
-	}
+	maps.Copy(both, sasl)
 	f.cluster, err = kafkatest.Start(t.Context(), kafkatest.Options{
 		Brokers: 1,
 		Listeners: []kafkatest.Listener{
@@ -203,7 +202,7 @@ func (v *visitor) produce(n int) {
 	}
 }
 
-func (v *visitor) delivered() int { return int(v.stream.Stats().Streams["s"].Records) }
+func (v *visitor) delivered() int { return v.stream.Stats().Streams["s"].Records }
 
 // until waits for a condition, or fails with the log.
 func (v *visitor) until(what string, ok func() bool) {
@@ -329,6 +328,11 @@ func TestApacheLogin(t *testing.T) {
 			c.Kafka.TLS.ServerName = "other"
 		}, []string{"KAFKA_TLS_SERVER_NAME"}},
 		{"nocertificate", "MUTUAL", trusting, []string{"KAFKA_TLS_CERT_FILE"}},
+		{"stranger", "MUTUAL", func(c *connector.Config) {
+			dir := t.TempDir()
+			files(t, dir, mustAuthority(t, "of somebody else"))(c)
+			c.Kafka.TLS.CAFile = filepath.Join(f.dir, "ca.pem")
+		}, []string{"may have expired or come from an authority that it does not trust", "KAFKA_TLS_CERT_FILE"}},
 		{"nolistener", "MUTUAL", func(c *connector.Config) { clientFiles(c); loginAs("PLAIN", "bridge", env.NewSecret(password))(c) }, []string{"KAFKA_SASL_MECHANISM"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -35,11 +35,11 @@ func bubble(t *testing.T, body func(w *world)) {
 }
 
 // guarded is bubble with a door, which is made inside.
-func guarded(t *testing.T, make func() door, body func(w *world)) {
+func guarded(t *testing.T, open func() door, body func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
-		door := make()
+		door := open()
 		cluster := kfake.MustCluster(append([]kfake.Opt{
 			kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(network.Listen),
 			kfake.BrokerConfigs(map[string]string{"message.max.bytes": "11000000"}),
@@ -100,6 +100,6 @@ func run(t *testing.T, b broker, body func(w *world)) {
 	t.Helper()
 	w := newWorld(t, b)
 	defer w.close()
+	defer w.judge.verdict(t) // also when the body has given up: here may be why
 	body(w)
-	w.judge.verdict(t)
 }

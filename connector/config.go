@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
@@ -26,8 +27,10 @@ type Config struct {
 
 	// BadRecordPolicy says what happens to a record that can't be delivered, because it is oversized
 	// or can't be decoded: "stop" (the default: the process ends with an error and the commit stays
-	// before the record) or "skip" (it is counted and left out).
-	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop, or skip and count them. (dead-letter is not supported yet.)"`
+	// before the record), "skip" (it is counted and left out) or "dead-letter" (it goes to
+	// DEAD_LETTER_TOPIC, and is not committed before that has it).
+	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
+	DeadLetter      deadletter.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: what the client
 	// has fetched, queues, open batches, requests on their way and their encoded bodies. The process
 	// takes about 48 MiB beside it. The size of fetches follows from it.
@@ -73,7 +76,8 @@ func (c Config) Validate() error {
 	check.Join(c.Schema.Validate())
 	c.schemas(&check)
 	c.routes(&check)
-	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "skip"}, "dead-letter")
+	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "skip", "dead-letter"})
+	c.deadLetters(&check)
 	c.buffered(&check)
 	check.Add(address("HTTP_ADDR", c.HTTPAddr))
 	check.OneOf("LOG_FORMAT", c.LogFormat, []string{"json", "text"})
@@ -104,15 +108,33 @@ func (c Config) routes(check *env.Check) {
 	}
 }
 
+// deadLetters checks the topic that bad records go to. To read it as well would send
+// each of them round for ever.
+func (c Config) deadLetters(check *env.Check) {
+	const name, policy, topics = "DEAD_LETTER_TOPIC", "BAD_RECORD_POLICY", "KAFKA_TOPICS"
+	topic, wanted := c.DeadLetter.Topic, c.BadRecordPolicy == "dead-letter"
+	switch {
+	case topic == "" && wanted:
+		check.Add(env.Missing(name, "want the topic that bad records go to, because "+policy+" is dead-letter").With(policy))
+	case topic == "":
+	case !wanted:
+		check.Add(env.Holds(name, topic, "it has no effect unless "+policy+" is dead-letter").With(policy))
+	case !kafka.LegalTopic(topic) || strings.HasPrefix(topic, "__"):
+		check.Add(env.Holds(name, topic, "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __"))
+	case slices.Contains(c.Kafka.Topics, topic):
+		check.Add(env.Holds(name, topic, topics+" names it, too: dead letters that are read again would come back for ever; want another topic").With(topics))
+	}
+}
+
 // schemas checks that formats that need a registry have one.
 func (c Config) schemas(check *env.Check) {
-	const url, format, key, envelope = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE"
+	const url, format, key, envelope, validate = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE", "RECORD_SCHEMA_VALIDATE"
 	formats := strings.Join(c.Record.SchemaFormats(), " and ")
-	switch needed := c.Record.NeedsSchemas(); {
+	switch needed := formats != ""; {
 	case needed && len(c.Schema.URLs) == 0:
 		check.Add(env.Missing(url, "want the address of the Schema Registry, because records are "+formats).With(format, key, envelope))
 	case !needed && len(c.Schema.URLs) > 0:
-		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, or nothing here").With(format, key, envelope))
+		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").With(format, key, envelope, validate))
 	}
 }
 
@@ -138,7 +160,9 @@ func address(name, addr string) *env.Fault {
 func (c Config) hints() []string {
 	hints := c.Kafka.Hints()
 	for _, r := range c.Firehose.Routes {
-		if r.Pattern == nil && len(c.Kafka.Topics) > 0 && !slices.Contains(c.Kafka.Topics, r.Topic) {
+		if r.Pattern == nil && r.Topic == c.DeadLetter.Topic {
+			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but it is the DEAD_LETTER_TOPIC, which is never read", r.Topic, r.Stream))
+		} else if r.Pattern == nil && len(c.Kafka.Topics) > 0 && !slices.Contains(c.Kafka.Topics, r.Topic) {
 			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but KAFKA_TOPICS doesn't name it", r.Topic, r.Stream))
 		}
 	}

@@ -59,7 +59,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{"a part is asked: kafka", func(c *connector.Config) { c.Kafka.GroupID = "" }, "KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses"},
 		{"a part is asked: firehose", func(c *connector.Config) { c.Firehose.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
-		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw, json or avro`},
+		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw, json, avro, protobuf or json-schema`},
 		{"a topic without a stream", func(c *connector.Config) {
 			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b", "c"}, "", decodeRoutes(t, "a=s")
 		}, `FIREHOSE_ROUTES holds "a=s": topic b of KAFKA_TOPICS has no stream; want b=stream, or a FIREHOSE_STREAM for the rest` + "\n" +
@@ -74,17 +74,27 @@ func TestConfigValidate(t *testing.T) {
 			c.Kafka.Topics, c.Kafka.TopicPattern, c.Firehose.Stream, c.Firehose.Routes = nil, ".*", "", decodeRoutes(t, "a=s")
 		}, ""},
 		{"a route for no topic", func(c *connector.Config) { c.Firehose.Routes = decodeRoutes(t, "a b=s") }, `FIREHOSE_ROUTES holds "a b=s": entry 1: no topic can have this name`},
+		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop, skip or dead-letter`},
+		{"dead letters without a topic", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `DEAD_LETTER_TOPIC is not set: want the topic that bad records go to, because BAD_RECORD_POLICY is dead-letter`},
+		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "dead" }, ""},
+		{"a topic for no dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "skip", "dead" }, `DEAD_LETTER_TOPIC holds "dead": it has no effect unless BAD_RECORD_POLICY is dead-letter`},
+		{"dead letters that are read again", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "orders" }, `DEAD_LETTER_TOPIC holds "orders": KAFKA_TOPICS names it, too: dead letters that are read again would come back for ever; want another topic`},
+		{"a pattern that matches the dead-letter topic", func(c *connector.Config) {
+			c.BadRecordPolicy, c.DeadLetter.Topic, c.Kafka.Topics, c.Kafka.TopicPattern = "dead-letter", "dead", nil, ".*"
+		}, ""},
+		{"dead letters in a topic of Kafka", func(c *connector.Config) {
+			c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "__consumer_offsets"
+		}, `DEAD_LETTER_TOPIC holds "__consumer_offsets": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`},
+		{"dead letters in no topic", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "a b" }, `DEAD_LETTER_TOPIC holds "a b": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`},
 		{"avro", func(c *connector.Config) {
 			c.Record.Format, c.Schema.URLs = "avro", []string{"http://registry:8081"}
 		}, ""},
 		{"avro without a registry", func(c *connector.Config) { c.Record.Format = "avro" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
 		{"avro keys without a registry", func(c *connector.Config) { c.Record.Format, c.Record.KeyFormat = "json", "avro" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
-		{"a registry for nothing", func(c *connector.Config) { c.Schema.URLs = []string{"http://registry:8081"} }, `SCHEMA_REGISTRY_URL holds "http://registry:8081": no format that is set asks it for schemas; want RECORD_FORMAT avro, or nothing here`},
+		{"a registry for nothing", func(c *connector.Config) { c.Schema.URLs = []string{"http://registry:8081"} }, `SCHEMA_REGISTRY_URL holds "http://registry:8081": no format that is set asks it for schemas; want RECORD_FORMAT avro, protobuf, or json-schema with RECORD_SCHEMA_VALIDATE=true, or nothing here`},
 		{"a part is asked: schema", func(c *connector.Config) {
 			c.Record.Format, c.Schema.URLs = "avro", []string{"registry:8081"}
 		}, `SCHEMA_REGISTRY_URL holds "registry:8081": want http://host:port or https://host, with a path if the registry is not at the root`},
-		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop or skip`},
-		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`},
 		{"skip", func(c *connector.Config) { c.BadRecordPolicy = "skip" }, ""},
 		{"little memory", func(c *connector.Config) { c.MaxBufferedBytes = 16 << 20 }, ""},
 		{"too little memory", func(c *connector.Config) { c.MaxBufferedBytes = 16<<20 - 1 }, `MAX_BUFFERED_BYTES holds "16777215": want 16MiB or more: 16MiB, and 10MiB for each stream after the first`},
@@ -133,9 +143,11 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
 		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},
 	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
-	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x"}
+	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
+	worst.Record.Validated = true                                                                                                                  // and nothing has a schema
 	worst.Schema = schema.Config{Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x"} // without an address
+	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {
 		named[f.Variable] = true

@@ -13,6 +13,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
@@ -30,6 +31,7 @@ type Connector struct {
 	lanes   map[string]*lane // by stream
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
 	room    *room
+	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
 	schemas *schema.Registry        // nil unless records are decoded
 	fail    context.CancelCauseFunc // ends polling with an error
 	phase   phase
@@ -61,7 +63,7 @@ func (e *ErrUndelivered) Error() string {
 // the streams can be written to. Its error names the stream.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}}
-	client, err := firehose.NewClient(ctx, cfg.Firehose, o.Log, o.Firehose...)
+	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
 	}
@@ -69,20 +71,28 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	// A quarter is for what the Kafka client has fetched; see connector/kafka.
 	c.share = int64(cfg.MaxBufferedBytes) * 3 / 4 / int64(len(streams))
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
-	if err := c.check(ctx, client, streams); err != nil {
+	if err := c.check(ctx, clients, streams); err != nil {
+		return nil, err
+	}
+	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.openLetters(ctx, connection, o); err != nil {
 		return nil, err
 	}
 	if err := c.openRegistry(o); err != nil {
 		return nil, err
 	}
 	for _, name := range streams {
-		l := c.newLane(client, name)
+		l := c.newLane(clients.Of(name), name)
 		c.lanes[name] = l
 		c.room.state[l] = &roomState{}
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
-		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Dial: o.KafkaDial, Client: o.Kafka,
-		Routed: func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
+		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Connection: connection, Client: o.Kafka,
+		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
+		Exclude: cfg.DeadLetter.Topic,
 	})
 	if err != nil {
 		return nil, err
@@ -92,7 +102,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 }
 
 // check describes every stream, all at once, unless that is turned off.
-func (c *Connector) check(ctx context.Context, client *firehose.Client, streams []string) error {
+func (c *Connector) check(ctx context.Context, clients firehose.Clients, streams []string) error {
 	if !c.cfg.Firehose.StartupCheck {
 		return nil
 	}
@@ -100,7 +110,7 @@ func (c *Connector) check(ctx context.Context, client *firehose.Client, streams 
 	errs := make([]error, len(streams))
 	var checks sync.WaitGroup
 	for i, name := range streams {
-		checks.Go(func() { errs[i] = firehose.Check(ctx, client, name, sends, c.log) })
+		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, sends, c.log) })
 	}
 	checks.Wait()
 	return errors.Join(errs...)
@@ -114,6 +124,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		convert: convert.New(c.cfg.Record, c.lookup),
 		schemas: c.schemas,
 		policy:  c.cfg.BadRecordPolicy,
+		letters: c.letters,
 		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(bytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics: c.metrics.Pipeline,
 		log:     c.log.With("stream", stream),
@@ -130,7 +141,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
-	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose,
+	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.OnRefused(l.refused))
 	return l
 }
@@ -154,6 +165,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()
 	upkeep.Go(func() { c.source.Run(committing) })
+	if c.letters != nil {
+		upkeep.Go(func() { c.letters.Run(committing) })
+	}
 	upkeep.Go(func() {
 		select {
 		case <-c.source.Failed():
@@ -181,6 +195,9 @@ func (c *Connector) Run(ctx context.Context) error {
 		close(l.ending)
 	}
 	lanes.Wait()
+	if c.letters != nil {
+		c.letters.Flush(hard)
+	}
 	stopCommitting()
 	upkeep.Wait()
 	err := c.leave(ctx, begin)
@@ -245,7 +262,8 @@ func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, polled time
 }
 
 // Release implements kafka.Handler. A lane that has ended, or whose stream
-// accepts nothing now, is not worth waiting for.
+// accepts nothing now, is not worth waiting for, nor is a dead letter that its topic
+// doesn't take.
 func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
 	going := make(map[*offset.Lease]bool, len(leases))
 	for _, l := range leases {
@@ -255,7 +273,7 @@ func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
 		_ = l.ask(context.Background(), func(lease *offset.Lease) bool { return going[lease] })
 	}
 	for _, lease := range leases {
-		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && accepting(l.stream.State()) {
+		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && accepting(l.stream.State()) && !c.stuck(lease) {
 			wait = append(wait, lease)
 		}
 	}

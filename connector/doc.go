@@ -14,6 +14,9 @@
 // itself and breaks the circuit. The span of a partition in a batch settles with
 // the last of its records, and the mark of the lease moves.
 //
+// What can't be delivered is skipped, ends the connector, or goes to the dead-letter
+// topic (package deadletter). Then its span settles when that topic has it.
+//
 // A record whose schema is not here yet waits at the head of the lane's queue while
 // package schema fetches it; the lane answers and sends meanwhile.
 //

@@ -72,9 +72,6 @@ func variableNames() []string {
 // that this version doesn't read. To ignore them would be worse than to fail.
 var notYet = []struct{ prefix, what string }{
 	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
-	{"DEAD_LETTER_", "a dead-letter topic"},
-	{"RECORD_SCHEMA", "validating with a schema"},
-	{"FIREHOSE_STREAM_OPTIONS", "setting options for one stream"},
 }
 
 // strict are the beginnings under which a name that is no setting is a fault and not a warning: with
@@ -108,7 +105,7 @@ var withoutEffect = map[string]string{
 // says: it can't know which of them are secrets.
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
-	candidates := append(slices.Clone(known), "DEAD_LETTER_TOPIC")
+	candidates := slices.Clone(known)
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {

@@ -1,8 +1,12 @@
 package connector_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,8 +64,8 @@ func TestLoadEnvironment(t *testing.T) {
 func TestLoadEnvironmentReportsEverything(t *testing.T) {
 	setEnvironment(t, map[string]string{
 		"SHUTDOWN_TIMEOUT": "soon", "KAFKA_BROKERS": "", "KAFKA_COMMIT_INTERVAL": "1", "KAFKA_SASL_PASSWORD": "hunter2",
-		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "protobuf", "BAD_RECORD_POLICY": "dead-letter",
-		"DEAD_LETTER_TOPIC": "dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
+		"FIREHOSE_ROUTES": "a", "FIREHOSE_STREAM": "", "RECORD_FORMAT": "thrift", "BAD_RECORD_POLICY": "dead-letter",
+		"DEAD_LETTER_TOPIC": "__dead", "KAFKA_SESSION_TIMEOUT": "5s", "HTTP_ADDR": "x", "KAFKA_TOPIC": "a",
 	})
 	warnings, got := loadLines(t)
 	want := []string{
@@ -71,11 +75,10 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 		`KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512`,
 		// And nothing about FIREHOSE_STREAM: whether it is needed depends on the routes.
 		`FIREHOSE_ROUTES holds "a": entry 1 has no "="; want topic=stream or /regex/=stream, comma separated`,
-		`RECORD_FORMAT holds "protobuf": not supported yet by this version; want raw, json or avro`,
-		`BAD_RECORD_POLICY holds "dead-letter": not supported yet by this version; want stop or skip`,
+		`RECORD_FORMAT holds "thrift": want raw, json, avro, protobuf or json-schema`,
+		`DEAD_LETTER_TOPIC holds "__dead": want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __`,
 		`HTTP_ADDR holds "x": want host:port, or :port for all addresses`,
 		`SHUTDOWN_TIMEOUT holds "soon": want a duration such as 500ms, 10s or 2m`,
-		`DEAD_LETTER_TOPIC: a dead-letter topic is not supported yet by this version; unset it`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -88,8 +91,6 @@ func TestLoadEnvironmentReportsEverything(t *testing.T) {
 func TestLoadEnvironmentRefusesWhatIsNotSupportedYet(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_TLS_KEY_PASSWORD", "KAFKA_TLS_KEY_PASSWORD_FILE",
-		"DEAD_LETTER_TOPIC", "DEAD_LETTER_ANYTHING",
-		"RECORD_SCHEMA", "RECORD_SCHEMA_SUBJECT", "FIREHOSE_STREAM_OPTIONS",
 	} {
 		t.Run(name, func(t *testing.T) {
 			const secret = "hunter2-hunter2"
@@ -121,6 +122,49 @@ func TestLoadEnvironmentIsStrictAboutSecurity(t *testing.T) {
 		warnings, got := loadLines(t)
 		if diff := cmp.Diff([]string{name + " is not a setting; " + want}, got); diff != "" || warnings != nil {
 			t.Errorf("%s %q", diff, warnings)
+		}
+	}
+}
+
+// Secrets are planted in every variable that takes one, and in files, with each mechanism; nothing
+// that is printed of the configuration has one in it, whatever else is wrong.
+func TestSecretsAreNotShown(t *testing.T) {
+	const secret = "hunter2-hunter2"
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var planted []string
+	for _, v := range env.Variables(new(connector.Config)) {
+		if env.Hidden(v.Name) && !strings.HasSuffix(v.Name, "_FILE") {
+			planted = append(planted, v.Name)
+		}
+	}
+	if len(planted) < 3 {
+		t.Fatalf("only %q hold secrets", planted)
+	}
+	for _, mechanism := range []string{"", "PLAIN", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"} {
+		for _, suffix := range []string{"", "_FILE"} {
+			more := map[string]string{"KAFKA_SASL_MECHANISM": mechanism}
+			for _, name := range planted {
+				more[name+suffix] = map[string]string{"": secret, "_FILE": file}[suffix]
+			}
+			setEnvironment(t, more)
+			cfg, warnings, err := connector.LoadEnvironment()
+			var out bytes.Buffer
+			fmt.Fprintf(&out, "%v\n%+v\n%#v\n%v\n%v\n%s", cfg, cfg, cfg, warnings, err, connector.ConfigMarkdown())
+			if err := connector.ConfigUsage(&out); err != nil {
+				t.Fatal(err)
+			}
+			slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "config", cfg)
+			if strings.Contains(out.String(), secret) {
+				t.Errorf("%s%s: a secret comes out:\n%s", mechanism, suffix, &out)
+			}
+			if suffix == "" && mechanism == "SCRAM-SHA-512" {
+				if got, err := cfg.Kafka.SASL.Password.Read(); got != secret || err != nil {
+					t.Errorf("the password is %q, %v", got, err)
+				}
+			}
 		}
 	}
 }
@@ -165,9 +209,12 @@ func TestLoadEnvironmentWarns(t *testing.T) {
 			t.Errorf("%s: %q %q", name, warnings, faults)
 		}
 	}
-	setEnvironment(t, map[string]string{"FIREHOSE_ROUTES": "order=s"})
+	setEnvironment(t, map[string]string{"FIREHOSE_ROUTES": "order=s,dead=s", "BAD_RECORD_POLICY": "dead-letter", "DEAD_LETTER_TOPIC": "dead"})
 	warnings, _ := loadLines(t)
-	if diff := cmp.Diff(warnings, []string{`FIREHOSE_ROUTES sends topic "order" to "s", but KAFKA_TOPICS doesn't name it`}); diff != "" {
+	if diff := cmp.Diff(warnings, []string{
+		`FIREHOSE_ROUTES sends topic "order" to "s", but KAFKA_TOPICS doesn't name it`,
+		`FIREHOSE_ROUTES sends topic "dead" to "s", but it is the DEAD_LETTER_TOPIC, which is never read`,
+	}); diff != "" {
 		t.Error(diff)
 	}
 }

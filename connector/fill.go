@@ -76,7 +76,7 @@ func (l *lane) arm(linger *time.Timer) {
 // pack moves records from the queue into batches until one is sealed, the queue
 // is empty, the memory full, or a schema has to be fetched first.
 func (l *lane) pack(ctx context.Context) error {
-	for len(l.waiting) == 0 && !l.full() && !l.unready() {
+	for len(l.waiting) == 0 && !l.crowded() && !l.unready() {
 		c, ok := l.take()
 		if !ok {
 			return nil
@@ -101,8 +101,8 @@ func (l *lane) pack(ctx context.Context) error {
 	return nil
 }
 
-// packChunk adds records of one partition until a batch is full; it returns how
-// many it is done with.
+// packChunk adds records of one partition until a batch is full, or memory with
+// dead letters; it returns how many it is done with.
 func (l *lane) packChunk(c chunk) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
@@ -118,8 +118,11 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 		}
 		buf, err := l.convert.Append(l.builder.Buffer(), r)
 		if err != nil {
-			if err := l.reject(c.lease, r, err); err != nil {
+			if err := l.reject(c, r, err); err != nil {
 				return i, err
+			}
+			if l.crowded() {
+				return i + 1, nil
 			}
 			continue
 		}

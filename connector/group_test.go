@@ -276,7 +276,7 @@ func nothingRevokedIsSentAgain(w *world) {
 	var values []int
 	w.until("it tries again what it has", patience, func() bool {
 		values = append(values, first.firehose.sent()...)
-		return len(values) >= 2000
+		return len(values) >= 600
 	})
 	partitions := map[int]bool{}
 	for _, v := range values {

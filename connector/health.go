@@ -50,7 +50,7 @@ func (c *Connector) Ready() error {
 			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
 		}
 	}
-	errs = append(errs, c.schemasReady(time.Now()))
+	errs = append(errs, c.schemasReady(time.Now()), c.lettersReady(time.Now()))
 	return errors.Join(errs...)
 }
 

@@ -51,13 +51,14 @@ var mayImport = map[string][]string{
 
 	"connector":            {"connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/kafka":      {"connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
-	"connector/convert":    {"connector/batch", "connector/offset", "connector/env"},
+	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env"},
 	"connector/schema":     {"connector/convert", "connector/env", "metrics"},
 	"connector/firehose":   {"connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset"},
 
 	"connector/offset":                {},
+	"connector/convert/protobuf":      {},
 	"connector/env":                   {},
 	"connector/awsconfig":             {"connector/env"},
 	"connector/logging":               {},

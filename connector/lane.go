@@ -11,6 +11,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
@@ -31,7 +32,8 @@ import (
 type lane struct {
 	stream  *firehose.Stream
 	convert *convert.Converter
-	policy  string // BAD_RECORD_POLICY
+	policy  string             // BAD_RECORD_POLICY
+	letters *deadletter.Writer // nil unless that is dead-letter
 	limits  batch.Limits
 	metrics *metrics.Pipeline
 	log     *slog.Logger
@@ -54,6 +56,7 @@ type lane struct {
 	queued atomic.Int64 // bytes in queue
 	open   atomic.Int64 // bytes of the open batch
 	sent   atomic.Int64 // bytes of sealed batches
+	dead   atomic.Int64 // bytes of pending dead letters
 	freed  func()       // tells the poller that there is room again
 }
 
@@ -117,7 +120,9 @@ func (c chunk) weight() (n int64) {
 }
 
 // held is the memory that the lane keeps alive, in bytes.
-func (l *lane) held() int64 { return l.queued.Load() + l.open.Load() + l.sent.Load() }
+func (l *lane) held() int64 {
+	return l.queued.Load() + l.open.Load() + l.sent.Load() + l.dead.Load()
+}
 
 // reserve is room for one more full batch. What is queued could not be sent
 // without it.
@@ -129,7 +134,13 @@ func (l *lane) room() int64 { return l.share - l.held() - l.reserve() }
 // full reports whether another batch has to wait until one has settled. Sealing
 // makes records weigh more than they did in the queue; a lane that sends nothing
 // may always send one.
-func (l *lane) full() bool { return l.sent.Load() > 0 && l.held()+l.reserve() > l.share }
+func (l *lane) full() bool { return l.sent.Load() > 0 && l.tight() }
+
+// crowded reports whether what is queued has to wait until a batch or a dead letter
+// has settled. A lane without either may always take what comes next.
+func (l *lane) crowded() bool { return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.tight() }
+
+func (l *lane) tight() bool { return l.held()+l.reserve() > l.share }
 
 // oldest is when the oldest record of the queue was polled.
 func (l *lane) oldest() (at time.Time, ok bool) {

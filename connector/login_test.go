@@ -1,6 +1,7 @@
 package connector_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,7 @@ func TestLogin(t *testing.T) {
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
 			guarded(t, func() door { return locked(kfake.Superuser(mechanism, "bridge=,", password)) }, func(w *world) {
+				w.level.Set(slog.LevelDebug)
 				m := w.start(loginAs(mechanism, "bridge=,", env.NewSecret(password)))
 				w.produce(0, 100)
 				time.Sleep(10 * time.Second)
@@ -117,13 +119,14 @@ func TestLoginMSK(t *testing.T) {
 			resp := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 			if _, err := judge.Verify(r.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes, "localhost"); err != nil {
 				refused.Add(1)
-				resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr("Access denied: "+err.Error())
+				resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, new("Access denied: "+err.Error())
 				return resp, nil, true
 			}
 			verified.Add(1)
 			resp.SASLAuthBytes = []byte(`{"version":"2020_10_22","request-id":"r"}`)
 			return resp, nil, true
 		})
+		w.level.Set(slog.LevelDebug)
 		m := w.start(files(t, dir, a), func(c *connector.Config) {
 			c.Kafka.SASL.Mechanism, c.Kafka.SASL.AWS.Region = "AWS_MSK_IAM", "eu-west-1"
 		})

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +49,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:       slog.New(slog.NewTextHandler(w.log, nil)),
+		Log:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
 		Metrics:   metrics.New(m.registry),
 		KafkaDial: m.kafka.dial,
 		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
@@ -156,18 +156,19 @@ func (m *member) mustStop() {
 // owns is how many partitions a member has.
 func (m *member) owns() int { return int(m.metric("kafka_assigned_partitions")) }
 
-// untilShared waits until the members have so many partitions each, and no others
-// are on their way.
+// untilShared waits until the members have so many partitions each.
 func (w *world) untilShared(partitions int, members ...*member) {
 	w.t.Helper()
-	w.until(fmt.Sprintf("%d members own %d partitions each", len(members), partitions), patience, func() bool {
+	var owned []int
+	if !came(patience, func() bool {
+		owned = nil
 		for _, m := range members {
-			if m.owns() != partitions {
-				return false
-			}
+			owned = append(owned, m.owns())
 		}
-		return true
-	})
+		return !slices.ContainsFunc(owned, func(n int) bool { return n != partitions })
+	}) {
+		w.t.Fatalf("after %v the members own %v partitions, want %d each\n%s", patience, owned, partitions, w.log.tail())
+	}
 }
 
 // untilNoLag waits until the member has found out that it is not behind.

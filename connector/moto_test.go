@@ -90,7 +90,11 @@ func (h *host) produceOddities(n int) map[string]int {
 		}
 	}
 	odd := [][]byte{
-		{}, every, []byte(`{"a":"<&>\u2028 \"quoted\" \\"}`), []byte("größer \u00e9\u0301 日本 🙂"), {0}, {0xff, 0xfe}, []byte("\r"), []byte(" "),
+		{},
+		every, []byte(`{"a":"<&>\u2028 \"quoted\" \\"}`), []byte("größer \u00e9\u0301 日本 🙂"),
+		{0},
+		{0xff, 0xfe},
+		[]byte("\r"), []byte(" "),
 		bytes.Repeat(every, 1_000_000/len(every)),
 	}
 	want := map[string]int{}

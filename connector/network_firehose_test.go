@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -264,7 +265,7 @@ func TestTLSThroughAProxy(t *testing.T) {
 	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := append(patient, "AWS_ENDPOINT_URL_FIREHOSE=https://example.com", "HTTPS_PROXY="+proxy.URL, "NO_PROXY=")
+	env := slices.Concat(patient, []string{"AWS_ENDPOINT_URL_FIREHOSE=https://example.com", "HTTPS_PROXY=" + proxy.URL, "NO_PROXY="})
 	stored := func() int { return h.stream.Stats().Streams["s"].Records }
 
 	// Without the bundle: blocked, in one line that names the host and says why.

@@ -14,6 +14,7 @@ import (
 // They run on both brokers.
 var signals = map[string]func(h *host){
 	"SIGKILL": sigkill, "SIGTERM": sigterm, "SIGSTOP": sigstop, "SIGSTOP of a static member": sigstopStatic,
+	"SIGKILL with dead letters": sigkillWithDeadLetters,
 }
 
 func TestSIGKILL(t *testing.T) { t.Parallel(); sigkill(newHost(t)) }

@@ -101,7 +101,9 @@ func (r *room) records() int {
 	}
 }
 
-// pause stops the topics of a lane that has stayed full and resumes them at half.
+// pause stops the topics of a lane that has stayed full and resumes them at half of
+// what it can hold beside the room for a batch: of its whole share, with little memory,
+// a full one could hold less than half.
 // A single lane needs no pausing: not polling does the same and keeps what was
 // fetched.
 func (r *room) pause(now time.Time) {
@@ -111,7 +113,7 @@ func (r *room) pause(now time.Time) {
 	for stream, l := range r.c.lanes {
 		st := r.state[l]
 		switch {
-		case st.paused != nil && l.held() < l.share/2:
+		case st.paused != nil && l.held() < (l.share-l.reserve())/2:
 			r.c.source.ResumeTopics(st.paused)
 			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			*st = roomState{}

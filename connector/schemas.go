@@ -12,7 +12,7 @@ import (
 
 // openRegistry prepares what decodes records, if they are to be.
 func (c *Connector) openRegistry(o Options) (err error) {
-	if !c.cfg.Record.NeedsSchemas() {
+	if len(c.cfg.Record.SchemaFormats()) == 0 {
 		return nil
 	}
 	compile := func(d convert.Definition) (convert.Schema, error) { return convert.Compile(c.cfg.Record, d) }

@@ -58,7 +58,7 @@ func (w *world) decodes() *registry {
 		n, _ := binary.Varint(r.Value[5:])
 		return fmt.Sprint(n)
 	}
-	w.judge.read = func(line string) string { return strings.Trim(line, `{"n":}`) }
+	w.judge.read = func(line string) string { return strings.Trim(line, `{"n:}`) }
 	return r
 }
 

@@ -26,7 +26,7 @@ func killedAgainAndAgain(w *world) {
 		c.Kafka.RevokeDrainTimeout = time.Second
 	}
 	produced, exposed := 0, 0
-	for range either(w, 20, 6) {
+	for range either(w, 20, 4) {
 		before := w.stream.Stats().Streams["s"].Records
 		w.produce(produced, produced+2000)
 		produced += 2000
@@ -234,7 +234,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func memoryIsBounded(w *world) {
 	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
 	const bound = 32 << 20
-	n := either(w, 150, 70)
+	n := either(w, 150, 50)
 	pad := strings.Repeat(" ", 900_000)
 	w.produceWith(0, n, func(i int) *kgo.Record {
 		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}

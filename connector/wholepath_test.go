@@ -59,6 +59,12 @@ func wholePath() map[string]func(*world) {
 		"Compressions":               compressions,
 		"LargeBatches":               largeBatches,
 		"PartitionsAdded":            partitionsAdded,
+
+		"DeadLetters":                   deadLetters,
+		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,
+		"DeadLetterTooLarge":            deadLetterTooLarge,
+		"DeadLetterTopicMadeAnew":       deadLetterTopicMadeAnew,
+		"PatternLeavesDeadLettersAlone": patternLeavesDeadLettersAlone,
 	}
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
@@ -74,16 +80,20 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage"},
-	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness"},
+	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown"},
+	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops"},
 	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
+	"the dead-letter topic has to refuse": {
+		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
+		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka",
+	},
 }
 
 // TestApacheWholePath runs the cases on three brokers of Apache's, some at a time,
 // each with topics, a group, members and a Firehose of its own.
-func TestApacheWholePath(t *testing.T) {
+func TestApacheWholePath(t *testing.T) { //nolint:tparallel // other tests start brokers of their own; that is enough of them one after the other
 	kafkatest.Require(t)
 	cluster := startApache(t)
 	cases := wholePath()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -41,6 +42,7 @@ type world struct {
 	stream   *firehosetest.Service
 	judge    *judge
 	log      *lockedBuffer
+	level    slog.LevelVar
 	members  []*member
 	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
 	hooks    []kgo.Hook                                                        // of the members to come
@@ -148,36 +150,46 @@ func (w *world) close() {
 }
 
 // either is for what differs between a world of virtual and one of real time.
-func either[T any](w *world, virtual, real T) T {
+func either[T any](w *world, virtual, inRealTime T) T {
 	if w.cluster != nil {
 		return virtual
 	}
-	return real
+	return inRealTime
 }
 
 // until waits for something that has to come. In a bubble that costs nothing.
 func (w *world) until(what string, within time.Duration, done func() bool) {
 	w.t.Helper()
+	if !came(within, done) {
+		w.t.Fatalf("waited %v in vain until %s\n%s", within, what, w.log.tail())
+	}
+}
+
+// came waits for something and reports whether it came in time.
+func came(within time.Duration, done func() bool) bool {
 	for end := time.Now().Add(within); !done(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("waited %v in vain until %s\n%s", within, what, w.log.tail())
+			return false
 		}
 	}
+	return true
 }
 
 // untilCommitted waits until the group's offsets add up to sum.
 func (w *world) untilCommitted(sum int) {
 	w.t.Helper()
-	w.until(fmt.Sprintf("the committed offsets add up to %d", sum), patience, func() bool { return w.committed() == int64(sum) })
+	if !came(patience, func() bool { return w.committed() == int64(sum) }) {
+		w.t.Fatalf("after %v committed %d, want %d\n%s", patience, w.committed(), sum, w.log.tail())
+	}
 }
 
 // untilStored waits until at least n of the records 0 to of-1 are with Firehose.
 func (w *world) untilStored(n, of int) {
 	w.t.Helper()
-	w.until(fmt.Sprintf("%d of %d records are stored", n, of), patience, func() bool {
-		lost, _ := w.judge.count(of)
-		return of-lost >= n
-	})
+	lost := of
+	if !came(patience, func() bool { lost, _ = w.judge.count(of); return of-lost >= n }) {
+		w.t.Fatalf("after %v %d of %d records are stored, want %d\n%s", patience, of-lost, of, n, w.log.tail())
+	}
 }
 
 // produce writes records whose values are their numbers, round robin over four

@@ -143,3 +143,20 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("the README names %d actions, the policy %d", n, len(policy.Statement[0].Action))
 	}
 }
+
+// The settings of the compose file are settings.
+func TestComposeSettings(t *testing.T) {
+	t.Parallel()
+	known := all("(?m)^\\| `([A-Z_]+)` \\|", read(t, "../README.md"))
+	_, service, _ := strings.Cut(read(t, "compose.yaml"), "\n  bridge:\n")
+	service, _, _ = strings.Cut(service, "\n\n")
+	settings := all(`(?m)^ +((?:KAFKA|FIREHOSE|RECORD)_[A-Z_]+): `, service)
+	if len(settings) < 5 {
+		t.Fatalf("found the settings %q; there are more", settings)
+	}
+	for _, name := range settings {
+		if !slices.Contains(known, name) {
+			t.Errorf("the bridge has no setting %s", name)
+		}
+	}
+}

@@ -17,16 +17,17 @@ const namespace = "kafka_firehose"
 
 // Set is what the stages write to.
 type Set struct {
-	Kafka    *Kafka
-	Pipeline *Pipeline
-	Firehose *Firehose
-	Schema   *Schema
+	Kafka      *Kafka
+	Pipeline   *Pipeline
+	Firehose   *Firehose
+	DeadLetter *DeadLetter
+	Schema     *Schema
 }
 
 // New registers every collector of the connector with r. Two sets in one
 // process need two registries.
 func New(r prometheus.Registerer) *Set {
-	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), Schema: newSchema(r)}
+	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), DeadLetter: newDeadLetter(r), Schema: newSchema(r)}
 }
 
 // NewRegistry is a registry with the collectors of the process, the Go runtime

@@ -21,6 +21,7 @@ func TestLint(t *testing.T) {
 	m := New(r)
 	m.Pipeline.Watch(1, func() int64 { return 0 }, func() float64 { return 0 })
 	m.Firehose.Stream("s")
+	m.DeadLetter.Expect("t")
 	m.Kafka.Records.WithLabelValues("t").Inc()
 	m.Kafka.SetLag("t", 1, 2)
 	m.Kafka.Expect("u")
@@ -31,7 +32,7 @@ func TestLint(t *testing.T) {
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	for _, name := range []string{"kafka_firehose_kafka_commits_total", "kafka_firehose_records_skipped_total", "kafka_firehose_kafka_fetch_errors_total"} {
+	for _, name := range []string{"kafka_firehose_kafka_commits_total", "kafka_firehose_records_skipped_total", "kafka_firehose_kafka_fetch_errors_total", "kafka_firehose_dead_letters_total", "kafka_firehose_dead_letter_produce_errors_total"} {
 		if n, err := testutil.GatherAndCount(r, name); err != nil || n == 0 {
 			t.Errorf("%s has %d series before anything happened (%v)", name, n, err)
 		}

@@ -32,8 +32,9 @@ const (
 	// out old ones must not be asked before each request.
 	shortest = time.Second
 
-	// A token service answers within a second. It is given up early enough for a
-	// second try to fit into the time of the request that waits for it.
+	// FetchTimeout is for one request. A token service answers within a second; it is
+	// given up early enough for a second try to fit into the time of the request that
+	// waits for it.
 	FetchTimeout  = 3 * time.Second
 	fetchAttempts = 2
 )
@@ -108,17 +109,18 @@ func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, er
 }
 
 // Chain fetches from the SDK's default chain, and assumes the role, if there is one,
-// with what it got; timeout is for each request of either. The configuration is read
-// anew each time, so that keys which were changed in a file are found without a restart.
-func Chain(role Role, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
+// with what it got. An empty region is the environment's; timeout is for each request
+// of either. The configuration is read anew each time, so that keys which were changed
+// in a file are found without a restart.
+func Chain(region string, role Role, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
 	// It keeps no connections: an hour goes by until the next fetch. Without a
 	// timeout, a service that takes the request and stays silent would be waited
 	// for until the process ends.
-	way := awshttp.NewBuildableClient().WithTimeout(timeout).
+	client := awshttp.NewBuildableClient().WithTimeout(timeout).
 		WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	return func(ctx context.Context) (aws.Credentials, error) {
-		shared, err := Load(ctx, way, config.WithRetryMaxAttempts(fetchAttempts),
-			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = way }))
+		shared, err := Load(ctx, client, config.WithRegion(region), config.WithRetryMaxAttempts(fetchAttempts),
+			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }))
 		if err != nil {
 			return aws.Credentials{}, &FetchError{"read the AWS configuration", err}
 		}

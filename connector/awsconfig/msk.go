@@ -46,7 +46,7 @@ func NewMSK(ctx context.Context, region string, role Role, log *slog.Logger) (*M
 		}
 		region = shared.Region
 	}
-	return newMSK(region, Cache(Chain(role, FetchTimeout), log)), nil
+	return newMSK(region, Cache(Chain("", role, FetchTimeout), log)), nil
 }
 
 func newMSK(region string, keys *aws.CredentialsCache) *MSK {

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"kafka-firehose/connector/offset"
@@ -89,6 +90,18 @@ func (b *Batch) OnRelease(release func(bytes int64)) { b.work.release = release 
 // that names a stubborn or refused record.
 func (b *Batch) Lease(i int) *offset.Lease {
 	return b.work.runs[b.records[i].first].span.Lease()
+}
+
+// Leases are the assignments of all Kafka records in record i.
+func (b *Batch) Leases(i int) []*offset.Lease {
+	r := &b.records[i]
+	var leases []*offset.Lease
+	for run := r.first; run <= r.last; run++ {
+		if lease := b.work.runs[run].span.Lease(); !slices.Contains(leases, lease) {
+			leases = append(leases, lease)
+		}
+	}
+	return leases
 }
 
 // RecordValues is the number of Kafka records in record i.

@@ -263,3 +263,19 @@ func BenchmarkAdd(b *testing.B) {
 		}
 	}
 }
+
+// TestLeases: a record that is packed across partitions belongs to all of them.
+func TestLeases(t *testing.T) {
+	b := NewBuilder(Limits{Records: 10, Bytes: 100}, Aggregation{Values: 3, Bytes: 100})
+	l := []*offset.Lease{offset.NewLease("t", 0), offset.NewLease("t", 1), offset.NewLease("t", 2)}
+	for i, lease := range []*offset.Lease{l[0], l[1], l[0], l[2]} { // three in the first record
+		b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), 'a'))
+	}
+	batch := b.Seal()
+	if got := batch.Leases(0); !slices.Equal(got, l[:2]) {
+		t.Errorf("the first record belongs to %d leases", len(got))
+	}
+	if got := batch.Leases(1); !slices.Equal(got, l[2:]) {
+		t.Errorf("the second record belongs to %d leases", len(got))
+	}
+}

@@ -21,7 +21,7 @@ func GzipBound(n int) int { return n + n/1000 + 64 }
 
 // GzipSize is the exact size of a record that holds value alone, compressed.
 func GzipSize(value []byte) int {
-	w := sizers.Get().(*sizer)
+	w, _ := sizers.Get().(*sizer)
 	defer sizers.Put(w)
 	w.n = 0
 	w.gzip.Reset(w)

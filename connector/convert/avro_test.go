@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -170,11 +171,7 @@ func TestAvroRefuses(t *testing.T) {
 	f(`{"type":"array","items":{"type":"record","name":"Z","fields":[]}}`, varint(-1<<40, 0), errTooLong, "")
 	f(`{"type":"map","values":"null"}`, append(varint(1<<40), make([]byte, 9_999)...), errTooLong, "")
 	f(list, varint(make([]int64, 0)...), errCut, "next: ")
-	deep := make([]int64, 2*maxDepth)
-	for i := range deep {
-		deep[i] = 1
-	}
-	f(list, varint(append(deep, 0)...), errDeep, "")
+	f(list, append(bytes.Repeat(varint(1), 2*maxDepth), varint(0)...), errDeep, "")
 	f(`{"type":"bytes","logicalType":"decimal","precision":9}`, append(varint(2000), make([]byte, 2000)...), errLongDecimal, "")
 }
 

@@ -21,7 +21,12 @@ func (r *avroReader) logical(t *avroType) error {
 		return err
 	case avroDuration:
 		return r.duration()
+	default:
+		return r.time(t)
 	}
+}
+
+func (r *avroReader) time(t *avroType) error {
 	n, err := r.long(t)
 	if err != nil {
 		return err

@@ -18,14 +18,17 @@ type Config struct {
 	// Format is what is sent of a record: "raw", the bytes of its value as they are, "json", an envelope
 	// of one line with its key, headers, origin and value, or one of the formats whose values are read
 	// with the schema they were written with and sent as JSON.
-	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro: the value as JSON, by its schema in the Schema Registry. (protobuf and json-schema are not supported yet.)"`
+	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro, protobuf and json-schema: the value as JSON, by its schema in the Schema Registry."`
 	// Fields are the members of the envelope; empty for those of defaultFields. No effect without one.
 	Fields Fields `envconfig:"RECORD_FIELDS" unset:"id,topic,partition,offset,timestamp,key,headers,value" desc:"The envelope's fields in their order, as field, field=name or field:form=name. Also timestamp_ms and tombstone; the forms of key, value and headers are text and base64, and json for key and value."`
 	// KeyFormat is how keys are written into an envelope: "json" as values are in that format, or one of
 	// the formats that are decoded.
-	KeyFormat string `envconfig:"RECORD_KEY_FORMAT" default:"json" desc:"Keys in the envelope: json writes what they hold; avro decodes them like values. (protobuf and json-schema are not supported yet.)"`
+	KeyFormat string `envconfig:"RECORD_KEY_FORMAT" default:"json" desc:"Keys in the envelope: json writes what they hold; avro, protobuf and json-schema decode them like values."`
 	// Envelope puts what was decoded into an envelope, as "json" does with what is not.
 	Envelope bool `envconfig:"RECORD_ENVELOPE" default:"false" desc:"Put decoded values into the envelope, too; json always does."`
+	// Validated has values, or keys, in the format json-schema compared with their schema. Without it they
+	// are sent as they are, and no registry is needed.
+	Validated bool `envconfig:"RECORD_SCHEMA_VALIDATE" default:"false" desc:"Records in json-schema that don't agree with their schema are bad. Without it no registry is needed for that format."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
 	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
 	// of control characters, which it never contains.

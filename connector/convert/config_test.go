@@ -25,17 +25,17 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigValidate(t *testing.T) {
-	const later = "not supported yet by this version; "
 	tests := []struct {
 		name   string
 		change func(*Config)
 		want   string // empty if that is allowed
 	}{
-		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw, json or avro`},
+		{"unknown format", func(c *Config) { c.Format = "RAW" }, `RECORD_FORMAT holds "RAW": want raw, json, avro, protobuf or json-schema`},
 		{"json", func(c *Config) { c.Format = "json" }, ""},
 		{"avro", func(c *Config) { c.Format = "avro" }, ""},
-		{"protobuf", func(c *Config) { c.Format = "protobuf" }, `RECORD_FORMAT holds "protobuf": ` + later + "want raw, json or avro"},
-		{"json-schema", func(c *Config) { c.Format = "json-schema" }, `RECORD_FORMAT holds "json-schema": ` + later + "want raw, json or avro"},
+		{"protobuf", func(c *Config) { c.Format = "protobuf" }, ""},
+		{"json-schema", func(c *Config) { c.Format, c.Validated = "json-schema", true }, ""},
+		{"validated by what is no schema", func(c *Config) { c.Format, c.Validated = "avro", true }, `RECORD_SCHEMA_VALIDATE holds "true": what is decoded with a schema agrees with it; want RECORD_FORMAT json-schema too, or false here`},
 		{"aggregate", func(c *Config) { c.Aggregate = true }, ""},
 		{"no delimiter", func(c *Config) { c.Delimiter = "" }, ""},
 		{
@@ -69,7 +69,7 @@ func TestConfigValidate(t *testing.T) {
 		{"a decoded key alone", func(c *Config) { c.Format, c.KeyFormat = "json", "avro" }, ""},
 		{"decoded, and fields without an envelope", func(c *Config) { c.Format, c.Fields = "avro", Fields{{"id", "", "id"}} }, `RECORD_FIELDS holds "id": there is no envelope to choose them for; want RECORD_ENVELOPE=true too, or nothing here`},
 		{"a decoded key without an envelope", func(c *Config) { c.KeyFormat = "avro" }, `RECORD_KEY_FORMAT holds "avro": there is no envelope with a key; want RECORD_FORMAT json too, or nothing here`},
-		{"another format of keys", func(c *Config) { c.Format, c.KeyFormat = "json", "raw" }, `RECORD_KEY_FORMAT holds "raw": want json or avro`},
+		{"another format of keys", func(c *Config) { c.Format, c.KeyFormat = "json", "raw" }, `RECORD_KEY_FORMAT holds "raw": want json, avro, protobuf or json-schema`},
 		{"an envelope of raw values", func(c *Config) { c.Envelope = true }, `RECORD_ENVELOPE holds "true": values go into the envelope as they are with RECORD_FORMAT json; want that, or false here`},
 		{"a decoded value as text", func(c *Config) { c.Format, c.Envelope, c.Fields = "avro", true, Fields{{"value", "text", "v"}} }, `RECORD_FIELDS holds "value:text=v": value is decoded and so is JSON; want it without :text`},
 		{"a decoded value and a delimiter that JSON contains", func(c *Config) { c.Format, c.Delimiter = "avro", "}" }, `RECORD_DELIMITER holds "}": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`},

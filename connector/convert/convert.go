@@ -72,8 +72,8 @@ type Converter struct {
 // schemas up with lookup, which may be nil where cfg needs none.
 func New(cfg Config, lookup Lookup) *Converter {
 	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip"}
-	c.value = newDecoder(cfg.Format, valueSchemaHeader, lookup)
-	c.key = newDecoder(cfg.KeyFormat, keySchemaHeader, lookup)
+	c.value = newDecoder(cfg, cfg.Format, valueSchemaHeader, lookup)
+	c.key = newDecoder(cfg, cfg.KeyFormat, keySchemaHeader, lookup)
 	if cfg.Tombstones != "envelope" {
 		c.tombstone = &Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}

@@ -16,9 +16,12 @@ type decoder struct {
 }
 
 // newDecoder returns nil for a format that is not decoded.
-func newDecoder(format, header string, lookup Lookup) *decoder {
-	if !slices.Contains(decoded, format) {
+func newDecoder(cfg Config, format, header string, lookup Lookup) *decoder {
+	switch {
+	case !slices.Contains(decoded, format):
 		return nil
+	case !cfg.needsSchema(format):
+		lookup = func(Ref) (Schema, error) { return plainJSON{}, nil }
 	}
 	return &decoder{header: header, indexed: format == formatProtobuf, lookup: lookup}
 }

@@ -239,7 +239,7 @@ func appendName(dst []byte, name string) []byte {
 		case short(byte(c)) != 0:
 			dst = append(dst, '\\', short(byte(c)))
 		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
 	return append(dst, '"')

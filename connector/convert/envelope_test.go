@@ -36,8 +36,12 @@ func TestEnvelope(t *testing.T) {
 	r := &kgo.Record{
 		Topic: "orders", Partition: 3, Offset: 42, Timestamp: at, Key: []byte("k-1"), Value: []byte(" {\n \"a\" : [ 1 , 2 ] }\n"),
 		Headers: []kgo.RecordHeader{
-			{Key: "trace", Value: []byte("1")}, {Key: "trace", Value: []byte("2")}, {Key: "none"}, {Key: "empty", Value: []byte{}},
-			{Key: "bytes", Value: []byte{0xff}}, {Key: "a\"\n\x01\xff", Value: []byte("\t")},
+			{Key: "trace", Value: []byte("1")},
+			{Key: "trace", Value: []byte("2")},
+			{Key: "none"},
+			{Key: "empty", Value: []byte{}},
+			{Key: "bytes", Value: []byte{0xff}},
+			{Key: "a\"\n\x01\xff", Value: []byte("\t")},
 		},
 	}
 	f := func(fields, want string) {

@@ -15,37 +15,41 @@ const (
 	formatJSONSchema = "json-schema"
 )
 
-// decoded are the formats whose records name a schema, and not yet those to come.
-var decoded, notYetDecoded = []string{formatAvro}, []string{formatProtobuf, formatJSONSchema}
+// decoded are the formats whose records name a schema.
+var decoded = []string{formatAvro, formatProtobuf, formatJSONSchema}
 
 // envelope reports whether records are sent in an envelope.
 func (c Config) envelope() bool {
 	return c.Format == formatJSON || c.Envelope && slices.Contains(decoded, c.Format)
 }
 
-// NeedsSchemas reports whether records can't be converted without a registry.
-func (c Config) NeedsSchemas() bool {
-	return slices.Contains(decoded, c.Format) || c.envelope() && slices.Contains(decoded, c.KeyFormat)
-}
-
-// SchemaFormats are the formats of values and of keys that need a registry.
+// SchemaFormats are the formats of values and of keys that can't be converted without a
+// registry.
 func (c Config) SchemaFormats() (formats []string) {
-	if slices.Contains(decoded, c.Format) {
-		formats = append(formats, c.Format)
-	}
-	if c.envelope() && slices.Contains(decoded, c.KeyFormat) && c.KeyFormat != c.Format {
-		formats = append(formats, c.KeyFormat)
+	for i, f := range []string{c.Format, c.KeyFormat} {
+		if c.needsSchema(f) && !slices.Contains(formats, f) && (i == 0 || c.envelope()) {
+			formats = append(formats, f)
+		}
 	}
 	return formats
+}
+
+// needsSchema reports whether records of a format are read with their schema. JSON can
+// be read without.
+func (c Config) needsSchema(format string) bool {
+	return slices.Contains(decoded, format) && (format != formatJSONSchema || c.Validated)
 }
 
 // formats checks the formats, what needs an envelope, and what JSON needs.
 func (c Config) formats(check *env.Check) {
 	const format, delimiter, envelope, keyFormat = "RECORD_FORMAT", "RECORD_DELIMITER", "RECORD_ENVELOPE", "RECORD_KEY_FORMAT"
-	check.OneOf(format, c.Format, append([]string{formatRaw, formatJSON}, decoded...), notYetDecoded...)
-	check.OneOf(keyFormat, c.KeyFormat, append([]string{formatJSON}, decoded...), notYetDecoded...)
+	check.OneOf(format, c.Format, append([]string{formatRaw, formatJSON}, decoded...))
+	check.OneOf(keyFormat, c.KeyFormat, append([]string{formatJSON}, decoded...))
 	if c.Envelope && c.Format == formatRaw {
 		check.Add(env.Holds(envelope, c.Envelope, "values go into the envelope as they are with "+format+" json; want that, or false here").With(format))
+	}
+	if c.Validated && c.Format != formatJSONSchema && c.KeyFormat != formatJSONSchema {
+		check.Add(env.Holds("RECORD_SCHEMA_VALIDATE", c.Validated, "what is decoded with a schema agrees with it; want "+format+" json-schema too, or false here").With(format, keyFormat))
 	}
 	if c.envelope() {
 		c.forms(check)

@@ -3,6 +3,7 @@ package convert
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -21,6 +22,9 @@ type Index struct {
 	depth int
 	at    [maxIndex]int32
 }
+
+// FirstMessage is the index of the first message of a file.
+var FirstMessage = Index{depth: 1}
 
 // maxIndex is how deep a message may be defined inside of others.
 const maxIndex = 16
@@ -47,11 +51,11 @@ var (
 // of the given name counts before what data begins with. Indexed says that the index
 // of a Protobuf message follows the id.
 func (p *payload) parse(data []byte, headers []kgo.RecordHeader, name string, indexed bool) (err error) {
-	for i := len(headers) - 1; i >= 0; i-- {
-		if headers[i].Key != name {
+	for _, h := range slices.Backward(headers) {
+		if h.Key != name {
 			continue
 		}
-		rest, ok := p.id(headers[i].Value)
+		rest, ok := p.id(h.Value)
 		if !ok {
 			return errHeader
 		}

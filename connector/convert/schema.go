@@ -30,7 +30,7 @@ func appendUUID(dst, b []byte) []byte {
 		if i == 4 || i == 6 || i == 8 || i == 10 {
 			dst = append(dst, '-')
 		}
-		dst = append(dst, hex[c>>4], hex[c&15])
+		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
 	}
 	return dst
 }
@@ -78,5 +78,12 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 	if !slices.Contains(formats, d.Kind) {
 		return nil, fmt.Errorf("the registry has it as %s, and the records are to be %s", d.Kind, strings.Join(formats, " and "))
 	}
-	return compileAvro(d)
+	switch d.Kind {
+	case formatAvro:
+		return compileAvro(d)
+	case formatProtobuf:
+		return compileProtobuf(d)
+	default:
+		return compileJSONSchema(d)
+	}
 }

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-const hex = "0123456789abcdef"
+const hexDigits = "0123456789abcdef"
 
 // textSize is the length of s as a JSON string, quotes included.
 func textSize(s []byte) int {
@@ -33,7 +33,7 @@ func appendText(dst, s []byte) []byte {
 		if c := short(s[i]); c != 0 {
 			dst = append(dst, '\\', c)
 		} else {
-			dst = append(dst, '\\', 'u', '0', '0', hex[s[i]>>4], hex[s[i]&15])
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[s[i]>>4], hexDigits[s[i]&15])
 		}
 		s = s[i+1:]
 	}
@@ -107,9 +107,10 @@ func (s shape) append(dst, b []byte) []byte {
 		return appendText(dst, b)
 	case asBase64:
 		return appendBase64(dst, b)
+	default:
+		if s.pack {
+			return appendCompact(dst, b)
+		}
+		return append(dst, b...)
 	}
-	if s.pack {
-		return appendCompact(dst, b)
-	}
-	return append(dst, b...)
 }

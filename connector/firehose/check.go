@@ -8,11 +8,11 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"kafka-firehose/connector/awsconfig"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // Describer is the part of [Client] that Check uses.

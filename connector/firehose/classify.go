@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"strings"
 
-	"kafka-firehose/connector/awsconfig"
-
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // Class says what to do about a request that failed as a whole. It is also the
@@ -96,6 +96,9 @@ func classify(ctx context.Context, err error, sent bool) *Failure {
 	}
 	if f.Class == Ambiguous && !sent {
 		f.Class = Unavailable
+		if f.Code == "timeout" {
+			f.Code, f.Message = "connect", "no connection in time, be it for DNS, the way there or TLS: "+f.Message
+		}
 	}
 	return f
 }

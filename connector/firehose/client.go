@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
-
-	"kafka-firehose/connector/awsconfig"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // idleTimeout closes kept-alive connections before the service does, which would
@@ -29,20 +31,25 @@ type Client struct {
 // ClientOption changes the SDK's client: another endpoint or way to it, in tests.
 type ClientOption = func(*firehose.Options)
 
-// NewClient reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE,
+// NewClient makes the client of the streams that have no options of their own. It
+// reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE,
 // AWS_CA_BUNDLE, HTTPS_PROXY, the credentials chain) and connects to nothing. The
 // options come last, but what a Stream relies on can't be undone by them. cfg's
 // role is assumed if there is one.
 func NewClient(ctx context.Context, cfg Config, log *slog.Logger, opts ...ClientOption) (*Client, error) {
-	shared, err := awsconfig.Load(ctx, transport(cfg))
+	return newClient(ctx, cfg, cfg.way(""), log, opts...)
+}
+
+func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ...ClientOption) (*Client, error) {
+	shared, err := awsconfig.Load(ctx, transport(cfg), config.WithRegion(w.region)) // empty is the environment's
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	c := &Client{keys: awsconfig.Cache(awsconfig.Chain(cfg.role(), awsconfig.FetchTimeout), log)}
+	c := &Client{keys: awsconfig.Cache(awsconfig.Chain(w.region, w.role, awsconfig.FetchTimeout), log)}
 	shared.Credentials = c.keys
-	c.Client = firehose.NewFromConfig(shared, append(opts, func(o *firehose.Options) { c.settle(o, log) })...)
+	c.Client = firehose.NewFromConfig(shared, slices.Concat([]ClientOption{w.to}, opts, []ClientOption{func(o *firehose.Options) { c.settle(o, log) }})...)
 	if c.Options().Region == "" {
-		return nil, errors.New("no AWS region is configured: set AWS_REGION")
+		return nil, errors.New("no AWS region is configured: set AWS_REGION, or the stream's region in FIREHOSE_STREAM_OPTIONS")
 	}
 	return c, nil
 }
@@ -67,7 +74,11 @@ func transport(cfg Config) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		// With the default of 10, more requests in flight than that would make a
 		// TLS handshake each. Every stream has its own and they share the host.
-		perHost := max(1, len(cfg.Streams())) * cfg.MaxInFlight
+		perHost := 0
+		for _, stream := range cfg.Streams() {
+			perHost += cfg.For(stream).MaxInFlight
+		}
+		perHost = max(perHost, cfg.MaxInFlight)
 		t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, perHost)
 		t.MaxIdleConns = max(t.MaxIdleConns, 2*perHost)
 		t.IdleConnTimeout = idleTimeout

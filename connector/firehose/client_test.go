@@ -315,6 +315,38 @@ func TestConnectionRefusedIsNotAmbiguous(t *testing.T) {
 	}
 }
 
+// The request's time is over before there is a connection to send it on: nothing
+// can have been stored, and the line says where it got stuck.
+func TestNoConnectionInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mended := make(chan struct{})
+		stuck := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			<-mended
+			return nil, net.ErrClosed
+		}}
+		svc := firehosetest.New(firehosetest.Options{Streams: []firehosetest.Stream{{Name: "orders"}}})
+		var direct atomic.Bool
+		w := newWorld(t, svc, settings(), func(o *firehose.Options) {
+			o.HTTPClient = httpFunc(func(r *http.Request) (*http.Response, error) {
+				if direct.Load() {
+					return svc.Do(r)
+				}
+				return (&http.Client{Transport: stuck}).Do(r)
+			})
+		})
+		w.start(t.Context(), w.batch(10, 100))
+		time.Sleep(time.Minute)
+		if w.log.count("no connection in time") != 1 || w.log.count("code=connect") != 1 {
+			t.Errorf("log: %s", w.log.buf.String())
+		}
+		direct.Store(true)
+		w.wg.Wait()
+		close(mended)
+		w.wantOnce(10)
+		w.wantMetric(0, "records_ambiguous_total")
+	})
+}
+
 func TestNoCredentialsBlocks(t *testing.T) {
 	environment(t, "http://127.0.0.1:1")
 	t.Setenv("AWS_ACCESS_KEY_ID", "")

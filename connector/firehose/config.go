@@ -19,6 +19,9 @@ const (
 	maxRecordBytes  env.Bytes = 1_024_000 // 1,000 KiB, of data before base64
 )
 
+// maxInFlight is far more than a stream's quota needs at any latency.
+const maxInFlight = 1000
+
 // Config says which streams to write to and how hard.
 type Config struct {
 	// Stream is the delivery stream of every topic that no route takes. Either this or Routes is required.
@@ -51,6 +54,9 @@ type Config struct {
 	RoleARN string `envconfig:"FIREHOSE_ROLE_ARN" unset:"none" desc:"Assume this role to write."`
 	// RoleExternalID is what that role's trust policy may ask for. It has no effect without RoleARN.
 	RoleExternalID string `envconfig:"FIREHOSE_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for FIREHOSE_ROLE_ARN."`
+	// StreamOptions are what is different for single streams, as JSON or in a file: where they are,
+	// who writes to them, how hard.
+	StreamOptions StreamOptions `envconfig:"FIREHOSE_STREAM_OPTIONS" unset:"none" desc:"What is different for single streams, as JSON or the path of a file with it: {\"stream\": {\"region\": …}}, see below."`
 }
 
 // StreamFor returns the stream of a topic: that of the first route that matches, else Stream.
@@ -84,11 +90,12 @@ func (c Config) Validate() error {
 	// A batch that can't hold the largest record would turn a legal record into a bad one.
 	env.Range(&check, "FIREHOSE_BATCH_MAX_BYTES", c.BatchMaxBytes, maxRecordBytes, maxBatchBytes)
 	env.Range(&check, "FIREHOSE_BATCH_LINGER", c.BatchLinger, 0, 24*time.Hour)
-	env.Range(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, 1000)
+	env.Range(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, maxInFlight)
 	env.AtLeast(&check, "FIREHOSE_MAX_BYTES_PER_SECOND", c.MaxBytesPerSecond, 0)
 	env.AtLeast(&check, "FIREHOSE_MAX_RECORDS_PER_SECOND", c.MaxRecordsPerSecond, 0)
 	env.Range(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
 	c.role().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
+	c.streamOptions(&check)
 	return check.Err()
 }
 
@@ -102,9 +109,7 @@ func (c Config) streams(check *env.Check) {
 	}
 }
 
-var (
-	legalStream = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
-)
+var legalStream = regexp.MustCompile(`\A[a-zA-Z0-9_.-]{1,64}\z`)
 
 // wantStream says what a stream's name looks like. An ARN is the mistake that people make: Firehose
 // takes the name alone.

@@ -78,7 +78,7 @@ func TestNoCredentialsSaysWhy(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			c := mustClient(t)
-			c.keys = awsconfig.Cache(awsconfig.Chain(tt.cfg.role(), 100*time.Millisecond), slog.New(slog.DiscardHandler))
+			c.keys = awsconfig.Cache(awsconfig.Chain("", tt.cfg.role(), 100*time.Millisecond), slog.New(slog.DiscardHandler))
 			_, err := c.keys.Retrieve(t.Context())
 			f := classify(t.Context(), errors.Join(errors.New("get identity: "), err), true)
 			if f.Class != Blocked || f.Code != "no_credentials" {

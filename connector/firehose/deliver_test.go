@@ -177,7 +177,7 @@ func TestOverTheDocumentedLimitIsBad(t *testing.T) {
 
 func TestRefusedRecordStopsByDefault(t *testing.T) {
 	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
-		w.stream.onRefused = func(r Refusal) error { return r }
+		w.stream.onRefused = func(_ context.Context, r Refusal) error { return r }
 		var r Refusal
 		if err := w.deliver(w.batch(1, 1_024_001)); !errors.As(err, &r) {
 			t.Errorf("Deliver returned %v", err)

@@ -99,12 +99,12 @@ func overLimit(p *part) int {
 func (d *delivery) refuse(p *part, i int, reason string, f *Failure) error {
 	lease, data := p.batch.Lease(i), p.batch.Record(i)
 	r := Refusal{
-		Topic: lease.Topic, Partition: lease.Partition, Offset: p.batch.Offset(i),
+		Topic: lease.Topic, Partition: lease.Partition, Offset: p.batch.Offset(i), Leases: p.batch.Leases(i),
 		Size: len(data), Values: p.batch.RecordValues(i), Data: data, Code: f.Code, Message: f.Message,
 	}
 	d.metrics.Refused(reason)
 	p.attempts = 0
-	if err := d.onRefused(r); err != nil {
+	if err := d.onRefused(d.wait, r); err != nil {
 		return err
 	}
 	p.batch.Retain(func(j int) bool { return j != i })

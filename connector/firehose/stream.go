@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
 
@@ -26,11 +27,12 @@ type Refusal struct {
 	Topic     string // of the first Kafka record in it
 	Partition int32
 	Offset    int64
-	Size      int    // bytes of data, delimiter included
-	Values    int    // Kafka records in it, more than one with aggregation
-	Code      string // the service's error code
-	Message   string // and what it said, shortened
-	Data      []byte // valid until OnRefused returns; never log it
+	Leases    []*offset.Lease // of all the Kafka records in it
+	Size      int             // bytes of data, delimiter included
+	Values    int             // Kafka records in it, more than one with aggregation
+	Code      string          // the service's error code
+	Message   string          // and what it said, shortened
+	Data      []byte          // valid until OnRefused returns; never log it
 }
 
 // Error says what was refused and why, without the data.
@@ -49,7 +51,7 @@ type Stream struct {
 	cfg       Config
 	log       *slog.Logger
 	metrics   *metrics.FirehoseStream
-	onRefused func(Refusal) error
+	onRefused func(context.Context, Refusal) error
 	gate      *gate
 
 	mu          sync.Mutex
@@ -78,8 +80,8 @@ func WithMetrics(m *metrics.Firehose) Option {
 
 // OnRefused sets what becomes of a record that can't be delivered. After nil it
 // is settled, as skipped or dead-lettered; an error is returned by Deliver, which
-// is the default. f may block, and may be called concurrently.
-func OnRefused(f func(Refusal) error) Option {
+// is the default. f may block until its context ends, and may be called concurrently.
+func OnRefused(f func(context.Context, Refusal) error) Option {
 	return func(s *Stream) { s.onRefused = f }
 }
 
@@ -88,7 +90,7 @@ func NewStream(name string, api API, cfg Config, opts ...Option) *Stream {
 	s := &Stream{
 		name: name, api: api, cfg: cfg,
 		log:       slog.New(slog.DiscardHandler),
-		onRefused: func(r Refusal) error { return r },
+		onRefused: func(_ context.Context, r Refusal) error { return r },
 		gate:      newGate(cfg),
 	}
 	for _, o := range opts {

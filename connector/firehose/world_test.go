@@ -80,7 +80,7 @@ func (w *world) use(api API, cfg Config) {
 	w.stream = NewStream("orders", api, cfg,
 		WithLogger(slog.New(slog.NewTextHandler(&w.log, nil))),
 		WithMetrics(metrics.New(w.reg).Firehose),
-		OnRefused(func(r Refusal) error {
+		OnRefused(func(_ context.Context, r Refusal) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.refusals = append(w.refusals, r)

@@ -47,8 +47,8 @@ type refusal struct {
 // it needs every five seconds at least.
 const refusedFor = 30 * time.Second
 
-func newAccess(cfg Config, log *slog.Logger) *access {
-	return &access{cfg: cfg, log: log, forget: func() {}, refusals: map[place]refusal{}}
+func newAccess(cfg Config, forget func(), log *slog.Logger) *access {
+	return &access{cfg: cfg, log: log, forget: forget, refusals: map[place]refusal{}}
 }
 
 // refused looks at an error that where has answered.
@@ -63,7 +63,7 @@ func (a *access) refused(where string, err error) {
 }
 
 func (a *access) note(p place, hint string, err error) {
-	a.log.Error("no access to Kafka; trying again until there is", p.attr(), "refused", p.what, "hint", hint, "error", err)
+	a.log.Error("no access to Kafka; trying again until there is", p.key(), p.where, "refused", p.what, "hint", hint, "error", err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, known := a.refusals[p]
@@ -83,7 +83,7 @@ func (a *access) granted(what, where string) {
 	if r, ok := a.refusals[p]; ok {
 		delete(a.refusals, p)
 		a.any.Store(int32(len(a.refusals)))
-		a.log.Info("access to Kafka is there again", p.attr(), "refused", what, "after", time.Since(r.first).Round(time.Second).String())
+		a.log.Info("access to Kafka is there again", p.key(), p.where, "refused", what, "after", time.Since(r.first).Round(time.Second).String())
 	}
 }
 
@@ -122,12 +122,13 @@ func (a *access) count(what string) (n int) {
 	return n
 }
 
-// attr is the place in the log, where lines of different topics are not the same.
-func (p place) attr() slog.Attr {
+// key is that of the place in the log, where lines of different topics are not the
+// same.
+func (p place) key() string {
 	if p.what == "topic" {
-		return slog.String("topic", p.where)
+		return "topic"
 	}
-	return slog.String("at", p.where)
+	return "at"
 }
 
 // lasts reports whether a refusal still counts. Commits may be far apart, and the
@@ -144,8 +145,7 @@ func (a *access) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ n
 // OnBrokerE2E implements kgo.HookBrokerE2E. A broker that wants a login and gets none
 // answers which versions it speaks, and hangs up at the first request after that.
 func (a *access) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
-	switch kmsg.Key(key) {
-	case kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate:
+	if slices.Contains(introductions, kmsg.Key(key)) {
 		return
 	}
 	switch err := e2e.Err(); {
@@ -159,6 +159,9 @@ func (a *access) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.Broke
 		a.note(place{"connection", address(broker)}, a.cfg.closedAtOnce(), err)
 	}
 }
+
+// introductions are the requests that come before the brokers know who asks.
+var introductions = []kmsg.Key{kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate}
 
 func address(b kgo.BrokerMetadata) string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }
 

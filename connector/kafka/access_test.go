@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/env"
 )
 
 // TestAccess: what is refused counts until it is granted, or as long as the client
@@ -22,7 +26,7 @@ import (
 func TestAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		a := newAccess(Config{GroupID: "g", SASL: SASLConfig{Mechanism: "PLAIN", Username: "u"}}, slog.New(slog.NewTextHandler(&log, nil)))
+		a := newAccess(Config{GroupID: "g", SASL: SASLConfig{Mechanism: "PLAIN", Username: "u"}}, func() {}, slog.New(slog.NewTextHandler(&log, nil)))
 		one, two := kgo.BrokerMetadata{Host: "one", Port: 9092}, kgo.BrokerMetadata{Host: "two", Port: 9092}
 		counts := func(step string, want ...int) {
 			t.Helper()
@@ -72,6 +76,7 @@ func TestAccess(t *testing.T) {
 // TestDiagnose: every hint names a variable or what an ACL has to name. Certificates
 // and the errors of a real broker are in the tests of Apache Kafka.
 func TestDiagnose(t *testing.T) {
+	ended := &x509.Certificate{NotBefore: time.Unix(0, 0), NotAfter: time.Unix(86400, 0)}
 	remote := &net.OpError{Op: "remote error", Err: errors.New("tls: expired certificate")}
 	for _, test := range []struct {
 		cfg     Config
@@ -87,6 +92,11 @@ func TestDiagnose(t *testing.T) {
 		{Config{SASL: SASLConfig{Mechanism: "PLAIN"}}, &kgo.ErrGroupSession{Err: kerr.SaslAuthenticationFailed}, "login", "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"},
 		{Config{SASL: SASLConfig{Mechanism: "PLAIN"}}, &credentialsError{"no such file"}, "login", "no valid credentials"},
 		{Config{SASL: SASLConfig{Mechanism: "PLAIN"}}, kerr.UnsupportedSaslMechanism, "login", "does not offer PLAIN"},
+		{Config{}, &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Cert: ended, Reason: x509.Expired}}, "connection", "valid from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z: renew it, or look at this machine's clock"},
+		{Config{TLS: TLSConfig{CAFile: "ca.pem"}}, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "connection", "not signed by an authority in KAFKA_TLS_CA_FILE (ca.pem)"},
+		{Config{SASL: SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Token: env.NewSecretFile("T", "/t")}}}, &tokenRefused{"invalid"}, "login", "look at KAFKA_SASL_OAUTH_TOKEN_FILE"},
+		{Config{SASL: SASLConfig{Mechanism: "OAUTHBEARER"}}, &credentialsError{"down"}, "login", "KAFKA_SASL_OAUTH_ENDPOINT, KAFKA_SASL_OAUTH_CLIENT_ID, KAFKA_SASL_OAUTH_CLIENT_SECRET"},
+		{Config{SASL: SASLConfig{Mechanism: "AWS_MSK_IAM"}}, kerr.SaslAuthenticationFailed, "login", "whether they allow kafka-cluster:Connect"},
 		{Config{TLS: TLSConfig{Enabled: true}}, remote, "connection", "set KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"},
 		{Config{TLS: TLSConfig{Enabled: true, CertFile: "c.pem"}}, remote, "connection", "may have expired or come from an authority that it does not trust: look at KAFKA_TLS_CERT_FILE (c.pem)"},
 		{Config{SASL: SASLConfig{Username: "u"}}, kerr.TopicAuthorizationFailed, "topic", "principal User:u needs the operations READ and DESCRIBE on the topic"},

@@ -33,10 +33,10 @@ type OAuthConfig struct {
 }
 
 const (
-	oauthToken        = "KAFKA_SASL_OAUTH_TOKEN"
+	oauthToken        = "KAFKA_SASL_OAUTH_TOKEN" //nolint:gosec // a name
 	oauthEndpoint     = "KAFKA_SASL_OAUTH_ENDPOINT"
 	oauthClientID     = "KAFKA_SASL_OAUTH_CLIENT_ID"
-	oauthClientSecret = "KAFKA_SASL_OAUTH_CLIENT_SECRET"
+	oauthClientSecret = "KAFKA_SASL_OAUTH_CLIENT_SECRET" //nolint:gosec // a name
 	oauthCAFile       = "KAFKA_SASL_OAUTH_CA_FILE"
 )
 

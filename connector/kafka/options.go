@@ -1,11 +1,11 @@
 package kafka
 
 import (
+	"regexp"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
 )
 
 // A fetch asks for at most a quarter of MAX_BUFFERED_BYTES divided by the
@@ -26,10 +26,7 @@ const (
 const findTopics = 15 * time.Second
 
 func (s *Source) options(buffer int64) []kgo.Opt {
-	o := []kgo.Opt{
-		kgo.SeedBrokers(s.cfg.Brokers...),
-		kgo.ClientID(s.cfg.ClientID),
-		kgo.SoftwareNameAndVersion("kafka-firehose", "1"),
+	o := append(s.connection.Options(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),
@@ -46,11 +43,10 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.FetchMaxBytes(fetchFirst),
 		kgo.FetchMaxPartitionBytes(fetchFirst),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
-		kgo.Dialer(s.dialer.connect),
 		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-	}
+	)
 	if s.cfg.GroupProtocol == "consumer" {
 		o = append(o, kgo.ServerSideBalancer()) // the balancer above only has to be a sticky one for it
 	}
@@ -59,11 +55,6 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	}
 	if s.cfg.IsolationLevel == "read_committed" {
 		o = append(o, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	}
-	if s.cfg.SASL.Mechanism != "" {
-		var m sasl.Mechanism
-		m, s.access.forget = newLogin(s.cfg.SASL, s.dialer.dial, s.msk)
-		o = append(o, kgo.SASL(m))
 	}
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
@@ -75,10 +66,14 @@ func (s *Source) topicOptions() []kgo.Opt {
 	if s.cfg.TopicPattern == "" {
 		return []kgo.Opt{kgo.ConsumeTopics(s.cfg.Topics...)}
 	}
+	excluded := []string{"^__.*"}
+	if s.exclude != "" {
+		excluded = append(excluded, "^"+regexp.QuoteMeta(s.exclude)+"$")
+	}
 	return []kgo.Opt{
 		kgo.ConsumeRegex(),
 		kgo.ConsumeTopics("^(?:" + s.cfg.TopicPattern + ")$"),
-		kgo.ConsumeExcludeTopics("^__.*"),
+		kgo.ConsumeExcludeTopics(excluded...),
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 const (
 	saslMechanism = "KAFKA_SASL_MECHANISM"
 	saslUsername  = "KAFKA_SASL_USERNAME"
-	saslPassword  = "KAFKA_SASL_PASSWORD"
+	saslPassword  = "KAFKA_SASL_PASSWORD" //nolint:gosec // a name
 )
 
 var (

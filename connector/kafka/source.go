@@ -10,14 +10,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -38,16 +36,16 @@ type Handler interface {
 // Source is one member of the group: it owns the client and a lease for each
 // partition that the member owns.
 type Source struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics.Kafka
-	handler Handler
-	dialer  dialer
-	access  *access
-	msk     signer // nil unless it is AWS_MSK_IAM that logs in
-	client  *kgo.Client
-	admin   *kadm.Client
-	routed  func(topic string) bool
+	cfg        Config
+	log        *slog.Logger
+	metrics    *metrics.Kafka
+	handler    Handler
+	connection *Connection
+	access     *access
+	client     *kgo.Client
+	admin      *kadm.Client
+	routed     func(topic string) bool
+	exclude    string // the topic that no pattern matches, empty for none
 
 	// committing is held from before the marks are read until Kafka has answered
 	// the commit of them, so that two commits never cross.
@@ -93,19 +91,22 @@ type Options struct {
 	// Routed reports whether a topic has somewhere to go. Topics that match the
 	// pattern and have not are left alone.
 	Routed func(topic string) bool
+	// Exclude is a topic that the pattern does not match, whatever it says; empty
+	// for none. Dead letters that were read again would come back for ever.
+	Exclude string
 	// BufferBytes is MAX_BUFFERED_BYTES, of which fetches take a quarter.
 	BufferBytes int64
-	// Dial makes the connections under TLS; nil is for the network. Client are further
-	// options for the client. Both are for tests.
-	Dial   DialFunc
-	Client []kgo.Opt
+	// Connection is what the configuration's method of that name has made. Client are
+	// further options for the client, in tests.
+	Connection *Connection
+	Client     []kgo.Opt
 }
 
 // Open makes the client, which joins the group by itself. It does not wait for
 // a broker to be there: an outage at the start is an outage like any other.
 func Open(cfg Config, o Options) (*Source, error) {
 	s := &Source{
-		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed,
+		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed, exclude: o.Exclude,
 		partitions: map[id]*partition{},
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
@@ -115,25 +116,8 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
-		access:     newAccess(cfg, o.Log),
-		dialer:     dialer{dial: new(net.Dialer).DialContext},
-	}
-	if o.Dial != nil {
-		s.dialer.dial = o.Dial
-	}
-	if cfg.TLS.Enabled {
-		certs, err := newCertificates(cfg.TLS, o.Log, o.Metrics)
-		if err != nil {
-			return nil, err
-		}
-		s.dialer.certs = certs
-	}
-	if cfg.SASL.Mechanism == mskIAMMechanism {
-		msk, err := awsconfig.NewMSK(context.Background(), cfg.SASL.AWS.Region, cfg.SASL.AWS.role(), o.Log)
-		if err != nil {
-			return nil, err
-		}
-		s.msk = msk
+		connection: o.Connection,
+		access:     newAccess(cfg, o.Connection.forget, o.Log),
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.

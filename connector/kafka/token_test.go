@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,9 +32,34 @@ func jwt(end time.Time) string {
 type endpoint struct {
 	t        *testing.T
 	net      kfake.VirtualNetwork
-	asked    int
-	answer   func(w http.ResponseWriter, r *http.Request)
 	listener net.Listener
+
+	mu    sync.Mutex
+	asked int
+	reply func(w http.ResponseWriter, r *http.Request)
+}
+
+// answer sets what the endpoint does from now on.
+func (e *endpoint) answer(reply func(w http.ResponseWriter, r *http.Request)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reply = reply
+}
+
+// requests is how often it was asked.
+func (e *endpoint) requests() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.asked
+}
+
+// ServeHTTP implements http.Handler.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	e.asked++
+	reply := e.reply
+	e.mu.Unlock()
+	reply(w, r)
 }
 
 func newEndpoint(t *testing.T) *endpoint {
@@ -49,7 +75,7 @@ func (e *endpoint) listen() {
 	if e.listener, err = e.net.Listen("tcp", "localhost:80"); err != nil {
 		e.t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.asked++; e.answer(w, r) })}
+	server := &http.Server{Handler: e}
 	go server.Serve(e.listener) //nolint:errcheck // ends with the listener
 }
 
@@ -73,7 +99,7 @@ func TestTokenFetched(t *testing.T) {
 		e := newEndpoint(t)
 		defer e.listener.Close()
 		tokens := e.tokens()
-		e.answer = func(w http.ResponseWriter, r *http.Request) {
+		e.answer(func(w http.ResponseWriter, r *http.Request) {
 			user, pass, _ := r.BasicAuth()
 			if err := r.ParseForm(); err != nil {
 				t.Error(err)
@@ -85,8 +111,8 @@ func TestTokenFetched(t *testing.T) {
 			if got := r.PostForm.Encode(); got != "audience=brokers&grant_type=client_credentials&scope=kafka+read" {
 				t.Errorf("it asks for %s", got)
 			}
-			gives(fmt.Sprint("token-", e.asked), 100)(w, r)
-		}
+			gives(fmt.Sprint("token-", e.requests()), 100)(w, r)
+		})
 		want := func(step, token string) {
 			t.Helper()
 			for range 3 {
@@ -103,17 +129,17 @@ func TestTokenFetched(t *testing.T) {
 		want("when it gets old", "token-2")
 		tokens.forget()
 		want("when a broker has refused it", "token-3")
-		e.answer = gives(jwt(time.Now().Add(50*time.Second)), 100)
+		e.answer(gives(jwt(time.Now().Add(50*time.Second)), 100))
 		tokens.forget()
 		want("a JWT", jwt(time.Now().Add(50*time.Second)))
 		time.Sleep(41 * time.Second)
-		e.answer = gives("next", 100)
+		e.answer(gives("next", 100))
 		want("a JWT that ends before the endpoint says so", "next")
-		e.answer = gives("single", 0)
+		e.answer(gives("single", 0))
 		tokens.forget()
-		before := e.asked
+		before := e.requests()
 		want("one whose end is unknown", "single")
-		if got := e.asked - before; got != 3 {
+		if got := e.requests() - before; got != 3 {
 			t.Errorf("%d requests for 3 logins without a known end", got)
 		}
 	})
@@ -148,7 +174,7 @@ func TestTokenEndpointFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEndpoint(t)
 				defer func() { _ = e.listener.Close() }()
-				if e.answer = test.answer; test.answer == nil {
+				if e.answer(test.answer); test.answer == nil {
 					_ = e.listener.Close()
 				}
 				tokens, dials := e.tokens(), 0
@@ -168,7 +194,7 @@ func TestTokenEndpointFails(t *testing.T) {
 				if test.answer == nil {
 					e.listen()
 				}
-				e.answer = gives("token", 100)
+				e.answer(gives("token", 100))
 				time.Sleep(tokenRetryMost)
 				if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
 					t.Errorf("when it is mended: %v, %v", got.Token, err)

@@ -105,7 +105,7 @@ func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 	defer l.mu.Unlock()
 	l.begun += int64(n)
 	var s *Span
-	if k := len(l.spans); k > 0 && l.spans[k-1].batch == batch {
+	if k := len(l.spans); k > 0 && batch != alone && l.spans[k-1].batch == batch {
 		s = l.spans[k-1]
 	} else {
 		s = &Span{lease: l, batch: batch, polled: polled}
@@ -116,6 +116,13 @@ func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 	s.runs++
 	return s
 }
+
+// alone is the batch number of records that are in none.
+const alone = 0
+
+// Alone puts one record that is in no batch under a span of its own, and returns
+// that span: a record on its way to the dead-letter topic.
+func (l *Lease) Alone(next Mark, polled time.Time) *Span { return l.Cover(alone, next, 1, polled) }
 
 // Skip passes over n records that need no delivery: tombstones, control records
 // and what policy skipped. They ride on the last span, because they may not be

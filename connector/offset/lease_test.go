@@ -3,26 +3,32 @@ package offset
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
 
 // model is the dumb version of a lease: every record for itself, in the order of
-// polling, with the batch that must settle before it counts.
+// polling, with what must settle before it counts.
 type model struct {
 	records []modelRecord
-	settled map[uint64]bool
 	closed  bool
 }
 
 type modelRecord struct {
-	next  int64
-	batch uint64 // 0: skipped, rides on what was before it
+	next int64
+	unit *unit // nil: skipped, rides on what was before it
+}
+
+// unit are the neighbours that one batch holds, or a record that is in none.
+type unit struct {
+	batch uint64
+	runs  []*Span // not settled
 }
 
 func (m *model) mark() (next int64, ok bool) {
 	for _, r := range m.records {
-		if r.batch != 0 && !m.settled[r.batch] {
+		if r.unit != nil && len(r.unit.runs) > 0 {
 			break
 		}
 		next, ok = r.next, true
@@ -42,42 +48,51 @@ func TestLeaseAgainstModel(t *testing.T) {
 
 func walk(seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	l, m := NewLease("t", 3), &model{settled: map[uint64]bool{}}
+	l, m := NewLease("t", 3), &model{}
 	next, batch := rng.Int64N(50), uint64(1)
-	open := map[uint64][]*Span{} // :: batch -> a span for each run
+	var open []*unit // with something to settle, in any order
+	last := &unit{}
 	for step := range 400 {
 		switch k := rng.IntN(100); {
 		case k < 45:
 			n := 1 + rng.IntN(4)
 			first := next
+			if last.batch != batch {
+				last = &unit{batch: batch}
+				open = append(open, last)
+			}
 			for range n {
 				next += 1 + rng.Int64N(3) // gaps: compaction, transactions
-				m.records = append(m.records, modelRecord{next, batch})
+				m.records = append(m.records, modelRecord{next, last})
 			}
 			l.Register(first, next-1, n)
 			s := l.Cover(batch, After(next-1, 7), n, time.Time{})
-			if runs := open[batch]; len(runs) > 0 && runs[0] != s {
+			if runs := last.runs; len(runs) > 0 && runs[0] != s {
 				return fmt.Errorf("step %d: a second span for batch %d", step, batch)
 			}
-			open[batch] = append(open[batch], s)
+			last.runs = append(last.runs, s)
 		case k < 55:
 			next += 1 + rng.Int64N(3)
 			l.Register(next-1, next-1, 1)
 			l.Skip(After(next-1, 7), 1)
-			m.records = append(m.records, modelRecord{next, 0})
-		case k < 75:
+			m.records = append(m.records, modelRecord{next, nil})
+		case k < 62:
+			next += 1 + rng.Int64N(3)
+			l.Register(next-1, next-1, 1)
+			last = &unit{runs: []*Span{l.Alone(After(next-1, 7), time.Time{})}} // a dead letter
+			open = append(open, last)
+			m.records = append(m.records, modelRecord{next, last})
+		case k < 78:
 			batch++ // the open batch is sealed, another begins
 		case k < 99:
-			for b, runs := range open {
-				if b == batch {
-					continue // an open batch can't settle
-				}
-				runs[0].Settle()
-				if open[b] = runs[1:]; len(runs) == 1 {
-					delete(open, b)
-					m.settled[b] = true
-				}
-				break
+			rng.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+			i := slices.IndexFunc(open, func(u *unit) bool { return u.batch != batch }) // an open batch can't settle
+			if i < 0 {
+				continue
+			}
+			open[i].runs[0].Settle()
+			if open[i].runs = open[i].runs[1:]; len(open[i].runs) == 0 {
+				open = slices.Delete(open, i, i+1)
 			}
 		default:
 			if rng.IntN(20) == 0 {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -143,17 +144,18 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.flights, ref)
-	switch err := err.(type) {
-	case nil:
+	bad, isBad := errors.AsType[*unusable](err)
+	switch {
+	case err == nil:
 		room(r.found)
 		r.found[ref] = s
 		r.metrics.Fetched.WithLabelValues("found").Inc()
-	case *unusable:
+	case isBad:
 		room(r.unusable)
-		reject := convert.Unusable(err.reason, fmt.Errorf("schema %s: %w", ref, err.err))
+		reject := convert.Unusable(bad.reason, fmt.Errorf("schema %s: %w", ref, bad.err))
 		r.unusable[ref] = verdict{reject, time.Now().Add(forget)}
-		r.metrics.Fetched.WithLabelValues(string(err.reason)).Inc()
-		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(err.reason), "error", err.err)
+		r.metrics.Fetched.WithLabelValues(string(bad.reason)).Inc()
+		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(bad.reason), "error", bad.err)
 	default:
 		r.failed(err)
 		return
@@ -172,7 +174,7 @@ func (r *Registry) answered() {
 // failed notes a failure, and tells of the first, and when it is of the other kind.
 func (r *Registry) failed(err error) {
 	now := time.Now()
-	t, ok := err.(*trouble)
+	t, ok := errors.AsType[*trouble](err)
 	blocked := ok && t.blocked
 	if r.failing == nil || r.failing.Blocked != blocked {
 		if blocked {

@@ -83,7 +83,7 @@ type text string
 
 func (text) Append(dst, _ []byte, _ convert.Index, _ int) ([]byte, error) { return dst, nil }
 
-func bubble(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
+func bubble(t *testing.T, cfg Config, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -108,7 +108,7 @@ func bubble(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f(t, w)
+		f(w)
 	})
 }
 
@@ -145,7 +145,7 @@ func (w *world) wait(ref convert.Ref, most time.Duration) (convert.Schema, error
 func byID(id uint32) convert.Ref { return convert.Ref{ID: id} }
 
 func TestFetchesOnce(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`})
 		var lanes sync.WaitGroup
 		for range 10 {
@@ -163,7 +163,7 @@ func TestFetchesOnce(t *testing.T) {
 }
 
 func TestByGUID(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		ref := convert.Ref{GUID: [16]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 1, 2, 3, 4, 5, 6, 7}}
 		w.answers(status(200, `{"schema":"{}","schemaType":"JSON","guid":"x","id":3}`))
 		if s, err := w.wait(ref, time.Minute); err != nil || s != text("json-schema {}") {
@@ -177,7 +177,7 @@ func TestByGUID(t *testing.T) {
 
 // TestReferences: each after those that it refers to itself, once.
 func TestReferences(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		ref := func(names ...string) (refs []sr.SchemaReference) {
 			for _, n := range names {
 				refs = append(refs, sr.SchemaReference{Name: n, Subject: n, Version: 1})
@@ -205,7 +205,7 @@ func TestReferencesWithoutEnd(t *testing.T) {
 		"to itself": `{"schema":"x","references":[{"name":"n","subject":"s","version":1}]}`,
 		"gone":      "",
 	} {
-		bubble(t, Config{}, func(t *testing.T, w *world) {
+		bubble(t, Config{}, func(w *world) {
 			w.answers(func(r *http.Request) (*http.Response, error) {
 				if body == "" && strings.HasPrefix(r.URL.Path, "/subjects") {
 					return status(404, `{"error_code":40402,"message":"Version 1 not found."}`)(r)
@@ -231,7 +231,7 @@ func wantReject(t *testing.T, name string, err error, reason convert.Reason, tex
 
 // TestUnknown: only the registry itself makes records bad, and not for ever.
 func TestUnknown(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		_, err := w.wait(byID(7), time.Minute)
 		wantReject(t, "unknown", err, convert.UnknownSchema, "schema 7: the Schema Registry does not have it (40403)")
 		if w.Trouble() != nil {
@@ -249,7 +249,7 @@ func TestUnknown(t *testing.T) {
 }
 
 func TestSpoiled(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		w.answers(status(200, `{"schema":"spoiled"}`))
 		_, err := w.wait(byID(7), time.Minute)
 		wantReject(t, "spoiled", err, convert.Undecodable, "schema 7: its schema can't be used: it is spoiled")
@@ -280,7 +280,7 @@ func TestTrouble(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, Config{}, func(t *testing.T, w *world) {
+			bubble(t, Config{}, func(w *world) {
 				w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`})
 				w.answers(tt.answer)
 				if _, err := w.wait(byID(7), 10*time.Minute); !errors.Is(err, context.DeadlineExceeded) {
@@ -311,7 +311,7 @@ func TestTrouble(t *testing.T) {
 
 // TestTroubleOfNobody: when nobody waits any more, there is no trouble.
 func TestTroubleOfNobody(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		w.answers(refused)
 		_, _ = w.wait(byID(7), time.Minute)
 		if w.Trouble() == nil {
@@ -326,8 +326,8 @@ func TestTroubleOfNobody(t *testing.T) {
 }
 
 func TestStops(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
-		ctx, cancel := context.WithCancel(t.Context())
+	bubble(t, Config{}, func(w *world) {
+		ctx, cancel := context.WithCancel(w.ctx)
 		w.answers(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
 		done := w.Fetch(ctx, byID(7))
 		time.Sleep(time.Second)
@@ -350,7 +350,7 @@ func TestLogin(t *testing.T) {
 		"Basic dTpw": {Username: "u", Password: env.NewSecret("p")},
 		"Bearer tok": {Token: env.NewSecret("tok")},
 	} {
-		bubble(t, cfg, func(t *testing.T, w *world) {
+		bubble(t, cfg, func(w *world) {
 			w.answers(func(r *http.Request) (*http.Response, error) {
 				if got := r.Header.Get("Authorization"); got != want {
 					t.Errorf("Authorization %q, want %q", got, want)
@@ -367,7 +367,7 @@ func TestLogin(t *testing.T) {
 
 // TestKept: ids that nobody meant fill no memory.
 func TestKept(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, w *world) {
+	bubble(t, Config{}, func(w *world) {
 		for id := range uint32(mostKept + 500) {
 			_, _ = w.wait(byID(id), time.Minute)
 		}

@@ -80,7 +80,7 @@ func (m MSKIAM) Verify(login []byte, host string) (key string, err error) {
 // sign computes the signature of what the fields stand for.
 func (m MSKIAM) sign(f map[string]string, scope, secret string) string {
 	var query []string
-	for name, parameter := range map[string]string{
+	for name, parameter := range map[string]string{ //nolint:gosec // names of fields
 		"action": "Action", "x-amz-algorithm": "X-Amz-Algorithm", "x-amz-credential": "X-Amz-Credential", "x-amz-date": "X-Amz-Date",
 		"x-amz-expires": "X-Amz-Expires", "x-amz-signedheaders": "X-Amz-SignedHeaders", "x-amz-security-token": "X-Amz-Security-Token",
 	} {

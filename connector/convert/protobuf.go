@@ -1,0 +1,49 @@
+package convert
+
+import (
+	"sync"
+
+	"kafka-firehose/connector/convert/protobuf"
+)
+
+// protobufSchema is a .proto file.
+type protobufSchema struct{ file *protobuf.File }
+
+func compileProtobuf(d Definition) (Schema, error) {
+	imports := map[string]string{}
+	for _, r := range d.References {
+		imports[r.Name] = r.Text
+	}
+	file, err := protobuf.Compile(d.Text, imports)
+	if err != nil {
+		return nil, err
+	}
+	return protobufSchema{file}, nil
+}
+
+// protobufText is where a message is written before its blanks are taken out.
+var protobufText = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepText is the capacity above which such a buffer is not kept.
+const keepText = 64 << 10
+
+// Append implements Schema.
+func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+	// Packed numbers may become shorter, but not by so much. What a message takes in
+	// memory is bounded by its size.
+	if len(payload)/4 > most {
+		return dst, errTooLong
+	}
+	text, _ := protobufText.Get().(*[]byte)
+	defer func() {
+		if cap(*text) <= keepText {
+			protobufText.Put(text)
+		}
+	}()
+	var err error
+	if *text, err = s.file.AppendJSON((*text)[:0], payload, index.at[:index.depth]); err != nil {
+		return dst, err
+	}
+	// The library puts blanks in here and there, so that nobody relies on them.
+	return plainJSON{}.Append(dst, *text, index, most)
+}

@@ -1,0 +1,50 @@
+package protobuf
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// mostDepth is how deep messages may be nested: the limit that other implementations
+// have.
+const mostDepth = 100
+
+// The errors that concern a payload. What the library says about it may repeat some of
+// it, and is not passed on.
+var (
+	errWire = errors.New("it is not in the wire format of its message, or nested too deep")
+	errJSON = errors.New("it has no form as JSON: a time out of range, or an Any of a type that its schema does not know")
+)
+
+// AppendJSON appends the message that index leads to: which of the file, which of
+// those inside of that one, and so on. Blanks are where the library puts them.
+func (f *File) AppendJSON(dst, payload []byte, index []int32) ([]byte, error) {
+	var found *message
+	for at, i := range index {
+		from := f.messages
+		if at > 0 {
+			from = found.inside
+		}
+		if int(i) >= len(from) {
+			return dst, fmt.Errorf("its schema has no message %d at depth %d", i, at+1)
+		}
+		found = from[i]
+	}
+	if found == nil {
+		return dst, errors.New("the message index is empty")
+	}
+	m := dynamicpb.NewMessage(found.typ)
+	read := proto.UnmarshalOptions{AllowPartial: true, DiscardUnknown: true, RecursionLimit: mostDepth, Resolver: f.types}
+	if err := read.Unmarshal(payload, m); err != nil {
+		return dst, errWire
+	}
+	out, err := protojson.MarshalOptions{AllowPartial: true, Resolver: f.types}.MarshalAppend(dst, m)
+	if err != nil {
+		return dst, errJSON
+	}
+	return out, nil
+}

@@ -1,0 +1,9 @@
+package deadletter
+
+// Config says where dead letters go.
+type Config struct {
+	// Topic is the topic that they go to. It has to exist, and is never read from. The brokers are
+	// those of the source, and so are the credentials, which need to describe the topic and to write
+	// to it. No default: it is required with BAD_RECORD_POLICY=dead-letter and an error without.
+	Topic string `envconfig:"DEAD_LETTER_TOPIC" unset:"none" desc:"Topic for bad records with BAD_RECORD_POLICY=dead-letter. It has to exist, in the cluster that is read from, and is never read itself."`
+}

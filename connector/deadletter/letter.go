@@ -1,0 +1,128 @@
+package deadletter
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/offset"
+)
+
+// Letter is a record that can't be delivered, and why.
+type Letter struct {
+	// Record is what Kafka holds, or what is left of it. Send copies it.
+	Record *kgo.Record
+	Reason string // one of metrics.DeadLetterReasons
+	Stage  string // where it was found out, one of the Stages
+	Error  string // the whole story, without any payload
+	Values int    // Kafka records that were packed into this one; 0 and 1 for none
+	// Leases are the assignments that it belongs to. When all of them have ended it
+	// is given up: it is for the next owners of the partitions then.
+	Leases []*offset.Lease
+	// Done is called once: when Kafka has acknowledged the letter, or when it is
+	// given up. It must not block.
+	Done func(acknowledged bool)
+}
+
+// The stages, in the words of Kafka Connect.
+const (
+	StageConvert = "VALUE_CONVERTER" // it can't be made into something that Firehose takes
+	StagePut     = "TASK_PUT"        // Firehose does not take it
+)
+
+// The headers that a letter has after those of its record. Where Kafka Connect has
+// a name, it is that; tools for its dead letters know it. All values are text.
+const (
+	headerTopic     = "__connect.errors.topic"
+	headerPartition = "__connect.errors.partition"
+	headerOffset    = "__connect.errors.offset"
+	headerName      = "__connect.errors.connector.name" // the consumer group
+	headerStage     = "__connect.errors.stage"
+	headerReason    = "__connect.errors.exception.class.name"
+	headerError     = "__connect.errors.exception.message"
+	headerTimestamp = "kafka-firehose.timestamp"    // of the record, RFC 3339
+	headerTime      = "kafka-firehose.time"         // when it became a dead letter, RFC 3339
+	headerValues    = "kafka-firehose.values"       // only where several records are in one
+	headerDigest    = "kafka-firehose.value.sha256" // these only where the value is too large
+	headerSize      = "kafka-firehose.value.bytes"
+	headerKeyDigest = "kafka-firehose.key.sha256" // these only where key or headers are, too
+	headerKeySize   = "kafka-firehose.key.bytes"
+	headerHeaders   = "kafka-firehose.headers.bytes"
+)
+
+// mostError is how much of an error's text is kept, in bytes.
+const mostError = 1000
+
+// letter is a Letter on its way. It is Run's while it is in flight, else under the
+// Writer's mu.
+type letter struct {
+	Letter
+	record *kgo.Record // what is written
+	own    int         // headers of the original in record
+	weight int64
+	since  time.Time // when it was sent
+	single bool      // was refused with others for their size: goes alone now
+}
+
+// newLetter copies what Kafka is to store. The record's own bytes belong to a fetch
+// of perhaps many megabytes, which must not stay for one of them.
+func newLetter(l Letter, group string, now time.Time) *letter {
+	r := l.Record
+	buf := make([]byte, 0, size(r))
+	keep := func(b []byte) []byte {
+		if b == nil { // which is not the same as empty
+			return nil
+		}
+		from := len(buf)
+		buf = append(buf, b...)
+		return buf[from:len(buf):len(buf)]
+	}
+	// There is no timestamp, so the client takes the time of the attempt, from which it
+	// also counts how long that takes. With the record's own, the topic's retention would
+	// at once take the letter of an old record away.
+	c := &kgo.Record{Key: keep(r.Key), Value: keep(r.Value)}
+	for _, h := range r.Headers {
+		c.Headers = append(c.Headers, kgo.RecordHeader{Key: strings.Clone(h.Key), Value: keep(h.Value)})
+	}
+	own := len(c.Headers)
+	add := func(name, value string) {
+		c.Headers = append(c.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
+	}
+	add(headerTopic, r.Topic)
+	add(headerPartition, strconv.Itoa(int(r.Partition)))
+	add(headerOffset, strconv.FormatInt(r.Offset, 10))
+	add(headerName, group)
+	add(headerStage, l.Stage)
+	add(headerReason, l.Reason)
+	add(headerError, cut(l.Error))
+	if !r.Timestamp.IsZero() {
+		add(headerTimestamp, stamp(r.Timestamp))
+	}
+	add(headerTime, stamp(now))
+	if l.Values > 1 {
+		add(headerValues, strconv.Itoa(l.Values))
+	}
+	weight := Weight(r)
+	l.Record = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+	return &letter{Letter: l, record: c, own: own, weight: weight, since: now}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func cut(text string) string {
+	if len(text) > mostError {
+		text = strings.ToValidUTF8(text[:mostError], "") + "…"
+	}
+	return text
+}
+
+// fenced reports whether the letter is somebody else's by now.
+func (l *letter) fenced() bool {
+	return !slices.ContainsFunc(l.Leases, func(lease *offset.Lease) bool { return !lease.Closed() })
+}
+
+// holds reports whether the letter keeps the lease from settling.
+func (l *letter) holds(lease *offset.Lease) bool { return slices.Contains(l.Leases, lease) }

@@ -1,0 +1,116 @@
+package deadletter
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// The pause after an attempt that failed; it doubles with each, and is drawn from
+	// its upper half.
+	pauseFirst, pauseMost = 250 * time.Millisecond, 10 * time.Second
+	// A group is as many letters as this, or as many bytes.
+	groupLetters = 1000
+	groupBytes   = 1 << 20
+)
+
+// Run writes letters until ctx is over. What is pending then stays unacknowledged.
+func (w *Writer) Run(ctx context.Context) {
+	defer w.drop()
+	failures := 0
+	for ctx.Err() == nil {
+		group := w.take()
+		if len(group) == 0 {
+			select {
+			case <-w.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := w.deliver(ctx, group)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			failures = 0
+			continue
+		}
+		failures++
+		w.rest(ctx, failures)
+	}
+}
+
+// take takes the next group off the queue. One that has to go alone is one.
+func (w *Writer) take() (group []*letter) {
+	var gone []*letter
+	bytes := 0
+	w.mu.Lock()
+	for len(w.queue) > 0 && len(group) < groupLetters {
+		l := w.queue[0]
+		if l.fenced() {
+			gone = append(gone, l)
+			w.queue[0], w.queue = nil, w.queue[1:]
+			continue
+		}
+		alone := l.single || l.bound() > int(w.limit.Load())
+		bytes += l.bound()
+		if len(group) > 0 && (alone || bytes > groupBytes) {
+			break
+		}
+		group = append(group, l)
+		w.queue[0], w.queue = nil, w.queue[1:]
+		if alone {
+			break
+		}
+	}
+	w.flying = group
+	w.mu.Unlock()
+	for _, l := range gone {
+		w.finish(l, false)
+	}
+	return group
+}
+
+// fence gives up what is somebody else's by now.
+func (w *Writer) fence() {
+	var gone []*letter
+	w.mu.Lock()
+	kept := w.queue[:0]
+	for _, l := range w.queue {
+		if l.fenced() {
+			gone = append(gone, l)
+		} else {
+			kept = append(kept, l)
+		}
+	}
+	clear(w.queue[len(kept):])
+	w.queue = kept
+	w.mu.Unlock()
+	for _, l := range gone {
+		w.finish(l, false)
+	}
+}
+
+// rest waits until the next attempt.
+func (w *Writer) rest(ctx context.Context, failures int) {
+	t := time.NewTimer(pauseAfter(failures))
+	defer t.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.C:
+			return
+		case <-tick.C:
+			w.fence()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func pauseAfter(failures int) time.Duration {
+	most := min(pauseMost, pauseFirst<<min(failures-1, 10))
+	return most/2 + rand.N(most/2)
+}

@@ -1,0 +1,179 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// defaultLimit is what a broker's message.max.bytes is unless it is set, for a
+	// topic whose configuration can't be read.
+	// https://kafka.apache.org/documentation/#brokerconfigs_message.max.bytes
+	defaultLimit = 1_048_588
+	// The client has limits of its own: what it takes for a batch at least, and a
+	// request of 100 MiB, which is also what brokers take at most unless they are set.
+	leastLimit, mostLimit = 512, 100<<20 - 64<<10
+	// limitAge is how old the limit may be when a letter is cut because of it.
+	limitAge = time.Minute
+	// openTimeout bounds finding out about the topic.
+	openTimeout = 10 * time.Second
+)
+
+// errForbidden is a topic that may be looked at and not written to.
+var errForbidden = fmt.Errorf("no permission to write: %w", kerr.TopicAuthorizationFailed)
+
+// Check asks whether the topic is there and may be written to. The error is for
+// what somebody has to repair; when the brokers don't answer it only warns, because
+// an outage at the start is an outage like any other. It comes before Run.
+func (w *Writer) Check(ctx context.Context) error {
+	err := w.open(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return nil
+	case final(err):
+		return fmt.Errorf("DEAD_LETTER_TOPIC holds %q: %w", w.topic, explain(err))
+	}
+	w.log.Warn("could not check the dead-letter topic; going on without", "error", err)
+	return nil
+}
+
+// open makes the client and finds out what the topic takes. A topic that does not
+// exist is not created: partitions, replicas and retention are for people to decide.
+func (w *Writer) open(ctx context.Context) error {
+	client, err := kgo.NewClient(append(w.options(), w.connect...)...)
+	if err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := w.look(asking, client); err != nil {
+		client.Close()
+		return w.dialed.explain(err)
+	}
+	limit := w.askLimit(asking, client)
+	w.limit.Store(int32(min(max(limit, leastLimit), mostLimit)))
+	w.readAt = time.Now()
+	w.client = client
+	return nil
+}
+
+// options are those of the producer beside the connection's. It is idempotent and
+// waits for all in-sync replicas by default, and partitions by key as Kafka's own
+// clients do.
+//
+// The retries are limited so that the reason comes to light, for one clear line;
+// it is Run that repeats for ever. A request whose fate is open is repeated by the
+// client nevertheless, so that a letter comes twice only after a crash.
+func (w *Writer) options() []kgo.Opt {
+	return []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordRetries(4),
+		kgo.UnknownTopicRetries(2),
+		kgo.RecordDeliveryTimeout(30 * time.Second),
+		kgo.ProducerLinger(time.Millisecond),
+		kgo.MaxBufferedRecords(2 * groupLetters), // or Produce would wait
+		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return w.limit.Load() }),
+		kgo.WithHooks(&w.dialed),
+	}
+}
+
+// look asks for the topic itself.
+func (w *Writer) look(ctx context.Context, client *kgo.Client) error {
+	req := kmsg.NewPtrMetadataRequest()
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = &w.topic
+	req.Topics = append(req.Topics, topic)
+	req.IncludeTopicAuthorizedOperations = true
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return err
+	}
+	if len(resp.Topics) != 1 {
+		return errors.New("the broker did not answer for the topic")
+	}
+	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
+		return err
+	}
+	// Brokers that don't tell leave the lowest number, or nothing, not even the
+	// permission to describe that this answer is proof of.
+	describe, write := int32(1)<<kmsg.ACLOperationDescribe, int32(1)<<kmsg.ACLOperationWrite
+	if may := resp.Topics[0].AuthorizedOperations; may > 0 && may&describe != 0 && may&write == 0 {
+		return errForbidden
+	}
+	return nil
+}
+
+// askLimit is the topic's max.message.bytes, as far as we may know it.
+func (w *Writer) askLimit(ctx context.Context, client *kgo.Client) int {
+	const key = "max.message.bytes"
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	resource := kmsg.NewDescribeConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName, resource.ConfigNames = kmsg.ConfigResourceTypeTopic, w.topic, []string{key}
+	req.Resources = append(req.Resources, resource)
+	resp, err := req.RequestWith(ctx, client)
+	for i := 0; err == nil && i < len(resp.Resources); i++ {
+		r := &resp.Resources[i]
+		err = kerr.ErrorForCode(r.ErrorCode)
+		for _, c := range r.Configs {
+			if n, bad := strconv.Atoi(deref(c.Value)); c.Name == key && bad == nil && n > 0 {
+				return n
+			}
+		}
+	}
+	w.log.Info("max.message.bytes of the dead-letter topic can't be read; taking the brokers' default", "bytes", defaultLimit, "error", err)
+	return defaultLimit
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// drop throws the client away.
+func (w *Writer) drop() {
+	if w.client != nil {
+		w.client.Close()
+		w.client = nil
+	}
+}
+
+// dialed remembers why a broker could not be reached, which the client's own errors
+// don't say.
+type dialed struct {
+	mu   sync.Mutex
+	last error // of the newest connection, nil if it was made
+}
+
+var _ kgo.HookBrokerConnect = (*dialed)(nil)
+
+// OnBrokerConnect implements kgo.HookBrokerConnect.
+func (d *dialed) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = err
+}
+
+// explain adds what it remembers to an error that only says that time or attempts
+// have run out.
+func (d *dialed) explain(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := errors.Is(err, kgo.ErrRecordRetries) || errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, context.DeadlineExceeded)
+	if out && d.last != nil {
+		return fmt.Errorf("%w: %w", err, d.last)
+	}
+	return err
+}

@@ -1,0 +1,144 @@
+package firehose
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"kafka-firehose/connector/env"
+)
+
+const wantOptions = `want {"stream": {"region": "eu-west-1", ...}, ...}, or the path of a file with that`
+
+// Decode reads the JSON, or the file with it; envconfig calls it. All entries that it can't use are
+// in the one error.
+func (o *StreamOptions) Decode(s string) error {
+	text := []byte(s)
+	if !strings.HasPrefix(strings.TrimSpace(s), "{") {
+		var err error
+		if text, err = os.ReadFile(s); err != nil {
+			if at, ok := errors.AsType[*fs.PathError](err); ok {
+				err = at.Err // the path is in the message already
+			}
+			return fmt.Errorf("the file can't be read: %w; %s", err, wantOptions)
+		}
+	}
+	of := map[string]StreamOption{}
+	var problems []string
+	err := object(text, func(stream string, value json.RawMessage) {
+		var option StreamOption
+		if err := object(value, option.field(&problems, stream)); err != nil {
+			problems = append(problems, fmt.Sprintf("stream %q: %v", stream, err))
+		}
+		of[stream] = option
+	})
+	if err != nil {
+		return fmt.Errorf("%w; %s", err, wantOptions)
+	}
+	if problems != nil {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	*o = StreamOptions{Source: s, Of: of}
+	return nil
+}
+
+// optionNames are the fields of an option, in the order of its struct.
+var optionNames = []string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight", "max_bytes_per_second", "max_records_per_second"}
+
+// field returns a function that sets one field and adds to problems what it can't read.
+func (o *StreamOption) field(problems *[]string, stream string) func(string, json.RawMessage) {
+	return func(name string, value json.RawMessage) {
+		err := o.set(name, value)
+		if err != nil {
+			*problems = append(*problems, fmt.Sprintf("stream %q: %v", stream, err))
+		}
+	}
+}
+
+func (o *StreamOption) set(name string, value json.RawMessage) error {
+	switch name {
+	case "region":
+		return fill(name, value, &o.Region, "a text")
+	case "endpoint_url":
+		return fill(name, value, &o.EndpointURL, "a text")
+	case "role_arn":
+		return fill(name, value, &o.RoleARN, "a text")
+	case "role_external_id":
+		return fill(name, value, &o.RoleExternalID, "a text")
+	case "max_in_flight":
+		o.MaxInFlight = new(int)
+		return fill(name, value, o.MaxInFlight, "a whole number")
+	case "max_records_per_second":
+		o.MaxRecordsPerSecond = new(int)
+		return fill(name, value, o.MaxRecordsPerSecond, "a whole number")
+	case "max_bytes_per_second":
+		o.MaxBytesPerSecond = new(env.Bytes)
+		var text string
+		if json.Unmarshal(value, &text) != nil {
+			text = string(value) // a number
+		}
+		if err := o.MaxBytesPerSecond.Decode(text); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}
+	if meant, ok := env.Suggest(strings.ToUpper(name), upper(optionNames)); ok {
+		return fmt.Errorf("there is no option %q; did you mean %s?", name, strings.ToLower(meant))
+	}
+	return fmt.Errorf("there is no option %q; want %s", name, strings.Join(optionNames, ", "))
+}
+
+// fill reads a value that must not be empty: whoever writes "" or null means something that is
+// nowhere written down.
+func fill[T string | int](name string, value json.RawMessage, to *T, want string) error {
+	if trimmed := string(value); trimmed == "null" || trimmed == `""` || json.Unmarshal(value, to) != nil {
+		return fmt.Errorf("%s: want %s", name, want)
+	}
+	return nil
+}
+
+func upper(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strings.ToUpper(n)
+	}
+	return out
+}
+
+// object calls each for every member of a JSON object. Unlike package json it takes no name twice,
+// of which the last would win, and nothing behind the object.
+func object(text []byte, each func(name string, value json.RawMessage)) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("is not a JSON object")
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return fmt.Errorf("is not JSON at byte %d", d.InputOffset())
+		}
+		if seen[name] {
+			return fmt.Errorf("%q is there twice", name)
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return fmt.Errorf("is not JSON at byte %d", d.InputOffset())
+		}
+		each(name, value)
+	}
+	if _, err := d.Token(); err != nil {
+		return fmt.Errorf("is not JSON at byte %d", d.InputOffset())
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("has something behind its closing brace")
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package firehose
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/env"
+)
+
+// StreamOptions are what is different for single streams.
+type StreamOptions struct {
+	// Source is what the variable holds: the JSON, or the path of a file with it.
+	Source string
+	// Of has the options by the name of the stream.
+	Of map[string]StreamOption
+}
+
+// StreamOption is what is different for one stream. What is empty or nil is as for all.
+type StreamOption struct {
+	// Region is where the stream and the security token service of its role are; AWS_REGION for all.
+	Region string
+	// EndpointURL is where requests go; AWS_ENDPOINT_URL_FIREHOSE, or the region's own, for all.
+	EndpointURL string
+	// RoleARN is assumed to write, and RoleExternalID handed over with it. Together they take the
+	// place of FIREHOSE_ROLE_ARN and FIREHOSE_ROLE_EXTERNAL_ID.
+	RoleARN, RoleExternalID string
+	// MaxInFlight is in the place of FIREHOSE_MAX_IN_FLIGHT.
+	MaxInFlight *int
+	// MaxBytesPerSecond and MaxRecordsPerSecond are in the place of the variables of that name; 0 is
+	// unlimited.
+	MaxBytesPerSecond   *env.Bytes
+	MaxRecordsPerSecond *int
+}
+
+// String returns what the variable holds.
+func (o StreamOptions) String() string { return o.Source }
+
+// For is the configuration of one stream: what is the same for all, with its options.
+func (c Config) For(stream string) Config {
+	o := c.StreamOptions.Of[stream]
+	if o.RoleARN != "" {
+		c.RoleARN, c.RoleExternalID = o.RoleARN, o.RoleExternalID
+	}
+	if o.MaxInFlight != nil {
+		c.MaxInFlight = *o.MaxInFlight
+	}
+	if o.MaxBytesPerSecond != nil {
+		c.MaxBytesPerSecond = *o.MaxBytesPerSecond
+	}
+	if o.MaxRecordsPerSecond != nil {
+		c.MaxRecordsPerSecond = *o.MaxRecordsPerSecond
+	}
+	return c
+}
+
+const streamOptionsName = "FIREHOSE_STREAM_OPTIONS"
+
+var legalRegion = regexp.MustCompile(`\A[a-z]{2,}(-[a-z]+)+-\d+\z`)
+
+// streamOptions checks each option as the variable for all is checked, and that the streams are ours:
+// an option for a stream that is written wrong would silently have no effect.
+func (c Config) streamOptions(check *env.Check) {
+	known := c.Streams()
+	for _, name := range slices.Sorted(maps.Keys(c.StreamOptions.Of)) {
+		o := c.StreamOptions.Of[name]
+		bad := func(format string, args ...any) {
+			check.Add(env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: ", name)+fmt.Sprintf(format, args...)))
+		}
+		if !slices.Contains(known, name) {
+			check.Add(env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of %q", name, known)).
+				With("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
+		}
+		if o.Region != "" && !legalRegion.MatchString(o.Region) {
+			bad("region is %q: want a region such as eu-west-1", o.Region)
+		}
+		if o.EndpointURL != "" && !legalEndpoint(o.EndpointURL) {
+			bad("endpoint_url: want http:// or https:// and a host, and no more") // it may hold a password
+		}
+		o.role(bad)
+		o.numbers(bad)
+	}
+}
+
+func (o StreamOption) role(bad func(string, ...any)) {
+	var check env.Check
+	awsconfig.Role{Variable: "role_arn", ARN: o.RoleARN, ExternalID: o.RoleExternalID}.Validate(&check, "role_external_id")
+	for _, f := range env.Faults(check.Err()) {
+		bad("%v", f)
+	}
+}
+
+func (o StreamOption) numbers(bad func(string, ...any)) {
+	if n := o.MaxInFlight; n != nil && (*n < 1 || *n > maxInFlight) {
+		bad("max_in_flight is %d: want 1 to %d", *n, maxInFlight)
+	}
+	if n := o.MaxBytesPerSecond; n != nil && *n < 0 {
+		bad("max_bytes_per_second is %d: want 0 or more", int64(*n))
+	}
+	if n := o.MaxRecordsPerSecond; n != nil && *n < 0 {
+		bad("max_records_per_second is %d: want 0 or more", *n)
+	}
+}
+
+func legalEndpoint(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		(u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == ""
+}

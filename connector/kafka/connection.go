@@ -1,0 +1,64 @@
+package kafka
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/metrics"
+)
+
+// Connection is how every client of this process gets to the cluster, that of the
+// dead letters too: where it is, who we are, TLS and the login. They share what TLS
+// and the login read from files and elsewhere.
+type Connection struct {
+	options []kgo.Opt
+	forget  func() // the credentials, which a broker has refused
+}
+
+// Options are what a client needs of it.
+func (c *Connection) Options() []kgo.Opt { return slices.Clone(c.options) }
+
+// Connection prepares the connections to the cluster and makes none. dial is for those
+// under TLS; nil is for the network. The error is about files and AWS's configuration.
+func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*Connection, error) {
+	d := dialer{dial: dial}
+	if dial == nil {
+		d.dial = new(net.Dialer).DialContext
+	}
+	if c.TLS.Enabled {
+		certs, err := newCertificates(c.TLS, log, m)
+		if err != nil {
+			return nil, err
+		}
+		d.certs = certs
+	}
+	conn := &Connection{forget: func() {}, options: []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
+		kgo.SoftwareNameAndVersion("kafka-firehose", "1"),
+		kgo.Dialer(d.connect),
+	}}
+	return conn, conn.login(c.SASL, d.dial, log)
+}
+
+func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {
+	if cfg.Mechanism == "" {
+		return nil
+	}
+	var msk signer
+	if cfg.Mechanism == mskIAMMechanism {
+		var err error
+		if msk, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.role(), log); err != nil {
+			return err
+		}
+	}
+	m, forget := newLogin(cfg, dial, msk)
+	c.forget = forget
+	c.options = append(c.options, kgo.SASL(m))
+	return nil
+}

@@ -1,0 +1,121 @@
+# A delivery stream into a new S3 bucket, the role that Firehose writes there with, and the role of the bridge, which the
+# service account of the chart assumes by IRSA.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.40"
+    }
+  }
+}
+
+resource "aws_s3_bucket" "records" {
+  bucket = var.bucket
+}
+
+resource "aws_kinesis_firehose_delivery_stream" "records" {
+  name        = var.name
+  destination = "extended_s3"
+
+  # Direct PUT, which is what the bridge needs, is what a stream without a source block is.
+  extended_s3_configuration {
+    role_arn            = aws_iam_role.firehose.arn
+    bucket_arn          = aws_s3_bucket.records.arn
+    prefix              = "records/!{timestamp:yyyy/MM/dd/HH}/"
+    error_output_prefix = "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/"
+    buffering_size      = 64
+    buffering_interval  = 60
+    compression_format  = "GZIP"
+  }
+
+  server_side_encryption {
+    enabled  = true
+    key_type = "AWS_OWNED_CMK"
+  }
+}
+
+data "aws_caller_identity" "current" {}
+
+# What Firehose itself does: write to the bucket.
+resource "aws_iam_role" "firehose" {
+  name               = "${var.name}-firehose"
+  assume_role_policy = data.aws_iam_policy_document.firehose_trust.json
+}
+
+data "aws_iam_policy_document" "firehose_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["firehose.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "firehose" {
+  role   = aws_iam_role.firehose.id
+  policy = data.aws_iam_policy_document.firehose.json
+}
+
+data "aws_iam_policy_document" "firehose" {
+  statement {
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:GetBucketLocation",
+      "s3:ListBucket",
+      "s3:ListBucketMultipartUploads",
+      "s3:PutObject",
+    ]
+    resources = [aws_s3_bucket.records.arn, "${aws_s3_bucket.records.arn}/*"]
+  }
+}
+
+# What the bridge does: put records, and look at the stream once when it starts.
+resource "aws_iam_role" "bridge" {
+  name               = "${var.name}-kafka-firehose"
+  assume_role_policy = data.aws_iam_policy_document.bridge_trust.json
+}
+
+data "aws_iam_policy_document" "bridge_trust" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+    principals {
+      type        = "Federated"
+      identifiers = [var.oidc_provider_arn]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:sub"
+      values   = ["system:serviceaccount:${var.namespace}:${var.service_account}"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "bridge" {
+  role   = aws_iam_role.bridge.id
+  policy = data.aws_iam_policy_document.bridge.json
+}
+
+data "aws_iam_policy_document" "bridge" {
+  statement {
+    actions   = ["firehose:PutRecordBatch", "firehose:DescribeDeliveryStream"]
+    resources = [aws_kinesis_firehose_delivery_stream.records.arn]
+  }
+}
+
+locals {
+  # arn:aws:iam::ACCOUNT:oidc-provider/ISSUER
+  issuer = split("oidc-provider/", var.oidc_provider_arn)[1]
+}

@@ -1,0 +1,13 @@
+output "config" {
+  description = "For the chart's config."
+  value = {
+    FIREHOSE_STREAM = aws_kinesis_firehose_delivery_stream.records.name
+  }
+}
+
+output "service_account_annotations" {
+  description = "For the chart's serviceAccount.annotations."
+  value = {
+    "eks.amazonaws.com/role-arn" = aws_iam_role.bridge.arn
+  }
+}

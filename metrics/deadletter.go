@@ -1,0 +1,53 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// DeadLetter is what happens to records on their way to the dead-letter topic.
+type DeadLetter struct {
+	Letters *prometheus.CounterVec // by topic and reason, see DeadLetterReasons
+	Digests prometheus.Counter
+	Errors  *prometheus.CounterVec // by reason, see DeadLetterErrors
+	Pending prometheus.Gauge
+	Bytes   prometheus.Gauge
+	Blocked prometheus.Gauge
+	Latency prometheus.Histogram
+}
+
+var (
+	// DeadLetterReasons are why records go there: they can't be converted, or the
+	// stream alone refuses them.
+	DeadLetterReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "refused"}
+	// DeadLetterErrors are why the dead-letter topic did not take them.
+	DeadLetterErrors = []string{"unknown_topic", "authorization", "too_large", "unavailable", "connection", "other"}
+)
+
+func newDeadLetter(r prometheus.Registerer) *DeadLetter {
+	f := factory{r, ""}
+	m := &DeadLetter{
+		Letters: f.counterVec("dead_letters_total", "Records that the dead-letter topic has acknowledged, by the topic that they came from.", "topic", "reason"),
+		Digests: f.counter("dead_letter_digests_total", "Dead letters that were too large for the dead-letter topic: it has a digest and the size instead of the value, which only the topic they came from still has."),
+		Errors:  f.counterVec("dead_letter_produce_errors_total", "Attempts to write dead letters that failed; they are repeated until the topic takes them.", "reason"),
+		Pending: f.gauge("dead_letters_pending", "Dead letters that are not acknowledged yet; each holds back the commit of its partition."),
+		Bytes:   f.gauge("dead_letters_pending_bytes", "Bytes of memory that they take, out of MAX_BUFFERED_BYTES."),
+		Blocked: f.gauge("dead_letter_blocked", "1 while the dead-letter topic takes nothing, else 0."),
+		Latency: register(r, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "dead_letter_duration_seconds",
+			Help:    "Time from finding that a record can't be delivered to the acknowledgement by the dead-letter topic, in seconds.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+		})),
+	}
+	for _, v := range DeadLetterErrors {
+		m.Errors.WithLabelValues(v)
+	}
+	return m
+}
+
+// Expect has the counters of a topic that is known beforehand exist from here on,
+// at 0.
+func (m *DeadLetter) Expect(topics ...string) {
+	for _, t := range topics {
+		for _, reason := range DeadLetterReasons {
+			m.Letters.WithLabelValues(t, reason)
+		}
+	}
+}
