@@ -1,6 +1,7 @@
 package connector_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -87,7 +88,7 @@ func (c *child) busy(t *testing.T) time.Duration {
 	}
 	// Behind the name, which is in brackets, user and system time are fields 12 and 13,
 	// in hundredths of a second.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	var ticks int64
 	for _, f := range fields[11:13] {
 		n, err := strconv.ParseInt(f, 10, 64)

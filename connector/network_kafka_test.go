@@ -212,7 +212,7 @@ func nameFails(w *world) {
 	var known atomic.Bool
 	var asked atomic.Int64
 	dial := w.broker.dial
-	w.through = func(ctx context.Context, network, host string) (net.Conn, error) {
+	w.through = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		if asked.Add(1); !known.Load() {
 			return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}}
 		}
@@ -270,7 +270,7 @@ func TestKafkaNameFails(t *testing.T) {
 }
 
 // TestApacheNetwork disturbs the way to Apache Kafka.
-func TestApacheNetwork(t *testing.T) {
+func TestApacheNetwork(t *testing.T) { //nolint:tparallel // other tests start brokers of their own; that is enough of them one after the other
 	kafkatest.Require(t)
 	cluster := startApache(t)
 	for name, body := range kafkaNetworks() {

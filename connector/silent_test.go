@@ -15,6 +15,7 @@ func TestLogNobodyTakes(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) *os.File{
 		"disk full": func(t *testing.T) *os.File {
+			t.Helper()
 			f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 			if err != nil {
 				t.Skipf("there is no disk that is always full here: %v", err)
@@ -22,11 +23,13 @@ func TestLogNobodyTakes(t *testing.T) {
 			return f
 		},
 		"reader gone": func(t *testing.T) *os.File {
+			t.Helper()
 			r, w := pipe(t)
 			_ = r.Close()
 			return w
 		},
 		"reader asleep": func(t *testing.T) *os.File {
+			t.Helper()
 			_, w := pipe(t)
 			fill(t, w)
 			return w

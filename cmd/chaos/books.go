@@ -65,11 +65,11 @@ func idOf(value []byte) (id int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	end := bytes.IndexByte(rest, ',')
-	if end < 0 {
+	number, _, ok := bytes.Cut(rest, []byte{','})
+	if !ok {
 		return 0, false
 	}
-	id, err := strconv.ParseInt(string(rest[:end]), 10, 64)
+	id, err := strconv.ParseInt(string(number), 10, 64)
 	return id, err == nil && id >= 0
 }
 
@@ -119,19 +119,4 @@ func (b *books) standing(partition int32) int64 {
 		return c[len(c)-1].offset
 	}
 	return 0
-}
-
-// progress is what a line on the screen tells while it runs.
-func (b *books) progress() (produced, accepted, twice int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.records {
-		if b.records[i].first.at != 0 {
-			accepted++
-		}
-	}
-	for _, more := range b.spare {
-		twice += len(more)
-	}
-	return len(b.records), accepted, twice
 }

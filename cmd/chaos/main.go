@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if *onlyPlan {
 		for _, o := range runs {
-			for _, e := range plan(o.seed, o.duration, members, brokers) {
+			for _, e := range plan(o.seed, o.duration) {
 				fmt.Fprintln(stdout, e)
 			}
 		}
@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // runsOf reads the flags; its error names all that are wrong.
 func runsOf(seeds string, duration time.Duration, rate int, rest []string) (runs []options, err error) {
-	for _, text := range strings.Split(seeds, ",") {
+	for text := range strings.SplitSeq(seeds, ",") {
 		seed, bad := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 		if bad != nil {
 			err = errors.Join(err, fmt.Errorf("-seed is %q; want numbers, comma separated", seeds))
@@ -136,7 +136,7 @@ func all(ctx context.Context, runs []options, dir string, log *slog.Logger, stdo
 	for _, o := range runs {
 		o.dir = filepath.Join(dir, fmt.Sprintf("seed-%d", o.seed))
 		fmt.Fprintf(stderr, "seed %d for %s: %s\n", o.seed, o.duration, o.dir)
-		out, err := unleash(ctx, o, plan(o.seed, o.duration, members, brokers), log)
+		out, err := unleash(ctx, o, plan(o.seed, o.duration), log)
 		if err != nil {
 			fmt.Fprintf(stderr, "chaos: seed %d could not be run to its end: %v\n", o.seed, err)
 			return 2

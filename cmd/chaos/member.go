@@ -79,7 +79,7 @@ func (m *member) start() error {
 	if p.log, err = os.Create(filepath.Join(m.w.dir, fmt.Sprintf("member-%d-process-%d.log", m.n, p.n))); err != nil {
 		return err
 	}
-	p.cmd = exec.Command(m.w.binary)
+	p.cmd = exec.CommandContext(context.Background(), m.w.binary) // how it ends is the plan's
 	p.cmd.Env = m.environment(p)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -119,7 +119,7 @@ const (
 
 // plan deals out trouble for a run: the same for the same seed and duration. Troubles
 // overlap, but not at one place, and all have ended when duration has passed.
-func plan(seed uint64, duration time.Duration, members, brokers int) (events []event) {
+func plan(seed uint64, duration time.Duration) (events []event) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	busy := map[[2]int]time.Duration{} // :: place and target -> until when
 	for at := first; at < duration; at += time.Duration(200+rng.IntN(1300)) * time.Millisecond {

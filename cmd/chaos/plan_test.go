@@ -13,11 +13,11 @@ func TestPlan(t *testing.T) {
 	const hour = time.Hour
 	seen := map[kind]int{}
 	for seed := range uint64(4) {
-		events := plan(seed, hour, members, brokers)
-		if !slices.Equal(events, plan(seed, hour, members, brokers)) {
+		events := plan(seed, hour)
+		if !slices.Equal(events, plan(seed, hour)) {
 			t.Errorf("seed %d made two plans", seed)
 		}
-		if slices.Equal(events, plan(seed+1, hour, members, brokers)) {
+		if slices.Equal(events, plan(seed+1, hour)) {
 			t.Errorf("seeds %d and %d made the same plan", seed, seed+1)
 		}
 		until := map[[2]int]time.Duration{}

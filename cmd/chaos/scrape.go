@@ -18,6 +18,9 @@ var telling = map[string]signKind{
 	"kafka_firehose_kafka_commits_total{error}":        signCommit,
 }
 
+// scraper keeps connections to the processes that live.
+var scraper = &http.Client{Transport: &http.Transport{IdleConnTimeout: 5 * time.Second}}
+
 // scrape looks at a process every half second until it ends, as Prometheus would.
 func (p *process) scrape(ctx context.Context) {
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -47,7 +50,7 @@ func (p *process) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := scraper.Do(req)
 	if err != nil {
 		return // it is frozen, or has just ended
 	}

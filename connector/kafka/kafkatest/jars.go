@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	_ "embed" // the list of jars
 	"encoding/hex"
@@ -59,7 +60,7 @@ func fetch(dir string) error {
 		return err
 	}
 	into := filepath.Join(work, "jars")
-	maven := exec.Command("mvn", "-B", "-q", "-f", filepath.Join(work, "pom.xml"), "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+into)
+	maven := exec.CommandContext(context.Background(), "mvn", "-B", "-q", "-f", filepath.Join(work, "pom.xml"), "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+into)
 	if out, err := maven.CombinedOutput(); err != nil {
 		return fmt.Errorf("mvn dependency:copy-dependencies: %w: %s", err, bytes.TrimSpace(out))
 	}
