@@ -39,6 +39,7 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 			l.seal()
 		case <-l.wake:
 		case <-l.fetching:
+			l.fetching = nil // closed: it must not be found ready again
 		case a := <-l.asks:
 			l.answer(a)
 		case <-l.ending:

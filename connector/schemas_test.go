@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 // registry is a Schema Registry without a network.
@@ -144,6 +145,31 @@ func TestRegistryOutage(t *testing.T) {
 			t.Errorf("%v records are bad because of an outage", bad)
 		}
 		t.Logf("%d requests, at most %.0f bytes held", requests, most)
+	})
+}
+
+// TestRegistryAndStreamDown: the schema comes while a sealed batch waits for the
+// stream. Were that not taken note of at once, fill would turn without a pause, and
+// this test would not end.
+func TestRegistryAndStreamDown(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.decodes()
+		m := w.start(avroFormat)
+		w.produceWith(0, 100, func(i int) *kgo.Record { return avroNumber(i, 1) })
+		time.Sleep(10 * time.Second)
+		w.wantExactly(100)
+		r.down.Store(true)
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Outage, Until: 3 * time.Minute})
+		for i := range 10 { // one fails, one waits to be sent, the others are in the queue
+			w.produceWith(100+100*i, 200+100*i, func(i int) *kgo.Record { return avroNumber(i, 1) })
+			time.Sleep(500 * time.Millisecond)
+		}
+		w.produceWith(1100, 1200, func(i int) *kgo.Record { return avroNumber(i, 2) })
+		time.Sleep(30 * time.Second)
+		r.down.Store(false)
+		time.Sleep(5 * time.Minute)
+		m.mustStop()
+		w.wantExactly(1200)
 	})
 }
 

@@ -85,8 +85,7 @@ func (e *envelope) measure(m *measured, r *kgo.Record) {
 		case "headers":
 			m.size += measureHeaders(r.Headers, f.form)
 		default:
-			var scratch [320]byte // a topic has 249 bytes at most
-			m.size += len(f.appendFact(scratch[:0], r))
+			m.size += f.factSize(r)
 		}
 	}
 }
@@ -138,6 +137,47 @@ func (f *member) append(dst, b []byte, p *piece, room *int) ([]byte, error) {
 		dst = append(dst, f.marker...)
 	}
 	return dst, nil
+}
+
+// factSize is the size of what appendFact appends.
+func (f *member) factSize(r *kgo.Record) int {
+	switch f.source {
+	case "id":
+		return len(`"--"`) + len(r.Topic) + digits(int64(r.Partition)) + digits(r.Offset)
+	case "topic":
+		return len(`""`) + len(r.Topic)
+	case "partition":
+		return digits(int64(r.Partition))
+	case "offset":
+		return digits(r.Offset)
+	case "tombstone":
+		if r.Value == nil {
+			return len("true")
+		}
+		return len("false")
+	default:
+		ms := r.Timestamp.UnixMilli()
+		switch {
+		case ms == noTimestamp:
+			return len("null")
+		case f.source == "timestamp_ms":
+			return digits(ms)
+		default: // the client's clock ends in 2262, so that years have four digits
+			return len(`"2006-01-02T15:04:05.000Z"`)
+		}
+	}
+}
+
+// digits is the length of n as strconv.AppendInt writes it.
+func digits(n int64) int {
+	size, u := 1, uint64(n)
+	if n < 0 {
+		size, u = 2, -u
+	}
+	for ; u >= 10; u /= 10 {
+		size++
+	}
+	return size
 }
 
 // appendFact appends what is known of a record beside its own bytes.
