@@ -96,9 +96,7 @@ func (y *ways) set(apart bool) {
 	y.apart = apart
 }
 
-func (y *ways) heal() {
-	y.each(func(p *proxytest.Proxy) error { p.Heal(); return nil })
-}
+func (y *ways) heal() { y.each((*proxytest.Proxy).Renew) }
 
 // networks are what a network does to a member, for some seconds under load. Each is
 // shorter than the session.

@@ -221,12 +221,13 @@ func disturb(ctx context.Context, ways []*proxytest.Proxy, e event) error {
 	}
 	wait(ctx, e.lasts)
 	for _, way := range ways {
+		mend := way.Renew
 		if e.kind == kafkaApart || e.kind == sinkApart {
-			if err := way.Up(); err != nil {
-				return err
-			}
+			mend = way.Up
 		}
-		way.Heal()
+		if err := mend(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -128,5 +128,14 @@ func (p *Proxy) Add(toxics ...Toxic) error {
 	return nil
 }
 
+// Renew removes everything that Add has added and ends the connections there are. On
+// connections that are busy and stuck, Heal can wait for ever: Toxiproxy interrupts a
+// toxic only between two pieces of data.
+func (p *Proxy) Renew() error {
+	p.Down()
+	p.Heal()
+	return p.Up()
+}
+
 // Heal removes everything that Add has added.
 func (p *Proxy) Heal() { p.proxy.Toxics.ResetToxics(context.Background()) }

@@ -88,4 +88,13 @@ func TestToxics(t *testing.T) {
 	if _, _, err := exchange(time.Minute); err != nil {
 		t.Errorf("up again: %v", err)
 	}
+	if err := p.Add(proxytest.Silence()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := exchange(time.Minute); err != nil {
+		t.Errorf("renewed: %v", err)
+	}
 }
