@@ -41,7 +41,7 @@ func losses() []mutant {
 		},
 		{
 			nothingLost, "the bad record that ends the process is committed",
-			"connector/reject.go", "		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n", "		l.builder.Flush()\n		lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n",
+			"connector/reject.go", "		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n", "		l.builder.Flush()\n		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n",
 			"connector", "TestBadRecordStops", "partition 1 is committed to 26, want 25",
 		},
 		{
@@ -56,7 +56,7 @@ func losses() []mutant {
 		},
 		{
 			skips, "tombstones are forgotten",
-			"connector/reject.go", "	lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n", "",
+			"connector/reject.go", "	c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n", "	_ = offset.After\n",
 			"connector", "TestTombstonesLeaveNoLag", "committed \\d+, want 100",
 		},
 	}
