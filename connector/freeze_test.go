@@ -70,8 +70,9 @@ func sigstopStatic(h *host) {
 // committed then.
 func freeze(h *host, c *child) map[part]int64 {
 	h.t.Helper()
+	before := h.sent()
 	h.produce(20000)
-	h.untilSent(c)
+	h.untilSent(c, before)
 	h.until(c, "something is on its way", func() bool { return h.stream.Stats().InFlight > 0 })
 	_ = c.Process.Signal(syscall.SIGSTOP)
 	return h.judge.commitsNow()

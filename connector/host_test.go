@@ -165,12 +165,15 @@ func (h *host) until(c *child, what string, done func() bool) {
 	}
 }
 
-// untilSent waits until Firehose has taken more than it had.
-func (h *host) untilSent(c *child) {
+// untilSent waits until Firehose has taken more than it had before.
+func (h *host) untilSent(c *child, before int) {
 	h.t.Helper()
-	before := h.stream.Stats().Streams["s"].Records
-	h.until(c, "something is delivered", func() bool { return h.stream.Stats().Streams["s"].Records > before })
+	h.until(c, "something is delivered", func() bool { return h.sent() > before })
 }
+
+// sent is how many records Firehose has. Whoever waits for more asks before there is
+// anything to send: a process can be done before the producer is.
+func (h *host) sent() int { return h.stream.Stats().Streams["s"].Records }
 
 // drain asks for a drain and fails the test unless it was clean.
 func (h *host) drain(c *child) {

@@ -64,9 +64,10 @@ func sigkillWithDeadLetters(h *host) {
 	var bad []place
 	good := 0
 	for range 10 {
+		before := h.sent()
 		c := h.start(env...)
 		bad = append(bad, h.produceMixed(&good, 20_000)...)
-		h.untilSent(c)
+		h.untilSent(c, before)
 		<-time.After(time.Duration(rng.IntN(250)) * time.Millisecond)
 		_ = c.Process.Kill()
 		_ = c.Wait()

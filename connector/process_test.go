@@ -30,9 +30,10 @@ func sigkill(h *host) {
 		if i >= 5 {
 			env = append(env, "KAFKA_GROUP_INSTANCE_ID=one")
 		}
+		before := h.sent()
 		c := h.start(env...)
 		h.produce(4000)
-		h.untilSent(c)
+		h.untilSent(c, before)
 		<-time.After(time.Duration(rng.IntN(250)) * time.Millisecond)
 		_ = c.Process.Kill()
 		_ = c.Wait()
