@@ -11,12 +11,12 @@ import (
 	"kafka-firehose/connector/kafka/kafkatest"
 )
 
-// TestApacheChaos runs the seeds that CI runs: three of the eight modes, a minute each.
+// TestApacheChaos runs the seeds that CI runs: three of the eight modes, 45 seconds each.
 // make chaos runs others for longer.
 func TestApacheChaos(t *testing.T) {
 	kafkatest.Require(t)
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"-seed", "1,2,4", "-duration", "60s", "-dir", t.TempDir()}, &stdout, &stderr)
+	code := run(t.Context(), []string{"-seed", "1,2,4", "-duration", "45s", "-dir", t.TempDir()}, &stdout, &stderr)
 	t.Logf("\n%s", &stdout)
 	if code != 0 {
 		t.Errorf("exit code %d, want 0\n%s", code, &stderr)
