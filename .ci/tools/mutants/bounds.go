@@ -53,10 +53,5 @@ func bounds() []mutant {
 			"connector/firehose/breaker.go", "	if fatal {\n		d := min", "	if false {\n		d := min",
 			"connector/firehose", "TestBlockedThenRecovers", "requests in an hour",
 		},
-		{
-			backoff, "what is refused by Kafka is asked for a hundred times as often",
-			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
-			"connector", "TestFetchErrorsAreNotAskedForInALoop", "fetches in a minute",
-		},
 	}
 }
