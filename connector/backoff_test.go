@@ -34,7 +34,7 @@ func TestFetchErrorsAreNotAskedForInALoop(t *testing.T) {
 				st.Topic, st.TopicID = rt.Topic, rt.TopicID
 				for _, rp := range rt.Partitions {
 					sp := kmsg.NewFetchResponseTopicPartition()
-					sp.Partition, sp.ErrorCode = rp.Partition, kerr.TopicAuthorizationFailed.Code
+					sp.Partition, sp.ErrorCode = rp.Partition, kerr.UnknownServerError.Code
 					st.Partitions = append(st.Partitions, sp)
 				}
 				resp.Topics = append(resp.Topics, st)

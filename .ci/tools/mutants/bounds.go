@@ -53,5 +53,10 @@ func bounds() []mutant {
 			"connector/firehose/breaker.go", "	if fatal {\n		d := min", "	if false {\n		d := min",
 			"connector/firehose", "TestBlockedThenRecovers", "requests in an hour",
 		},
+		{
+			backoff, "fetch errors are polled a hundred times as fast",
+			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
+			"connector", "TestFetchErrorsAreNotAskedForInALoop", "fetches in a minute",
+		},
 	}
 }
