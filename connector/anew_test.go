@@ -51,7 +51,16 @@ func topicCreatedAnewInAnOutage(w *world) {
 	w.produceWith(0, 400, func(i int) *kgo.Record {
 		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
 	})
-	w.until("memory is full", patience, func() bool { return m.metric("buffered_bytes") > 15<<20 })
+	since, polled := time.Now(), 0.0
+	w.until("memory is full, and nobody polls", patience, func() bool {
+		if now := m.metric("kafka_records_consumed_total"); now != polled {
+			since, polled = time.Now(), now
+		}
+		return polled > 0 && time.Since(since) > 3*time.Second
+	})
+	if polled >= 400 {
+		w.t.Fatalf("all of %v records fit into memory", polled)
+	}
 	time.Sleep(either(w, time.Minute, 2*time.Second))
 	w.anew(w.in, 4)
 	w.produce(1000, 1800) // 200 a partition

@@ -11,15 +11,22 @@ import (
 // A fetch asks for at most a quarter of MAX_BUFFERED_BYTES divided by the
 // brokers, because the client holds one for each, and by what the records have
 // been seen to grow when they are decompressed. The first fetches are small, as
-// nothing has been seen yet. More than 4 MiB gains nothing: 200-byte zstd records
-// grow a 50 MB fetch to 1.4 GB.
+// nothing has been seen yet: firstFetch allows for six brokers and records that grow
+// by twenty, or the like. More than 4 MiB gains nothing: 200-byte zstd records grow a
+// 50 MB fetch to 1.4 GB.
 const (
 	fetchShare    = 4
 	fetchMost     = 4 << 20
 	fetchLeast    = 64 << 10
-	fetchFirst    = 256 << 10
+	fetchFirst    = 256 << 10 // at most
+	fetchGuess    = 128       // brokers times growth
 	fetchPartMost = 1 << 20
 )
+
+// firstFetch is how much to ask for before anything has been seen.
+func firstFetch(buffer int64) int32 {
+	return int32(min(max(buffer/fetchShare/fetchGuess, fetchLeast), fetchFirst))
+}
 
 // findTopics is the age of metadata after which it is asked for again, which is
 // also how long a new topic or partition waits to be found.
@@ -40,8 +47,8 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
 		kgo.AdjustFetchOffsetsFn(s.start),
-		kgo.FetchMaxBytes(fetchFirst),
-		kgo.FetchMaxPartitionBytes(fetchFirst),
+		kgo.FetchMaxBytes(firstFetch(buffer)),
+		kgo.FetchMaxPartitionBytes(firstFetch(buffer)),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
 		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),

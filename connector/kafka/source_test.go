@@ -35,3 +35,13 @@ func TestGoBackAfterDrop(*testing.T) {
 	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[id]*partition{}}
 	s.goBack(at(50), map[string]map[int32]kgo.EpochOffset{})
 }
+
+// TestFirstFetch: with little memory the first fetches are smaller, as nobody knows
+// yet how many brokers answer and how far records grow.
+func TestFirstFetch(t *testing.T) {
+	for buffer, want := range map[int64]int32{26 << 20: 64 << 10, 64 << 20: 128 << 10, 256 << 20: 256 << 10, 8 << 30: 256 << 10} {
+		if got := firstFetch(buffer); got != want {
+			t.Errorf("%d bytes with MAX_BUFFERED_BYTES %d, want %d", got, buffer, want)
+		}
+	}
+}
