@@ -74,6 +74,8 @@ func (w *Writer) original(ctx context.Context, topic string, partition int32, at
 			if errors.Is(e.Err, kerr.OffsetOutOfRange) || errors.Is(e.Err, kerr.UnknownTopicOrPartition) {
 				return nil, nil // retention was faster, or the topic is gone
 			}
+			// Errors come as fast as they are polled: the caller pauses.
+			return nil, fmt.Errorf("read topic %s partition %d offset %d: %w", topic, partition, at, e.Err)
 		}
 	}
 }
