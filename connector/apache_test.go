@@ -125,12 +125,7 @@ func retentionByTime(w *world) {
 	m = w.start(latestMode)
 	w.untilCommitted(120)
 	m.mustStop()
-	if lost, copies := w.judge.count(120); lost != 40 || copies != 0 {
-		w.t.Errorf("%d lost and %d twice, want the 40 that retention took", lost, copies)
-	}
-	if got := m.metric("kafka_offsets_expired_total"); got != 40 {
-		w.t.Errorf("%v offsets counted as expired, want 40", got)
-	}
+	w.wantExpired(m, 120, 40)
 	if !strings.Contains(w.log.String(), "retention has passed the group's position") {
 		w.t.Error("nobody was told")
 	}

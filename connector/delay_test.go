@@ -70,18 +70,9 @@ func TestRetentionHeadroom(t *testing.T) {
 // histogram is the count and the sum of a histogram over its labels.
 func (m *member) histogram(name string) (count uint64, sum float64) {
 	m.w.t.Helper()
-	families, err := m.registry.Gather()
-	if err != nil {
-		m.w.t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "kafka_firehose_"+name {
-			continue
-		}
-		for _, s := range f.GetMetric() {
-			count += s.GetHistogram().GetSampleCount()
-			sum += s.GetHistogram().GetSampleSum()
-		}
+	for _, s := range m.gather(name) {
+		count += s.GetHistogram().GetSampleCount()
+		sum += s.GetHistogram().GetSampleSum()
 	}
 	return count, sum
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
@@ -190,25 +191,28 @@ func (m *member) metric(name string, labels ...string) float64 {
 // series is that and how many series there are.
 func (m *member) series(name string, labels ...string) (sum float64, n int) {
 	m.w.t.Helper()
+	for _, s := range m.gather(name) {
+		text := s.String()
+		if slices.ContainsFunc(labels, func(l string) bool { return !strings.Contains(text, l) }) {
+			continue
+		}
+		sum += s.GetCounter().GetValue() + s.GetGauge().GetValue()
+		n++
+	}
+	return sum, n
+}
+
+// gather is every series of a metric.
+func (m *member) gather(name string) (series []*dto.Metric) {
+	m.w.t.Helper()
 	families, err := m.registry.Gather()
 	if err != nil {
 		m.w.t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() != "kafka_firehose_"+name {
-			continue
-		}
-	series:
-		for _, s := range f.GetMetric() {
-			text := s.String()
-			for _, l := range labels {
-				if !strings.Contains(text, l) {
-					continue series
-				}
-			}
-			sum += s.GetCounter().GetValue() + s.GetGauge().GetValue()
-			n++
+		if f.GetName() == "kafka_firehose_"+name {
+			series = append(series, f.GetMetric()...)
 		}
 	}
-	return sum, n
+	return series
 }

@@ -152,11 +152,18 @@ func retentionPassesTheCommit(w *world) {
 	m = w.start(latestMode)
 	w.untilCommitted(80)
 	m.mustStop()
-	if lost, copies := w.judge.count(80); lost != 5 || copies != 0 {
-		w.t.Errorf("%d lost and %d twice, want the 5 that retention took", lost, copies)
+	w.wantExpired(m, 80, 5)
+}
+
+// wantExpired fails unless just so many of the records 0 to n-1 are missing, and the
+// member knows that retention took them.
+func (w *world) wantExpired(m *member, n, expired int) {
+	w.t.Helper()
+	if lost, copies := w.judge.count(n); lost != expired || copies != 0 {
+		w.t.Errorf("%d lost and %d twice, want the %d that retention took", lost, copies, expired)
 	}
-	if got := m.metric("kafka_offsets_expired_total"); got != 5 {
-		w.t.Errorf("%v offsets counted as expired, want 5", got)
+	if got := m.metric("kafka_offsets_expired_total"); got != float64(expired) {
+		w.t.Errorf("%v offsets counted as expired, want %d", got, expired)
 	}
 }
 

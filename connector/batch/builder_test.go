@@ -229,17 +229,28 @@ func FuzzBuilder(f *testing.F) {
 
 func check(t *testing.T, b *Batch, l Limits, a Aggregation) (all []byte) {
 	t.Helper()
+	return checkRecords(t, b, l, a, func(i int) (values int, text []byte) {
+		r := b.Record(i)
+		return bytes.Count(r, []byte{'\n'}), r
+	})
+}
+
+// checkRecords returns the text of all records of a batch, after a look at its limits;
+// read says what one of them holds.
+func checkRecords(t *testing.T, b *Batch, l Limits, a Aggregation, read func(i int) (values int, text []byte)) (all []byte) {
+	t.Helper()
 	if b.Len() == 0 || b.Len() > l.Records || b.Bytes() > l.Bytes && b.Values() > 1 {
 		t.Fatalf("%d records, %d bytes under limits %+v", b.Len(), b.Bytes(), l)
 	}
 	sum := 0
 	for i := range b.Len() {
-		r := b.Record(i)
-		if n := bytes.Count(r, []byte{'\n'}); n > a.Values || len(r) > a.Bytes && n > 1 {
-			t.Fatalf("a record of %d values and %d bytes under %+v", n, len(r), a)
+		size := len(b.Record(i))
+		n, text := read(i)
+		if n > a.Values || size > a.Bytes && n > 1 {
+			t.Fatalf("a record of %d values and %d bytes under %+v", n, size, a)
 		}
-		sum += len(r)
-		all = append(all, r...)
+		sum += size
+		all = append(all, text...)
 	}
 	if sum != b.Bytes() {
 		t.Fatalf("%d bytes, the records have %d", b.Bytes(), sum)

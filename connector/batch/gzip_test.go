@@ -90,22 +90,13 @@ func randomValue(rng *rand.Rand, n int) []byte {
 
 func checkGzipped(t *testing.T, b *Batch, l Limits, a Aggregation) (all []byte) {
 	t.Helper()
-	if b.Len() == 0 || b.Len() > l.Records || b.Bytes() > l.Bytes && b.Values() > 1 {
-		t.Fatalf("%d records, %d bytes under limits %+v", b.Len(), b.Bytes(), l)
-	}
-	sum := 0
-	for i := range b.Len() {
-		r := b.Record(i)
-		if n := b.RecordValues(i); n == 0 || n > a.Values || len(r) > a.Bytes && n > 1 {
-			t.Fatalf("a record of %d values and %d bytes under %+v", n, len(r), a)
+	return checkRecords(t, b, l, a, func(i int) (values int, text []byte) {
+		n := b.RecordValues(i)
+		if n == 0 {
+			t.Fatal("a record without a value")
 		}
-		sum += len(r)
-		all = append(all, unzip(t, r)...)
-	}
-	if sum != b.Bytes() {
-		t.Fatalf("%d bytes, the records have %d", b.Bytes(), sum)
-	}
-	return all
+		return n, unzip(t, b.Record(i))
+	})
 }
 
 // TestGzipFills: records come close to their limit, however well they compress.
