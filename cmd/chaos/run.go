@@ -17,18 +17,16 @@ type outcome struct {
 	run      options
 	events   []event
 	verdict  *verdict
-	trouble  []string // what went wrong beside the books
-	took     time.Duration
+	trouble  []string      // what went wrong beside the books
 	caughtUp time.Duration // from the last trouble to the last commit
 }
 
 // failures are all that speaks against the connector.
 func (o *outcome) failures() []string { return append(o.verdict.failures(), o.trouble...) }
 
-// unleash makes the events happen, from the first record to the last commit. Its error is about the world; what the
-// connector did wrong is in the outcome.
+// unleash makes the events happen, from the first record to the last commit. Its
+// error is about the world; what the connector did wrong is in the outcome.
 func unleash(ctx context.Context, run options, events []event, log *slog.Logger) (*outcome, error) {
-	begin := time.Now()
 	w, err := newWorld(ctx, run, log)
 	if w != nil {
 		defer w.close()
@@ -75,7 +73,6 @@ func unleash(ctx context.Context, run options, events []event, log *slog.Logger)
 	}
 	o.trouble = append(o.trouble, w.ends()...)
 	o.verdict = w.books.judge(w.inquest())
-	o.took = time.Since(begin)
 	return o, nil
 }
 
@@ -102,8 +99,8 @@ func (w *world) play(ctx context.Context, events []event) error {
 // and without having logged a secret.
 func (w *world) ends() (trouble []string) {
 	for _, p := range w.all() {
-		if !p.life.killed && p.cmd.ProcessState.ExitCode() == 2 {
-			trouble = append(trouble, fmt.Sprintf("process %d crashed; see %s", p.n, p.log.Name()))
+		if !p.asked {
+			trouble = append(trouble, fmt.Sprintf("process %d ended by itself, exit code %d; see %s", p.n, p.cmd.ProcessState.ExitCode(), p.log.Name()))
 		}
 		if p.leaked() {
 			trouble = append(trouble, fmt.Sprintf("process %d logged a secret; see %s", p.n, p.log.Name()))
