@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,30 @@ import (
 
 	"kafka-firehose/connector/firehose/firehosetest"
 )
+
+// scratch is where the binary lies that all tests share: linking it takes longer than
+// many of them do.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "kafka-firehose"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// built is the binary. It builds the process when the first test needs it.
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "kafka-firehose")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/kafka-firehose").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // host is what a real process needs around it: a Kafka and a Firehose on loopback
 // ports, and the judge, who listens at the brokers' end of the connections. Time is
@@ -60,11 +85,10 @@ func newHost(t *testing.T) *host {
 func (h *host) equip(addrs []string) {
 	t := h.t
 	t.Helper()
-	h.binary = filepath.Join(t.TempDir(), "kafka-firehose")
-	if out, err := exec.Command("go", "build", "-o", h.binary, "../cmd/kafka-firehose").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	var err error
+	if h.binary, err = built(); err != nil {
+		t.Fatal(err)
+	}
 	h.producer, err = kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package awsconfig
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -19,8 +20,11 @@ const UnknownError = "UnknownError"
 func RootCause(err error) string {
 	for {
 		switch err.(type) { //nolint:errorlint // the chain is walked here, link by link
-		case *net.OpError, *fs.PathError, *url.Error:
+		case *net.OpError, *fs.PathError:
 			return err.Error()
+		}
+		if request, ok := err.(*url.Error); ok { //nolint:errorlint // as above
+			return requestCause(request)
 		}
 		inner := errors.Unwrap(err)
 		if inner == nil {
@@ -28,6 +32,16 @@ func RootCause(err error) string {
 		}
 		err = inner
 	}
+}
+
+// requestCause says of a request that got no answer in time just that. Whether the
+// client's own timeout or its context was over first decides net/http's words for it,
+// and both are over at the same moment.
+func requestCause(err *url.Error) string {
+	if _, dialing := errors.AsType[*net.OpError](err); !dialing && errors.Is(err, context.DeadlineExceeded) {
+		return err.Op + " " + err.URL + ": no answer in time"
+	}
+	return err.Error()
 }
 
 // echo is where a validation error repeats what was sent.
