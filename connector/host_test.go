@@ -45,12 +45,25 @@ var built = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// binary is the process. -short leaves out what starts it: that is how the race detector
+// is run, and the process is built without one.
+func (h *host) binary() string {
+	h.t.Helper()
+	if testing.Short() {
+		h.t.Skip("starts the process, which the race detector does not see; the run without it has this")
+	}
+	path, err := built()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return path
+}
+
 // host is what a real process needs around it: a Kafka and a Firehose on loopback
 // ports, and the judge, who listens at the brokers' end of the connections. Time is
 // real here.
 type host struct {
 	t        *testing.T
-	binary   string
 	cluster  *kfake.Cluster // nil on Apache Kafka
 	addrs    []string       // of the brokers, for members
 	topic    string         // of four partitions
@@ -86,9 +99,6 @@ func (h *host) equip(addrs []string) {
 	t := h.t
 	t.Helper()
 	var err error
-	if h.binary, err = built(); err != nil {
-		t.Fatal(err)
-	}
 	h.producer, err = kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +167,7 @@ func (h *host) environ(env ...string) []string {
 // start runs a member with a log that is kept.
 func (h *host) start(env ...string) *child {
 	h.t.Helper()
-	c := &child{Cmd: exec.Command(h.binary)}
+	c := &child{Cmd: exec.Command(h.binary())}
 	c.Env = h.environ(env...)
 	c.Stderr = &c.log
 	h.run(c)
