@@ -7,8 +7,8 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"strings"
-	"unicode"
+
+	"kafka-firehose/connector/logging"
 )
 
 // UnknownError is the SDK's word for an answer that names no error.
@@ -47,22 +47,8 @@ func requestCause(err *url.Error) string {
 // echo is where a validation error repeats what was sent.
 var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
 
-// maxMessage keeps a log line a line. A validation error about 501 records is
-// tens of kilobytes long.
-const maxMessage = 200
-
-// Clean makes a message of a service fit for a log line: no echo of the
-// request, no control characters, at most maxMessage characters.
+// Clean makes a message of a service fit for a log line: without its echo of the
+// request, as [logging.Line] has it.
 func Clean(message string) string {
-	message = echo.ReplaceAllString(message, "Value '…' at '")
-	message = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(message, "?"))
-	if r := []rune(message); len(r) > maxMessage {
-		message = string(r[:maxMessage]) + "…"
-	}
-	return message
+	return logging.Line(echo.ReplaceAllString(message, "Value '…' at '"))
 }
