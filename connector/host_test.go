@@ -30,9 +30,8 @@ func TestMain(m *testing.M) {
 	if scratch, err = os.MkdirTemp("", "kafka-firehose"); err != nil {
 		panic(err)
 	}
-	code := m.Run()
-	_ = os.RemoveAll(scratch)
-	os.Exit(code)
+	defer os.RemoveAll(scratch)
+	m.Run()
 }
 
 // built is the binary. It builds the process when the first test needs it.
