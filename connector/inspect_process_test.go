@@ -70,7 +70,7 @@ func TestCheckProcess(t *testing.T) {
 func TestApacheInspect(t *testing.T) {
 	f := startFortress(t)
 	for _, topic := range []string{"in", "dead"} {
-		if _, err := f.admin.CreateTopic(t.Context(), 2, 1, map[string]*string{"max.message.bytes": kadm.StringPtr("2000000")}, topic); err != nil {
+		if _, err := f.admin.CreateTopic(t.Context(), 2, 1, map[string]*string{"max.message.bytes": new("2000000")}, topic); err != nil {
 			t.Fatal(err)
 		}
 	}

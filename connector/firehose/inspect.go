@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +36,7 @@ func Inspect(ctx context.Context, cfg Config, clients Clients, sends Sends) chec
 	}
 	looks.Wait()
 	var all check.Findings
-	for _, f := range append(keys, found...) {
+	for _, f := range slices.Concat(keys, found) {
 		all = append(all, f...)
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -105,21 +106,27 @@ func (i *inspector) meet(ctx context.Context, addr string) meeting {
 		return m
 	}
 	defer client.Close()
-	broker := client.SeedBrokers()[0]
-	known := kmsg.NewPtrMetadataRequest()
-	known.Topics = []kmsg.MetadataRequestTopic{} // none; nil would be all
-	answer, err := broker.Request(ctx, known)
-	if err == nil {
-		m.brokers = answer.(*kmsg.MetadataResponse).Brokers
-		speaks := kmsg.NewPtrApiVersionsRequest()
-		speaks.ClientSoftwareName, speaks.ClientSoftwareVersion = software, softwareVersion
-		answer, err = broker.Request(ctx, speaks)
-	}
-	if err == nil {
-		m.versions = kversion.FromApiVersionsResponse(answer.(*kmsg.ApiVersionsResponse))
-	}
+	err = m.ask(ctx, client.SeedBrokers()[0])
 	m.secure, m.err = door.explain(err)
 	return m
+}
+
+// ask has the broker say whom it knows and what it speaks.
+func (m *meeting) ask(ctx context.Context, broker *kgo.Broker) error {
+	known := kmsg.NewPtrMetadataRequest()
+	known.Topics = []kmsg.MetadataRequestTopic{} // none; nil would be all
+	members, err := known.RequestWith(ctx, broker)
+	if err != nil {
+		return err
+	}
+	speaks := kmsg.NewPtrApiVersionsRequest()
+	speaks.ClientSoftwareName, speaks.ClientSoftwareVersion = software, softwareVersion
+	versions, err := speaks.RequestWith(ctx, broker)
+	if err != nil {
+		return err
+	}
+	m.brokers, m.versions = members.Brokers, kversion.FromApiVersionsResponse(versions)
+	return kerr.ErrorForCode(versions.ErrorCode)
 }
 
 // door remembers what became of a connection, which the errors of requests don't always say.
