@@ -77,6 +77,8 @@ func startFortress(t *testing.T) *fortress {
 		Properties: map[string]string{
 			"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 			"super.users":           "User:ANONYMOUS",
+
+			"group.max.session.timeout.ms": "120000",
 		},
 		Scram: []kafkatest.ScramUser{{Name: "bridge", Password: password, Mechanism: "SCRAM-SHA-256"}, {Name: "bridge", Password: password, Mechanism: "SCRAM-SHA-512"}},
 	})

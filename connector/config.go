@@ -148,6 +148,14 @@ func (c Config) buffered(check *env.Check) {
 	}
 }
 
+// sends is what records look like to Firehose.
+func (c Config) sends() firehose.Sends {
+	return firehose.Sends{
+		Delimiter: string(c.Record.Delimiter), Aggregate: c.Record.Aggregate,
+		Gzip: c.Record.Compression == "gzip", Raw: c.Record.Format == "raw",
+	}
+}
+
 func address(name, addr string) *env.Fault {
 	host, port, err := net.SplitHostPort(addr)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(host, "/ \t\r\n") {

@@ -106,11 +106,10 @@ func (c *Connector) check(ctx context.Context, clients firehose.Clients, streams
 	if !c.cfg.Firehose.StartupCheck {
 		return nil
 	}
-	sends := firehose.Sends{Delimiter: string(c.cfg.Record.Delimiter), Gzip: c.cfg.Record.Compression == "gzip"}
 	errs := make([]error, len(streams))
 	var checks sync.WaitGroup
 	for i, name := range streams {
-		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, sends, c.log) })
+		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, c.cfg.sends(), c.log) })
 	}
 	checks.Wait()
 	return errors.Join(errs...)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/check"
 )
 
 // The process tells its supervisor with these how it ended.
@@ -28,7 +29,7 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start}
+	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
@@ -39,12 +40,14 @@ type process struct {
 	signals        <-chan os.Signal
 	exit           func(code int)
 	start          func(context.Context, connector.Config, *slog.Logger) error
+	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
 }
 
 const usage = `kafka-firehose reads Kafka topics with a consumer group and writes their records to
 Amazon Data Firehose. An offset is committed when everything before it was accepted.
 
   kafka-firehose [run]     run until SIGTERM or SIGINT, then drain; a second one ends it at once
+  kafka-firehose check     try everything that this environment needs, and send nothing; -h for flags
   kafka-firehose version   print build information
   kafka-firehose help      print this
 
@@ -61,6 +64,9 @@ func (p process) run(ctx context.Context, args []string) int {
 	command := "run"
 	if len(args) > 0 {
 		command = args[0]
+	}
+	if command == "check" {
+		return p.check(ctx, args[1:])
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
@@ -79,7 +85,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		fmt.Fprint(p.stdout, version())
 		return exitDrained
 	}
-	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, version or help\n", command)
+	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, version or help\n", command)
 	return exitConfiguration
 }
 

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ const (
 
 // errForbidden is a topic that may be looked at and not written to.
 var errForbidden = fmt.Errorf("no permission to write: %w", kerr.TopicAuthorizationFailed)
+
+var errNotTold = errors.New("the broker's answer does not have it")
 
 // Check asks whether the topic is there and may be written to. The error is for
 // what somebody has to repair; when the brokers don't answer it only warns, because
@@ -116,6 +119,15 @@ func (w *Writer) look(ctx context.Context, client *kgo.Client) error {
 
 // askLimit is the topic's max.message.bytes, as far as we may know it.
 func (w *Writer) askLimit(ctx context.Context, client *kgo.Client) int {
+	limit, err := w.readLimit(ctx, client)
+	if err != nil {
+		w.log.Info("max.message.bytes of the dead-letter topic can't be read; taking the brokers' default", "bytes", defaultLimit, "error", err)
+		return defaultLimit
+	}
+	return limit
+}
+
+func (w *Writer) readLimit(ctx context.Context, client *kgo.Client) (int, error) {
 	const key = "max.message.bytes"
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	resource := kmsg.NewDescribeConfigsRequestResource()
@@ -127,12 +139,11 @@ func (w *Writer) askLimit(ctx context.Context, client *kgo.Client) int {
 		err = kerr.ErrorForCode(r.ErrorCode)
 		for _, c := range r.Configs {
 			if n, bad := strconv.Atoi(deref(c.Value)); c.Name == key && bad == nil && n > 0 {
-				return n
+				return n, nil
 			}
 		}
 	}
-	w.log.Info("max.message.bytes of the dead-letter topic can't be read; taking the brokers' default", "bytes", defaultLimit, "error", err)
-	return defaultLimit
+	return 0, cmp.Or(err, errNotTold)
 }
 
 func deref(s *string) string {

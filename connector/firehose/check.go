@@ -1,6 +1,7 @@
 package firehose
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
-
-	"kafka-firehose/connector/awsconfig"
 )
 
 // Describer is the part of [Client] that Check uses.
@@ -65,32 +64,47 @@ func Check(ctx context.Context, api Describer, stream string, sends Sends, log *
 
 // describe returns nil, and has warned, when it can't find out.
 func describe(ctx context.Context, api Describer, stream string, log *slog.Logger) (*types.DeliveryStreamDescription, error) {
+	found, f := ask(ctx, api, stream)
+	switch {
+	case f == nil:
+		return found, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case f.missing():
+		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", stream, f.Message)
+	}
+	log.Warn("could not check the delivery stream; going on without", "stream", stream, "class", f.Class, "code", f.Code, "error", f.Message)
+	return nil, nil
+}
+
+// missing says that the stream is not there.
+func (f *Failure) missing() bool {
+	_, missing := errors.AsType[*types.ResourceNotFoundException](f.err)
+	return missing
+}
+
+// ask describes a stream. What may pass by itself is tried again, with pauses; then it
+// says why it could not.
+func ask(ctx context.Context, api Describer, stream string) (*types.DeliveryStreamDescription, *Failure) {
 	var f *Failure
 	for attempt := range checkAttempts {
 		if err := sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
-			return nil, err
+			return nil, cmp.Or(f, &Failure{Class: canceled, Code: "canceled", err: err})
 		}
 		call, cancel := context.WithTimeout(ctx, checkTimeout)
 		out, err := api.DescribeDeliveryStream(call, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &stream, Limit: aws.Int32(1)})
 		cancel()
-		if err == nil && out.DeliveryStreamDescription != nil {
-			return out.DeliveryStreamDescription, nil
-		}
-		var missing *types.ResourceNotFoundException
 		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.As(err, &missing):
-			return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", stream, awsconfig.Clean(missing.ErrorMessage()))
+		case err == nil && out.DeliveryStreamDescription != nil:
+			return out.DeliveryStreamDescription, nil
 		case err == nil:
 			f = &Failure{Class: Ambiguous, Code: "empty answer"}
 		default:
-			f = classify(ctx, err, true)
+			f = classify(context.WithoutCancel(ctx), err, true)
 		}
-		if f.Class == Blocked && f.Code != "dns" { // no permission: asking again does not help
+		if f.missing() || f.Class == Blocked && f.Code != "dns" { // or no permission: asking again does not help
 			break
 		}
 	}
-	log.Warn("could not check the delivery stream; going on without", "stream", stream, "class", f.Class, "code", f.Code, "error", f.Message)
-	return nil, nil
+	return nil, f
 }

@@ -11,33 +11,74 @@ import (
 // it.
 type Sends struct {
 	Delimiter string // the end of each record; empty for none
+	Aggregate bool   // a record holds many values
 	Gzip      bool   // each record is a gzip member, and the delimiter is in it
+	Raw       bool   // values are sent as they are, JSON or not
+}
+
+// clash is what a stream is set up to do and what does not go with our records.
+type clash struct {
+	problem, advice string
+	possible        bool // it depends on what can't be seen from here
 }
 
 // warn points out what a stream is set up to do and should not.
 func (s Sends) warn(found *types.DeliveryStreamDescription, stream string, log *slog.Logger) {
-	for _, d := range found.Destinations {
-		processors := processorsOf(d)
-		switch {
-		case s.Gzip:
-			if why := spoilsGzip(d, processors); why != "" {
-				log.Warn("RECORD_COMPRESSION is gzip, and the delivery stream can't use such records", "stream", stream, "because", why)
-			}
-		case s.Delimiter != "" && processors[types.ProcessorTypeAppendDelimiterToRecord]:
-			log.Warn("the delivery stream appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", "stream", stream)
+	for _, c := range s.clashes(found) {
+		if !c.possible {
+			log.Warn("the delivery stream spoils what it is sent", "stream", stream, "because", c.problem, "hint", c.advice)
 		}
 	}
 }
 
-// processorsOf are the steps that the records of a stream to S3 go through.
-func processorsOf(d types.DestinationDescription) map[types.ProcessorType]bool {
+func (s Sends) clashes(found *types.DeliveryStreamDescription) (all []clash) {
+	for _, d := range found.Destinations {
+		steps := stepsOf(d)
+		if s.Gzip {
+			if why := spoilsGzip(d, steps); why != "" {
+				all = append(all, clash{problem: "RECORD_COMPRESSION is gzip, and " + why, advice: "set it to none, or see deploy/docs/records.md for the destinations that can use such records"})
+			}
+			continue // what follows is about records that can be looked into
+		}
+		if s.Delimiter != "" && steps[types.ProcessorTypeAppendDelimiterToRecord] {
+			all = append(all, clash{problem: "it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", advice: "remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none"})
+		}
+		if s.Aggregate {
+			all = append(all, packed(d, steps)...)
+		}
+		if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && converts(s3) {
+			all = append(all, clash{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
+		}
+	}
+	return all
+}
+
+// packed says what becomes of records that hold many values.
+func packed(d types.DestinationDescription, steps map[types.ProcessorType]bool) []clash {
+	const set = "set RECORD_AGGREGATE=false"
 	s3 := d.ExtendedS3DestinationDescription
-	if s3 == nil || s3.ProcessingConfiguration == nil || !aws.ToBool(s3.ProcessingConfiguration.Enabled) {
+	switch {
+	case steps[types.ProcessorTypeRecordDeAggregation]:
+		return nil
+	case s3 != nil && (steps[types.ProcessorTypeMetadataExtraction] || partitions(s3)):
+		return []clash{{problem: "it partitions by what is in a record, and with RECORD_AGGREGATE that is many values", advice: "add the processor RecordDeAggregation, or " + set}}
+	case steps[types.ProcessorTypeLambda]:
+		return []clash{{problem: "its function gets records of many values, because of RECORD_AGGREGATE", advice: "see to it that the function takes them apart, or " + set, possible: true}}
+	case s3 != nil, d.S3DestinationDescription != nil, d.RedshiftDestinationDescription != nil: // they see files
+		return nil
+	}
+	return []clash{{problem: kindOf(d) + " takes each record for one document, and with RECORD_AGGREGATE it holds many values", advice: set}}
+}
+
+// stepsOf are the processors that the records of a stream go through.
+func stepsOf(d types.DestinationDescription) map[types.ProcessorType]bool {
+	p := processing(d)
+	if p == nil || !aws.ToBool(p.Enabled) {
 		return nil
 	}
 	found := map[types.ProcessorType]bool{}
-	for _, p := range s3.ProcessingConfiguration.Processors {
-		found[p.Type] = true
+	for _, step := range p.Processors {
+		found[step.Type] = true
 	}
 	return found
 }
@@ -45,20 +86,22 @@ func processorsOf(d types.DestinationDescription) map[types.ProcessorType]bool {
 // spoilsGzip says why a destination can't use records that are gzip members, empty
 // when it can: a function may take them apart, and else they must get to a file, one
 // after the other, with nothing between.
-func spoilsGzip(d types.DestinationDescription, processors map[types.ProcessorType]bool) string {
+func spoilsGzip(d types.DestinationDescription, steps map[types.ProcessorType]bool) string {
 	s3 := d.ExtendedS3DestinationDescription
 	switch {
-	case processors[types.ProcessorTypeLambda]:
+	case steps[types.ProcessorTypeLambda]:
 		return ""
-	case s3 == nil && d.RedshiftDestinationDescription == nil:
+	case s3 == nil && d.S3DestinationDescription == nil && d.RedshiftDestinationDescription == nil:
 		return "its destination is neither S3 nor Redshift"
 	case s3 == nil:
 		return ""
-	case s3.DataFormatConversionConfiguration != nil && aws.ToBool(s3.DataFormatConversionConfiguration.Enabled):
+	case converts(s3):
 		return "it converts the format of records, which it can't read"
+	case s3.CompressionFormat != "" && s3.CompressionFormat != types.CompressionFormatUncompressed:
+		return "it compresses its objects with " + string(s3.CompressionFormat) + ", so that they are compressed twice"
 	}
 	for _, p := range []types.ProcessorType{types.ProcessorTypeAppendDelimiterToRecord, types.ProcessorTypeRecordDeAggregation, types.ProcessorTypeMetadataExtraction} {
-		if processors[p] {
+		if steps[p] {
 			return "it has the processor " + string(p)
 		}
 	}

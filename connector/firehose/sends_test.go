@@ -35,7 +35,11 @@ func TestSends(t *testing.T) {
 	converts.ExtendedS3DestinationDescription.DataFormatConversionConfiguration = &types.DataFormatConversionConfiguration{Enabled: aws.Bool(true)}
 	off := s3(types.ProcessorTypeAppendDelimiterToRecord)
 	off.ExtendedS3DestinationDescription.ProcessingConfiguration.Enabled = aws.Bool(false)
-	lines, zipped := Sends{Delimiter: "\n"}, Sends{Delimiter: "\n", Gzip: true}
+	partitioned, squeezed := s3(), s3()
+	partitioned.ExtendedS3DestinationDescription.DynamicPartitioningConfiguration = &types.DynamicPartitioningConfiguration{Enabled: aws.Bool(true)}
+	squeezed.ExtendedS3DestinationDescription.CompressionFormat = types.CompressionFormatGzip
+	split := &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: []types.Processor{{Type: types.ProcessorTypeRecordDeAggregation}}}
+	lines, packs, zipped := Sends{Delimiter: "\n", Raw: true}, Sends{Delimiter: "\n", Aggregate: true}, Sends{Delimiter: "\n", Aggregate: true, Gzip: true}
 	tests := []struct {
 		name   string
 		stream described
@@ -47,7 +51,21 @@ func TestSends(t *testing.T) {
 		{"a processor that is turned off", off, lines, ""},
 		{"no delimiter of ours", s3(types.ProcessorTypeAppendDelimiterToRecord), Sends{}, ""},
 		{"lines to Splunk", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, lines, ""},
+		{"JSON, perhaps, to Parquet", converts, lines, ""},
+		{"packs to S3", s3(), packs, ""},
+		{"packs to old S3", described{S3DestinationDescription: &types.S3DestinationDescription{}}, packs, ""},
+		{"packs to Redshift", described{RedshiftDestinationDescription: &types.RedshiftDestinationDescription{}}, packs, ""},
+		{"packs to Splunk", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, packs, "Splunk takes each record for one document"},
+		{"packs to OpenSearch", described{AmazonopensearchserviceDestinationDescription: &types.AmazonopensearchserviceDestinationDescription{}}, packs, "OpenSearch takes each record for one document"},
+		{"packs to HTTP", described{HttpEndpointDestinationDescription: &types.HttpEndpointDestinationDescription{}}, packs, "the HTTP endpoint takes each record"},
+		{"packs to HTTP that are split", described{HttpEndpointDestinationDescription: &types.HttpEndpointDestinationDescription{ProcessingConfiguration: split}}, packs, ""},
+		{"packs to Snowflake", described{SnowflakeDestinationDescription: &types.SnowflakeDestinationDescription{}}, packs, "Snowflake takes each record"},
+		{"packs that are partitioned", partitioned, packs, "add the processor RecordDeAggregation"},
+		{"packs whose members are looked at", s3(types.ProcessorTypeMetadataExtraction), packs, "it partitions by what is in a record"},
+		{"packs that are split and partitioned", s3(types.ProcessorTypeMetadataExtraction, types.ProcessorTypeRecordDeAggregation), packs, ""},
+		{"packs to a function", s3(types.ProcessorTypeLambda), packs, ""},
 		{"gzip to S3", s3(), zipped, ""},
+		{"gzip to S3 that compresses", squeezed, zipped, "compressed twice"},
 		{"gzip to Redshift", described{RedshiftDestinationDescription: &types.RedshiftDestinationDescription{}}, zipped, ""},
 		{"gzip to Splunk", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, zipped, "neither S3 nor Redshift"},
 		{"gzip to Parquet", converts, zipped, "converts the format"},

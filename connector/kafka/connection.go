@@ -20,6 +20,9 @@ type Connection struct {
 	forget  func() // the credentials, which a broker has refused
 }
 
+// software is how brokers know what kind of client this is.
+const software, softwareVersion = "kafka-firehose", "1"
+
 // Options are what a client needs of it.
 func (c *Connection) Options() []kgo.Opt { return slices.Clone(c.options) }
 
@@ -40,7 +43,7 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 	conn := &Connection{forget: func() {}, options: []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
-		kgo.SoftwareNameAndVersion("kafka-firehose", "1"),
+		kgo.SoftwareNameAndVersion(software, softwareVersion),
 		kgo.Dialer(d.connect),
 	}}
 	return conn, conn.login(c.SASL, d.dial, log)

@@ -134,11 +134,16 @@ func (s *Source) list(ctx context.Context, open map[string][]int32) (kadm.Listed
 	return s.ends(ctx, topics)
 }
 
-// ends lists where topics end for this reader: with read_committed that is
-// before the first open transaction.
+// ends lists where topics end for this reader.
 func (s *Source) ends(ctx context.Context, topics []string) (kadm.ListedOffsets, error) {
-	if s.cfg.IsolationLevel == "read_committed" {
-		return s.admin.ListCommittedOffsets(ctx, topics...)
+	return endsOf(ctx, s.admin, s.cfg.IsolationLevel, topics)
+}
+
+// endsOf lists where topics end at an isolation level: with read_committed that is
+// before the first open transaction.
+func endsOf(ctx context.Context, admin *kadm.Client, isolation string, topics []string) (kadm.ListedOffsets, error) {
+	if isolation == "read_committed" {
+		return admin.ListCommittedOffsets(ctx, topics...)
 	}
-	return s.admin.ListEndOffsets(ctx, topics...)
+	return admin.ListEndOffsets(ctx, topics...)
 }

@@ -20,6 +20,16 @@ app.kubernetes.io/name: {{ include "kafka-firehose.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{/* What selects the pod of helm test, and never those of the workload: what counts or scrapes members has to leave it out. */}}
+{{- define "kafka-firehose.testLabels" -}}
+app.kubernetes.io/name: {{ include "kafka-firehose.testName" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "kafka-firehose.testName" -}}
+{{- printf "%s-test" (include "kafka-firehose.name" . | trunc 58 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "kafka-firehose.labels" -}}
 {{ include "kafka-firehose.selector" . }}
 {{ include "kafka-firehose.version" . }}

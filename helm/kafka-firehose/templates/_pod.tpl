@@ -14,32 +14,17 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  serviceAccountName: {{ include "kafka-firehose.serviceAccount" . | quote }}
-  # It calls no Kubernetes API. The tokens of IRSA and Pod Identity are volumes of their own.
-  automountServiceAccountToken: false
-  # A Service named kafka would come as KAFKA_PORT=tcp://..., among our own settings.
-  enableServiceLinks: false
+  {{- include "kafka-firehose.surroundings" . | trim | nindent 2 }}
   terminationGracePeriodSeconds: {{ add .Values.shutdown.timeoutSeconds .Values.shutdown.marginSeconds }}
-  {{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
-  imagePullSecrets:
-    {{- range . }}
-    - name: {{ . | quote }}
-    {{- end }}
+  {{- with include "kafka-firehose.scheduling" . | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
-  {{- with .Values.podSecurityContext }}
-  securityContext:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "kafka-firehose.spread" . | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
-  {{- include "kafka-firehose.scheduling" . | trim | nindent 2 }}
   containers:
     - name: kafka-firehose
-      image: {{ include "kafka-firehose.image" . | quote }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
-      {{- with .Values.securityContext }}
-      securityContext:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- include "kafka-firehose.environment" . | nindent 6 }}
+      {{- include "kafka-firehose.program" . | nindent 6 }}
       ports:
         - name: http
           containerPort: {{ .Values.port }}
@@ -54,16 +39,46 @@ spec:
       resizePolicy:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      # The reason for an exit, such as a setting that can't be used, is then in the pod's status.
-      terminationMessagePolicy: FallbackToLogsOnError
-      {{- with include "kafka-firehose.mounts" . }}
-      volumeMounts:
-        {{- trim . | nindent 8 }}
-      {{- end }}
   {{- with include "kafka-firehose.volumes" . }}
   volumes:
     {{- trim . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{/* Who a pod is, the same for the workload and its test. */}}
+{{- define "kafka-firehose.surroundings" -}}
+serviceAccountName: {{ include "kafka-firehose.serviceAccount" . | quote }}
+# It calls no Kubernetes API. The tokens of IRSA and Pod Identity are volumes of their own.
+automountServiceAccountToken: false
+# A Service named kafka would come as KAFKA_PORT=tcp://..., among our own settings.
+enableServiceLinks: false
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What a container runs, with what it is given. */}}
+{{- define "kafka-firehose.program" -}}
+image: {{ include "kafka-firehose.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- with .Values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{ include "kafka-firehose.environment" . }}
+# The reason for an exit, such as a setting that can't be used, is then in the pod's status.
+terminationMessagePolicy: FallbackToLogsOnError
+{{- with include "kafka-firehose.mounts" . }}
+volumeMounts:
+  {{- trim . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Where the pods go. */}}
@@ -86,6 +101,10 @@ tolerations:
 affinity:
   {{- tpl (toYaml .) $ | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* How far the pods are apart. */}}
+{{- define "kafka-firehose.spread" -}}
 {{- if .Values.topologySpread.enabled }}
 topologySpreadConstraints:
   {{- if .Values.topologySpread.constraints }}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/check"
+)
+
+// The exit codes of check.
+const (
+	checkFine   = 0 // or there are only warnings
+	checkWarned = 1 // there are only warnings, and -strict
+	checkFailed = 2 // an error, or check was not called right
+)
+
+const checkUsage = `kafka-firehose check tries everything that the service would need with this
+environment: settings, brokers, TLS, login, topics, the group and where it stands, the
+topic for dead letters, the Schema Registry, credentials and delivery streams. It joins
+no group, commits nothing and sends no record, so that it can run beside the service.
+
+  kafka-firehose check [-o table|json] [-timeout 30s] [-strict]
+
+Exit code: 0 fine, or only warnings; 1 only warnings, with -strict; 2 an error.
+
+`
+
+// check looks at the surroundings and prints what it finds.
+func (p process) check(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // it would print the usage with each mistake
+	output := flags.String("o", "table", "table, for people, or json, one `format` for programs")
+	timeout := flags.Duration("timeout", 30*time.Second, "for everything together")
+	strict := flags.Bool("strict", false, "warnings count, too")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(p.stdout, checkUsage)
+		flags.SetOutput(p.stdout)
+		flags.PrintDefaults()
+		return checkFine
+	case err != nil:
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v; kafka-firehose check -h lists the flags\n", err)
+		return checkFailed
+	case flags.NArg() > 0:
+		fmt.Fprintf(p.stderr, "kafka-firehose: check takes flags alone, got %q; settings are environment variables\n", flags.Args())
+		return checkFailed
+	case *output != "table" && *output != "json":
+		fmt.Fprintf(p.stderr, "kafka-firehose: -o is %q; want table or json\n", *output)
+		return checkFailed
+	case *timeout <= 0:
+		fmt.Fprintf(p.stderr, "kafka-firehose: -timeout is %s; want more than 0s\n", *timeout)
+		return checkFailed
+	}
+	report := p.look(ctx, *timeout)
+	write := report.Table
+	if *output == "json" {
+		write = report.JSON
+	}
+	if err := write(p.stdout); err != nil {
+		fmt.Fprintf(p.stderr, "kafka-firehose: the report can't be written: %v\n", err)
+		return checkFailed
+	}
+	switch worst := report.Worst(); {
+	case worst == check.Error:
+		return checkFailed
+	case worst == check.Warning && *strict:
+		return checkWarned
+	}
+	return checkFine
+}
+
+// look inspects until everything is looked at, time is up or a signal comes.
+func (p process) look(ctx context.Context, timeout time.Duration) check.Report {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	cfg, warnings, faults := connector.LoadEnvironment()
+	return p.inspect(ctx, cfg, warnings, faults, connector.Options{})
+}

@@ -1,0 +1,45 @@
+package deadletter
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/check"
+)
+
+// Inspect looks at the topic for dead letters and writes nothing to it. largest is the
+// highest max.message.bytes of the topics that are read, 0 if that is not known.
+func Inspect(ctx context.Context, cfg Config, largest int, connect []kgo.Opt) (found check.Findings) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	w := &Writer{topic: cfg.Topic}
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.WithHooks(&w.dialed)}, connect...)...)
+	if err != nil {
+		found.Fail(check.DeadLetter, cfg.Topic, err.Error(), "")
+		return found
+	}
+	defer client.Close()
+	if err := w.look(ctx, client); err != nil {
+		switch err = w.dialed.explain(err); reasonOf(err) {
+		case "unknown_topic":
+			found.Fail(check.DeadLetter, cfg.Topic, "does not exist", "create it: it is not created by itself")
+		case "authorization":
+			found.Fail(check.DeadLetter, cfg.Topic, "may not be written to", "grant Describe and Write on it (before Kafka 2.8 also IdempotentWrite on the cluster)")
+		default:
+			found.Fail(check.DeadLetter, cfg.Topic, "can't be looked at: "+err.Error(), "")
+		}
+		return found
+	}
+	limit, err := w.readLimit(ctx, client)
+	switch {
+	case err != nil:
+		found.Note(check.DeadLetter, cfg.Topic, fmt.Sprintf("is there and may be written to; its max.message.bytes can't be read, so %d is assumed", defaultLimit), "grant DescribeConfigs on it where it is another")
+	case limit < largest:
+		found.Warn(check.DeadLetter, cfg.Topic, fmt.Sprintf("its max.message.bytes is %d, and that of a topic that is read is %d: of larger records only a digest is kept", limit, largest), "raise it")
+	default:
+		found.OK(check.DeadLetter, cfg.Topic, fmt.Sprintf("is there and may be written to; max.message.bytes is %d", limit))
+	}
+	return found
+}

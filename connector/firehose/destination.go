@@ -1,0 +1,65 @@
+package firehose
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+)
+
+// kindOf names a destination.
+func kindOf(d types.DestinationDescription) string {
+	switch {
+	case d.ExtendedS3DestinationDescription != nil, d.S3DestinationDescription != nil:
+		return "S3"
+	case d.RedshiftDestinationDescription != nil:
+		return "Redshift"
+	case d.AmazonopensearchserviceDestinationDescription != nil, d.ElasticsearchDestinationDescription != nil:
+		return "OpenSearch"
+	case d.AmazonOpenSearchServerlessDestinationDescription != nil:
+		return "OpenSearch Serverless"
+	case d.SplunkDestinationDescription != nil:
+		return "Splunk"
+	case d.HttpEndpointDestinationDescription != nil:
+		return "the HTTP endpoint"
+	case d.SnowflakeDestinationDescription != nil:
+		return "Snowflake"
+	case d.IcebergDestinationDescription != nil:
+		return "Iceberg"
+	}
+	return "its destination"
+}
+
+// processing is what a destination has done to records before they get there; nil where
+// the destination is not told, or one that is not known here.
+func processing(d types.DestinationDescription) *types.ProcessingConfiguration {
+	switch {
+	case d.ExtendedS3DestinationDescription != nil:
+		return d.ExtendedS3DestinationDescription.ProcessingConfiguration
+	case d.RedshiftDestinationDescription != nil:
+		return d.RedshiftDestinationDescription.ProcessingConfiguration
+	case d.AmazonopensearchserviceDestinationDescription != nil:
+		return d.AmazonopensearchserviceDestinationDescription.ProcessingConfiguration
+	case d.ElasticsearchDestinationDescription != nil:
+		return d.ElasticsearchDestinationDescription.ProcessingConfiguration
+	case d.AmazonOpenSearchServerlessDestinationDescription != nil:
+		return d.AmazonOpenSearchServerlessDestinationDescription.ProcessingConfiguration
+	case d.SplunkDestinationDescription != nil:
+		return d.SplunkDestinationDescription.ProcessingConfiguration
+	case d.HttpEndpointDestinationDescription != nil:
+		return d.HttpEndpointDestinationDescription.ProcessingConfiguration
+	case d.SnowflakeDestinationDescription != nil:
+		return d.SnowflakeDestinationDescription.ProcessingConfiguration
+	case d.IcebergDestinationDescription != nil:
+		return d.IcebergDestinationDescription.ProcessingConfiguration
+	}
+	return nil
+}
+
+// converts reports whether records are read as JSON and written in another format.
+func converts(s3 *types.ExtendedS3DestinationDescription) bool {
+	return s3.DataFormatConversionConfiguration != nil && aws.ToBool(s3.DataFormatConversionConfiguration.Enabled)
+}
+
+// partitions reports whether records are told apart by what is in them.
+func partitions(s3 *types.ExtendedS3DestinationDescription) bool {
+	return s3.DynamicPartitioningConfiguration != nil && aws.ToBool(s3.DynamicPartitioningConfiguration.Enabled)
+}

@@ -1,0 +1,171 @@
+package firehose
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/check"
+)
+
+// inspectTimeout bounds each look at something of AWS, all attempts together.
+const inspectTimeout = 12 * time.Second
+
+// Inspect fetches credentials and describes each of the streams. It sends no record.
+func Inspect(ctx context.Context, cfg Config, clients Clients, sends Sends) check.Findings {
+	streams := cfg.Streams()
+	found := make([]check.Findings, len(streams))
+	keys := make([]check.Findings, len(streams))
+	var looks sync.WaitGroup
+	seen := map[*Client]bool{}
+	for i, name := range streams {
+		client := clients.Of(name)
+		if !seen[client] {
+			seen[client] = true
+			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
+		}
+		looks.Go(func() { found[i] = inspectStream(ctx, client, name, sends) })
+	}
+	looks.Wait()
+	var all check.Findings
+	for _, f := range slices.Concat(keys, found) {
+		all = append(all, f...)
+	}
+	return all
+}
+
+// inspectKeys fetches what signs requests; stream is the first that they are for.
+func (c *Client) inspectKeys(ctx context.Context, stream string) (found check.Findings) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	name := "for stream " + stream
+	keys, err := c.keys.Retrieve(ctx)
+	if err != nil {
+		found.Fail(check.Credentials, name, "there are none: "+classify(context.WithoutCancel(ctx), err, false).Message,
+			"give the process a role (IRSA, Pod Identity, the instance's) or keys, and look at FIREHOSE_ROLE_ARN")
+		return found
+	}
+	text := "from " + awsconfig.SourceOf(keys.Source)
+	if keys.AccountID != "" {
+		text += ", account " + keys.AccountID
+	}
+	if keys.CanExpire {
+		text += ", renewed by themselves"
+	}
+	text += "; region " + c.Options().Region
+	if at := host(aws.ToString(c.Options().BaseEndpoint)); at != "" {
+		text += ", endpoint " + at
+	}
+	found.OK(check.Credentials, name, text)
+	return found
+}
+
+// host leaves the path, and whatever else may be in an address, out.
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func inspectStream(ctx context.Context, api Describer, stream string, sends Sends) (found check.Findings) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	d, f := ask(ctx, api, stream)
+	if f != nil {
+		f.inspect(stream, &found)
+		return found
+	}
+	if d.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
+		found.Fail(check.Stream, stream, fmt.Sprintf("is of type %s", d.DeliveryStreamType), "only DirectPut streams take records from us: use another one")
+	}
+	switch d.DeliveryStreamStatus {
+	case types.DeliveryStreamStatusActive:
+	case types.DeliveryStreamStatusCreating:
+		found.Warn(check.Stream, stream, "is being created", "the service waits for up to "+creating.String())
+	default:
+		found.Fail(check.Stream, stream, fmt.Sprintf("is %s, not ACTIVE%s", d.DeliveryStreamStatus, because(d.FailureDescription)), "create it anew")
+	}
+	encryption, ok := encryptionOf(d.DeliveryStreamEncryptionConfiguration)
+	if !ok {
+		found.Warn(check.Stream, stream, encryption, "look at its key, the key's policy and grants")
+	}
+	for _, c := range sends.clashes(d) {
+		if !c.possible {
+			found.Warn(check.Stream, stream, c.problem, c.advice)
+		}
+	}
+	if len(found) == 0 {
+		text := "ACTIVE, DirectPut, to " + strings.TrimPrefix(destinations(d), "the ") + ", " + encryption
+		var advice []string
+		for _, c := range sends.clashes(d) {
+			text, advice = text+"; "+c.problem, append(advice, c.advice)
+		}
+		found.Note(check.Stream, stream, text, strings.Join(advice, "; "))
+	}
+	return found
+}
+
+func destinations(d *types.DeliveryStreamDescription) string {
+	var names []string
+	for _, to := range d.Destinations {
+		names = append(names, kindOf(to))
+	}
+	return strings.Join(names, " and ")
+}
+
+// encryptionOf says how a stream is encrypted at rest; it is not ok when somebody has
+// tried to change that in vain.
+func encryptionOf(e *types.DeliveryStreamEncryptionConfiguration) (text string, ok bool) {
+	if e == nil {
+		return "no server-side encryption", true
+	}
+	switch e.Status {
+	case types.DeliveryStreamEncryptionStatusEnablingFailed, types.DeliveryStreamEncryptionStatusDisablingFailed:
+		return fmt.Sprintf("its encryption is %s%s", e.Status, because(e.FailureDescription)), false
+	case types.DeliveryStreamEncryptionStatusDisabled, "":
+		return "no server-side encryption", true
+	case types.DeliveryStreamEncryptionStatusEnabled, types.DeliveryStreamEncryptionStatusEnabling, types.DeliveryStreamEncryptionStatusDisabling:
+	}
+	key := "a key of AWS"
+	if e.KeyType == types.KeyTypeCustomerManagedCmk {
+		key = "the key " + aws.ToString(e.KeyARN)
+	}
+	return fmt.Sprintf("encryption %s with %s", e.Status, key), true
+}
+
+func because(f *types.FailureDescription) string {
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s: %s)", f.Type, awsconfig.Clean(aws.ToString(f.Details)))
+}
+
+// inspect tells why a stream could not be described, as far as that keeps records from it.
+func (f *Failure) inspect(stream string, found *check.Findings) {
+	switch {
+	case f.missing():
+		found.Fail(check.Stream, stream, "does not exist in this account and region: "+f.Message, "create it, or look at FIREHOSE_STREAM, FIREHOSE_ROUTES and AWS_REGION")
+	case f.Code == "AccessDeniedException":
+		found.Warn(check.Stream, stream, "may not be described: "+f.Message, "allow firehose:DescribeDeliveryStream to have it looked at, and see to it that firehose:PutRecordBatch is allowed")
+	case f.Code == "no_credentials":
+		found.Fail(check.Stream, stream, "could not be described without credentials", "see credentials")
+	case f.Class == Throttled:
+		found.Warn(check.Stream, stream, "could not be described: "+f.Error(), "others describe streams in this account; try again later")
+	case f.Class == Credentials:
+		found.Fail(check.Stream, stream, "the credentials are refused: "+f.Error(), "look at where they come from, and at this machine's clock")
+	case f.Code == "dns", f.Code == "tls", f.Code == "connect", f.Code == "timeout", f.Code == "connection":
+		found.Fail(check.Stream, stream, "Firehose can't be reached: "+f.Message, "look at AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE, HTTPS_PROXY, AWS_CA_BUNDLE, and at what is between")
+	default:
+		found.Fail(check.Stream, stream, "could not be described: "+f.Error(), "")
+	}
+}

@@ -1,0 +1,136 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/deadletter"
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/schema"
+	"kafka-firehose/metrics"
+)
+
+// Inspect tries everything that a process with this environment would need, as far as
+// that changes nothing: it joins no group, commits no offset, reads and sends no record.
+// What one step finds keeps no other from being tried, and ctx bounds them all. cfg,
+// warnings and faults are what LoadEnvironment has returned; with faults, what they
+// concern is left out.
+func Inspect(ctx context.Context, cfg Config, warnings []string, faults error, o Options) check.Report {
+	begin := time.Now()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.NewRegistry("")) // that nobody reads
+	}
+	i := inspection{cfg: cfg, o: o, faults: env.Faults(faults)}
+	// In the order of the report; they run beside one another.
+	steps := []func(context.Context) check.Findings{i.kafka, i.registry, i.firehose}
+	found := make([]check.Findings, len(steps))
+	var looks sync.WaitGroup
+	for n, look := range steps {
+		looks.Go(func() { found[n] = look(ctx) })
+	}
+	looks.Wait()
+	r := check.Report{Findings: i.settings(warnings)}
+	for _, f := range found {
+		r.Findings = append(r.Findings, f...)
+	}
+	r.Took = time.Since(begin)
+	return r
+}
+
+type inspection struct {
+	cfg    Config
+	o      Options
+	faults []*env.Fault
+}
+
+// settings are what LoadEnvironment says.
+func (i inspection) settings(warnings []string) (found check.Findings) {
+	for _, f := range i.faults {
+		found.Fail(check.Setting, f.Variable, strings.TrimPrefix(f.Error(), f.Variable+" "), "")
+	}
+	for _, w := range warnings {
+		found.Warn(check.Setting, "", w, "")
+	}
+	if len(i.faults) == 0 {
+		found.OK(check.Setting, "", "all can be used")
+	}
+	return found
+}
+
+// faulty returns the first setting that can't be used of those whose names begin with one of the
+// prefixes, empty if all can.
+func (i inspection) faulty(prefixes ...string) string {
+	for _, f := range i.faults {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(f.Variable, p) }) {
+			return f.Variable
+		}
+	}
+	return ""
+}
+
+// skipped is the finding that something was not looked at because of a setting.
+func skipped(found *check.Findings, k check.Kind, name, variable string) bool {
+	if variable != "" {
+		found.Warn(k, name, "not looked at, because of "+variable, "")
+	}
+	return variable != ""
+}
+
+// kafka looks at the cluster, and then at the topic for dead letters.
+func (i inspection) kafka(ctx context.Context) (found check.Findings) {
+	if skipped(&found, check.Broker, "", i.faulty("KAFKA_BROKERS", "KAFKA_CLIENT_ID", "KAFKA_TLS_", "KAFKA_SASL_")) {
+		return found
+	}
+	connection, err := i.cfg.Kafka.Connection(i.o.KafkaDial, i.o.Log, i.o.Metrics.Kafka)
+	if err != nil {
+		found.Fail(check.Broker, "", err.Error(), "")
+		return found
+	}
+	o := kafka.InspectOptions{
+		Connection: connection, Client: i.o.Kafka, StreamFor: i.cfg.Firehose.StreamFor, Exclude: i.cfg.DeadLetter.Topic,
+		SkipTopics: skipped(&found, check.Topic, "", i.faulty("KAFKA_TOPIC")),
+		SkipGroup:  skipped(&found, check.Group, i.cfg.Kafka.GroupID, i.faulty("KAFKA_GROUP_ID")),
+	}
+	if i.o.KafkaDial == nil {
+		o.Lookup = net.DefaultResolver.LookupHost
+	}
+	cluster := i.cfg.Kafka.Inspect(ctx, o)
+	found = append(cluster.Findings, found...)
+	if i.cfg.BadRecordPolicy == "dead-letter" && !skipped(&found, check.DeadLetter, i.cfg.DeadLetter.Topic, i.faulty("DEAD_LETTER_TOPIC")) {
+		found = append(found, deadletter.Inspect(ctx, i.cfg.DeadLetter, cluster.Largest, append(connection.Options(), i.o.Kafka...))...)
+	}
+	return found
+}
+
+// registry looks at the Schema Registry, if the format needs one.
+func (i inspection) registry(ctx context.Context) (found check.Findings) {
+	if len(i.cfg.Record.SchemaFormats()) == 0 || skipped(&found, check.Registry, "", i.faulty("SCHEMA_REGISTRY_", "RECORD_FORMAT", "RECORD_KEY_FORMAT")) {
+		return found
+	}
+	return schema.Inspect(ctx, i.cfg.Schema, i.o.Registry)
+}
+
+// firehose looks at the credentials and the streams.
+func (i inspection) firehose(ctx context.Context) (found check.Findings) {
+	if skipped(&found, check.Stream, i.cfg.Firehose.Stream, i.faulty("FIREHOSE_STREAM", "FIREHOSE_ROUTES", "FIREHOSE_ROLE_")) {
+		return found
+	}
+	clients, err := firehose.NewClients(ctx, i.cfg.Firehose, i.o.Log, i.o.Firehose...)
+	if err != nil {
+		found.Fail(check.Credentials, "", fmt.Sprint(err), "")
+		return found
+	}
+	return firehose.Inspect(ctx, i.cfg.Firehose, clients, i.cfg.sends())
+}

@@ -1,0 +1,147 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/check"
+)
+
+// inspectTimeout bounds each step of an inspection, so that one that hangs leaves time
+// for the others.
+const inspectTimeout = 7 * time.Second
+
+// askAgain is the time between two tries of a question.
+const askAgain = 500 * time.Millisecond
+
+// Inspection is what a look at the cluster has found.
+type Inspection struct {
+	Findings check.Findings
+	// Largest is the highest max.message.bytes of the topics, in bytes; 0 if it is not known.
+	Largest int
+}
+
+// InspectOptions are what an inspection needs beside the configuration.
+type InspectOptions struct {
+	Connection *Connection
+	// Lookup resolves the names of brokers, to show the addresses; nil leaves that to the connections.
+	Lookup func(ctx context.Context, host string) ([]string, error)
+	// StreamFor returns where a topic goes to.
+	StreamFor func(topic string) (stream string, ok bool)
+	// Exclude is a topic that the pattern does not match; empty for none.
+	Exclude string
+	// SkipTopics and SkipGroup are for settings that can't be used: nothing is asked for that needs them.
+	SkipTopics, SkipGroup bool
+	// Client are further options for the clients, in tests.
+	Client []kgo.Opt
+}
+
+// inspector looks at one cluster.
+type inspector struct {
+	cfg      Config
+	o        InspectOptions
+	found    check.Findings
+	client   *kgo.Client
+	admin    *kadm.Client
+	versions *kversion.Versions // of the broker that answered first
+	brokers  []kmsg.MetadataResponseBroker
+	topics   []string // that may be described
+	largest  int
+}
+
+// Inspect looks at the cluster as a member of the group would see it: the brokers, the
+// topics, the group and where it stands. It joins nothing, commits nothing and reads no record.
+func (c Config) Inspect(ctx context.Context, o InspectOptions) Inspection {
+	i := &inspector{cfg: c, o: o}
+	defer i.close()
+	if !i.meetBrokers(ctx) {
+		const found = "not looked at, as no broker lets this process in"
+		i.found.Warn(check.Topic, "", found, "")
+		i.found.Warn(check.Group, c.GroupID, found, "")
+		return Inspection{Findings: i.found}
+	}
+	for _, step := range []struct {
+		skip bool
+		look func(context.Context)
+	}{
+		{o.SkipTopics, i.lookAtTopics},
+		{o.SkipGroup, i.lookAtGroup},
+		{o.SkipTopics || o.SkipGroup, i.lookAtOffsets},
+	} {
+		if step.skip {
+			continue
+		}
+		bounded, cancel := context.WithTimeout(ctx, inspectTimeout)
+		step.look(bounded)
+		cancel()
+	}
+	return Inspection{Findings: i.found, Largest: i.largest}
+}
+
+// options are those of all clients of an inspection. The newest version of a request for
+// groups tells nothing of one that is not there yet, what may be done with it neither.
+func (i *inspector) options(more ...kgo.Opt) []kgo.Opt {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
+	return append(append(append(i.o.Connection.Options(), i.o.Client...), kgo.MaxVersions(versions)), more...)
+}
+
+// open makes the client that asks for everything but the brokers, by way of those that answer.
+func (i *inspector) open(seeds []string) error {
+	client, err := kgo.NewClient(i.options(kgo.SeedBrokers(seeds...))...)
+	if err == nil {
+		i.client, i.admin = client, kadm.NewClient(client)
+	}
+	return err
+}
+
+func (i *inspector) close() {
+	if i.client != nil {
+		i.client.Close()
+	}
+}
+
+// noAccess are the refusals of diagnosis in words.
+var noAccess = map[string]string{"login": "the login is refused", "connection": "no connection", "topic": "not allowed", "group": "not allowed"}
+
+// refused puts an error into words: what was found, and what to do about it.
+func (i *inspector) refused(err error, otherwise string) (found, advice string) {
+	if shards, ok := errors.AsType[*kadm.ShardErrors](err); ok && len(shards.Errs) > 0 {
+		err = shards.Errs[0].Err // that of the first broker; the rest is who was asked
+	}
+	found = awsconfig.Clean(err.Error())
+	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+		found = "no answer in time: " + found
+	}
+	if d, ok := i.cfg.diagnose(err); ok {
+		return noAccess[d.refused] + ": " + found, d.hint
+	}
+	return found, otherwise
+}
+
+// patiently asks until the answer is not one of those that pass by themselves, such as that
+// of a cluster whose groups have no coordinator before the first of them is asked for.
+func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	for {
+		answer, err := ask()
+		if !kerr.IsRetriable(err) || ctx.Err() != nil {
+			return answer, err
+		}
+		pause(ctx, askAgain)
+	}
+}
+
+// may reports whether one of the operations that brokers say are allowed is this one.
+// Those that don't tell leave the lowest number or nothing, and it is not known.
+func may(allowed int32, op kmsg.ACLOperation) (yes, known bool) {
+	return allowed&(1<<op) != 0, allowed > 0
+}

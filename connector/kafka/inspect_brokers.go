@@ -1,0 +1,218 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"kafka-firehose/connector/check"
+)
+
+const (
+	// meetings is how many brokers are met at once.
+	meetings = 8
+	// expiresSoon is when somebody should know that a broker's certificate ends.
+	expiresSoon = 14 * 24 * time.Hour
+)
+
+// meeting is what came of a connection to one broker.
+type meeting struct {
+	addr     string
+	resolved []string             // what its name stands for; nil for an address
+	unknown  bool                 // its name does not resolve
+	secure   *tls.ConnectionState // nil without TLS
+	versions *kversion.Versions
+	brokers  []kmsg.MetadataResponseBroker // that it knows
+	err      error
+}
+
+// meetBrokers meets those that the settings name, and then those that they know of: it is
+// there that partitions are read, at the addresses that the brokers advertise. It reports
+// whether there is one to ask the rest.
+func (i *inspector) meetBrokers(ctx context.Context) bool {
+	first := i.meetAll(ctx, i.cfg.Brokers)
+	at := slices.IndexFunc(first, func(m meeting) bool { return m.err == nil })
+	var answer []string
+	for _, m := range first {
+		if m.err == nil {
+			answer = append(answer, m.addr)
+		}
+		i.tell(m, m.addr, "look at KAFKA_BROKERS, and at what is between: networks, security groups, policies", at < 0)
+	}
+	if at < 0 {
+		return false
+	}
+	i.versions, i.brokers = first[at].versions, first[at].brokers
+	var names, others []string
+	for _, b := range i.brokers {
+		if addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))); !slices.Contains(i.cfg.Brokers, addr) {
+			names, others = append(names, fmt.Sprintf("%d at %s", b.NodeID, addr)), append(others, addr)
+		}
+	}
+	for n, m := range i.meetAll(ctx, others) {
+		i.tell(m, names[n], "the broker says in advertised.listeners that it is to be reached there: correct that, or open the way", true)
+	}
+	if err := i.open(answer); err != nil {
+		i.found.Fail(check.Broker, "", err.Error(), "")
+		return false
+	}
+	return true
+}
+
+func (i *inspector) meetAll(ctx context.Context, addrs []string) []meeting {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	met := make([]meeting, len(addrs))
+	turn := make(chan struct{}, meetings)
+	var all sync.WaitGroup
+	for n, addr := range addrs {
+		all.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			met[n] = i.meet(ctx, addr)
+		})
+	}
+	all.Wait()
+	return met
+}
+
+// meet resolves, connects and logs in, and asks the broker what it speaks and whom it knows.
+func (i *inspector) meet(ctx context.Context, addr string) meeting {
+	m := meeting{addr: addr}
+	host, _, _ := net.SplitHostPort(addr)
+	if i.o.Lookup != nil && net.ParseIP(host) == nil {
+		if m.resolved, m.err = i.o.Lookup(ctx, host); m.err != nil {
+			m.unknown = true
+			return m
+		}
+	}
+	door := &door{}
+	client, err := kgo.NewClient(i.options(kgo.SeedBrokers(addr), kgo.WithHooks(door))...)
+	if err != nil {
+		m.err = err
+		return m
+	}
+	defer client.Close()
+	err = m.ask(ctx, client.SeedBrokers()[0])
+	m.secure, m.err = door.explain(err)
+	return m
+}
+
+// ask has the broker say whom it knows and what it speaks.
+func (m *meeting) ask(ctx context.Context, broker *kgo.Broker) error {
+	known := kmsg.NewPtrMetadataRequest()
+	known.Topics = []kmsg.MetadataRequestTopic{} // none; nil would be all
+	members, err := known.RequestWith(ctx, broker)
+	if err != nil {
+		return err
+	}
+	speaks := kmsg.NewPtrApiVersionsRequest()
+	speaks.ClientSoftwareName, speaks.ClientSoftwareVersion = software, softwareVersion
+	versions, err := speaks.RequestWith(ctx, broker)
+	if err != nil {
+		return err
+	}
+	m.brokers, m.versions = members.Brokers, kversion.FromApiVersionsResponse(versions)
+	return kerr.ErrorForCode(versions.ErrorCode)
+}
+
+// door remembers what became of a connection, which the errors of requests don't always say.
+type door struct {
+	mu     sync.Mutex
+	secure *tls.ConnectionState
+	err    error
+}
+
+// OnBrokerConnect implements kgo.HookBrokerConnect.
+func (d *door) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+	if secure, ok := conn.(*tls.Conn); ok && err == nil {
+		state := secure.ConnectionState()
+		d.secure = &state
+	}
+}
+
+// errHangsUp is a broker that took the connection and answers no request on it.
+var errHangsUp = errors.New("the broker hangs up instead of answering")
+
+func (d *door) explain(err error) (*tls.ConnectionState, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil && d.err != nil {
+		err = d.err
+	}
+	if errors.Is(err, io.EOF) && !errors.As(err, new(*kgo.ErrFirstReadEOF)) {
+		err = errHangsUp
+	}
+	return d.secure, err
+}
+
+// tell makes a finding of a meeting that worked, or did not. It is only a warning while
+// others can take the broker's part.
+func (i *inspector) tell(m meeting, name, otherwise string, needed bool) {
+	if m.err == nil {
+		i.tellMet(m, name)
+		return
+	}
+	found, advice := i.refused(m.err, otherwise)
+	switch {
+	case m.unknown:
+		found, advice = "its name does not resolve: "+found, otherwise
+	case errors.Is(m.err, errHangsUp):
+		if advice = i.cfg.closedAtOnce(); i.cfg.SASL.Mechanism != "" {
+			advice = "it may refuse the login: " + i.cfg.SASL.source()
+		}
+	}
+	if needed {
+		i.found.Fail(check.Broker, name, found, advice)
+	} else {
+		i.found.Warn(check.Broker, name, found, advice)
+	}
+}
+
+func (i *inspector) tellMet(m meeting, name string) {
+	var parts []string
+	if len(m.resolved) > 0 {
+		parts = append(parts, "at "+strings.Join(m.resolved, " and "))
+	}
+	var soon bool
+	if m.secure == nil {
+		parts = append(parts, "not encrypted")
+	} else {
+		parts = append(parts, tls.VersionName(m.secure.Version))
+		if certs := m.secure.PeerCertificates; len(certs) > 0 {
+			end := certs[0].NotAfter
+			soon = time.Until(end) < expiresSoon
+			parts = append(parts, "its certificate ends "+end.UTC().Format(time.RFC3339))
+		}
+	}
+	switch {
+	case i.cfg.SASL.Mechanism == "":
+		parts = append(parts, "no login")
+	case i.cfg.SASL.Username != "":
+		parts = append(parts, "logged in as "+i.cfg.SASL.Username+" with "+i.cfg.SASL.Mechanism)
+	default:
+		parts = append(parts, "logged in with "+i.cfg.SASL.Mechanism)
+	}
+	text := strings.Join(parts, ", ")
+	if soon {
+		i.found.Warn(check.Broker, name, text, "have the certificate renewed")
+		return
+	}
+	i.found.OK(check.Broker, name, text)
+}

@@ -1,0 +1,117 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"kafka-firehose/connector/check"
+)
+
+// standing is where the group is in one topic.
+type standing struct {
+	partitions, committed int
+	lag, log              int64    // records behind the commits, and in the partitions without one
+	gone                  int64    // that retention took between a commit and the log's start
+	passed, beyond        []string // partitions whose commit is before the log's start, or after its end
+}
+
+// lookAtOffsets compares what the group has committed with what is in the topics.
+func (i *inspector) lookAtOffsets(ctx context.Context) {
+	if len(i.topics) == 0 {
+		return
+	}
+	commits, err := patiently(ctx, func() (kadm.OffsetResponses, error) { return i.admin.FetchOffsets(ctx, i.cfg.GroupID) })
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		err = nil
+	}
+	starts, listed := i.admin.ListStartOffsets(ctx, i.topics...)
+	if err == nil {
+		err = listed
+	}
+	ends, listed := endsOf(ctx, i.admin, i.cfg.IsolationLevel, i.topics)
+	if err == nil {
+		err = listed
+	}
+	if err != nil {
+		found, advice := i.refused(err, "")
+		i.found.Warn(check.Offsets, "", "can't be compared: "+found, advice)
+		return
+	}
+	for _, topic := range i.topics {
+		i.lookAtStanding(topic, commits, starts, ends)
+	}
+}
+
+func (i *inspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, ends kadm.ListedOffsets) {
+	var s standing
+	for n, end := range ends[topic] {
+		start, ok := starts.Lookup(topic, n)
+		if err := errors.Join(end.Err, start.Err); err != nil || !ok {
+			found, advice := i.refused(errors.Join(err, notListed(ok)), "look at the cluster")
+			i.found.Warn(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
+			return
+		}
+		commit, ok := commits.Lookup(topic, n)
+		if ok && commit.Err != nil {
+			found, advice := i.refused(commit.Err, "")
+			i.found.Warn(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
+			return
+		}
+		at := int64(-1)
+		if ok {
+			at = commit.At
+		}
+		s.add(n, start.Offset, end.Offset, at)
+	}
+	i.tellStanding(topic, s)
+}
+
+func notListed(ok bool) error {
+	if ok {
+		return nil
+	}
+	return errors.New("the broker did not answer for it")
+}
+
+// add enters a partition; at is its commit, -1 for none.
+func (s *standing) add(partition int32, start, end, at int64) {
+	s.partitions++
+	if at < 0 {
+		s.log += end - start
+		return
+	}
+	s.committed++
+	s.lag += max(end-max(at, start), 0)
+	switch {
+	case at < start:
+		s.gone += start - at
+		s.passed = append(s.passed, fmt.Sprintf("%d (at %d, and its log begins at %d)", partition, at, start))
+	case at > end:
+		s.beyond = append(s.beyond, fmt.Sprintf("%d (at %d, and its log ends at %d)", partition, at, end))
+	}
+}
+
+func (i *inspector) tellStanding(topic string, s standing) {
+	none := i.cfg.AutoOffsetReset.Mode == "none"
+	text := fmt.Sprintf("committed in %d of %s, lag %s", s.committed, check.Count(s.partitions, "partition"), check.Count(s.lag, "record"))
+	if s.committed < s.partitions {
+		text += fmt.Sprintf("; the rest starts at %s (KAFKA_AUTO_OFFSET_RESET), with %s in the log", i.cfg.AutoOffsetReset, check.Count(s.log, "record"))
+	}
+	switch {
+	case len(s.passed) > 0 && none:
+		i.found.Fail(check.Offsets, topic, fmt.Sprintf("retention has passed the commit of partition %s; up to %s are gone, and KAFKA_AUTO_OFFSET_RESET is none", strings.Join(s.passed, ", "), check.Count(s.gone, "record")), "commit an offset that exists, or set another")
+	case len(s.passed) > 0:
+		i.found.Warn(check.Offsets, topic, fmt.Sprintf("retention has passed the commit of partition %s; up to %s are gone", strings.Join(s.passed, ", "), check.Count(s.gone, "record")), "the service goes on at the log's start; give the topic a longer retention")
+	case len(s.beyond) > 0:
+		i.found.Warn(check.Offsets, topic, "the commit is beyond the end of partition "+strings.Join(s.beyond, ", "), "the topic was created anew or cut: reset the offsets of the group")
+	case s.committed < s.partitions && none:
+		i.found.Fail(check.Offsets, topic, fmt.Sprintf("nothing is committed in %d of %s, and KAFKA_AUTO_OFFSET_RESET is none", s.partitions-s.committed, check.Count(s.partitions, "partition")), "commit an offset, or say where to start with earliest, latest or a time")
+	default:
+		i.found.OK(check.Offsets, topic, text)
+	}
+}

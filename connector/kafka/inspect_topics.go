@@ -1,0 +1,104 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/check"
+)
+
+// lookAtTopics asks for the topics that are named, or for all and keeps those that match.
+func (i *inspector) lookAtTopics(ctx context.Context) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	if i.cfg.TopicPattern == "" {
+		for _, name := range i.cfg.Topics {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.Topic = &name
+			req.Topics = append(req.Topics, topic)
+		}
+	}
+	resp, err := req.RequestWith(ctx, i.client)
+	if err != nil {
+		found, advice := i.refused(err, "")
+		i.found.Fail(check.Topic, "", "can't be listed: "+found, advice)
+		return
+	}
+	wanted := i.matching(resp.Topics)
+	if len(wanted) == 0 {
+		i.found.Warn(check.Topic, "", fmt.Sprintf("KAFKA_TOPIC_PATTERN matches none of the %s that this process may see", check.Count(len(resp.Topics), "topic")), "correct it, or grant DESCRIBE on the topics; the service waits for some")
+		return
+	}
+	for _, t := range wanted {
+		i.lookAtTopic(t)
+	}
+	i.askLargest(ctx)
+}
+
+// matching are the topics that the service would read, by name.
+func (i *inspector) matching(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
+	pattern := regexp.MustCompile("^(?:" + i.cfg.TopicPattern + ")$") // it has been validated
+	all = slices.DeleteFunc(all, func(t kmsg.MetadataResponseTopic) bool {
+		if i.cfg.TopicPattern == "" || t.Topic == nil {
+			return t.Topic == nil
+		}
+		return !pattern.MatchString(*t.Topic) || strings.HasPrefix(*t.Topic, "__") || *t.Topic == i.o.Exclude
+	})
+	slices.SortFunc(all, func(a, b kmsg.MetadataResponseTopic) int { return strings.Compare(*a.Topic, *b.Topic) })
+	return all
+}
+
+func (i *inspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
+	name := *t.Topic
+	switch err := kerr.ErrorForCode(t.ErrorCode); {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		i.found.Fail(check.Topic, name, "does not exist", "create it, or correct KAFKA_TOPICS; the service waits for it")
+		return
+	case err != nil:
+		found, advice := i.refused(err, "look at the cluster")
+		i.found.Fail(check.Topic, name, found, advice)
+		return
+	}
+	i.topics = append(i.topics, name)
+	read, known := may(t.AuthorizedOperations, kmsg.ACLOperationRead)
+	var leaderless []string
+	for _, p := range t.Partitions {
+		if p.Leader < 0 {
+			leaderless = append(leaderless, strconv.Itoa(int(p.Partition)))
+		}
+	}
+	text := check.Count(len(t.Partitions), "partition")
+	stream, routed := i.o.StreamFor(name)
+	switch {
+	case known && !read:
+		i.found.Fail(check.Topic, name, text+", may not be read", i.cfg.principal()+" needs the operation READ on the topic")
+	case len(leaderless) > 0:
+		i.found.Warn(check.Topic, name, fmt.Sprintf("%s, of which %s can't be read for want of a leader", text, strings.Join(leaderless, ", ")), "look at the cluster")
+	case !routed:
+		i.found.Warn(check.Topic, name, "no stream takes it, so that it is not read", "add it to FIREHOSE_ROUTES, or set FIREHOSE_STREAM for the rest")
+	case !known:
+		i.found.OK(check.Topic, name, text+", to stream "+stream+"; the broker does not tell whether they may be read")
+	default:
+		i.found.OK(check.Topic, name, text+", may be read, to stream "+stream)
+	}
+}
+
+// askLargest finds out how large records can be, as far as this process may know it.
+func (i *inspector) askLargest(ctx context.Context) {
+	configs, _ := i.admin.DescribeTopicConfigs(ctx, i.topics...) // those that it may
+	for _, topic := range configs {
+		for _, c := range topic.Configs {
+			if n, err := strconv.Atoi(c.MaybeValue()); c.Key == "max.message.bytes" && err == nil {
+				i.largest = max(i.largest, n)
+			}
+		}
+	}
+}
