@@ -98,7 +98,7 @@ func (b *bench) kafka(ctx context.Context, s setup) (*kafka, error) {
 func (b *bench) mover(s setup, k *kafka, e *emulator) (*process, error) {
 	if s.mover == moverFloor {
 		args := []string{
-			"floor", "-brokers", k.addrs, "-endpoint", strings.TrimPrefix(strings.TrimPrefix(e.url, "https://"), "http://"),
+			"floor", "-brokers", k.addrs, "-endpoint", e.url + "/",
 			"-in-flight", strconv.Itoa(b.inFlight), "-aggregate=" + strconv.FormatBool(s.aggregate),
 		}
 		if s.tls {

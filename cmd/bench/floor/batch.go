@@ -54,12 +54,16 @@ func (b *batch) add(value []byte) {
 // pool gives franz-go its buffers again.
 type pool struct{ bytes, records sync.Pool }
 
+// batchRoom is enough for a batch of the log, in bytes: all of it is cleared before it is
+// used again.
+const batchRoom = 160 << 10
+
 // GetDecompressBytes implements kgo.PoolDecompressBytes.
 func (p *pool) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte {
 	if b, ok := p.bytes.Get().(*[]byte); ok {
 		return *b
 	}
-	return make([]byte, 0, 256<<10)
+	return make([]byte, 0, batchRoom)
 }
 
 // PutDecompressBytes implements kgo.PoolDecompressBytes.

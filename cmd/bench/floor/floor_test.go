@@ -38,7 +38,7 @@ func TestFloor(t *testing.T) {
 			ended := make(chan error)
 			go func() {
 				ended <- Run(ctx, Options{
-					Brokers: cluster.ListenAddrs(), Topic: "bench", Endpoint: strings.TrimPrefix(server.URL, "http://"),
+					Brokers: cluster.ListenAddrs(), Topic: "bench", Endpoint: server.URL + "/",
 					Stream: "bench", Region: "us-east-1", Keys: keys, InFlight: 3, Values: values,
 				})
 			}()
@@ -75,7 +75,7 @@ func TestFloorRefused(t *testing.T) {
 	server := httptest.NewServer(stream)
 	defer server.Close()
 	err := Run(t.Context(), Options{
-		Brokers: filled(t, 10).ListenAddrs(), Topic: "bench", Endpoint: strings.TrimPrefix(server.URL, "http://"),
+		Brokers: filled(t, 10).ListenAddrs(), Topic: "bench", Endpoint: server.URL + "/",
 		Stream: "bench", Region: "us-east-1", Keys: Keys{"a", "b"}, InFlight: 1, Values: 1,
 	})
 	if err == nil || !strings.Contains(err.Error(), "put: the answer is 4") {

@@ -4,19 +4,19 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"strconv"
+	"net/http"
 	"time"
 )
 
 // Keys sign requests.
 type Keys struct{ Access, Secret string }
 
-// signer makes the heads of requests. The key that signs changes once a day.
+// signer signs requests. The key that signs changes once a day.
 type signer struct {
-	keys         Keys
-	region, host string
-	day          string
-	key          []byte
+	keys   Keys
+	region string
+	day    string
+	key    []byte
 }
 
 const (
@@ -25,9 +25,9 @@ const (
 	signed      = "content-type;host;x-amz-date;x-amz-target"
 )
 
-// head is the request line and the headers for a body with this hash,
+// sign gives r the headers of a request whose body has this hash,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
-func (s *signer) head(now time.Time, bodyHash string, size int) string {
+func (s *signer) sign(r *http.Request, now time.Time, bodyHash string) {
 	at := now.Format("20060102T150405Z")
 	if day := at[:8]; day != s.day {
 		s.day, s.key = day, []byte("AWS4"+s.keys.Secret)
@@ -35,13 +35,14 @@ func (s *signer) head(now time.Time, bodyHash string, size int) string {
 			s.key = mac(s.key, part)
 		}
 	}
-	canonical := "POST\n/\n\ncontent-type:" + contentType + "\nhost:" + s.host + "\nx-amz-date:" + at + "\nx-amz-target:" + target + "\n\n" + signed + "\n" + bodyHash
+	canonical := "POST\n/\n\ncontent-type:" + contentType + "\nhost:" + r.URL.Host + "\nx-amz-date:" + at + "\nx-amz-target:" + target + "\n\n" + signed + "\n" + bodyHash
 	sum := sha256.Sum256([]byte(canonical))
 	scope := s.day + "/" + s.region + "/firehose/aws4_request"
 	signature := hex.EncodeToString(mac(s.key, "AWS4-HMAC-SHA256\n"+at+"\n"+scope+"\n"+hex.EncodeToString(sum[:])))
-	return "POST / HTTP/1.1\r\nHost: " + s.host + "\r\nContent-Type: " + contentType + "\r\nX-Amz-Date: " + at + "\r\nX-Amz-Target: " + target +
-		"\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + s.keys.Access + "/" + scope + ", SignedHeaders=" + signed + ", Signature=" + signature +
-		"\r\nContent-Length: " + strconv.Itoa(size) + "\r\n\r\n"
+	r.Header = http.Header{
+		"Content-Type": {contentType}, "X-Amz-Date": {at}, "X-Amz-Target": {target},
+		"Authorization": {"AWS4-HMAC-SHA256 Credential=" + s.keys.Access + "/" + scope + ", SignedHeaders=" + signed + ", Signature=" + signature},
+	}
 }
 
 func mac(key []byte, text string) []byte {
