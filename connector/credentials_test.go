@@ -59,9 +59,9 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestSessionsEndUnderLoad: sessions of three seconds, renewed before they end, so
-// that Firehose never sees an old one. The identity token is changed on the way,
-// as the kubelet does.
+// TestSessionsEndUnderLoad: sessions of eight seconds, renewed two seconds before they
+// end, which a busy machine may take to get a request out, so that Firehose never sees
+// an old one. The identity token is changed on the way, as the kubelet does.
 func TestSessionsEndUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]func(*cloud) []string{
@@ -70,7 +70,7 @@ func TestSessionsEndUnderLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCloud(t, 3*time.Second)
+			c := newCloud(t, 8*time.Second)
 			p := c.start(way(c)...)
 			rotated := false
 			c.until(p, "three sessions are used", func() bool {

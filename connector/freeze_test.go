@@ -67,13 +67,20 @@ func sigstopStatic(h *host) {
 }
 
 // freeze stops a process that has requests on their way, and returns what is
-// committed then.
+// committed then. The producer goes on until it is seen so: however much there is to
+// send, a process can be done with it between two looks.
 func freeze(h *host, c *child) map[part]int64 {
 	h.t.Helper()
 	before := h.sent()
 	h.produce(20000)
 	h.untilSent(c, before)
-	h.until(c, "something is on its way", func() bool { return h.stream.Stats().InFlight > 0 })
+	h.until(c, "something is on its way", func() bool {
+		if h.stream.Stats().InFlight > 0 {
+			return true
+		}
+		h.produce(1000)
+		return false
+	})
 	_ = c.Process.Signal(syscall.SIGSTOP)
 	return h.judge.commitsNow()
 }

@@ -31,8 +31,8 @@ const idleFor = 30 * time.Second
 const pulse = 10 * time.Second
 
 // Ready reports why records would not get through now, nil when they would: the
-// process is in the group, Kafka refuses it nothing, and every stream accepts. A member without partitions
-// is ready.
+// process is in the group, Kafka refuses it nothing, and every stream accepts. A member
+// without partitions is ready.
 func (c *Connector) Ready() error {
 	switch c.phase.v.Load() {
 	case starting:

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,12 +21,48 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
+// scratch is where the binary lies that all tests share: linking it takes longer than
+// many of them do.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "kafka-firehose"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(scratch)
+	m.Run()
+}
+
+// built is the binary. It builds the process when the first test needs it.
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "kafka-firehose")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/kafka-firehose").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// binary is the process. -short leaves out what starts it: that is how the race detector
+// is run, and the process is built without one.
+func (h *host) binary() string {
+	h.t.Helper()
+	if testing.Short() {
+		h.t.Skip("starts the process, which the race detector does not see; the run without it has this")
+	}
+	path, err := built()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return path
+}
+
 // host is what a real process needs around it: a Kafka and a Firehose on loopback
 // ports, and the judge, who listens at the brokers' end of the connections. Time is
 // real here.
 type host struct {
 	t        *testing.T
-	binary   string
 	cluster  *kfake.Cluster // nil on Apache Kafka
 	addrs    []string       // of the brokers, for members
 	topic    string         // of four partitions
@@ -60,10 +97,6 @@ func newHost(t *testing.T) *host {
 func (h *host) equip(addrs []string) {
 	t := h.t
 	t.Helper()
-	h.binary = filepath.Join(t.TempDir(), "kafka-firehose")
-	if out, err := exec.Command("go", "build", "-o", h.binary, "../cmd/kafka-firehose").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	var err error
 	h.producer, err = kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err != nil {
@@ -133,7 +166,7 @@ func (h *host) environ(env ...string) []string {
 // start runs a member with a log that is kept.
 func (h *host) start(env ...string) *child {
 	h.t.Helper()
-	c := &child{Cmd: exec.Command(h.binary)}
+	c := &child{Cmd: exec.Command(h.binary())}
 	c.Env = h.environ(env...)
 	c.Stderr = &c.log
 	h.run(c)

@@ -50,7 +50,7 @@ func TestMemoryOfTheContainer(t *testing.T) {
 	procs := cgroup(t, limit)
 	h := newHost(t)
 	c := h.fillUp(t, func() *child {
-		c := &child{Cmd: exec.Command("sh", "-c", `echo $$ >"$0" && exec "$1"`, procs, h.binary)}
+		c := &child{Cmd: exec.Command("sh", "-c", `echo $$ >"$0" && exec "$1"`, procs, h.binary())}
 		c.Env = h.environ("KAFKA_SESSION_TIMEOUT=15s", fmt.Sprintf("MAX_BUFFERED_BYTES=%d", buffered))
 		c.Stderr = &c.log
 		h.run(c)

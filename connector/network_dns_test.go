@@ -165,7 +165,9 @@ func (h *host) inside(t *testing.T, firehose func(*awsfirehose.Options)) *inside
 	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = h.cluster.ListenAddrs(), []string{"in"}, group
 	cfg.Kafka.CommitInterval = 100 * time.Millisecond
 	cfg.Firehose.Stream, cfg.Firehose.StartupCheck = "s", false
-	cfg.Firehose.BatchLinger, cfg.Firehose.RequestTimeout = 50*time.Millisecond, time.Second
+	// Not so short that a busy machine makes an answer late: what comes twice then is no
+	// matter of names.
+	cfg.Firehose.BatchLinger, cfg.Firehose.RequestTimeout = 50*time.Millisecond, 4*time.Second
 	m := &insider{t: t, done: make(chan error, 1)}
 	var err error
 	m.connector, err = connector.New(t.Context(), cfg, connector.Options{

@@ -185,7 +185,7 @@ func TestPartitionBoundsMemory(t *testing.T) {
 	var held float64
 	h.until(p, "its memory is as full as it gets", func() bool {
 		now := p.metric(t, "kafka_firehose_buffered_bytes")
-		still := now == held && now > bound/2
+		still := now == held && now > bound/4 // a bound is not a target: with less room left than a fetch may need, none is made
 		held = now
 		if still {
 			<-time.After(time.Second)

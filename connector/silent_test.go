@@ -38,7 +38,7 @@ func TestLogNobodyTakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
-			c := &child{Cmd: exec.Command(h.binary)}
+			c := &child{Cmd: exec.Command(h.binary())}
 			c.Env = h.environ("KAFKA_SESSION_TIMEOUT=15s", "LOG_LEVEL=debug")
 			file := open(t)
 			c.Stdout, c.Stderr = file, file

@@ -41,7 +41,11 @@ type Role struct {
 var (
 	legalRole     = regexp.MustCompile(`\Aarn:aws[a-z-]*:iam::\d{12}:role/[\x21-\x7e]+\z`)
 	legalExternal = regexp.MustCompile(`\A[\w+=,.@:/-]+\z`) // 2 to 1224 of them
+	legalRegion   = regexp.MustCompile(`\A[a-z]{2,}(-[a-z]+)+-\d+\z`)
 )
+
+// LegalRegion reports whether there could be such a region: eu-west-1, us-gov-east-1.
+func LegalRegion(name string) bool { return legalRegion.MatchString(name) }
 
 // Validate checks the role; external is the variable of its external id.
 func (r Role) Validate(check *env.Check, external string) {

@@ -1,13 +1,14 @@
 package awsconfig
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
 	"net/url"
 	"regexp"
-	"strings"
-	"unicode"
+
+	"kafka-firehose/connector/logging"
 )
 
 // UnknownError is the SDK's word for an answer that names no error.
@@ -19,8 +20,11 @@ const UnknownError = "UnknownError"
 func RootCause(err error) string {
 	for {
 		switch err.(type) { //nolint:errorlint // the chain is walked here, link by link
-		case *net.OpError, *fs.PathError, *url.Error:
+		case *net.OpError, *fs.PathError:
 			return err.Error()
+		}
+		if request, ok := err.(*url.Error); ok { //nolint:errorlint // as above
+			return requestCause(request)
 		}
 		inner := errors.Unwrap(err)
 		if inner == nil {
@@ -30,25 +34,21 @@ func RootCause(err error) string {
 	}
 }
 
+// requestCause says of a request that got no answer in time just that. Whether the
+// client's own timeout or its context was over first decides net/http's words for it,
+// and both are over at the same moment.
+func requestCause(err *url.Error) string {
+	if _, dialing := errors.AsType[*net.OpError](err); !dialing && errors.Is(err, context.DeadlineExceeded) {
+		return err.Op + " " + err.URL + ": no answer in time"
+	}
+	return err.Error()
+}
+
 // echo is where a validation error repeats what was sent.
 var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
 
-// maxMessage keeps a log line a line. A validation error about 501 records is
-// tens of kilobytes long.
-const maxMessage = 200
-
-// Clean makes a message of a service fit for a log line: no echo of the
-// request, no control characters, at most maxMessage characters.
+// Clean makes a message of a service fit for a log line: without its echo of the
+// request, as [logging.Line] has it.
 func Clean(message string) string {
-	message = echo.ReplaceAllString(message, "Value '…' at '")
-	message = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(message, "?"))
-	if r := []rune(message); len(r) > maxMessage {
-		message = string(r[:maxMessage]) + "…"
-	}
-	return message
+	return logging.Line(echo.ReplaceAllString(message, "Value '…' at '"))
 }

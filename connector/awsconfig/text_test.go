@@ -1,8 +1,15 @@
 package awsconfig
 
 import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCleanKeepsDataOut(t *testing.T) {
@@ -10,7 +17,40 @@ func TestCleanKeepsDataOut(t *testing.T) {
 	if got := Clean(message); strings.Contains(got, "secret") || !strings.Contains(got, "less than or equal to 500") {
 		t.Errorf("message is %q", got)
 	}
-	if got := Clean(strings.Repeat("é\n", 5000)); len([]rune(got)) > maxMessage+1 || strings.Contains(got, "\n") {
+	if got := Clean(strings.Repeat("é\n", 5000)); len([]rune(got)) > 201 || strings.Contains(got, "\n") {
 		t.Errorf("message has %d characters", len([]rune(got)))
+	}
+}
+
+// TestNoAnswer: whichever of two clocks ends a request first, the words are the same;
+// a connection that nobody took has better ones.
+func TestNoAnswer(t *testing.T) {
+	silence := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silence.Close()
+	defer silence.CloseClientConnections()
+	get := func(limit, timeout time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, silence.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := (&http.Client{Timeout: timeout}).Do(r)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return fmt.Errorf("operation: %w", err)
+	}
+	want := "Get " + silence.URL + ": no answer in time"
+	for name, err := range map[string]error{
+		"context": get(time.Millisecond, time.Hour), "client": get(time.Hour, time.Millisecond),
+	} {
+		if got := RootCause(err); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	dial := &url.Error{Op: "Get", URL: "http://192.0.2.1", Err: &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}}
+	if got := RootCause(dial); !strings.Contains(got, "dial tcp") {
+		t.Errorf("%q does not say that there was no connection", got)
 	}
 }

@@ -61,7 +61,7 @@ func TestNoCredentialsSaysWhy(t *testing.T) {
 		{"wrong external id", service, role("wrong"), nil, []string{"FIREHOSE_ROLE_ARN", writer, "AccessDenied", "sts:AssumeRole"}},
 		{"key unknown to the token service", service, role("right"), map[string]string{"AWS_ACCESS_KEY_ID": "OTHER"}, []string{writer, "InvalidClientTokenId"}},
 		{"token service out of order", gateway, role("right"), nil, []string{writer, "504 Gateway Timeout"}},
-		{"token service silent", http.HandlerFunc(silent), role("right"), nil, []string{writer, "http://127.0.0.1", "Timeout"}},
+		{"token service silent", http.HandlerFunc(silent), role("right"), nil, []string{writer, "http://127.0.0.1", "no answer in time"}},
 		{"token service down", service, role("right"), map[string]string{"AWS_ENDPOINT_URL_STS": refuses}, []string{writer, refuses, "refused"}},
 		{"web identity, no file", service, Config{}, with("AWS_ROLE_ARN", writer, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"), []string{"/nowhere/token", "no such file"}},
 		{"web identity, wrong token", service, Config{}, with("AWS_ROLE_ARN", writer, "AWS_WEB_IDENTITY_TOKEN_FILE", tokenFile), []string{writer, "InvalidIdentityToken"}},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 
 	"kafka-firehose/connector/awsconfig"
@@ -59,8 +58,6 @@ func (c Config) For(stream string) Config {
 
 const streamOptionsName = "FIREHOSE_STREAM_OPTIONS"
 
-var legalRegion = regexp.MustCompile(`\A[a-z]{2,}(-[a-z]+)+-\d+\z`)
-
 // streamOptions checks each option as the variable for all is checked, and that the streams are ours:
 // an option for a stream that is written wrong would silently have no effect.
 func (c Config) streamOptions(check *env.Check) {
@@ -74,7 +71,7 @@ func (c Config) streamOptions(check *env.Check) {
 			check.Add(env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of %q", name, known)).
 				With("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
 		}
-		if o.Region != "" && !legalRegion.MatchString(o.Region) {
+		if o.Region != "" && !awsconfig.LegalRegion(o.Region) {
 			bad("region is %q: want a region such as eu-west-1", o.Region)
 		}
 		if o.EndpointURL != "" && !legalEndpoint(o.EndpointURL) {

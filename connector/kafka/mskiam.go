@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"regexp"
 
 	"github.com/twmb/franz-go/pkg/sasl"
 
@@ -37,10 +36,8 @@ func (c AWSConfig) settings() []setting {
 	}
 }
 
-var legalRegion = regexp.MustCompile(`\A[a-z]+(-[a-z]+)+-\d+\z`)
-
 func (c AWSConfig) validate(check *env.Check, encrypted bool) {
-	if c.Region != "" && !legalRegion.MatchString(c.Region) {
+	if c.Region != "" && !awsconfig.LegalRegion(c.Region) {
 		check.Add(env.Holds(awsRegion, c.Region, "want a region such as eu-west-1"))
 	}
 	c.role().Validate(check, awsRoleExt)

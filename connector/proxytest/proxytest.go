@@ -22,24 +22,28 @@ import (
 )
 
 // Proxy is one way to one server. Its methods may be called from any goroutine.
-type Proxy struct{ proxy *toxiproxy.Proxy }
+type Proxy struct {
+	proxy *toxiproxy.Proxy
+	addr  string
+}
 
 // New listens on a loopback port of its own, and passes on to upstream, host:port.
 func New(upstream string) (*Proxy, error) {
 	quiet()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &Proxy{toxiproxy.NewProxy(server, "to "+upstream, "127.0.0.1:0", upstream)}
-	if err := p.proxy.Start(); err != nil {
+	p := toxiproxy.NewProxy(server, "to "+upstream, "127.0.0.1:0", upstream)
+	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", upstream, err)
 	}
-	return p, nil
+	// Start writes the address each time, so nobody may read it there later.
+	return &Proxy{p, p.Listen}, nil
 }
 
 // quiet turns off the logger that the toxics share, which no option reaches.
 var quiet = sync.OnceFunc(func() { zerolog.SetGlobalLevel(zerolog.Disabled) })
 
 // Addr is where clients connect, as host:port. It stays the same over Down and Up.
-func (p *Proxy) Addr() string { return p.proxy.Listen }
+func (p *Proxy) Addr() string { return p.addr }
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() { p.proxy.Stop() }
@@ -50,7 +54,7 @@ func (p *Proxy) Down() { p.proxy.Stop() }
 // Up undoes Down.
 func (p *Proxy) Up() error {
 	if err := p.proxy.Start(); err != nil {
-		return fmt.Errorf("proxy on %s: %w", p.proxy.Listen, err)
+		return fmt.Errorf("proxy on %s: %w", p.addr, err)
 	}
 	return nil
 }

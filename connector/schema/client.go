@@ -13,6 +13,7 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/logging"
 )
 
 const (
@@ -197,7 +198,7 @@ func classify(err error) error {
 		_, read := errors.AsType[*env.Fault](err) // a file of ours
 		return &trouble{blocked: read || strings.Contains(err.Error(), "unable to decode ok response body"), err: err}
 	}
-	said := fmt.Errorf("%d %s: %s", answer.StatusCode, http.StatusText(answer.StatusCode), clean(answer.Message))
+	said := fmt.Errorf("%d %s: %s", answer.StatusCode, http.StatusText(answer.StatusCode), logging.Line(answer.Message))
 	switch code := answer.StatusCode; {
 	case code == http.StatusNotFound && answer.ErrorCode > 40400 && answer.ErrorCode < 40500:
 		return &unusable{convert.UnknownSchema, fmt.Errorf("the Schema Registry does not have it (%d)", answer.ErrorCode)}
@@ -211,13 +212,4 @@ func classify(err error) error {
 	default:
 		return &trouble{blocked: true, err: said}
 	}
-}
-
-// clean makes what others say fit for one line of a log.
-func clean(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
-	if runes := []rune(s); len(runes) > 200 {
-		s = string(runes[:200]) + "…"
-	}
-	return s
 }

@@ -16,6 +16,7 @@ func TestReport(t *testing.T) {
 		fails   = `{"Action":"fail","Package":"p","Test":"TestB/x"}` + "\n" + `{"Action":"fail","Package":"p","Test":"TestB"}` + "\n"
 		cutOff  = `{"Action":"run","Package":"p","Test":"TestC"}` + "\n"
 		skips   = `{"Action":"output","Package":"p","Test":"TestD","Output":"=== RUN   TestD\n"}` + "\n" + `{"Action":"output","Package":"p","Test":"TestD","Output":"    d_test.go:7: needs a broker\n"}` + "\n" + `{"Action":"output","Package":"p","Test":"TestD","Output":"--- SKIP: TestD (0.00s)\n"}` + "\n" + `{"Action":"skip","Package":"p","Test":"TestD"}` + "\n"
+		says    = `{"Action":"output","Package":"p","Test":"TestB","Output":"=== RUN   TestB\n"}` + "\n" + `{"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:7: got 1\n"}` + "\n"
 		passed  = `{"Action":"pass","Package":"p"}` + "\n"
 		failed  = `{"Action":"fail","Package":"p"}` + "\n"
 		noTests = `{"Action":"start","Package":"q"}` + "\n" + `{"Action":"skip","Package":"q"}` + "\n"
@@ -26,6 +27,8 @@ func TestReport(t *testing.T) {
 	}{
 		{"a success", begin + passes + passed + noTests, "1 passed, 0 failed\n"},
 		{"sub-tests count", begin + passes + fails + failed, "FAIL p TestB\nFAIL p TestB/x\n1 passed, 2 failed\n"},
+		{"a failure says why", begin + says + fails + failed, "FAIL p TestB\n    b_test.go:7: got 1\nFAIL p TestB/x\n0 passed, 2 failed\n"},
+		{"a failure that says a lot", begin + strings.Repeat(says, 30) + fails + failed, "FAIL p TestB\n" + strings.Repeat("    b_test.go:7: got 1\n", 25) + "FAIL p TestB/x\n0 passed, 2 failed\n"},
 		{"a test that never ended", begin + passes + cutOff + failed, "FAIL p TestC\n1 passed, 1 failed\n"},
 		{"an exit between tests", begin + passes + failed, "FAIL p\n1 passed, 1 failed\n"},
 		{"a run that was cut off", begin + passes, "FAIL p\n1 passed, 1 failed\n"},

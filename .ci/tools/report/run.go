@@ -80,7 +80,7 @@ func (r *run) tally(name string) tally {
 			in.skipped = append(in.skipped, skip{t, reason(r.output[t])})
 		default: // failed, or cut off by a panic, an exit or the timeout
 			in.failed++
-			in.failures = append(in.failures, t)
+			in.failures = append(in.failures, failure{t, end(r.output[t])})
 		}
 	}
 	for _, pkg := range slices.Sorted(maps.Keys(each)) {
@@ -88,7 +88,7 @@ func (r *run) tally(name string) tally {
 		if r.outcome[test{pkg, ""}] != "pass" && r.outcome[test{pkg, ""}] != "skip" && in.failed == 0 {
 			// It did not build, or ended outside of a test.
 			in.failed++
-			in.failures = append(in.failures, test{pkg, ""})
+			in.failures = append(in.failures, failure{test{pkg, ""}, end(r.output[test{pkg, ""}])})
 		}
 		if len(in.skipped) > 0 && in.passed+in.failed == 0 {
 			in.complaints = append(in.complaints, pkg+": all tests were skipped")
@@ -105,21 +105,44 @@ func compare(a, b test) int {
 	return strings.Compare(a.pkg+"\x00"+a.name, b.pkg+"\x00"+b.name)
 }
 
-// reason is what a skipped test said, without the lines that go test adds.
+// reason is what a skipped test said.
 func reason(output *strings.Builder) string {
-	if output == nil {
+	lines := said(output)
+	if len(lines) == 0 {
 		return "no reason"
 	}
-	var said []string
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, " ")
+}
+
+// end is the last of what a failed test said: so many lines, of so many characters.
+func end(output *strings.Builder) string {
+	const mostLines, mostLength = 25, 300
+	lines := said(output)
+	var b strings.Builder
+	for _, line := range lines[max(0, len(lines)-mostLines):] {
+		if r := []rune(line); len(r) > mostLength {
+			line = string(r[:mostLength]) + "…"
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+// said is the output of a test without the lines that go test adds, and without blank
+// ones.
+func said(output *strings.Builder) (lines []string) {
+	if output == nil {
+		return nil
+	}
 	for line := range strings.Lines(output.String()) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
+		text := strings.TrimSpace(line)
+		if text == "" || strings.HasPrefix(text, "=== ") || strings.HasPrefix(text, "--- ") {
 			continue
 		}
-		said = append(said, line)
+		lines = append(lines, strings.TrimRight(line, "\r\n"))
 	}
-	if len(said) == 0 {
-		return "no reason"
-	}
-	return strings.Join(said, " ")
+	return lines
 }

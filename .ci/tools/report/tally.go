@@ -8,7 +8,7 @@ import (
 // tally is what a report has to say of a package, a run or all of them.
 type tally struct {
 	passed, failed int
-	failures       []test
+	failures       []failure
 	skipped        []skip
 	complaints     []string // what go test lets pass
 }
@@ -17,6 +17,13 @@ type tally struct {
 type skip struct {
 	test   test
 	reason string
+}
+
+// failure is a test that failed, and the end of what it said: whoever reads a run
+// somewhere else has this page and seldom more.
+type failure struct {
+	test test
+	said string
 }
 
 func (t *tally) add(o tally) {
@@ -36,7 +43,7 @@ func (t *tally) print(w io.Writer) {
 		seen[s] = true
 	}
 	for _, f := range t.failures {
-		fmt.Fprintf(w, "FAIL %s\n", f)
+		fmt.Fprintf(w, "FAIL %s\n%s", f.test, f.said)
 	}
 	for _, c := range t.complaints {
 		fmt.Fprintf(w, "FAIL %s\n", c)

@@ -29,7 +29,7 @@ func (f *File) AppendJSON(dst, payload []byte, index []int32) ([]byte, error) {
 		if at > 0 {
 			from = found.inside
 		}
-		if int(i) >= len(from) {
+		if i < 0 || int(i) >= len(from) {
 			return dst, fmt.Errorf("its schema has no message %d at depth %d", i, at+1)
 		}
 		found = from[i]
