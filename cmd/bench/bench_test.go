@@ -132,6 +132,10 @@ func TestFlags(t *testing.T) {
 	if cells := matrix(o); err != nil || len(cells) != 4 || cells[3].String() != "8 KiB, none, raw, 1000 partitions" || cells[0].payload() > 1<<30 {
 		t.Errorf("got %v, %v", cells, err)
 	}
+	o, err = parse([]string{"-quick"}, os.Stderr)
+	if cells := matrix(o); err != nil || len(cells) != 20 {
+		t.Errorf("%d quick cells, want 12 and 8: %v, %v", len(cells), cells, err)
+	}
 	var out bytes.Buffer
 	if code := run(t.Context(), []string{"-h"}, nil, &out, &out); code != exitOK || !strings.Contains(out.String(), "-slack FACTOR") {
 		t.Errorf("exit code %d, %s", code, out.String())

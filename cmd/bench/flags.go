@@ -22,6 +22,7 @@ What to measure (default all):
   -only PART[,PART]      matrix, stock, formats, tls, memory, outage, bill
   -size, -codec, -mode, -partitions LIST
                          of the matrix: 200,1KiB,8KiB; none,zstd; raw,aggregated; 1,12,100,1000
+  -quick                 of those, what has 12 partitions, and with 1 KiB also the fewest and the most
 How:
   -bytes SIZE            of values, for each run (256MiB)
   -rounds N              each setup is measured so often, in turns (3)
@@ -45,6 +46,7 @@ type options struct {
 	codecs     []string
 	modes      []string
 	partitions []int
+	quick      bool
 	bytes      int64
 	batch      int64
 	buffered   int64
@@ -75,6 +77,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	for name, at := range map[string]*int64{"bytes": &o.bytes, "batch": &o.batch, "buffered": &o.buffered} {
 		f.Func(name, "", func(text string) (err error) { *at, err = parseSize(text); return err })
 	}
+	f.BoolVar(&o.quick, "quick", false, "")
 	f.IntVar(&o.rounds, "rounds", 3, "")
 	f.IntVar(&o.inFlight, "in-flight", 16, "")
 	f.DurationVar(&o.latency, "latency", 20*time.Millisecond, "")
