@@ -72,8 +72,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.Func("only", "", oneOf(&o.parts, parts))
 	f.Func("codec", "", oneOf(&o.codecs, codecs))
 	f.Func("mode", "", oneOf(&o.modes, modes))
-	f.Func("size", "", func(text string) error { return list(&o.sizes, text, smallest, 1<<20) })
-	f.Func("partitions", "", func(text string) error { return list(&o.partitions, text, 1, 10_000) })
+	f.Func("size", "", list(&o.sizes, parseSize, smallest, 1_000_000))
+	f.Func("partitions", "", list(&o.partitions, parseNumber, 1, 10_000))
 	for name, at := range map[string]*int64{"bytes": &o.bytes, "batch": &o.batch, "buffered": &o.buffered} {
 		f.Func(name, "", func(text string) (err error) { *at, err = parseSize(text); return err })
 	}
@@ -139,19 +139,29 @@ func oneOf(to *[]string, known []string) func(string) error {
 }
 
 // list reads numbers or sizes, separated by commas.
-func list(to *[]int, text string, least, most int) error {
-	*to = nil
-	for item := range strings.SplitSeq(text, ",") {
-		n, err := parseSize(item)
-		if err != nil {
-			return err
+func list(to *[]int, parse func(string) (int64, error), least, most int64) func(string) error {
+	return func(text string) error {
+		*to = nil
+		for item := range strings.SplitSeq(text, ",") {
+			n, err := parse(item)
+			if err != nil {
+				return err
+			}
+			if n < least || n > most {
+				return fmt.Errorf("%s is not from %d to %d", item, least, most)
+			}
+			*to = append(*to, int(n))
 		}
-		if n < int64(least) || n > int64(most) {
-			return fmt.Errorf("%s is not from %s to %s", item, strconv.Itoa(least), strconv.Itoa(most))
-		}
-		*to = append(*to, int(n))
+		return nil
 	}
-	return nil
+}
+
+func parseNumber(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no number", text)
+	}
+	return n, nil
 }
 
 func (o options) wants(part string) bool { return slices.Contains(o.parts, part) }

@@ -57,8 +57,13 @@ func (o options) measure(ctx context.Context, stderr io.Writer) (r *results, err
 		name string
 		do   func(context.Context, *bench) error
 	}{
-		{"matrix", r.measureMatrix}, {"stock", r.measureStock}, {"formats", r.measureFormats}, {"tls", r.measureTLS},
-		{"bill", r.measureBill}, {"memory", r.measureMemory}, {"outage", r.measureOutage},
+		{"matrix", r.measureMatrix},
+		{"stock", r.measureStock},
+		{"formats", r.measureFormats},
+		{"tls", r.measureTLS},
+		{"bill", r.measureBill},
+		{"memory", r.measureMemory},
+		{"outage", r.measureOutage},
 	} {
 		if !o.wants(part.name) {
 			continue

@@ -75,7 +75,8 @@ func (v *values) json() []byte {
 func (v *values) avro() []byte {
 	e := v.event()
 	text := func(b []byte, s string) []byte { return append(binary.AppendVarint(b, int64(len(s))), s...) }
-	b := append(v.buf[:0], 0, 0, 0, 0, 1)
+	b := v.buf[:0]
+	b = append(b, 0, 0, 0, 0, 1)
 	b = text(b, strconv.FormatUint(e.id, 16))
 	b = binary.AppendVarint(binary.AppendVarint(b, e.time), e.user)
 	b = text(b, e.action)

@@ -60,8 +60,8 @@ func (s *sender) encode(b *batch) {
 	if cap(s.body) < size {
 		s.body = make([]byte, 0, size)
 	}
-	out := append(append(append(s.body[:0], `{"DeliveryStreamName":"`...), s.options.Stream...), `","Records":[`...)
-	from := 0
+	out, from := s.body[:0], 0
+	out = append(append(append(out, `{"DeliveryStreamName":"`...), s.options.Stream...), `","Records":[`...)
 	for i, end := range b.ends {
 		if i > 0 {
 			out = append(out, ',')
@@ -73,7 +73,8 @@ func (s *sender) encode(b *batch) {
 		out = append(out, `"}`...)
 		from = end
 	}
-	s.body = append(out, `]}`...)
+	out = append(out, `]}`...)
+	s.body = out
 }
 
 // send signs and writes what is encoded, and reads the answer to its end.
