@@ -48,7 +48,11 @@ cover: ## Test with coverage of all packages; writes cover.out and cover.html
 	go tool cover -func=cover.out | tail -1
 
 .PHONY: bench
-bench: ## Run the benchmarks that match BENCH (all)
+bench: ## Measure CPU, memory and the bill on the whole way, beside the floor; writes deploy/docs/performance.md in an hour
+	go run ./cmd/bench -report deploy/docs/performance.md
+
+.PHONY: microbench
+microbench: ## Run the benchmarks that match BENCH (all)
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 .PHONY: chaos

@@ -141,7 +141,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
-		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.OnRefused(l.refused))
+		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l
 }
 

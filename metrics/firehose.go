@@ -14,7 +14,7 @@ type Firehose struct {
 	inFlight, flyingRecords, flyingBytes    *prometheus.GaugeVec
 	waiting, allowed, breaker, blocked      *prometheus.GaugeVec
 	paceRecords, paceBytes, stubborn        *prometheus.GaugeVec
-	lastAccepted                            *prometheus.GaugeVec
+	lastAccepted, billedRatio               *prometheus.GaugeVec
 }
 
 // The values of the labels outcome and reason.
@@ -39,6 +39,7 @@ func newFirehose(r prometheus.Registerer) *Firehose {
 		acceptedBytes: f.counterVec("bytes_accepted_total", "Bytes of data in accepted records, before base64, delimiters included.", s),
 		values:        f.counterVec("kafka_records_accepted_total", "Kafka records in accepted Firehose records; more than those with aggregation.", s),
 		billed:        f.counterVec("billed_bytes_total", "Bytes that Firehose bills: each accepted record rounded up to a multiple of 5120.", s),
+		billedRatio:   f.gaugeVec("billed_ratio", "Bytes billed for each byte of data, since the process began: 1 is the least, and 51 what values of 100 bytes come to, one a record. 0 before anything is accepted.", s),
 		ambiguous:     f.counterVec("records_ambiguous_total", "Records sent again although the first attempt may have been accepted: possible duplicates.", s),
 		fenced:        f.counterVec("records_fenced_total", "Kafka records left out of an attempt because their partition was no longer ours; its next owner delivers them.", s),
 		retried:       f.counterVec("records_retried_total", "Records that have to be sent again.", s, "reason"),
@@ -69,7 +70,7 @@ type FirehoseStream struct {
 	InFlight, FlyingRecords, FlyingBytes    prometheus.Gauge
 	Waiting, Allowed, Breaker, Blocked      prometheus.Gauge
 	PaceRecords, PaceBytes, Stubborn        prometheus.Gauge
-	LastAccepted                            prometheus.Gauge
+	LastAccepted, BilledRatio               prometheus.Gauge
 
 	retried, refused, requests map[string]prometheus.Counter
 }
@@ -93,7 +94,7 @@ func (m *Firehose) Stream(name string) *FirehoseStream {
 		Waiting: m.waiting.WithLabelValues(name), Allowed: m.allowed.WithLabelValues(name),
 		Breaker: m.breaker.WithLabelValues(name), Blocked: m.blocked.WithLabelValues(name),
 		PaceRecords: m.paceRecords.WithLabelValues(name), PaceBytes: m.paceBytes.WithLabelValues(name),
-		Stubborn: m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name),
+		Stubborn: m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
 		retried:  each(m.retried, RetryReasons),
 		refused:  each(m.refused, RefuseReasons),
 		requests: each(m.requests, RequestOutcomes),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 // config is what the flags and the environment say.
 type config struct {
 	listen    string
+	tls       *tls.Config // nil: plain HTTP
 	dir       string
 	directory firehosetest.DirectoryOptions
 	service   firehosetest.Options
@@ -67,7 +69,7 @@ SIGTERM or SIGINT: requests in flight end, buffered objects are delivered, exit 
 // after all of them have been read, so that all faults are reported at once.
 type raw struct {
 	listen, region, stream, quota, latency, limit string
-	accessKey, secretKey                          string
+	accessKey, secretKey, tlsCert, tlsKey         string
 	dir, bufferBytes, bufferInterval, faults      string
 	anyKey, gzip                                  bool
 }
@@ -86,6 +88,8 @@ func (r *raw) flags(getenv func(string) string, out io.Writer) *flag.FlagSet {
 		region = "us-east-1"
 	}
 	fs.StringVar(&r.listen, "listen", "127.0.0.1:4573", "`host:port` to listen on; port 0 picks a free one.\nThe admin interface is there too, without a password")
+	fs.StringVar(&r.tlsCert, "tls-cert", "", "PEM `file` of the certificate to serve HTTPS with; clients find its authority in AWS_CA_BUNDLE")
+	fs.StringVar(&r.tlsKey, "tls-key", "", "PEM `file` of its key")
 	fs.StringVar(&r.region, "region", region, "the `region` that requests must be signed for (AWS_REGION)")
 	fs.StringVar(&r.stream, "stream", "orders", "`name[,name]` of the streams that are there")
 	fs.StringVar(&r.quota, "quota", "none", "`quota` of each stream: none; aws, which is what a new stream has in the region; or a list\nsuch as records=1000,requests=10,bytes=1MiB,burst=2,scatter,whole (per second; burst in seconds;\nscatter: refused records are spread; whole: 503 if nothing fits)")
@@ -127,6 +131,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (config, er
 	if _, _, err := net.SplitHostPort(r.listen); err != nil {
 		p.add("listen", r.listen, "host:port, such as 127.0.0.1:4573")
 	}
+	cfg.tls = p.certificate(r.tlsCert, r.tlsKey)
 	if r.region == "" || strings.ContainsAny(r.region, "/ ,") {
 		p.add("region", r.region, "a region, such as us-east-1")
 	}

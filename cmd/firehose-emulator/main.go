@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -71,6 +72,10 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error
 	if err != nil {
 		return fmt.Errorf("flag -listen: %w", err)
 	}
+	scheme := "http://"
+	if cfg.tls != nil {
+		scheme, ln = "https://", tls.NewListener(ln, cfg.tls)
+	}
 	// What hangs by fault ends when hard does, not before: a stop is no reason to
 	// break requests that are on their way.
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -91,7 +96,7 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
-	greet(stdout, "http://"+ln.Addr().String(), cfg)
+	greet(stdout, scheme+ln.Addr().String(), cfg)
 	select {
 	case err := <-failed:
 		return err

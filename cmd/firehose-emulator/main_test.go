@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,6 +147,34 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestTLS serves HTTPS with a certificate from files.
+func TestTLS(t *testing.T) {
+	authority := httptest.NewTLSServer(nil)
+	defer authority.Close()
+	cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	pair := authority.TLS.Certificates[0]
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url, stop := start(t, noEnv, "-tls-cert", cert, "-tls-key", key)
+	client := authority.Client() // trusts that certificate
+	resp, err := client.Get(url + "/_emulator/health")
+	if err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(url, "https://") {
+		t.Errorf("%s: %v, %v", url, resp, err)
+	}
+	_ = resp.Body.Close()
+	client.CloseIdleConnections()
+	if code, out := stop(); code != 0 {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
 // delivered is the content of all objects.
 func delivered(t *testing.T, dir string) (all string) {
 	t.Helper()
@@ -256,6 +287,8 @@ func TestBadFlags(t *testing.T) {
 	f(`flag -buffer-bytes holds "0"; it accepts a size`, "-buffer-bytes", "0")
 	f(`flag -faults holds "/no/such/file"; it accepts a file that can be read`, "-faults", "/no/such/file")
 	f(`of -access-key and -secret-key only one is set; set both, or none`, "-access-key", "a")
+	f(`of -tls-cert and -tls-key only one is set; set both, or none`, "-tls-key", "a")
+	f(`flags -tls-cert and -tls-key hold "/no/a" and "/no/b"; they accept a certificate and its key: `, "-tls-cert", "/no/a", "-tls-key", "/no/b")
 	f(`"x" is no flag; there are no arguments`, "x")
 	f(`-unknown`, "-unknown")
 	f("flag -latency holds \"a\"; it accepts a duration of 0 or more, such as 20ms, 5s or 1m30s\nflag -request-limit holds \"b\"", "-latency", "a", "-request-limit", "b")

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -40,6 +43,23 @@ func (p *problems) script(name string) []firehosetest.Fault {
 		p.add("faults", name, "a file with a fault script: "+err.Error())
 	}
 	return faults
+}
+
+// certificate reads the files of -tls-cert and -tls-key; nil without them.
+func (p *problems) certificate(cert, key string) *tls.Config {
+	if cert == "" && key == "" {
+		return nil
+	}
+	if cert == "" || key == "" {
+		*p = append(*p, errors.New("of -tls-cert and -tls-key only one is set; set both, or none"))
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		*p = append(*p, fmt.Errorf("flags -tls-cert and -tls-key hold %q and %q; they accept a certificate and its key: %w", cert, key, err))
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 }
 
 // duration parses a duration of at least least.

@@ -7,9 +7,6 @@ import (
 	"kafka-firehose/connector/batch"
 )
 
-// billedUnit is what each record is rounded up to on the bill, in bytes.
-const billedUnit = 5120
-
 // answered enters the result of a request that was answered.
 func (d *delivery) answered(group []*part, fates []fate, slot *Slot, a *answer, size amount, number int64, started time.Time) {
 	outcome := "accepted"
@@ -89,9 +86,10 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 	p.attempts++
 	b, values := p.batch, p.batch.Values()
 	accepted, _ := ft.count(b)
+	var billed int64
 	for i, code := range ft.codes {
 		if code == "" {
-			d.metrics.Billed.Add(float64((len(b.Record(i)) + billedUnit - 1) / billedUnit * billedUnit))
+			billed += Billed(len(b.Record(i)))
 		} else {
 			d.metrics.Retried(reason(code), 1)
 		}
@@ -101,6 +99,8 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 		d.metrics.Accepted.Add(accepted.records)
 		d.metrics.AcceptedBytes.Add(accepted.bytes)
 		d.metrics.Values.Add(float64(values - b.Values()))
+		d.metrics.Billed.Add(float64(billed))
+		d.metrics.BilledRatio.Set(d.account.enter(Bill{Records: int64(accepted.records), Bytes: int64(accepted.bytes), Billed: billed}).Ratio())
 		d.softened(p)
 		p.progress, p.attempts = time.Now(), 0
 	}

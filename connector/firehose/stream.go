@@ -53,6 +53,7 @@ type Stream struct {
 	metrics   *metrics.FirehoseStream
 	onRefused func(context.Context, Refusal) error
 	gate      *gate
+	account   account
 
 	mu          sync.Mutex
 	starts      int64     // requests started, which numbers them

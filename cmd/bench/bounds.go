@@ -1,0 +1,59 @@
+package main
+
+import "fmt"
+
+// The bounds that it is held to.
+const (
+	besideBuffers = 64 << 20 // bytes of memory beside MAX_BUFFERED_BYTES
+	growthMost    = 1.3      // of CPU for a GB, from the fewest partitions to the most
+	billedMost    = 1.05     // bytes billed for a byte, with aggregation
+)
+
+// most is what a cell may cost in terms of the floor.
+func (s setup) most() float64 {
+	if s.size < 1<<10 && !s.aggregate {
+		return 1.5 // 500 values of 200 bytes make a small request, which has its own price
+	}
+	return 1.3
+}
+
+// outside lists what is not within its bounds.
+func (r *results) outside() (all []string) {
+	report := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	memory := func(samples []sample) {
+		for _, s := range samples {
+			if most := s.setup.buffered + besideBuffers; s.peak > most {
+				report("%s: %d MiB of memory, at most %d MiB are %s and 64 MiB", s.setup, s.peak>>20, most>>20, sizeText(s.setup.buffered))
+			}
+		}
+	}
+	bill := func(s sample) {
+		if times := billed(s.stored); s.setup.aggregate && times > billedMost {
+			report("%s: billed %.3f times, at most %.2f", s.setup, times, billedMost)
+		}
+	}
+	for _, c := range r.matrix {
+		if of, most := compare(c.connector, c.floor, sample.cost).of, c.most()*r.options.slack; of > most {
+			report("%s: %.2f times the floor, at most %.2f", c.setup, of, most)
+		}
+		memory(c.connector)
+		bill(c.connector[0])
+	}
+	for _, g := range r.growth() {
+		if most := growthMost * r.options.slack; g.times > most {
+			report("%s: %.2f times the CPU with %d partitions as with %d, at most %.2f", g.what, g.times, g.to.partitions, g.from.partitions, most)
+		}
+	}
+	for _, w := range r.rows {
+		if of := compare(w.one, w.other, sample.each).of; w.least > 0 && of < w.least/r.options.slack {
+			report("%s costs %.2f times as much as %s, at least %.1f", w.what, of, w.against, w.least/r.options.slack)
+		}
+		memory(w.one)
+	}
+	for _, s := range r.bill {
+		bill(s)
+	}
+	memory(r.memory)
+	memory(r.bill)
+	return all
+}

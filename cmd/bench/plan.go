@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// cell is a cell of the matrix: connector and floor in the same setup.
+type cell struct {
+	setup
+	connector, floor []sample
+}
+
+// row compares one way to run with another.
+type row struct {
+	what, against string
+	one, other    []sample
+	// least is what one has to cost in terms of the other; 0: it is only told.
+	least float64
+}
+
+// results are all that was measured.
+type results struct {
+	options options
+	took    time.Duration
+	matrix  []cell
+	rows    []row
+	memory  []sample // with little memory, and through an outage
+	bill    []sample // small values under load
+}
+
+// measure does all that o asks for.
+func (o options) measure(ctx context.Context, stderr io.Writer) (r *results, err error) {
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{options: o, dir: dir, progress: func(format string, args ...any) { fmt.Fprintf(stderr, format, args...) }}
+	defer func() { err = errors.Join(err, b.close(err != nil)) }()
+	if b.certificate, err = newCertificate(dir); err != nil {
+		return nil, err
+	}
+	movers := []mover{moverConnector}
+	if o.wants("stock") {
+		movers = append(movers, moverStock)
+	}
+	if err := b.build(ctx, movers...); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	r = &results{options: o}
+	for _, part := range []struct {
+		name string
+		do   func(context.Context, *bench) error
+	}{
+		{"matrix", r.measureMatrix},
+		{"stock", r.measureStock},
+		{"formats", r.measureFormats},
+		{"tls", r.measureTLS},
+		{"bill", r.measureBill},
+		{"memory", r.measureMemory},
+		{"outage", r.measureOutage},
+	} {
+		if !o.wants(part.name) {
+			continue
+		}
+		b.progress("%s\n", part.name)
+		if err := part.do(ctx, b); err != nil {
+			return nil, fmt.Errorf("%w; logs are in %s", err, dir)
+		}
+	}
+	r.took = time.Since(began)
+	return r, nil
+}
+
+func (r *results) measureMatrix(ctx context.Context, b *bench) error {
+	for _, s := range matrix(b.options) {
+		samples, err := b.alternate(ctx, s.with(moverFloor), s)
+		if err != nil {
+			return err
+		}
+		r.matrix = append(r.matrix, cell{setup: s, floor: samples[0], connector: samples[1]})
+	}
+	return nil
+}
+
+// stockLeast is how many times as much the serializer of the SDK costs, or more.
+const stockLeast = 3
+
+func (r *results) measureStock(ctx context.Context, b *bench) error {
+	s := b.base(1 << 10)
+	samples, err := b.alternate(ctx, s.with(moverStock), s)
+	if err == nil {
+		r.rows = append(r.rows, row{what: "the SDK's own serializer", against: "the connector", one: samples[0], other: samples[1], least: stockLeast})
+	}
+	return err
+}
+
+func (r *results) measureFormats(ctx context.Context, b *bench) error {
+	raw, json, avro := b.base(1<<10), b.base(1<<10), b.base(1<<10)
+	json.format, avro.format = "json", "avro"
+	samples, err := b.alternate(ctx, raw, json, avro)
+	if err == nil {
+		r.rows = append(r.rows,
+			row{what: "RECORD_FORMAT=json, the envelope", against: "raw", one: samples[1], other: samples[0]},
+			row{what: "RECORD_FORMAT=avro, to JSON", against: "raw", one: samples[2], other: samples[0]})
+	}
+	return err
+}
+
+func (r *results) measureTLS(ctx context.Context, b *bench) error {
+	plain, secure := b.base(1<<10), b.base(1<<10)
+	secure.tls = true
+	samples, err := b.alternate(ctx, plain, secure, secure.with(moverFloor))
+	if err == nil {
+		r.rows = append(r.rows,
+			row{what: "TLS to Firehose", against: "without", one: samples[1], other: samples[0]},
+			row{what: "TLS to Firehose", against: "the floor with TLS", one: samples[1], other: samples[2]})
+	}
+	return err
+}
+
+func (r *results) measureBill(ctx context.Context, b *bench) error {
+	s := b.base(smallest)
+	s.aggregate = true
+	return r.remember(ctx, b, &r.bill, s)
+}
+
+// measureMemory takes what grows most when it is decompressed, and what comes from the
+// most partitions.
+func (r *results) measureMemory(ctx context.Context, b *bench) error {
+	for _, buffered := range []int64{32 << 20, 64 << 20, 256 << 20} {
+		small, many := b.base(200), b.base(8<<10)
+		many.partitions = 1000
+		small.buffered, many.buffered = buffered, buffered
+		if err := errors.Join(r.remember(ctx, b, &r.memory, small), r.remember(ctx, b, &r.memory, many)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *results) measureOutage(ctx context.Context, b *bench) error {
+	s := b.base(200)
+	s.outage = b.options.outage
+	return r.remember(ctx, b, &r.memory, s)
+}
+
+// remember measures s once.
+func (r *results) remember(ctx context.Context, b *bench, in *[]sample, s setup) error {
+	one, err := b.measure(ctx, s)
+	if err == nil {
+		b.progress("  %-9s  %s: %.0f MB/s, %d MiB\n", s.mover, s, one.rate(), one.peak>>20)
+		*in = append(*in, one)
+	}
+	return err
+}
