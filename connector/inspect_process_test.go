@@ -25,7 +25,7 @@ func TestCheckProcess(t *testing.T) {
 	h.produce(100)
 	h.delivered(time.Minute)
 	look := func(env ...string) (found map[string]string, code int) {
-		cmd := exec.Command(h.binary, "check", "-o", "json")
+		cmd := exec.Command(h.binary(), "check", "-o", "json")
 		cmd.Env = append(h.environ(env...), "KAFKA_SESSION_TIMEOUT=6s", "HOME=/nonexistent", "TMPDIR=/nonexistent")
 		cmd.Dir = "/"
 		out, err := cmd.Output()

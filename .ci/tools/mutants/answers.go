@@ -72,7 +72,7 @@ func policies() []mutant {
 		},
 		{
 			silent, "what a validation error repeats of the request is kept",
-			"connector/awsconfig/text.go", "	message = echo.ReplaceAllString(message, \"Value '…' at '\")\n", "	_ = echo\n",
+			"connector/awsconfig/text.go", "logging.Line(echo.ReplaceAllString(message, \"Value '…' at '\"))", "logging.Line(message)",
 			"connector/awsconfig", "TestCleanKeepsDataOut", "message is .*secret one",
 		},
 	}
