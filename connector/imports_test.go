@@ -53,14 +53,15 @@ var mayImport = map[string][]string{
 	"cmd/bench/floor":       {},
 
 	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
-	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env"},
-	"connector/schema":     {"connector/check", "connector/convert", "connector/env", "connector/logging", "metrics"},
+	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "metrics"},
 	"connector/firehose":   {"connector/check", "connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset"},
 
 	"connector/offset":                {},
+	"connector/certificates":          {"connector/env"},
 	"connector/check":                 {},
 	"connector/convert/protobuf":      {},
 	"connector/env":                   {},

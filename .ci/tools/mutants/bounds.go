@@ -6,6 +6,7 @@ func bounds() []mutant {
 		limits  = "limits are checked before a record is added"
 		memory  = "memory is bounded"
 		backoff = "nothing spins"
+		alive   = "nothing that is read takes the process down"
 	)
 	return []mutant{
 		{
@@ -37,6 +38,16 @@ func bounds() []mutant {
 			memory, "a partition may run away from its commit",
 			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
+		},
+		{
+			memory, "nobody weighs what a message in Protobuf becomes",
+			"connector/convert/protobuf/json.go", "	if len(payload) > light {\n", "	if len(payload) > 1<<30 {\n",
+			"connector/convert/protobuf", "TestMemory", "after \\d+ MiB; want it has so many parts",
+		},
+		{
+			alive, "a record that a decoder can't cope with takes the process down",
+			"connector/convert/guard.go", "	defer recovered(&err)\n	return g.Schema", "	return g.Schema",
+			"connector/convert", "TestPanics", "slice bounds out of range",
 		},
 		{
 			backoff, "an outage is probed a hundred times as often",
