@@ -65,6 +65,11 @@ func bounds() []mutant {
 			"connector/firehose", "TestBlockedThenRecovers", "requests in an hour",
 		},
 		{
+			backoff, "requests that never get an answer are sent in full for ever",
+			"connector/firehose/reach.go", "r.halvings = min(r.halvings+1, mostHalvings)", "r.halvings = 0",
+			"connector/firehose", "TestAnswersThatDontCome/something_that_ends_large_requests", "records are delivered after",
+		},
+		{
 			backoff, "fetch errors are polled a hundred times as fast",
 			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
 			"connector", "TestFetchErrorsAreNotAskedForInALoop", "fetches in a minute",
