@@ -11,7 +11,7 @@ BENCH ?= .
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## Run the tests (the README's command)
@@ -66,6 +66,14 @@ chart: ## Test the Helm chart and the alerts; the first time builds helm and its
 .PHONY: chart-readme
 chart-readme: ## Write the values into the chart's README
 	.ci/run chartreadme
+
+.PHONY: prometheus
+prometheus: ## See alerts fire and every query return data, on a real Prometheus; installs it if there is none
+	.ci/run prometheus
+
+.PHONY: dashboard-pictures
+dashboard-pictures: ## The same, and draw the pictures of deploy/docs/dashboard.md
+	DASHBOARD_PICTURES=docs/dashboard .ci/run prometheus
 
 .PHONY: build
 build: ## Build all commands into bin/

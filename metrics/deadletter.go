@@ -21,8 +21,7 @@ var (
 	DeadLetterErrors = []string{"unknown_topic", "authorization", "too_large", "unavailable", "connection", "other"}
 )
 
-func newDeadLetter(r prometheus.Registerer) *DeadLetter {
-	f := factory{r, ""}
+func newDeadLetter(f factory) *DeadLetter {
 	m := &DeadLetter{
 		Letters: f.counterVec("dead_letters_total", "Records that the dead-letter topic has acknowledged, by the topic that they came from.", "topic", "reason"),
 		Digests: f.counter("dead_letter_digests_total", "Dead letters that were too large for the dead-letter topic: it has a digest and the size instead of the value, which only the topic they came from still has."),
@@ -30,11 +29,8 @@ func newDeadLetter(r prometheus.Registerer) *DeadLetter {
 		Pending: f.gauge("dead_letters_pending", "Dead letters that are not acknowledged yet; each holds back the commit of its partition."),
 		Bytes:   f.gauge("dead_letters_pending_bytes", "Bytes of memory that they take, out of MAX_BUFFERED_BYTES."),
 		Blocked: f.gauge("dead_letter_blocked", "1 while the dead-letter topic takes nothing, else 0."),
-		Latency: register(r, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "dead_letter_duration_seconds",
-			Help:    "Time from finding that a record can't be delivered to the acknowledgement by the dead-letter topic, in seconds.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
-		})),
+		Latency: f.histogram("dead_letter_duration_seconds", "Time from finding that a record can't be delivered to the acknowledgement by the dead-letter topic, in seconds.",
+			[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}),
 	}
 	for _, v := range DeadLetterErrors {
 		m.Errors.WithLabelValues(v)

@@ -30,8 +30,7 @@ var (
 	RefuseReasons = []string{"limit", "service"}
 )
 
-func newFirehose(r prometheus.Registerer) *Firehose {
-	f := factory{r, ""}
+func newFirehose(f factory) *Firehose {
 	const s = "stream"
 	seconds := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	return &Firehose{

@@ -46,10 +46,9 @@ var RebalanceKinds = []string{"assigned", "revoked", "lost"}
 // told apart, above a day nobody counts.
 var delays = []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600}
 
-func newKafka(r prometheus.Registerer) *Kafka {
-	f := factory{r, "kafka"}
+func newKafka(f factory) *Kafka {
 	m := &Kafka{
-		r:           r,
+		r:           f.r,
 		Records:     f.counterVec("records_consumed_total", "Records polled from Kafka, tombstones and control records included.", "topic"),
 		Bytes:       f.counterVec("bytes_consumed_total", "Bytes of keys, values and headers polled from Kafka, after decompression.", "topic"),
 		Decoded:     f.counter("records_decoded_total", "Records decoded from fetches. Far more than consumed means that fetched records are thrown away and fetched again."),

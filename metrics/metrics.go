@@ -8,6 +8,7 @@ package metrics
 
 import (
 	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,10 +25,25 @@ type Set struct {
 	Schema     *Schema
 }
 
+// Option is for New.
+type Option func(*factory)
+
+// NativeHistograms says whether histograms are native ones too, beside their buckets.
+// Only those who take protobuf see the difference. A server that takes native ones keeps
+// nothing of the buckets, by which the alerts judge, unless it is told to keep both.
+func NativeHistograms(too bool) Option { return func(f *factory) { f.native = too } }
+
 // New registers every collector of the connector with r. Two sets in one
 // process need two registries.
-func New(r prometheus.Registerer) *Set {
-	return &Set{Kafka: newKafka(r), Pipeline: newPipeline(r), Firehose: newFirehose(r), DeadLetter: newDeadLetter(r), Schema: newSchema(r)}
+func New(r prometheus.Registerer, options ...Option) *Set {
+	f := factory{r: r}
+	for _, set := range options {
+		set(&f)
+	}
+	return &Set{
+		Kafka: newKafka(f.of("kafka")), Pipeline: newPipeline(f), Firehose: newFirehose(f),
+		DeadLetter: newDeadLetter(f), Schema: newSchema(f.of("schema")),
+	}
 }
 
 // NewRegistry is a registry with the collectors of the process, the Go runtime
@@ -57,6 +73,13 @@ func NewRegistry(version string) *prometheus.Registry {
 type factory struct {
 	r         prometheus.Registerer
 	subsystem string
+	native    bool
+}
+
+// of makes collectors of a subsystem.
+func (f factory) of(subsystem string) factory {
+	f.subsystem = subsystem
+	return f
 }
 
 func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
@@ -81,5 +104,21 @@ func (f factory) gaugeVec(name, help string, labels ...string) *prometheus.Gauge
 }
 
 func (f factory) histogramVec(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	return register(f.r, prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help, Buckets: buckets}, labels))
+	return register(f.r, prometheus.NewHistogramVec(f.histogramOpts(name, help, buckets), labels))
+}
+
+func (f factory) histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return register(f.r, prometheus.NewHistogram(f.histogramOpts(name, help, buckets)))
+}
+
+// histogramOpts: a native bucket ends at most a tenth above where it begins. There are at
+// most 160; with more, they are emptied, but not within an hour, and made wider else.
+func (f factory) histogramOpts(name, help string, buckets []float64) prometheus.HistogramOpts {
+	o := prometheus.HistogramOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help, Buckets: buckets}
+	if f.native {
+		o.NativeHistogramBucketFactor = 1.1
+		o.NativeHistogramMaxBucketNumber = 160
+		o.NativeHistogramMinResetDuration = time.Hour
+	}
+	return o
 }

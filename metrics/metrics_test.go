@@ -57,6 +57,36 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestNativeHistograms: all are native beside their buckets when that is asked for, and
+// none otherwise.
+func TestNativeHistograms(t *testing.T) {
+	for _, native := range []bool{false, true} {
+		r := prometheus.NewRegistry()
+		m := New(r, NativeHistograms(native))
+		m.Firehose.Stream("s").Duration.Observe(0.2)
+		m.Kafka.Expect("t")
+		histograms := 0
+		for _, f := range gather(t, r) {
+			for _, series := range f.GetMetric() {
+				h := series.GetHistogram()
+				if h == nil {
+					continue
+				}
+				histograms++
+				if got := h.Schema != nil; got != native {
+					t.Errorf("asked for native histograms: %v; %s is one: %v", native, f.GetName(), got)
+				}
+				if len(h.GetBucket()) < 8 {
+					t.Errorf("asked for native histograms: %v; %s has %d buckets, want all of its own", native, f.GetName(), len(h.GetBucket()))
+				}
+			}
+		}
+		if histograms < 5 {
+			t.Errorf("only %d histograms were looked at; there are more", histograms)
+		}
+	}
+}
+
 func TestServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

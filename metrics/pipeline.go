@@ -15,13 +15,12 @@ type Pipeline struct {
 // SkipReasons are the values of the label reason.
 var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "refused", "revoked"}
 
-func newPipeline(r prometheus.Registerer) *Pipeline {
-	f := factory{r, ""}
+func newPipeline(f factory) *Pipeline {
 	m := &Pipeline{
 		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
 		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited for room in MAX_BUFFERED_BYTES."),
 		limit:        f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
-		r:            r,
+		r:            f.r,
 	}
 	for _, v := range SkipReasons {
 		m.Skipped.WithLabelValues(v)

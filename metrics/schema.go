@@ -7,8 +7,7 @@ type Schema struct {
 	Fetched *prometheus.CounterVec // by outcome
 }
 
-func newSchema(r prometheus.Registerer) *Schema {
-	f := factory{r, "schema"}
+func newSchema(f factory) *Schema {
 	m := &Schema{
 		Fetched: f.counterVec("fetches_total", "Schemas asked of the registry: found; unknown_schema and undecodable make their records bad; failed ones are asked for again.", "outcome"),
 	}

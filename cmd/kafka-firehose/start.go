@@ -46,7 +46,7 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 	defer stopServing()
 	log.Info("serving metrics and probes", "addr", listener.Addr().String())
 
-	bridge, err := connector.New(ctx, cfg, connector.Options{Log: log, Metrics: metrics.New(registry)})
+	bridge, err := connector.New(ctx, cfg, connector.Options{Log: log, Metrics: metrics.New(registry, metrics.NativeHistograms(cfg.NativeHistograms))})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil // stopped before anything was begun

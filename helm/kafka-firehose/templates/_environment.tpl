@@ -2,6 +2,9 @@
 {{- define "kafka-firehose.configData" -}}
 HTTP_ADDR: {{ printf ":%d" (int .Values.port) | quote }}
 SHUTDOWN_TIMEOUT: {{ printf "%ds" (int .Values.shutdown.timeoutSeconds) | quote }}
+{{- if .Values.nativeHistograms }}
+METRICS_NATIVE_HISTOGRAMS: "true"
+{{- end }}
 {{- range $name, $value := .Values.config }}
 {{- if not (kindIs "invalid" $value) }}
 {{ $name }}: {{ include "kafka-firehose.text" $value | quote }}

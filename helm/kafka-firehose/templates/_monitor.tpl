@@ -23,10 +23,15 @@
   {{- end }}
 {{- end -}}
 
+{{/* What they are about; the argument is the same. Prometheus would drop the buckets for native histograms. */}}
 {{- define "kafka-firehose.monitored" -}}
+{{- $root := first . -}}
+{{- if and $root.Values.nativeHistograms (not (hasKey (last .).spec "scrapeClassicHistograms")) -}}
+scrapeClassicHistograms: true
+{{ end -}}
 namespaceSelector:
-  matchNames: [{{ include "kafka-firehose.namespace" . | quote }}]
+  matchNames: [{{ include "kafka-firehose.namespace" $root | quote }}]
 selector:
   matchLabels:
-    {{- include "kafka-firehose.selector" . | nindent 4 }}
+    {{- include "kafka-firehose.selector" $root | nindent 4 }}
 {{- end -}}

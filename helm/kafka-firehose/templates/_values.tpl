@@ -41,7 +41,7 @@
 
 {{- define "kafka-firehose.checkConfig" -}}
 {{- $set := include "kafka-firehose.variables" . | fromJsonArray -}}
-{{- range $name, $owner := dict "SHUTDOWN_TIMEOUT" "shutdown.timeoutSeconds" "HTTP_ADDR" "port" "KAFKA_GROUP_INSTANCE_ID" "workload.kind StatefulSet" -}}
+{{- range $name, $owner := dict "SHUTDOWN_TIMEOUT" "shutdown.timeoutSeconds" "HTTP_ADDR" "port" "KAFKA_GROUP_INSTANCE_ID" "workload.kind StatefulSet" "METRICS_NATIVE_HISTOGRAMS" "nativeHistograms" -}}
 {{- if has $name $set }}{{ fail (printf "config.%s: the chart sets it, from %s" $name $owner) }}{{ end -}}
 {{- end -}}
 {{- range keys .Values.config | sortAlpha -}}

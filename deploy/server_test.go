@@ -1,0 +1,274 @@
+package deploy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// server is a real Prometheus.
+type server struct {
+	t       *testing.T
+	url     string
+	targets string // the file that it finds them in
+	scraped map[string]string
+
+	mu    sync.Mutex
+	fired map[string]time.Time // when each alert was first seen firing
+	now   map[string]bool      // those that fire, as job/alert
+}
+
+// startServer has it scrape every second and load the rules.
+func startServer(t *testing.T, binary, rules string) *server {
+	t.Helper()
+	dir := t.TempDir()
+	s := &server{t: t, targets: filepath.Join(dir, "targets.json"), scraped: map[string]string{}, fired: map[string]time.Time{}}
+	write(t, s.targets, "[]")
+	write(t, filepath.Join(dir, "rules.yaml"), rules)
+	config := filepath.Join(dir, "prometheus.yaml")
+	write(t, config, `
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [rules.yaml]
+scrape_configs:
+  - job_name: pods
+    file_sd_configs: [{files: [targets.json]}]
+`)
+	cmd := exec.Command(binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
+	p := run(t, cmd)
+	s.url = "http://" + p.says(t, regexp.MustCompile(`msg="Listening on" address=(\S+)`))
+	waitFor(t, time.Minute, "Prometheus is ready", func() bool {
+		answer, err := http.Get(s.url + "/-/ready")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+	return s
+}
+
+// scrape adds a process under the name of a job, and returns when it has been scraped: what it
+// counts before that is no increase.
+func (s *server) scrape(job, addr string) {
+	s.t.Helper()
+	s.scraped[job] = addr
+	var groups []map[string]any
+	for job, addr := range s.scraped {
+		groups = append(groups, map[string]any{"targets": []string{addr}, "labels": map[string]string{"job": job, "namespace": "streaming"}})
+	}
+	text, err := json.Marshal(groups)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	// Renamed into its place: half a file would be an error in the log.
+	write(s.t, s.targets+".new", string(text))
+	if err := os.Rename(s.targets+".new", s.targets); err != nil {
+		s.t.Fatal(err)
+	}
+	waitFor(s.t, time.Minute, "Prometheus has scraped "+job, func() bool {
+		lines, err := s.over(`up{job="`+job+`"} == 1`, time.Now(), time.Now())
+		return err == nil && len(lines) > 0
+	})
+}
+
+// watch notes which alerts fire, twice a second, until the test ends.
+func (s *server) watch() {
+	for ; s.t.Context().Err() == nil; <-time.After(500 * time.Millisecond) {
+		var data struct {
+			Alerts []struct {
+				Labels map[string]string
+				State  string
+			}
+		}
+		if s.get("/api/v1/alerts", nil, &data) != nil {
+			continue
+		}
+		s.mu.Lock()
+		s.now = map[string]bool{}
+		for _, a := range data.Alerts {
+			if a.State != "firing" {
+				continue
+			}
+			name := a.Labels["alertname"]
+			s.now[a.Labels["job"]+"/"+name] = true
+			if s.fired[name].IsZero() {
+				s.fired[name] = time.Now()
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+// firing is which alerts fire now, as job/alert.
+func (s *server) firing() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.now {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (s *server) fires(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now[name]
+}
+
+// series is an answer to a query: a line of a graph.
+type series struct {
+	labels map[string]string
+	times  []float64 // Unix time
+	values []float64
+}
+
+// over asks a query for each second of the time.
+func (s *server) over(query string, from, to time.Time) (lines []series, err error) {
+	var data struct {
+		Result []struct {
+			Metric map[string]string
+			Values [][2]any
+		}
+	}
+	err = s.get("/api/v1/query_range", url.Values{"query": {query}, "start": {unix(from)}, "end": {unix(to)}, "step": {"1"}}, &data)
+	for _, r := range data.Result {
+		line := series{labels: r.Metric}
+		for _, v := range r.Values {
+			at, _ := v[0].(float64)
+			text, _ := v[1].(string)
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				return nil, err
+			}
+			line.times, line.values = append(line.times, at), append(line.values, value)
+		}
+		lines = append(lines, line)
+	}
+	return lines, err
+}
+
+func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+// hasData reports that there is a number among the values.
+func hasData(lines []series) bool {
+	for _, l := range lines {
+		for _, v := range l.values {
+			if !math.IsNaN(v) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *server) get(path string, query url.Values, data any) error {
+	answer, err := http.Get(s.url + path + "?" + query.Encode())
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	envelope := struct {
+		Status, Error string
+		Data          any
+	}{Data: data}
+	if err := json.NewDecoder(answer.Body).Decode(&envelope); err != nil {
+		return err
+	}
+	if envelope.Status != "success" {
+		return fmt.Errorf("%s: %s", envelope.Status, envelope.Error)
+	}
+	return nil
+}
+
+// process is one that does not outlive the test.
+type process struct {
+	cmd *exec.Cmd
+	log locked
+}
+
+func run(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd}
+	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s said at the end:\n%s", filepath.Base(cmd.Path), p.log.tail())
+		}
+	})
+	return p
+}
+
+func (p *process) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Signal(syscall.SIGKILL)
+		_ = p.cmd.Wait()
+	}
+}
+
+// says waits for a line, and returns what the expression's group matches in it.
+func (p *process) says(t *testing.T, expression *regexp.Regexp) (found string) {
+	t.Helper()
+	waitFor(t, time.Minute, fmt.Sprintf("%s says %s", filepath.Base(p.cmd.Path), expression), func() bool {
+		m := expression.FindStringSubmatch(p.log.String())
+		if m != nil {
+			found = m[1]
+		}
+		return m != nil
+	})
+	return found
+}
+
+type locked struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *locked) tail() string {
+	lines := strings.Split(strings.TrimSpace(l.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+func waitFor(t *testing.T, most time.Duration, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(most); !done(); <-time.After(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s in vain until %s", most, what)
+		}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
