@@ -69,6 +69,7 @@ func wholePath() map[string]func(*world) {
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
 		cases["Churn/"+proto] = churn(proto)
+		cases["RevokeInsideADrain/"+proto] = revokeInsideADrain(proto)
 	}
 	for _, effect := range emptyAnswers {
 		for _, stored := range []bool{false, true} {
