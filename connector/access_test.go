@@ -69,24 +69,66 @@ func (m *member) ready() {
 	}
 }
 
+// refuseLogins has the brokers refuse the bridge's, and count them, while wrong is true.
+func (w *world) refuseLogins(wrong *atomic.Bool) (refused *atomic.Int64) {
+	refused = new(atomic.Int64)
+	w.cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		req := r.(*kmsg.SASLAuthenticateRequest)
+		if !strings.Contains(string(req.SASLAuthBytes), "\x00bridge\x00") || !wrong.Load() {
+			return nil, nil, false
+		}
+		refused.Add(1)
+		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, new("Authentication failed: Invalid username or password")
+		return resp, nil, true
+	})
+	return refused
+}
+
+// TestLoginRefusedLater: the password of a member that runs is changed at the brokers,
+// and its connections end. It asks in a while, and not in a loop, says why, and goes on
+// when the password is known again; what was delivered was committed, so nothing comes
+// twice.
+func TestLoginRefusedLater(t *testing.T) {
+	guarded(t, func() door { return locked(kfake.Superuser("PLAIN", "bridge", password)) }, func(w *world) {
+		var wrong atomic.Bool
+		refused := w.refuseLogins(&wrong)
+		m := w.start(loginAs("PLAIN", "bridge", env.NewSecret(password)))
+		w.produce(0, 100)
+		time.Sleep(10 * time.Second)
+		wrong.Store(true)
+		m.kafka.cut()
+		m.kafka.mend()
+		w.produce(100, 200)
+		time.Sleep(time.Minute)
+		if got := refused.Load(); got < 5 || got > 100 {
+			t.Errorf("%d logins in the first minute", got)
+		}
+		time.Sleep(time.Hour)
+		m.notReady("login", "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD", "Invalid username or password")
+		if got := refused.Load(); got < 100 || got > 3000 {
+			t.Errorf("%d logins in an hour", got)
+		}
+		if strings.Contains(w.log.String(), "kafka client:") {
+			t.Errorf("the client says it too:\n%s", w.log)
+		}
+		wrong.Store(false)
+		time.Sleep(time.Minute)
+		m.ready()
+		m.mustStop()
+		w.wantExactly(200)
+		w.wantNoSecret(m)
+	})
+}
+
 // TestLoginRefusedForAnHour: the process stays, asks seldom, says why, and goes on
 // when the password is known again.
 func TestLoginRefusedForAnHour(t *testing.T) {
 	guarded(t, func() door { return locked(kfake.Superuser("PLAIN", "bridge", password)) }, func(w *world) {
 		var wrong atomic.Bool
 		wrong.Store(true)
-		var logins atomic.Int64
-		w.cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			w.cluster.KeepControl()
-			req := r.(*kmsg.SASLAuthenticateRequest)
-			if !strings.Contains(string(req.SASLAuthBytes), "\x00bridge\x00") || !wrong.Load() {
-				return nil, nil, false
-			}
-			logins.Add(1)
-			resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
-			resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, new("Authentication failed: Invalid username or password")
-			return resp, nil, true
-		})
+		logins := w.refuseLogins(&wrong)
 		m := w.start(loginAs("PLAIN", "bridge", env.NewSecret(password)))
 		w.produce(0, 100)
 		time.Sleep(time.Hour)

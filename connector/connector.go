@@ -131,6 +131,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		asks:    make(chan ask),
 		ending:  make(chan struct{}),
 		ended:   make(chan struct{}),
+		landed:  make(chan struct{}),
 		sealed:  make(chan *batch.Batch),
 		share:   c.share,
 		freed:   c.room.tell,

@@ -32,18 +32,26 @@ func sigstop(h *host) {
 	explained(h, commits)
 }
 
-func TestSIGSTOPStatic(t *testing.T) { t.Parallel(); sigstopStatic(newHost(t)) }
+func TestSIGSTOPStatic(t *testing.T) {
+	t.Parallel()
+	for _, proto := range protocols {
+		t.Run(proto, func(t *testing.T) { t.Parallel(); sigstopStatic(proto)(newHost(t)) })
+	}
+}
 
 // sigstopStatic: the member that takes over comes under the same name, as a
 // supervisor that gave up on the first would start it. The first finds out when it
 // wakes up, and ends: two processes under one name would take turns for ever.
-func sigstopStatic(h *host) {
-	const name = "KAFKA_GROUP_INSTANCE_ID=one"
-	zombie := h.start(name)
+func sigstopStatic(proto string) func(h *host) {
+	return func(h *host) { replaced(h, "KAFKA_GROUP_PROTOCOL="+proto, "KAFKA_GROUP_INSTANCE_ID=one") }
+}
+
+func replaced(h *host, name ...string) {
+	zombie := h.start(name...)
 	h.produce(2000)
 	h.delivered(time.Minute)
 	commits := freeze(h, zombie)
-	heir := h.start(name)
+	heir := h.start(name...)
 	h.produce(4000)
 	h.delivered(time.Minute)
 	_ = zombie.Process.Signal(syscall.SIGCONT)

@@ -174,6 +174,54 @@ func staticConsumer(w *world) {
 	}
 }
 
+// TestTwoUnderOneName: two processes were given one name by mistake. One of them has to
+// go, with a word that names the setting, and neither commits what is the other's. With
+// the classic protocol it is the first; with KIP-848 the second is turned away, and gets
+// in when the first has gone.
+func TestTwoUnderOneName(t *testing.T) {
+	for _, proto := range protocols {
+		t.Run(proto, func(t *testing.T) { bubble(t, twoUnderOneName(proto)) })
+	}
+}
+
+func twoUnderOneName(proto string) func(w *world) {
+	return func(w *world) {
+		named := func(c *connector.Config) { c.Kafka.GroupProtocol, c.Kafka.GroupInstanceID = proto, "one" }
+		const setting = `"one" of KAFKA_GROUP_INSTANCE_ID`
+		first, n := w.start(named), 1000
+		w.untilShared(4, first)
+		w.produce(0, n)
+		w.untilCommitted(n)
+		second := w.start(named)
+		if proto == "classic" {
+			err := <-first.done
+			if err == nil || !strings.Contains(err.Error(), setting) {
+				w.t.Errorf("the first one ended with %v, want the name of the setting", err)
+			}
+		} else {
+			w.until("the second one says why it is not in the group", patience, func() bool {
+				err := second.connector.Ready()
+				return err != nil && strings.Contains(err.Error(), setting)
+			})
+			w.produce(n, n+1000)
+			n += 1000
+			w.untilCommitted(n)
+			if n := second.metric("kafka_records_consumed_total"); n > 0 {
+				w.t.Errorf("the second one read %v records", n)
+			}
+			first.mustStop()
+		}
+		w.untilShared(4, second)
+		w.produce(n, n+1000)
+		w.untilCommitted(n + 1000)
+		if err := second.connector.Ready(); err != nil {
+			w.t.Errorf("the second one is not ready: %v", err)
+		}
+		second.mustStop()
+		w.wantExactly(n + 1000)
+	}
+}
+
 // TestConsumerProtocol: KIP-848, with members that come and go.
 func TestConsumerProtocol(t *testing.T) { bubble(t, consumerProtocol) }
 

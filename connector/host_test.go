@@ -2,12 +2,15 @@ package connector_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,13 +34,28 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	defer os.RemoveAll(scratch)
+	if err := atOnce(8); err != nil {
+		panic(err)
+	}
 	m.Run()
+}
+
+// atOnce has more parallel tests run at a time than there are cores, unless -parallel
+// says how many: those that start the process wait more than they compute.
+func atOnce(n int) error {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given || runtime.GOMAXPROCS(0) >= n {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(n))
 }
 
 // built is the binary. It builds the process when the first test needs it.
 var built = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "kafka-firehose")
-	out, err := exec.Command("go", "build", "-o", path, "../cmd/kafka-firehose").CombinedOutput()
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "../cmd/kafka-firehose").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -82,7 +100,7 @@ func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{t: t, judge: newJudge(), topic: "in", group: group}
 	h.cluster = kfake.MustCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second),
-		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}),
+		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0", "group.consumer.session.timeout.ms": "3000", "group.consumer.heartbeat.interval.ms": "500"}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) {
 			l, err := net.Listen(network, addr)
 			return overheard{l, h.judge.hear, &h.callers}, err

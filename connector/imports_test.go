@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -53,22 +53,24 @@ var mayImport = map[string][]string{
 	"cmd/bench/floor":       {},
 
 	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
-	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env"},
-	"connector/schema":     {"connector/check", "connector/convert", "connector/env", "connector/logging", "metrics"},
+	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "metrics"},
 	"connector/firehose":   {"connector/check", "connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset"},
 
 	"connector/offset":                {},
+	"connector/certificates":          {"connector/env"},
 	"connector/check":                 {},
 	"connector/convert/protobuf":      {},
 	"connector/env":                   {},
 	"connector/awsconfig":             {"connector/env", "connector/logging"},
 	"connector/logging":               {},
 	"connector/firehose/firehosetest": {},
-	"connector/kafka/kafkatest":       {},
-	"connector/proxytest":             {},
+	"connector/kafka/kafkatest":       {"connector/porttest"},
+	"connector/proxytest":             {"connector/porttest"},
+	"connector/porttest":              {},
 	"metrics":                         {},
 }
 

@@ -32,6 +32,7 @@ type judge struct {
 	aliases map[string]string   // :: short name -> value
 	letters map[place]bool      // records that the dead-letter topic has
 	commits int
+	rollout rollout
 
 	// What a format makes of a value, before anything is produced: the name of a
 	// record when it is produced, and of the same one when its line is stored.
@@ -53,8 +54,9 @@ func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
 		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{}, letters: map[place]bool{},
-		made: func(r *kgo.Record) string { return string(r.Value) },
-		read: func(line string) string { return line },
+		rollout: newRollout(),
+		made:    func(r *kgo.Record) string { return string(r.Value) },
+		read:    func(line string) string { return line },
 	}
 }
 
@@ -187,6 +189,7 @@ func (j *judge) stored(s firehosetest.Stored) {
 		j.copies[v]++
 		if p, ok := j.places[v]; ok {
 			delete(j.pending, p)
+			j.rollout.delivered(p.part)
 		}
 	}
 }
@@ -306,9 +309,11 @@ func (j *judge) synced(r *kmsg.SyncGroupRequest, a *kmsg.SyncGroupResponse) {
 	if a.ErrorCode != 0 || mine.ReadFrom(a.MemberAssignment) != nil {
 		return
 	}
+	j.rollout.heard(r.Generation, r.MemberID, r.InstanceID)
 	for _, t := range mine.Topics {
 		for _, p := range t.Partitions {
 			j.owner[part{t.Topic, p}] = r.MemberID
+			j.rollout.handed(part{t.Topic, p}, r.MemberID)
 		}
 	}
 }
@@ -325,9 +330,11 @@ func (j *judge) assigned(r *kmsg.ConsumerGroupHeartbeatRequest, a *kmsg.Consumer
 	if a.MemberID != nil {
 		member = *a.MemberID
 	}
+	j.rollout.heard(a.MemberEpoch, member, r.InstanceID)
 	for _, t := range a.Assignment.Topics {
 		for _, p := range t.Partitions {
 			j.owner[part{j.topic("", t.TopicID), p}] = member
+			j.rollout.handed(part{j.topic("", t.TopicID), p}, member)
 		}
 	}
 }

@@ -45,6 +45,7 @@ type lane struct {
 	ending chan struct{} // closed when the lane is to send what it has begun and end
 	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
 	sealed chan *batch.Batch
+	landed chan struct{} // closed when dispatch has returned: no request is on its way any more
 
 	builder *batch.Builder // fill's alone
 	waiting []*batch.Batch // sealed and not dispatched; fill's alone
@@ -177,11 +178,12 @@ func (l *lane) ask(ctx context.Context, of func(*offset.Lease) bool) error {
 	}
 }
 
-// over reports whether fill has returned: what has not settled by then is waited
-// for by Run, or given up.
+// over reports whether the last request has been answered, or been given up. That fill
+// has returned says less: a drain has requests on their way then, and a revoke that
+// comes in between and doesn't wait for them lets the next owner send them again.
 func (l *lane) over() bool {
 	select {
-	case <-l.ended:
+	case <-l.landed:
 		return true
 	default:
 		return false
@@ -192,6 +194,7 @@ func (l *lane) over() bool {
 // is over. A batch waits here while the stream lets none start.
 func (l *lane) dispatch(ctx context.Context, fail func(error)) {
 	var flying sync.WaitGroup
+	defer close(l.landed)
 	defer flying.Wait()
 	for b := range l.sealed {
 		slot, err := l.stream.Acquire(ctx)

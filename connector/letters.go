@@ -34,7 +34,7 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 func (l *lane) bury(c chunk, r *kgo.Record, reject *convert.Reject) {
 	l.builder.Flush()
 	span := c.lease.Alone(offset.After(r.Offset, r.LeaderEpoch), c.polled)
-	l.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason)
+	l.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
 	l.send(deadletter.Letter{
 		Record: r, Reason: string(reject.Reason), Stage: deadletter.StageConvert, Error: reject.Error(),
 		Leases: []*offset.Lease{c.lease}, Done: func(bool) { span.Settle() },

@@ -36,6 +36,9 @@ func deadLetters(w *world) {
 		}
 	}
 	m.mustStop()
+	if !strings.Contains(w.log.String(), `error="the value is null"`) {
+		w.t.Error("the log doesn't say what was wrong with a record")
+	}
 
 	r := found[p.bad[42]]
 	if r == nil {

@@ -13,7 +13,7 @@ import (
 // signals are what a supervisor, an impatient one and a busy machine do to a process.
 // They run on both brokers.
 var signals = map[string]func(h *host){
-	"SIGKILL": sigkill, "SIGTERM": sigterm, "SIGSTOP": sigstop, "SIGSTOP of a static member": sigstopStatic,
+	"SIGKILL": sigkill, "SIGTERM": sigterm, "SIGSTOP": sigstop, "SIGSTOP of a static member": sigstopStatic("classic"), "SIGSTOP of a static consumer": sigstopStatic("consumer"),
 	"SIGKILL with dead letters": sigkillWithDeadLetters,
 }
 

@@ -43,7 +43,7 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 	case l.policy != "skip":
 		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}
 	default:
-		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason)
+		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
 	}
 	l.metrics.Skipped.WithLabelValues(string(reject.Reason)).Inc()
 	l.builder.Flush()

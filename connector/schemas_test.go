@@ -208,6 +208,11 @@ func TestOneBadInAThousand(t *testing.T) {
 		if got := w.committed(); got != n {
 			t.Errorf("committed %d, want %d", got, n)
 		}
+		for _, want := range []string{"it does not begin as Schema Registry serializers do", "it ends too early", "schema 9: the Schema Registry does not have it"} {
+			if !strings.Contains(w.log.String(), want) {
+				t.Errorf("nobody was told %q", want)
+			}
+		}
 	})
 }
 

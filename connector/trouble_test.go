@@ -282,6 +282,37 @@ func stopInsideARevoke(w *world) {
 	w.wantAll(400, 400)
 }
 
+// TestRevokeInsideADrain: a member drains, with requests on their way, as another one comes, which is
+// what a Deployment does. The partitions that are taken from it meanwhile go when the answers are here, and
+// their records don't come twice.
+func TestRevokeInsideADrain(t *testing.T) {
+	for _, proto := range protocols {
+		t.Run(proto, func(t *testing.T) { bubble(t, revokeInsideADrain(proto)) })
+	}
+}
+
+func revokeInsideADrain(proto string) func(*world) {
+	return func(w *world) {
+		speaks := func(c *connector.Config) { c.Kafka.GroupProtocol = proto }
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: either(w, 7*time.Second, 4*time.Second), Stored: true})
+		first := w.start(speaks)
+		w.untilShared(4, first)
+		w.produce(0, 400)
+		w.until("a request is on its way", patience, func() bool { return w.stream.Stats().InFlight > 0 })
+		second := w.start(speaks)
+		first.mustStop()
+		if w.cluster != nil && !strings.Contains(w.log.String(), "removed=2 owned=2") {
+			w.t.Error("no partition was taken from the member while it was draining")
+		}
+		w.stream.ClearFaults()
+		w.untilShared(4, second)
+		w.produce(400, 500)
+		w.untilCommitted(500)
+		second.mustStop()
+		w.wantExactly(500)
+	}
+}
+
 // TestNewTopicOfAPausedStream: a topic that is found while its stream is down is
 // paused like the others.
 func TestNewTopicOfAPausedStream(t *testing.T) {

@@ -69,6 +69,11 @@ func wholePath() map[string]func(*world) {
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
 		cases["Churn/"+proto] = churn(proto)
+		cases["TwoUnderOneName/"+proto] = twoUnderOneName(proto)
+		cases["RevokeInsideADrain/"+proto] = revokeInsideADrain(proto)
+		for _, how := range rollouts {
+			cases["RollingUpdate/"+how+"/"+proto] = rollingUpdate(how, proto)
+		}
 	}
 	for _, effect := range emptyAnswers {
 		for _, stored := range []bool{false, true} {

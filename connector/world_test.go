@@ -227,6 +227,10 @@ func (w *world) tryProduce(by *kgo.Client, from, to int, record func(i int) *kgo
 // load produces n records every so often until stop is called, which returns how
 // many there were. They are numbered from first on.
 func (w *world) load(first, n int, every time.Duration) (stop func() int) {
+	return w.loadWith(first, n, every, w.numbered)
+}
+
+func (w *world) loadWith(first, n int, every time.Duration, record func(i int) *kgo.Record) (stop func() int) {
 	end, produced := make(chan struct{}), make(chan int)
 	go func() {
 		ticks := time.NewTicker(every)
@@ -237,7 +241,7 @@ func (w *world) load(first, n int, every time.Duration) (stop func() int) {
 				produced <- at
 				return
 			case <-ticks.C:
-				if err := w.tryProduce(w.producer, at, at+n, w.numbered); err != nil {
+				if err := w.tryProduce(w.producer, at, at+n, record); err != nil {
 					w.t.Errorf("produce: %v", err)
 				}
 				at += n

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -55,49 +57,70 @@ func (w *world) read(partition int32, next int64) {
 }
 
 // settled waits until the group has committed the end of every partition and the
-// audit has seen all of it.
+// audit has seen all of it. It gives up when that has not come nearer for so long.
 func (w *world) settled(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	var last error
+	least, moved := int64(math.MaxInt64), time.Now()
 	for {
-		if last = w.behind(ctx); last == nil {
+		missing, why := w.behind(ctx)
+		if why == nil {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("after %v of quiet not everything is delivered and committed: %w", patience, last)
-		case <-time.After(500 * time.Millisecond):
+		if missing < least {
+			least, moved = missing, time.Now()
 		}
+		if ctx.Err() != nil || time.Since(moved) > patience {
+			return fmt.Errorf("after %v in which nothing moved, not everything is delivered and committed: %w; %s", patience, why, w.tails())
+		}
+		wait(ctx, 500*time.Millisecond)
 	}
 }
 
-// behind says what is missing.
-func (w *world) behind(ctx context.Context) error {
+// tails are the ends of the logs of the processes that live.
+func (w *world) tails() string {
+	var all []string
+	for _, p := range w.all() {
+		if p.alive() {
+			all = append(all, p.tail())
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// behind says how many offsets are missing, and where. Their number is unknown, which is
+// more than any, while Kafka does not say.
+func (w *world) behind(ctx context.Context) (missing int64, why error) {
+	const unknown = math.MaxInt64
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	ends, err := w.admin.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return err
+		return unknown, err
 	}
 	group, err := w.admin.FetchOffsets(ctx, group)
 	if err != nil {
-		return err
+		return unknown, err
 	}
-	var missing error
 	ends.Each(func(end kadm.ListedOffset) {
 		at, _ := group.Lookup(end.Topic, end.Partition)
 		w.mu.Lock()
 		audited := w.audited[end.Partition]
 		w.mu.Unlock()
-		switch {
-		case end.Err != nil:
-			missing = end.Err
-		case end.Offset > max(at.At, 0):
-			missing = fmt.Errorf("partition %d ends at %d, the group stands at %d", end.Partition, end.Offset, at.At)
-		case w.books.standing(end.Partition) < end.Offset:
-			missing = fmt.Errorf("partition %d: the coordinator's log is read to %d of %d", end.Partition, w.books.standing(end.Partition), end.Offset)
-		case audited < end.Offset:
-			missing = fmt.Errorf("partition %d: the audit has read to %d of %d", end.Partition, audited, end.Offset)
+		if end.Err != nil {
+			err = end.Err
+			return
+		}
+		for _, reader := range []struct {
+			who string
+			at  int64
+		}{{"the audit", audited}, {"the audit of the group's commits", w.books.standing(end.Partition)}, {"the group", max(at.At, 0)}} {
+			if reader.at < end.Offset {
+				missing += end.Offset - reader.at
+				why = fmt.Errorf("partition %d ends at %d, %s stands at %d", end.Partition, end.Offset, reader.who, reader.at)
+			}
 		}
 	})
-	return missing
+	if err != nil {
+		return unknown, err
+	}
+	return missing, why
 }

@@ -26,12 +26,12 @@ func (in *inquest) exposed(b *books, r record, p put) int {
 		return 1
 	}
 	covered := b.covered(r.partition, r.offset) // when a commit first went beyond it
-	ends := func(at int64) bool { return p.at <= at && at <= covered }
-	if l.died != 0 && (l.killed || !l.clean) && ends(l.died) {
+	ends := func(from, at int64) bool { return p.at <= at && from <= covered }
+	if l.died != 0 && (l.killed || !l.clean) && ends(l.ended, l.died) {
 		return 1
 	}
 	for _, s := range l.signs {
-		if s.what != signAmbiguous && ends(s.at) {
+		if s.what != signAmbiguous && ends(s.from, s.at) {
 			return 1
 		}
 	}

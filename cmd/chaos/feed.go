@@ -51,7 +51,7 @@ func (w *world) feed(ctx context.Context) error {
 		}
 	}
 	for _, p := range producers {
-		flush, cancel := context.WithTimeout(context.Background(), time.Minute)
+		flush, cancel := context.WithTimeout(context.Background(), 2*patience) // brokers may be on their way back
 		err := p.Flush(flush)
 		cancel()
 		if err != nil {

@@ -23,10 +23,11 @@ const (
 	unexplained     reason = "no reason"
 )
 
-// sign is something that a process told about itself: in its log or its metrics.
+// sign is something that a process told about itself: in its log, with the time, or in
+// its metrics, which say only that it was between two scrapes.
 type sign struct {
-	at   int64 // Unix microseconds
-	what signKind
+	from, at int64 // Unix microseconds
+	what     signKind
 }
 
 type signKind int
@@ -40,7 +41,8 @@ const (
 // life is one process of a member.
 type life struct {
 	member     int
-	died       int64 // Unix microseconds; 0 while it lives
+	ended      int64 // Unix microseconds: when it was asked to end, or was found to have,
+	died       int64 // and when it was gone; 0 while it lives
 	killed     bool
 	clean      bool // it said that everything was committed
 	signs      []sign
@@ -62,12 +64,13 @@ type inquest struct {
 	aggregate bool // Firehose records hold records of several partitions
 }
 
-// The times around an event in which its effects show: a scrape comes once in half a
-// second, a request takes up to its timeout of 3 s, and a member that can't reach the
-// group finds out after its session timeout of 6 s.
+// The times around an event in which its effects show: a process counts and logs right
+// after, a request takes up to its timeout of 3 s, three times that after answers that
+// did not come and 16 s for a large body, and a member that can't reach the group finds
+// out after its session timeout of 6 s.
 const (
 	scrapeSlack  = 2_000_000
-	requestSlack = 5_000_000
+	requestSlack = 27_000_000
 	groupSlack   = 15_000_000
 	// stuckSlack is how long an aggregated record may wait in a stream that takes nothing.
 	// It goes whole, those of its partitions that have left included.
@@ -90,13 +93,13 @@ func (in *inquest) explain(earlier, later put, covered int64) (reason, bool) {
 		return onlyIf(in.impolite(later.process, later.sent, later.at+groupSlack), zombie)
 	}
 	switch l := in.lives[earlier.process]; {
-	case l.killed && earlier.at <= l.died && l.died <= later.at:
+	case l.killed && earlier.at <= l.died && l.ended <= later.at:
 		return afterKill, true
 	case in.frozen(l.member, earlier.at-groupSlack, later.at):
 		return afterFreeze, true
 	case l.told(signLost, earlier.at-scrapeSlack, later.at+scrapeSlack):
 		return afterLoss, true
-	case l.died != 0 && !l.killed && !l.clean && l.died <= later.at:
+	case l.died != 0 && !l.killed && !l.clean && l.ended <= later.at:
 		return afterDrain, true
 	case l.told(signCommit, earlier.at-scrapeSlack, later.at+scrapeSlack):
 		return kafkaAway, true
@@ -139,7 +142,7 @@ func (in *inquest) again(earlier, later put) (reason, bool) {
 // tell.
 func (in *inquest) impolite(process int32, from, to int64) bool {
 	l := in.lives[process]
-	return l.killed && from <= l.died && l.died <= to || l.told(signLost, from, to) || in.frozen(l.member, from-groupSlack, to)
+	return l.killed && from <= l.died && l.ended <= to || l.told(signLost, from, to) || in.frozen(l.member, from-groupSlack, to)
 }
 
 // struck reports whether there was trouble at one of the places of a member between
@@ -169,7 +172,7 @@ func (in *inquest) frozen(member int, from, to int64) bool {
 
 func (l *life) told(what signKind, from, to int64) bool {
 	for _, s := range l.signs {
-		if s.what == what && from <= s.at && s.at <= to {
+		if s.what == what && from <= s.at && s.from <= to {
 			return true
 		}
 	}

@@ -28,7 +28,6 @@ type member struct {
 	w       *world
 	n       int
 	kafka   []*proxytest.Proxy // :: broker -> the way there
-	trouble sync.Mutex         // held by the one that has it now
 	mu      sync.Mutex
 	process *process // the newest
 }

@@ -105,6 +105,14 @@ type event struct {
 	target int // which member or broker
 }
 
+// spot is what the event has for itself: one place of one target, or all brokers.
+func (e event) spot() [2]int {
+	if e.place == atBroker {
+		return [2]int{int(atBroker), 0}
+	}
+	return [2]int{int(e.place), e.target}
+}
+
 func (e event) String() string {
 	return fmt.Sprintf("%6.1fs +%4.1fs  %s %d", e.at.Seconds(), e.lasts.Seconds(), e.kind, e.target)
 }
@@ -139,10 +147,7 @@ func plan(seed uint64, duration time.Duration) (events []event) {
 		default:
 			e.target = rng.IntN(members)
 		}
-		key := [2]int{int(d.place), e.target}
-		if d.place == atBroker {
-			key[1] = 0
-		}
+		key := e.spot()
 		if at < busy[key] {
 			continue
 		}

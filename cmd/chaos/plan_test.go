@@ -30,10 +30,7 @@ func TestPlan(t *testing.T) {
 			if in := e.at % period; e.kind != stopMember && (in > period-quiet || end%period > period-quiet) {
 				t.Errorf("seed %d: not quiet: %v", seed, e)
 			}
-			key := [2]int{int(e.place), e.target}
-			if e.place == atBroker {
-				key[1] = 0
-			}
+			key := e.spot()
 			if e.at < until[key] {
 				t.Errorf("seed %d: two troubles at one place: %v", seed, e)
 			}

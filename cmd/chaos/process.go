@@ -34,6 +34,7 @@ type process struct {
 	stopped bool               // it said that the drain was complete
 	asked   bool               // to end, by a signal, while it lived
 	last    map[string]float64 // :: metric -> value at the last scrape
+	looked  int64              // when that began, Unix microseconds
 }
 
 // follow keeps the log and reads in it until the process closes it.
@@ -48,9 +49,10 @@ func (p *process) follow(stderr io.Reader) {
 
 // line is what matters of a line of the log.
 type line struct {
-	Msg   string `json:"msg"`
-	Addr  string `json:"addr"`
-	Again int    `json:"records_again"`
+	Time  time.Time `json:"time"`
+	Msg   string    `json:"msg"`
+	Addr  string    `json:"addr"`
+	Again int       `json:"records_again"`
 }
 
 func (p *process) read(text []byte) {
@@ -70,20 +72,23 @@ func (p *process) read(text []byte) {
 	case strings.HasPrefix(l.Msg, "partitions lost"), strings.HasPrefix(l.Msg, "partitions revoked before"),
 		strings.HasPrefix(l.Msg, "partitions revoked; their last commit failed"), strings.HasPrefix(l.Msg, "the partition went back"),
 		strings.HasPrefix(l.Msg, "partitions revoked") && l.Again > 0:
-		p.sign(signLost)
+		p.sign(l.Time.UnixMicro(), l.Time.UnixMicro(), signLost)
 	}
 }
 
-func (p *process) sign(what signKind) {
+func (p *process) sign(from, at int64, what signKind) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.life.signs = append(p.life.signs, sign{time.Now().UnixMicro(), what})
+	p.life.signs = append(p.life.signs, sign{from, at, what})
 }
 
 // end enters how the process ended, and what its Firehose never told it.
 func (p *process) end() {
 	p.mu.Lock()
 	p.life.died, p.life.clean = time.Now().UnixMicro(), p.stopped
+	if p.life.ended == 0 {
+		p.life.ended = p.life.died
+	}
 	p.mu.Unlock()
 	_ = p.server.Close()
 	p.sink.Close()
@@ -129,7 +134,9 @@ func (p *process) ask(s syscall.Signal) {
 		return
 	}
 	p.mu.Lock()
-	p.asked = true
+	if p.asked = true; p.life.ended == 0 {
+		p.life.ended = time.Now().UnixMicro()
+	}
 	p.mu.Unlock()
 	_ = p.cmd.Process.Signal(s)
 }
@@ -142,7 +149,7 @@ func (p *process) stop() error {
 		return nil
 	case <-time.After(30 * time.Second): // SHUTDOWN_TIMEOUT is 15 s
 		p.kill()
-		return fmt.Errorf("process %d did not end within 30 s of SIGTERM; see %s", p.n, p.log.Name())
+		return fmt.Errorf("process %d did not end within 30 s of SIGTERM; %s", p.n, p.tail())
 	}
 }
 
@@ -154,6 +161,18 @@ func (p *process) alive() bool {
 	default:
 		return true
 	}
+}
+
+// tail is the end of the log, for a failure: the file may be gone when somebody reads of
+// it.
+func (p *process) tail() string {
+	const lines = 15
+	log, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.SplitAfter(string(log), "\n")
+	return fmt.Sprintf("%s ends with\n%s", p.log.Name(), strings.Join(all[max(0, len(all)-lines-1):], ""))
 }
 
 // leaked reports whether the log holds the secret.

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// patience is how long the members may take, after the last trouble, until everything
-// is delivered and committed.
-const patience = 3 * time.Minute
+// patience is how long nothing may move, after the last trouble, while not everything is
+// delivered and committed. How long all of it takes depends on the machine.
+const patience = 2 * time.Minute
 
 // outcome is what a run brought to light.
 type outcome struct {
@@ -57,21 +57,17 @@ func unleash(ctx context.Context, run options, events []event, log *slog.Logger)
 		return nil, feedErr
 	}
 	quietAt := time.Now()
-	if err := w.settled(ctx, patience); err != nil {
-		o.trouble = append(o.trouble, err.Error())
-	}
+	w.blame(w.settled(ctx, patience))
 	o.caughtUp = time.Since(quietAt)
 	for _, m := range w.members[:members] {
-		if err := m.current().stop(); err != nil {
-			o.trouble = append(o.trouble, err.Error())
-		}
+		w.blame(m.current().stop())
 	}
 	stopAudit()
 	audit.Wait()
 	if auditErr != nil {
 		return nil, fmt.Errorf("audit: %w", auditErr)
 	}
-	o.trouble = append(o.trouble, w.ends()...)
+	o.trouble = append(w.trouble, w.ends()...)
 	o.verdict = w.books.judge(w.inquest())
 	return o, nil
 }
@@ -100,7 +96,7 @@ func (w *world) play(ctx context.Context, events []event) error {
 func (w *world) ends() (trouble []string) {
 	for _, p := range w.all() {
 		if !p.asked {
-			trouble = append(trouble, fmt.Sprintf("process %d ended by itself, exit code %d; see %s", p.n, p.cmd.ProcessState.ExitCode(), p.log.Name()))
+			trouble = append(trouble, fmt.Sprintf("process %d ended by itself, exit code %d; %s", p.n, p.cmd.ProcessState.ExitCode(), p.tail()))
 		}
 		if p.leaked() {
 			trouble = append(trouble, fmt.Sprintf("process %d logged a secret; see %s", p.n, p.log.Name()))

@@ -37,10 +37,13 @@ func (p *process) scrape(ctx context.Context) {
 	}
 }
 
+// look signs for what is counted and was not at the last look. On a slow machine, or with
+// a process that is frozen, that may be long ago.
 func (p *process) look(ctx context.Context) {
 	p.mu.Lock()
 	addr := p.addr
 	p.mu.Unlock()
+	begin := time.Now().UnixMicro()
 	if addr == "" {
 		return
 	}
@@ -74,7 +77,8 @@ func (p *process) look(ctx context.Context) {
 		}
 		if sum > p.last[name] {
 			p.last[name] = sum
-			p.sign(what)
+			p.sign(p.looked, time.Now().UnixMicro(), what)
 		}
 	}
+	p.looked = begin
 }

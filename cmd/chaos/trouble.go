@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"syscall"
 	"time"
 
@@ -17,14 +16,12 @@ import (
 // make has an event happen and returns when its effects have been taken back. Its
 // error is about the world, not about the connector.
 func (w *world) make(ctx context.Context, e event) error {
-	// On a slow machine a broker or a member takes longer to be back than was planned.
-	if busy := w.occupied(e); busy != nil {
-		if !busy.TryLock() {
-			w.log.Info("left out: the one before is not over", "kind", string(e.kind), "target", e.target)
-			return nil
-		}
-		defer busy.Unlock()
+	// On a slow machine everything takes longer than was planned.
+	if !w.occupy(e.spot()) {
+		w.log.Info("left out: the one before is not over", "kind", string(e.kind), "target", e.target)
+		return nil
 	}
+	defer w.leave(e.spot())
 	end := w.begin(e)
 	defer end()
 	switch e.place {
@@ -36,7 +33,8 @@ func (w *world) make(ctx context.Context, e event) error {
 			return err
 		}
 		wait(ctx, e.lasts)
-		return m.current().stop()
+		w.blame(m.current().stop())
+		return nil
 	case atBroker:
 		return w.brokerTrouble(ctx, e)
 	case atKafka:
@@ -53,16 +51,31 @@ func (w *world) make(ctx context.Context, e event) error {
 	panic("unreachable: all places are there")
 }
 
-// occupied is the lock of the place that an event needs for itself.
-func (w *world) occupied(e event) *sync.Mutex {
-	switch e.place {
-	case atMember:
-		return &w.members[e.target].trouble
-	case atBroker, atExtra:
-		return w.busy[e.place]
-	default:
-		return nil
+// occupy takes a spot unless there is trouble already, whatever the plan had thought.
+func (w *world) occupy(spot [2]int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[spot] {
+		return false
 	}
+	w.busy[spot] = true
+	return true
+}
+
+func (w *world) leave(spot [2]int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.busy, spot)
+}
+
+// blame enters what a member did wrong. The run goes on: the books may say more.
+func (w *world) blame(err error) {
+	if err == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trouble = append(w.trouble, err.Error())
 }
 
 // misbehave changes what all members get from Firehose, until it is called again.
@@ -117,9 +130,7 @@ func (m *member) suffer(ctx context.Context, e event) error {
 		wait(ctx, e.lasts)
 		return m.launch(ctx)
 	case stopMember:
-		if err := p.stop(); err != nil {
-			return err
-		}
+		m.w.blame(p.stop())
 		wait(ctx, e.lasts)
 		return m.launch(ctx)
 	case freezeMember:

@@ -61,11 +61,11 @@ func TestVerdict(t *testing.T) {
 			b.accepted(value(3), 0, 9, at(5), at(5))
 		}, ""},
 		"copy after a kill": {func(b *books, in *inquest) {
-			in.lives[0].killed, in.lives[0].died = true, 4*second
+			in.lives[0].kill(4 * second)
 			b.accepted(value(3), 1, 1, at(5), at(5))
 		}, ""},
 		"copy after a kill, though committed": {func(b *books, in *inquest) {
-			in.lives[0].killed, in.lives[0].died = true, 6*second
+			in.lives[0].kill(6 * second)
 			b.accepted(value(3), 1, 1, at(8), at(8))
 		}, "1 copies without a reason"},
 		"copy after a clean stop": {func(b *books, in *inquest) {
@@ -118,13 +118,15 @@ func TestExplain(t *testing.T) {
 		"frozen, same process":       {strike(freezeMember, atMember, 0, 105), 0, answerLate},
 		"frozen, another process":    {strike(freezeMember, atMember, 0, 105), 1, afterFreeze},
 		"counted as ambiguous":       {told(signAmbiguous, 105), 0, answerLate},
+		"counted at a late scrape":   {scraped(signAmbiguous, 105, 190), 0, answerLate},
+		"scraped early and late":     {scraped(signAmbiguous, 115, 190), 0, unexplained},
 		"thrown out":                 {told(signLost, 105), 1, afterLoss},
 		"thrown out and back":        {told(signLost, 105), 0, afterLoss},
 		"thrown out long before":     {told(signLost, 50), 1, unexplained},
 		"commit failed":              {told(signCommit, 105), 1, kafkaAway},
 		"commit failed, no handover": {told(signCommit, 105), 0, unexplained},
-		"killed before":              {func(in *inquest) { in.lives[0].killed, in.lives[0].died = true, 90*second }, 1, unexplained},
-		"killed between":             {func(in *inquest) { in.lives[0].killed, in.lives[0].died = true, 105*second }, 1, afterKill},
+		"killed before":              {func(in *inquest) { in.lives[0].kill(90 * second) }, 1, unexplained},
+		"killed between":             {func(in *inquest) { in.lives[0].kill(105 * second) }, 1, afterKill},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +148,7 @@ func TestExplainAggregated(t *testing.T) {
 		for process := range 2 {
 			_, in := ledger()
 			in.aggregate = aggregate
-			in.lives[process].signs = []sign{{80 * second, signLost}}
+			in.lives[process].signs = []sign{{80 * second, 80 * second, signLost}}
 			if got, _ := in.explain(put{100 * second, 100 * second, 0, 1}, put{108 * second, 108 * second, 1, 2}, 102*second); got != want {
 				t.Errorf("aggregate %v, process %d: %q, want %q", aggregate, process, got, want)
 			}
@@ -159,16 +161,16 @@ func TestExplainAggregated(t *testing.T) {
 func TestExplainTheSecond(t *testing.T) {
 	t.Parallel()
 	const covered = 102 * second
-	thrownOut := sign{109 * second, signLost}
+	thrownOut := sign{109 * second, 109 * second, signLost}
 	for name, c := range map[string]struct {
 		sent  int64 // when the later one was
 		signs []sign
 		want  reason
 	}{
-		"under way when the partition left":    {99 * second, []sign{{100 * second, signLost}}, onItsWay},
+		"under way when the partition left":    {99 * second, []sign{{100 * second, 100 * second, signLost}}, onItsWay},
 		"under way, though it never left":      {99 * second, nil, unexplained},
 		"sent by one who was thrown out later": {108 * second, []sign{thrownOut}, zombie},
-		"sent by one who knew":                 {108 * second, []sign{{103 * second, signLost}}, unexplained},
+		"sent by one who knew":                 {108 * second, []sign{{103 * second, 103 * second, signLost}}, unexplained},
 		"sent in full membership":              {108 * second, nil, unexplained},
 		"sent before there was a commit":       {101 * second, []sign{thrownOut}, zombie},
 	} {
@@ -189,6 +191,14 @@ func strike(k kind, p place, target int, from int64) func(*inquest) {
 	}
 }
 
+func (l *life) kill(at int64) { l.killed, l.ended, l.died = true, at, at+second/10 }
+
+func scraped(what signKind, from, at int64) func(*inquest) {
+	return func(in *inquest) {
+		in.lives[0].signs = append(in.lives[0].signs, sign{from * second, at * second, what})
+	}
+}
+
 func told(what signKind, at int64) func(*inquest) {
-	return func(in *inquest) { in.lives[0].signs = append(in.lives[0].signs, sign{at * second, what}) }
+	return func(in *inquest) { in.lives[0].signs = append(in.lives[0].signs, sign{at * second, at * second, what}) }
 }

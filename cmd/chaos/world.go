@@ -37,9 +37,10 @@ type world struct {
 	admin   *kadm.Client
 	members []*member // the last one is only there now and then
 	books   *books
-	busy    map[place]*sync.Mutex // of places that one trouble at a time can be at, whatever the plan had thought
 
 	mu        sync.Mutex
+	busy      map[[2]int]bool // :: place and target -> trouble is there now
+	trouble   []string        // what members did wrong beside the books
 	processes []*process
 	incidents []incident
 	audited   map[int32]int64      // :: partition -> the offset that the audit reads next
@@ -49,12 +50,12 @@ type world struct {
 
 // newWorld builds the connector, starts the cluster and makes the topic.
 func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error) {
-	w := &world{run: run, log: log, books: newBooks(), busy: map[place]*sync.Mutex{atBroker: {}, atExtra: {}}, audited: map[int32]int64{}, dir: run.dir}
+	w := &world{run: run, log: log, books: newBooks(), busy: map[[2]int]bool{}, audited: map[int32]int64{}, dir: run.dir}
 	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return nil, err
 	}
 	w.binary = filepath.Join(w.dir, "kafka-firehose")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", w.binary, "kafka-firehose/cmd/kafka-firehose").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", w.binary, "kafka-firehose/cmd/kafka-firehose").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the connector: %w: %s", err, out)
 	}
 	ways := map[string]*proxytest.Proxy{} // :: broker and listener -> proxy

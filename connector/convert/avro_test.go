@@ -278,6 +278,38 @@ func TestDecodedSize(t *testing.T) {
 	}
 }
 
+// TestDecodedAllocates nothing for a record, alone or in an envelope, whatever is in it.
+func TestDecodedAllocates(t *testing.T) {
+	payload := encodeAvro(t, everything, map[string]any{
+		"null": nil, "boolean": true, "int": int32(-7), "long": int64(7), "float": float32(1.5), "double": math.Pi, "bytes": []byte{0xff}, "string": "text",
+		"fixed": []byte{0, 1}, "again": []byte{2, 3}, "enum": "B", "array": []int32{1, 2, 3}, "map": map[string]int64{"k": 5}, "union": "E?", "none": []int32{},
+		"nested": map[string]any{"empty": map[string]any{}}, "list": map[string]any{"v": int32(1), "next": nil},
+	})
+	logical := `{"type":"record","name":"L","fields":[{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},
+		{"name":"day","type":{"type":"int","logicalType":"date"}},{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
+	schemas := lookupOf(map[uint32]Schema{1: avroSchema(t, everything), 2: avroSchema(t, logical)})
+	second := append(varint(1_769_846_400_007, 20484, 2), 0x04, 0xe2)
+	guid := append(append([]byte{1}, make([]byte, 15)...), 1)
+	buf := make([]byte, 0, 4<<10)
+	for name, r := range map[string]*kgo.Record{
+		"every type": {Value: confluent(1, payload), Key: confluent(1, payload)},
+		"logical":    {Value: confluent(2, second), Key: confluent(2, second)},
+		"by header":  {Value: payload, Headers: []kgo.RecordHeader{{Key: valueSchemaHeader, Value: guid}}},
+	} {
+		for _, envelope := range []bool{false, true} {
+			cfg := configForValidate()
+			cfg.Format, cfg.KeyFormat, cfg.Envelope = "avro", "avro", envelope
+			c := New(cfg, schemas)
+			if _, err := c.Append(nil, r); err != nil {
+				t.Fatal(err)
+			}
+			if n := testing.AllocsPerRun(100, func() { buf, _ = c.Append(buf[:0], r) }); n != 0 {
+				t.Errorf("%s, envelope %v: %v allocations for each record", name, envelope, n)
+			}
+		}
+	}
+}
+
 // FuzzAvro: whatever the bytes, there is no panic, no more than was asked for, and
 // what comes out is JSON.
 func FuzzAvro(f *testing.F) {

@@ -71,8 +71,8 @@ func (r *avroReader) clock(n int64, unit time.Duration, layout string) {
 	r.moment(n, time.Unix(0, n%int64(24*time.Hour/unit)*int64(unit)), layout, known)
 }
 
-// mostDigits bounds the time that a decimal takes: to print one takes the square of
-// its length.
+// mostDigits bounds the time that a number takes which is calculated with: that is the
+// square of its length.
 const mostDigits = 1000
 
 // decimal writes the exact digits as a number: 12.50 stays 12.50.

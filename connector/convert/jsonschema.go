@@ -2,15 +2,21 @@ package convert
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-var errNotJSON = errors.New("it is not JSON in UTF-8, or nested too deep")
+var (
+	errNotJSON = errors.New("it is not JSON in UTF-8, or nested too deep")
+	errNumber  = errors.New("a number has too many digits, or too high an exponent, to be compared with a schema")
+	errDiffers = errors.New("it is not what its schema says")
+)
 
 // plainJSON reads what claims to be JSON and has its schema looked at by nobody.
 type plainJSON struct{}
@@ -33,7 +39,8 @@ func (plainJSON) Append(dst, payload []byte, _ Index, most int) ([]byte, error) 
 // jsonSchema is plainJSON that a schema has to agree with.
 type jsonSchema struct {
 	plainJSON
-	schema *jsonschema.Schema
+	agrees *jsonschema.Schema // says whether, and builds nothing to say more
+	schema *jsonschema.Schema // says why not
 }
 
 // Append implements Schema.
@@ -46,17 +53,73 @@ func (s jsonSchema) Append(dst, payload []byte, index Index, most int) ([]byte, 
 	if err != nil {
 		return dst, errNotJSON
 	}
-	if err := s.schema.Validate(instance); err != nil {
-		return dst, violated(err)
+	var w instanceWeight
+	if !w.add(instance, 0) {
+		return dst, errNumber
 	}
-	return out, nil
+	switch {
+	case s.agrees.Validate(instance) == nil:
+		return out, nil
+	case w > mostBlamed:
+		return dst, errDiffers
+	default:
+		return dst, violated(s.schema.Validate(instance))
+	}
+}
+
+// instanceWeight is the memory, in bytes, that it takes to say of each part of an
+// instance what is wrong with it. The library does that with the whole path to each:
+// for what is large and nested it would be gigabytes.
+type instanceWeight int
+
+const (
+	mostBlamed   instanceWeight = 32 << 20
+	blameWeight  instanceWeight = 200
+	blamePerStep instanceWeight = 16
+)
+
+// add weighs v, which is at some depth. It is false when there is a number in v that
+// the library must not see: it makes a fraction of each, digit by digit, so that
+// 1e999999 takes a long time, and it dereferences nil for 1e1000001.
+func (w *instanceWeight) add(v any, depth instanceWeight) bool {
+	*w += blameWeight + depth*blamePerStep
+	switch v := v.(type) {
+	case json.Number:
+		return countable(string(v))
+	case []any:
+		for i := range v {
+			if !w.add(v[i], depth+1) {
+				return false
+			}
+		}
+	case map[string]any:
+		for name := range v {
+			if !w.add(v[name], depth+1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// countable reports whether a number has a size that one can calculate with.
+func countable(n string) bool {
+	if len(n) > mostDigits {
+		return false
+	}
+	at := strings.IndexAny(n, "eE")
+	if at < 0 {
+		return true
+	}
+	exponent, err := strconv.Atoi(n[at+1:])
+	return err == nil && exponent >= -mostDigits && exponent <= mostDigits
 }
 
 // violated names the rule that was broken, and nothing of the instance.
 func violated(err error) error {
 	v, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return errors.New("it is not what its schema says")
+		return errDiffers
 	}
 	for len(v.Causes) > 0 {
 		v = v.Causes[0]
@@ -65,28 +128,37 @@ func violated(err error) error {
 	for _, keyword := range v.ErrorKind.KeywordPath() {
 		at += "/" + keyword
 	}
-	return fmt.Errorf("it is not what its schema says at #%s", at)
+	return fmt.Errorf("%w at #%s", errDiffers, at)
 }
 
-// schemaURL is the address of a schema that has no $id.
-const schemaURL = "registry:///schema.json"
+const (
+	// schemaURL is the address of a schema that has no $id.
+	schemaURL = "registry:///schema.json"
+	// agreesURL is that of one that says the same twice negated: the library collects no
+	// reasons for what is inside of a negation.
+	agreesURL  = "registry:///agrees.json"
+	agreesText = `{"$schema":"http://json-schema.org/draft-07/schema#","not":{"not":{"$ref":"` + schemaURL + `"}}}`
+)
 
 func compileJSONSchema(d Definition) (Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7) // where $schema says nothing, as the serializers have it
 	c.UseLoader(references(d.References))
-	text, err := jsonschema.UnmarshalJSON(strings.NewReader(d.Text))
-	if err != nil {
-		return nil, err
-	}
-	if err := c.AddResource(schemaURL, text); err != nil {
-		return nil, err
+	for url, text := range map[string]string{schemaURL: d.Text, agreesURL: agreesText} {
+		schema, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		if err := c.AddResource(url, schema); err != nil {
+			return nil, err
+		}
 	}
 	s, err := c.Compile(schemaURL)
 	if err != nil {
 		return nil, err
 	}
-	return jsonSchema{schema: s}, nil
+	agrees, err := c.Compile(agreesURL)
+	return jsonSchema{schema: s, agrees: agrees}, err
 }
 
 // references are the only schemas that another may refer to: no file is read and no

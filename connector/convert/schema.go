@@ -78,12 +78,8 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 	if !slices.Contains(formats, d.Kind) {
 		return nil, fmt.Errorf("the registry has it as %s, and the records are to be %s", d.Kind, strings.Join(formats, " and "))
 	}
-	switch d.Kind {
-	case formatAvro:
-		return compileAvro(d)
-	case formatProtobuf:
-		return compileProtobuf(d)
-	default:
-		return compileJSONSchema(d)
-	}
+	compile := map[string]func(Definition) (Schema, error){
+		formatAvro: compileAvro, formatProtobuf: compileProtobuf, formatJSONSchema: compileJSONSchema,
+	}[d.Kind]
+	return guardedCompile(compile, d)
 }

@@ -10,10 +10,6 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// slowestUplink is what a request's body may be sent at, in bytes of data a
-// second, without running into the timeout: 4 MB get 16 seconds more.
-const slowestUplink = 256 << 10
-
 // rider is a part that may share the request of another one. While it does, its
 // batch belongs to the goroutine of that one.
 type rider struct {
@@ -71,7 +67,7 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 	}
 	slot.start(size)
 	number, started := d.number(), time.Now()
-	a, f := d.put(group, size)
+	a, f := d.put(group, size, slot)
 	d.metrics.Duration.Observe(time.Since(started).Seconds())
 	d.metrics.BatchRecords.Observe(size.records)
 	d.metrics.BatchBytes.Observe(size.bytes)
@@ -99,7 +95,7 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 
 // put is one request, and one more if the first died with a connection that the
 // service had closed while it was idle.
-func (d *delivery) put(group []*part, size amount) (*answer, *Failure) {
+func (d *delivery) put(group []*part, size amount, slot *Slot) (*answer, *Failure) {
 	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &d.name, Records: make([]types.Record, 0, int(size.records))}
 	for _, p := range group {
 		for i := range p.batch.Len() {
@@ -111,18 +107,18 @@ func (d *delivery) put(group []*part, size amount) (*answer, *Failure) {
 			in.Records = append(in.Records, types.Record{Data: data})
 		}
 	}
-	a, f, stale := d.call(in, size.bytes)
+	timeout := timeLimit(slot.halvings, d.cfg.RequestTimeout, size.bytes)
+	a, f, stale := d.call(in, timeout)
 	if stale && d.ctx.Err() == nil {
 		d.metrics.Request(string(f.Class))
 		d.again(len(in.Records), f)
-		a, f, _ = d.call(in, size.bytes)
+		a, f, _ = d.call(in, timeout)
 	}
 	return a, f
 }
 
-func (d *delivery) call(in *firehose.PutRecordBatchInput, bytes float64) (a *answer, f *Failure, stale bool) {
+func (d *delivery) call(in *firehose.PutRecordBatchInput, timeout time.Duration) (a *answer, f *Failure, stale bool) {
 	var w wire
-	timeout := d.cfg.RequestTimeout + time.Duration(bytes/slowestUplink*float64(time.Second))
 	ctx, cancel := context.WithTimeout(w.watch(d.ctx), timeout)
 	defer cancel()
 	out, err := d.api.PutRecordBatch(ctx, in)

@@ -44,9 +44,10 @@ type Config struct {
 	MaxBytesPerSecond env.Bytes `envconfig:"FIREHOSE_MAX_BYTES_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in bytes, before base64."`
 	// MaxRecordsPerSecond is the same in records; 0 is unlimited.
 	MaxRecordsPerSecond int `envconfig:"FIREHOSE_MAX_RECORDS_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in records."`
-	// RequestTimeout bounds one attempt; time for the size of the body comes on top. An attempt that
-	// runs into it may have been accepted, and is sent again.
-	RequestTimeout time.Duration `envconfig:"FIREHOSE_REQUEST_TIMEOUT" default:"10s" desc:"One attempt, plus time for the size of its body; what runs into it is sent again and may arrive twice."`
+	// RequestTimeout bounds one attempt; time for the size of the body comes on top, and up to twice as
+	// much again where answers are missing (see reach). An attempt that runs into it may have been
+	// accepted, and is sent again.
+	RequestTimeout time.Duration `envconfig:"FIREHOSE_REQUEST_TIMEOUT" default:"10s" desc:"One attempt, plus time for the size of its body, and more after answers that did not come; what runs into it is sent again and may arrive twice."`
 	// StartupCheck describes each stream once at start, so that a missing one ends the process with a
 	// clear error. It needs firehose:DescribeDeliveryStream.
 	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream once at start; needs firehose:DescribeDeliveryStream."`

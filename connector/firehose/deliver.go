@@ -143,11 +143,10 @@ func (d *delivery) fence(b *batch.Batch) {
 	}
 }
 
-// fit splits off what is more than twice what a batch may hold now: it was
-// sealed before the pace fell, and most of it would be refused.
+// fit splits off what is more than a request may hold now.
 func (d *delivery) fit(p *part) {
-	l := d.gate.limits()
-	for p.batch.Len() > 1 && sizeOf(p.batch).exceeds(l.times(2)) {
+	_, most := d.gate.limits()
+	for p.batch.Len() > 1 && sizeOf(p.batch).exceeds(most) {
 		head, tail := p.batch.Split()
 		p.batch = head
 		d.spawn(&part{batch: tail, progress: p.progress, refusedAt: p.refusedAt})

@@ -17,6 +17,7 @@ type gate struct {
 	mu       sync.Mutex
 	pace     *pace
 	breaker  *breaker
+	reach    reach
 	most     amount // what a batch may hold at any pace
 	inFlight int
 	flying   amount // what those in flight hold
@@ -56,7 +57,8 @@ type Slot struct {
 	probe bool
 	done  bool
 
-	riders []*rider // that share the request
+	riders   []*rider // that share the request
+	halvings int      // of the reach, when the request started
 }
 
 func newGate(cfg Config) *gate {
@@ -117,7 +119,7 @@ func (g *gate) admit() {
 		}
 		now := time.Now()
 		d, ok := g.breaker.wait(now, g.inFlight)
-		if !ok {
+		if !ok || g.inFlight >= g.reach.atOnce(g.breaker.most) {
 			g.stop() // the end of a request looks again
 			return
 		}
@@ -156,13 +158,13 @@ func (g *gate) ripe() bool {
 	for _, w := range q {
 		sum = sum.plus(w.size)
 	}
-	return sum.exceeds(g.pace.limits(g.most).times(0.5)) || time.Since(q[0].since) >= ripe
+	return sum.exceeds(g.limit().times(0.5)) || time.Since(q[0].since) >= ripe
 }
 
 func (g *gate) grant(w *waiter) {
 	g.queues[w.class] = g.queues[w.class][1:]
 	if w.size == (amount{}) {
-		w.size = g.pace.limits(g.most)
+		w.size = g.limit()
 	}
 	s := &Slot{gate: g, paid: w.size, probe: g.breaker.state != closed}
 	if s.probe {
@@ -180,7 +182,7 @@ func (g *gate) grant(w *waiter) {
 // batch of which one record in five fails, the last few would otherwise take as
 // many requests as all the others together.
 func (g *gate) fill(s *Slot) {
-	limit, size := g.pace.limits(g.most), s.paid
+	limit, size := g.limit(), s.paid
 	g.queues[retries] = slices.DeleteFunc(g.queues[retries], func(w *waiter) bool {
 		if w.rider == nil || size.plus(w.size).exceeds(limit) {
 			return false
@@ -220,6 +222,7 @@ func (s *Slot) start(size amount) {
 	g.pace.forget(s.flow)
 	s.flow = g.pace.take(time.Now(), size)
 	s.paid, s.size = size, size
+	s.halvings = g.reach.halvings
 	g.flying = g.flying.plus(size)
 	g.admit()
 }
@@ -273,9 +276,18 @@ func (s *Slot) leave() {
 	s.gate.admit()
 }
 
-// limits are the bytes and records that the next batch may hold.
-func (g *gate) limits() amount {
+// limits are the bytes and records that the next batch may hold, and those that a
+// request may hold of one that is there already: it was sealed before the pace fell, and
+// more than twice of what that allows would mostly be refused.
+func (g *gate) limits() (next, most amount) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.pace.limits(g.most)
+	next = g.limit()
+	return next, g.pace.limits(g.most).times(2).least(g.reach.limit(g.most))
 }
+
+// allowed is how many requests may be in flight. mu is held.
+func (g *gate) allowed() int { return min(g.breaker.now(), g.reach.atOnce(g.breaker.most)) }
+
+// limit is what a request may hold. mu is held.
+func (g *gate) limit() amount { return g.pace.limits(g.reach.limit(g.most)) }

@@ -30,6 +30,8 @@ func (d *delivery) answered(group []*part, fates []fate, slot *Slot, a *answer, 
 	d.healed(started)
 	d.finish(slot, nil, func(now time.Time, g *gate) {
 		g.pace.result(now, slot.flow, size, accepted, float64(pacing))
+		full := size.times(2).exceeds(g.reach.limit(g.most))
+		g.reach.answered(slot.halvings, size, full, now.Sub(started), d.cfg.RequestTimeout)
 		if accepted.records > 0 {
 			g.breaker.success(slot.probe)
 		} else {
@@ -62,6 +64,9 @@ func (d *delivery) failed(slot *Slot, size amount, f *Failure, started time.Time
 	d.finish(slot, f, func(now time.Time, g *gate) {
 		slow := f.Class == Throttled || f.Class == Unavailable
 		g.breaker.failure(now, f, slot.probe)
+		if f.Class == Ambiguous {
+			g.reach.lost(slot.halvings, size)
+		}
 		switch {
 		case g.breaker.state != closed: // no matter of pace after all
 			g.pace.forget(slot.flow)
@@ -142,14 +147,23 @@ func (d *delivery) finish(slot *Slot, f *Failure, enter func(time.Time, *gate)) 
 	var before, after condition
 	var since time.Time
 	var slowed bool
+	var halved, halvings int
 	slot.finish(func(now time.Time, g *gate) {
 		before, since = g.breaker.state, g.breaker.since
 		pace := g.pace.rate
+		halved = g.reach.halvings
 		enter(now, g)
 		after = g.breaker.state
+		halvings = g.reach.halvings
 		slowed = pace == g.pace.cap && g.pace.rate != g.pace.cap
 	})
 	d.announce(before, after, since, f)
+	switch {
+	case halved == 0 && halvings > 0:
+		d.log.Warn("answers don't come: sending smaller requests until they do", "class", f.Class, "code", f.Code, "error", f.Message)
+	case halved > 0 && halvings == 0:
+		d.log.Info("answers come: sending requests of full size again")
+	}
 	if slowed {
 		_, bytes := d.Limits()
 		d.log.Warn("throttled: slowing down to what the stream takes", "bytes_per_second", int(float64(bytes)/batchShare))

@@ -121,10 +121,10 @@ func (s *Stream) Acquire(ctx context.Context) (*Slot, error) {
 }
 
 // Limits are the most records and bytes that the next batch should hold: the
-// configured ones, or a quarter of a second of the pace if that is less. They
+// configured ones, or less if the pace or answers that don't come say so. They
 // are 1 at least.
 func (s *Stream) Limits() (records, bytes int) {
-	l := s.gate.limits()
+	l, _ := s.gate.limits()
 	return int(l.records), int(l.bytes)
 }
 
@@ -197,7 +197,7 @@ func (s *Stream) measure() {
 	m.FlyingRecords.Set(g.flying.records)
 	m.FlyingBytes.Set(g.flying.bytes)
 	m.Waiting.Set(float64(len(g.queues[retries]) + len(g.queues[fresh])))
-	m.Allowed.Set(float64(g.breaker.now()))
+	m.Allowed.Set(float64(g.allowed()))
 	m.Breaker.Set(flag(g.breaker.state == open))
 	m.Blocked.Set(flag(g.breaker.state == blocked))
 	m.PaceRecords.Set(g.pace.rate.records)

@@ -34,11 +34,11 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 		d.dial = new(net.Dialer).DialContext
 	}
 	if c.TLS.Enabled {
-		certs, err := newCertificates(c.TLS, log, m)
+		secure, err := newSecured(c.TLS, log, m)
 		if err != nil {
 			return nil, err
 		}
-		d.certs = certs
+		d.secure = secure
 	}
 	conn := &Connection{forget: func() {}, options: []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),

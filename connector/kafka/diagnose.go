@@ -25,7 +25,7 @@ func (c Config) diagnose(err error) (diagnosis, bool) {
 	if err == nil {
 		return diagnosis{}, false
 	}
-	for _, look := range []func(error) (diagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL} {
+	for _, look := range []func(error) (diagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL, c.diagnoseName} {
 		if d, ok := look(err); ok {
 			return d, true
 		}
@@ -114,6 +114,18 @@ func (c Config) diagnoseACL(err error) (diagnosis, bool) {
 		return diagnosis{"group", fmt.Sprintf("%s needs an operation on the cluster; the brokers' log says which", who)}, true
 	}
 	return diagnosis{}, false
+}
+
+// diagnoseName is for a member of the consumer protocol that is turned away because
+// another one has its name. (With the classic protocol it is the other one that has to
+// go, see fenced.) It goes on asking: if the other one was this process and was killed,
+// the name is free when its session is over.
+func (c Config) diagnoseName(err error) (diagnosis, bool) {
+	if !errors.Is(err, kerr.UnreleasedInstanceID) {
+		return diagnosis{}, false
+	}
+	return diagnosis{"group", fmt.Sprintf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own; if it was this one and was killed, it gets in when the broker's group.consumer.session.timeout.ms is over",
+		c.GroupID, c.GroupInstanceID)}, true
 }
 
 // principal is whom the brokers' ACLs have to name.

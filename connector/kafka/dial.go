@@ -15,8 +15,8 @@ type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // dialer makes the connections to brokers.
 type dialer struct {
-	dial  DialFunc
-	certs *certificates // nil without TLS
+	dial   DialFunc
+	secure *secured // nil without TLS
 }
 
 // connect is a DialFunc. The handshake is part of it, so that its errors are those of
@@ -25,7 +25,7 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := d.dial(ctx, network, addr)
-	if err != nil || d.certs == nil {
+	if err != nil || d.secure == nil {
 		return conn, err
 	}
 	host, _, err := net.SplitHostPort(addr)
@@ -33,7 +33,7 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 		_ = conn.Close()
 		return nil, err
 	}
-	secure := tls.Client(conn, d.certs.config(host))
+	secure := tls.Client(conn, d.secure.config(host))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -3,6 +3,7 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -15,8 +16,21 @@ type fenced struct{ source *Source }
 
 // OnGroupManageError implements kgo.HookGroupManageError.
 func (f fenced) OnGroupManageError(err error) {
-	if errors.Is(err, kerr.FencedInstanceID) {
+	if errors.Is(err, kerr.FencedInstanceID) || errors.Is(err, kerr.UnreleasedInstanceID) && f.source.replaced() {
 		f.source.fail(fmt.Errorf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own: %w",
 			f.source.cfg.GroupID, f.source.cfg.GroupInstanceID, err))
 	}
+}
+
+// replaced reports whether the name that this process is refused under with KIP-848 is
+// another's for good. A process that has just begun waits for it: it may be the successor
+// of one that was killed, whose session is not over. One that was in the group before may
+// meet its own old self, for a session at most; after two it was replaced.
+func (s *Source) replaced() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turnedAway.IsZero() {
+		s.turnedAway = time.Now()
+	}
+	return s.wasMember && time.Since(s.turnedAway) > 2*s.cfg.SessionTimeout
 }

@@ -14,7 +14,7 @@ import (
 // purged): its old lease ends here.
 func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
 	s.mu.Lock()
-	s.joined = true
+	s.joined, s.wasMember, s.turnedAway = true, true, time.Time{}
 	s.abandoned = 0
 	n := 0
 	for topic, ids := range added {
@@ -77,15 +77,15 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 	s.abandon(again)
 
 	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
-	log := s.log.With("removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond).String())
+	log := s.log.With("records_again", again, "removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond).String())
 	switch {
 	case err != nil:
 		log.Warn("partitions revoked; their last commit failed, the next owner delivers again what it would have covered", "error", err)
 	case late > 0:
 		s.metrics.DrainLate.Inc()
-		log.Warn("partitions revoked before all of their records were accepted; the next owner delivers the rest again", "records", again)
+		log.Warn("partitions revoked before all of their records were accepted; the next owner delivers the rest again")
 	default:
-		log.Info("partitions revoked", "records_again", again)
+		log.Info("partitions revoked")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"kafka-firehose/connector/certificates"
 	"kafka-firehose/connector/env"
 )
 
@@ -76,6 +77,11 @@ func (c OAuthConfig) endpointUnused(check *env.Check) {
 	}
 }
 
+// files are those of the token endpoint's TLS.
+func (c OAuthConfig) files() certificates.Files {
+	return certificates.Files{CA: certificates.File{Variable: oauthCAFile, Path: c.CAFile}}
+}
+
 func (c OAuthConfig) endpoint(check *env.Check) {
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
@@ -88,7 +94,7 @@ func (c OAuthConfig) endpoint(check *env.Check) {
 		check.Add(env.Missing(oauthClientSecret, "the token endpoint wants the client's secret; "+oauthClientSecret+"_FILE will do too").With(oauthEndpoint, oauthClientSecret+"_FILE"))
 	}
 	if c.CAFile != "" {
-		_, _, err := pemFiles{ca: readPEM(oauthCAFile, c.CAFile)}.parse()
+		_, _, err := c.files().Config()
 		check.Join(err)
 	}
 }

@@ -55,6 +55,8 @@ type Source struct {
 	mu         sync.Mutex
 	partitions map[id]*partition
 	joined     bool                 // a rebalance has ended with this process in the group
+	wasMember  bool                 // it was, once
+	turnedAway time.Time            // since when another has its name; zero while none
 	fatal      error                // what the source cannot go on after
 	failed     chan struct{}        // closed with fatal
 	unrouted   map[string]bool      // topics told about already

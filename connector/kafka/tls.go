@@ -1,9 +1,14 @@
 package kafka
 
 import (
+	"crypto/tls"
 	"fmt"
+	"log/slog"
+	"time"
 
+	"kafka-firehose/connector/certificates"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/metrics"
 )
 
 // TLSConfig says whether and how connections to the brokers are encrypted. The files may change
@@ -41,17 +46,15 @@ func (c TLSConfig) validate(check *env.Check) {
 		return
 	}
 	check.Name("KAFKA_TLS_SERVER_NAME", c.ServerName)
-	switch {
-	case c.CertFile != "" && c.KeyFile == "":
-		check.Add(env.Missing(tlsKeyFile, "want the key of the certificate in "+tlsCertFile).With(tlsCertFile))
-	case c.CertFile == "" && c.KeyFile != "":
-		check.Add(env.Missing(tlsCertFile, "want the certificate of the key in "+tlsKeyFile).With(tlsKeyFile))
+	c.files().Paired(check)
+}
+
+func (c TLSConfig) files() certificates.Files {
+	return certificates.Files{
+		CA:   certificates.File{Variable: tlsCAFile, Path: c.CAFile},
+		Cert: certificates.File{Variable: tlsCertFile, Path: c.CertFile},
+		Key:  certificates.File{Variable: tlsKeyFile, Path: c.KeyFile},
 	}
-	if c.CertFile == "" || c.KeyFile == "" {
-		c.CertFile, c.KeyFile = "", "" // half of a pair is told already
-	}
-	_, _, err := c.read().parse()
-	check.Join(err)
 }
 
 // unused reports what has no effect without TLS.
@@ -77,4 +80,25 @@ func (c TLSConfig) hints() (hints []string) {
 		hints = append(hints, fmt.Sprintf("KAFKA_TLS_INSECURE_SKIP_VERIFY is true: the brokers' certificates are NOT checked, so anybody on the way can read and change everything, the login included; want %s instead", tlsCAFile))
 	}
 	return hints
+}
+
+// secured makes the settings of connections to brokers, from files that may change.
+type secured struct {
+	cfg   TLSConfig
+	files *certificates.Watched
+}
+
+func newSecured(cfg TLSConfig, log *slog.Logger, m *metrics.Kafka) (*secured, error) {
+	files, err := certificates.Watch(cfg.files(), log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
+	return &secured{cfg, files}, err
+}
+
+// config returns the settings of a new connection to a host.
+func (s *secured) config(host string) *tls.Config {
+	config := s.files.Config().Clone()
+	config.InsecureSkipVerify = s.cfg.InsecureSkipVerify
+	if config.ServerName = s.cfg.ServerName; config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config
 }

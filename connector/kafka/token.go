@@ -99,7 +99,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, _, err := pemFiles{ca: readPEM(oauthCAFile, t.cfg.CAFile)}.parse()
+	config, _, err := t.cfg.files().Config()
 	if err != nil {
 		return nil, err
 	}

@@ -19,42 +19,62 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"kafka-firehose/connector/porttest"
 )
 
 // Proxy is one way to one server. Its methods may be called from any goroutine.
 type Proxy struct {
 	proxy *toxiproxy.Proxy
-	addr  string
+	port  *porttest.Port // it stays ours while the proxy is down
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // New listens on a loopback port of its own, and passes on to upstream, host:port.
 func New(upstream string) (*Proxy, error) {
 	quiet()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, "to "+upstream, "127.0.0.1:0", upstream)
-	if err := p.Start(); err != nil {
+	port, err := porttest.Reserve()
+	if err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", upstream, err)
 	}
-	// Start writes the address each time, so nobody may read it there later.
-	return &Proxy{p, p.Listen}, nil
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := toxiproxy.NewProxy(server, "to "+upstream, port.Addr(), upstream)
+	if err := p.Start(); err != nil {
+		port.Release()
+		return nil, fmt.Errorf("proxy to %s: %w", upstream, err)
+	}
+	return &Proxy{proxy: p, port: port}, nil
 }
 
 // quiet turns off the logger that the toxics share, which no option reaches.
 var quiet = sync.OnceFunc(func() { zerolog.SetGlobalLevel(zerolog.Disabled) })
 
 // Addr is where clients connect, as host:port. It stays the same over Down and Up.
-func (p *Proxy) Addr() string { return p.addr }
+func (p *Proxy) Addr() string { return p.port.Addr() }
 
-// Close ends the proxy and its connections.
-func (p *Proxy) Close() { p.proxy.Stop() }
+// Close ends the proxy and its connections, for good.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.proxy.Stop()
+	p.port.Release()
+}
 
 // Down partitions the network: connections end, and new ones are refused.
 func (p *Proxy) Down() { p.proxy.Stop() }
 
-// Up undoes Down.
+// Up undoes Down, but not Close.
 func (p *Proxy) Up() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
 	if err := p.proxy.Start(); err != nil {
-		return fmt.Errorf("proxy on %s: %w", p.addr, err)
+		return fmt.Errorf("proxy on %s: %w", p.Addr(), err)
 	}
 	return nil
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -23,30 +25,41 @@ const (
 	mostAnswer = 8 << 20
 )
 
-// client asks one registry.
-type client struct{ sr *sr.Client }
+// client asks one registry, at any of its addresses.
+type client struct {
+	nodes []node
+	good  atomic.Int32 // the one that has answered last
+}
+
+// node is the registry at one address.
+type node struct {
+	url string
+	sr  *sr.Client
+}
 
 // newClient connects to nothing yet. Transport replaces the network, in tests.
-func newClient(cfg Config, transport http.RoundTripper) (*client, error) {
+func newClient(cfg Config, log *slog.Logger, transport http.RoundTripper) (*client, error) {
 	if transport == nil {
-		config, err := cfg.tls()
+		n, err := newNetwork(cfg, log)
 		if err != nil {
 			return nil, err
 		}
-		transport = &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			TLSClientConfig:   config,
-			ForceAttemptHTTP2: true,
-			IdleConnTimeout:   30 * time.Second, // there is seldom something to ask
-		}
+		transport = n
 	}
-	c, err := sr.NewClient(
-		sr.URLs(append([]string(nil), cfg.URLs...)...),
-		sr.UserAgent("kafka-firehose"),
-		sr.HTTPClient(&http.Client{Timeout: requestTimeout, Transport: short{transport}}),
-		sr.PreReq(cfg.authorize),
-	)
-	return &client{c}, err
+	c := &client{}
+	for _, url := range cfg.URLs {
+		n, err := sr.NewClient(
+			sr.URLs(url),
+			sr.UserAgent("kafka-firehose"),
+			sr.HTTPClient(&http.Client{Timeout: requestTimeout, Transport: short{transport}}),
+			sr.PreReq(cfg.authorize),
+		)
+		if err != nil {
+			return nil, err
+		}
+		c.nodes = append(c.nodes, node{url, n})
+	}
+	return c, nil
 }
 
 // authorize logs a request in.
@@ -94,18 +107,51 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetch returns a schema with all that it refers to.
-func (c *client) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
+// fetch returns a schema with all that it refers to. The library asks the next address
+// only where it gets no answer at all; a node that answers 503, or a proxy in front of it
+// that does, is no better than that.
+func (c *client) fetch(ctx context.Context, ref convert.Ref) (d convert.Definition, err error) {
+	first := int(c.good.Load())
+	var all []*trouble
+	for i := range c.nodes {
+		at := (first + i) % len(c.nodes)
+		d, err = c.nodes[at].fetch(ctx, ref)
+		t, ok := errors.AsType[*trouble](err)
+		switch {
+		case !ok:
+			c.good.Store(int32(at))
+			return d, err
+		case ctx.Err() != nil || len(c.nodes) == 1:
+			return d, err
+		}
+		all = append(all, &trouble{t.blocked, fmt.Errorf("%s: %w", c.nodes[at].url, t.err)})
+	}
+	return d, together(all)
+}
+
+// together is the trouble of all addresses. It may go by itself when that of one may.
+func together(all []*trouble) error {
+	sum := &trouble{blocked: true, err: all[0].err}
+	for i, t := range all {
+		sum.blocked = sum.blocked && t.blocked
+		if i > 0 {
+			sum.err = fmt.Errorf("%w; %w", sum.err, t.err)
+		}
+	}
+	return sum
+}
+
+func (n node) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
 	var s sr.Schema
 	if ref.ByGUID() {
-		found, err := c.sr.SchemaByGUID(ctx, ref.String())
+		found, err := n.sr.SchemaByGUID(ctx, ref.String())
 		if err != nil {
 			return convert.Definition{}, classify(err)
 		}
 		s = found.Schema
 	} else {
 		var err error
-		if s, err = c.sr.SchemaByID(ctx, int(ref.ID)); err != nil {
+		if s, err = n.sr.SchemaByID(ctx, int(ref.ID)); err != nil {
 			return convert.Definition{}, classify(err)
 		}
 	}
@@ -113,7 +159,7 @@ func (c *client) fetch(ctx context.Context, ref convert.Ref) (convert.Definition
 	if d.Text == "" {
 		return d, &trouble{blocked: true, err: errors.New("the answer holds no schema")}
 	}
-	w := walk{client: c, names: map[string]bool{}, subjects: map[string]bool{}}
+	w := walk{client: n.sr, names: map[string]bool{}, subjects: map[string]bool{}}
 	err := w.follow(ctx, s.References, 0)
 	d.References = w.found
 	return d, err
@@ -133,7 +179,7 @@ func kind(t sr.SchemaType) string {
 
 // walk collects references, each after those that it refers to itself.
 type walk struct {
-	client   *client
+	client   *sr.Client
 	names    map[string]bool // that were found
 	subjects map[string]bool // that are being followed
 	found    []convert.Reference
@@ -157,7 +203,7 @@ func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int)
 		}
 		w.subjects[at] = true
 		// One that was deleted since is still what the schema refers to.
-		s, err := w.client.sr.SchemaByVersion(sr.WithParams(ctx, sr.ShowDeleted), r.Subject, r.Version)
+		s, err := w.client.SchemaByVersion(sr.WithParams(ctx, sr.ShowDeleted), r.Subject, r.Version)
 		if err != nil {
 			if gone, ok := errors.AsType[*unusable](classify(err)); ok {
 				return &unusable{convert.Undecodable, fmt.Errorf("its schema refers to %s version %d: %w", r.Subject, r.Version, gone.err)}

@@ -9,17 +9,17 @@ import (
 
 // Config says where schemas are and how to log in there.
 type Config struct {
-	// URLs are addresses of one registry: the first that a connection can be made to is asked.
+	// URLs are addresses of one registry: when one is down, or in trouble of its own, the next is asked.
 	URLs []string `envconfig:"SCHEMA_REGISTRY_URL" unset:"none" desc:"Addresses of the Schema Registry, comma separated; the formats avro, protobuf and json-schema need one."`
 	// Username and Password log in with HTTP basic authentication; Token as a bearer. The secrets are
 	// read for each request.
 	Username string     `envconfig:"SCHEMA_REGISTRY_USERNAME" unset:"none" desc:"Name to log in to the registry with."`
 	Password env.Secret `envconfig:"SCHEMA_REGISTRY_PASSWORD" unset:"none" desc:"Password of SCHEMA_REGISTRY_USERNAME."`
 	Token    env.Secret `envconfig:"SCHEMA_REGISTRY_TOKEN" unset:"none" desc:"Bearer token to log in to the registry with, instead of a name and a password."`
-	// CAFile, CertFile and KeyFile are for TLS, as PEM. The client's certificate is read for each new
-	// connection, so that one that was renewed is used.
+	// CAFile, CertFile and KeyFile are for TLS, as PEM. They are looked at for each request, so that what
+	// was renewed is used.
 	CAFile   string `envconfig:"SCHEMA_REGISTRY_CA_FILE" unset:"the system's" desc:"PEM file of the authorities that sign the registry's certificate."`
-	CertFile string `envconfig:"SCHEMA_REGISTRY_CERT_FILE" unset:"none" desc:"PEM file of this client's certificate, for mutual TLS with the registry."`
+	CertFile string `envconfig:"SCHEMA_REGISTRY_CERT_FILE" unset:"none" desc:"PEM file of this client's certificate, for mutual TLS with the registry. Read again when it changes, as are the other two."`
 	KeyFile  string `envconfig:"SCHEMA_REGISTRY_KEY_FILE" unset:"none" desc:"PEM file of that certificate's key, without a passphrase."`
 }
 
@@ -28,6 +28,7 @@ const (
 	usernameName = "SCHEMA_REGISTRY_USERNAME"
 	passwordName = "SCHEMA_REGISTRY_PASSWORD" // #nosec G101 -- the name of a variable
 	tokenName    = "SCHEMA_REGISTRY_TOKEN"    // #nosec G101 -- likewise
+	caName       = "SCHEMA_REGISTRY_CA_FILE"
 	certName     = "SCHEMA_REGISTRY_CERT_FILE"
 	keyName      = "SCHEMA_REGISTRY_KEY_FILE"
 )
@@ -43,17 +44,9 @@ func (c Config) Validate() error {
 	c.login(&check)
 	c.unused(&check)
 	if len(c.URLs) > 0 && !secure && (c.CAFile != "" || c.CertFile != "") {
-		check.Add(env.Holds(urlName, strings.Join(c.URLs, ","), "there are files for TLS; want https:// before each").With("SCHEMA_REGISTRY_CA_FILE", certName))
+		check.Add(env.Holds(urlName, strings.Join(c.URLs, ","), "there are files for TLS; want https:// before each").With(caName, certName))
 	}
-	switch {
-	case c.CertFile != "" && c.KeyFile == "":
-		check.Add(env.Missing(keyName, "want the key of the certificate in "+certName).With(certName))
-	case c.CertFile == "" && c.KeyFile != "":
-		check.Add(env.Missing(certName, "want the certificate of the key in "+keyName).With(keyName))
-	default:
-		_, err := c.tls()
-		check.Join(err)
-	}
+	c.files().Paired(&check)
 	return check.Err()
 }
 
@@ -89,7 +82,7 @@ func (c Config) unused(check *env.Check) {
 	if len(c.URLs) > 0 {
 		return
 	}
-	for name, value := range map[string]string{usernameName: c.Username, "SCHEMA_REGISTRY_CA_FILE": c.CAFile, certName: c.CertFile, keyName: c.KeyFile} {
+	for name, value := range map[string]string{usernameName: c.Username, caName: c.CAFile, certName: c.CertFile, keyName: c.KeyFile} {
 		if value != "" {
 			check.Add(env.Holds(name, value, "without "+urlName+" it has no effect").With(urlName))
 		}

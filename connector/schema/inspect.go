@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 
@@ -46,7 +47,7 @@ func Inspect(ctx context.Context, cfg Config, transport http.RoundTripper) check
 func reach(ctx context.Context, cfg Config, transport http.RoundTripper) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	c, err := newClient(cfg, transport)
+	c, err := newClient(cfg, slog.New(slog.DiscardHandler), transport)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ type Trouble struct {
 
 // New returns a registry without any schema. It connects when the first is asked for.
 func New(cfg Config, o Options) (*Registry, error) {
-	c, err := newClient(cfg, o.Transport)
+	c, err := newClient(cfg, o.Log, o.Transport)
 	if err != nil {
 		return nil, fmt.Errorf("schema registry: %w", err)
 	}

@@ -90,7 +90,9 @@ func bubble(t *testing.T, cfg Config, f func(w *world)) {
 		defer synctest.Wait()
 		defer cancel()
 		w := &world{fake: srfake.NewRegistry(), ctx: ctx}
-		cfg.URLs = []string{"https://registry.example/sub"}
+		if cfg.URLs == nil {
+			cfg.URLs = []string{"https://registry.example/sub"}
+		}
 		var err error
 		w.Registry, err = New(cfg, Options{
 			Transport: stripped{w}, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
@@ -375,4 +377,50 @@ func TestKept(t *testing.T) {
 			t.Errorf("%d are kept, want %d", n, mostKept)
 		}
 	})
+}
+
+// TestNextAddress: of two addresses one is in trouble of its own. The other is asked at
+// once, and first from then on; only when both are in trouble there is some to tell of.
+func TestNextAddress(t *testing.T) {
+	for name, ill := range map[string]func(*http.Request) (*http.Response, error){
+		"no connection": refused,
+		"503":           status(503, "<html>"),
+		"401":           status(401, ""),
+		"a login page":  status(200, "<html>"),
+		"hangs":         func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{URLs: []string{"https://ill.example/sub", "https://well.example/sub"}}, func(w *world) {
+				w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`})
+				w.fake.SeedSchema("s", 2, 8, sr.Schema{Schema: `"long"`})
+				asked := map[string]int{}
+				w.answers(func(r *http.Request) (*http.Response, error) {
+					asked[r.URL.Host]++
+					if r.URL.Host == "ill.example" {
+						return ill(r)
+					}
+					return nil, nil
+				})
+				for id := range uint32(4) {
+					if _, err := w.wait(byID(7+id), time.Minute); (err == nil) != (id < 2) || id >= 2 && !strings.Contains(err.Error(), "does not have it") {
+						t.Errorf("%d: %v", 7+id, err)
+					}
+				}
+				if asked["ill.example"] != 1 || asked["well.example"] != 4 || w.Trouble() != nil || w.log.Len() > 0 && strings.Contains(w.log.String(), "wait for it") {
+					t.Errorf("asked %v, trouble %v, log %s", asked, w.Trouble(), w.log.String())
+				}
+				w.answers(func(r *http.Request) (*http.Response, error) {
+					if r.URL.Host == "ill.example" {
+						return ill(r)
+					}
+					return status(503, "")(r)
+				})
+				_, err := w.wait(byID(30), time.Minute)
+				if tr := w.Trouble(); !errors.Is(err, context.DeadlineExceeded) || tr == nil || tr.Blocked ||
+					!strings.Contains(tr.Err.Error(), "https://ill.example/sub: ") || !strings.Contains(tr.Err.Error(), "https://well.example/sub: 503") {
+					t.Errorf("%v, trouble %+v", err, tr)
+				}
+			})
+		})
+	}
 }

@@ -2,44 +2,58 @@ package schema
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"io/fs"
-	"os"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
 
-	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/certificates"
 )
 
-// tls reads the files. The error joins all faults.
-func (c Config) tls() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	var check env.Check
-	if c.CAFile != "" {
-		config.RootCAs = x509.NewCertPool()
-		text, err := os.ReadFile(c.CAFile)
-		switch {
-		case err != nil:
-			check.Add(unreadable("SCHEMA_REGISTRY_CA_FILE", c.CAFile, err))
-		case !config.RootCAs.AppendCertsFromPEM(text):
-			check.Add(env.Holds("SCHEMA_REGISTRY_CA_FILE", c.CAFile, "want a PEM file with a certificate in it"))
-		}
+func (c Config) files() certificates.Files {
+	return certificates.Files{
+		CA:   certificates.File{Variable: caName, Path: c.CAFile},
+		Cert: certificates.File{Variable: certName, Path: c.CertFile},
+		Key:  certificates.File{Variable: keyName, Path: c.KeyFile},
 	}
-	if c.CertFile != "" && c.KeyFile != "" {
-		pair := func() (tls.Certificate, error) { return tls.LoadX509KeyPair(c.CertFile, c.KeyFile) }
-		if _, err := pair(); err != nil {
-			check.Add(unreadable(certName, c.CertFile, err).With(keyName))
-		}
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			p, err := pair()
-			return &p, err
-		}
-	}
-	return config, check.Err()
 }
 
-func unreadable(name, path string, err error) *env.Fault {
-	if at, ok := errors.AsType[*fs.PathError](err); ok && at.Path == path {
-		err = at.Err // the path is in the message already
+// network makes the connections to the registry with what the files for TLS hold. When
+// they change another transport takes the place of the one that has read them: that
+// works through a proxy, too, where nothing but the transport itself makes connections.
+type network struct {
+	files *certificates.Watched
+
+	mu     sync.Mutex
+	config *tls.Config // that current was made with
+	http   *http.Transport
+}
+
+func newNetwork(cfg Config, log *slog.Logger) (*network, error) {
+	files, err := certificates.Watch(cfg.files(), log, func(time.Time) {})
+	return &network{files: files}, err
+}
+
+// RoundTrip implements http.RoundTripper.
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) { return n.current().RoundTrip(r) }
+
+// current looks at the files for each request: there are few.
+func (n *network) current() *http.Transport {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	config := n.files.Config()
+	if n.http != nil && n.config == config {
+		return n.http
 	}
-	return env.Holds(name, path, err.Error())
+	if n.http != nil {
+		n.http.CloseIdleConnections() // those with a request on them end with it
+	}
+	n.config = config
+	n.http = &http.Transport{
+		Proxy:             http.ProxyFromEnvironment,
+		TLSClientConfig:   config.Clone(), // it writes into it
+		ForceAttemptHTTP2: true,
+		IdleConnTimeout:   30 * time.Second, // there is seldom something to ask
+	}
+	return n.http
 }

@@ -6,6 +6,7 @@ func bounds() []mutant {
 		limits  = "limits are checked before a record is added"
 		memory  = "memory is bounded"
 		backoff = "nothing spins"
+		alive   = "nothing that is read takes the process down"
 	)
 	return []mutant{
 		{
@@ -39,6 +40,16 @@ func bounds() []mutant {
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 		{
+			memory, "nobody weighs what a message in Protobuf becomes",
+			"connector/convert/protobuf/json.go", "	if len(payload) > light {\n", "	if len(payload) > 1<<30 {\n",
+			"connector/convert/protobuf", "TestMemory", "after \\d+ MiB; want it has so many parts",
+		},
+		{
+			alive, "a record that a decoder can't cope with takes the process down",
+			"connector/convert/guard.go", "	defer recovered(&err)\n	return g.Schema", "	return g.Schema",
+			"connector/convert", "TestPanics", "slice bounds out of range",
+		},
+		{
 			backoff, "an outage is probed a hundred times as often",
 			"connector/firehose/breaker.go", "	b.probeAt = now.Add(b.delay(fatal))\n", "	b.probeAt = now.Add(b.delay(fatal) / 100)\n",
 			"connector", "TestFifteenSecondOutage", "requests in second \\d+ of the outage",
@@ -52,6 +63,11 @@ func bounds() []mutant {
 			backoff, "a blocked stream is asked as often as one that is down",
 			"connector/firehose/breaker.go", "	if fatal {\n		d := min", "	if false {\n		d := min",
 			"connector/firehose", "TestBlockedThenRecovers", "requests in an hour",
+		},
+		{
+			backoff, "requests that never get an answer are sent in full for ever",
+			"connector/firehose/reach.go", "r.halvings = min(r.halvings+1, mostHalvings)", "r.halvings = 0",
+			"connector/firehose", "TestAnswersThatDontCome/something_that_ends_large_requests", "records are delivered after",
 		},
 		{
 			backoff, "fetch errors are polled a hundred times as fast",

@@ -142,6 +142,8 @@ func respond(files map[string]*File, request []byte) []byte {
 		return answer(responseSerializeError, err.Error())
 	case err != nil:
 		return answer(responseParseError, err.Error())
+	case (&scale{types: file.types}).message(file.messages[index].typ, payload, 1) != nil:
+		return answer(2, "refused for its weight")
 	case !json.Valid(text):
 		return answer(2, "not JSON")
 	}

@@ -16,8 +16,9 @@ const mostDepth = 100
 // The errors that concern a payload. What the library says about it may repeat some of
 // it, and is not passed on.
 var (
-	errWire = errors.New("it is not in the wire format of its message, or nested too deep")
-	errJSON = errors.New("it has no form as JSON: a time out of range, or an Any of a type that its schema does not know")
+	errWire  = errors.New("it is not in the wire format of its message, or nested too deep")
+	errHeavy = errors.New("it has so many parts that they would take too much memory")
+	errJSON  = errors.New("it has no form as JSON: a time out of range, or an Any of a type that its schema does not know")
 )
 
 // AppendJSON appends the message that index leads to: which of the file, which of
@@ -36,6 +37,12 @@ func (f *File) AppendJSON(dst, payload []byte, index []int32) ([]byte, error) {
 	}
 	if found == nil {
 		return dst, errors.New("the message index is empty")
+	}
+	if len(payload) > light {
+		s := scale{types: f.types}
+		if err := s.message(found.typ, payload, 1); err != nil {
+			return dst, err
+		}
 	}
 	m := dynamicpb.NewMessage(found.typ)
 	read := proto.UnmarshalOptions{AllowPartial: true, DiscardUnknown: true, RecursionLimit: mostDepth, Resolver: f.types}

@@ -30,8 +30,13 @@ func (b *broker) data() string    { return filepath.Join(b.dir, "data") }
 func (b *broker) logFile() string { return filepath.Join(b.dir, "broker.log") }
 func (b *broker) rack() string    { return "rack-" + strconv.Itoa(b.id-1) }
 
-// startTimeout is generous: a broker takes three seconds on an idle machine.
-const startTimeout = 2 * time.Minute
+// startTimeout is generous: a broker takes three seconds on an idle machine. stopTimeout
+// is how long one may take to hand over what it leads, which it can't while the quorum
+// has no leader; it would wait for five minutes.
+const (
+	startTimeout = 2 * time.Minute
+	stopTimeout  = 30 * time.Second
+)
 
 // java is a command of Kafka's. The compiler stops at the first tier and the
 // collector is the smallest one, because three brokers share a machine with what
@@ -153,11 +158,18 @@ func (c *Cluster) Launch(ctx context.Context, n int) error { return c.brokers[n]
 // Kill ends broker n with SIGKILL.
 func (c *Cluster) Kill(n int) error { return c.brokers[n].kill() }
 
-// Stop asks broker n to move its leaders away and end, and waits for it.
+// Stop asks broker n to move its leaders away and end, and waits for it. One that does
+// not come to its end is killed, as supervisors do.
 func (c *Cluster) Stop(n int) error {
 	b := c.brokers[n]
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.cmd == nil {
+		return nil
+	}
+	process := b.cmd.Process
+	late := time.AfterFunc(stopTimeout, func() { _ = process.Kill() })
+	defer late.Stop()
 	b.signalAndWait(syscall.SIGTERM)
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"kafka-firehose/connector/porttest"
 )
 
 const (
@@ -63,6 +63,7 @@ type Cluster struct {
 	dir     string
 	own     bool // dir is removed by Close
 	brokers []*broker
+	ports   []*porttest.Port // theirs, also of those that are down
 }
 
 // Start runs a cluster and returns when all of its brokers take requests.
@@ -105,11 +106,12 @@ func (c *Cluster) prepare() error {
 		}
 		c.brokers = append(c.brokers, b)
 		for _, l := range c.listeners() {
-			addr, err := freeAddr()
+			port, err := porttest.Reserve()
 			if err != nil {
 				return err
 			}
-			b.addrs[l.Name] = addr
+			c.ports = append(c.ports, port)
+			b.addrs[l.Name] = port.Addr()
 		}
 	}
 	for _, b := range c.brokers {
@@ -165,31 +167,11 @@ func (c *Cluster) LogFile(n int) string { return c.brokers[n].logFile() }
 // Close kills the brokers and removes what they wrote.
 func (c *Cluster) Close() {
 	_ = c.each(func(b *broker) error { return b.kill() })
+	for _, p := range c.ports {
+		p.Release()
+	}
+	c.ports = nil
 	if c.own {
 		_ = os.RemoveAll(c.dir)
 	}
 }
-
-// freeAddr finds a loopback port below those that the system hands out by
-// itself, so that nobody takes it while its broker is down.
-func freeAddr() (string, error) {
-	taken.Lock()
-	defer taken.Unlock()
-	for range 1000 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(15000+rand.IntN(15000)))
-		l, err := net.Listen("tcp", addr)
-		if err != nil || taken.addrs[addr] {
-			continue
-		}
-		_ = l.Close()
-		taken.addrs[addr] = true
-		return addr, nil
-	}
-	return "", errors.New("no free port between 15000 and 30000")
-}
-
-// taken are the addresses of this process's brokers, those that are down included.
-var taken = struct {
-	sync.Mutex
-	addrs map[string]bool
-}{addrs: map[string]bool{}}

@@ -1,0 +1,59 @@
+package certificates
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Watched are files that are read for each new connection, which is seldom, so that a
+// certificate that was renewed is used without a restart. Whoever renews them does not
+// do it at one instant: a pair whose halves don't belong together, or a file that is not
+// there at the moment, leaves what was read before in use.
+type Watched struct {
+	files  Files
+	log    *slog.Logger
+	expiry func(time.Time)
+
+	mu      sync.Mutex
+	read    texts       // what was looked at last, good or not
+	current *tls.Config // from the last that was good
+}
+
+// Watch reads the files for the first time. Its error is that of Files.Config. Expiry is
+// told when the client's certificate ends, each time that there is another.
+func Watch(files Files, log *slog.Logger, expiry func(time.Time)) (*Watched, error) {
+	w := &Watched{files: files, log: log, expiry: expiry, read: files.read()}
+	current, until, err := w.read.parse()
+	if err != nil {
+		return nil, err
+	}
+	w.use(current, until)
+	return w, nil
+}
+
+// Config returns the settings of a new connection, without a server's name. They are for
+// all to read and the same until the files change: Clone them before changing any.
+func (w *Watched) Config() *tls.Config {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := w.files.read(); !now.equal(w.read) {
+		w.read = now
+		current, until, err := now.parse()
+		if err != nil {
+			w.log.Warn("the TLS files have changed and can't be used; going on with what was read before", "error", err)
+		} else {
+			w.log.Info("the TLS files have changed: new connections use them", "certificate_expires", until)
+			w.use(current, until)
+		}
+	}
+	return w.current
+}
+
+func (w *Watched) use(current *tls.Config, until time.Time) {
+	w.current = current
+	if !until.IsZero() {
+		w.expiry(until)
+	}
+}

@@ -1,0 +1,48 @@
+package convert
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// Schemas and payloads come from outside, and libraries read them. Where one of these
+// panics the process must not go down: it would read the same record again after its
+// start, and so for ever. What was read can't be used, then, and the error says that the
+// fault is the program's, and where. The value of the panic may repeat what was read, so
+// only its type is told.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("a fault of the program, which you may want to report: %T in %s", v, origin())
+	}
+}
+
+// origin is where the panic that is being recovered from began.
+func origin() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") || !more {
+			return fmt.Sprintf("%s, line %d", f.Function, f.Line)
+		}
+	}
+}
+
+// guardedCompile is compile without its panics, and without those of its Schema.
+func guardedCompile(compile func(Definition) (Schema, error), d Definition) (s Schema, err error) {
+	defer recovered(&err)
+	if s, err = compile(d); err != nil {
+		return nil, err
+	}
+	return guarded{s}, nil
+}
+
+// guarded is a Schema that does not panic.
+type guarded struct{ Schema }
+
+// Append implements Schema.
+func (g guarded) Append(dst, payload []byte, index Index, most int) (out []byte, err error) {
+	defer recovered(&err)
+	return g.Schema.Append(dst, payload, index, most)
+}

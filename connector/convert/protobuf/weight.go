@@ -1,0 +1,134 @@
+package protobuf
+
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// What a part of a message takes in memory while it becomes JSON, in bytes: little on
+// the wire may be much there. The JSON of the part is in it.
+const (
+	messageWeight = 500
+	valueWeight   = 64
+	enumWeight    = 128 // with its name
+)
+
+// mostWeight bounds what one payload may take. A million bytes of JSON, which is what
+// Firehose takes, hold no more messages with something in them than this is for.
+const mostWeight = 80 << 20
+
+// light is the size up to which no payload can be too heavy.
+const light = 64 << 10
+
+// scale weighs a payload before anything is made of it.
+type scale struct {
+	types  resolver
+	weight int
+}
+
+// resolver finds what a payload names and its message type does not.
+type resolver interface {
+	FindExtensionByNumber(message protoreflect.FullName, field protoreflect.FieldNumber) (protoreflect.ExtensionType, error)
+	FindMessageByURL(url string) (protoreflect.MessageType, error)
+}
+
+// message adds a message of type t. It is an error when the payload is too heavy or too
+// deep: an Any inside of an Any is a level, too, though the library does not count it.
+// What is wrong with the wire format is left to the library.
+func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) error {
+	if depth > mostDepth {
+		return errWire
+	}
+	s.weight += messageWeight
+	var url string
+	var packed []byte // of an Any
+	for len(b) > 0 && s.weight <= mostWeight {
+		number, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return nil
+		}
+		b = b[n:]
+		if n = protowire.ConsumeFieldValue(number, typ, b); n < 0 {
+			return nil
+		}
+		field := b[:n]
+		b = b[n:]
+		if t.FullName() == "google.protobuf.Any" && typ == protowire.BytesType {
+			content, _ := protowire.ConsumeBytes(field)
+			s.weight += len(content)
+			switch number {
+			case 1:
+				url = string(content)
+			case 2:
+				packed = content
+			}
+			continue
+		}
+		if err := s.field(s.known(t, number), typ, field, depth); err != nil {
+			return err
+		}
+	}
+	if s.weight > mostWeight {
+		return errHeavy
+	}
+	if packed == nil {
+		return nil
+	}
+	inside, err := s.types.FindMessageByURL(url)
+	if err != nil {
+		return nil //nolint:nilerr // it is for the library to say
+	}
+	return s.message(inside.Descriptor(), packed, depth+1)
+}
+
+// known finds a field, nil for one that will be left out.
+func (s *scale) known(t protoreflect.MessageDescriptor, number protoreflect.FieldNumber) protoreflect.FieldDescriptor {
+	if f := t.Fields().ByNumber(number); f != nil || !t.ExtensionRanges().Has(number) {
+		return f
+	}
+	x, err := s.types.FindExtensionByNumber(t.FullName(), number)
+	if err != nil {
+		return nil
+	}
+	return x.TypeDescriptor()
+}
+
+// field adds a field, or one entry of it.
+func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []byte, depth int) error {
+	if f == nil {
+		return nil
+	}
+	s.weight += len(f.JSONName())
+	if inside := f.Message(); inside != nil {
+		if typ == protowire.BytesType {
+			b, _ = protowire.ConsumeBytes(b)
+		} else if typ == protowire.StartGroupType {
+			b, _ = protowire.ConsumeGroup(f.Number(), b)
+		}
+		return s.message(inside, b, depth+1)
+	}
+	each := valueWeight
+	if f.Kind() == protoreflect.EnumKind {
+		each = enumWeight
+	}
+	s.weight += each
+	if typ != protowire.BytesType {
+		return nil
+	}
+	content, _ := protowire.ConsumeBytes(b)
+	switch f.Kind() {
+	case protoreflect.StringKind, protoreflect.BytesKind:
+		s.weight += 3 * len(content) // in the payload's message, and as JSON
+	case protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind, protoreflect.FloatKind:
+		s.weight += len(content) / 4 * each
+	case protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind, protoreflect.DoubleKind:
+		s.weight += len(content) / 8 * each
+	default:
+		for _, c := range content {
+			if c < 0x80 { // the last byte of a number
+				s.weight += each
+			}
+		}
+	}
+	return nil
+}
