@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,7 @@ func (c *chart) svg() string {
 	for i, p := range c.phases {
 		x, end := c.x(float64(p.from.UnixMilli())/1000), c.x(float64(p.to.UnixMilli())/1000)
 		fmt.Fprintf(&b, `<rect x="%.0f" y="%d" width="%.0f" height="%d" fill="%s"/>`, x, top, max(end-x, 2), plotHeight, bandColor)
+		fmt.Fprintf(&b, `<path d="M%.0f %dv%d" stroke="%s" stroke-width="0.5"/>`, x, top, plotHeight, bandTextColor)
 		fmt.Fprintf(&b, `<text x="%.0f" y="%d" font-size="9" fill="%s">%d</text>`+"\n", x, top-3, bandTextColor, i+1)
 	}
 	most, step := c.scale()
@@ -175,7 +177,9 @@ func (c *chart) scale() (most, step float64) {
 
 // amount is a number of the axis with its unit.
 func amount(v float64, unit string) string {
-	text := func(v float64, suffix string) string { return fmt.Sprintf("%.3g%s", v, suffix) }
+	text := func(v float64, suffix string) string {
+		return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) + suffix
+	}
 	suffix := map[string]string{"s": " s", "Bps": "B/s", "bytes": "B", "cps": "/s", "reqps": "/s"}[unit]
 	switch {
 	case unit == "percentunit":

@@ -60,8 +60,11 @@ func hastened(t *testing.T) string {
 	})
 	// Thresholds that are seconds.
 	for _, c := range []struct{ alert, from, to string }{
-		{"NoProgress", "> 300", "> 5"}, {"Late", "> 300", "> 5"}, {"DeliveryDelay", "> 300", "> 5"},
-		{"LagGrowing", "> 900", "> 15"}, {"DeadLettersPending", "> 60", "> 1"},
+		{"NoProgress", "> 300", "> 5"},
+		{"Late", "> 300", "> 5"},
+		{"DeliveryDelay", "> 300", "> 5"},
+		{"LagGrowing", "> 900", "> 15"},
+		{"DeadLettersPending", "> 60", "> 1"},
 	} {
 		before, rule, found := strings.Cut(rules, "- alert: KafkaFirehose"+c.alert+"\n")
 		expr, rest, hasFor := strings.Cut(rule, "\n        for: ")
