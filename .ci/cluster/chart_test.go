@@ -43,7 +43,7 @@ handler: runsc
 
 // lifecycle is what a release goes through, and after each step the API server has what was
 // rendered.
-func lifecycle(t *testing.T, r release, values string) {
+func lifecycle(t *testing.T, r release, values string) { //nolint:thelper // it is the test
 	before, err := r.names(t.Context(), r.namespace)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func (r release) letsIn(t *testing.T, s state) {
 
 // keepsThePods: with an autoscaler the chart renders no number of pods, and a number that goes
 // missing is one for the API server.
-func keepsThePods(t *testing.T, r release, autoscaler string) {
+func keepsThePods(t *testing.T, r release, autoscaler string) { //nolint:thelper // likewise
 	values := filepath.Join(chart, "ci", "deployment-values.yaml")
 	r.helm(t, "install", "r", chart, "--values", values, "--set", "workload.replicas=5")
 	r.helm(t, "upgrade", "r", chart, "--values", values, "--set", autoscaler+".enabled=true")
@@ -135,7 +135,7 @@ func keepsThePods(t *testing.T, r release, autoscaler string) {
 }
 
 // becomesStatic: a Deployment's members become static ones, and go back.
-func becomesStatic(t *testing.T, r release) {
+func becomesStatic(t *testing.T, r release) { //nolint:thelper // likewise
 	r.helm(t, "install", "r", chart, "--values", filepath.Join(chart, "ci", "deployment-values.yaml"))
 	deployment := r.wantAsRendered(t).workload
 	r.helm(t, "upgrade", "r", chart, "--values", filepath.Join(chart, "ci", "static-values.yaml"))
