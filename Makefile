@@ -67,6 +67,10 @@ chart: ## Test the Helm chart and the alerts; the first time builds helm and its
 cluster: ## Install the chart on a real API server of Kubernetes; the first time builds it, for some minutes
 	.ci/run cluster
 
+.PHONY: image
+image: ## Build the image of deploy/Dockerfile and run it as the chart does, without an engine; takes root
+	.ci/run image
+
 .PHONY: chart-readme
 chart-readme: ## Write the values into the chart's README
 	.ci/run chartreadme

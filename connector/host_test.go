@@ -34,8 +34,12 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// built is the binary. It builds the process when the first test needs it.
+// built is the binary. It builds the process when the first test needs it, unless it is
+// told of another, such as what runs the one in the image.
 var built = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("KAFKA_FIREHOSE_BINARY"); path != "" {
+		return path, nil
+	}
 	path := filepath.Join(scratch, "kafka-firehose")
 	out, err := exec.Command("go", "build", "-o", path, "../cmd/kafka-firehose").CombinedOutput()
 	if err != nil {
