@@ -138,9 +138,14 @@ func (c Config) schemas(check *env.Check) {
 	}
 }
 
-func (c Config) buffered(check *env.Check) {
+// leastBuffered is the least that MaxBufferedBytes may be.
+func (c Config) leastBuffered() env.Bytes {
 	further := max(len(c.Firehose.Streams())-1, 0)
-	least := minBuffered + env.Bytes(further)*minPerStream
+	return minBuffered + env.Bytes(further)*minPerStream
+}
+
+func (c Config) buffered(check *env.Check) {
+	least := c.leastBuffered()
 	if c.MaxBufferedBytes < least {
 		check.Add(env.Holds("MAX_BUFFERED_BYTES", c.MaxBufferedBytes, fmt.Sprintf(
 			"want %s or more: %s, and %s for each stream after the first", least, minBuffered, minPerStream)).

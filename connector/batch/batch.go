@@ -48,12 +48,16 @@ type run struct {
 // the goroutine that sends it. An estimate that is on the safe side.
 const overhead = 16 << 10
 
+// encoded is the memory of the request body that is made of so many bytes: base64
+// makes them 4/3 as large, in a buffer that may be larger.
+func encoded(bytes int) int { return (bytes * 4 / 3) * (looseness + 1) / looseness }
+
 // weigh is the memory of a sealed batch: its buffer, and the request body that is
-// made of its data, which base64 makes 4/3 as large.
-func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + bytes*4/3 + overhead) }
+// made of its data.
+func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + encoded(bytes) + overhead) }
 
 // Weight is what a full batch of so many bytes weighs once it is sealed.
-func Weight(bytes int) int64 { return int64(bytes + bytes*4/3 + overhead) }
+func Weight(bytes int) int64 { return int64(bytes + encoded(bytes) + overhead) }
 
 // Len is the number of Firehose records.
 func (b *Batch) Len() int { return len(b.records) }

@@ -100,7 +100,8 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 // put is one request, and one more if the first died with a connection that the
 // service had closed while it was idle.
 func (d *delivery) put(group []*part, size amount) (*answer, *Failure) {
-	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &d.name, Records: make([]types.Record, 0, int(size.records))}
+	in := d.input()
+	defer d.reuse(in)
 	for _, p := range group {
 		for i := range p.batch.Len() {
 			// An empty record in an empty buffer is nil, which the SDK takes for missing.
@@ -120,23 +121,40 @@ func (d *delivery) put(group []*part, size amount) (*answer, *Failure) {
 	return a, f
 }
 
+// input is what a call is given, with no records yet.
+func (d *delivery) input() *firehose.PutRecordBatchInput {
+	if in, ok := d.inputs.Get().(*firehose.PutRecordBatchInput); ok {
+		return in
+	}
+	return &firehose.PutRecordBatchInput{DeliveryStreamName: &d.name, Records: make([]types.Record, 0, d.cfg.BatchMaxRecords)}
+}
+
+// reuse keeps the input of a call that has returned: the SDK looked at it only to
+// write the request. The records go, or they would keep a batch alive.
+func (d *delivery) reuse(in *firehose.PutRecordBatchInput) {
+	clear(in.Records)
+	in.Records = in.Records[:0]
+	d.inputs.Put(in)
+}
+
 func (d *delivery) call(in *firehose.PutRecordBatchInput, bytes float64) (a *answer, f *Failure, stale bool) {
-	var w wire
+	x := &exchange{pool: d.pool}
+	defer x.end()
 	timeout := d.cfg.RequestTimeout + time.Duration(bytes/slowestUplink*float64(time.Second))
-	ctx, cancel := context.WithTimeout(w.watch(d.ctx), timeout)
+	ctx, cancel := context.WithTimeout(x.in(d.ctx), timeout)
 	defer cancel()
 	out, err := d.api.PutRecordBatch(ctx, in)
 	if err == nil {
 		a, f = read(out, len(in.Records))
 		return a, f, false
 	}
-	sent := w.sent()
-	if !w.passed.Load() { // not our HTTP client
+	sent := x.sent()
+	if !x.passed.Load() { // not our HTTP client
 		var send *smithyhttp.RequestSendError
 		sent = errors.As(err, &send)
 	}
 	f = classify(d.ctx, err, sent)
-	return nil, f, f.Class == Ambiguous && f.Code == "connection" && w.stale()
+	return nil, f, f.Class == Ambiguous && f.Code == "connection" && x.stale()
 }
 
 // again counts records that have to be sent once more because of a request that

@@ -1,9 +1,7 @@
 package firehose
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
@@ -12,9 +10,10 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// protocol writes the body of a PutRecordBatch into one buffer of its exact
-// size. The SDK's own serializer grows a small one over and over and copies the
-// result: 39 MB for a request of 4 MB, which no bound on memory would survive.
+// protocol writes the body of a PutRecordBatch itself, into one buffer that later
+// requests get again. The SDK's own serializer grows a small one over and over and
+// copies the result: 39 MB for a request of 4 MB, which no bound on memory would
+// survive.
 //
 // Everything else is the SDK's. Even for a put it sets the headers, with a
 // request without records, so that what an upgrade adds is there; a test compares
@@ -31,33 +30,12 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 	if err := p.ClientProtocol.SerializeRequest(ctx, schema, head, req); err != nil {
 		return err
 	}
-	full, err := req.SetStream(bytes.NewReader(encode(*put.DeliveryStreamName, put.Records)))
+	full, err := req.SetStream(exchangeOf(ctx).write(*put.DeliveryStreamName, put.Records))
 	if err != nil {
 		return fmt.Errorf("set the body: %w", err)
 	}
 	*req = *full
 	return nil
-}
-
-// encode is the body of a put: base64 inside JSON.
-func encode(stream string, records []types.Record) []byte {
-	const open, record, end, last = `{"DeliveryStreamName":"`, `{"Data":"`, `"}`, `]}`
-	const list = `","Records":[`
-	size := len(open) + len(stream) + len(list) + len(last) + len(records)*(len(record)+len(end)+1)
-	for i := range records {
-		size += base64.StdEncoding.EncodedLen(len(records[i].Data))
-	}
-	body := make([]byte, 0, size)
-	body = append(append(append(body, open...), stream...), list...)
-	for i := range records {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, record...)
-		body = base64.StdEncoding.AppendEncode(body, records[i].Data)
-		body = append(body, end...)
-	}
-	return append(body, last...)
 }
 
 // plainName reports whether JSON takes the name as it is, as it does every name
