@@ -23,11 +23,20 @@ type rider struct {
 
 // fate is what became of a part in one request.
 type fate struct {
-	codes   []string // :: index of a record -> its error code, "" if it was accepted
+	all     bool     // each record was accepted
+	codes   []string // :: index of a record -> its error code, "" if it was accepted; nil with all
 	failure *Failure // of the whole request
 	slot    *Slot    // to be given back by the part, after a refusal for size
 	crowded bool     // the request had records of other parts
 	unsent  bool     // there was no request
+}
+
+// code is the error code of a record, "" if it was accepted.
+func (f *fate) code(i int) string {
+	if f.all {
+		return ""
+	}
+	return f.codes[i]
 }
 
 // drive makes one request of the part and of those that ride with it, and hands
@@ -91,7 +100,9 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 	}
 	codes := a.failed
 	for i, p := range group {
-		fates[i].codes, codes = codes[:p.batch.Len()], codes[p.batch.Len():]
+		if fates[i].all = a.all; !a.all {
+			fates[i].codes, codes = codes[:p.batch.Len()], codes[p.batch.Len():]
+		}
 	}
 	d.answered(group, fates, slot, a, size, number, started)
 	return fates
@@ -145,7 +156,7 @@ func (d *delivery) call(in *firehose.PutRecordBatchInput, bytes float64) (a *ans
 	defer cancel()
 	out, err := d.api.PutRecordBatch(ctx, in)
 	if err == nil {
-		a, f = read(out, len(in.Records))
+		a, f = x.read(out, len(in.Records))
 		return a, f, false
 	}
 	sent := x.sent()

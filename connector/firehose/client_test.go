@@ -481,7 +481,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 			return
 		}
-		a, _ := read(out, 3)
+		a, _ := new(exchange).read(out, 3)
 		if a == nil {
 			return
 		}

@@ -1,8 +1,11 @@
 package firehose
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
@@ -15,9 +18,13 @@ import (
 // copies the result: 39 MB for a request of 4 MB, which no bound on memory would
 // survive.
 //
+// It reads an answer in its usual form itself as well, without an object for each
+// record of which none is looked at.
+//
 // Everything else is the SDK's. Even for a put it sets the headers, with a
 // request without records, so that what an upgrade adds is there; a test compares
-// the bodies byte by byte.
+// the bodies byte by byte. An answer that is in the least unusual is the SDK's to
+// read, byte for byte as it came.
 type protocol struct{ smithyhttp.ClientProtocol }
 
 // SerializeRequest implements smithyhttp.ClientProtocol.
@@ -36,6 +43,26 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 	}
 	*req = *full
 	return nil
+}
+
+// DeserializeResponse implements smithyhttp.ClientProtocol.
+func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.OperationSchema, registry *smithy.TypeRegistry, resp *smithyhttp.Response, out smithy.Deserializable) error {
+	x := exchangeOf(ctx)
+	if _, put := out.(*firehose.PutRecordBatchOutput); !put || x == nil || resp.StatusCode != http.StatusOK {
+		return p.ClientProtocol.DeserializeResponse(ctx, schema, registry, resp, out)
+	}
+	answer, rest := x.receive(resp.Body, resp.ContentLength)
+	if rest == nil {
+		if n, ok := usual(answer); ok {
+			x.accepted = n
+			return nil
+		}
+		rest = http.NoBody
+	}
+	whole := resp.Body // which the SDK closes
+	defer func() { resp.Body = whole }()
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(answer), rest))
+	return p.ClientProtocol.DeserializeResponse(ctx, schema, registry, resp, out)
 }
 
 // plainName reports whether JSON takes the name as it is, as it does every name
