@@ -144,6 +144,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
+	l.builder.SetPool(c.pool)
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l
@@ -258,9 +259,9 @@ func (c *Connector) leave(ctx context.Context, begin time.Time) error {
 }
 
 // Take implements kafka.Handler.
-func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, polled time.Time) {
+func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, bytes int64, polled time.Time) {
 	if l := c.lanes[c.streamOf(lease.Topic)]; l != nil {
-		l.put(chunk{lease, records, polled})
+		l.put(chunk{lease: lease, records: records, weight: bytes + int64(len(records))*kafka.RecordBytes, polled: polled})
 	}
 }
 

@@ -66,6 +66,16 @@ func answers() []mutant {
 			"connector/firehose", "TestNobodyReadsABodyThatWasTaken", "a byte of the next request was read|bytes and error",
 		},
 		{
+			sent, "the buffer of a batch serves the next one while records of it are left",
+			"connector/batch/batch.go", "	if n > 0 && w.left.Add(-int64(n)) == 0 {\n", "	if n > 0 {\n		w.giveBack()\n	}\n	if n > 0 && w.left.Add(-int64(n)) == 0 {\n",
+			"connector/batch", "TestBuffersAreNotSharedWhileTheyAreUsed", "record \\d+ has changed",
+		},
+		{
+			sent, "what didn't fit into a batch goes to the end of the queue",
+			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
+			"connector", "TestQueue", "the queue is ",
+		},
+		{
 			counted, "answers that were lost on the way are not",
 			"connector/firehose/attempt.go", "		d.metrics.Ambiguous.Add(float64(records))\n", "",
 			"connector/firehose", "TestAnswers/reset,_stored", "records_ambiguous_total",
