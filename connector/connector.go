@@ -136,7 +136,6 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		ending:  make(chan struct{}),
 		ended:   make(chan struct{}),
 		sealed:  make(chan *batch.Batch),
-		share:   c.share,
 		freed:   c.room.tell,
 	}
 	pack := batch.Aggregation{Values: 1}
@@ -145,6 +144,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
+	l.share.Store(c.share)
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l
