@@ -137,7 +137,6 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		ended:   make(chan struct{}),
 		landed:  make(chan struct{}),
 		sealed:  make(chan *batch.Batch),
-		share:   c.share,
 		freed:   c.room.tell,
 	}
 	pack := batch.Aggregation{Values: 1}
@@ -146,6 +145,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
+	l.share.Store(c.share)
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l

@@ -45,9 +45,9 @@ func usual(answer []byte) (entries int, ok bool) {
 // scanner reads JSON from left to right. What its methods don't find, they leave.
 type scanner struct{ left []byte }
 
-// entry is that of a record that was accepted.
+// entry is that of a record that was accepted. Most have no blanks.
 func (s *scanner) entry() bool {
-	if !s.eat("{") || !s.eat(`"RecordId"`) || !s.eat(":") {
+	if !s.eat(`{"RecordId":`) && (!s.eat("{") || !s.eat(`"RecordId"`) || !s.eat(":")) {
 		return false
 	}
 	id, ok := s.text()
