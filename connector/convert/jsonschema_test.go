@@ -132,6 +132,28 @@ func TestJSONSchemaMemory(t *testing.T) {
 	}
 }
 
+// BenchmarkJSONSchema is one small record, compared with its schema and not:
+//
+//	go test ./connector/convert -run '^$' -bench JSONSchema -benchmem
+func BenchmarkJSONSchema(b *testing.B) {
+	compared, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: orderSchema, References: []Reference{customerSchema}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	payload, buf := []byte(`{"id":"a-17","n":10,"by":{"name":"Jürgen"},"mail":"j@example.com"}`), make([]byte, 0, 4<<10)
+	for name, s := range map[string]Schema{"compared": compared, "plain": plainJSON{}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(payload)))
+			for b.Loop() {
+				if buf, err = s.Append(buf[:0], payload, Index{}, MaxRecordBytes); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzJSONSchema(f *testing.F) {
 	order, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: orderSchema, References: []Reference{customerSchema}})
 	if err != nil {

@@ -42,14 +42,16 @@ func newMill(t testing.TB, records, size int, pool *batch.Pool) *mill {
 		answer:  []byte(`{"FailedPutCount":0,"Encrypted":false,"RequestResponses":[` + strings.TrimSuffix(strings.Repeat(entry, records), ",") + `]}`),
 		scratch: make([]byte, 32<<10),
 	}
-	client, err := NewClient(t.Context(), settings(), slog.New(slog.DiscardHandler), func(o *firehose.Options) {
+	cfg := settings()
+	cfg.BatchMaxBytes = 4 << 20 // 500 records of 8 KiB are whole
+	client, err := NewClient(t.Context(), cfg, slog.New(slog.DiscardHandler), func(o *firehose.Options) {
 		o.Region, o.HTTPClient = "us-east-1", m
 		o.Credentials = credentials.NewStaticCredentialsProvider("AKID", "secret", "")
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.stream = NewStream("orders", client, settings(), WithPool(pool))
+	m.stream = NewStream("orders", client, cfg, WithPool(pool))
 	m.builder = batch.NewBuilder(batch.Limits{Records: records, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
 	m.builder.SetPool(pool)
 	return m

@@ -6,7 +6,6 @@ func bounds() []mutant {
 		limits  = "limits are checked before a record is added"
 		memory  = "memory is bounded"
 		backoff = "nothing spins"
-		alive   = "nothing that is read takes the process down"
 	)
 	return []mutant{
 		{
@@ -45,16 +44,6 @@ func bounds() []mutant {
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 		{
-			memory, "nobody weighs what a message in Protobuf becomes",
-			"connector/convert/protobuf/json.go", "	if len(payload) > light {\n", "	if len(payload) > 1<<30 {\n",
-			"connector/convert/protobuf", "TestMemory", "after \\d+ MiB; want it has so many parts",
-		},
-		{
-			alive, "a record that a decoder can't cope with takes the process down",
-			"connector/convert/guard.go", "	defer recovered(&err)\n	return g.Schema", "	return g.Schema",
-			"connector/convert", "TestPanics", "slice bounds out of range",
-		},
-		{
 			backoff, "an outage is probed a hundred times as often",
 			"connector/firehose/breaker.go", "	b.probeAt = now.Add(b.delay(fatal))\n", "	b.probeAt = now.Add(b.delay(fatal) / 100)\n",
 			"connector", "TestFifteenSecondOutage", "requests in second \\d+ of the outage",
@@ -78,6 +67,31 @@ func bounds() []mutant {
 			backoff, "fetch errors are polled a hundred times as fast",
 			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
 			"connector", "TestFetchErrorsAreNotAskedForInALoop", "fetches in a minute",
+		},
+	}
+}
+
+// inputs are records that nobody should be able to write.
+func inputs() []mutant {
+	const (
+		alive = "nothing that is read crashes the process"
+		exact = "what is delivered is what was read"
+	)
+	return []mutant{
+		{
+			alive, "nobody weighs what a message in Protobuf becomes",
+			"connector/convert/protobuf/json.go", "	if len(payload) > light {\n", "	if len(payload) > 1<<30 {\n",
+			"connector/convert/protobuf", "TestMemory", "after \\d+ MiB; want it has so many parts",
+		},
+		{
+			alive, "a record that a decoder can't cope with takes the process down",
+			"connector/convert/guard.go", "	defer recovered(&err)\n	return g.Schema", "	return g.Schema",
+			"connector/convert", "TestPanics", "slice bounds out of range",
+		},
+		{
+			exact, "a field that comes again is written again",
+			"connector/convert/protobufread.go", "		if fields.again(f.at) || ", "		if fields.again(f.at) && false || ",
+			"connector/convert", "TestProtoRead", "is there twice",
 		},
 	}
 }
