@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -67,7 +68,7 @@ func unleash(ctx context.Context, run options, events []event, log *slog.Logger)
 	if auditErr != nil {
 		return nil, fmt.Errorf("audit: %w", auditErr)
 	}
-	o.trouble = append(w.trouble, w.ends()...)
+	o.trouble = slices.Concat(w.trouble, w.ends())
 	o.verdict = w.books.judge(w.inquest())
 	return o, nil
 }

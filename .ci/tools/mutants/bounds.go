@@ -1,11 +1,10 @@
 package main
 
-// bounds are limits that don't hold: of requests, of memory, of repetition.
+// bounds are limits that don't hold: of requests and of memory.
 func bounds() []mutant {
 	const (
-		limits  = "limits are checked before a record is added"
-		memory  = "memory is bounded"
-		backoff = "nothing spins"
+		limits = "limits are checked before a record is added"
+		memory = "memory is bounded"
 	)
 	return []mutant{
 		{
@@ -43,6 +42,13 @@ func bounds() []mutant {
 			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
+	}
+}
+
+// spins are repetitions without a pause or an end.
+func spins() []mutant {
+	const backoff = "nothing spins"
+	return []mutant{
 		{
 			backoff, "an outage is probed a hundred times as often",
 			"connector/firehose/breaker.go", "	b.probeAt = now.Add(b.delay(fatal))\n", "	b.probeAt = now.Add(b.delay(fatal) / 100)\n",
