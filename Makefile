@@ -63,6 +63,14 @@ chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of SEED (1; seve
 chart: ## Test the Helm chart and the alerts; the first time builds helm and its like
 	.ci/run alerts chart
 
+.PHONY: cluster
+cluster: ## Install the chart on a real API server of Kubernetes; the first time builds it, for some minutes
+	.ci/run cluster
+
+.PHONY: image
+image: ## Build the image of deploy/Dockerfile and run it as the chart does, without an engine; takes root
+	.ci/run image
+
 .PHONY: chart-readme
 chart-readme: ## Write the values into the chart's README
 	.ci/run chartreadme
@@ -92,6 +100,7 @@ tidy: ## Tidy all modules
 	go mod tidy
 	go -C .ci/tools mod tidy
 	go -C .ci/chart mod tidy
+	go -C .ci/cluster mod tidy
 	go -C .ci/chart/kube-score mod tidy
 
 .PHONY: readme

@@ -32,8 +32,8 @@ type Config struct {
 	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
 	DeadLetter      deadletter.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: what the client
-	// has fetched, queues, open batches, requests on their way and their encoded bodies. The process
-	// takes about 48 MiB beside it. The size of fetches follows from it.
+	// has fetched, queues, open batches, requests on their way and their encoded bodies, and buffers
+	// that are kept for the next ones. The process takes about 48 MiB beside it. The size of fetches follows from it.
 	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes about 48 MiB beside it."`
 	// HTTPAddr is where metrics and probes are served, as host:port; without a host, on all addresses.
 	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves /metrics, /livez and /readyz."`
@@ -140,9 +140,14 @@ func (c Config) schemas(check *env.Check) {
 	}
 }
 
-func (c Config) buffered(check *env.Check) {
+// leastBuffered is the least that MaxBufferedBytes may be.
+func (c Config) leastBuffered() env.Bytes {
 	further := max(len(c.Firehose.Streams())-1, 0)
-	least := minBuffered + env.Bytes(further)*minPerStream
+	return minBuffered + env.Bytes(further)*minPerStream
+}
+
+func (c Config) buffered(check *env.Check) {
+	least := c.leastBuffered()
 	if c.MaxBufferedBytes < least {
 		check.Add(env.Holds("MAX_BUFFERED_BYTES", c.MaxBufferedBytes, fmt.Sprintf(
 			"want %s or more: %s, and %s for each stream after the first", least, minBuffered, minPerStream)).

@@ -30,6 +30,7 @@ type Connector struct {
 	source  *kafka.Source
 	lanes   map[string]*lane // by stream
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
+	pool    *batch.Pool      // of all lanes' buffers
 	room    *room
 	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
 	schemas *schema.Registry        // nil unless records are decoded
@@ -68,8 +69,11 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	streams := cfg.Firehose.Streams()
-	// A quarter is for what the Kafka client has fetched; see connector/kafka.
-	c.share = int64(cfg.MaxBufferedBytes) * 3 / 4 / int64(len(streams))
+	// A quarter is for what the Kafka client has fetched; see connector/kafka. Of what
+	// is more than the least, a sixteenth is for buffers that nobody uses at the moment.
+	kept := max(cfg.MaxBufferedBytes-cfg.leastBuffered(), 0) / 16
+	c.pool = batch.NewPool(int(kept))
+	c.share = int64(cfg.MaxBufferedBytes*3/4-kept) / int64(len(streams))
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
 	if err := c.check(ctx, clients, streams); err != nil {
 		return nil, err
@@ -141,8 +145,9 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
+	l.builder.SetPool(c.pool)
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
-		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.OnRefused(l.refused), c.billHint(stream))
+		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l
 }
 
@@ -255,9 +260,9 @@ func (c *Connector) leave(ctx context.Context, begin time.Time) error {
 }
 
 // Take implements kafka.Handler.
-func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, polled time.Time) {
+func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, bytes int64, polled time.Time) {
 	if l := c.lanes[c.streamOf(lease.Topic)]; l != nil {
-		l.put(chunk{lease, records, polled})
+		l.put(chunk{lease: lease, records: records, weight: bytes + int64(len(records))*kafka.RecordBytes, polled: polled})
 	}
 }
 

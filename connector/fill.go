@@ -78,7 +78,7 @@ func (l *lane) arm(linger *time.Timer) {
 // is empty, the memory full, or a schema has to be fetched first.
 func (l *lane) pack(ctx context.Context) error {
 	for len(l.waiting) == 0 && !l.crowded() && !l.unready() {
-		c, ok := l.take()
+		c, ok := l.queue.take()
 		if !ok {
 			return nil
 		}
@@ -88,11 +88,11 @@ func (l *lane) pack(ctx context.Context) error {
 			err = nil
 		}
 		l.builder.Flush()
-		gone := chunk{records: c.records[:done]}
+		gone, rest := c.split(done)
 		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
-		l.queued.Add(-gone.weight())
-		if done < len(c.records) && err == nil {
-			l.putBack(chunk{c.lease, c.records[done:], c.polled})
+		l.queued.Add(-gone.weight)
+		if len(rest.records) > 0 && err == nil {
+			l.queue.putBack(rest)
 		}
 		l.freed()
 		if err != nil {
@@ -163,20 +163,10 @@ func (l *lane) queueSealed(b *batch.Batch) {
 // giveUp discards what is queued of the given leases and seals the open batch if
 // it holds some of them.
 func (l *lane) giveUp(of func(*offset.Lease) bool) {
-	l.mu.Lock()
-	kept := l.queue[:0]
-	for _, c := range l.queue {
-		if of(c.lease) {
-			l.queued.Add(-c.weight())
-			l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
-			continue
-		}
-		kept = append(kept, c)
-	}
-	clear(l.queue[len(kept):])
+	weight, records := l.queue.remove(of)
+	l.queued.Add(-weight)
+	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
 	l.fetching = nil // what waited for it may be gone
-	l.queue = kept
-	l.mu.Unlock()
 	if l.builder.Holds(of) {
 		l.seal()
 	}

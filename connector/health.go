@@ -100,7 +100,7 @@ func (c *Connector) buffered() int64 {
 func (c *Connector) oldestAge() float64 {
 	oldest, some := c.source.Oldest()
 	for _, l := range c.lanes {
-		if at, ok := l.oldest(); ok && (!some || at.Before(oldest)) {
+		if at, ok := l.queue.oldest(); ok && (!some || at.Before(oldest)) {
 			oldest, some = at, true
 		}
 	}

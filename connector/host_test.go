@@ -52,8 +52,12 @@ func atOnce(n int) error {
 	return flag.Set("test.parallel", strconv.Itoa(n))
 }
 
-// built is the binary. It builds the process when the first test needs it.
+// built is the binary. It builds the process when the first test needs it, unless it is
+// told of another, such as what runs the one in the image.
 var built = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("KAFKA_FIREHOSE_BINARY"); path != "" {
+		return path, nil
+	}
 	path := filepath.Join(scratch, "kafka-firehose")
 	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "../cmd/kafka-firehose").CombinedOutput()
 	if err != nil {

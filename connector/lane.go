@@ -5,15 +5,11 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
-	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
@@ -38,8 +34,7 @@ type lane struct {
 	metrics *metrics.Pipeline
 	log     *slog.Logger
 
-	mu     sync.Mutex
-	queue  []chunk
+	queue  queue
 	wake   chan struct{} // there is something to queue or room to send; holds one
 	asks   chan ask
 	ending chan struct{} // closed when the lane is to send what it has begun and end
@@ -61,13 +56,6 @@ type lane struct {
 	freed  func()       // tells the poller that there is room again
 }
 
-// chunk is what one poll brought of one partition.
-type chunk struct {
-	lease   *offset.Lease
-	records []*kgo.Record
-	polled  time.Time
-}
-
 // ask has fill give up leases: what is queued of them is discarded, an open
 // batch that holds some is sealed. Without of it only asks for a sign of life.
 type ask struct {
@@ -79,10 +67,8 @@ func everything(*offset.Lease) bool { return true }
 
 // put queues records. It never waits: the poller asked for room before it polled.
 func (l *lane) put(c chunk) {
-	l.queued.Add(c.weight())
-	l.mu.Lock()
-	l.queue = append(l.queue, c)
-	l.mu.Unlock()
+	l.queued.Add(c.weight)
+	l.queue.put(c)
 	l.poke()
 }
 
@@ -92,32 +78,6 @@ func (l *lane) poke() {
 	case l.wake <- struct{}{}:
 	default:
 	}
-}
-
-func (l *lane) take() (c chunk, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		return chunk{}, false
-	}
-	c = l.queue[0]
-	l.queue[0] = chunk{}
-	l.queue = l.queue[1:]
-	return c, true
-}
-
-// putBack returns what fill did not get to of a chunk.
-func (l *lane) putBack(c chunk) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.queue = append([]chunk{c}, l.queue...)
-}
-
-func (c chunk) weight() (n int64) {
-	for _, r := range c.records {
-		n += int64(kafka.Size(r)) + kafka.RecordBytes
-	}
-	return n
 }
 
 // held is the memory that the lane keeps alive, in bytes.
@@ -142,16 +102,6 @@ func (l *lane) full() bool { return l.sent.Load() > 0 && l.tight() }
 func (l *lane) crowded() bool { return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.tight() }
 
 func (l *lane) tight() bool { return l.held()+l.reserve() > l.share }
-
-// oldest is when the oldest record of the queue was polled.
-func (l *lane) oldest() (at time.Time, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		return time.Time{}, false
-	}
-	return l.queue[0].polled, true
-}
 
 func (l *lane) answer(a ask) {
 	if a.of != nil {

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -66,7 +67,9 @@ func (l *lane) send(letter deadletter.Letter) {
 // of the first: it is rare, and nothing of it is lost.
 func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	l.log.Warn("record refused by the stream goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
-	record := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Value: r.Data}
+	// A copy: a letter that is given up may be in the client's hands still when the
+	// buffer of its batch serves the next.
+	record := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Value: bytes.Clone(r.Data)}
 	if r.Values == 1 {
 		original, err := l.letters.Original(ctx, r.Leases, r.Topic, r.Partition, r.Offset)
 		if err != nil {

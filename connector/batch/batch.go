@@ -35,6 +35,8 @@ type work struct {
 	left    atomic.Int64 // Firehose records not settled yet
 	held    atomic.Int64 // bytes of memory kept alive
 	release func(bytes int64)
+	pool    *Pool
+	buf     []byte // goes to the pool with the last record; nil when it is there
 }
 
 // run is a contiguous part of the batch that comes from one partition. It settles
@@ -48,12 +50,16 @@ type run struct {
 // the goroutine that sends it. An estimate that is on the safe side.
 const overhead = 16 << 10
 
+// encoded is the memory of the request body that is made of so many bytes: base64
+// makes them 4/3 as large, in a buffer that may be larger.
+func encoded(bytes int) int { return (bytes * 4 / 3) * (looseness + 1) / looseness }
+
 // weigh is the memory of a sealed batch: its buffer, and the request body that is
-// made of its data, which base64 makes 4/3 as large.
-func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + bytes*4/3 + overhead) }
+// made of its data.
+func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + encoded(bytes) + overhead) }
 
 // Weight is what a full batch of so many bytes weighs once it is sealed.
-func Weight(bytes int) int64 { return int64(bytes + bytes*4/3 + overhead) }
+func Weight(bytes int) int64 { return int64(bytes + encoded(bytes) + overhead) }
 
 // Len is the number of Firehose records.
 func (b *Batch) Len() int { return len(b.records) }
@@ -125,7 +131,10 @@ func (b *Batch) Retain(keep func(i int) bool) {
 	}
 	gone := len(b.records) - len(kept)
 	b.records, b.bytes = kept, bytes
-	if len(kept) > 0 && !b.split && bytes < cap(b.buf)/4 {
+	switch {
+	case len(kept) == 0:
+		b.buf = nil // somebody else's soon
+	case !b.split && bytes < cap(b.buf)/4:
 		b.shrink()
 	}
 	b.work.leave(gone)
@@ -141,6 +150,7 @@ func (b *Batch) shrink() {
 		r.from, r.to = int32(from), int32(len(small))
 	}
 	b.buf = small
+	b.work.giveBack()
 	b.work.free(before - weigh(small, b.bytes))
 }
 
@@ -190,11 +200,20 @@ func (w *work) settle(r record) {
 	}
 }
 
-// leave frees the memory with the last record.
+// leave frees the memory with the last record. Parts of the batch may settle at the
+// same time: each has dropped the buffer before it counts its records out, so when none
+// is left nobody reads it.
 func (w *work) leave(n int) {
 	if n > 0 && w.left.Add(-int64(n)) == 0 {
+		w.giveBack()
 		w.free(w.held.Load())
 	}
+}
+
+// giveBack lets the next batch have the buffer.
+func (w *work) giveBack() {
+	w.pool.Put(w.buf)
+	w.buf = nil
 }
 
 func (w *work) free(n int64) {

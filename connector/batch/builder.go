@@ -34,8 +34,10 @@ type Builder struct {
 	open    *Batch
 	due     time.Time
 	run     filling
+	pool    *Pool  // where buffers come from; may be nil
 	spare   []byte // the buffer of the next batch, empty
 	last    int    // bytes in the batch sealed last: about what the next will need
+	records int    // Firehose records in it, likewise
 }
 
 // filling is the run that is being added to. It is not covered by its span yet,
@@ -57,6 +59,9 @@ func NewBuilder(l Limits, a Aggregation) *Builder {
 	}
 	return b
 }
+
+// SetPool sets where the buffers of batches come from and go to.
+func (b *Builder) SetPool(p *Pool) { b.pool = p }
 
 // SetLimits changes the limits for what is added from now on.
 func (b *Builder) SetLimits(l Limits) { b.limits = l }
@@ -80,7 +85,7 @@ func (b *Builder) empty() []byte {
 		// As much as the last batch and a little more, for a value that turns out
 		// not to fit: a buffer that has to grow at the end is copied whole.
 		n := min(b.last+b.last/8, b.limits.Bytes)
-		b.spare = make([]byte, 0, n+n/64)
+		b.spare = b.pool.Get(n + n/64)
 	}
 	return b.spare
 }
@@ -125,7 +130,7 @@ func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, poll
 // start opens a batch, if none is open.
 func (b *Builder) start(now time.Time) {
 	if b.open == nil {
-		b.open = &Batch{work: &work{}}
+		b.open = &Batch{records: make([]record, 0, min(b.records+b.records/8, b.limits.Records)), work: &work{pool: b.pool}}
 		b.number++
 		b.due = now.Add(b.limits.Linger)
 	}
@@ -213,8 +218,11 @@ func (b *Builder) Seal() *Batch {
 	b.Flush()
 	full := b.open
 	if len(full.buf) < cap(full.buf)/2 { // a short one after a long one
+		// The long buffer may hold the value that Add is about to move, so it doesn't
+		// go to the pool.
 		full.buf = append(make([]byte, 0, len(full.buf)), full.buf...)
 	}
+	full.work.buf = full.buf
 	full.work.held.Store(weigh(full.buf, full.bytes))
 	full.work.left.Store(int64(len(full.records)))
 	for _, r := range full.records {
@@ -222,6 +230,6 @@ func (b *Builder) Seal() *Batch {
 			full.work.runs[i].left.Add(1)
 		}
 	}
-	b.open, b.last = nil, len(full.buf)
+	b.open, b.last, b.records = nil, len(full.buf), len(full.records)
 	return full
 }

@@ -1,13 +1,19 @@
 package convert
 
 import (
+	"errors"
 	"sync"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"kafka-firehose/connector/convert/protobuf"
 )
 
 // protobufSchema is a .proto file.
-type protobufSchema struct{ file *protobuf.File }
+type protobufSchema struct {
+	file  *protobuf.File
+	types protoTypes
+}
 
 func compileProtobuf(d Definition) (Schema, error) {
 	imports := map[string]string{}
@@ -18,7 +24,9 @@ func compileProtobuf(d Definition) (Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return protobufSchema{file}, nil
+	s := protobufSchema{file, protoTypes{}}
+	file.Each(func(m protoreflect.MessageDescriptor) { s.types.of(m) })
+	return s, nil
 }
 
 // protobufText is where a message is written before its blanks are taken out.
@@ -29,6 +37,24 @@ const keepText = 64 << 10
 
 // Append implements Schema.
 func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+	m, err := s.file.Message(index.at[:index.depth])
+	if err != nil {
+		return dst, err
+	}
+	r := protoReader{dst: dst, most: len(dst) + most}
+	err = r.message(s.types[m.FullName()], payload)
+	switch {
+	case err == nil && len(r.dst) <= r.most:
+		return r.dst, nil
+	case errors.Is(err, errLibrary):
+		return s.library(dst, payload, m, most)
+	default:
+		return dst, errTooLong
+	}
+}
+
+// library reads what protoReader does not.
+func (s protobufSchema) library(dst, payload []byte, m protoreflect.MessageDescriptor, most int) ([]byte, error) {
 	// Packed numbers may become shorter, but not by so much. What a message takes in
 	// memory is bounded by its size.
 	if len(payload)/4 > most {
@@ -41,9 +67,9 @@ func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]by
 		}
 	}()
 	var err error
-	if *text, err = s.file.AppendJSON((*text)[:0], payload, index.at[:index.depth]); err != nil {
+	if *text, err = s.file.AppendJSON((*text)[:0], payload, m); err != nil {
 		return dst, err
 	}
 	// The library puts blanks in here and there, so that nobody relies on them.
-	return plainJSON{}.Append(dst, *text, index, most)
+	return plainJSON{}.Append(dst, *text, Index{}, most)
 }

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -173,18 +172,33 @@ func FuzzProtobuf(f *testing.F) {
 	})
 }
 
-// BenchmarkProtobuf is one order of some fields:
+// BenchmarkProtobuf is one order of some fields, beside what the library takes for it:
 //
 //	go test ./connector/convert -run '^$' -bench Protobuf -benchmem
 func BenchmarkProtobuf(b *testing.B) {
+	made, err := compileProtobuf(Definition{Text: shopProto, References: []Reference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, _ := made.(protobufSchema)
+	m, err := s.file.Message([]int32{0})
+	if err != nil {
+		b.Fatal(err)
+	}
 	order := wire(1, "a-1", 2, wire(1, "Jurgen"), 4, wire(1, wire(1, "p"), 1, wire(1, "q")), 5, wire(1, 1_769_846_400), 15, 12345)
-	s, buf := shop(b), make([]byte, 0, 4<<10)
-	b.ReportAllocs()
-	b.SetBytes(int64(len(order)))
-	for b.Loop() {
-		var err error
-		if buf, err = s.Append(buf[:0], order, Index{depth: 1}, MaxRecordBytes); err != nil && !errors.Is(err, errTooLong) {
-			b.Fatal(err)
-		}
+	buf, first := make([]byte, 0, 4<<10), FirstMessage
+	for name, read := range map[string]func() ([]byte, error){
+		"own":     func() ([]byte, error) { return s.Append(buf[:0], order, first, MaxRecordBytes) },
+		"library": func() ([]byte, error) { return s.library(buf[:0], order, m, MaxRecordBytes) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(order)))
+			for b.Loop() {
+				if buf, err = read(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -15,11 +15,12 @@ const noRecordID = "missing_record_id"
 
 // answer is what an HTTP 200 proves about the records of a request.
 type answer struct {
-	failed []string // :: index of a record -> its error code, "" if it was accepted
+	all    bool     // each was accepted
+	failed []string // :: index of a record -> its error code, "" if it was accepted; nil with all
 	left   int      // how many failed
 }
 
-func (a *answer) accepted(i int) bool { return a.failed[i] == "" }
+func (a *answer) accepted(i int) bool { return a.all || a.failed[i] == "" }
 
 // read judges an answer to a request of n records. A record counts as accepted
 // only if the answer says so: HTTP 200, an entry for each record, the entry
@@ -28,12 +29,19 @@ func (a *answer) accepted(i int) bool { return a.failed[i] == "" }
 //
 // An answer that does not cover each record proves nothing about any of them.
 // The service has been seen to answer {} to one request in ten thousand.
-func read(out *firehose.PutRecordBatchOutput, n int) (*answer, *Failure) {
+func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*answer, *Failure) {
 	if raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); !ok || raw.StatusCode != http.StatusOK {
 		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: "the answer is not an HTTP 200"}
 	}
-	if got := len(out.RequestResponses); got != n {
+	got := len(out.RequestResponses)
+	if x.accepted > 0 {
+		got = x.accepted
+	}
+	if got != n {
 		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: fmt.Sprintf("%d entries for %d records", got, n)}
+	}
+	if x.accepted > 0 {
+		return &answer{all: true}, nil
 	}
 	a := &answer{failed: make([]string, n)}
 	for i, entry := range out.RequestResponses {

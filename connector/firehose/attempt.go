@@ -19,11 +19,20 @@ type rider struct {
 
 // fate is what became of a part in one request.
 type fate struct {
-	codes   []string // :: index of a record -> its error code, "" if it was accepted
+	all     bool     // each record was accepted
+	codes   []string // :: index of a record -> its error code, "" if it was accepted; nil with all
 	failure *Failure // of the whole request
 	slot    *Slot    // to be given back by the part, after a refusal for size
 	crowded bool     // the request had records of other parts
 	unsent  bool     // there was no request
+}
+
+// code is the error code of a record, "" if it was accepted.
+func (f *fate) code(i int) string {
+	if f.all {
+		return ""
+	}
+	return f.codes[i]
 }
 
 // drive makes one request of the part and of those that ride with it, and hands
@@ -87,7 +96,9 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 	}
 	codes := a.failed
 	for i, p := range group {
-		fates[i].codes, codes = codes[:p.batch.Len()], codes[p.batch.Len():]
+		if fates[i].all = a.all; !a.all {
+			fates[i].codes, codes = codes[:p.batch.Len()], codes[p.batch.Len():]
+		}
 	}
 	d.answered(group, fates, slot, a, size, number, started)
 	return fates
@@ -96,7 +107,8 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 // put is one request, and one more if the first died with a connection that the
 // service had closed while it was idle.
 func (d *delivery) put(group []*part, size amount, slot *Slot) (*answer, *Failure) {
-	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &d.name, Records: make([]types.Record, 0, int(size.records))}
+	in := d.input()
+	defer d.reuse(in)
 	for _, p := range group {
 		for i := range p.batch.Len() {
 			// An empty record in an empty buffer is nil, which the SDK takes for missing.
@@ -117,22 +129,39 @@ func (d *delivery) put(group []*part, size amount, slot *Slot) (*answer, *Failur
 	return a, f
 }
 
+// input is what a call is given, with no records yet.
+func (d *delivery) input() *firehose.PutRecordBatchInput {
+	if in, ok := d.inputs.Get().(*firehose.PutRecordBatchInput); ok {
+		return in
+	}
+	return &firehose.PutRecordBatchInput{DeliveryStreamName: &d.name, Records: make([]types.Record, 0, d.cfg.BatchMaxRecords)}
+}
+
+// reuse keeps the input of a call that has returned: the SDK looked at it only to
+// write the request. The records go, or they would keep a batch alive.
+func (d *delivery) reuse(in *firehose.PutRecordBatchInput) {
+	clear(in.Records)
+	in.Records = in.Records[:0]
+	d.inputs.Put(in)
+}
+
 func (d *delivery) call(in *firehose.PutRecordBatchInput, timeout time.Duration) (a *answer, f *Failure, stale bool) {
-	var w wire
-	ctx, cancel := context.WithTimeout(w.watch(d.ctx), timeout)
+	x := &exchange{pool: d.pool}
+	defer x.end()
+	ctx, cancel := context.WithTimeout(x.in(d.ctx), timeout)
 	defer cancel()
 	out, err := d.api.PutRecordBatch(ctx, in)
 	if err == nil {
-		a, f = read(out, len(in.Records))
+		a, f = x.read(out, len(in.Records))
 		return a, f, false
 	}
-	sent := w.sent()
-	if !w.passed.Load() { // not our HTTP client
+	sent := x.sent()
+	if !x.passed.Load() { // not our HTTP client
 		var send *smithyhttp.RequestSendError
 		sent = errors.As(err, &send)
 	}
 	f = classify(d.ctx, err, sent)
-	return nil, f, f.Class == Ambiguous && f.Code == "connection" && w.stale()
+	return nil, f, f.Class == Ambiguous && f.Code == "connection" && x.stale()
 }
 
 // again counts records that have to be sent once more because of a request that

@@ -59,6 +59,7 @@ func (c *Client) settle(o *firehose.Options, log *slog.Logger) {
 	o.Retryer = aws.NopRetryer{} // the stream's loop sees and counts each attempt
 	o.HTTPClient = plainBody{o.HTTPClient}
 	o.Protocol = protocol{o.Protocol}
+	o.APIOptions = append(o.APIOptions, addHash)
 	if o.Credentials != c.keys { // an option has brought its own
 		c.keys = awsconfig.Cache(o.Credentials.Retrieve, log)
 		o.Credentials = c.keys

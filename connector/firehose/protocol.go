@@ -3,8 +3,9 @@ package firehose
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
+	"io"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
@@ -12,13 +13,18 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// protocol writes the body of a PutRecordBatch into one buffer of its exact
-// size. The SDK's own serializer grows a small one over and over and copies the
-// result: 39 MB for a request of 4 MB, which no bound on memory would survive.
+// protocol writes the body of a PutRecordBatch itself, into one buffer that later
+// requests get again. The SDK's own serializer grows a small one over and over and
+// copies the result: 39 MB for a request of 4 MB, which no bound on memory would
+// survive.
+//
+// It reads an answer in its usual form itself as well, without an object for each
+// record of which none is looked at.
 //
 // Everything else is the SDK's. Even for a put it sets the headers, with a
 // request without records, so that what an upgrade adds is there; a test compares
-// the bodies byte by byte.
+// the bodies byte by byte. An answer that is in the least unusual is the SDK's to
+// read, byte for byte as it came.
 type protocol struct{ smithyhttp.ClientProtocol }
 
 // SerializeRequest implements smithyhttp.ClientProtocol.
@@ -31,7 +37,7 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 	if err := p.ClientProtocol.SerializeRequest(ctx, schema, head, req); err != nil {
 		return err
 	}
-	full, err := req.SetStream(bytes.NewReader(encode(*put.DeliveryStreamName, put.Records)))
+	full, err := req.SetStream(exchangeOf(ctx).write(*put.DeliveryStreamName, put.Records))
 	if err != nil {
 		return fmt.Errorf("set the body: %w", err)
 	}
@@ -39,25 +45,24 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 	return nil
 }
 
-// encode is the body of a put: base64 inside JSON.
-func encode(stream string, records []types.Record) []byte {
-	const open, record, end, last = `{"DeliveryStreamName":"`, `{"Data":"`, `"}`, `]}`
-	const list = `","Records":[`
-	size := len(open) + len(stream) + len(list) + len(last) + len(records)*(len(record)+len(end)+1)
-	for i := range records {
-		size += base64.StdEncoding.EncodedLen(len(records[i].Data))
+// DeserializeResponse implements smithyhttp.ClientProtocol.
+func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.OperationSchema, registry *smithy.TypeRegistry, resp *smithyhttp.Response, out smithy.Deserializable) error {
+	x := exchangeOf(ctx)
+	if _, put := out.(*firehose.PutRecordBatchOutput); !put || x == nil || resp.StatusCode != http.StatusOK {
+		return p.ClientProtocol.DeserializeResponse(ctx, schema, registry, resp, out)
 	}
-	body := make([]byte, 0, size)
-	body = append(append(append(body, open...), stream...), list...)
-	for i := range records {
-		if i > 0 {
-			body = append(body, ',')
+	answer, rest := x.receive(resp.Body, resp.ContentLength)
+	if rest == nil {
+		if n, ok := usual(answer); ok {
+			x.accepted = n
+			return nil
 		}
-		body = append(body, record...)
-		body = base64.StdEncoding.AppendEncode(body, records[i].Data)
-		body = append(body, end...)
+		rest = http.NoBody
 	}
-	return append(body, last...)
+	whole := resp.Body // which the SDK closes
+	defer func() { resp.Body = whole }()
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(answer), rest))
+	return p.ClientProtocol.DeserializeResponse(ctx, schema, registry, resp, out)
 }
 
 // plainName reports whether JSON takes the name as it is, as it does every name

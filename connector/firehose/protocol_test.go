@@ -3,16 +3,24 @@ package firehose
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
+
+	"kafka-firehose/connector/batch"
 )
 
 // capture keeps the request and sends nothing.
@@ -43,40 +51,109 @@ func sdk(h aws.HTTPClient, ours bool) *firehose.Client {
 	}, func(o *firehose.Options) {
 		if ours {
 			o.Protocol = protocol{o.Protocol}
+			o.APIOptions = append(o.APIOptions, addHash)
 		}
 	})
 }
 
 // TestBodyIsTheStockOne compares what goes out with the SDK's own serializer: an
-// upgrade that moves it must fail here.
+// upgrade that moves it must fail here. The same must go out of a buffer that was
+// used before, and as part of a stream's call.
 func TestBodyIsTheStockOne(t *testing.T) {
+	x := &exchange{pool: batch.NewPool(64 << 20)}
 	f := func(stream string, data ...[]byte) {
 		t.Helper()
 		in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}}
 		for _, d := range data {
 			in.Records = append(in.Records, types.Record{Data: d})
 		}
-		var stock, ours capture
+		x.pool.Put(bytes.Repeat([]byte{'#'}, encodedLen(stream, in.Records)))
+		var stock, ours, again capture
 		_, _ = sdk(&stock, false).PutRecordBatch(t.Context(), in)
 		_, _ = sdk(&ours, true).PutRecordBatch(t.Context(), in)
-		if !bytes.Equal(stock.body, ours.body) || stock.length != ours.length {
-			t.Errorf("stream %q, %d records: the body is %d bytes\n%.200q, want %d\n%.200q", stream, len(data), ours.length, ours.body, stock.length, stock.body)
+		_, _ = sdk(&again, true).PutRecordBatch(x.in(t.Context()), in)
+		x.end()
+		for _, c := range []capture{ours, again} {
+			if !bytes.Equal(stock.body, c.body) || stock.length != c.length {
+				t.Errorf("stream %q, %d records: the body is %d bytes\n%.200q, want %d\n%.200q", stream, len(data), c.length, c.body, stock.length, stock.body)
+			}
+			if diff := cmp.Diff(stock.header, c.header); diff != "" {
+				t.Errorf("the headers differ: %s", diff)
+			}
 		}
-		if diff := cmp.Diff(stock.header, ours.header); diff != "" {
-			t.Errorf("the headers differ: %s", diff)
+		if n := encodedLen(stream, in.Records); plainName(stream) && n != len(ours.body) {
+			t.Errorf("stream %q, %d records: %d bytes were expected, and there are %d", stream, len(data), n, len(ours.body))
 		}
 	}
 	f("orders", []byte("a"), []byte("ab"), []byte("abc"), []byte{}, []byte("\xff\xfb\xef"))
 	f("a.b_C-9")
 	f(`odd"name<&>\`, []byte("x"))
-	var many [][]byte
-	for i := range 500 {
-		many = append(many, bytes.Repeat([]byte{byte(i)}, i*7))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, step := range []int{1, 7, 61} { // by SIMD or not, and each of its ends
+		var many [][]byte
+		for i := range 500 {
+			data := make([]byte, i*step)
+			for n := range data {
+				data[n] = byte(rng.Uint32())
+			}
+			many = append(many, data)
+		}
+		f("orders", many...)
 	}
-	f("orders", many...)
-	if body := encode("s", []types.Record{{Data: many[3]}, {Data: many[9]}}); cap(body)-len(body) > 2 {
-		t.Errorf("%d bytes of the buffer are left over: its size was not computed", cap(body)-len(body))
+}
+
+// TestBodyIsHashedOnce: the SDK finds the hash when it would make it, it is the right
+// one, and nobody reads the body before it is sent. A second call of the same input
+// has a body and a hash of its own, and neither has what is in the SDK's way by itself.
+func TestBodyIsHashedOnce(t *testing.T) {
+	x := &exchange{pool: batch.NewPool(64 << 20)}
+	for _, ours := range []bool{true, true, false} {
+		var sent capture
+		var hash string
+		reads := 0
+		client := sdk(&sent, ours)
+		_, _ = client.PutRecordBatch(x.in(t.Context()), input(3, 1000), firehose.WithAPIOptions(func(s *middleware.Stack) error {
+			return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Look", func(
+				ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+			) (middleware.FinalizeOutput, middleware.Metadata, error) {
+				hash = v4.GetPayloadHash(ctx)
+				req := in.Request.(*smithyhttp.Request)
+				counted, err := req.SetStream(&countedReads{req.GetStream(), &reads})
+				if err != nil {
+					t.Error(err)
+				}
+				in.Request = counted
+				return next.HandleFinalize(ctx, in)
+			}), (&v4.ComputePayloadSHA256{}).ID(), middleware.Before)
+		}))
+		x.end()
+		sum := sha256.Sum256(sent.body)
+		if want := hex.EncodeToString(sum[:]); ours && hash != want || !ours && hash != "" {
+			t.Errorf("ours %v: before the SDK hashes, the hash is %q, of the body it is %s", ours, hash, want)
+		}
+		if most := 1; ours && reads > most || !ours && reads <= most {
+			t.Errorf("ours %v: the body was read %d times", ours, reads)
+		}
 	}
+}
+
+// countedReads counts how often a body is read to its end.
+type countedReads struct {
+	io.Reader
+	n *int
+}
+
+func (c *countedReads) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		*c.n++
+	}
+	return n, err
+}
+
+func (c *countedReads) Len() int { return c.Reader.(interface{ Len() int }).Len() }
+func (c *countedReads) Seek(to int64, whence int) (int64, error) {
+	return c.Reader.(io.Seeker).Seek(to, whence)
 }
 
 // BenchmarkPut is a request of 500 records up to the wire, signed:
@@ -91,11 +168,13 @@ func BenchmarkPut(b *testing.B) {
 		}
 		for _, ours := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%d/%v", size, map[bool]string{false: "stock", true: "ours"}[ours]), func(b *testing.B) {
-				client := sdk(discard{}, ours)
+				client, pool := sdk(discard{}, ours), batch.NewPool(16<<20)
 				b.ReportAllocs()
 				b.SetBytes(int64(500 * size))
 				for b.Loop() {
-					_, _ = client.PutRecordBatch(context.Background(), in)
+					x := &exchange{pool: pool}
+					_, _ = client.PutRecordBatch(x.in(context.Background()), in)
+					x.end()
 				}
 			})
 		}

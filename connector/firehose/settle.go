@@ -41,7 +41,10 @@ func (d *delivery) answered(group []*part, fates []fate, slot *Slot, a *answer, 
 }
 
 // count is what of a part was accepted, and how many records were not.
-func (f fate) count(b *batch.Batch) (accepted amount, failed int) {
+func (f *fate) count(b *batch.Batch) (accepted amount, failed int) {
+	if f.all {
+		return sizeOf(b), 0
+	}
 	for i, code := range f.codes {
 		if code == "" {
 			accepted = accepted.plus(amount{float64(len(b.Record(i))), 1})
@@ -92,14 +95,14 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 	b, values := p.batch, p.batch.Values()
 	accepted, _ := ft.count(b)
 	var billed int64
-	for i, code := range ft.codes {
-		if code == "" {
+	for i := range b.Len() {
+		if code := ft.code(i); code == "" {
 			billed += Billed(len(b.Record(i)))
 		} else {
 			d.metrics.Retried(reason(code), 1)
 		}
 	}
-	b.Retain(func(i int) bool { return ft.codes[i] != "" })
+	b.Retain(func(i int) bool { return ft.code(i) != "" })
 	if accepted.records > 0 {
 		d.metrics.Accepted.Add(accepted.records)
 		d.metrics.AcceptedBytes.Add(accepted.bytes)

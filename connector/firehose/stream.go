@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -54,6 +55,8 @@ type Stream struct {
 	onRefused func(context.Context, Refusal) error
 	gate      *gate
 	account   account
+	pool      *batch.Pool // of the bodies of requests
+	inputs    sync.Pool   // of *firehose.PutRecordBatchInput
 
 	mu          sync.Mutex
 	starts      int64     // requests started, which numbers them
@@ -77,6 +80,11 @@ func WithLogger(log *slog.Logger) Option {
 // WithMetrics sets what is counted; default nothing.
 func WithMetrics(m *metrics.Firehose) Option {
 	return func(s *Stream) { s.metrics = m.Stream(s.name) }
+}
+
+// WithPool sets where the buffers for requests come from; default nowhere.
+func WithPool(p *batch.Pool) Option {
+	return func(s *Stream) { s.pool = p }
 }
 
 // OnRefused sets what becomes of a record that can't be delivered. After nil it

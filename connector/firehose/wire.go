@@ -1,7 +1,6 @@
 package firehose
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -19,10 +18,11 @@ import (
 // an error. net/http takes that for a broken body and closes the connection
 // while the answer is being read: the put was accepted, the SDK reports an
 // error, and the records go out twice. Read of a closed body returns io.EOF as
-// the end that it is, and all is well.
+// the end that it is, and all is well. Our own bodies have no WriteTo; those that the
+// SDK writes do.
 //
-// smithy-go's own wrapper stays below: it is what keeps net/http from reading a
-// body after the call has returned.
+// smithy-go's own wrapper stays below: it keeps net/http from reading a body after
+// the call has returned.
 type plainBody struct{ next aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
@@ -30,9 +30,9 @@ func (c plainBody) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
-	if w, ok := r.Context().Value(wireKey{}).(*wire); ok {
-		w.passed.Store(true)
-		r = r.WithContext(httptrace.WithClientTrace(r.Context(), w.trace()))
+	if x := exchangeOf(r.Context()); x != nil {
+		x.passed.Store(true)
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), x.trace()))
 	}
 	return c.next.Do(r)
 }
@@ -46,12 +46,6 @@ type wire struct {
 	connected atomic.Bool // there was a connection to write to
 	reused    atomic.Bool // which had served a request before
 	answered  atomic.Bool // a byte of an answer came
-}
-
-type wireKey struct{}
-
-func (w *wire) watch(ctx context.Context) context.Context {
-	return context.WithValue(ctx, wireKey{}, w)
 }
 
 func (w *wire) trace() *httptrace.ClientTrace {

@@ -40,13 +40,13 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	s.holdIfFar(k, part)
 	s.mu.Unlock()
 
-	var bytes int
+	var bytes int64
 	for _, r := range p.Records {
-		bytes += Size(r)
+		bytes += int64(Size(r))
 	}
 	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
 	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
-	s.handler.Take(lease, p.Records, polled)
+	s.handler.Take(lease, p.Records, bytes, polled)
 	return true
 }
 

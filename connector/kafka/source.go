@@ -23,10 +23,10 @@ import (
 // Handler takes what the source polls. Its methods must not block for anything
 // outside the process: the group waits for them.
 type Handler interface {
-	// Take receives records of one partition, in offset order. They belong to the
-	// handler from then on. Control records are among them, for the offsets they
-	// occupy.
-	Take(lease *offset.Lease, records []*kgo.Record, polled time.Time)
+	// Take receives records of one partition, in offset order, and how many bytes they
+	// have by Size. They belong to the handler from then on. Control records are among
+	// them, for the offsets they occupy.
+	Take(lease *offset.Lease, records []*kgo.Record, bytes int64, polled time.Time)
 	// Release asks for leases that are about to end: what is queued of them is
 	// discarded, what is in an open batch goes out at once. It returns those that
 	// are worth waiting for, because Firehose is taking what is in flight.

@@ -1,6 +1,8 @@
 // Command schemas writes JSON schemas of what the Helm chart renders into a directory, for kubeconform:
 // those of Kubernetes and of the custom resources that the chart knows. They come out of Go modules of
 // pinned versions and hashes, and are stricter than the originals: an unknown field is an error.
+//
+// The definitions of the custom resources go, as they are, into DIRECTORY/definitions, for an API server.
 package main
 
 import (
@@ -30,6 +32,8 @@ var sources = []source{
 	{"github.com/prometheus-operator/prometheus-operator", "v0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=", "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml", customResource},
 }
 
+const definitions = "definitions"
+
 func main() {
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: schemas DIRECTORY")
@@ -43,7 +47,7 @@ func main() {
 
 // write writes a file KIND-GROUP-VERSION.json for each kind, which is where kubeconform looks.
 func write(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, definitions), 0o755); err != nil {
 		return err
 	}
 	for _, s := range sources {
@@ -72,6 +76,11 @@ func (s source) convert(file, dir string) error {
 	schemas, err := s.read(text)
 	if err != nil {
 		return err
+	}
+	if filepath.Ext(file) == ".yaml" {
+		if err := os.WriteFile(filepath.Join(dir, definitions, filepath.Base(file)), text, 0o644); err != nil { //nolint:gosec // a cache, not a secret
+			return err
+		}
 	}
 	for name, schema := range schemas {
 		text, err := json.Marshal(schema)

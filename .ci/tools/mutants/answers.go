@@ -7,6 +7,7 @@ func answers() []mutant {
 		proved  = "success is proved, never assumed"
 		byIndex = "only what was refused is sent again"
 		counted = "what may come twice is counted"
+		sent    = "what is sent is what was read"
 	)
 	return []mutant{
 		{
@@ -16,7 +17,7 @@ func answers() []mutant {
 		},
 		{
 			proved, "200 {} counts as accepted",
-			"connector/firehose/answer.go", "	if got := len(out.RequestResponses); got != n {", "	if len(out.RequestResponses) == 0 {\n		return &answer{failed: make([]string, n)}, nil\n	}\n	if got := len(out.RequestResponses); got != n {",
+			"connector/firehose/answer.go", "	if got != n {", "	if got == 0 {\n		return &answer{all: true}, nil\n	}\n	if got != n {",
 			"connector", "TestAnswersThatProveNothing/empty-object/stored=false", "are lost",
 		},
 		{
@@ -35,14 +36,44 @@ func answers() []mutant {
 			"connector/firehose", "TestAnswers/entries_with_both", "9 records stored, want 10",
 		},
 		{
+			proved, "an entry that says nothing is in the usual form of an answer",
+			"connector/firehose/usual.go", "	if !s.eat(\"{\") || ", "	if s.eat(\"{}\") {\n		return true\n	}\n	if !s.eat(\"{\") || ",
+			"connector/firehose", "TestAnswers/entries_without_code_and_id", "9 records stored, want 10",
+		},
+		{
+			proved, "an answer that was cut is in the usual form, as far as it came",
+			"connector/firehose/usual.go", "ok && responses && s.over()", "responses && s.over()",
+			"connector/firehose", "TestUsual", "proves that 3 records were accepted, want 0",
+		},
+		{
 			byIndex, "the whole batch is sent again",
-			"connector/firehose/settle.go", "	b.Retain(func(i int) bool { return ft.codes[i] != \"\" })\n", "	b.Retain(func(int) bool { return int(accepted.records) < len(ft.codes) })\n",
+			"connector/firehose/settle.go", "	b.Retain(func(i int) bool { return ft.code(i) != \"\" })\n", "	b.Retain(func(int) bool { return int(accepted.records) < b.Len() })\n",
 			"connector/firehose", "TestAnswers/some_records_throttled", "18 copies stored, want 10",
 		},
 		{
 			byIndex, "the neighbour of a refused record is sent again",
 			"connector/batch/batch.go", "		if keep(i) {", "		if keep((i + 1) % len(b.records)) {",
 			"connector/batch", "TestRetainKeepsTheRight", "kept ",
+		},
+		{
+			sent, "the buffer of a request is given to the next one before it was sent",
+			"connector/firehose/exchange.go", "	x.body = newBody(x.pool, stream, records)\n", "	x.body = newBody(x.pool, stream, records)\n	x.pool.Put(x.body.data)\n",
+			"connector/firehose", "TestBodiesDoNotShareABuffer", "a body has records of another request",
+		},
+		{
+			sent, "a buffer is given to the next request while the connection may still read it",
+			"connector/firehose/body.go", "	b.data = nil\n	b.reader.Reset(nil)\n", "	b.data = nil\n",
+			"connector/firehose", "TestNobodyReadsABodyThatWasTaken", "a byte of the next request was read|bytes and error",
+		},
+		{
+			sent, "the buffer of a batch serves the next one while records of it are left",
+			"connector/batch/batch.go", "	if n > 0 && w.left.Add(-int64(n)) == 0 {\n", "	if n > 0 {\n		w.giveBack()\n	}\n	if n > 0 && w.left.Add(-int64(n)) == 0 {\n",
+			"connector/batch", "TestBuffersAreNotSharedWhileTheyAreUsed", "record \\d+ has changed",
+		},
+		{
+			sent, "what didn't fit into a batch goes to the end of the queue",
+			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
+			"connector", "TestQueue", "the queue is ",
 		},
 		{
 			counted, "answers that were lost on the way are not",

@@ -1,4 +1,4 @@
-package protobuf
+package protobuf_test
 
 import (
 	"bufio"
@@ -10,9 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/convert/protobuf"
 )
 
 // TestMain is the program that the conformance runner talks to, when that has started
@@ -59,6 +64,7 @@ const (
 	wantJSON                                          = 2
 	responseParseError, responseJSON, responseSkipped = 1, 4, 5
 	responseBinary, responseSerializeError            = 3, 6
+	responseRuntimeError                              = 2
 )
 
 // suites are the messages of the cases and the files that they are in.
@@ -70,15 +76,44 @@ var suites = map[string]string{
 	"protobuf_test_messages.editions.TestAllTypesEdition2023":   "google/protobuf/test_messages_edition2023.proto",
 }
 
+// subject converts messages of one type, as the connector does.
+type subject struct {
+	*convert.Converter
+	file  *protobuf.File
+	index int32
+}
+
+func newSubject(name, text string) (*subject, error) {
+	schema, err := convert.Compile(convert.Config{Format: "protobuf"}, convert.Definition{Kind: "protobuf", Text: text})
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{Converter: convert.New(convert.Config{Format: "protobuf"}, func(convert.Ref) (convert.Schema, error) { return schema, nil })}
+	if s.file, err = protobuf.Compile(text, nil); err != nil {
+		return nil, err
+	}
+	for ; ; s.index++ {
+		if m, err := s.file.Message([]int32{s.index}); err != nil || string(m.FullName()) == name {
+			return s, err
+		}
+	}
+}
+
+// json is what is delivered of a payload.
+func (s *subject) json(payload []byte) ([]byte, error) {
+	framed := binary.AppendVarint([]byte{0, 0, 0, 0, 1, 2}, int64(s.index)) // the id of its schema, and one index
+	return s.Append(nil, &kgo.Record{Value: append(framed, payload...)})
+}
+
 // testee answers requests until there are no more.
 func testee(dir string, in io.Reader, out io.Writer) error {
-	files := map[string]*File{}
+	subjects := map[string]*subject{}
 	for name, path := range suites {
 		text, err := os.ReadFile(filepath.Join(dir, path))
 		if err != nil {
 			return err
 		}
-		if files[name], err = Compile(string(text), nil); err != nil {
+		if subjects[name], err = newSubject(name, string(text)); err != nil {
 			return err
 		}
 	}
@@ -92,7 +127,7 @@ func testee(dir string, in io.Reader, out io.Writer) error {
 		if _, err := io.ReadFull(r, request); err != nil {
 			return err
 		}
-		response := respond(files, request)
+		response := respond(subjects, request)
 		if _, err := out.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(response))), response...)); err != nil {
 			return err
 		}
@@ -100,7 +135,7 @@ func testee(dir string, in io.Reader, out io.Writer) error {
 }
 
 // respond converts what is to be converted to JSON and skips the rest.
-func respond(files map[string]*File, request []byte) []byte {
+func respond(subjects map[string]*subject, request []byte) []byte {
 	var payload []byte
 	var name string
 	binaryInput, output := false, uint64(0)
@@ -123,29 +158,23 @@ func respond(files map[string]*File, request []byte) []byte {
 	answer := func(n protowire.Number, s string) []byte {
 		return protowire.AppendString(protowire.AppendTag(nil, n, protowire.BytesType), s)
 	}
-	file := files[name]
+	subject := subjects[name]
 	switch {
 	case name == "conformance.FailureSet":
 		return answer(responseBinary, "")
-	case file == nil || !binaryInput || output != wantJSON:
+	case subject == nil || !binaryInput || output != wantJSON:
 		return answer(responseSkipped, "only binary to JSON")
 	}
-	var index int32
-	for i, m := range file.messages {
-		if string(m.typ.FullName()) == name {
-			index = int32(i)
-		}
-	}
-	text, err := file.AppendJSON(nil, payload, []int32{index})
+	text, err := subject.json(payload)
 	switch {
-	case err == errJSON: //nolint:errorlint // as it is returned
+	case err != nil && strings.Contains(err.Error(), protobuf.ErrJSON.Error()):
 		return answer(responseSerializeError, err.Error())
 	case err != nil:
 		return answer(responseParseError, err.Error())
-	case (&scale{types: file.types}).message(file.messages[index].typ, payload, 1) != nil:
-		return answer(2, "refused for its weight")
+	case subject.file.Weigh(payload, subject.index) != nil:
+		return answer(responseRuntimeError, "refused for its weight")
 	case !json.Valid(text):
-		return answer(2, "not JSON")
+		return answer(responseRuntimeError, "not JSON")
 	}
 	return answer(responseJSON, string(text))
 }

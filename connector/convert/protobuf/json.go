@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -21,9 +22,9 @@ var (
 	errJSON  = errors.New("it has no form as JSON: a time out of range, or an Any of a type that its schema does not know")
 )
 
-// AppendJSON appends the message that index leads to: which of the file, which of
-// those inside of that one, and so on. Blanks are where the library puts them.
-func (f *File) AppendJSON(dst, payload []byte, index []int32) ([]byte, error) {
+// Message returns the message type that index leads to: which of the file, which of
+// those inside of that one, and so on.
+func (f *File) Message(index []int32) (protoreflect.MessageDescriptor, error) {
 	var found *message
 	for at, i := range index {
 		from := f.messages
@@ -31,20 +32,36 @@ func (f *File) AppendJSON(dst, payload []byte, index []int32) ([]byte, error) {
 			from = found.inside
 		}
 		if i < 0 || int(i) >= len(from) {
-			return dst, fmt.Errorf("its schema has no message %d at depth %d", i, at+1)
+			return nil, fmt.Errorf("its schema has no message %d at depth %d", i, at+1)
 		}
 		found = from[i]
 	}
 	if found == nil {
-		return dst, errors.New("the message index is empty")
+		return nil, errors.New("the message index is empty")
 	}
+	return found.typ, nil
+}
+
+// Each calls f for each message type that an index can lead to.
+func (f *File) Each(do func(protoreflect.MessageDescriptor)) { each(f.messages, do) }
+
+func each(messages []*message, do func(protoreflect.MessageDescriptor)) {
+	for _, m := range messages {
+		do(m.typ)
+		each(m.inside, do)
+	}
+}
+
+// AppendJSON appends a message of one of the file's types. Blanks are where the library
+// puts them.
+func (f *File) AppendJSON(dst, payload []byte, typ protoreflect.MessageDescriptor) ([]byte, error) {
 	if len(payload) > light {
 		s := scale{types: f.types}
-		if err := s.message(found.typ, payload, 1); err != nil {
+		if err := s.message(typ, payload, 1); err != nil {
 			return dst, err
 		}
 	}
-	m := dynamicpb.NewMessage(found.typ)
+	m := dynamicpb.NewMessage(typ)
 	read := proto.UnmarshalOptions{AllowPartial: true, DiscardUnknown: true, RecursionLimit: mostDepth, Resolver: f.types}
 	if err := read.Unmarshal(payload, m); err != nil {
 		return dst, errWire

@@ -29,6 +29,15 @@ message Second {
 // imported has the name that Compile gives to what has none.
 const imported = `syntax = "proto3"; message Imported { string text = 1; }`
 
+// byIndex is AppendJSON of the message that an index leads to.
+func (f *File) byIndex(dst, payload []byte, index []int32) ([]byte, error) {
+	m, err := f.Message(index)
+	if err != nil {
+		return dst, err
+	}
+	return f.AppendJSON(dst, payload, m)
+}
+
 func tree(t *testing.T) *File {
 	t.Helper()
 	f, err := Compile(treeProto, map[string]string{"schema.proto": imported})
@@ -62,7 +71,7 @@ func TestIndex(t *testing.T) {
 		{[]int32{-1}, "no message -1 at depth 1"},
 		{[]int32{}, "index is empty"},
 	} {
-		out, err := f.AppendJSON([]byte("before"), field(1, "x"), c.index)
+		out, err := f.byIndex([]byte("before"), field(1, "x"), c.index)
 		switch {
 		case err != nil && (!strings.Contains(err.Error(), c.want) || string(out) != "before"):
 			t.Errorf("%v: %q, %v; want what was there and %q", c.index, out, err, c.want)
@@ -95,7 +104,7 @@ func TestRefused(t *testing.T) {
 		"time":         {field(3, string(year10000)), errJSON},
 		"unknown type": {field(4, string(field(1, "example.com/secret.Type"))), errJSON},
 	} {
-		out, err := f.AppendJSON([]byte("before"), c.payload, []int32{1})
+		out, err := f.byIndex([]byte("before"), c.payload, []int32{1})
 		if !errors.Is(err, c.want) || string(out) != "before" || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %q, %v; want what was there and %v", name, out, err, c.want)
 		}
@@ -104,7 +113,7 @@ func TestRefused(t *testing.T) {
 	for range mostDepth - 1 {
 		nearly = field(2, string(nearly))
 	}
-	if _, err := f.AppendJSON(nil, nearly, []int32{1}); err != nil {
+	if _, err := f.byIndex(nil, nearly, []int32{1}); err != nil {
 		t.Errorf("%d deep: %v", mostDepth, err)
 	}
 }
@@ -112,7 +121,7 @@ func TestRefused(t *testing.T) {
 // TestImported: a file that is imported by the name that the schema would have had.
 func TestImported(t *testing.T) {
 	t.Parallel()
-	out, err := tree(t).AppendJSON(nil, field(5, string(field(1, "x"))), []int32{1})
+	out, err := tree(t).byIndex(nil, field(5, string(field(1, "x"))), []int32{1})
 	if err != nil {
 		t.Fatal(err)
 	}

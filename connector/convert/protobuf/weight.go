@@ -61,6 +61,7 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 				url = string(content)
 			case 2:
 				packed = content
+			default: // left out
 			}
 			continue
 		}
@@ -100,10 +101,13 @@ func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []by
 	}
 	s.weight += len(f.JSONName())
 	if inside := f.Message(); inside != nil {
-		if typ == protowire.BytesType {
+		switch typ {
+		case protowire.BytesType:
 			b, _ = protowire.ConsumeBytes(b)
-		} else if typ == protowire.StartGroupType {
+		case protowire.StartGroupType:
 			b, _ = protowire.ConsumeGroup(f.Number(), b)
+		default:
+			return nil // the library leaves it out
 		}
 		return s.message(inside, b, depth+1)
 	}

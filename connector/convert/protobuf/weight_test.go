@@ -85,7 +85,7 @@ func TestMemory(t *testing.T) {
 		"cut":                            {append(many(100_000, field(2, string(number))), 0x0a, 0x7f), errWire},
 	} {
 		var err error
-		took := allocated(func() { _, err = f.AppendJSON(nil, c.payload, []int32{0}) }) >> 20
+		took := allocated(func() { _, err = f.byIndex(nil, c.payload, []int32{0}) }) >> 20
 		t.Logf("%s: %d bytes took %d MiB", name, len(c.payload), took)
 		if !errors.Is(err, c.want) || took > 2*mostWeight>>20 {
 			t.Errorf("%s: %v after %d MiB; want %v", name, err, took, c.want)
@@ -105,7 +105,7 @@ func FuzzWeight(f *testing.F) {
 		if s.message(file.messages[0].typ, payload, 1) != nil {
 			return
 		}
-		took := allocated(func() { _, _ = file.AppendJSON(nil, payload, []int32{0}) })
+		took := allocated(func() { _, _ = file.byIndex(nil, payload, []int32{0}) })
 		// What is left out is garbage at once: a little for each field, of three bytes or more.
 		if garbage := 48 * len(payload); took > 2*s.weight+64<<10+garbage {
 			t.Errorf("%d bytes took %d and weigh %d", len(payload), took, s.weight)

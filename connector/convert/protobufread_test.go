@@ -1,0 +1,308 @@
+package convert
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// kindsProto has every kind of field in every kind of message. LABEL is that of what may
+// be left out.
+const kindsProto = `
+import "google/protobuf/timestamp.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/wrappers.proto";
+import "google/protobuf/empty.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/any.proto";
+message M {
+  enum E { option allow_alias = true; ZERO = 0; ONE = 1; UN = 1; LESS = -1; }
+  LABEL M m = 1;
+  repeated M ms = 2;
+  map<string, M> by = 3;
+  map<int64, E> es = 4;
+  map<bool, bytes> bs = 5;
+  map<sint32, double> ds = 6;
+  LABEL google.protobuf.Timestamp at = 7;
+  repeated google.protobuf.Timestamp ats = 8;
+  LABEL google.protobuf.Empty empty = 9;
+  LABEL google.protobuf.Duration d = 10;
+  repeated google.protobuf.Int64Value longs = 11;
+  repeated google.protobuf.BoolValue bools = 12;
+  LABEL google.protobuf.StringValue text = 13;
+  LABEL google.protobuf.Value any_json = 14;
+  LABEL google.protobuf.Any any = 15;
+  map<string, google.protobuf.BytesValue> wrapped = 16;
+  LABEL google.protobuf.FloatValue f = 17;
+  optional int32 maybe = 18;
+  repeated google.protobuf.NullValue nulls = 19;
+  oneof o { M o_m = 150; int32 o_i = 151; string o_s = 152; }
+`
+
+// kinds compiles it with a field and a list of each scalar, numbered from 20 on.
+func kinds(t testing.TB, syntax string) (protobufSchema, protoreflect.MessageDescriptor) {
+	t.Helper()
+	label, end := "", "}"
+	if syntax == "proto2" {
+		label, end = "optional", "optional group G = 200 { optional int32 n = 1; } extensions 300 to 400; } extend M { optional int32 x = 300; }"
+	}
+	text := fmt.Sprintf("syntax = %q;", syntax) + strings.ReplaceAll(kindsProto, "LABEL", label)
+	for i, kind := range strings.Fields("E double float int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string bytes") {
+		text += fmt.Sprintf("%s %s one_%s = %d; repeated %s many_%s = %d;\n", label, kind, kind, 20+2*i, kind, kind, 21+2*i)
+	}
+	made, err := compileProtobuf(Definition{Text: text + end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := made.(protobufSchema)
+	m, err := s.file.Message([]int32{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, m
+}
+
+// read is what protoReader makes of a payload.
+func (s protobufSchema) read(m protoreflect.MessageDescriptor, payload []byte) ([]byte, error) {
+	r := protoReader{dst: []byte("x"), most: 10_000_000}
+	err := r.message(s.types[m.FullName()], payload)
+	return bytes.TrimPrefix(r.dst, []byte("x")), err
+}
+
+// compareRead fails unless what protoReader reads is what the library reads. It reports
+// whether it has read anything.
+func compareRead(t *testing.T, s protobufSchema, m protoreflect.MessageDescriptor, payload []byte) bool {
+	t.Helper()
+	got, err := s.read(m, payload)
+	if errors.Is(err, errLibrary) {
+		return false
+	}
+	if err != nil {
+		t.Fatalf("%x: %v", payload, err)
+	}
+	want, err := s.library(nil, payload, m, 10_000_000)
+	if err != nil {
+		t.Fatalf("%x: read as %s, and the library says %v", payload, got, err)
+	}
+	if diff := cmp.Diff(numbered(t, want), numbered(t, got)); diff != "" {
+		t.Fatalf("%x: %s", payload, diff)
+	}
+	return true
+}
+
+// numbered is JSON whose numbers are compared by their value. No name may come twice.
+func numbered(t *testing.T, b []byte) any {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	v, err := once(d)
+	if err != nil || d.More() {
+		t.Fatalf("%v: %s", err, b)
+	}
+	return v
+}
+
+func once(d *json.Decoder) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch v := token.(type) {
+	case json.Number:
+		return v.Float64()
+	case json.Delim:
+		members, items := map[string]any{}, []any{}
+		for d.More() {
+			name := ""
+			if v == '{' {
+				token, err := d.Token()
+				if err != nil {
+					return nil, err
+				}
+				name = fmt.Sprint(token)
+			}
+			value, err := once(d)
+			if err != nil {
+				return nil, err
+			}
+			if _, twice := members[name]; v == '{' && twice {
+				return nil, fmt.Errorf("%q is there twice", name)
+			}
+			members[name], items = value, append(items, value)
+		}
+		if _, err := d.Token(); err != nil {
+			return nil, err
+		}
+		if v == '{' {
+			return members, nil
+		}
+		return items, nil
+	default:
+		return v, nil
+	}
+}
+
+// writer writes messages at random, as serializers do and, if it is odd, now and then as
+// none does.
+type writer struct {
+	*rand.Rand
+	odd bool
+}
+
+// oddly is true now and then.
+func (w writer) oddly() bool { return w.odd && w.IntN(200) == 0 }
+
+// rare are types that the library reads.
+var rare = []protoreflect.FullName{"google.protobuf.Duration", "google.protobuf.Value", "google.protobuf.Any", "M.G"}
+
+func (w writer) message(m protoreflect.MessageDescriptor, depth int) (b []byte) {
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		o := f.ContainingOneof()
+		switch {
+		case !m.IsMapEntry() && (w.IntN(4) > 0 || depth > 3 && f.Message() != nil),
+			(!w.odd || w.IntN(4) > 0) && (f.Message() != nil && slices.Contains(rare, f.Message().FullName()) || f.Name() == "nulls" || o != nil && !o.IsSynthetic() && f.Index()%3 != depth%3):
+			continue
+		}
+		n := 1
+		if f.IsList() {
+			n = w.IntN(4)
+		}
+		if w.oddly() {
+			n++ // what comes once comes twice
+		}
+		if f.IsList() && protoWire(f.Kind()) != protowire.BytesType && f.Kind() != protoreflect.GroupKind && f.IsPacked() != w.oddly() {
+			var packed []byte
+			for range n {
+				packed = w.value(packed, f, depth)
+			}
+			b = protowire.AppendBytes(protowire.AppendTag(b, f.Number(), protowire.BytesType), packed)
+			continue
+		}
+		for range n {
+			b = protowire.AppendTag(b, f.Number(), protoWire(f.Kind()))
+			b = w.value(b, f, depth)
+			if w.oddly() {
+				b = protowire.AppendVarint(protowire.AppendTag(b, protowire.Number([]int{300, 1 + w.IntN(500)}[w.IntN(2)]), protowire.VarintType), 7)
+			}
+		}
+	}
+	return b
+}
+
+func (w writer) value(b []byte, f protoreflect.FieldDescriptor, depth int) []byte {
+	switch protoWire(f.Kind()) {
+	case protowire.Fixed32Type:
+		return protowire.AppendFixed32(b, []uint32{0, w.Uint32(), 1 << 31, math.Float32bits(1.5), math.Float32bits(1e-7)}[w.IntN(5)])
+	case protowire.Fixed64Type:
+		return protowire.AppendFixed64(b, []uint64{0, w.Uint64(), 1 << 63, math.Float64bits(1e-7), math.Float64bits(12.5)}[w.IntN(5)])
+	case protowire.VarintType:
+		switch {
+		case f.Enum() != nil && !w.odd:
+			return protowire.AppendVarint(b, w.Uint64N(2))
+		case w.oddly():
+			return protowire.AppendVarint(b, []uint64{1 << 32, w.Uint64()}[w.IntN(2)])
+		}
+		return protowire.AppendVarint(b, []uint64{0, 1, w.Uint64N(100), w.Uint64N(1 << 31), math.MaxUint64, math.MaxUint64 - 5}[w.IntN(6)])
+	case protowire.StartGroupType:
+		return protowire.AppendTag(append(b, w.message(f.Message(), depth+1)...), f.Number(), protowire.EndGroupType)
+	default:
+		return w.sized(b, f, depth)
+	}
+}
+
+func (w writer) sized(b []byte, f protoreflect.FieldDescriptor, depth int) []byte {
+	switch {
+	case f.Message() == nil:
+		if w.oddly() {
+			return protowire.AppendString(b, "\xff")
+		}
+		return protowire.AppendString(b, []string{"", "a", "q\"\\\n\x01é", "a longer one"}[w.IntN(4)])
+	case f.Message().FullName() == "google.protobuf.Timestamp" && !w.oddly():
+		seconds := []int{0, 1_769_846_400, 253402300799, -62135596800}[w.IntN(4)]
+		return protowire.AppendBytes(b, wire(1, seconds, 2, []int{0, 7_000_000, 7_000, 7}[w.IntN(4)]))
+	default:
+		return protowire.AppendBytes(b, w.message(f.Message(), depth+1))
+	}
+}
+
+// TestProtoRead: whatever is read without the library is what the library reads, and
+// that is nearly all of what serializers write.
+func TestProtoRead(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 100 // the race detector makes it slow, and there is nothing for it to see
+	}
+	for _, syntax := range []string{"proto2", "proto3"} {
+		s, m := kinds(t, syntax)
+		for _, odd := range []bool{true, false} {
+			read := 0
+			for seed := range uint64(n) {
+				w := writer{rand.New(rand.NewPCG(seed, 7)), odd}
+				payload := w.message(m, 1)
+				if compareRead(t, s, m, payload) {
+					read++
+				}
+				if len(payload) > 0 && odd { // and what nobody writes at all
+					compareRead(t, s, m, payload[:w.IntN(len(payload))])
+					payload[w.IntN(len(payload))] = byte(w.IntN(256))
+					compareRead(t, s, m, payload)
+				}
+			}
+			t.Logf("%s, odd %v: %d of %d read", syntax, odd, read, n)
+			if !odd && read < n*9/10 {
+				t.Errorf("%s: %d of %d messages are read, the others are the library's", syntax, read, n)
+			}
+		}
+	}
+}
+
+// TestProtoReadAll: a message as it is found in topics is read without the library, and
+// nothing is allocated for it.
+func TestProtoReadAll(t *testing.T) {
+	s, m := kinds(t, "proto3")
+	item := wire(26, 1, 48, "text")
+	payload := append(wire(1, item, 2, item, 2, item, 3, wire(1, "k", 2, item), 3, wire(1, "l", 2, item), 4, wire(1, 5, 2, 1), 7, wire(1, 1_769_846_400, 2, 7_000_000), 9, "",
+		11, wire(1, 5), 11, "", 13, wire(1, "wrapped"), 16, wire(1, "k", 2, wire(1, []byte{1})), 18, 0, 20, 1, 21, []byte{0, 1, 99}, 26, -1, 27, []byte{1, 2}, 28, 1<<60), 0xfa, 0x3e, 0)
+	got, err := s.read(m, payload)
+	const want = `{"m":{"oneInt32":1,"oneString":"text"},"ms":[{"oneInt32":1,"oneString":"text"},{"oneInt32":1,"oneString":"text"}],"by":{"k":{"oneInt32":1,"oneString":"text"},"l":{"oneInt32":1,"oneString":"text"}},` +
+		`"es":{"5":"ONE"},"at":"2026-01-31T08:00:00.007Z","empty":{},"longs":["5","0"],"text":"wrapped","wrapped":{"k":"AQ=="},"maybe":0,"oneE":"ONE","manyE":["ZERO","ONE",99],"oneInt32":-1,"manyInt32":[1,2],"oneInt64":"1152921504606846976"}`
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+	buf, index := make([]byte, 0, 4<<10), Index{depth: 1}
+	if n := testing.AllocsPerRun(100, func() { buf, err = s.Append(buf[:0], payload, index, MaxRecordBytes) }); n != 0 || err != nil {
+		t.Errorf("%v allocations for each record, %v", n, err)
+	}
+}
+
+func FuzzProtoRead(f *testing.F) {
+	type schema struct {
+		protobufSchema
+		m protoreflect.MessageDescriptor
+	}
+	all := map[bool]schema{}
+	for _, syntax := range []string{"proto2", "proto3"} {
+		s, m := kinds(f, syntax)
+		all[syntax == "proto3"] = schema{s, m}
+		for seed := range uint64(20) {
+			f.Add(writer{rand.New(rand.NewPCG(seed, 9)), true}.message(m, 3), syntax == "proto3")
+		}
+	}
+	f.Fuzz(func(t *testing.T, payload []byte, third bool) {
+		compareRead(t, all[third].protobufSchema, all[third].m, payload)
+	})
+}

@@ -1,0 +1,175 @@
+package convert
+
+import (
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// value reads one value of f, and tells whether it is its kind's zero.
+func (r *protoReader) value(f *protoField, typ protowire.Type, b []byte) (rest []byte, zero bool, err error) {
+	switch {
+	case typ != f.wire:
+		return nil, false, errLibrary
+	case len(r.dst) > r.most:
+		return nil, false, errTooLong
+	}
+	switch typ {
+	case protowire.VarintType:
+		v, n := protowire.ConsumeVarint(b)
+		if n < 0 {
+			return nil, false, errLibrary
+		}
+		return b[n:], v == 0, r.varint(f, v)
+	case protowire.Fixed32Type:
+		v, n := protowire.ConsumeFixed32(b)
+		if n < 0 {
+			return nil, false, errLibrary
+		}
+		r.fixed32(f.kind, v)
+		return b[n:], v == 0, nil
+	case protowire.Fixed64Type:
+		v, n := protowire.ConsumeFixed64(b)
+		if n < 0 {
+			return nil, false, errLibrary
+		}
+		r.fixed64(f.kind, v)
+		return b[n:], v == 0, nil
+	case protowire.BytesType:
+		v, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return nil, false, errLibrary
+		}
+		return b[n:], len(v) == 0, r.sized(f, v)
+	default:
+		return nil, false, errLibrary
+	}
+}
+
+func (r *protoReader) varint(f *protoField, v uint64) error {
+	switch f.kind {
+	case protoreflect.BoolKind:
+		r.dst = strconv.AppendBool(r.dst, v != 0)
+	case protoreflect.Int64Kind:
+		r.quoted(int64(v))
+	case protoreflect.Sint64Kind:
+		r.quoted(protowire.DecodeZigZag(v))
+	case protoreflect.Uint64Kind:
+		r.dst = append(strconv.AppendUint(append(r.dst, '"'), v, 10), '"')
+	default:
+		return r.varint32(f, v)
+	}
+	return nil
+}
+
+// varint32 writes what has 32 bits, and may have more on the wire.
+func (r *protoReader) varint32(f *protoField, v uint64) error {
+	if v != 0 && uint32(v) == 0 { // it is zero in the end
+		return errLibrary
+	}
+	switch f.kind {
+	case protoreflect.EnumKind:
+		return r.symbol(f, protoreflect.EnumNumber(int32(v)))
+	case protoreflect.Int32Kind:
+		r.dst = strconv.AppendInt(r.dst, int64(int32(v)), 10)
+	case protoreflect.Sint32Kind:
+		r.dst = strconv.AppendInt(r.dst, int64(int32(protowire.DecodeZigZag(v&math.MaxUint32))), 10)
+	default:
+		r.dst = strconv.AppendUint(r.dst, uint64(uint32(v)), 10)
+	}
+	return nil
+}
+
+func (r *protoReader) quoted(v int64) {
+	r.dst = append(strconv.AppendInt(append(r.dst, '"'), v, 10), '"')
+}
+
+func (r *protoReader) symbol(f *protoField, n protoreflect.EnumNumber) error {
+	name, known := f.symbols[n]
+	switch {
+	case f.typ != nil, !known && f.closed:
+		return errLibrary
+	case known:
+		r.dst = append(r.dst, name...)
+	default:
+		r.dst = strconv.AppendInt(r.dst, int64(n), 10)
+	}
+	return nil
+}
+
+func (r *protoReader) fixed32(k protoreflect.Kind, v uint32) {
+	switch k {
+	case protoreflect.FloatKind:
+		r.dst = appendFloat(r.dst, float64(math.Float32frombits(v)), 32)
+	case protoreflect.Sfixed32Kind:
+		r.dst = strconv.AppendInt(r.dst, int64(int32(v)), 10)
+	default:
+		r.dst = strconv.AppendUint(r.dst, uint64(v), 10)
+	}
+}
+
+func (r *protoReader) fixed64(k protoreflect.Kind, v uint64) {
+	switch k {
+	case protoreflect.DoubleKind:
+		r.dst = appendFloat(r.dst, math.Float64frombits(v), 64)
+	case protoreflect.Sfixed64Kind:
+		r.quoted(int64(v))
+	default:
+		r.dst = append(strconv.AppendUint(append(r.dst, '"'), v, 10), '"')
+	}
+}
+
+func (r *protoReader) sized(f *protoField, v []byte) error {
+	if len(r.dst)+len(v) > r.most && f.kind != protoreflect.MessageKind {
+		return errTooLong
+	}
+	switch f.kind {
+	case protoreflect.MessageKind:
+		return r.message(f.typ, v)
+	case protoreflect.StringKind:
+		if !utf8.Valid(v) {
+			return errLibrary
+		}
+		r.dst = appendText(r.dst, v)
+	default:
+		r.dst = appendBase64(r.dst, v)
+	}
+	return nil
+}
+
+// timestamp writes one that is in its range, which begins with the year 1 and ends with
+// the year 9999.
+func (r *protoReader) timestamp(b []byte) error {
+	var parts [2]int64
+	for last := protowire.Number(0); len(b) > 0; {
+		number, typ, n := protowire.ConsumeTag(b)
+		if n < 0 || number <= last || number > 2 || typ != protowire.VarintType {
+			return errLibrary
+		}
+		v, size := protowire.ConsumeVarint(b[n:])
+		if size < 0 {
+			return errLibrary
+		}
+		parts[number-1], last, b = int64(v), number, b[n+size:]
+	}
+	const least, most = -62135596800, 253402300799
+	seconds, nanos := parts[0], parts[1]
+	if seconds < least || seconds > most || nanos < 0 || nanos >= 1e9 {
+		return errLibrary
+	}
+	layout := `"2006-01-02T15:04:05.000000000Z"`
+	switch {
+	case nanos == 0:
+		layout = `"2006-01-02T15:04:05Z"`
+	case nanos%1e6 == 0:
+		layout = `"2006-01-02T15:04:05.000Z"`
+	case nanos%1e3 == 0:
+		layout = `"2006-01-02T15:04:05.000000Z"`
+	}
+	r.dst = time.Unix(seconds, nanos).UTC().AppendFormat(r.dst, layout)
+	return nil
+}

@@ -1,0 +1,139 @@
+package firehose
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/offset"
+)
+
+// mill packs, sends and settles one full batch after the other. Firehose is a client
+// that reads each body to its end and accepts all.
+type mill struct {
+	t       testing.TB
+	stream  *Stream
+	builder *batch.Builder
+	lease   *offset.Lease
+	records int
+	value   []byte
+	next    int64
+
+	answer  []byte
+	scratch []byte
+}
+
+func newMill(t testing.TB, records, size int, pool *batch.Pool) *mill {
+	t.Helper()
+	entry := `{"RecordId":"` + strings.Repeat("A", 224) + `"},`
+	m := &mill{
+		t: t, records: records, value: bytes.Repeat([]byte("v"), size), lease: offset.NewLease("orders", 0),
+		answer:  []byte(`{"FailedPutCount":0,"Encrypted":false,"RequestResponses":[` + strings.TrimSuffix(strings.Repeat(entry, records), ",") + `]}`),
+		scratch: make([]byte, 32<<10),
+	}
+	client, err := NewClient(t.Context(), settings(), slog.New(slog.DiscardHandler), func(o *firehose.Options) {
+		o.Region, o.HTTPClient = "us-east-1", m
+		o.Credentials = credentials.NewStaticCredentialsProvider("AKID", "secret", "")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.stream = NewStream("orders", client, settings(), WithPool(pool))
+	m.builder = batch.NewBuilder(batch.Limits{Records: records, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
+	m.builder.SetPool(pool)
+	return m
+}
+
+func (m *mill) Do(r *http.Request) (*http.Response, error) {
+	for {
+		if _, err := r.Body.Read(m.scratch); err != nil {
+			break
+		}
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(m.answer)), Body: io.NopCloser(bytes.NewReader(m.answer)), Request: r}, nil
+}
+
+// turn is one batch.
+func (m *mill) turn() {
+	var full *batch.Batch
+	for full == nil {
+		m.lease.Register(m.next, m.next, 1)
+		full = m.builder.Add(time.Time{}, m.lease, offset.After(m.next, 0), time.Time{}, append(m.builder.Buffer(), m.value...))
+		m.next++
+	}
+	slot, err := m.stream.Acquire(context.Background())
+	if err == nil {
+		err = m.stream.Deliver(context.Background(), slot, full)
+	}
+	if err != nil || full.Len() > 0 {
+		m.t.Fatalf("%d records are left: %v", full.Len(), err)
+	}
+}
+
+// cost is what a turn allocates, on average.
+func (m *mill) cost() (objects, size float64) {
+	for range 5 {
+		m.turn()
+	}
+	const turns = 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	objects = testing.AllocsPerRun(turns-1, m.turn) // and one to warm up
+	runtime.ReadMemStats(&after)
+	return objects, float64(after.TotalAlloc-before.TotalAlloc) / turns
+}
+
+// From the value to the settled record, nothing is allocated for a record, however
+// many there are in a batch and however large they are: what there is is the SDK's, for
+// each request.
+func TestAllocations(t *testing.T) {
+	const (
+		objects = 400      // for a request
+		slack   = 10       // for 400 more records in it
+		size    = 96 << 10 // bytes for a request, with the list of its records
+	)
+	few, _ := newMill(t, 100, 200, batch.NewPool(32<<20)).cost()
+	for _, each := range []int{200, 1 << 10, 8 << 10} {
+		n, bytes := newMill(t, 500, each, batch.NewPool(32<<20)).cost()
+		t.Logf("500 records of %d bytes: %.0f objects, %.0f bytes", each, n, bytes)
+		if n > objects || n > few+slack || bytes > size {
+			t.Errorf("500 records of %d bytes took %.0f objects and %.0f bytes; want at most %d objects, at most %d more than the %.0f of 100 records, and %d bytes", each, n, bytes, objects, slack, few, size)
+		}
+	}
+	if _, bytes := newMill(t, 500, 8<<10, nil).cost(); bytes < 8<<20 { // control: a buffer and a body
+		t.Errorf("without a pool there are %.0f bytes", bytes)
+	}
+}
+
+// BenchmarkDeliver is a full batch, from its values to the last settled record:
+//
+//	go test ./connector/firehose -run - -bench Deliver -benchmem
+func BenchmarkDeliver(b *testing.B) {
+	for _, size := range []int{200, 1 << 10, 8 << 10} {
+		for _, pooled := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%d/pool=%v", size, pooled), func(b *testing.B) {
+				var pool *batch.Pool
+				if pooled {
+					pool = batch.NewPool(32 << 20)
+				}
+				m := newMill(b, 500, size, pool)
+				b.ReportAllocs()
+				b.SetBytes(int64(500 * size))
+				for b.Loop() {
+					m.turn()
+				}
+			})
+		}
+	}
+}
