@@ -92,6 +92,7 @@ func TestPrometheus(t *testing.T) {
 			server.offers(v)
 		}
 	}
+	server.wantHistograms(begin, end)
 	t.Logf("%d queries have returned data", len(queries))
 	if dir := os.Getenv("DASHBOARD_PICTURES"); dir != "" {
 		drawAll(t, server, dir, phases, begin, end)

@@ -1,9 +1,12 @@
 package deploy_test
 
 import (
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // query is one that somebody is told to ask.
@@ -55,8 +58,12 @@ func expand(expr, job string) string {
 func hastened(t *testing.T) string {
 	t.Helper()
 	rules := regexp.MustCompile(`\b(\d+)([mhd])\b`).ReplaceAllStringFunc(read(t, "alerts.yaml"), func(span string) string {
-		n, unit := span[:len(span)-1], span[len(span)-1]
-		return map[byte]string{'m': n + "s", 'h': n + "m", 'd': "24m"}[unit]
+		n, err := strconv.Atoi(span[:len(span)-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		unit := map[byte]time.Duration{'m': time.Second, 'h': time.Minute, 'd': 24 * time.Minute}[span[len(span)-1]]
+		return fmt.Sprintf("%ds", int((time.Duration(n) * unit).Seconds()))
 	})
 	// Thresholds that are seconds.
 	for _, c := range []struct{ alert, from, to string }{

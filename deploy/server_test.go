@@ -1,13 +1,11 @@
 package deploy_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -22,33 +20,37 @@ import (
 // server is a real Prometheus.
 type server struct {
 	t       *testing.T
+	process *process
 	url     string
-	targets string // the file that it finds them in
-	scraped map[string]string
+	config  string // the file
+	takes   string // the line of it that has native histograms taken
+	groups  []string
 
 	mu    sync.Mutex
 	fired map[string]time.Time // when each alert was first seen firing
 	now   map[string]bool      // those that fire, as job/alert
 }
 
-// startServer has it scrape every second and load the rules.
+// startServer has it scrape every second, load the rules, and take native histograms from
+// those who have them.
 func startServer(t *testing.T, binary, rules string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{t: t, targets: filepath.Join(dir, "targets.json"), scraped: map[string]string{}, fired: map[string]time.Time{}}
-	write(t, s.targets, "[]")
+	s := &server{t: t, config: filepath.Join(dir, "prometheus.yaml"), fired: map[string]time.Time{}}
+	version, err := exec.Command(binary, "--version").CombinedOutput()
+	if err != nil {
+		t.Fatalf("PROMETHEUS: %v\n%s", err, version)
+	}
+	args := []string{"--config.file=" + s.config, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0"}
+	if strings.Contains(string(version), "version 2.") {
+		args = append(args, "--enable-feature=native-histograms")
+	} else {
+		s.takes = "scrape_native_histograms: true"
+	}
 	write(t, filepath.Join(dir, "rules.yaml"), rules)
-	config := filepath.Join(dir, "prometheus.yaml")
-	write(t, config, `
-global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
-rule_files: [rules.yaml]
-scrape_configs:
-  - job_name: pods
-    file_sd_configs: [{files: [targets.json]}]
-`)
-	cmd := exec.Command(binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
-	p := run(t, cmd)
-	s.url = "http://" + p.says(t, regexp.MustCompile(`msg="Listening on" address=(\S+)`))
+	s.configure()
+	s.process = run(t, exec.Command(binary, args...))
+	s.url = "http://" + s.process.says(t, regexp.MustCompile(`msg="Listening on".* address=(\S+)`))
 	waitFor(t, time.Minute, "Prometheus is ready", func() bool {
 		answer, err := http.Get(s.url + "/-/ready")
 		if err != nil {
@@ -64,24 +66,27 @@ scrape_configs:
 // counts before that is no increase.
 func (s *server) scrape(job, addr string) {
 	s.t.Helper()
-	s.scraped[job] = addr
-	var groups []map[string]any
-	for job, addr := range s.scraped {
-		groups = append(groups, map[string]any{"targets": []string{addr}, "labels": map[string]string{"job": job, "namespace": "streaming"}})
-	}
-	text, err := json.Marshal(groups)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	// Renamed into its place: half a file would be an error in the log.
-	write(s.t, s.targets+".new", string(text))
-	if err := os.Rename(s.targets+".new", s.targets); err != nil {
+	s.groups = append(s.groups, fmt.Sprintf("      - {targets: [%q], labels: {job: %s, namespace: streaming}}\n", addr, job))
+	s.configure()
+	if err := s.process.cmd.Process.Signal(syscall.SIGHUP); err != nil { // read it again
 		s.t.Fatal(err)
 	}
 	waitFor(s.t, time.Minute, "Prometheus has scraped "+job, func() bool {
 		lines, err := s.over(`up{job="`+job+`"} == 1`, time.Now(), time.Now())
 		return err == nil && len(lines) > 0
 	})
+}
+
+func (s *server) configure() {
+	s.t.Helper()
+	write(s.t, s.config, `
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [rules.yaml]
+scrape_configs:
+  - job_name: pods
+    `+s.takes+`
+    static_configs:
+`+strings.Join(s.groups, ""))
 }
 
 // watch notes which alerts fire, twice a second, until the test ends.
@@ -162,6 +167,25 @@ func (s *server) over(query string, from, to time.Time) (lines []series, err err
 
 func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
+// wantHistograms: this server takes native histograms. Of the process that was told to have some it
+// kept nothing of the buckets, which is why nobody has them unless told to; of the other one it kept
+// all, as the alerts and the dashboard need it.
+func (s *server) wantHistograms(from, to time.Time) {
+	s.t.Helper()
+	const name = "kafka_firehose_request_duration_seconds"
+	for query, want := range map[string]bool{
+		name + `_bucket{job="bridge"}`:                     true,
+		name + `_bucket{job="events"}`:                     false,
+		"histogram_count(" + name + `{job="bridge"}) >= 0`: false,
+		"histogram_count(" + name + `{job="events"}) >= 0`: true,
+	} {
+		lines, err := s.over(query, from, to)
+		if err != nil || hasData(lines) != want {
+			s.t.Errorf("%s has data: %v, want %v (%v)", query, hasData(lines), want, err)
+		}
+	}
+}
+
 // hasData reports that there is a number among the values.
 func hasData(lines []series) bool {
 	for _, l := range lines {
@@ -191,84 +215,4 @@ func (s *server) get(path string, query url.Values, data any) error {
 		return fmt.Errorf("%s: %s", envelope.Status, envelope.Error)
 	}
 	return nil
-}
-
-// process is one that does not outlive the test.
-type process struct {
-	cmd *exec.Cmd
-	log locked
-}
-
-func run(t *testing.T, cmd *exec.Cmd) *process {
-	t.Helper()
-	p := &process{cmd: cmd}
-	cmd.Stdout, cmd.Stderr = &p.log, &p.log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("%s said at the end:\n%s", filepath.Base(cmd.Path), p.log.tail())
-		}
-	})
-	return p
-}
-
-func (p *process) kill() {
-	if p.cmd.ProcessState == nil {
-		_ = p.cmd.Process.Signal(syscall.SIGKILL)
-		_ = p.cmd.Wait()
-	}
-}
-
-// says waits for a line, and returns what the expression's group matches in it.
-func (p *process) says(t *testing.T, expression *regexp.Regexp) (found string) {
-	t.Helper()
-	waitFor(t, time.Minute, fmt.Sprintf("%s says %s", filepath.Base(p.cmd.Path), expression), func() bool {
-		m := expression.FindStringSubmatch(p.log.String())
-		if m != nil {
-			found = m[1]
-		}
-		return m != nil
-	})
-	return found
-}
-
-type locked struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *locked) tail() string {
-	lines := strings.Split(strings.TrimSpace(l.String()), "\n")
-	return strings.Join(lines[max(0, len(lines)-20):], "\n")
-}
-
-func waitFor(t *testing.T, most time.Duration, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(most); !done(); <-time.After(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain until %s", most, what)
-		}
-	}
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
