@@ -293,8 +293,11 @@ func TestRevokeInsideADrain(t *testing.T) {
 
 func revokeInsideADrain(proto string) func(*world) {
 	return func(w *world) {
-		speaks := func(c *connector.Config) { c.Kafka.GroupProtocol = proto }
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: either(w, 7*time.Second, 4*time.Second), Stored: true})
+		speaks := func(c *connector.Config) {
+			c.Kafka.GroupProtocol = proto
+			c.Kafka.RevokeDrainTimeout = 10 * time.Second // twice the delay and more: a busy machine makes two requests of it, one after the other
+		}
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: either(w, 7*time.Second, 3*time.Second), Stored: true})
 		first := w.start(speaks)
 		w.untilShared(4, first)
 		w.produce(0, 400)

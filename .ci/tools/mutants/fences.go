@@ -1,11 +1,10 @@
 package main
 
-// fences are partitions that are given up halfway, and stops that aren't drains.
+// fences are partitions that are given up halfway.
 func fences() []mutant {
 	const (
 		fenced = "a partition that went is fenced"
 		polite = "a rebalance repeats nothing"
-		drains = "every way to stop is a drain"
 	)
 	return []mutant{
 		{
@@ -53,6 +52,13 @@ func fences() []mutant {
 			"connector/kafka/leave.go", "	req.InstanceID = &s.cfg.GroupInstanceID\n", "",
 			"connector", "TestStaticConsumer", "the other member was rebalanced",
 		},
+	}
+}
+
+// stops are those that aren't drains.
+func stops() []mutant {
+	const drains = "every way to stop is a drain"
+	return []mutant{
 		{
 			drains, "what is in flight is cut off",
 			"connector/connector.go", "		close(l.ending)\n", "		close(l.ending)\n		cut()\n",
