@@ -47,7 +47,7 @@ type lane struct {
 	schemas  *schema.Registry // nil unless records are decoded
 	fetching <-chan struct{}  // the schema that the next record waits for, nil if none; fill's alone
 
-	share  int64        // bytes of MAX_BUFFERED_BYTES
+	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
 	queued atomic.Int64 // bytes in queue
 	open   atomic.Int64 // bytes of the open batch
 	sent   atomic.Int64 // bytes of sealed batches
@@ -84,12 +84,18 @@ func (l *lane) held() int64 {
 	return l.queued.Load() + l.open.Load() + l.sent.Load() + l.dead.Load()
 }
 
+// batchBytes is how large a batch may be: a fifth of the share at most, so that with
+// little memory there are still some in flight.
+func (l *lane) batchBytes() int {
+	return min(l.limits.Bytes, max(int(l.share.Load()/5), convert.MaxRecordBytes))
+}
+
 // reserve is room for one more full batch. What is queued could not be sent
 // without it.
-func (l *lane) reserve() int64 { return batch.Weight(l.limits.Bytes) }
+func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
 
 // room is what the lane could take now, in bytes; it may be negative.
-func (l *lane) room() int64 { return l.share - l.held() - l.reserve() }
+func (l *lane) room() int64 { return l.share.Load() - l.held() - l.reserve() }
 
 // full reports whether another batch has to wait until one has settled. Sealing
 // makes records weigh more than they did in the queue; a lane that sends nothing
@@ -100,7 +106,7 @@ func (l *lane) full() bool { return l.sent.Load() > 0 && l.tight() }
 // has settled. A lane without either may always take what comes next.
 func (l *lane) crowded() bool { return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.tight() }
 
-func (l *lane) tight() bool { return l.held()+l.reserve() > l.share }
+func (l *lane) tight() bool { return l.held()+l.reserve() > l.share.Load() }
 
 func (l *lane) answer(a ask) {
 	if a.of != nil {

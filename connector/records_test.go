@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 // fetched notes where the batches come from that a member reads.
@@ -111,6 +113,49 @@ func largeBatches(w *world) {
 	if got := m.metric("records_skipped_total", "too_large"); got != 1 {
 		w.t.Errorf("counted %v, want 1", got)
 	}
+}
+
+// TestLargeBatchesOfThreeBrokers: the client holds a fetch of each broker, and a fetch has
+// a whole batch, however large. While Firehose is slow, all of it together stays within
+// the bound.
+func TestLargeBatchesOfThreeBrokers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves 180 MB; the run without the race detector has it")
+	}
+	three := door{cluster: []kfake.Opt{kfake.NumBrokers(3), kfake.Ports(9092, 9093, 9094)}}
+	guarded(t, func() door { return three }, func(w *world) {
+		const n, bound = 180, 64 << 20
+		w.topic("large", 6, "max.message.bytes", "10485760")
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
+		p := w.client(kgo.ProducerBatchMaxBytes(10_485_760), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ManualFlushing(),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		defer p.Close()
+		pad := strings.Repeat(" ", 1_000_000)
+		long := func(i int) string { return fmt.Sprintf("%d%s", i, pad) }
+		for i := range n {
+			w.judge.alias(long(i), fmt.Sprint(i))
+		}
+		for from := 0; from < n; from += 60 { // a batch of ten for each partition
+			if err := w.tryProduce(p, from, from+60, func(i int) *kgo.Record {
+				return &kgo.Record{Topic: "large", Partition: int32(i % 6), Value: []byte(long(i))}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m := w.start(func(c *connector.Config) { c.Kafka.Topics, c.MaxBufferedBytes = []string{"large"}, bound })
+		var most float64
+		w.until("all of it is delivered", patience, func() bool {
+			most = max(most, m.metric("buffered_bytes"))
+			return w.stream.Stats().Streams["s"].Records >= n
+		})
+		t.Logf("%.0f of %d bytes held at most", most, bound)
+		if most > bound || most < bound/4 {
+			t.Errorf("%.0f bytes held at most, the bound is %d, and much less would prove nothing", most, bound)
+		}
+		w.untilCommitted(n)
+		m.mustStop()
+		w.wantExactly(n)
+	})
 }
 
 // TestPartitionsAdded: a topic grows while a member reads it. Another one gets its

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 // A poll asks for at most pollMost records, so that rebalances are never held
 // back for long, and for no more than a lane has room for.
 const pollMost = 5000
+
+// fetchedHalf is after how long the largest batch that came counts half. Large ones come
+// and go.
+const fetchedHalf = 30 * time.Second
 
 // fullFor is how long a lane has to be full before its topics are paused.
 // Pausing throws away what was fetched, to fetch it again later: it is for a
@@ -23,6 +28,9 @@ type room struct {
 	c     *Connector
 	freed chan struct{} // a lane has room again; holds one
 	state map[*lane]*roomState
+
+	fetched float64 // bytes the client may come to hold, by what came of late
+	looked  time.Time
 }
 
 type roomState struct {
@@ -48,11 +56,27 @@ func (r *room) tell() {
 	}
 }
 
+// divide gives each lane its share. A quarter of memory is the client's; but it holds a
+// fetch of each broker, and a fetch has a whole batch, which may be larger than what the
+// client asked for. What that comes to beyond the quarter is taken off the lanes, up to
+// half of what they have: with less, they would send record by record. What the client
+// holds at the moment says too little, because what was polled is fetched anew at once.
+func (r *room) divide(now time.Time) {
+	r.fetched *= math.Exp2(-now.Sub(r.looked).Seconds() / fetchedHalf.Seconds())
+	r.fetched, r.looked = max(r.fetched, float64(r.c.source.LeastHeld())), now
+	beyond := max(int64(r.fetched)-int64(r.c.cfg.MaxBufferedBytes)/4, 0) / int64(len(r.c.lanes))
+	for _, l := range r.c.lanes {
+		l.share.Store(r.c.share - min(beyond, r.c.share/2))
+	}
+}
+
 // wait returns how many records may be polled now, 0 when ctx is over.
 func (r *room) wait(ctx context.Context) int {
 	begin := time.Now()
 	for ctx.Err() == nil {
-		r.pause(time.Now())
+		now := time.Now()
+		r.divide(now)
+		r.pause(now)
 		if n := r.records(); n > 0 {
 			if waited := time.Since(begin); waited > 0 {
 				r.c.metrics.Pipeline.Backpressure.Add(waited.Seconds())
@@ -113,13 +137,13 @@ func (r *room) pause(now time.Time) {
 	for stream, l := range r.c.lanes {
 		st := r.state[l]
 		switch {
-		case st.paused != nil && l.held() < (l.share-l.reserve())/2:
+		case st.paused != nil && l.held() < (l.share.Load()-l.reserve())/2:
 			r.c.source.ResumeTopics(st.paused)
 			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			*st = roomState{}
 		case st.paused != nil:
 			st.pause(r.pauseTopics(stream)) // those too that were assigned since
-		case l.room() >= l.share/8:
+		case l.room() >= l.share.Load()/8:
 			st.fullSince = time.Time{}
 		case st.fullSince.IsZero():
 			st.fullSince = now

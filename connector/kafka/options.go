@@ -105,14 +105,19 @@ type traffic struct {
 	limit           int64
 	records         atomic.Int64
 	packed, decoded atomic.Int64
-	growth          float64 // decoded ÷ packed, the most of late; sizeFetches' alone
+	largest         atomic.Int64 // batch, decoded, since it was last asked for
+	growth          float64      // decoded ÷ packed, the most of late; sizeFetches' alone
 }
 
 // OnFetchBatchRead implements kgo.HookFetchBatchRead.
 func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
 	t.records.Add(int64(m.NumRecords))
 	t.packed.Add(int64(m.CompressedBytes))
-	t.decoded.Add(int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes)
+	decoded := int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes
+	t.decoded.Add(decoded)
+	for largest := t.largest.Load(); decoded > largest && !t.largest.CompareAndSwap(largest, decoded); {
+		largest = t.largest.Load()
+	}
 }
 
 // RecordBytes is what a kgo.Record weighs in memory beside its key, value and

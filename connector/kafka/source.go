@@ -194,6 +194,16 @@ func (s *Source) Buffered() (records, bytes int64) {
 	return s.client.BufferedFetchRecords(), s.client.BufferedFetchBytes()
 }
 
+// LeastHeld is what the client may come to hold, however little it asks for: a fetch of
+// each broker, which has a whole batch at least. That is as large as the largest that came
+// since the last call.
+func (s *Source) LeastHeld() int64 {
+	s.mu.Lock()
+	partitions := len(s.partitions)
+	s.mu.Unlock()
+	return s.wire.largest.Swap(0) * int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1)))
+}
+
 // Oldest is when the oldest unsettled record in a batch was polled; ok is false
 // when there is none.
 func (s *Source) Oldest() (oldest time.Time, ok bool) {

@@ -34,6 +34,11 @@ func bounds() []mutant {
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
+			memory, "what the client holds beyond its quarter is not taken off the lanes",
+			"connector/room.go", "min(beyond, r.c.share/2)", "min(beyond, 0)",
+			"connector", "TestLargeBatchesOfThreeBrokers", "bytes held at most, the bound is",
+		},
+		{
 			memory, "a partition may run away from its commit",
 			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
