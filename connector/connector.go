@@ -120,15 +120,12 @@ func (c *Connector) check(ctx context.Context, clients firehose.Clients, streams
 }
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
-	// A batch is a fifth of the lane's share at most, so that with little memory
-	// there are still some in flight.
-	bytes := min(int64(c.cfg.Firehose.BatchMaxBytes), max(c.share/5, int64(convert.MaxRecordBytes)))
 	l := &lane{
 		convert: convert.New(c.cfg.Record, c.lookup),
 		schemas: c.schemas,
 		policy:  c.cfg.BadRecordPolicy,
 		letters: c.letters,
-		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(bytes), Linger: c.cfg.Firehose.BatchLinger},
+		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics: c.metrics.Pipeline,
 		log:     c.log.With("stream", stream),
 		wake:    make(chan struct{}, 1),

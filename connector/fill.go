@@ -139,7 +139,7 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 func (l *lane) limit() {
 	limits := l.limits
 	records, bytes := l.stream.Limits()
-	limits.Records, limits.Bytes = min(limits.Records, records), min(limits.Bytes, bytes)
+	limits.Records, limits.Bytes = min(limits.Records, records), min(l.batchBytes(), bytes)
 	l.builder.SetLimits(limits)
 }
 

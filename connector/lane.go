@@ -85,9 +85,15 @@ func (l *lane) held() int64 {
 	return l.queued.Load() + l.open.Load() + l.sent.Load() + l.dead.Load()
 }
 
+// batchBytes is how large a batch may be: a fifth of the share at most, so that with
+// little memory there are still some in flight.
+func (l *lane) batchBytes() int {
+	return min(l.limits.Bytes, max(int(l.share.Load()/5), convert.MaxRecordBytes))
+}
+
 // reserve is room for one more full batch. What is queued could not be sent
 // without it.
-func (l *lane) reserve() int64 { return batch.Weight(l.limits.Bytes) }
+func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
 
 // room is what the lane could take now, in bytes; it may be negative.
 func (l *lane) room() int64 { return l.share.Load() - l.held() - l.reserve() }
