@@ -35,18 +35,34 @@ func (m *marks) again(i int) bool {
 	return was
 }
 
-func (r *protoReader) message(t *protoType, b []byte) error {
-	switch {
-	case r.depth == readDepth:
-		return errLibrary
-	case t.form == protoTimestamp:
-		return r.timestamp(b)
-	case t.form == protoWrapper:
-		return r.only(t.fields[1], 1, b)
-	case t.form != protoObject:
+func (r *protoReader) message(t *protoType, b []byte) (err error) {
+	if r.depth == readDepth {
 		return errLibrary
 	}
 	r.depth++
+	switch t.form {
+	case protoObject:
+		err = r.object(t, b)
+	case protoTimestamp:
+		err = r.timestamp(b)
+	case protoDuration:
+		err = r.duration(b)
+	case protoStruct:
+		err = r.all(t.fields[1], b, "{}")
+	case protoList:
+		err = r.all(t.fields[1], b, "[]")
+	case protoValue:
+		err = r.anything(t, b)
+	case protoWrapper:
+		err = r.only(t.fields[1], 1, b)
+	default:
+		err = errLibrary
+	}
+	r.depth--
+	return err
+}
+
+func (r *protoReader) object(t *protoType, b []byte) error {
 	r.dst = append(r.dst, '{')
 	var fields, oneofs marks
 	for first := true; len(b) > 0; {
@@ -83,7 +99,6 @@ func (r *protoReader) message(t *protoType, b []byte) error {
 		b = rest
 	}
 	r.dst = append(r.dst, '}')
-	r.depth--
 	return nil
 }
 

@@ -163,9 +163,16 @@ type writer struct {
 func (w writer) oddly() bool { return w.odd && w.IntN(200) == 0 }
 
 // rare are types that the library reads.
-var rare = []protoreflect.FullName{"google.protobuf.Duration", "google.protobuf.Value", "google.protobuf.Any", "M.G"}
+var rare = []protoreflect.FullName{"google.protobuf.Any", "M.G"}
 
 func (w writer) message(m protoreflect.MessageDescriptor, depth int) (b []byte) {
+	if m.FullName() == "google.protobuf.Value" && !w.oddly() {
+		f := m.Fields().Get(w.IntN(6))
+		if depth > 4 {
+			f = m.Fields().Get(w.IntN(4)) // no object, no list
+		}
+		return w.value(protowire.AppendTag(nil, f.Number(), protoWire(f.Kind())), f, depth)
+	}
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		o := f.ContainingOneof()
@@ -205,9 +212,14 @@ func (w writer) value(b []byte, f protoreflect.FieldDescriptor, depth int) []byt
 	case protowire.Fixed32Type:
 		return protowire.AppendFixed32(b, []uint32{0, w.Uint32(), 1 << 31, math.Float32bits(1.5), math.Float32bits(1e-7)}[w.IntN(5)])
 	case protowire.Fixed64Type:
+		if w.oddly() {
+			return protowire.AppendFixed64(b, math.Float64bits(math.NaN()))
+		}
 		return protowire.AppendFixed64(b, []uint64{0, w.Uint64(), 1 << 63, math.Float64bits(1e-7), math.Float64bits(12.5)}[w.IntN(5)])
 	case protowire.VarintType:
 		switch {
+		case f.Enum() != nil && f.Enum().FullName() == "google.protobuf.NullValue" && !w.oddly():
+			return append(b, 0)
 		case f.Enum() != nil && !w.odd:
 			return protowire.AppendVarint(b, w.Uint64N(2))
 		case w.oddly():
@@ -228,6 +240,9 @@ func (w writer) sized(b []byte, f protoreflect.FieldDescriptor, depth int) []byt
 			return protowire.AppendString(b, "\xff")
 		}
 		return protowire.AppendString(b, []string{"", "a", "q\"\\\n\x01é", "a longer one"}[w.IntN(4)])
+	case f.Message().FullName() == "google.protobuf.Duration" && !w.oddly():
+		sign := []int{1, -1}[w.IntN(2)]
+		return protowire.AppendBytes(b, wire(1, sign*[]int{0, 1, 60, 315_576_000_000}[w.IntN(4)], 2, sign*[]int{0, 7_000_000, 7_000, 999_999_999}[w.IntN(4)]))
 	case f.Message().FullName() == "google.protobuf.Timestamp" && !w.oddly():
 		seconds := []int{0, 1_769_846_400, 253402300799, -62135596800}[w.IntN(4)]
 		return protowire.AppendBytes(b, wire(1, seconds, 2, []int{0, 7_000_000, 7_000, 7}[w.IntN(4)]))
@@ -286,6 +301,52 @@ func TestProtoReadAll(t *testing.T) {
 	buf, index := make([]byte, 0, 4<<10), Index{depth: 1}
 	if n := testing.AllocsPerRun(100, func() { buf, err = s.Append(buf[:0], payload, index, MaxRecordBytes) }); n != 0 || err != nil {
 		t.Errorf("%v allocations for each record, %v", n, err)
+	}
+}
+
+// TestProtoReadLeaves to the library what only that may decide.
+func TestProtoReadLeaves(t *testing.T) {
+	s, m := kinds(t, "proto2")
+	nan := protowire.AppendFixed64(protowire.AppendTag(nil, 2, protowire.Fixed64Type), math.Float64bits(math.NaN()))
+	entry := wire(1, "k", 2, wire(26, 1))
+	var keys []byte
+	for i := range mostKeys + 1 {
+		keys = append(keys, wire(4, wire(1, i, 2, 1))...)
+	}
+	deep := wire(26, 1)
+	for range readDepth {
+		deep = wire(1, deep)
+	}
+	for name, payload := range map[string][]byte{
+		"no number":              wire(14, nan),
+		"a null that is one":     wire(14, wire(1, 1)),
+		"no value":               wire(14, ""),
+		"two values":             wire(14, wire(3, "a", 3, "b")),
+		"two signs":              wire(10, wire(1, 5, 2, -5)),
+		"two other signs":        wire(10, wire(1, -5, 2, 5)),
+		"too long":               wire(10, wire(1, 315_576_000_001)),
+		"before the year 1":      wire(7, wire(1, -62_135_596_801)),
+		"after the year 9999":    wire(7, wire(1, 253_402_300_800)),
+		"a second in nanos":      wire(7, wire(2, 1_000_000_000)),
+		"an extension":           wire(300, 1),
+		"an Any":                 wire(15, ""),
+		"no wire format":         {0x0f},
+		"another wire type":      wire(26, "text"),
+		"cut":                    wire(1, "abc")[:3],
+		"not UTF-8":              wire(48, "\xff"),
+		"a number that is zero":  wire(26, 1<<32),
+		"again":                  wire(26, 1, 26, 1),
+		"again after another":    wire(27, 1, 26, 1, 27, 1),
+		"two of a oneof":         wire(151, 1, 152, "a"),
+		"an unknown symbol":      wire(20, 9),
+		"a key that comes twice": wire(3, entry, 3, entry),
+		"many keys":              keys,
+		"an entry in disorder":   wire(3, wire(2, "", 1, "k")),
+		"too deep":               deep,
+	} {
+		if out, err := s.read(m, payload); !errors.Is(err, errLibrary) {
+			t.Errorf("%s: read as %s, %v", name, out, err)
+		}
 	}
 }
 

@@ -14,6 +14,10 @@ type protoForm uint8
 const (
 	protoObject    protoForm = iota
 	protoTimestamp           // google.protobuf.Timestamp
+	protoDuration            // google.protobuf.Duration
+	protoStruct              // google.protobuf.Struct: any JSON object
+	protoList                // google.protobuf.ListValue: any JSON array
+	protoValue               // google.protobuf.Value: any JSON
 	protoWrapper             // google.protobuf.Int64Value and the like: the value alone
 	protoLibrary             // all that has a form of its own and is not written here
 )
@@ -75,6 +79,14 @@ func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
 		return protoObject
 	case "Timestamp":
 		return protoTimestamp
+	case "Duration":
+		return protoDuration
+	case "Struct":
+		return protoStruct
+	case "ListValue":
+		return protoList
+	case "Value":
+		return protoValue
 	case "BoolValue", "Int32Value", "Int64Value", "UInt32Value", "UInt64Value", "FloatValue", "DoubleValue", "StringValue", "BytesValue":
 		return protoWrapper
 	default:

@@ -141,35 +141,101 @@ func (r *protoReader) sized(f *protoField, v []byte) error {
 	return nil
 }
 
-// timestamp writes one that is in its range, which begins with the year 1 and ends with
-// the year 9999.
-func (r *protoReader) timestamp(b []byte) error {
+// all writes a message that has one field, a list or a map, as what that holds.
+func (r *protoReader) all(f *protoField, b []byte, nothing string) error {
+	if len(b) == 0 {
+		r.dst = append(r.dst, nothing...)
+		return nil
+	}
+	if _, _, ok := more(1, b); !ok {
+		return errLibrary
+	}
+	rest, _, err := r.field(f, b)
+	if err == nil && len(rest) > 0 {
+		return errLibrary
+	}
+	return err
+}
+
+// anything writes the one of the fields of a google.protobuf.Value that is there.
+func (r *protoReader) anything(t *protoType, b []byte) error {
+	const null, number = 1, 2
+	tag, typ, n := protowire.ConsumeTag(b)
+	f := t.fields[max(tag, 0)]
+	if n < 0 || f == nil {
+		return errLibrary
+	}
+	from := len(r.dst)
+	if tag == null {
+		if typ != protowire.VarintType || len(b) != n+1 || b[n] != 0 {
+			return errLibrary
+		}
+		r.dst = append(r.dst, "null"...)
+		return nil
+	}
+	rest, _, err := r.value(f, typ, b[n:])
+	if err == nil && (len(rest) > 0 || tag == number && r.dst[from] == '"') { // NaN or infinite
+		return errLibrary
+	}
+	return err
+}
+
+// moment reads the two fields of a Timestamp or a Duration.
+func moment(b []byte) (seconds, nanos int64, err error) {
 	var parts [2]int64
 	for last := protowire.Number(0); len(b) > 0; {
 		number, typ, n := protowire.ConsumeTag(b)
 		if n < 0 || number <= last || number > 2 || typ != protowire.VarintType {
-			return errLibrary
+			return 0, 0, errLibrary
 		}
 		v, size := protowire.ConsumeVarint(b[n:])
 		if size < 0 {
-			return errLibrary
+			return 0, 0, errLibrary
 		}
 		parts[number-1], last, b = int64(v), number, b[n+size:]
 	}
+	return parts[0], parts[1], nil
+}
+
+// timestamp writes one that is in its range, which begins with the year 1 and ends with
+// the year 9999.
+func (r *protoReader) timestamp(b []byte) error {
 	const least, most = -62135596800, 253402300799
-	seconds, nanos := parts[0], parts[1]
-	if seconds < least || seconds > most || nanos < 0 || nanos >= 1e9 {
+	seconds, nanos, err := moment(b)
+	if err != nil || seconds < least || seconds > most || nanos < 0 || nanos >= 1e9 {
 		return errLibrary
 	}
-	layout := `"2006-01-02T15:04:05.000000000Z"`
-	switch {
-	case nanos == 0:
-		layout = `"2006-01-02T15:04:05Z"`
-	case nanos%1e6 == 0:
-		layout = `"2006-01-02T15:04:05.000Z"`
-	case nanos%1e3 == 0:
-		layout = `"2006-01-02T15:04:05.000000Z"`
-	}
-	r.dst = time.Unix(seconds, nanos).UTC().AppendFormat(r.dst, layout)
+	r.dst = time.Unix(seconds, 0).UTC().AppendFormat(append(r.dst, '"'), "2006-01-02T15:04:05")
+	r.dst = append(appendNanos(r.dst, nanos), 'Z', '"')
 	return nil
+}
+
+// duration writes one that is in its range, of some 10,000 years, whose two parts have
+// one sign.
+func (r *protoReader) duration(b []byte) error {
+	const most = 315_576_000_000
+	seconds, nanos, err := moment(b)
+	if err != nil || seconds < -most || seconds > most || nanos <= -1e9 || nanos >= 1e9 || seconds > 0 && nanos < 0 || seconds < 0 && nanos > 0 {
+		return errLibrary
+	}
+	r.dst = append(r.dst, '"')
+	if seconds < 0 || nanos < 0 {
+		r.dst, seconds, nanos = append(r.dst, '-'), -seconds, -nanos
+	}
+	r.dst = append(appendNanos(strconv.AppendInt(r.dst, seconds, 10), nanos), 's', '"')
+	return nil
+}
+
+// appendNanos appends a fraction of 3, 6 or 9 digits, or none.
+func appendNanos(dst []byte, nanos int64) []byte {
+	if nanos == 0 {
+		return dst
+	}
+	at := len(dst)
+	dst = strconv.AppendInt(dst, nanos+1e9, 10)
+	dst[at] = '.'
+	for nanos%1e3 == 0 {
+		dst, nanos = dst[:len(dst)-3], nanos/1e3
+	}
+	return dst
 }
