@@ -69,23 +69,25 @@ func (l *link) carry(ctx context.Context, size int64) error {
 // between us and the service. All is delivered nevertheless, with few attempts that
 // come to nothing, and at full size again when the trouble is over.
 func TestAnswersThatDontCome(t *testing.T) {
-	const batches, records, size = 8, 500, 7900 // 3.95 MB each
+	const batches, records, size, most = 8, 500, 790, 400_000 // a tenth of a full request, to be quick
 	for name, c := range map[string]struct {
 		speed, most int64 // of the link
 		answer      time.Duration
 		within      time.Duration
 		cut         int64 // most requests that may not arrive
 	}{
-		// 5.3 MB of base64 take 53 s, and a request has 26; 42 MB take 7 minutes.
-		"slow link":                          {speed: 100_000, within: 15 * time.Minute, cut: 60},
-		"very slow link":                     {speed: 10_000, within: 150 * time.Minute, cut: 20},
-		"something that ends large requests": {most: 300_000, within: 5 * time.Minute, cut: 50},
-		"answers later than the timeout":     {answer: 27 * time.Second, within: 10 * time.Minute},
+		// 530 KB of base64 take 53 s, and a request has 12; all of it takes 7 minutes.
+		"slow link":                          {speed: 10_000, within: 20 * time.Minute, cut: 100},
+		"very slow link":                     {speed: 1000, within: 150 * time.Minute, cut: 40},
+		"something that ends large requests": {most: 30_000, within: 5 * time.Minute, cut: 80},
+		"answers later than the timeout":     {answer: 15 * time.Second, within: 10 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, firehosetest.Options{Latency: func(int) time.Duration { return c.answer }}, settings(), func(w *world) {
+			cfg := settings()
+			cfg.BatchMaxBytes = most
+			virtual(t, firehosetest.Options{Latency: func(int) time.Duration { return c.answer }}, cfg, func(w *world) {
 				l := newLink(c.speed, c.most)
-				w = w.over(l)
+				w = w.over(l, cfg)
 				ctx, cancel := context.WithTimeout(w.t.Context(), c.within)
 				defer cancel()
 				for range batches {
@@ -110,9 +112,12 @@ func TestAnswersThatDontCome(t *testing.T) {
 				c.answer = 20 * time.Millisecond
 				for range mostNeeded + 10 {
 					records, bytes := w.stream.Limits()
+					if bytes == most {
+						break
+					}
 					w.mustDeliver(w.batch(min(records, bytes/size), size))
 				}
-				if records, bytes := w.stream.Limits(); records != 500 || bytes != 4_000_000 {
+				if records, bytes := w.stream.Limits(); records != 500 || bytes != most {
 					t.Errorf("a request may hold %d records and %d bytes after all is well again", records, bytes)
 				}
 			})
@@ -132,8 +137,8 @@ func TestOneMissingAnswer(t *testing.T) {
 }
 
 // over is the same world with a link in between.
-func (w *world) over(l *link) *world {
+func (w *world) over(l *link, cfg Config) *world {
 	w.t.Helper()
-	l.to = newWorld(w.t, w.svc, settings(), func(o *firehose.Options) { o.HTTPClient = l })
+	l.to = newWorld(w.t, w.svc, cfg, func(o *firehose.Options) { o.HTTPClient = l })
 	return l.to
 }
