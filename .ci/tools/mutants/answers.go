@@ -7,7 +7,6 @@ func answers() []mutant {
 		proved  = "success is proved, never assumed"
 		byIndex = "only what was refused is sent again"
 		counted = "what may come twice is counted"
-		sent    = "what is sent is what was read"
 	)
 	return []mutant{
 		{
@@ -54,26 +53,6 @@ func answers() []mutant {
 			byIndex, "the neighbour of a refused record is sent again",
 			"connector/batch/batch.go", "		if keep(i) {", "		if keep((i + 1) % len(b.records)) {",
 			"connector/batch", "TestRetainKeepsTheRight", "kept ",
-		},
-		{
-			sent, "the buffer of a request is given to the next one before it was sent",
-			"connector/firehose/exchange.go", "	x.body = newBody(x.pool, stream, records)\n", "	x.body = newBody(x.pool, stream, records)\n	x.pool.Put(x.body.data)\n",
-			"connector/firehose", "TestBodiesDoNotShareABuffer", "a body has records of another request",
-		},
-		{
-			sent, "a buffer is given to the next request while the connection may still read it",
-			"connector/firehose/body.go", "	b.data = nil\n	b.reader.Reset(nil)\n", "	b.data = nil\n",
-			"connector/firehose", "TestNobodyReadsABodyThatWasTaken", "a byte of the next request was read|bytes and error",
-		},
-		{
-			sent, "the buffer of a batch serves the next one while records of it are left",
-			"connector/batch/batch.go", "	if n > 0 && w.left.Add(-int64(n)) == 0 {\n", "	if n > 0 {\n		w.giveBack()\n	}\n	if n > 0 && w.left.Add(-int64(n)) == 0 {\n",
-			"connector/batch", "TestBuffersAreNotSharedWhileTheyAreUsed", "record \\d+ has changed",
-		},
-		{
-			sent, "what didn't fit into a batch goes to the end of the queue",
-			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
-			"connector", "TestQueue", "the queue is ",
 		},
 		{
 			counted, "answers that were lost on the way are not",

@@ -1,11 +1,8 @@
 package main
 
-// bounds are limits that don't hold: of requests and of memory.
+// bounds are limits of requests that don't hold.
 func bounds() []mutant {
-	const (
-		limits = "limits are checked before a record is added"
-		memory = "memory is bounded"
-	)
+	const limits = "limits are checked before a record is added"
 	return []mutant{
 		{
 			limits, "bytes are not counted",
@@ -26,21 +23,6 @@ func bounds() []mutant {
 			limits, "an aggregated record has no limit",
 			"connector/batch/builder.go", "int(r.values) < b.pack.Values && ", "",
 			"connector", "TestAggregation", "values in a record, Firehose takes apart 500",
-		},
-		{
-			memory, "it polls without room",
-			"connector/room.go", "	least, empty := r.c.share, true\n", "	least, empty := r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
-			"connector", "TestOneStreamDown", "bytes held, the bound is",
-		},
-		{
-			memory, "what the client holds beyond its quarter is not taken off the lanes",
-			"connector/room.go", "min(beyond, r.c.share/2)", "min(beyond, 0)",
-			"connector", "TestLargeBatchesOfThreeBrokers", "bytes held at most, the bound is",
-		},
-		{
-			memory, "a partition may run away from its commit",
-			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
-			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 	}
 }

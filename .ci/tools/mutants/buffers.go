@@ -1,0 +1,46 @@
+package main
+
+// buffers are memory without a bound, and memory that is used for two things at once.
+func buffers() []mutant {
+	const (
+		memory = "memory is bounded"
+		sent   = "what is sent is what was read"
+	)
+	return []mutant{
+		{
+			memory, "it polls without room",
+			"connector/room.go", "	least, empty := r.c.share, true\n", "	least, empty := r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
+			"connector", "TestOneStreamDown", "bytes held, the bound is",
+		},
+		{
+			memory, "what the client holds beyond its quarter is not taken off the lanes",
+			"connector/room.go", "min(beyond, r.c.share/2)", "min(beyond, 0)",
+			"connector", "TestLargeBatchesOfThreeBrokers", "bytes held at most, the bound is",
+		},
+		{
+			memory, "a partition may run away from its commit",
+			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
+			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
+		},
+		{
+			sent, "the buffer of a request is given to the next one before it was sent",
+			"connector/firehose/exchange.go", "	x.body = newBody(x.pool, stream, records)\n", "	x.body = newBody(x.pool, stream, records)\n	x.pool.Put(x.body.data)\n",
+			"connector/firehose", "TestBodiesDoNotShareABuffer", "a body has records of another request",
+		},
+		{
+			sent, "a buffer is given to the next request while the connection may still read it",
+			"connector/firehose/body.go", "	b.data = nil\n	b.reader.Reset(nil)\n", "	b.data = nil\n",
+			"connector/firehose", "TestNobodyReadsABodyThatWasTaken", "a byte of the next request was read|bytes and error",
+		},
+		{
+			sent, "the buffer of a batch serves the next one while records of it are left",
+			"connector/batch/batch.go", "	if n > 0 && w.left.Add(-int64(n)) == 0 {\n", "	if n > 0 {\n		w.giveBack()\n	}\n	if n > 0 && w.left.Add(-int64(n)) == 0 {\n",
+			"connector/batch", "TestBuffersAreNotSharedWhileTheyAreUsed", "record \\d+ has changed",
+		},
+		{
+			sent, "what didn't fit into a batch goes to the end of the queue",
+			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
+			"connector", "TestQueue", "the queue is ",
+		},
+	}
+}
