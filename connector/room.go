@@ -59,11 +59,12 @@ func (r *room) tell() {
 // divide gives each lane its share. A quarter of memory is the client's; but it holds a
 // fetch of each broker, and a fetch has a whole batch, which may be larger than what the
 // client asked for. What that comes to beyond the quarter is taken off the lanes, up to
-// half of what they have: with less, they would send record by record. What the client
-// holds at the moment says too little, because what was polled is fetched anew at once.
-func (r *room) divide(now time.Time) {
+// half of what they have: with less, they would send record by record. held is what the
+// client comes to hold at least, in bytes; what it holds at the moment says too little,
+// because what was polled is fetched anew at once.
+func (r *room) divide(now time.Time, held int64) {
 	r.fetched *= math.Exp2(-now.Sub(r.looked).Seconds() / fetchedHalf.Seconds())
-	r.fetched, r.looked = max(r.fetched, float64(r.c.source.LeastHeld())), now
+	r.fetched, r.looked = max(r.fetched, float64(held)), now
 	beyond := max(int64(r.fetched)-int64(r.c.cfg.MaxBufferedBytes)/4, 0) / int64(len(r.c.lanes))
 	for _, l := range r.c.lanes {
 		l.share.Store(r.c.share - min(beyond, r.c.share/2))
@@ -75,7 +76,7 @@ func (r *room) wait(ctx context.Context) int {
 	begin := time.Now()
 	for ctx.Err() == nil {
 		now := time.Now()
-		r.divide(now)
+		r.divide(now, r.c.source.LeastHeld())
 		r.pause(now)
 		if n := r.records(); n > 0 {
 			if waited := time.Since(begin); waited > 0 {

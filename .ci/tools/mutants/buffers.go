@@ -15,7 +15,7 @@ func buffers() []mutant {
 		{
 			memory, "what the client holds beyond its quarter is not taken off the lanes",
 			"connector/room.go", "min(beyond, r.c.share/2)", "min(beyond, 0)",
-			"connector", "TestLargeBatchesOfThreeBrokers", "bytes held at most, the bound is",
+			"connector", "TestDivide", "the lanes gave up",
 		},
 		{
 			memory, "a partition may run away from its commit",
