@@ -1,5 +1,5 @@
 # A delivery stream into a new S3 bucket, the role that Firehose writes there with, and the role of the bridge, which the
-# service account of the chart assumes by IRSA.
+# service account of the chart assumes by IRSA, or by EKS Pod Identity.
 
 terraform {
   required_version = ">= 1.5"
@@ -28,6 +28,13 @@ resource "aws_kinesis_firehose_delivery_stream" "records" {
     buffering_size      = 64
     buffering_interval  = 60
     compression_format  = "GZIP"
+
+    # A record that was accepted is Firehose's to deliver. Why it can't, a policy of the bucket or a key, stands here alone.
+    cloudwatch_logging_options {
+      enabled         = true
+      log_group_name  = aws_cloudwatch_log_group.firehose.name
+      log_stream_name = aws_cloudwatch_log_stream.firehose.name
+    }
   }
 
   server_side_encryption {
@@ -36,7 +43,19 @@ resource "aws_kinesis_firehose_delivery_stream" "records" {
   }
 }
 
+resource "aws_cloudwatch_log_group" "firehose" {
+  name              = "/aws/kinesisfirehose/${var.name}"
+  retention_in_days = 30
+}
+
+resource "aws_cloudwatch_log_stream" "firehose" {
+  name           = "delivery"
+  log_group_name = aws_cloudwatch_log_group.firehose.name
+}
+
 data "aws_caller_identity" "current" {}
+
+data "aws_region" "current" {}
 
 # What Firehose itself does: write to the bucket.
 resource "aws_iam_role" "firehose" {
@@ -75,6 +94,10 @@ data "aws_iam_policy_document" "firehose" {
     ]
     resources = [aws_s3_bucket.records.arn, "${aws_s3_bucket.records.arn}/*"]
   }
+  statement {
+    actions   = ["logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.firehose.arn}:log-stream:${aws_cloudwatch_log_stream.firehose.name}"]
+  }
 }
 
 # What the bridge does: put records, and look at the stream once when it starts.
@@ -99,6 +122,14 @@ data "aws_iam_policy_document" "bridge_trust" {
       test     = "StringEquals"
       variable = "${local.issuer}:aud"
       values   = ["sts.amazonaws.com"]
+    }
+  }
+  # For EKS Pod Identity, which takes an aws_eks_pod_identity_association with this role and no annotation.
+  statement {
+    actions = ["sts:AssumeRole", "sts:TagSession"]
+    principals {
+      type        = "Service"
+      identifiers = ["pods.eks.amazonaws.com"]
     }
   }
 }

@@ -1,6 +1,7 @@
 output "config" {
   description = "For the chart's config."
   value = {
+    AWS_REGION      = data.aws_region.current.name
     FIREHOSE_STREAM = aws_kinesis_firehose_delivery_stream.records.name
   }
 }
