@@ -161,7 +161,7 @@ func (s *scene) troubles(server *server) []trouble {
 	}, {
 		name:   "that one is killed",
 		make:   func() { events.kill() },
-		alerts: []string{"events/Down"},
+		alerts: []string{"events/Down", "events/Absent"},
 		repair: func() {},
 	}, {
 		name: "a third one is not let in",
