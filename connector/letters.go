@@ -25,8 +25,15 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
 		Client: append(connection.Options(), o.Kafka...),
 	})
-	o.Metrics.DeadLetter.Expect(c.cfg.Kafka.Topics...)
 	return c.letters.Check(ctx)
+}
+
+// Expect implements kafka.Handler: the counters of a topic's letters are there
+// before the first letter.
+func (c *Connector) Expect(topic string) {
+	if c.letters != nil {
+		c.letters.Expect(topic)
+	}
 }
 
 // bury sends a record that can't be delivered to the dead-letter topic. It does not

@@ -124,6 +124,10 @@ func patternLeavesDeadLettersAlone(w *world) {
 	if got := m.metric("kafka_records_consumed_total", fmt.Sprintf("value:%q", p.topic)); got != 0 {
 		w.t.Errorf("%v dead letters were read again", got)
 	}
+	// A topic that only the pattern names counts from its assignment on, before its first letter.
+	if sum, n := m.series("dead_letters_total", fmt.Sprintf("value:%q", similar)); sum != 0 || n != len(metrics.DeadLetterReasons) {
+		w.t.Errorf("%d series of letters of a topic that had none, with %v in them; want %d at 0", n, sum, len(metrics.DeadLetterReasons))
+	}
 	m.mustStop()
 	p.want(0)
 	w.wantExactly(190)

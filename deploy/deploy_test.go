@@ -47,10 +47,15 @@ func TestChartHasTheSameAlerts(t *testing.T) {
 	}
 }
 
-// Whoever is woken finds a page, and every page has an alert.
+// Whoever is woken finds a page, which the alert itself names, and every page has an alert.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	t.Parallel()
 	names := alerts(t)
+	for i, rule := range strings.Split(read(t, "alerts.yaml"), "- alert: ")[1:] {
+		if want := "\n          runbook: deploy/runbooks/" + names[i] + ".md\n"; !strings.Contains(rule, want) {
+			t.Errorf("%s has no annotation%s", names[i], want)
+		}
+	}
 	for _, name := range names {
 		headings := all(`(?m)^#+ (.+)$`, read(t, "runbooks/"+name+".md"))
 		if want := []string{name, "Meaning", "Impact", "What to look at", "What to do"}; !slices.Equal(headings, want) {

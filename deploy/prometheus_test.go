@@ -161,7 +161,7 @@ func (s *scene) troubles(server *server) []trouble {
 	}, {
 		name:   "that one is killed",
 		make:   func() { events.kill() },
-		alerts: []string{"events/Down"},
+		alerts: []string{"events/Down", "events/Absent"},
 		repair: func() {},
 	}, {
 		name: "a third one is not let in",
@@ -170,7 +170,7 @@ func (s *scene) troubles(server *server) []trouble {
 				"KAFKA_SASL_MECHANISM=PLAIN", "KAFKA_SASL_USERNAME=outside", "KAFKA_SASL_PASSWORD=wrong")
 			server.scrape("outside", addr)
 		},
-		alerts: []string{"outside/Refused", "outside/NotInGroup"},
+		alerts: []string{"outside/Refused", "outside/NotInGroup", "outside/NoMember"},
 		repair: func() {},
 	}}
 }

@@ -38,12 +38,10 @@ func newDeadLetter(f factory) *DeadLetter {
 	return m
 }
 
-// Expect has the counters of a topic that is known beforehand exist from here on,
-// at 0.
-func (m *DeadLetter) Expect(topics ...string) {
-	for _, t := range topics {
-		for _, reason := range DeadLetterReasons {
-			m.Letters.WithLabelValues(t, reason)
-		}
+// Expect has the counters of a topic exist from here on, at 0, so that its first
+// letter is seen.
+func (m *DeadLetter) Expect(topic string) {
+	for _, reason := range DeadLetterReasons {
+		m.Letters.WithLabelValues(topic, reason)
 	}
 }

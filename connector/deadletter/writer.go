@@ -61,6 +61,9 @@ func New(cfg Config, o Options) *Writer {
 	return w
 }
 
+// Expect has the counters of a topic's letters exist from here on.
+func (w *Writer) Expect(topic string) { w.metrics.Expect(topic) }
+
 // Send queues a letter. It never waits. The memory that it takes is Weight of its
 // record, until Done is called.
 func (w *Writer) Send(l Letter) {

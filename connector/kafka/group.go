@@ -23,6 +23,7 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 			continue
 		}
 		s.metrics.Expect(topic)
+		s.handler.Expect(topic)
 		for _, p := range ids {
 			if old := s.partitions[id{topic, p}]; old != nil {
 				old.lease.Close()

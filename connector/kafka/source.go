@@ -23,6 +23,9 @@ import (
 // Handler takes what the source polls. Its methods must not block for anything
 // outside the process: the group waits for them.
 type Handler interface {
+	// Expect is told of a topic of which partitions were assigned, before it gets
+	// records of them. It must not wait.
+	Expect(topic string)
 	// Take receives records of one partition, in offset order, and how many bytes they
 	// have by Size. They belong to the handler from then on. Control records are among
 	// them, for the offsets they occupy.
