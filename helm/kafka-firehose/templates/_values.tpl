@@ -36,6 +36,7 @@
 {{- define "kafka-firehose.check" -}}
 {{- include "kafka-firehose.checkConfig" . -}}
 {{- include "kafka-firehose.checkScaling" . -}}
+{{- include "kafka-firehose.checkMonitors" . -}}
 {{- include "kafka-firehose.checkMemory" . -}}
 {{- end -}}
 
@@ -71,6 +72,11 @@
 {{- if and (has (toString .Values.workload.maxUnavailable) $none) (has (toString .Values.workload.maxSurge) $none) -}}
 {{- fail "workload.maxUnavailable and workload.maxSurge are both 0: no pod could ever be replaced" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Their series would differ in a label or two, and every sum, and the pods that KEDA counts, would be doubled. */}}
+{{- define "kafka-firehose.checkMonitors" -}}
+{{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}{{ fail "podMonitor.enabled and serviceMonitor.enabled: each pod would be scraped twice, and every sum would be double; want one of them" }}{{ end -}}
 {{- end -}}
 
 {{/* The process takes nine tenths of the limit for GOMEMLIMIT, and 48 MiB beside the buffers. */}}
