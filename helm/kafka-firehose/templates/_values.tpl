@@ -32,6 +32,24 @@
 {{- toJson $names -}}
 {{- end -}}
 
+{{/* The ports, but for 443, of what config names by a URL: the registry, the endpoints of OAuth and AWS, proxies. */}}
+{{- define "kafka-firehose.urlPorts" -}}
+{{- $urls := list -}}
+{{- range $name, $value := .Values.config -}}
+{{- $text := toString ($value | default "") -}}
+{{- if regexMatch "^(SCHEMA_REGISTRY_URL|KAFKA_SASL_OAUTH_ENDPOINT|AWS_ENDPOINT_URL.*|HTTPS?_PROXY)$" $name }}{{ $urls = concat $urls (splitList "," (nospace $text) | compact) }}{{ end -}}
+{{- if eq $name "FIREHOSE_STREAM_OPTIONS" -}}
+{{- range regexFindAll "\"endpoint_url\"\\s*:\\s*\"[^\"]+" $text -1 }}{{ $urls = append $urls (splitList "\"" . | last) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range $urls -}}
+{{- $url := urlParse (ternary . (printf "http://%s" .) (contains "://" .)) -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) | int) -}}
+{{- end -}}
+{{- without (uniq $ports) 443 | toJson -}}
+{{- end -}}
+
 {{/* Checks what a schema can't, or can't say in words. */}}
 {{- define "kafka-firehose.check" -}}
 {{- include "kafka-firehose.checkConfig" . -}}
