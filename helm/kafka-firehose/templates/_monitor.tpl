@@ -14,6 +14,9 @@
     # The alerts and the autoscaler look for this name.
     - targetLabel: job
       replacement: {{ include "kafka-firehose.fullname" $root | quote }}
+    # Dashboard and alerts name a pod by this, and an address says nothing at night.
+    - sourceLabels: [__meta_kubernetes_pod_name]
+      targetLabel: instance
     {{- with $monitor.relabelings }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -32,10 +32,29 @@
 {{- toJson $names -}}
 {{- end -}}
 
+{{/* The ports, but for 443, of what config names by a URL: the registry, the endpoints of OAuth and AWS, proxies. */}}
+{{- define "kafka-firehose.urlPorts" -}}
+{{- $urls := list -}}
+{{- range $name, $value := .Values.config -}}
+{{- $text := toString ($value | default "") -}}
+{{- if regexMatch "^(SCHEMA_REGISTRY_URL|KAFKA_SASL_OAUTH_ENDPOINT|AWS_ENDPOINT_URL.*|HTTPS?_PROXY)$" $name }}{{ $urls = concat $urls (splitList "," (nospace $text) | compact) }}{{ end -}}
+{{- if eq $name "FIREHOSE_STREAM_OPTIONS" -}}
+{{- range regexFindAll "\"endpoint_url\"\\s*:\\s*\"[^\"]+" $text -1 }}{{ $urls = append $urls (splitList "\"" . | last) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range $urls -}}
+{{- $url := urlParse (ternary . (printf "http://%s" .) (contains "://" .)) -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) | int) -}}
+{{- end -}}
+{{- without (uniq $ports) 443 | toJson -}}
+{{- end -}}
+
 {{/* Checks what a schema can't, or can't say in words. */}}
 {{- define "kafka-firehose.check" -}}
 {{- include "kafka-firehose.checkConfig" . -}}
 {{- include "kafka-firehose.checkScaling" . -}}
+{{- include "kafka-firehose.checkMonitors" . -}}
 {{- include "kafka-firehose.checkMemory" . -}}
 {{- end -}}
 
@@ -71,6 +90,11 @@
 {{- if and (has (toString .Values.workload.maxUnavailable) $none) (has (toString .Values.workload.maxSurge) $none) -}}
 {{- fail "workload.maxUnavailable and workload.maxSurge are both 0: no pod could ever be replaced" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Their series would differ in a label or two, and every sum, and the pods that KEDA counts, would be doubled. */}}
+{{- define "kafka-firehose.checkMonitors" -}}
+{{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}{{ fail "podMonitor.enabled and serviceMonitor.enabled: each pod would be scraped twice, and every sum would be double; want one of them" }}{{ end -}}
 {{- end -}}
 
 {{/* The process takes nine tenths of the limit for GOMEMLIMIT, and 48 MiB beside the buffers. */}}
