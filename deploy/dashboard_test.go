@@ -48,14 +48,6 @@ func readDashboard(t *testing.T) (d dashboard) {
 	return d
 }
 
-// The chart can read no file outside of it, so it has a copy.
-func TestChartHasTheSameDashboard(t *testing.T) {
-	t.Parallel()
-	if diff := cmp.Diff(read(t, "dashboard.json"), read(t, "../helm/kafka-firehose/files/dashboard.json")); diff != "" {
-		t.Errorf("cp deploy/dashboard.json helm/kafka-firehose/files/dashboard.json\n%s", diff)
-	}
-}
-
 // What somebody needs at night comes first, and every panel says what it shows.
 func TestDashboardPanels(t *testing.T) {
 	t.Parallel()

@@ -39,11 +39,13 @@ func alerts(t *testing.T) []string {
 	return names
 }
 
-// The chart can read no file outside of it, so it has a copy.
-func TestChartHasTheSameAlerts(t *testing.T) {
+// The chart can read no file outside of it, so it has copies.
+func TestChartHasTheSameFiles(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff(read(t, "alerts.yaml"), read(t, "../helm/kafka-firehose/files/alerts.yaml")); diff != "" {
-		t.Errorf("cp deploy/alerts.yaml helm/kafka-firehose/files/alerts.yaml\n%s", diff)
+	for _, name := range []string{"alerts.yaml", "dashboard.json"} {
+		if diff := cmp.Diff(read(t, name), read(t, "../helm/kafka-firehose/files/"+name)); diff != "" {
+			t.Errorf("cp deploy/%[1]s helm/kafka-firehose/files/%[1]s\n%[2]s", name, diff)
+		}
 	}
 }
 
