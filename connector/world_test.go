@@ -1,7 +1,6 @@
 package connector_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/logging/logtest"
 )
 
 const (
@@ -298,22 +298,7 @@ func (w *world) wantAll(n, maxDuplicates int) {
 	}
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type lockedBuffer struct{ logtest.Buffer }
 
 // tail is the end of what was written.
 func (l *lockedBuffer) tail() string {

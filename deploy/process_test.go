@@ -1,17 +1,17 @@
 package deploy_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"kafka-firehose/connector/logging/logtest"
 )
 
 // process is one that does not outlive the test.
@@ -56,22 +56,7 @@ func (p *process) says(t *testing.T, expression *regexp.Regexp) (found string) {
 	return found
 }
 
-type locked struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type locked struct{ logtest.Buffer }
 
 func (l *locked) tail() string {
 	lines := strings.Split(strings.TrimSpace(l.String()), "\n")

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -16,30 +14,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/logging/logtest"
 )
-
-// buffer is written by the process and read by the test.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // bench is a process whose surroundings are the test's. Its start returns nil once it is told to stop.
 type bench struct {
 	process
-	stdout, stderr buffer
+	stdout, stderr logtest.Buffer
 	signals        chan os.Signal
 	exited         chan int
 }

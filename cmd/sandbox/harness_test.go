@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,11 +8,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/logging/logtest"
 )
 
 func TestMain(m *testing.M) {
@@ -82,27 +82,10 @@ func sandboxed(t *testing.T, w world, args ...string) result {
 	return wait()
 }
 
-// safeBuffer may be read while it is written.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
+type safeBuffer struct{ logtest.Buffer }
 
 // until waits for text in the output, and returns what the expression's group matched.
 func (b *safeBuffer) until(t *testing.T, expression string) string {
-	t.Helper()
 	t.Helper()
 	e := regexp.MustCompile(expression)
 	for range 400 {
@@ -139,7 +122,6 @@ func text(n int) string {
 
 func inFile(t *testing.T, content string) string {
 	t.Helper()
-	t.Helper()
 	path := filepath.Join(t.TempDir(), "input")
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
@@ -148,7 +130,6 @@ func inFile(t *testing.T, content string) string {
 }
 
 func produce(t *testing.T, addr string, values ...[]byte) {
-	t.Helper()
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic("events"))
 	if err != nil {

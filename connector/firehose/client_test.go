@@ -341,7 +341,7 @@ func TestNoConnectionInTime(t *testing.T) {
 		w.start(t.Context(), w.batch(10, 100))
 		time.Sleep(time.Minute)
 		if w.log.count("no connection in time") != 1 || w.log.count("code=connect") != 1 {
-			t.Errorf("log: %s", w.log.buf.String())
+			t.Errorf("log: %s", w.log.String())
 		}
 		direct.Store(true)
 		w.wg.Wait()
@@ -545,7 +545,7 @@ func TestCheck(t *testing.T) {
 					t.Errorf("error is %v, want %q", err, tt.err)
 				}
 				if n := w.log.count("level=WARN"); (tt.log != "") != (n == 1) || w.log.count(tt.log) == 0 {
-					t.Errorf("log: %s", w.log.buf.String())
+					t.Errorf("log: %s", w.log.String())
 				}
 				if took := time.Since(start); took > 3*time.Minute {
 					t.Errorf("took %v", took)

@@ -425,7 +425,7 @@ func TestStubbornRecordIsReported(t *testing.T) {
 		}
 		w.wantMetric(1, "stubborn_records")
 		if w.log.count("partition=3 offset=5") != 1 || w.stream.State().Stubborn != 1 {
-			t.Errorf("not reported once: %s", w.log.buf.String())
+			t.Errorf("not reported once: %s", w.log.String())
 		}
 		w.svc.ClearFaults()
 		time.Sleep(10 * time.Second)

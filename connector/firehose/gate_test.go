@@ -71,7 +71,7 @@ func TestBreaker(t *testing.T) {
 					}
 				}
 				if w.log.count("does not answer") != 1 || w.log.count("answers again") != 1 {
-					t.Errorf("log: %s", w.log.buf.String())
+					t.Errorf("log: %s", w.log.String())
 				}
 				cancel()
 				w.wg.Wait()
@@ -97,10 +97,10 @@ func TestBlockedThenRecovers(t *testing.T) {
 			t.Errorf("%d requests in an hour", n)
 		}
 		if n := w.log.count("level=ERROR"); n != 1 {
-			t.Errorf("%d error lines: %s", n, w.log.buf.String())
+			t.Errorf("%d error lines: %s", n, w.log.String())
 		}
 		if w.log.count("stream=orders class=blocked code=ResourceNotFoundException") != 1 {
-			t.Errorf("log: %s", w.log.buf.String())
+			t.Errorf("log: %s", w.log.String())
 		}
 		w.svc.AddStream(firehosetest.Stream{Name: "orders"})
 		time.Sleep(time.Minute)
@@ -108,7 +108,7 @@ func TestBlockedThenRecovers(t *testing.T) {
 		w.wantMark(10_000)
 		w.wantMetric(0, "blocked")
 		if w.log.count("answers again") != 1 {
-			t.Errorf("log: %s", w.log.buf.String())
+			t.Errorf("log: %s", w.log.String())
 		}
 		cancel()
 		w.wg.Wait()

@@ -80,7 +80,7 @@ func TestSends(t *testing.T) {
 					t.Error(err)
 				}
 				if n := w.log.count("level=WARN"); (tt.log != "") != (n == 1) || w.log.count(tt.log) == 0 && tt.log != "" {
-					t.Errorf("log: %s", w.log.buf.String())
+					t.Errorf("log: %s", w.log.String())
 				}
 			})
 		})

@@ -23,6 +23,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/logging/logtest"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -267,23 +268,9 @@ func (w *world) wantMetric(want float64, name string, labels ...string) {
 	}
 }
 
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
+type logBuffer struct{ logtest.Buffer }
 
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) count(s string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.buf.String(), s)
-}
+func (b *logBuffer) count(s string) int { return strings.Count(b.String(), s) }
 
 func TestMetricsLint(t *testing.T) {
 	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
