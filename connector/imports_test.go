@@ -48,9 +48,10 @@ var mayImport = map[string][]string{
 	"cmd/sandbox":           {"connector", "connector/kafka", "connector/env", "connector/logging", "metrics", "connector/firehose/firehosetest"},
 	"cmd/chaos":             {"connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
-	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "connector/firehose/firehosetest"},
+	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/firehose/firehosetest"},
 	"cmd/bench/broker":      {"connector/kafka/kafkatest"},
 	"cmd/bench/floor":       {},
+	"cmd/bench/profile":     {},
 
 	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/offset", "connector/env", "metrics"},

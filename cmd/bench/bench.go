@@ -30,15 +30,11 @@ func (b *bench) build(ctx context.Context, movers ...mover) error {
 		if m == moverFloor {
 			continue
 		}
-		args := []string{"build", "-o", b.binary(m)}
-		if m == moverStock {
-			overlay, err := stockOverlay(ctx, b.dir)
-			if err != nil {
-				return err
-			}
-			args = append(args, "-overlay", overlay)
+		overlay, err := b.overlay(ctx, m)
+		if err != nil {
+			return err
 		}
-		if err := goRun(ctx, append(args, "kafka-firehose/cmd/kafka-firehose")...); err != nil {
+		if err := goRun(ctx, "build", "-o", b.binary(m), "-overlay", overlay, "kafka-firehose/cmd/kafka-firehose"); err != nil {
 			return err
 		}
 	}
@@ -104,7 +100,7 @@ func (b *bench) mover(s setup, k *kafka, e *emulator) (*process, error) {
 		if s.tls {
 			args = append(args, "-ca", b.certificate.cert)
 		}
-		return start(b.dir, string(moverFloor), b.self, args, nil)
+		return start(b.dir, string(moverFloor), b.self, args, b.profiled(s))
 	}
 	env := []string{
 		"KAFKA_BROKERS=" + k.addrs, "KAFKA_TOPICS=" + broker.Topic, fmt.Sprintf("KAFKA_GROUP_ID=bench-%d", b.runs),
@@ -120,7 +116,7 @@ func (b *bench) mover(s setup, k *kafka, e *emulator) (*process, error) {
 	if s.tls {
 		env = append(env, "AWS_CA_BUNDLE="+b.certificate.cert)
 	}
-	return start(b.dir, strings.ReplaceAll(string(s.mover), " ", "-"), b.binary(s.mover), nil, env)
+	return start(b.dir, strings.ReplaceAll(string(s.mover), " ", "-"), b.binary(s.mover), nil, append(env, b.profiled(s)...))
 }
 
 // close ends what still runs, and removes what is only of use after a failure.

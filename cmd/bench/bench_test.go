@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestRun(t *testing.T) {
 	if err := goRun(t.Context(), "build", "-o", self, "."); err != nil {
 		t.Fatal(err)
 	}
-	o, err := parse([]string{"-only", "matrix", "-size", "1KiB", "-codec", "zstd", "-mode", "aggregated", "-partitions", "3", "-bytes", "16MiB", "-rounds", "1", "-slack", "100"}, os.Stderr)
+	o, err := parse([]string{"-only", "matrix", "-size", "1KiB", "-codec", "zstd", "-mode", "aggregated", "-partitions", "3", "-bytes", "16MiB", "-rounds", "1", "-slack", "100", "-profile", filepath.Join(t.TempDir(), "profiles")}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +42,10 @@ func TestRun(t *testing.T) {
 	for _, s := range append(r.matrix[0].connector, r.matrix[0].floor...) {
 		if s.stored.Bytes != 16<<10*1025 || s.cpu < 10*time.Millisecond || s.cpu > time.Minute || s.peak < 10<<20 || s.stored.Requests < 4 {
 			t.Errorf("%s: %+v", s.setup.mover, s)
+		}
+		file := filepath.Join(o.profile, string(s.setup.mover)+"_1-KiB_zstd_aggregated_3-partitions.pprof")
+		if out, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "sha256") {
+			t.Errorf("%v: %s", err, out)
 		}
 	}
 }
@@ -147,12 +152,16 @@ func TestFlags(t *testing.T) {
 // which one it has.
 func TestStockOverlay(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if _, err := stockOverlay(t.Context(), dir); err != nil {
+	b := &bench{dir: t.TempDir()}
+	file, err := b.overlay(t.Context(), moverStock)
+	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "client.go"))
+	text, err := os.ReadFile(filepath.Join(b.dir, "client.go"))
 	if err != nil || strings.Contains(string(text), "o.Protocol") || !strings.Contains(string(text), "o.HTTPClient") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "profile") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -35,6 +35,7 @@ How:
   -apache                on Apache Kafka; what a start costs is then measured, too
   -slack FACTOR          by which the ratios may be outside of their bounds (1)
   -report FILE           write the report there, too
+  -profile DIR           write a CPU profile of each setup there, of the last of its runs: go tool pprof -top FILE
 
 Exit code: 0 all is within its bounds, 1 something is not, 2 it could not be measured.
 `
@@ -58,6 +59,7 @@ type options struct {
 	apache     bool
 	slack      float64
 	report     string
+	profile    string // directory, "" for no profiles
 	command    string // that makes the same report
 	self       string // this program, which also is broker and floor
 }
@@ -86,6 +88,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.apache, "apache", false, "")
 	f.Float64Var(&o.slack, "slack", 1, "")
 	f.StringVar(&o.report, "report", "", "")
+	f.StringVar(&o.profile, "profile", "", "")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(stderr, usage)

@@ -17,6 +17,7 @@ import (
 
 	"kafka-firehose/cmd/bench/broker"
 	"kafka-firehose/cmd/bench/floor"
+	"kafka-firehose/cmd/bench/profile"
 )
 
 func main() {
@@ -96,6 +97,7 @@ func runFloor(ctx context.Context, args []string) error {
 		c.pool.AppendCertsFromPEM(text)
 		o.TLS = c.client()
 	}
+	profile.Serve()
 	return floor.Run(ctx, o)
 }
 

@@ -51,7 +51,7 @@ func (b *bench) measure(ctx context.Context, s setup) (out sample, err error) {
 	if err != nil {
 		return out, err
 	}
-	out, err = follow(ctx, s, k, p, e)
+	out, err = b.follow(ctx, s, k, p, e)
 	if err != nil {
 		err = fmt.Errorf("%s, %s: %w", s.mover, s, err)
 	}
@@ -62,13 +62,17 @@ func (b *bench) measure(ctx context.Context, s setup) (out sample, err error) {
 
 // follow lets the process begin when it has done all that it does once, and ends with the
 // last byte.
-func follow(ctx context.Context, s setup, k *kafka, p *process, e *emulator) (out sample, err error) {
+func (b *bench) follow(ctx context.Context, s setup, k *kafka, p *process, e *emulator) (out sample, err error) {
 	out.setup = s
 	if line, err := k.line(ctx); err != nil || line != broker.SayHeld {
 		return out, errors.Join(err, errors.New("no fetch has come: "+line))
 	}
 	pause(ctx, calm)
 	from, err := p.cpu()
+	if err != nil {
+		return out, err
+	}
+	profiled, err := b.beginProfile(s, p)
 	if err != nil {
 		return out, err
 	}
@@ -95,6 +99,7 @@ func follow(ctx context.Context, s setup, k *kafka, p *process, e *emulator) (ou
 	out.wall = time.Since(began)
 	to, err := p.cpu()
 	out.cpu = to - from
+	err = errors.Join(err, profiled(ctx))
 	if s.format == "raw" && out.stored.Bytes != s.delivered() || !s.aggregate && int64(out.stored.Records) != s.records() {
 		err = errors.Join(err, fmt.Errorf("%d records and %d bytes are stored, want %d and %d", out.stored.Records, out.stored.Bytes, s.records(), s.delivered()))
 	}
