@@ -17,6 +17,7 @@ import (
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/pool"
 	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
 )
@@ -30,7 +31,7 @@ type Connector struct {
 	source  *kafka.Source
 	lanes   map[string]*lane // by stream
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
-	pool    *batch.Pool      // of all lanes' buffers
+	pool    *pool.Pool[byte] // of all lanes' buffers
 	room    *room
 	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
 	schemas *schema.Registry        // nil unless records are decoded
@@ -72,7 +73,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	// A quarter is for what the Kafka client has fetched; see connector/kafka. Of what
 	// is more than the least, a sixteenth is for buffers that nobody uses at the moment.
 	kept := max(cfg.MaxBufferedBytes-cfg.leastBuffered(), 0) / 16
-	c.pool = batch.NewPool(int(kept))
+	c.pool = pool.New[byte](int(kept), batch.Looseness)
 	c.share = int64(cfg.MaxBufferedBytes*3/4-kept) / int64(len(streams))
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
 	if err := c.check(ctx, clients, streams); err != nil {

@@ -53,13 +53,14 @@ var mayImport = map[string][]string{
 	"cmd/bench/floor":       {},
 	"cmd/bench/profile":     {},
 
-	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/offset", "connector/env", "metrics"},
-	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env"},
 	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "metrics"},
-	"connector/firehose":   {"connector/check", "connector/awsconfig", "connector/batch", "connector/offset", "connector/env", "metrics"},
+	"connector/firehose":   {"connector/check", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
-	"connector/batch":      {"connector/offset"},
+	"connector/batch":      {"connector/offset", "connector/pool"},
+	"connector/pool":       {},
 
 	"connector/offset":                {},
 	"connector/certificates":          {"connector/env"},

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/pool"
 )
 
 // Batch is what one PutRecordBatch request carries: one buffer, the bounds of
@@ -35,7 +36,7 @@ type work struct {
 	left    atomic.Int64 // Firehose records not settled yet
 	held    atomic.Int64 // bytes of memory kept alive
 	release func(bytes int64)
-	pool    *Pool
+	pool    *pool.Pool[byte]
 	buf     []byte // goes to the pool with the last record; nil when it is there
 }
 
@@ -50,9 +51,13 @@ type run struct {
 // the goroutine that sends it. An estimate that is on the safe side.
 const overhead = 16 << 10
 
+// Looseness says how much larger a buffer of a batch or a request may be than what is in
+// it, as one part in so many: full batches of a stream differ by less. See pool.New.
+const Looseness = 16
+
 // encoded is the memory of the request body that is made of so many bytes: base64
 // makes them 4/3 as large, in a buffer that may be larger.
-func encoded(bytes int) int { return (bytes * 4 / 3) * (looseness + 1) / looseness }
+func encoded(bytes int) int { return (bytes * 4 / 3) * (Looseness + 1) / Looseness }
 
 // weigh is the memory of a sealed batch: its buffer, and the request body that is
 // made of its data.

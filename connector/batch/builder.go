@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/pool"
 )
 
 // Limits say when a batch is full. Bytes are raw bytes, as Firehose counts
@@ -34,10 +35,10 @@ type Builder struct {
 	open    *Batch
 	due     time.Time
 	run     filling
-	pool    *Pool  // where buffers come from; may be nil
-	spare   []byte // the buffer of the next batch, empty
-	last    int    // bytes in the batch sealed last: about what the next will need
-	records int    // Firehose records in it, likewise
+	pool    *pool.Pool[byte] // where buffers come from; may be nil
+	spare   []byte           // the buffer of the next batch, empty
+	last    int              // bytes in the batch sealed last: about what the next will need
+	records int              // Firehose records in it, likewise
 }
 
 // filling is the run that is being added to. It is not covered by its span yet,
@@ -61,7 +62,7 @@ func NewBuilder(l Limits, a Aggregation) *Builder {
 }
 
 // SetPool sets where the buffers of batches come from and go to.
-func (b *Builder) SetPool(p *Pool) { b.pool = p }
+func (b *Builder) SetPool(p *pool.Pool[byte]) { b.pool = p }
 
 // SetLimits changes the limits for what is added from now on.
 func (b *Builder) SetLimits(l Limits) { b.limits = l }

@@ -6,18 +6,19 @@ import (
 	"testing"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/pool"
 )
 
 // Batches of all ages share a pool. Whatever settles, splits, is fenced or shrinks, and
 // however soon its buffer serves another batch: the records of those that are left are
 // the ones that were put into them. Runs with the pool and, as a control, without.
 func TestBuffersAreNotSharedWhileTheyAreUsed(t *testing.T) {
-	for _, pool := range []*Pool{nil, NewPool(1 << 20)} {
+	for _, buffers := range []*pool.Pool[byte]{nil, pool.New[byte](1<<20, Looseness)} {
 		reused := 0
 		for seed := range uint64(60) {
 			rng := rand.New(rand.NewPCG(seed, 5))
 			b := NewBuilder(Limits{Records: 20, Bytes: 4000}, Aggregation{Values: 1})
-			b.SetPool(pool)
+			b.SetPool(buffers)
 			lease := offset.NewLease("t", 0)
 			var live []*Batch
 			seen := map[*byte]bool{}
@@ -48,8 +49,8 @@ func TestBuffersAreNotSharedWhileTheyAreUsed(t *testing.T) {
 				}
 			}
 		}
-		if (reused > 0) != (pool != nil) {
-			t.Errorf("%d buffers served twice, with a pool: %v", reused, pool != nil)
+		if (reused > 0) != (buffers != nil) {
+			t.Errorf("%d buffers served twice, with a pool: %v", reused, buffers != nil)
 		}
 	}
 }
@@ -81,7 +82,7 @@ func step(rng *rand.Rand, live []*Batch) []*Batch {
 // is left of one does so, too.
 func TestBufferServesTheNextBatch(t *testing.T) {
 	b := NewBuilder(Limits{Records: 10, Bytes: 1 << 20}, Aggregation{Values: 1})
-	b.SetPool(NewPool(1 << 20))
+	b.SetPool(pool.New[byte](1<<20, Looseness))
 	lease := offset.NewLease("t", 0)
 	ten := []int{100, 100, 100, 100, 100, 100, 100, 100, 100, 100}
 	fill(b, lease, ten...) // the builder learns how large they are

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"runtime"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/pool"
 )
 
 // mill packs, sends and settles one full batch after the other. Firehose is a client
@@ -34,7 +36,7 @@ type mill struct {
 	scratch []byte
 }
 
-func newMill(t testing.TB, records, size int, pool *batch.Pool) *mill {
+func newMill(t testing.TB, records, size int, buffers *pool.Pool[byte]) *mill {
 	t.Helper()
 	entry := `{"RecordId":"` + strings.Repeat("A", 224) + `"},`
 	m := &mill{
@@ -51,16 +53,20 @@ func newMill(t testing.TB, records, size int, pool *batch.Pool) *mill {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.stream = NewStream("orders", client, cfg, WithPool(pool))
+	m.stream = NewStream("orders", client, cfg, WithPool(buffers))
 	m.builder = batch.NewBuilder(batch.Limits{Records: records, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
-	m.builder.SetPool(pool)
+	m.builder.SetPool(buffers)
 	return m
 }
 
 func (m *mill) Do(r *http.Request) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(r.Context())
+	trace.GetConn("")
+	trace.GotConn(httptrace.GotConnInfo{})
 	for n := 1; n > 0; {
 		n, _ = r.Body.Read(m.scratch)
 	}
+	trace.WroteRequest(httptrace.WroteRequestInfo{})
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(m.answer)), Body: io.NopCloser(bytes.NewReader(m.answer)), Request: r}, nil
 }
 
@@ -103,9 +109,9 @@ func TestAllocations(t *testing.T) {
 		slack   = 10       // for 400 more records in it
 		size    = 96 << 10 // bytes for a request, with the list of its records
 	)
-	few, _ := newMill(t, 100, 200, batch.NewPool(32<<20)).cost()
+	few, _ := newMill(t, 100, 200, pool.New[byte](32<<20, 16)).cost()
 	for _, each := range []int{200, 1 << 10, 8 << 10} {
-		n, bytes := newMill(t, 500, each, batch.NewPool(32<<20)).cost()
+		n, bytes := newMill(t, 500, each, pool.New[byte](32<<20, 16)).cost()
 		t.Logf("500 records of %d bytes: %.0f objects, %.0f bytes", each, n, bytes)
 		if n > objects || n > few+slack || bytes > size {
 			t.Errorf("500 records of %d bytes took %.0f objects and %.0f bytes; want at most %d objects, at most %d more than the %.0f of 100 records, and %d bytes", each, n, bytes, objects, slack, few, size)
@@ -123,11 +129,11 @@ func BenchmarkDeliver(b *testing.B) {
 	for _, size := range []int{200, 1 << 10, 8 << 10} {
 		for _, pooled := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%d/pool=%v", size, pooled), func(b *testing.B) {
-				var pool *batch.Pool
+				var buffers *pool.Pool[byte]
 				if pooled {
-					pool = batch.NewPool(32 << 20)
+					buffers = pool.New[byte](32<<20, 16)
 				}
-				m := newMill(b, 500, size, pool)
+				m := newMill(b, 500, size, buffers)
 				b.ReportAllocs()
 				b.SetBytes(int64(500 * size))
 				for b.Loop() {

@@ -21,6 +21,14 @@ import (
 // cost the next request an attempt.
 const idleTimeout = 30 * time.Second
 
+// What a connection gathers before it writes, in bytes: with the 4 KiB of net/http, a
+// body goes out in pieces of 32 KiB, each of them copied into a new buffer and written by
+// a system call. All connections together take no more than writeAll for it.
+const (
+	writeMost, writeLeast = 256 << 10, 4 << 10
+	writeAll              = 4 << 20
+)
+
 // Client is the SDK's client, set up for a [Stream]: one attempt a call, enough
 // connections, credentials that can be thrown away.
 type Client struct {
@@ -83,5 +91,6 @@ func transport(cfg Config) *awshttp.BuildableClient {
 		t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, perHost)
 		t.MaxIdleConns = max(t.MaxIdleConns, 2*perHost)
 		t.IdleConnTimeout = idleTimeout
+		t.WriteBufferSize = min(writeMost, max(writeAll/perHost, writeLeast))
 	})
 }

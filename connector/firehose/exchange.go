@@ -2,21 +2,31 @@ package firehose
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
-	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/pool"
 )
 
 // exchange is one call of the SDK as a stream makes it. It travels in the context to
 // the places that the SDK calls back: protocol, which writes the request and reads
 // the answer, and plainBody, which passes the request on.
+//
+// The race about its buffers: a put has timed out, or was answered with 503 before all
+// of it was sent. The call returns, and net/http's write loop goes on for a moment, with
+// HTTP/2 in a goroutine of the request's own. If the buffer of the body went to the next
+// request now, that one's records would go out under this one's signature. So it only is
+// used again when net/http has said that it has written the request; one that it never
+// says that of is left to the collector.
 type exchange struct {
 	wire
-	pool   *batch.Pool
-	body   *body  // nil before it is written, and when the answer is here
+	pool   *pool.Pool[byte]
+	body   []byte // base64 inside JSON; nil before it is written
+	hash   string // its SHA-256 in hex, as signing wants it
 	buffer []byte // that the answer is read into
 
 	// accepted is how many records an answer proves to be accepted, which is all of
@@ -38,12 +48,10 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // write makes the body of the request.
-func (x *exchange) write(stream string, records []types.Record) *body {
-	if x == nil {
-		return newBody(nil, stream, records)
-	}
-	x.body = newBody(x.pool, stream, records)
-	return x.body
+func (x *exchange) write(stream string, records []types.Record) {
+	x.body = encode(x.pool.Get(encodedLen(stream, records)), stream, records)
+	sum := sha256.Sum256(x.body) // here, where it may be in the CPU's cache still
+	x.hash = hex.EncodeToString(sum[:])
 }
 
 // mostAnswer is the largest answer that is read here. 500 entries take half of it.
@@ -88,15 +96,15 @@ func (x *exchange) room(n int) []byte {
 	return x.buffer[:0:n]
 }
 
-// take is the buffer that the call has; it has none then.
-func (x *exchange) take() []byte {
-	b := x.buffer
-	if x.body != nil {
-		b = x.body.take()
+// take is a buffer of the call that nobody reads any more, nil for none; the call has it
+// no longer.
+func (x *exchange) take() (free []byte) {
+	free, x.buffer = x.buffer, nil
+	if x.body != nil && x.written() {
+		free, x.body = x.body, nil
 	}
-	x.body, x.buffer = nil, nil
-	return b
+	return free
 }
 
 // end gives back what the call had. Call it when that has returned.
-func (x *exchange) end() { x.pool.Put(x.take()) }
+func (x *exchange) end() { x.pool.Put(x.take()); x.pool.Put(x.take()) }

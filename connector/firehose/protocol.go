@@ -30,14 +30,16 @@ type protocol struct{ smithyhttp.ClientProtocol }
 // SerializeRequest implements smithyhttp.ClientProtocol.
 func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.OperationSchema, in smithy.Serializable, req *smithyhttp.Request) error {
 	put, ok := in.(*firehose.PutRecordBatchInput)
-	if !ok || put.DeliveryStreamName == nil || !plainName(*put.DeliveryStreamName) {
+	x := exchangeOf(ctx)
+	if !ok || x == nil || put.DeliveryStreamName == nil || !plainName(*put.DeliveryStreamName) {
 		return p.ClientProtocol.SerializeRequest(ctx, schema, in, req)
 	}
 	head := &firehose.PutRecordBatchInput{DeliveryStreamName: put.DeliveryStreamName, Records: []types.Record{}}
 	if err := p.ClientProtocol.SerializeRequest(ctx, schema, head, req); err != nil {
 		return err
 	}
-	full, err := req.SetStream(exchangeOf(ctx).write(*put.DeliveryStreamName, put.Records))
+	x.write(*put.DeliveryStreamName, put.Records)
+	full, err := req.SetStream(bytes.NewReader(x.body))
 	if err != nil {
 		return fmt.Errorf("set the body: %w", err)
 	}

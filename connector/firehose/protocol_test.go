@@ -20,7 +20,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 
-	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/pool"
 )
 
 // capture keeps the request and sends nothing.
@@ -60,7 +60,7 @@ func sdk(h aws.HTTPClient, ours bool) *firehose.Client {
 // upgrade that moves it must fail here. The same must go out of a buffer that was
 // used before, and as part of a stream's call.
 func TestBodyIsTheStockOne(t *testing.T) {
-	x := &exchange{pool: batch.NewPool(64 << 20)}
+	x := &exchange{pool: pool.New[byte](64<<20, 16)}
 	f := func(stream string, data ...[]byte) {
 		t.Helper()
 		in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}}
@@ -106,7 +106,7 @@ func TestBodyIsTheStockOne(t *testing.T) {
 // one, and nobody reads the body before it is sent. A second call of the same input
 // has a body and a hash of its own, and neither has what is in the SDK's way by itself.
 func TestBodyIsHashedOnce(t *testing.T) {
-	x := &exchange{pool: batch.NewPool(64 << 20)}
+	x := &exchange{pool: pool.New[byte](64<<20, 16)}
 	for _, ours := range []bool{true, true, false} {
 		var sent capture
 		var hash string
@@ -168,11 +168,11 @@ func BenchmarkPut(b *testing.B) {
 		}
 		for _, ours := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%d/%v", size, map[bool]string{false: "stock", true: "ours"}[ours]), func(b *testing.B) {
-				client, pool := sdk(discard{}, ours), batch.NewPool(16<<20)
+				client, buffers := sdk(discard{}, ours), pool.New[byte](16<<20, 16)
 				b.ReportAllocs()
 				b.SetBytes(int64(500 * size))
 				for b.Loop() {
-					x := &exchange{pool: pool}
+					x := &exchange{pool: buffers}
 					_, _ = client.PutRecordBatch(x.in(context.Background()), in)
 					x.end()
 				}

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/pool"
 	"kafka-firehose/metrics"
 )
 
@@ -55,8 +55,8 @@ type Stream struct {
 	onRefused func(context.Context, Refusal) error
 	gate      *gate
 	account   account
-	pool      *batch.Pool // of the bodies of requests
-	inputs    sync.Pool   // of *firehose.PutRecordBatchInput
+	pool      *pool.Pool[byte] // of the bodies of requests
+	inputs    sync.Pool        // of *firehose.PutRecordBatchInput
 
 	mu          sync.Mutex
 	starts      int64     // requests started, which numbers them
@@ -83,7 +83,7 @@ func WithMetrics(m *metrics.Firehose) Option {
 }
 
 // WithPool sets where the buffers for requests come from; default nowhere.
-func WithPool(p *batch.Pool) Option {
+func WithPool(p *pool.Pool[byte]) Option {
 	return func(s *Stream) { s.pool = p }
 }
 

@@ -14,7 +14,7 @@ import (
 // So this errs on one side only, and has to know no more of JSON than it takes. A text
 // with an escape or a letter that is not ASCII is not usual, either.
 func usual(answer []byte) (entries int, ok bool) {
-	s := scanner{answer}
+	s := scanner{text: answer}
 	var encrypted, count, responses bool
 	once := func(seen *bool) bool {
 		first := !*seen
@@ -22,7 +22,7 @@ func usual(answer []byte) (entries int, ok bool) {
 		return first
 	}
 	ok = s.list('{', '}', func() bool {
-		name, ok := s.text()
+		name, ok := s.string()
 		if !ok || !s.eat(":") {
 			return false
 		}
@@ -39,19 +39,24 @@ func usual(answer []byte) (entries int, ok bool) {
 		}
 		return false
 	})
+	s.blank()
 	return entries, ok && responses && s.over()
 }
 
-// scanner reads JSON from left to right. What its methods don't find, they leave.
-type scanner struct{ left []byte }
+// scanner reads JSON from left to right. What its methods don't find, they leave. It
+// counts where it is, as a slice of what is left would be a pointer to write each time.
+type scanner struct {
+	text []byte
+	at   int
+}
 
 // entry is that of a record that was accepted. Most have no blanks.
 func (s *scanner) entry() bool {
 	if !s.eat(`{"RecordId":`) && (!s.eat("{") || !s.eat(`"RecordId"`) || !s.eat(":")) {
 		return false
 	}
-	id, ok := s.text()
-	return ok && len(id) > 0 && s.eat("}")
+	id, ok := s.string()
+	return ok && len(id) > 0 && s.eatByte('}')
 }
 
 // list reads an object or a list, element by element.
@@ -76,63 +81,71 @@ func (s *scanner) list(begin, end byte, element func() bool) bool {
 // eat passes over what comes next if it is token.
 func (s *scanner) eat(token string) bool {
 	s.blank()
-	rest, ok := bytes.CutPrefix(s.left, []byte(token))
-	s.left = rest
-	return ok
+	end := s.at + len(token)
+	if end > len(s.text) || string(s.text[s.at:end]) != token {
+		return false
+	}
+	s.at = end
+	return true
 }
 
 func (s *scanner) eatByte(c byte) bool {
 	s.blank()
-	if len(s.left) == 0 || s.left[0] != c {
+	if s.over() || s.text[s.at] != c {
 		return false
 	}
-	s.left = s.left[1:]
+	s.at++
 	return true
 }
 
 func (s *scanner) blank() {
-	for len(s.left) > 0 && (s.left[0] == ' ' || s.left[0] == '\n' || s.left[0] == '\r' || s.left[0] == '\t') {
-		s.left = s.left[1:]
+	for ; s.at < len(s.text) && s.text[s.at] <= ' '; s.at++ {
+		if c := s.text[s.at]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return
+		}
 	}
 }
 
 // over reports whether there is no more.
-func (s *scanner) over() bool {
-	s.blank()
-	return len(s.left) == 0
-}
+func (s *scanner) over() bool { return s.at == len(s.text) }
 
-// text reads a string without its quotes.
-func (s *scanner) text() (text []byte, ok bool) {
+// string reads a string without its quotes.
+func (s *scanner) string() (text []byte, ok bool) {
 	if !s.eatByte('"') {
 		return nil, false
 	}
-	n := bytes.IndexByte(s.left, '"')
-	if n < 0 || !plain(s.left[:n]) {
+	n := bytes.IndexByte(s.text[s.at:], '"')
+	if n < 0 || !plain(s.text[s.at:s.at+n]) {
 		return nil, false
 	}
-	text, s.left = s.left[:n], s.left[n+1:]
+	text, s.at = s.text[s.at:s.at+n], s.at+n+1
 	return text, true
 }
 
 // plain reports whether text is ASCII with neither a backslash nor a control character. It
 // looks at eight bytes at a time, as ids are long.
 func plain(text []byte) bool {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	const tops = 0x8080808080808080
+	var found uint64
+	for ; len(text) >= 32; text = text[32:] {
+		found |= odd(text[0:8]) | odd(text[8:16]) | odd(text[16:24]) | odd(text[24:32])
+	}
 	for ; len(text) >= 8; text = text[8:] {
-		v := binary.LittleEndian.Uint64(text)
-		slash := v ^ ones*'\\'
-		// The top bit of a byte that is below 0x20, a backslash, or beyond ASCII. A
-		// borrow can set that of the byte above another such one, and then it is
-		// right all the same.
-		if ((v-ones*0x20)|(slash-ones)|v)&tops != 0 {
-			return false
-		}
+		found |= odd(text)
 	}
 	for _, c := range text {
 		if c < 0x20 || c >= 0x80 || c == '\\' {
 			return false
 		}
 	}
-	return true
+	return found&tops == 0
+}
+
+// odd has the top bit set of each of eight bytes that is below 0x20, a backslash, or
+// beyond ASCII. A borrow can set that of the byte above another such one, and then it is
+// right all the same.
+func odd(text []byte) uint64 {
+	const ones = 0x0101010101010101
+	v := binary.LittleEndian.Uint64(text)
+	return (v - ones*0x20) | ((v ^ ones*'\\') - ones) | v
 }

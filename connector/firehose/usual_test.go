@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/pool"
 )
 
 // reading is what becomes of the three records of a request.
@@ -30,7 +30,7 @@ func readAnswer(t *testing.T, body io.Reader, length int64, stock bool) (reading
 		_, _ = io.Copy(io.Discard, r.Body)
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: length, Body: io.NopCloser(body), Request: r}, nil
 	})
-	x := &exchange{pool: batch.NewPool(1 << 20)}
+	x := &exchange{pool: pool.New[byte](1<<20, 16)}
 	defer x.end()
 	out, err := sdk(plainBody{do}, !stock).PutRecordBatch(x.in(t.Context()), input(3, 100))
 	if err != nil {
@@ -195,10 +195,10 @@ func BenchmarkAnswer(b *testing.B) {
 			client := sdk(httpFunc(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
 			}), true)
-			pool := batch.NewPool(1 << 20)
+			buffers := pool.New[byte](1<<20, 16)
 			b.ReportAllocs()
 			for b.Loop() {
-				x := &exchange{pool: pool}
+				x := &exchange{pool: buffers}
 				ctx := x.in(b.Context())
 				if stock {
 					ctx = b.Context()

@@ -1,6 +1,7 @@
 package firehose
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -18,19 +19,24 @@ import (
 // an error. net/http takes that for a broken body and closes the connection
 // while the answer is being read: the put was accepted, the SDK reports an
 // error, and the records go out twice. Read of a closed body returns io.EOF as
-// the end that it is, and all is well. Our own bodies have no WriteTo; those that the
-// SDK writes do.
+// the end that it is, and all is well.
 //
 // smithy-go's own wrapper stays below: it keeps net/http from reading a body after
-// the call has returned.
+// the call has returned. A put of a stream needs neither, as its body stays what it is
+// for as long as somebody reads it (see exchange): it is given to net/http as it is, which
+// writes what lies in memory in one piece and together with the header.
 type plainBody struct{ next aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
 func (c plainBody) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
+	x := exchangeOf(r.Context())
+	switch {
+	case x != nil && x.body != nil:
+		r.Body = io.NopCloser(bytes.NewReader(x.body))
+	case r.Body != nil && r.Body != http.NoBody:
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
-	if x := exchangeOf(r.Context()); x != nil {
+	if x != nil {
 		x.passed.Store(true)
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), x.trace()))
 	}
@@ -41,17 +47,19 @@ func (c plainBody) Do(r *http.Request) (*http.Response, error) {
 // the client's lowest layer, because the same context also serves the requests
 // that fetch credentials.
 type wire struct {
-	passed    atomic.Bool // handed to the HTTP client
-	dialed    atomic.Bool // a connection was asked for, so the client reports its steps
-	connected atomic.Bool // there was a connection to write to
-	reused    atomic.Bool // which had served a request before
-	answered  atomic.Bool // a byte of an answer came
+	passed   atomic.Bool  // handed to the HTTP client
+	dialed   atomic.Bool  // a connection was asked for, so the client reports its steps
+	tries    atomic.Int32 // there was a connection to write to, so often
+	reused   atomic.Bool  // which had served a request before
+	wrote    atomic.Int32 // all was written to it, or no more will be, so often
+	answered atomic.Bool  // a byte of an answer came
 }
 
 func (w *wire) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn:              func(string) { w.dialed.Store(true) },
-		GotConn:              func(i httptrace.GotConnInfo) { w.connected.Store(true); w.reused.Store(i.Reused) },
+		GotConn:              func(i httptrace.GotConnInfo) { w.tries.Add(1); w.reused.Store(i.Reused) },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { w.wrote.Add(1) },
 		GotFirstResponseByte: func() { w.answered.Store(true) },
 	}
 }
@@ -60,9 +68,18 @@ func (w *wire) trace() *httptrace.ClientTrace {
 // may.
 func (w *wire) sent() bool {
 	if w.dialed.Load() {
-		return w.connected.Load()
+		return w.tries.Load() > 0
 	}
 	return w.passed.Load()
+}
+
+// written reports whether nobody reads the body any more, now that the call has returned
+// or its answer is here: each connection that had it to write is done with it.
+func (w *wire) written() bool {
+	if !w.passed.Load() {
+		return true
+	}
+	return w.dialed.Load() && w.tries.Load() == w.wrote.Load()
 }
 
 // stale reports that a kept-alive connection died before anything was answered

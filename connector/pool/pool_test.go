@@ -1,4 +1,4 @@
-package batch
+package pool
 
 import (
 	"math/rand/v2"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestPoolServesWhatFits(t *testing.T) {
-	p := NewPool(1 << 20)
+	p := New[byte](1<<20, 16)
 	b := append(p.Get(16_000), "what it was used for"...)
 	p.Put(b)
 	for _, n := range []int{cap(b) + 1, cap(b) - cap(b)/8} {
@@ -21,7 +21,7 @@ func TestPoolServesWhatFits(t *testing.T) {
 	if again := p.Get(16_000); &again[:1][0] == &b[0] {
 		t.Error("the same buffer was given twice")
 	}
-	var none *Pool
+	var none *Pool[byte]
 	none.Put(b)
 	if got := none.Get(10); len(got) != 0 || cap(got) < 10 {
 		t.Errorf("no pool gives %d of %d bytes", len(got), cap(got))
@@ -32,7 +32,7 @@ func TestPoolServesWhatFits(t *testing.T) {
 func TestPoolIsBounded(t *testing.T) {
 	const most = 100_000
 	rng := rand.New(rand.NewPCG(1, 2))
-	p := NewPool(most)
+	p := New[byte](most, 16)
 	p.Put(make([]byte, most+1))
 	for range 10_000 {
 		n := rng.IntN(most * 5 / 4)
@@ -40,7 +40,7 @@ func TestPoolIsBounded(t *testing.T) {
 			n = rng.IntN(100)
 		}
 		if rng.IntN(3) == 0 {
-			if b := p.Get(n); len(b) != 0 || cap(b) < n || cap(b) > n+n/looseness {
+			if b := p.Get(n); len(b) != 0 || cap(b) < n || cap(b) > n+n/p.loose {
 				t.Fatalf("%d of %d bytes for %d", len(b), cap(b), n)
 			}
 		} else {
