@@ -144,6 +144,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.share)
+	l.ahead = ahead(c.share, len(c.cfg.Firehose.Streams()))
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l

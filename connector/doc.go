@@ -28,9 +28,10 @@
 // MAX_BUFFERED_BYTES bounds it. A quarter is for what the Kafka client has
 // fetched, up to a sixteenth for buffers that are kept for the next batches and
 // requests; the rest is shared by the lanes, less what large batches make the
-// client hold beyond its part. The poller polls only while every
-// lane has room, so a stream that is slow, throttled or down makes lag grow and
-// nothing else. Beside others that take records, its topics are paused.
+// client hold beyond its part. The poller polls only while every lane has room, and
+// a lane that is the only one has little in its queue. So a stream that is slow,
+// throttled or down makes lag grow and nothing else. Beside others that take records,
+// its topics are paused.
 //
 // # How it stops
 //

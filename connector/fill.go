@@ -89,6 +89,7 @@ func (l *lane) pack(ctx context.Context) error {
 		}
 		l.builder.Flush()
 		gone, rest := c.split(done)
+		gone.recycle()
 		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
 		l.queued.Add(-gone.weight)
 		if len(rest.records) > 0 && err == nil {

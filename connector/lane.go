@@ -49,6 +49,7 @@ type lane struct {
 	fetching <-chan struct{}  // the schema that the next record waits for, nil if none; fill's alone
 
 	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
+	ahead  int64        // bytes that queue may have
 	queued atomic.Int64 // bytes in queue
 	open   atomic.Int64 // bytes of the open batch
 	sent   atomic.Int64 // bytes of sealed batches
@@ -96,7 +97,9 @@ func (l *lane) batchBytes() int {
 func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
 
 // room is what the lane could take now, in bytes; it may be negative.
-func (l *lane) room() int64 { return l.share.Load() - l.held() - l.reserve() }
+func (l *lane) room() int64 {
+	return min(l.share.Load()-l.held()-l.reserve(), l.ahead-l.queued.Load())
+}
 
 // full reports whether another batch has to wait until one has settled. Sealing
 // makes records weigh more than they did in the queue; a lane that sends nothing
@@ -146,20 +149,40 @@ func (l *lane) over() bool {
 	}
 }
 
+// flight is a batch with the permission to send it.
+type flight struct {
+	slot  *firehose.Slot
+	batch *batch.Batch
+}
+
 // dispatch sends what fill seals until fill has ended and all is settled, or ctx
 // is over. A batch waits here while the stream lets none start.
+//
+// A goroutine that is done takes the next batch if there is one by then: a request goes
+// through forty functions of the SDK, and to grow a new stack for them costs as much as
+// to sign it.
 func (l *lane) dispatch(ctx context.Context, fail func(error)) {
 	var flying sync.WaitGroup
 	defer close(l.landed)
 	defer flying.Wait()
+	next := make(chan flight)
+	defer close(next)
 	for b := range l.sealed {
 		slot, err := l.stream.Acquire(ctx)
 		if err != nil {
 			return
 		}
+		f := flight{slot, b}
+		select {
+		case next <- f:
+			continue
+		default: // all are on their way
+		}
 		flying.Go(func() {
-			if err := l.stream.Deliver(ctx, slot, b); err != nil && ctx.Err() == nil {
-				fail(err)
+			for more := true; more; f, more = <-next {
+				if err := l.stream.Deliver(ctx, f.slot, f.batch); err != nil && ctx.Err() == nil {
+					fail(err)
+				}
 			}
 		})
 	}

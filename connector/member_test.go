@@ -48,12 +48,16 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	if w.through != nil {
 		m.kafka.dials = w.through
 	}
+	client := []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)}
+	if w.records != nil {
+		client = append(client, kgo.WithPools(w.records))
+	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
 		Log:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
 		Metrics:   metrics.New(m.registry),
 		KafkaDial: m.kafka.dial,
-		Kafka:     []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond), kgo.WithHooks(w.hooks...)},
+		Kafka:     client,
 		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
 		Registry:  w.registry,
 	})

@@ -28,6 +28,13 @@ func (c chunk) split(n int) (first, rest chunk) {
 	return first, rest
 }
 
+// recycle gives the client back what the records are in: nobody reads them any more.
+func (c chunk) recycle() {
+	for _, r := range c.records {
+		r.Recycle()
+	}
+}
+
 // queue is what was polled for a lane, in that order. The poller puts, and fill does
 // everything else; the lock is for the two of them, and for whoever asks how old it is.
 type queue struct {

@@ -99,10 +99,10 @@ func (r *room) wait(ctx context.Context) int {
 // the average of what the client holds. An empty lane takes one whatever its
 // size: a fetch may be larger than the lane's whole share.
 func (r *room) records() int {
-	least, empty := r.c.share, true
+	least, ahead, empty := r.c.share, r.c.share, true
 	for _, l := range r.c.lanes {
 		if r.state[l].paused == nil {
-			least = min(least, l.room())
+			least, ahead = min(least, l.room()), l.ahead
 			empty = empty && l.held() == 0
 		}
 	}
@@ -110,7 +110,7 @@ func (r *room) records() int {
 	if records == 0 {
 		// What comes next may be of any size. One record of it, and then it is
 		// known what the client holds.
-		if least < r.c.share/8 && !empty {
+		if least < ahead/8 && !empty {
 			return 0
 		}
 		return 1
@@ -119,7 +119,7 @@ func (r *room) records() int {
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), pollMost))
-	case least < r.c.share/8: // a poll for a handful of records costs as much as one for many
+	case least < ahead/8: // a poll for a handful of records costs as much as one for many
 		return 0
 	default:
 		return int(min(n, pollMost))
@@ -169,4 +169,19 @@ func (r *room) anyPaused() bool {
 		}
 	}
 	return false
+}
+
+// readAhead is the least that may be queued for a lane that is the only one, in bytes: a
+// quarter of a second of 64 MB/s.
+const readAhead = 16 << 20
+
+// ahead is how much may be queued for each of some lanes with that share, in bytes. With
+// several of them that is all they have: the more goes into the queue of one that is slow,
+// the later it has to be paused for the others. With one, what is read earlier is sent no
+// sooner: it only has left the CPU's caches by then.
+func ahead(share int64, lanes int) int64 {
+	if lanes > 1 {
+		return share
+	}
+	return min(max(share/8, readAhead), share)
 }

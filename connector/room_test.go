@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/env"
 )
 
@@ -34,5 +35,32 @@ func TestDivide(t *testing.T) {
 		if got := [2]int64{share - a.share.Load(), share - b.share.Load()}; got != [2]int64{c.less, c.less} {
 			t.Errorf("%s: the lanes gave up %d bytes, want %d each", c.what, got, c.less)
 		}
+	}
+}
+
+// TestAhead: a lane that is the only one has little in its queue, however much memory
+// there is; one of several may use all it has.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for _, tt := range []struct{ share, lanes, want int64 }{
+		{192 * mib, 1, 24 * mib}, // an eighth
+		{48 * mib, 1, 16 * mib},  // not less
+		{8 * mib, 1, 8 * mib},    // than there is
+		{192 * mib, 2, 192 * mib},
+	} {
+		if got := ahead(tt.share, int(tt.lanes)); got != tt.want {
+			t.Errorf("a share of %d MiB, %d lanes: %d bytes ahead, want %d MiB", tt.share/mib, tt.lanes, got, tt.want/mib)
+		}
+	}
+	l := &lane{ahead: 16 * mib, limits: batch.Limits{Bytes: mib}}
+	l.share.Store(100 * mib)
+	l.queued.Store(10 * mib)
+	if got := l.room(); got != 6*mib {
+		t.Errorf("room for %d bytes beside 10 MiB, want for 6 MiB", got)
+	}
+	l.sent.Store(88 * mib)
+	if got := l.room(); got >= 2*mib {
+		t.Errorf("room for %d bytes with 98 of 100 MiB in use", got)
 	}
 }

@@ -59,6 +59,7 @@ func wholePath() map[string]func(*world) {
 		"Compressions":               compressions,
 		"LargeBatches":               largeBatches,
 		"PartitionsAdded":            partitionsAdded,
+		"RecordsGoBack":              recordsGoBack,
 
 		"DeadLetters":                   deadLetters,
 		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,

@@ -121,8 +121,8 @@ func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kg
 }
 
 // RecordBytes is what a kgo.Record weighs in memory beside its key, value and
-// headers.
-const RecordBytes = 160
+// headers: itself, a pointer to it, and what records has too much on average.
+const RecordBytes = 160 + 8 + 160/recordsLoose/2
 
 // sizeFetches follows the number of brokers and the growth of the last fetches.
 func (s *Source) sizeFetches() {

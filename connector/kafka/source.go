@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,7 +129,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	client, err := kgo.NewClient(append(s.options(o.BufferBytes), o.Client...)...)
+	client, err := kgo.NewClient(slices.Concat(s.options(o.BufferBytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.BufferBytes))})...)
 	if err != nil {
 		return nil, err
 	}
