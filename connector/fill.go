@@ -117,7 +117,13 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			c.lease.Skip(next, 1)
 			continue
 		}
-		buf, err := l.convert.Append(l.builder.Buffer(), r)
+		var buf []byte
+		var err error
+		if l.ahead == nil {
+			buf, err = l.convert.Append(l.builder.Buffer(), r)
+		} else {
+			buf, err = l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
+		}
 		if err != nil {
 			if err := l.reject(c, r, err); err != nil {
 				return i, err
@@ -167,6 +173,7 @@ func (l *lane) giveUp(of func(*offset.Lease) bool) {
 	l.queued.Add(-weight)
 	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
 	l.fetching = nil // what waited for it may be gone
+	l.ahead.forget()
 	if l.builder.Holds(of) {
 		l.seal()
 	}

@@ -28,6 +28,7 @@ import (
 type lane struct {
 	stream  *firehose.Stream
 	convert *convert.Converter
+	ahead   *ahead             // nil where records are converted one by one; fill's alone
 	policy  string             // BAD_RECORD_POLICY
 	letters *deadletter.Writer // nil unless that is dead-letter
 	limits  batch.Limits

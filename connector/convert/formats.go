@@ -23,6 +23,10 @@ func (c Config) envelope() bool {
 	return c.Format == formatJSON || c.Envelope && slices.Contains(decoded, c.Format)
 }
 
+// Costly reports whether records take so long to convert that several cores are worth
+// while. To copy a value as it is takes no longer than to say who is to do it.
+func (c Config) Costly() bool { return c.Format != formatRaw }
+
 // SchemaFormats are the formats of values and of keys that can't be converted without a
 // registry.
 func (c Config) SchemaFormats() (formats []string) {
