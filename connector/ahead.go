@@ -62,7 +62,7 @@ func newAhead(c *convert.Converter, cores, bytes int) *ahead {
 		return nil
 	}
 	part := min(bytes/cores, convert.MaxRecordBytes)
-	a := &ahead{convert: c, parts: make([][]byte, cores), bytes: min(cores*part/4, stepBytes), step: make([]converted, 0, cores*stepRecords)}
+	a := &ahead{convert: c, parts: make([][]byte, cores), bytes: min(cores*part/2, stepBytes), step: make([]converted, 0, cores*stepRecords)}
 	for i := range a.parts {
 		a.parts[i] = make([]byte, 0, part)
 	}

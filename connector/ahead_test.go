@@ -129,7 +129,7 @@ func TestAheadIsWorthIt(t *testing.T) {
 		{2, worthBytes - 1, 0},
 		{2, worthBytes, 2},
 		{3000, 0, 2 * stepRecords},
-		{300, 10 << 10, 50}, // a quarter of what there is memory for
+		{300, 10 << 10, 100}, // half of what there is memory for
 		{1, stepBytes + 1, 0},
 	} {
 		a := newAhead(costly(t)[3].converter, 2, 8<<20)
@@ -167,37 +167,35 @@ func TestAheadEndsWhenItIsFull(t *testing.T) {
 }
 
 // TestMemoryIsDivided: what the client, the pool and the lanes may hold is within the bound,
-// with what is converted ahead, which the format raw has no room taken for.
+// with what is converted ahead where that pays.
 func TestMemoryIsDivided(t *testing.T) {
-	for _, streams := range []int{1, 2, 20} {
-		for _, cores := range []int{1, 2, 16, 200} {
-			cfg := DefaultConfig()
-			for i := range streams {
-				cfg.Firehose.Routes = append(cfg.Firehose.Routes, firehose.Route{Topic: "t", Stream: strconv.Itoa(i)})
-			}
-			for _, more := range []env.Bytes{0, 1, env.MiB, 16 * env.MiB, env.GiB} {
-				cfg.MaxBufferedBytes = cfg.leastBuffered() + more
-				cfg.Record.Format = "raw"
-				pool, ahead, share := cfg.memory(cores)
-				if ahead != 0 {
-					t.Errorf("%d bytes are for converting nothing", ahead)
+	for format, least := range map[string]int{"raw": 1 << 30, "json": 5, "avro": 5, "json-schema": 2} {
+		for _, cores := range []int{1, 2, 4, 5, 200} {
+			for _, streams := range []int{1, 2, 20} {
+				cfg := DefaultConfig()
+				cfg.Record.Format, cfg.Record.Validated = format, format == "json-schema"
+				for i := range streams {
+					cfg.Firehose.Routes = append(cfg.Firehose.Routes, firehose.Route{Topic: "t", Stream: strconv.Itoa(i)})
 				}
-				cfg.Record.Format = "json"
-				samePool, ahead, less := cfg.memory(cores)
-				if total := int64(cfg.MaxBufferedBytes)/4 + int64(samePool) + int64(streams)*(int64(ahead)+less); total > int64(cfg.MaxBufferedBytes) || samePool != pool || share != less+int64(ahead) {
-					t.Errorf("%d streams on %d cores: %d and %d bytes each, and %d pooled, are %d of %d", streams, cores, less, ahead, samePool, total, cfg.MaxBufferedBytes)
-				}
-				if cores == 1 && ahead != 0 {
-					t.Errorf("%d bytes are for a core that there isn't", ahead)
-				}
-				parts := 0
-				if a := newAhead(nil, cores, ahead); a != nil {
-					for _, p := range a.parts {
-						parts += cap(p)
+				for _, more := range []env.Bytes{0, 1, env.MiB, 16 * env.MiB, env.GiB} {
+					cfg.MaxBufferedBytes = cfg.leastBuffered() + more
+					pool, ahead, share := cfg.memory(cores)
+					what := fmt.Sprintf("%s, %d cores, %d streams, %s: %d bytes pooled, %d ahead and %d each", format, cores, streams, cfg.MaxBufferedBytes, pool, ahead, share)
+					if all := int64(cfg.MaxBufferedBytes)/4 + int64(pool) + int64(streams)*(int64(ahead)+share); all > int64(cfg.MaxBufferedBytes) || all < int64(cfg.MaxBufferedBytes)-int64(2*streams) {
+						t.Errorf("%s, %d in all", what, all)
 					}
-				}
-				if parts > ahead || parts == 0 && cores > 1 && ahead >= 2*leastPart {
-					t.Errorf("%d streams on %d cores: %d of %d bytes are used ahead", streams, cores, parts, ahead)
+					if (ahead > 0) != (cores >= least && pool >= streams) {
+						t.Error(what)
+					}
+					parts := 0
+					if a := newAhead(nil, cores, ahead); a != nil {
+						for _, p := range a.parts {
+							parts += cap(p)
+						}
+					}
+					if parts > ahead || parts == 0 && ahead >= 2*leastPart {
+						t.Errorf("%s, %d of them used", what, parts)
+					}
 				}
 			}
 		}

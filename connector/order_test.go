@@ -8,19 +8,23 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"kafka-firehose/connector"
 )
 
 // TestOrderOfWhatIsConvertedAhead: with one request at a time, records that several cores
-// decode are stored in the order of their partitions. A second schema has to be fetched
+// compare with their schema are stored in the order of their partitions. A second schema has to be fetched
 // and some records are bad, in the middle of everything.
 func TestOrderOfWhatIsConvertedAhead(t *testing.T) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		t.Skip("a single core converts records one by one")
 	}
 	bubble(t, func(w *world) {
-		w.decodes()
+		registry := w.decodes()
+		for id, schema := range []string{`{"type":"integer","minimum":0}`, `{"type":["string","integer"]}`} {
+			registry.SeedSchema("json-value", id+1, id+11, sr.Schema{Schema: schema, Type: sr.TypeJSON})
+		}
 		w.judge.made = func(r *kgo.Record) string { return fmt.Sprint(r.Offset*4 + int64(r.Partition)) }
 		last, bad, out := map[int]int{}, 0, 0
 		read := w.judge.read
@@ -38,16 +42,17 @@ func TestOrderOfWhatIsConvertedAhead(t *testing.T) {
 		}
 		const n = 40_000
 		w.produceWith(0, n, func(i int) *kgo.Record {
-			r := avroNumber(i, byte(1+i/(n/2)))
+			value := fmt.Appendf([]byte{0, 0, 0, 0, byte(11 + i/(n/2))}, "%d", i)
 			if i%1000 == 999 {
-				r.Value = r.Value[:5]
+				value = value[:5]
 			}
-			return r
+			return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: value}
 		})
 		for i := 999; i < n; i += 1000 {
 			w.judge.allow(place{part{w.in, int32(i % 4)}, int64(i / 4)})
 		}
 		m := w.start(avroFormat, func(c *connector.Config) {
+			c.Record.Format, c.Record.Validated = "json-schema", true
 			c.BadRecordPolicy, c.Firehose.MaxInFlight = "skip", 1
 		})
 		time.Sleep(2 * time.Minute)

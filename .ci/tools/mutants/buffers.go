@@ -18,6 +18,11 @@ func buffers() []mutant {
 			"connector", "TestDivide", "the lanes gave up",
 		},
 		{
+			memory, "what is converted ahead is not taken off the lanes",
+			"connector/config.go", "int64(streams) - int64(ahead)\n", "int64(streams)\n",
+			"connector", "TestMemoryIsDivided", "ahead and \\d+ each, \\d+ in all",
+		},
+		{
 			memory, "a partition may run away from its commit",
 			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
@@ -41,6 +46,21 @@ func buffers() []mutant {
 			sent, "what didn't fit into a batch goes to the end of the queue",
 			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
 			"connector", "TestQueue", "the queue is ",
+		},
+		{
+			sent, "cores change records that are converted ahead for one another",
+			"connector/ahead.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.step[min(i^1, len(a.step)-1)].record,",
+			"connector", "TestOrderOfWhatIsConvertedAhead", "records came out of order",
+		},
+		{
+			sent, "what was converted ahead of a record that was given up is sent for the next",
+			"connector/ahead.go", "		v = a.step[a.at]\n", "		v = a.step[a.at]\n		v.record = r\n",
+			"connector", "TestAheadAgainstOneByOne", "ahead of its turn",
+		},
+		{
+			sent, "what could not be converted ahead is sent empty",
+			"connector/ahead.go", "record: r, part: -1}", "record: r}",
+			"connector", "TestOrderOfWhatIsConvertedAhead", "40000 records were stored, want 39960",
 		},
 	}
 }
