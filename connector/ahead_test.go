@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,25 @@ func TestAheadAgainstOneByOne(t *testing.T) {
 	}
 }
 
+// TestAheadConvertsOnce: what is left of a step when a batch is sealed serves the next one.
+func TestAheadConvertsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "stop", 3*leastPart)
+		const n = 1000
+		for i := range n {
+			r.poll(i%4, []*kgo.Record{{Topic: "t", Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "100 %d", i)}})
+		}
+		for range n/r.limits.Records + 1 {
+			if err := r.pack(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := r.calls.Load(); got != n || r.queued.Load() != 0 || len(r.sealed) != n/r.limits.Records {
+			t.Errorf("%d records were converted %d times, for %d batches; %d bytes are left", n, got, len(r.sealed), r.queued.Load())
+		}
+	})
+}
+
 // TestAheadTakesNoMemory: beside the parts, which are there from the start, a step takes
 // next to none, however many records it has.
 func TestAheadTakesNoMemory(t *testing.T) {
@@ -149,7 +169,7 @@ func TestAheadIsWorthIt(t *testing.T) {
 func TestAheadEndsWhenItIsFull(t *testing.T) {
 	cfg := DefaultConfig().Record
 	cfg.Format = "avro"
-	a := newAhead(convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return numbers{}, nil }), 2, 2*leastPart)
+	a := newAhead(convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return numbers{new(atomic.Int64)}, nil }), 2, 2*leastPart)
 	all := chunk{}
 	for i := range 1000 {
 		all.records = append(all.records, &kgo.Record{Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "3000 %d", i)})
@@ -208,6 +228,7 @@ type rig struct {
 	leases  []*offset.Lease
 	old     []*offset.Lease
 	metrics *metrics.Set
+	calls   atomic.Int64 // of its schemas
 	log     bytes.Buffer
 	open    []*batch.Batch // sealed and not settled
 	sealed  []string
@@ -219,7 +240,7 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 	cfg := DefaultConfig()
 	cfg.Record.Format = "avro"
 	registry, err := schema.New(schema.Config{URLs: []string{"http://registry.example"}}, schema.Options{
-		Compile:   func(convert.Definition) (convert.Schema, error) { return numbers{}, nil },
+		Compile:   func(convert.Definition) (convert.Schema, error) { return numbers{&r.calls}, nil },
 		Log:       slog.New(slog.DiscardHandler),
 		Metrics:   r.metrics.Schema,
 		Transport: numbered{},
@@ -360,11 +381,12 @@ func someRecords(rng *rand.Rand, next *int64) (records []*kgo.Record) {
 }
 
 // numbers is a schema: of a size and a number it makes so many bytes.
-type numbers struct{}
+type numbers struct{ calls *atomic.Int64 }
 
 var dots = strings.Repeat(".", 1_100_000)
 
-func (numbers) Append(dst, payload []byte, _ convert.Index, most int) ([]byte, error) {
+func (n numbers) Append(dst, payload []byte, _ convert.Index, most int) ([]byte, error) {
+	n.calls.Add(1)
 	text, number, _ := strings.Cut(string(payload), " ")
 	size, err := strconv.Atoi(text)
 	if err != nil || size < 0 {
