@@ -32,8 +32,8 @@ type Config struct {
 	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
 	DeadLetter      deadletter.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: what the client
-	// has fetched, queues, open batches, requests on their way and their encoded bodies, and buffers
-	// that are kept for the next ones. The process takes about 48 MiB beside it. The size of fetches follows from it.
+	// has fetched, queues, open batches, requests on their way and their encoded bodies, buffers
+	// that are kept for the next ones, and what is converted ahead. The process takes about 48 MiB beside it. The size of fetches follows from it.
 	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes about 48 MiB beside it."`
 	// HTTPAddr is where metrics and probes are served, as host:port; without a host, on all addresses.
 	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves /metrics, /livez and /readyz."`
@@ -144,6 +144,19 @@ func (c Config) schemas(check *env.Check) {
 func (c Config) leastBuffered() env.Bytes {
 	further := max(len(c.Firehose.Streams())-1, 0)
 	return minBuffered + env.Bytes(further)*minPerStream
+}
+
+// memory divides MaxBufferedBytes. A quarter is for what the Kafka client has fetched; see
+// connector/kafka. Of what is more than the least, a sixteenth is for buffers that nobody
+// uses at the moment, and up to another one for what is converted ahead. The lanes share
+// the rest; ahead and share are of each.
+func (c Config) memory(cores int) (pool, ahead int, share int64) {
+	streams := len(c.Firehose.Streams())
+	pool = int(max(c.MaxBufferedBytes-c.leastBuffered(), 0) / 16)
+	if least := c.Record.Cores(); least > 0 && cores >= least {
+		ahead = min(pool/streams, cores*convert.MaxRecordBytes)
+	}
+	return pool, ahead, (int64(c.MaxBufferedBytes*3/4)-int64(pool))/int64(streams) - int64(ahead)
 }
 
 func (c Config) buffered(check *env.Check) {

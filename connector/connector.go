@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type Connector struct {
 	source  *kafka.Source
 	lanes   map[string]*lane // by stream
 	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
+	ahead   int              // bytes that each lane may convert ahead, beside that
 	pool    *pool.Pool[byte] // of all lanes' buffers
 	room    *room
 	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
@@ -70,11 +72,9 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	streams := cfg.Firehose.Streams()
-	// A quarter is for what the Kafka client has fetched; see connector/kafka. Of what
-	// is more than the least, a sixteenth is for buffers that nobody uses at the moment.
-	kept := max(cfg.MaxBufferedBytes-cfg.leastBuffered(), 0) / 16
-	c.pool = pool.New[byte](int(kept), batch.Looseness)
-	c.share = int64(cfg.MaxBufferedBytes*3/4-kept) / int64(len(streams))
+	var kept int
+	kept, c.ahead, c.share = cfg.memory(runtime.GOMAXPROCS(0))
+	c.pool = pool.New[byte](kept, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
 	if err := c.check(ctx, clients, streams); err != nil {
 		return nil, err
@@ -137,6 +137,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		sealed:  make(chan *batch.Batch),
 		freed:   c.room.tell,
 	}
+	l.ahead = newAhead(l.convert, runtime.GOMAXPROCS(0), c.ahead)
 	pack := batch.Aggregation{Values: 1}
 	if c.cfg.Record.Aggregate {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
@@ -144,7 +145,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.share)
-	l.ahead = ahead(c.share, len(c.cfg.Firehose.Streams()))
+	l.queueMost = queueMost(c.share, len(c.cfg.Firehose.Streams()))
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l

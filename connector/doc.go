@@ -18,7 +18,9 @@
 // topic (package deadletter). Then its span settles when that topic has it.
 //
 // A record whose schema is not here yet waits at the head of the lane's queue while
-// package schema fetches it; the lane answers and sends meanwhile.
+// package schema fetches it; the lane answers and sends meanwhile. Where it pays, all cores
+// convert the records that are next in the queue, a step at a time, and the lane packs what
+// comes of it in their order (ahead.go).
 //
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.
@@ -27,11 +29,11 @@
 //
 // MAX_BUFFERED_BYTES bounds it. A quarter is for what the Kafka client has
 // fetched, up to a sixteenth for buffers that are kept for the next batches and
-// requests; the rest is shared by the lanes, less what large batches make the
-// client hold beyond its part. The poller polls only while every lane has room, and
-// a lane that is the only one has little in its queue. So a stream that is slow,
-// throttled or down makes lag grow and nothing else. Beside others that take records,
-// its topics are paused.
+// requests, up to another one for records that are converted ahead; the rest is
+// shared by the lanes, less what large batches make the client hold beyond its part.
+// The poller polls only while every lane has room, and a lane that is the only one has
+// little in its queue. So a stream that is slow, throttled or down makes lag grow and
+// nothing else. Beside others that take records, its topics are paused.
 //
 // # How it stops
 //

@@ -108,6 +108,7 @@ func (l *lane) pack(ctx context.Context) error {
 func (l *lane) packChunk(c chunk) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
+		l.ahead.forget() // or what comes where these lie would be taken for them
 		return len(c.records), nil
 	}
 	now := time.Now()
@@ -118,7 +119,13 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			c.lease.Skip(next, 1)
 			continue
 		}
-		buf, err := l.convert.Append(l.builder.Buffer(), r)
+		var buf []byte
+		var err error
+		if l.ahead == nil {
+			buf, err = l.convert.Append(l.builder.Buffer(), r)
+		} else {
+			buf, err = l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
+		}
 		if err != nil {
 			if err := l.reject(c, r, err); err != nil {
 				return i, err
@@ -168,6 +175,7 @@ func (l *lane) giveUp(of func(*offset.Lease) bool) {
 	l.queued.Add(-weight)
 	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
 	l.fetching = nil // what waited for it may be gone
+	l.ahead.forget()
 	if l.builder.Holds(of) {
 		l.seal()
 	}

@@ -28,13 +28,16 @@ import (
 type lane struct {
 	stream  *firehose.Stream
 	convert *convert.Converter
+	ahead   *ahead             // nil where records are converted one by one; fill's alone
 	policy  string             // BAD_RECORD_POLICY
 	letters *deadletter.Writer // nil unless that is dead-letter
 	limits  batch.Limits
 	metrics *metrics.Pipeline
 	log     *slog.Logger
 
-	queue  queue
+	queue     queue
+	queueMost int64 // bytes it may have
+
 	wake   chan struct{} // there is something to queue or room to send; holds one
 	asks   chan ask
 	ending chan struct{} // closed when the lane is to send what it has begun and end
@@ -49,7 +52,6 @@ type lane struct {
 	fetching <-chan struct{}  // the schema that the next record waits for, nil if none; fill's alone
 
 	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
-	ahead  int64        // bytes that queue may have
 	queued atomic.Int64 // bytes in queue
 	open   atomic.Int64 // bytes of the open batch
 	sent   atomic.Int64 // bytes of sealed batches
@@ -98,7 +100,7 @@ func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
 
 // room is what the lane could take now, in bytes; it may be negative.
 func (l *lane) room() int64 {
-	return min(l.share.Load()-l.held()-l.reserve(), l.ahead-l.queued.Load())
+	return min(l.share.Load()-l.held()-l.reserve(), l.queueMost-l.queued.Load())
 }
 
 // full reports whether another batch has to wait until one has settled. Sealing

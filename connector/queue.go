@@ -78,6 +78,17 @@ func (q *queue) putBack(c chunk) {
 	q.chunks = append([]chunk{c}, q.chunks...) // a put has moved the others since
 }
 
+// each calls do for the chunks in their order, as long as it is true.
+func (q *queue) each(do func(chunk) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, c := range q.chunks[q.head:] {
+		if !do(c) {
+			return
+		}
+	}
+}
+
 // remove takes out what belongs to the given leases.
 func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) {
 	q.mu.Lock()

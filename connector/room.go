@@ -99,10 +99,10 @@ func (r *room) wait(ctx context.Context) int {
 // the average of what the client holds. An empty lane takes one whatever its
 // size: a fetch may be larger than the lane's whole share.
 func (r *room) records() int {
-	least, ahead, empty := r.c.share, r.c.share, true
+	least, most, empty := r.c.share, r.c.share, true
 	for _, l := range r.c.lanes {
 		if r.state[l].paused == nil {
-			least, ahead = min(least, l.room()), l.ahead
+			least, most = min(least, l.room()), l.queueMost
 			empty = empty && l.held() == 0
 		}
 	}
@@ -110,7 +110,7 @@ func (r *room) records() int {
 	if records == 0 {
 		// What comes next may be of any size. One record of it, and then it is
 		// known what the client holds.
-		if least < ahead/8 && !empty {
+		if least < most/8 && !empty {
 			return 0
 		}
 		return 1
@@ -119,7 +119,7 @@ func (r *room) records() int {
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), pollMost))
-	case least < ahead/8: // a poll for a handful of records costs as much as one for many
+	case least < most/8: // a poll for a handful of records costs as much as one for many
 		return 0
 	default:
 		return int(min(n, pollMost))
@@ -175,11 +175,11 @@ func (r *room) anyPaused() bool {
 // quarter of a second of 64 MB/s.
 const readAhead = 16 << 20
 
-// ahead is how much may be queued for each of some lanes with that share, in bytes. With
+// queueMost is how much may be queued for each of some lanes with that share, in bytes. With
 // several of them that is all they have: the more goes into the queue of one that is slow,
 // the later it has to be paused for the others. With one, what is read earlier is sent no
 // sooner: it only has left the CPU's caches by then.
-func ahead(share int64, lanes int) int64 {
+func queueMost(share int64, lanes int) int64 {
 	if lanes > 1 {
 		return share
 	}

@@ -38,9 +38,9 @@ func TestDivide(t *testing.T) {
 	}
 }
 
-// TestAhead: a lane that is the only one has little in its queue, however much memory
+// TestQueueMost: a lane that is the only one has little in its queue, however much memory
 // there is; one of several may use all it has.
-func TestAhead(t *testing.T) {
+func TestQueueMost(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
 	for _, tt := range []struct{ share, lanes, want int64 }{
@@ -49,11 +49,11 @@ func TestAhead(t *testing.T) {
 		{8 * mib, 1, 8 * mib},    // than there is
 		{192 * mib, 2, 192 * mib},
 	} {
-		if got := ahead(tt.share, int(tt.lanes)); got != tt.want {
-			t.Errorf("a share of %d MiB, %d lanes: %d bytes ahead, want %d MiB", tt.share/mib, tt.lanes, got, tt.want/mib)
+		if got := queueMost(tt.share, int(tt.lanes)); got != tt.want {
+			t.Errorf("a share of %d MiB, %d lanes: %d bytes queued, want %d MiB", tt.share/mib, tt.lanes, got, tt.want/mib)
 		}
 	}
-	l := &lane{ahead: 16 * mib, limits: batch.Limits{Bytes: mib}}
+	l := &lane{queueMost: 16 * mib, limits: batch.Limits{Bytes: mib}}
 	l.share.Store(100 * mib)
 	l.queued.Store(10 * mib)
 	if got := l.room(); got != 6*mib {

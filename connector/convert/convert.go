@@ -93,10 +93,16 @@ func New(cfg Config, lookup Lookup) *Converter {
 // error, if any, is a *Reject, or a *Missing when the schema has to be fetched first,
 // and dst is as it was.
 func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
+	return c.AppendWithin(dst, r, c.limit())
+}
+
+// AppendWithin is Append where there is room for so many bytes. A record that takes more
+// is a *Reject then, whether Firehose would take it or not.
+func (c *Converter) AppendWithin(dst []byte, r *kgo.Record, room int) ([]byte, error) {
 	if r.Value == nil && c.tombstone != nil {
 		return dst, c.tombstone
 	}
-	out, err := c.append(dst, r)
+	out, err := c.append(dst, r, min(room, c.limit()))
 	if err == nil && c.gzip {
 		if reject := compressible(out[len(dst):]); reject != nil {
 			return dst, reject
@@ -125,32 +131,32 @@ func (c *Converter) limit() int {
 	return MaxRecordBytes
 }
 
-func (c *Converter) append(dst []byte, r *kgo.Record) ([]byte, error) {
+func (c *Converter) append(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	switch {
 	case c.envelope != nil:
-		return c.appendEnvelope(dst, r)
+		return c.appendEnvelope(dst, r, limit)
 	case c.value != nil:
-		return c.appendDecoded(dst, r)
+		return c.appendDecoded(dst, r, limit)
 	}
 	delimiter := c.delimiter
 	if len(delimiter) > 0 && bytes.HasSuffix(r.Value, delimiter) {
 		delimiter = nil
 	}
-	if size := len(r.Value) + len(delimiter); size > c.limit() {
+	if size := len(r.Value) + len(delimiter); size > limit {
 		return dst, &Reject{Reason: TooLarge, Size: size}
 	}
 	return append(append(dst, r.Value...), delimiter...), nil
 }
 
-func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record) ([]byte, error) {
+func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	var m measured
 	if err := c.decoded(&m, r); err != nil {
 		return dst, err
 	}
 	c.envelope.measure(&m, r)
-	room := c.limit() - m.size - len(c.delimiter)
+	room := limit - m.size - len(c.delimiter)
 	if room < 0 {
-		return dst, &Reject{Reason: TooLarge, Size: c.limit() - room}
+		return dst, &Reject{Reason: TooLarge, Size: limit - room}
 	}
 	out, err := c.envelope.append(dst, r, &m, room)
 	if err != nil {
@@ -161,12 +167,12 @@ func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record) ([]byte, error) {
 
 // appendDecoded appends the value alone. It may only turn out to be too large while it
 // is written: then nothing of it is kept.
-func (c *Converter) appendDecoded(dst []byte, r *kgo.Record) ([]byte, error) {
+func (c *Converter) appendDecoded(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	var p payload
 	if err := c.value.prepare(&p, r.Value, r.Headers); err != nil {
 		return dst, err
 	}
-	room := c.limit() - len(c.delimiter)
+	room := limit - len(c.delimiter)
 	out, err := p.append(dst, room)
 	if err == nil && len(out)-len(dst) > room {
 		err = errTooLong

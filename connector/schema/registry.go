@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kafka-firehose/connector/convert"
@@ -41,8 +43,11 @@ type Registry struct {
 	log     *slog.Logger
 	metrics *metrics.Schema
 
+	// found is asked for every record, on several cores at a time, and so without a lock:
+	// a map in it never changes. A new one takes its place, under mu.
+	found atomic.Pointer[map[convert.Ref]convert.Schema]
+
 	mu       sync.Mutex
-	found    map[convert.Ref]convert.Schema
 	unusable map[convert.Ref]verdict
 	flights  map[convert.Ref]chan struct{} // that are under way; closed at their end
 	failing  *Trouble                      // nil while the registry answers
@@ -70,19 +75,21 @@ func New(cfg Config, o Options) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema registry: %w", err)
 	}
-	return &Registry{
+	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
-		found: map[convert.Ref]convert.Schema{}, unusable: map[convert.Ref]verdict{}, flights: map[convert.Ref]chan struct{}{},
-	}, nil
+		unusable: map[convert.Ref]verdict{}, flights: map[convert.Ref]chan struct{}{},
+	}
+	r.found.Store(&map[convert.Ref]convert.Schema{})
+	return r, nil
 }
 
 // Schema is a convert.Lookup.
 func (r *Registry) Schema(ref convert.Ref) (convert.Schema, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s, ok := r.found[ref]; ok {
+	if s, ok := (*r.found.Load())[ref]; ok {
 		return s, nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if v, ok := r.unusable[ref]; ok {
 		if time.Now().Before(v.until) {
 			return nil, v.reject
@@ -147,8 +154,10 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 	bad, isBad := errors.AsType[*unusable](err)
 	switch {
 	case err == nil:
-		room(r.found)
-		r.found[ref] = s
+		found := maps.Clone(*r.found.Load())
+		room(found)
+		found[ref] = s
+		r.found.Store(&found)
 		r.metrics.Fetched.WithLabelValues("found").Inc()
 	case isBad:
 		room(r.unusable)

@@ -424,3 +424,39 @@ func TestNextAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestLookupsMeanwhile: schemas are looked up on several cores while others come.
+func TestLookupsMeanwhile(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		const n = 50
+		for id := range n {
+			w.fake.SeedSchema("a", id+1, id+1, sr.Schema{Schema: fmt.Sprint(id + 1)})
+		}
+		done := make(chan struct{})
+		var lookups sync.WaitGroup
+		for range 4 {
+			lookups.Go(func() {
+				for {
+					for id := range uint32(n) {
+						if s, err := w.Schema(convert.Ref{ID: id + 1}); err == nil && s != text(fmt.Sprint("avro ", id+1)) {
+							t.Errorf("schema %d is %v", id+1, s)
+						}
+					}
+					select {
+					case <-done:
+						return
+					case <-time.After(100 * time.Microsecond):
+					}
+				}
+			})
+		}
+		for id := range uint32(n) {
+			<-w.Fetch(w.ctx, convert.Ref{ID: id + 1})
+			if _, err := w.Schema(convert.Ref{ID: id + 1}); err != nil {
+				t.Error(err)
+			}
+		}
+		close(done)
+		lookups.Wait()
+	})
+}

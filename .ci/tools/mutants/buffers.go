@@ -1,15 +1,16 @@
 package main
 
+import "slices"
+
 // buffers are memory without a bound, and memory that is used for two things at once.
-func buffers() []mutant {
-	const (
-		memory = "memory is bounded"
-		sent   = "what is sent is what was read"
-	)
+func buffers() []mutant { return slices.Concat(unbounded(), usedTwice(), convertedAhead()) }
+
+func unbounded() []mutant {
+	const memory = "memory is bounded"
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/room.go", "	least, empty := r.c.share, true\n", "	least, empty := r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
+			"connector/room.go", "	least, most, empty := r.c.share, r.c.share, true\n", "	least, most, empty := r.c.share, r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
@@ -18,19 +19,42 @@ func buffers() []mutant {
 			"connector", "TestDivide", "the lanes gave up",
 		},
 		{
+			memory, "what is converted ahead is not taken off the lanes",
+			"connector/config.go", "int64(streams) - int64(ahead)\n", "int64(streams)\n",
+			"connector", "TestMemoryIsDivided", "ahead and \\d+ each, \\d+ in all",
+		},
+		{
 			memory, "a partition may run away from its commit",
 			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 		{
+			memory, "a lane that is the only one reads as far ahead as there is memory",
+			"connector/room.go", "min(max(share/8, readAhead), share)", "share",
+			"connector", "TestQueueMost", "bytes queued, want",
+		},
+	}
+}
+
+// What is sent is what was read: memory that serves two things at once.
+const sent = "what is sent is what was read"
+
+func usedTwice() []mutant {
+	return []mutant{
+		{
 			sent, "the buffer of a request is given to the next one before it was sent",
-			"connector/firehose/exchange.go", "	x.body = newBody(x.pool, stream, records)\n", "	x.body = newBody(x.pool, stream, records)\n	x.pool.Put(x.body.data)\n",
+			"connector/firehose/exchange.go", "	sum := sha256.Sum256(x.body)", "	x.pool.Put(x.body)\n	sum := sha256.Sum256(x.body)",
 			"connector/firehose", "TestBodiesDoNotShareABuffer", "a body has records of another request",
 		},
 		{
 			sent, "a buffer is given to the next request while the connection may still read it",
-			"connector/firehose/body.go", "	b.data = nil\n	b.reader.Reset(nil)\n", "	b.data = nil\n",
-			"connector/firehose", "TestNobodyReadsABodyThatWasTaken", "a byte of the next request was read|bytes and error",
+			"connector/firehose/wire.go", "w.tries.Load() == w.wrote.Load()", "w.tries.Load() >= w.wrote.Load()",
+			"connector/firehose", "TestBodiesBeingWrittenAreKept", "a body has records of another request|while that is being written",
+		},
+		{
+			sent, "the client gets the memory of records back that wait for the next batch",
+			"connector/fill.go", "		gone.recycle()\n", "		c.recycle()\n",
+			"connector", "TestRecordsGoBack", "committed \\d+, want|were not delivered",
 		},
 		{
 			sent, "the buffer of a batch serves the next one while records of it are left",
@@ -41,6 +65,31 @@ func buffers() []mutant {
 			sent, "what didn't fit into a batch goes to the end of the queue",
 			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
 			"connector", "TestQueue", "the queue is ",
+		},
+	}
+}
+
+func convertedAhead() []mutant {
+	return []mutant{
+		{
+			sent, "cores change records that are converted ahead for one another",
+			"connector/ahead.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.step[min(i^1, len(a.step)-1)].record,",
+			"connector", "TestOrderOfWhatIsConvertedAhead", "records came out of order",
+		},
+		{
+			sent, "what was converted ahead of a record that was given up is sent for the next",
+			"connector/ahead.go", "		v = a.step[a.at]\n", "		v = a.step[a.at]\n		v.record = r\n",
+			"connector", "TestAheadAgainstOneByOne", "ahead of its turn",
+		},
+		{
+			sent, "what was converted ahead of a lost partition is sent for what comes to lie there",
+			"connector/fill.go", "		l.ahead.forget() //", "		//",
+			"connector", "TestAheadForgetsWhatWasLost", "it sealed",
+		},
+		{
+			sent, "what could not be converted ahead is sent empty",
+			"connector/ahead.go", "record: r, part: -1}", "record: r}",
+			"connector", "TestOrderOfWhatIsConvertedAhead", "40000 records were stored, want 39960",
 		},
 	}
 }

@@ -60,5 +60,5 @@ func once(file string, signals <-chan os.Signal) error {
 	if err := out.Close(); err != nil {
 		return err
 	}
-	return os.Rename(part, file)
+	return os.Rename(part, file) //nolint:gosec // likewise
 }

@@ -1,0 +1,446 @@
+package connector
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/schema"
+	"kafka-firehose/metrics"
+)
+
+// TestAheadAgainstOneByOne gives two lanes the same, one of which converts ahead on three
+// cores: chunks of a few partitions with bad, large and null values and control records
+// among them, schemas that have to be fetched or don't exist, partitions that are given up
+// or lost, and batches that end anywhere. After each step both have sealed, skipped and
+// marked the same in the same order.
+func TestAheadAgainstOneByOne(t *testing.T) {
+	used := 0
+	for seed := range uint64(80) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 21))
+			policy := []string{"skip", "skip", "stop"}[rng.IntN(3)]
+			plain, staged := newRig(t, policy, 0), newRig(t, policy, 3*leastPart)
+			rigs := []*rig{plain, staged}
+			var next int64
+			for step := range 60 {
+				at, of := rng.IntN(len(plain.leases)), rng.Uint64()
+				do := func(r *rig) error { return r.pack(t) }
+				switch rng.IntN(12) {
+				case 0:
+					do = func(r *rig) error { r.revoke(at); return nil }
+				case 1:
+					do = func(r *rig) error { r.lose(at); return nil }
+				case 2:
+					do = func(r *rig) error { r.seal(); return nil }
+				case 3, 4, 5, 6, 7:
+					records := someRecords(rng, &next)
+					do = func(r *rig) error { r.poll(at, records); return nil }
+				case 8:
+					do = func(r *rig) error { r.settle(of); return nil }
+				}
+				one, other := do(plain), do(staged)
+				if fmt.Sprint(one) != fmt.Sprint(other) {
+					t.Fatalf("seed %d, step %d: %v, want %v", seed, step, other, one)
+				}
+				if a, b := plain.state(), staged.state(); a != b {
+					t.Fatalf("seed %d, step %d: ahead of its turn\n%s\nin turn\n%s", seed, step, b, a)
+				}
+				if len(staged.ahead.step) > 0 {
+					used++
+				}
+				for _, part := range staged.ahead.parts {
+					if cap(part) != leastPart {
+						t.Fatalf("seed %d, step %d: a part of %d bytes, of %d", seed, step, cap(part), leastPart)
+					}
+				}
+				if one != nil {
+					break
+				}
+			}
+			for _, r := range rigs {
+				r.giveUp(everything)
+				r.seal()
+			}
+			if slices.ContainsFunc(staged.ahead.step[:cap(staged.ahead.step)], func(v converted) bool { return v.record != nil }) {
+				t.Fatalf("seed %d: records that were given up are kept alive", seed)
+			}
+			if a, b := plain.state(), staged.state(); a != b {
+				t.Fatalf("seed %d, at the end: ahead of its turn\n%s\nin turn\n%s", seed, b, a)
+			}
+		})
+	}
+	if used < 500 {
+		t.Errorf("only %d times was something converted ahead: this shows nothing", used)
+	}
+}
+
+// TestAheadConvertsOnce: what is left of a step when a batch is sealed serves the next one.
+func TestAheadConvertsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "stop", 3*leastPart)
+		const n = 1000
+		for i := range n {
+			r.poll(i%4, []*kgo.Record{{Topic: "t", Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "100 %d", i)}})
+		}
+		for range n/r.limits.Records + 1 {
+			if err := r.pack(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := r.calls.Load(); got != n || r.queued.Load() != 0 || len(r.sealed) != n/r.limits.Records {
+			t.Errorf("%d records were converted %d times, for %d batches; %d bytes are left", n, got, len(r.sealed), r.queued.Load())
+		}
+	})
+}
+
+// TestAheadForgetsWhatWasLost: a partition is lost while some of its records are converted
+// ahead. The client has their memory again when they were passed over, and what it puts
+// there is to be converted itself.
+func TestAheadForgetsWhatWasLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records := func(what string) (records []*kgo.Record) {
+			for i := range 100 {
+				records = append(records, &kgo.Record{Topic: "t", Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "100 %s%d", what, i)})
+			}
+			return records
+		}
+		plain, staged := newRig(t, "stop", 0), newRig(t, "stop", 3*leastPart)
+		for _, r := range []*rig{plain, staged} {
+			old, newer := records("old"), records("new")
+			r.poll(0, old)
+			if err := r.pack(t); err != nil || len(r.sealed) != 1 {
+				t.Fatal(err, len(r.sealed))
+			}
+			r.lose(0)
+			if err := r.pack(t); err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range old {
+				*r = *newer[i]
+			}
+			slices.Reverse(old) // the first comes where one lay that was not packed
+			r.poll(1, old)
+			if err := r.pack(t); err != nil || len(r.sealed) != 2 {
+				t.Fatal(err, len(r.sealed))
+			}
+		}
+		if plain.sealed[1] != staged.sealed[1] {
+			t.Errorf("it sealed\n%s\nwant\n%s", staged.sealed[1], plain.sealed[1])
+		}
+	})
+}
+
+// TestAheadTakesNoMemory: beside the parts, which are there from the start, a step takes
+// next to none, however many records it has.
+func TestAheadTakesNoMemory(t *testing.T) {
+	for _, f := range costly(t) {
+		if f.name == "json-schema compared" {
+			continue // the library makes an instance of each record
+		}
+		a := newAhead(f.converter, 2, 2<<20)
+		chunks, buf := f.chunks(12, 500), make([]byte, 0, 1<<10)
+		var q queue
+		if n := testing.AllocsPerRun(10, func() {
+			for _, c := range chunks {
+				q.put(c)
+			}
+			for c, ok := q.take(); ok; c, ok = q.take() {
+				buf = f.convert(t, a, c, &q, buf)
+			}
+		}); n > 120 {
+			t.Errorf("%s: 6000 records take %v allocations", f.name, n)
+		}
+	}
+}
+
+// TestAheadIsWorthIt: a few small records are converted in their turn, as is one that is
+// larger than a step.
+func TestAheadIsWorthIt(t *testing.T) {
+	for _, c := range []struct{ records, size, want int }{
+		{1, 100, 0},
+		{2*worthRecords - 1, 100, 0},
+		{2 * worthRecords, 100, 2 * worthRecords},
+		{2, worthBytes - 1, 0},
+		{2, worthBytes, 2},
+		{3000, 0, 2 * stepRecords},
+		{300, 10 << 10, 100}, // half of what there is memory for
+		{1, stepBytes + 1, 0},
+	} {
+		a := newAhead(costly(t)[3].converter, 2, 8<<20)
+		all := chunk{}
+		for range c.records {
+			all.records = append(all.records, &kgo.Record{Value: make([]byte, c.size)})
+		}
+		a.begin(all, &queue{})
+		if got := len(a.step); got != c.want {
+			t.Errorf("%d records of %d bytes: %d are converted ahead, want %d", c.records, c.size, got, c.want)
+		}
+	}
+}
+
+// TestAheadEndsWhenItIsFull: where records grow a lot, what there is no room for is left to
+// the next step, but for what cores have begun with.
+func TestAheadEndsWhenItIsFull(t *testing.T) {
+	cfg := DefaultConfig().Record
+	cfg.Format = "avro"
+	a := newAhead(convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return numbers{new(atomic.Int64)}, nil }), 2, 2*leastPart)
+	all := chunk{}
+	for i := range 1000 {
+		all.records = append(all.records, &kgo.Record{Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "3000 %d", i)})
+	}
+	a.begin(all, &queue{})
+	inVain := 0
+	for _, v := range a.step {
+		if v.part < 0 {
+			inVain++
+		}
+	}
+	if done := len(a.step) - inVain; done < 20 || inVain > 2*mostClaimed {
+		t.Errorf("%d records were converted, %d in vain", done, inVain)
+	}
+}
+
+// TestMemoryIsDivided: what the client, the pool and the lanes may hold is within the bound,
+// with what is converted ahead where that pays.
+func TestMemoryIsDivided(t *testing.T) {
+	for format, least := range map[string]int{"raw": 1 << 30, "json": 5, "avro": 5, "json-schema": 2} {
+		for _, cores := range []int{1, 2, 4, 5, 200} {
+			for _, streams := range []int{1, 2, 20} {
+				cfg := DefaultConfig()
+				cfg.Record.Format, cfg.Record.Validated = format, format == "json-schema"
+				for i := range streams {
+					cfg.Firehose.Routes = append(cfg.Firehose.Routes, firehose.Route{Topic: "t", Stream: strconv.Itoa(i)})
+				}
+				for _, more := range []env.Bytes{0, 1, env.MiB, 16 * env.MiB, env.GiB} {
+					cfg.MaxBufferedBytes = cfg.leastBuffered() + more
+					pool, ahead, share := cfg.memory(cores)
+					what := fmt.Sprintf("%s, %d cores, %d streams, %s: %d bytes pooled, %d ahead and %d each", format, cores, streams, cfg.MaxBufferedBytes, pool, ahead, share)
+					if all := int64(cfg.MaxBufferedBytes)/4 + int64(pool) + int64(streams)*(int64(ahead)+share); all > int64(cfg.MaxBufferedBytes) || all < int64(cfg.MaxBufferedBytes)-int64(2*streams) {
+						t.Errorf("%s, %d in all", what, all)
+					}
+					if (ahead > 0) != (cores >= least && pool >= streams) {
+						t.Error(what)
+					}
+					parts := 0
+					if a := newAhead(nil, cores, ahead); a != nil {
+						for _, p := range a.parts {
+							parts += cap(p)
+						}
+					}
+					if parts > ahead || parts == 0 && ahead >= 2*leastPart {
+						t.Errorf("%s, %d of them used", what, parts)
+					}
+				}
+			}
+		}
+	}
+}
+
+// rig is a lane without goroutines, and what came of it.
+type rig struct {
+	*lane
+	leases  []*offset.Lease
+	old     []*offset.Lease
+	metrics *metrics.Set
+	calls   atomic.Int64 // of its schemas
+	log     bytes.Buffer
+	open    []*batch.Batch // sealed and not settled
+	sealed  []string
+}
+
+func newRig(t *testing.T, policy string, bytes int) *rig {
+	t.Helper()
+	r := &rig{metrics: metrics.New(prometheus.NewRegistry())}
+	cfg := DefaultConfig()
+	cfg.Record.Format = "avro"
+	registry, err := schema.New(schema.Config{URLs: []string{"http://registry.example"}}, schema.Options{
+		Compile:   func(convert.Definition) (convert.Schema, error) { return numbers{&r.calls}, nil },
+		Log:       slog.New(slog.DiscardHandler),
+		Metrics:   r.metrics.Schema,
+		Transport: numbered{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.lane = &lane{
+		convert: convert.New(cfg.Record, registry.Schema), schemas: registry, policy: policy,
+		limits: batch.Limits{Records: 70, Bytes: 2 << 20, Linger: time.Hour}, metrics: r.metrics.Pipeline,
+		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {},
+		builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}),
+		stream:  firehose.NewStream("s", nil, cfg.Firehose.For("s")),
+	}
+	r.share.Store(1 << 30)
+	r.ahead = newAhead(r.convert, 3, bytes)
+	for p := range 4 {
+		r.leases = append(r.leases, offset.NewLease("t", int32(p)))
+	}
+	return r
+}
+
+// timeless leaves the time out of a log.
+func timeless(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func (r *rig) poll(at int, records []*kgo.Record) {
+	last := records[len(records)-1].Offset
+	r.leases[at].Register(records[0].Offset, last, len(records))
+	r.put(chunk{lease: r.leases[at], records: records, weight: int64(100 * len(records)), polled: time.Unix(last, 0)})
+}
+
+// pack is what fill does until a batch is sealed or the queue is empty.
+func (r *rig) pack(t *testing.T) error {
+	t.Helper()
+	for {
+		err := r.lane.pack(t.Context())
+		time.Sleep(time.Millisecond) // a schema comes
+		if err != nil || r.fetching == nil || len(r.waiting) > 0 {
+			r.take()
+			return err
+		}
+	}
+}
+
+// take notes what was sealed.
+func (r *rig) take() {
+	for _, b := range r.waiting {
+		var line strings.Builder
+		for i := range b.Len() {
+			data := b.Record(i)
+			fmt.Fprintf(&line, " %d/%d:%d:%x", b.Lease(i).Partition, b.Offset(i), len(data), crc32.ChecksumIEEE(data))
+		}
+		r.sealed = append(r.sealed, line.String())
+		r.open = append(r.open, b)
+	}
+	r.waiting = nil
+}
+
+func (r *rig) seal() {
+	r.lane.seal()
+	r.take()
+}
+
+func (r *rig) revoke(at int) {
+	l := r.leases[at]
+	r.giveUp(func(lease *offset.Lease) bool { return lease == l })
+	r.take()
+	r.lose(at)
+}
+
+// lose closes a lease and opens the next one; what is queued of it stays there.
+func (r *rig) lose(at int) {
+	l := r.leases[at]
+	l.Close()
+	r.old = append(r.old, l)
+	r.leases[at] = offset.NewLease(l.Topic, l.Partition)
+}
+
+// settle has one of the batches accepted.
+func (r *rig) settle(which uint64) {
+	if n := len(r.open); n > 0 {
+		i := int(which % uint64(n))
+		r.open[i].Retain(func(int) bool { return false })
+		r.open = slices.Delete(r.open, i, i+1)
+	}
+}
+
+// state is everything that can be seen of the lane.
+func (r *rig) state() string {
+	var s strings.Builder
+	for _, l := range slices.Concat(r.old, r.leases) {
+		m, ok := l.Mark()
+		fmt.Fprintln(&s, l.Partition, m.Offset, ok, l.Begun())
+	}
+	for _, reason := range metrics.SkipReasons {
+		fmt.Fprintln(&s, reason, testutil.ToFloat64(r.metrics.Pipeline.Skipped.WithLabelValues(reason)))
+	}
+	at, some := r.queue.oldest()
+	fmt.Fprintln(&s, "queued", r.queued.Load(), at, some)
+	fmt.Fprintln(&s, strings.Join(r.sealed, "\n"))
+	fmt.Fprintln(&s, r.log.String())
+	return s.String()
+}
+
+// someRecords are up to 100 of one partition.
+func someRecords(rng *rand.Rand, next *int64) (records []*kgo.Record) {
+	for range 1 + rng.IntN(100) {
+		*next += 1 + rng.Int64N(2)
+		r := &kgo.Record{Topic: "t", Offset: *next}
+		size, id := rng.IntN(300), uint32(1+rng.IntN(3))
+		switch rng.IntN(120) {
+		case 0:
+			size = -1 // undecodable
+		case 1:
+			size = 1_100_000 // too large
+		case 2, 3, 4:
+			size = rng.IntN(2 * leastPart)
+		case 5:
+			r.Attrs = kgo.NewRecordAttrs(kgo.RecordAttrsOpts{Control: true})
+		case 6:
+			id = 404
+		case 7:
+			id = rng.Uint32N(300)
+		}
+		r.Value = binary.BigEndian.AppendUint32([]byte{0}, id)
+		r.Value = fmt.Appendf(r.Value, "%d %d", size, *next)
+		if rng.IntN(100) == 0 {
+			r.Value = nil
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+// numbers is a schema: of a size and a number it makes so many bytes.
+type numbers struct{ calls *atomic.Int64 }
+
+var dots = strings.Repeat(".", 1_100_000)
+
+func (n numbers) Append(dst, payload []byte, _ convert.Index, most int) ([]byte, error) {
+	n.calls.Add(1)
+	text, number, _ := strings.Cut(string(payload), " ")
+	size, err := strconv.Atoi(text)
+	if err != nil || size < 0 {
+		return append(dst, "half of it"...), errors.New("no size")
+	}
+	const more = 7 // is written, and taken back
+	dst = append(append(dst, number...), dots[:min(size, most)+more]...)
+	return dst[:len(dst)-more], nil
+}
+
+// numbered is a registry that has all schemas but 404.
+type numbered struct{}
+
+func (numbered) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body := http.StatusOK, `{"schema":"\"string\""}`
+	if strings.Contains(r.URL.Path, "404") {
+		status, body = http.StatusNotFound, `{"error_code":40403,"message":"not found"}`
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
