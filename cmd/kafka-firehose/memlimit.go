@@ -15,8 +15,12 @@ import (
 )
 
 // besideBuffers is what the process takes besides MAX_BUFFERED_BYTES: code, stacks, connections,
-// metrics and room for the collector.
-const besideBuffers = 48 * env.MiB
+// metrics and room for the collector. Of it, the Go runtime doesn't count what is read of the program's
+// file, which is code at least.
+const (
+	besideBuffers = 48 * env.MiB
+	code          = 8 * env.MiB
+)
 
 // limitMemory tells the Go runtime how much memory it may take, unless GOMEMLIMIT does, and logs the
 // numbers: the collector then works harder near the limit instead of the kernel ending the process.
@@ -28,7 +32,7 @@ func limitMemory(log *slog.Logger, cfg connector.Config, root fs.FS) {
 	limit := env.Bytes(debug.SetMemoryLimit(-1)) // asks without changing anything
 	attrs := []any{"gomemlimit_bytes", int64(limit), "max_buffered_bytes", int64(cfg.MaxBufferedBytes), "container_limit_bytes", int64(container)}
 	log.Info("memory", attrs...)
-	if limit < cfg.MaxBufferedBytes+besideBuffers {
+	if limit < cfg.MaxBufferedBytes+besideBuffers-code {
 		log.Warn("memory: MAX_BUFFERED_BYTES and 48 MiB for the rest don't fit into the limit; lower it or raise the limit", attrs...)
 	}
 }
@@ -36,7 +40,7 @@ func limitMemory(log *slog.Logger, cfg connector.Config, root fs.FS) {
 // memoryLimit leaves a tenth of a container's limit to what the runtime doesn't count.
 func memoryLimit(buffered, container env.Bytes) env.Bytes {
 	if container == 0 {
-		return buffered + besideBuffers
+		return buffered + besideBuffers - code
 	}
 	return container - container/10
 }
