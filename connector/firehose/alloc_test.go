@@ -25,6 +25,7 @@ import (
 // that reads each body to its end and accepts all.
 type mill struct {
 	t       testing.TB
+	client  *Client
 	stream  *Stream
 	builder *batch.Builder
 	lease   *offset.Lease
@@ -53,6 +54,7 @@ func newMill(t testing.TB, records, size int, buffers *pool.Pool[byte]) *mill {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.client = client
 	m.stream = NewStream("orders", client, cfg, WithPool(buffers))
 	m.builder = batch.NewBuilder(batch.Limits{Records: records, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
 	m.builder.SetPool(buffers)
@@ -122,18 +124,22 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkDeliver is a full batch, from its values to the last settled record:
+// BenchmarkDeliver is a full batch, from its values to the last settled record, with a
+// pool and without, and with the serializer of the SDK:
 //
 //	go test ./connector/firehose -run - -bench Deliver -benchmem
 func BenchmarkDeliver(b *testing.B) {
 	for _, size := range []int{200, 1 << 10, 8 << 10} {
-		for _, pooled := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%d/pool=%v", size, pooled), func(b *testing.B) {
+		for _, how := range []string{"stock", "no pool", "pool"} {
+			b.Run(fmt.Sprintf("%d/%s", size, how), func(b *testing.B) {
 				var buffers *pool.Pool[byte]
-				if pooled {
+				if how != "no pool" {
 					buffers = pool.New[byte](32<<20, 16)
 				}
 				m := newMill(b, 500, size, buffers)
+				if how == "stock" {
+					m.client.Client = firehose.New(m.client.Options()) // it has the SDK's protocol
+				}
 				b.ReportAllocs()
 				b.SetBytes(int64(500 * size))
 				for b.Loop() {
