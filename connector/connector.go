@@ -134,6 +134,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		ending:  make(chan struct{}),
 		ended:   make(chan struct{}),
 		landed:  make(chan struct{}),
+		spare:   make(chan struct{}, c.cfg.Firehose.For(stream).MaxInFlight),
 		sealed:  make(chan *batch.Batch),
 		freed:   c.room.tell,
 	}
@@ -260,9 +261,9 @@ func (c *Connector) leave(ctx context.Context, begin time.Time) error {
 }
 
 // Take implements kafka.Handler.
-func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, bytes int64, polled time.Time) {
+func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time) {
 	if l := c.lanes[c.streamOf(lease.Topic)]; l != nil {
-		l.put(chunk{lease: lease, records: records, weight: bytes + int64(len(records))*kafka.RecordBytes, polled: polled})
+		l.put(chunk{lease: lease, records: records, weight: weight, polled: polled})
 	}
 }
 

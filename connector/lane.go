@@ -21,7 +21,7 @@ import (
 //   - the poller appends to the queue, and never waits;
 //   - fill, the owner of the open batch, converts and seals;
 //   - dispatch takes sealed batches when the stream lets another request start,
-//     and gives each a goroutine of its own until it has settled.
+//     and gives each to a goroutine that does nothing else until it has settled.
 //
 // A revoke talks to fill through the channel asks, because the poller, who would
 // otherwise keep the linger, does not come back from a poll while one runs.
@@ -44,6 +44,7 @@ type lane struct {
 	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
 	sealed chan *batch.Batch
 	landed chan struct{} // closed when dispatch has returned: no request is on its way any more
+	spare  chan struct{} // holds one for each goroutine that has nothing to deliver
 
 	builder *batch.Builder // fill's alone
 	waiting []*batch.Batch // sealed and not dispatched; fill's alone
@@ -160,9 +161,10 @@ type flight struct {
 // dispatch sends what fill seals until fill has ended and all is settled, or ctx
 // is over. A batch waits here while the stream lets none start.
 //
-// A goroutine that is done takes the next batch if there is one by then: a request goes
-// through forty functions of the SDK, and to grow a new stack for them costs as much as
-// to sign it.
+// A goroutine that is done waits for the next batch: a request goes through forty
+// functions of the SDK, and to grow a new stack for them costs as much as to sign it.
+// No more of them wait than there are requests in flight: batches in their backoff are
+// many more.
 func (l *lane) dispatch(ctx context.Context, fail func(error)) {
 	var flying sync.WaitGroup
 	defer close(l.landed)
@@ -181,9 +183,17 @@ func (l *lane) dispatch(ctx context.Context, fail func(error)) {
 		default: // all are on their way
 		}
 		flying.Go(func() {
-			for more := true; more; f, more = <-next {
+			for more := true; more; {
 				if err := l.stream.Deliver(ctx, f.slot, f.batch); err != nil && ctx.Err() == nil {
 					fail(err)
+				}
+				f = flight{} // or it would keep the batch while it waits
+				select {
+				case l.spare <- struct{}{}:
+					f, more = <-next
+					<-l.spare
+				default:
+					return
 				}
 			}
 		})

@@ -96,15 +96,18 @@ func (x *exchange) room(n int) []byte {
 	return x.buffer[:0:n]
 }
 
-// take is a buffer of the call that nobody reads any more, nil for none; the call has it
+// take is the buffer of the body if nobody reads that any more, else nil; the call has it
 // no longer.
 func (x *exchange) take() (free []byte) {
-	free, x.buffer = x.buffer, nil
-	if x.body != nil && x.written() {
+	if x.written() {
 		free, x.body = x.body, nil
 	}
 	return free
 }
 
 // end gives back what the call had. Call it when that has returned.
-func (x *exchange) end() { x.pool.Put(x.take()); x.pool.Put(x.take()) }
+func (x *exchange) end() {
+	x.pool.Put(x.buffer)
+	x.buffer = nil
+	x.pool.Put(x.take())
+}

@@ -162,6 +162,7 @@ func (g *gate) ripe() bool {
 }
 
 func (g *gate) grant(w *waiter) {
+	g.queues[w.class][0] = nil // or it would keep its batch
 	g.queues[w.class] = g.queues[w.class][1:]
 	if w.size == (amount{}) {
 		w.size = g.limit()

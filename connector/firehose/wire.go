@@ -24,7 +24,7 @@ import (
 // smithy-go's own wrapper stays below: it keeps net/http from reading a body after
 // the call has returned. A put of a stream needs neither, as its body stays what it is
 // for as long as somebody reads it (see exchange): it is given to net/http as it is, which
-// writes what lies in memory in one piece and together with the header.
+// writes what it knows to lie in memory together with the header.
 type plainBody struct{ next aws.HTTPClient }
 
 // Do implements aws.HTTPClient.

@@ -113,7 +113,7 @@ type traffic struct {
 func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
 	t.records.Add(int64(m.NumRecords))
 	t.packed.Add(int64(m.CompressedBytes))
-	decoded := int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes
+	decoded := int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes + batchBytes
 	t.decoded.Add(decoded)
 	for largest := t.largest.Load(); decoded > largest && !t.largest.CompareAndSwap(largest, decoded); {
 		largest = t.largest.Load()
@@ -123,6 +123,11 @@ func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kg
 // RecordBytes is what a kgo.Record weighs in memory beside its key, value and
 // headers: itself, a pointer to it, and what records has too much on average.
 const RecordBytes = 160 + 8 + 160/recordsLoose/2
+
+// batchBytes is what each batch of the log weighs beside its records: its header, and what
+// the client needs to know of it to get their memory back. It counts where producers send
+// records one by one.
+const batchBytes = 200
 
 // sizeFetches follows the number of brokers and the growth of the last fetches.
 func (s *Source) sizeFetches() {
@@ -134,7 +139,7 @@ func (s *Source) sizeFetches() {
 	// Topics compress differently and take turns: what grew most is forgotten slowly.
 	s.wire.growth = max(float64(decoded)/float64(packed), s.wire.growth*0.95, 1)
 	brokers := int64(max(len(s.client.DiscoveredBrokers()), 1))
-	fetch := int64(float64(s.wire.limit/fetchShare/brokers) / s.wire.growth)
+	fetch := int64(float64((s.wire.limit/fetchShare-recordsKept(s.wire.limit))/brokers) / s.wire.growth)
 	fetch = min(max(fetch, fetchLeast), fetchMost)
 	s.client.UpdateFetchMaxBytes(int32(fetch), int32(min(fetch, fetchPartMost)))
 }

@@ -16,19 +16,23 @@ import (
 type records struct{ *pool.Pool[kgo.Record] }
 
 const (
-	// recordsShare of MAX_BUFFERED_BYTES is kept for records that are to come, as a part
-	// of what fetches may take.
-	recordsShare = 64
-	// recordsLeast is how many are worth it.
-	recordsLeast = 8
+	// recordsShare of MAX_BUFFERED_BYTES is kept for records that are to come, and no
+	// more than recordsMost bytes; it is taken off what fetches may take.
+	recordsShare, recordsMost = 64, 8 << 20
+	// recordsLeast is how many are worth it. A fetch takes the memory of all its batches
+	// before any comes back: of small ones there are more than the pool has places for.
+	recordsLeast = 64
 	// recordsLoose: batches of the log differ more than requests do, and each is one
 	// among many.
 	recordsLoose = 4
 )
 
 func newRecords(buffer int64) records {
-	return records{pool.New[kgo.Record](int(buffer/recordsShare/RecordBytes), recordsLoose)}
+	return records{pool.New[kgo.Record](int(recordsKept(buffer)/RecordBytes), recordsLoose)}
 }
+
+// recordsKept is what the pool keeps, in bytes.
+func recordsKept(buffer int64) int64 { return min(buffer/recordsShare, recordsMost) }
 
 // GetRecords implements kgo.PoolRecords.
 func (p records) GetRecords(n int) []kgo.Record {
@@ -38,9 +42,12 @@ func (p records) GetRecords(n int) []kgo.Record {
 	return p.Get(n)
 }
 
-// PutRecords implements kgo.PoolRecords. The client has cleared them.
+// PutRecords implements kgo.PoolRecords. The client has cleared what it gave to us. But
+// where reading begins in the middle of a batch, as it does after most restarts, those
+// before are here as they were decoded, and each would keep the whole batch alive.
 func (p records) PutRecords(r []kgo.Record) {
-	if cap(r) >= recordsLeast {
+	if r = r[:cap(r)]; len(r) >= recordsLeast {
+		clear(r)
 		p.Put(r)
 	}
 }

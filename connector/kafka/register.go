@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -40,13 +41,18 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	s.holdIfFar(k, part)
 	s.mu.Unlock()
 
-	var bytes int64
+	bytes, batches := int64(0), int64(0)
+	var batch context.Context // the client gives one to all records of a batch
 	for _, r := range p.Records {
 		bytes += int64(Size(r))
+		if r.Context != batch {
+			batch = r.Context
+			batches++
+		}
 	}
 	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
 	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
-	s.handler.Take(lease, p.Records, bytes, polled)
+	s.handler.Take(lease, p.Records, bytes+int64(len(p.Records))*RecordBytes+batches*batchBytes, polled)
 	return true
 }
 

@@ -27,10 +27,11 @@ type Handler interface {
 	// Expect is told of a topic of which partitions were assigned, before it gets
 	// records of them. It must not wait.
 	Expect(topic string)
-	// Take receives records of one partition, in offset order, and how many bytes they
-	// have by Size. They belong to the handler from then on. Control records are among
-	// them, for the offsets they occupy.
-	Take(lease *offset.Lease, records []*kgo.Record, bytes int64, polled time.Time)
+	// Take receives records of one partition, in offset order, and how many bytes of
+	// memory they weigh. They belong to the handler from then on, which recycles them
+	// when it is done with them. Control records are among them, for the offsets they
+	// occupy.
+	Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time)
 	// Release asks for leases that are about to end: what is queued of them is
 	// discarded, what is in an open batch goes out at once. It returns those that
 	// are worth waiting for, because Firehose is taking what is in flight.
