@@ -33,7 +33,8 @@ import (
 
 // fortress is an Apache Kafka whose listeners want a login and whose authorizer lets
 // nobody do anything that no ACL allows. The listener called PLAINTEXT is the test's
-// own, with all rights.
+// own, with all rights. It is a single broker, whose test waits most of the time: such
+// tests run beside one another.
 type fortress struct {
 	t         *testing.T
 	cluster   *kafkatest.Cluster
@@ -46,6 +47,7 @@ type fortress struct {
 func startFortress(t *testing.T) *fortress {
 	t.Helper()
 	kafkatest.Require(t)
+	t.Parallel()
 	f := &fortress{t: t, authority: mustAuthority(t, "brokers and clients"), dir: t.TempDir()}
 	ssl, err := mustIssue(t, f.authority, "broker").SSL(f.dir, f.authority)
 	if err != nil {
@@ -280,7 +282,7 @@ func (v *visitor) leaves(repeats int) {
 	}
 }
 
-func TestApacheLogin(t *testing.T) {
+func TestApacheLogin(t *testing.T) { //nolint:tparallel // a fortress takes one visitor at a time
 	f := startFortress(t)
 	clientFiles := files(t, f.dir, f.authority)
 	trusting := func(c *connector.Config) {
@@ -347,7 +349,7 @@ func TestApacheLogin(t *testing.T) {
 
 // TestApacheOAuth logs in with tokens: from an endpoint, whose tokens live for four
 // seconds, and from a file; and with none, an old one and one for something else.
-func TestApacheOAuth(t *testing.T) {
+func TestApacheOAuth(t *testing.T) { //nolint:tparallel // the cases share the endpoint and the file of tokens
 	f := startFortress(t)
 	f.allow("bridge", onTopic("*", kadm.OpRead, kadm.OpDescribe), onGroup("*", kadm.OpRead, kadm.OpDescribe))
 	token := func(life time.Duration, scope string) string {
@@ -434,7 +436,7 @@ func TestApacheOAuth(t *testing.T) {
 }
 
 // TestApacheACL takes away, one by one, what a bridge has to be allowed.
-func TestApacheACL(t *testing.T) {
+func TestApacheACL(t *testing.T) { //nolint:tparallel // the cases share the ACLs
 	f := startFortress(t)
 	read, describe := kadm.OpRead, kadm.OpDescribe
 	login := loginAs("SCRAM-SHA-256", "bridge", env.NewSecret(password))

@@ -15,9 +15,10 @@ import (
 
 // TestApacheProcess does to the process on Apache Kafka what a supervisor, an impatient
 // one and a busy machine do. Its members find the brokers behind fronts, where the
-// judge of the case that runs listens.
-func TestApacheProcess(t *testing.T) {
+// judge of the case that runs listens. It runs beside the tests of a fortress.
+func TestApacheProcess(t *testing.T) { //nolint:tparallel // one case listens at a time
 	kafkatest.Require(t)
+	t.Parallel()
 	var listening atomic.Pointer[judge]
 	hear := func(r kmsg.Request) func(kmsg.Response) { return listening.Load().hear(r) }
 	fronts := map[string]string{} // :: broker -> its front

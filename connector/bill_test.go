@@ -32,6 +32,7 @@ const billLine = `msg="Firehose bills each record as a multiple of 5 KiB`
 // TestBillHint: who sends small records one by one is told once what that costs, and what
 // it would cost; nobody else is. The metric tells everybody.
 func TestBillHint(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		n      int // values
@@ -78,6 +79,7 @@ func TestBillHint(t *testing.T) {
 // TestThinTraffic: a value now and then gains nothing by aggregation, so there is nothing to
 // tell; and with aggregation none waits longer for its record than for a batch without.
 func TestThinTraffic(t *testing.T) {
+	t.Parallel()
 	for _, aggregate := range []bool{false, true} {
 		t.Run(fmt.Sprintf("aggregate=%v", aggregate), func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -28,9 +28,11 @@ type broker struct {
 }
 
 // bubble runs a case in a synctest bubble: no socket, virtual time, and a Kafka that
-// is embedded. Its world has a topic "in" of four partitions and a stream "s".
+// is embedded. Its world has a topic "in" of four partitions and a stream "s". As a case
+// keeps one core busy and shares nothing, it runs beside others.
 func bubble(t *testing.T, body func(w *world)) {
 	t.Helper()
+	t.Parallel()
 	guarded(t, func() door { return door{} }, body)
 }
 

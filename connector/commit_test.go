@@ -135,6 +135,7 @@ var protocols = []string{"classic", "consumer"}
 
 // TestTwoLeaveAtOnce: the commits of each fall into the rebalance of the other.
 func TestTwoLeaveAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, proto := range protocols {
 		t.Run(proto, func(t *testing.T) { bubble(t, twoLeaveAtOnce(proto)) })
 	}
@@ -169,6 +170,7 @@ func twoLeaveAtOnce(proto string) func(*world) {
 // TestChurn: members come and go faster than the group settles. All of them are
 // polite, so nothing comes twice.
 func TestChurn(t *testing.T) {
+	t.Parallel()
 	for _, proto := range protocols {
 		t.Run(proto, func(t *testing.T) { bubble(t, churn(proto)) })
 	}

@@ -27,6 +27,7 @@ func deliversAndCommits(w *world) {
 // TestPartialFailures: a fifth of the records is refused at random, whatever the
 // pace. Only those go again, so nothing comes twice.
 func TestPartialFailures(t *testing.T) {
+	t.Parallel()
 	for _, code := range []string{"ServiceUnavailableException", "InternalFailure"} {
 		t.Run(code, func(t *testing.T) { bubble(t, partialFailures(code)) })
 	}
@@ -55,6 +56,7 @@ var emptyAnswers = []firehosetest.Effect{
 // TestAnswersThatProveNothing: each of these answers was a 200 or a broken
 // connection. What was not stored must come again; what was stored may.
 func TestAnswersThatProveNothing(t *testing.T) {
+	t.Parallel()
 	for _, effect := range emptyAnswers {
 		for _, stored := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/stored=%v", effect, stored), func(t *testing.T) { bubble(t, answerProvesNothing(effect, stored)) })

@@ -55,6 +55,7 @@ func transactions(w *world) {
 // TestTopicCreatedAnew: by default the client waits for the old topic for ever,
 // without a record and without an error.
 func TestTopicCreatedAnew(t *testing.T) {
+	t.Parallel()
 	for _, pattern := range []bool{false, true} {
 		t.Run(fmt.Sprintf("pattern=%v", pattern), func(t *testing.T) { bubble(t, topicCreatedAnew(pattern)) })
 	}
@@ -179,6 +180,7 @@ func staticConsumer(w *world) {
 // the classic protocol it is the first; with KIP-848 the second is turned away, and gets
 // in when the first has gone.
 func TestTwoUnderOneName(t *testing.T) {
+	t.Parallel()
 	for _, proto := range protocols {
 		t.Run(proto, func(t *testing.T) { bubble(t, twoUnderOneName(proto)) })
 	}

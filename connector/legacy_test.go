@@ -46,6 +46,7 @@ const unreadable = "0/lz4"
 // the message formats 0 and 1, from the start and from the middle of a compressed
 // message. Brokers since 4.0 don't write them any more, so the bytes are stored.
 func TestLegacyRecords(t *testing.T) {
+	t.Parallel()
 	logs := legacyLogs(t)
 	delete(logs, unreadable)
 	if len(logs) != 7 {

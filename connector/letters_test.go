@@ -183,6 +183,7 @@ func deadLetterTopicMadeAnew(w *world) {
 // the good records pass, no commit passes a bad one, it is said once, and when the
 // topic is back the letters are in it. The attempts meanwhile are few.
 func TestDeadLetterTopicDown(t *testing.T) {
+	t.Parallel()
 	for name, down := range map[string]*kerr.Error{
 		"too few replicas": kerr.NotEnoughReplicas, "disk": kerr.KafkaStorageError, "forbidden": kerr.TopicAuthorizationFailed,
 		"missing": kerr.UnknownTopicOrPartition, "policy": kerr.PolicyViolation,
@@ -238,6 +239,7 @@ func TestDeadLetterTopicDown(t *testing.T) {
 // down as well, so the queue is full of bad records when it comes back, and a letter
 // takes twice what its record did there.
 func TestDeadLettersAreBounded(t *testing.T) {
+	t.Parallel()
 	for bound, good := range map[env.Bytes]int{24 * env.MiB: 0, 96 * env.MiB: 40_000} {
 		t.Run(bound.String(), func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -20,6 +20,7 @@ var rollouts = []string{
 // TestRollingUpdate: three members under steady load are replaced, all of them. Nothing is lost and
 // nothing comes twice, and no partition waits for anybody's session to time out.
 func TestRollingUpdate(t *testing.T) {
+	t.Parallel()
 	for _, how := range rollouts {
 		for _, proto := range protocols {
 			t.Run(how+"/"+proto, func(t *testing.T) { bubble(t, rollingUpdate(how, proto)) })

@@ -30,6 +30,7 @@ const (
 // can, n members deliver n times as much as one. Where the stream's quota is less than that they
 // deliver the quota; what that costs in refused records depends on whether they are told their share.
 func TestScaling(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("measures throughput; the run without the race detector has it")
 	}

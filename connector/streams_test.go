@@ -34,6 +34,7 @@ func toGood(i int) *kgo.Record {
 // TestStreamInTrouble stops only its own topics, whatever is wrong with it, and takes
 // records again by itself when that is over. The other stream's arrive at once.
 func TestStreamInTrouble(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]firehosetest.Fault{
 		"throttled": {Effect: firehosetest.RefuseRecords, Code: "ServiceUnavailableException"},
 		"deleted":   {Effect: firehosetest.RefuseRequest, Code: "ResourceNotFoundException"},
@@ -82,6 +83,7 @@ func TestStreamInTrouble(t *testing.T) {
 // a minute, in which far more comes for it than memory takes; the other goes on as before.
 // With as little memory as two streams can have, catching up costs the other something.
 func TestThroughputBesideAStreamThatIsDown(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("measures throughput and moves 600 MB; the run without the race detector has it")
 	}

@@ -286,6 +286,7 @@ func stopInsideARevoke(w *world) {
 // what a Deployment does. The partitions that are taken from it meanwhile go when the answers are here, and
 // their records don't come twice.
 func TestRevokeInsideADrain(t *testing.T) {
+	t.Parallel()
 	for _, proto := range protocols {
 		t.Run(proto, func(t *testing.T) { bubble(t, revokeInsideADrain(proto)) })
 	}

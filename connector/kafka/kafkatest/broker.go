@@ -54,6 +54,9 @@ func (c *Cluster) java(ctx context.Context, args ...string) (*exec.Cmd, error) {
 		"-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
 		"-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties"), "-cp", cp,
 	}
+	if c.archive != "" {
+		flags = append(flags, c.archive)
+	}
 	cmd := exec.CommandContext(ctx, "java", append(flags, args...)...)
 	dieWithParent(cmd)
 	return cmd, nil

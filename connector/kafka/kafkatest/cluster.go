@@ -61,7 +61,8 @@ type Cluster struct {
 	options Options
 	id      string
 	dir     string
-	own     bool // dir is removed by Close
+	own     bool   // dir is removed by Close
+	archive string // the flag of the JVM about its archive of classes; may be empty
 	brokers []*broker
 	ports   []*porttest.Port // theirs, also of those that are down
 }
@@ -71,10 +72,21 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
+	archive := ""
+	if o.Classpath == "" { // it is of no use to another one
+		if file, err := classes(); err == nil {
+			archive = "-XX:SharedArchiveFile=" + file
+		}
+	}
+	return start(ctx, o, archive)
+}
+
+// start is Start with the flag for the archive of classes.
+func start(ctx context.Context, o Options, archive string) (*Cluster, error) {
 	if o.Brokers == 0 {
 		o.Brokers = 3
 	}
-	c := &Cluster{options: o, id: "kafka-firehose-test-00", dir: o.Dir}
+	c := &Cluster{options: o, id: "kafka-firehose-test-00", dir: o.Dir, archive: archive}
 	if c.dir == "" {
 		dir, err := os.MkdirTemp("", "kafkatest-")
 		if err != nil {

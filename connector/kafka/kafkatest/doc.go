@@ -16,9 +16,10 @@
 //	}
 //
 // The jars come from Maven's own repository, once, into the user's cache
-// directory; pom.xml says which, jars.sha256 holds their hashes. A cluster of
-// three takes some seconds to start and about 1 GB of memory. It needs Java 17
-// or later and, for the first time, Maven.
+// directory; pom.xml says which, jars.sha256 holds their hashes. Beside them the
+// first cluster leaves what the next ones start faster with. A cluster of three
+// takes some seconds to start and about 1 GB of memory. It needs Java 17 or later
+// and, for the first time, Maven.
 //
 // The defaults are those of a cluster that loses nothing (three replicas, two of
 // them in sync before an acknowledgement), with timeouts that let a test see a
