@@ -44,8 +44,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %+v", s.setup.mover, s)
 		}
 		file := filepath.Join(o.profile, string(s.setup.mover)+"_1-KiB_zstd_aggregated_3-partitions.pprof")
-		if out, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "sha256") {
-			t.Errorf("%v: %s", err, out)
+		if out, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "Type: cpu") || strings.Contains(string(out), "Total samples = 0") {
+			t.Errorf("%v: %s", err, out) // which functions are among so few samples is chance
 		}
 	}
 }
