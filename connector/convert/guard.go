@@ -44,5 +44,6 @@ type guarded struct{ Schema }
 // Append implements Schema.
 func (g guarded) Append(dst, payload []byte, index Index, most int) (out []byte, err error) {
 	defer recovered(&err)
+	out = dst // and that is what a panic leaves
 	return g.Schema.Append(dst, payload, index, most)
 }

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -42,11 +41,9 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	s.mu.Unlock()
 
 	bytes, batches := int64(0), int64(0)
-	var batch context.Context // the client gives one to all records of a batch
-	for _, r := range p.Records {
+	for i, r := range p.Records {
 		bytes += int64(Size(r))
-		if r.Context != batch {
-			batch = r.Context
+		if i == 0 || r.Context != p.Records[i-1].Context { // one for all records of a batch
 			batches++
 		}
 	}
