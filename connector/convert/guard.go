@@ -43,7 +43,11 @@ type guarded struct{ Schema }
 
 // Append implements Schema.
 func (g guarded) Append(dst, payload []byte, index Index, most int) (out []byte, err error) {
+	defer func() {
+		if out == nil { // after a panic
+			out = dst
+		}
+	}()
 	defer recovered(&err)
-	out = dst // and that is what a panic leaves
 	return g.Schema.Append(dst, payload, index, most)
 }
