@@ -26,19 +26,20 @@ import (
 // Connector is one running bridge: one member of the group, one lane for each
 // stream.
 type Connector struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics.Set
-	source  *kafka.Source
-	lanes   map[string]*lane // by stream
-	share   int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
-	ahead   int              // bytes that each lane may convert ahead, beside that
-	pool    *pool.Pool[byte] // of all lanes' buffers
-	room    *room
-	letters *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
-	schemas *schema.Registry        // nil unless records are decoded
-	fail    context.CancelCauseFunc // ends polling with an error
-	phase   phase
+	cfg       Config
+	log       *slog.Logger
+	metrics   *metrics.Set
+	source    *kafka.Source
+	lanes     map[string]*lane // by stream
+	share     int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
+	ahead     int              // bytes that each lane may convert ahead, beside that
+	queueMost int64            // bytes of share that each lane's queue may have
+	pool      *pool.Pool[byte] // of all lanes' buffers
+	room      *room
+	letters   *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
+	schemas   *schema.Registry        // nil unless records are decoded
+	fail      context.CancelCauseFunc // ends polling with an error
+	phase     phase
 }
 
 // Options are what a Connector needs beside its configuration.
@@ -74,6 +75,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	streams := cfg.Firehose.Streams()
 	var kept int
 	kept, c.ahead, c.share = cfg.memory(runtime.GOMAXPROCS(0))
+	c.queueMost = queueMost(c.share, len(streams))
 	c.pool = pool.New[byte](kept, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
 	if err := c.check(ctx, clients, streams); err != nil {
@@ -146,7 +148,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.share)
-	l.queueMost = queueMost(c.share, len(c.cfg.Firehose.Streams()))
+	l.queueMost = c.queueMost
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l

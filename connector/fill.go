@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kafka-firehose/connector/batch"
@@ -34,7 +35,7 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 		case <-ctx.Done():
 			return
 		case out <- next:
-			l.waiting = l.waiting[1:]
+			l.waiting = slices.Delete(l.waiting, 0, 1)
 		case <-linger.C:
 			l.seal()
 		case <-l.wake:
@@ -57,7 +58,7 @@ func (l *lane) hand(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case l.sealed <- l.waiting[0]:
-			l.waiting = l.waiting[1:]
+			l.waiting = slices.Delete(l.waiting, 0, 1)
 		case a := <-l.asks:
 			l.answer(a)
 		}

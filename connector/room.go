@@ -99,10 +99,10 @@ func (r *room) wait(ctx context.Context) int {
 // the average of what the client holds. An empty lane takes one whatever its
 // size: a fetch may be larger than the lane's whole share.
 func (r *room) records() int {
-	least, most, empty := r.c.share, r.c.share, true
+	least, empty := r.c.share, true
 	for _, l := range r.c.lanes {
 		if r.state[l].paused == nil {
-			least, most = min(least, l.room()), l.queueMost
+			least = min(least, l.room())
 			empty = empty && l.held() == 0
 		}
 	}
@@ -110,7 +110,7 @@ func (r *room) records() int {
 	if records == 0 {
 		// What comes next may be of any size. One record of it, and then it is
 		// known what the client holds.
-		if least < most/8 && !empty {
+		if least < r.c.queueMost/8 && !empty {
 			return 0
 		}
 		return 1
@@ -119,7 +119,7 @@ func (r *room) records() int {
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), pollMost))
-	case least < most/8: // a poll for a handful of records costs as much as one for many
+	case least < r.c.queueMost/8: // a poll for a handful of records costs as much as one for many
 		return 0
 	default:
 		return int(min(n, pollMost))

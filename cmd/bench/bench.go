@@ -42,7 +42,7 @@ func (b *bench) build(ctx context.Context, movers ...mover) error {
 }
 
 func (b *bench) binary(m mover) string {
-	return filepath.Join(b.dir, strings.ReplaceAll(string(m), " ", "-"))
+	return filepath.Join(b.dir, m.file())
 }
 
 func goRun(ctx context.Context, args ...string) error {
@@ -116,7 +116,7 @@ func (b *bench) mover(s setup, k *kafka, e *emulator) (*process, error) {
 	if s.tls {
 		env = append(env, "AWS_CA_BUNDLE="+b.certificate.cert)
 	}
-	return start(b.dir, strings.ReplaceAll(string(s.mover), " ", "-"), b.binary(s.mover), nil, append(env, b.profiled(s)...))
+	return start(b.dir, s.mover.file(), b.binary(s.mover), nil, append(env, b.profiled(s)...))
 }
 
 // close ends what still runs, and removes what is only of use after a failure.

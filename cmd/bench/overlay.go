@@ -51,7 +51,7 @@ func (b *bench) overlay(ctx context.Context, m mover) (file string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return b.source(strings.ReplaceAll(string(m), " ", "-")+".json", text)
+	return b.source(m.file()+".json", text)
 }
 
 // stockClient is the source of the client, and what it would be without its own protocol.

@@ -30,6 +30,9 @@ const (
 	moverFloor     mover = "floor"
 )
 
+// file is its name as that of a file.
+func (m mover) file() string { return strings.ReplaceAll(string(m), " ", "-") }
+
 // source is what has to be in Kafka for it: setups with the same source take turns on one
 // broker.
 func (s setup) source() setup {

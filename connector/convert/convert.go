@@ -5,6 +5,7 @@ package convert
 import (
 	"bytes"
 	"fmt"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -93,7 +94,7 @@ func New(cfg Config, lookup Lookup) *Converter {
 // error, if any, is a *Reject, or a *Missing when the schema has to be fetched first,
 // and dst is as it was.
 func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
-	return c.AppendWithin(dst, r, c.limit())
+	return c.AppendWithin(dst, r, math.MaxInt)
 }
 
 // AppendWithin is Append where there is room for so many bytes. A record that takes more

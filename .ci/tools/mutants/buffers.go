@@ -10,7 +10,7 @@ func unbounded() []mutant {
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/room.go", "	least, most, empty := r.c.share, r.c.share, true\n", "	least, most, empty := r.c.share, r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
+			"connector/room.go", "	least, empty := r.c.share, true\n", "	least, empty := r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
