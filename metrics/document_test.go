@@ -32,6 +32,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	m.Kafka.SetCommitted("t", 1, 2)
 	m.Kafka.SetUncommitted("t", 1, 2)
 	m.Kafka.SetHeadroom("t", 1, 2)
+	m.Kafka.SetOpenTransaction("t", 1, 2)
 	for _, f := range gather(t, r) {
 		delete(seen.of, f.GetName())
 	}

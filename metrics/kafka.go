@@ -30,6 +30,7 @@ type Kafka struct {
 	committed   *prometheus.GaugeVec
 	uncommitted *prometheus.GaugeVec
 	headroom    *prometheus.GaugeVec
+	open        *prometheus.GaugeVec
 	r           prometheus.Registerer
 }
 
@@ -66,10 +67,11 @@ func newKafka(f factory) *Kafka {
 		CertificateExpiry: f.gauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),
 
 		unrouted:    f.gauge("unrouted_topics", "Topics that match the pattern and have no stream; they are not consumed."),
-		lag:         f.gaugeVec("lag_records", "End of the partition minus the committed offset, by ListOffsets, refreshed every 15 seconds.", "topic", "partition"),
+		lag:         f.gaugeVec("lag_records", "End of the partition's log (the high watermark) minus the committed offset, or minus the start of the log before the first commit. Refreshed every 15 seconds; absent while the partition's leader does not answer.", "topic", "partition"),
 		committed:   f.gaugeVec("committed_offset", "Newest acknowledged commit: the next offset to read after a restart.", "topic", "partition"),
 		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: what a kill -9 would deliver again.", "topic", "partition"),
-		headroom:    f.gaugeVec("retention_headroom_records", "Committed offset minus the start of the partition: what retention can still remove before it reaches records that are not delivered. Refreshed with the lag.", "topic", "partition"),
+		headroom:    f.gaugeVec("retention_headroom_records", "Committed offset minus the start of the partition: what retention can still remove before it reaches records that are not delivered; 0 before the first commit. Refreshed with the lag.", "topic", "partition"),
+		open:        f.gaugeVec("open_transaction_records", "Records between the last stable offset and the end of the partition's log, which read_committed can't read before the transactions that are open there end; part of the lag. 0 with read_uncommitted. Refreshed with the lag.", "topic", "partition"),
 	}
 	for _, v := range FetchErrorReasons {
 		m.FetchErrors.WithLabelValues(v)
@@ -127,14 +129,26 @@ func (m *Kafka) SetHeadroom(topic string, partition int32, records int64) {
 	m.headroom.WithLabelValues(topic, label(partition)).Set(float64(records))
 }
 
+// SetOpenTransaction sets how many records lie behind the first open transaction.
+func (m *Kafka) SetOpenTransaction(topic string, partition int32, records int64) {
+	m.open.WithLabelValues(topic, label(partition)).Set(float64(records))
+}
+
+// ForgetLag removes the series that are refreshed with the lag, of a partition that can't be asked.
+func (m *Kafka) ForgetLag(topic string, partition int32) {
+	p := label(partition)
+	m.lag.DeleteLabelValues(topic, p)
+	m.headroom.DeleteLabelValues(topic, p)
+	m.open.DeleteLabelValues(topic, p)
+}
+
 // Forget removes the series of a partition that left: a lag that nobody
 // refreshes would lie for ever.
 func (m *Kafka) Forget(topic string, partition int32) {
+	m.ForgetLag(topic, partition)
 	p := label(partition)
-	m.lag.DeleteLabelValues(topic, p)
 	m.committed.DeleteLabelValues(topic, p)
 	m.uncommitted.DeleteLabelValues(topic, p)
-	m.headroom.DeleteLabelValues(topic, p)
 }
 
 func label(partition int32) string { return strconv.Itoa(int(partition)) }

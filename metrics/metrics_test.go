@@ -48,9 +48,10 @@ func TestForget(t *testing.T) {
 		m.SetCommitted("t", p, 10)
 		m.SetUncommitted("t", p, 10)
 		m.SetHeadroom("t", p, 10)
+		m.SetOpenTransaction("t", p, 10)
 	}
 	m.Forget("t", 0)
-	for _, name := range []string{"lag_records", "committed_offset", "uncommitted_records", "retention_headroom_records"} {
+	for _, name := range []string{"lag_records", "committed_offset", "uncommitted_records", "retention_headroom_records", "open_transaction_records"} {
 		if n, err := testutil.GatherAndCount(r, "kafka_firehose_kafka_"+name); err != nil || n != 1 {
 			t.Errorf("%s has %d series (%v), want the one of the partition that stayed", name, n, err)
 		}

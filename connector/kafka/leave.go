@@ -21,6 +21,8 @@ func (s *Source) Leave(ctx context.Context) error {
 			err = s.stepOut(ctx)
 		}
 		s.client.CloseAllowingRebalance()
+		s.admin.Close()
+		s.lagClient.Close()
 		done <- err
 	}()
 	defer s.metrics.Member.Set(0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,41 +13,54 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// lagEvery is how often lag is asked for, lagFirst when for the first time, and
-// lagTimeout how long that may take.
-const (
-	lagFirst   = 3 * time.Second
-	lagEvery   = 15 * time.Second
-	lagTimeout = 10 * time.Second
-)
+// positionTimeout bounds the question where the group stands.
+const positionTimeout = 10 * time.Second
 
-// Run commits every interval and keeps the gauges fresh until ctx ends. It is
-// beside the poller, because a poll may be parked for long.
+// Run commits every interval, compares the group's position and keeps the gauges fresh until ctx ends. It is
+// beside the poller, because a poll may be parked for long, and none of the three waits for another.
 func (s *Source) Run(ctx context.Context) {
-	commit := time.NewTicker(s.cfg.CommitInterval)
-	defer commit.Stop()
-	lag := time.NewTimer(lagFirst)
-	defer lag.Stop()
-	s.tellProtocol(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { every(ctx, s.cfg.CommitInterval, s.cfg.CommitInterval, func() { s.commitPeriodically(ctx) }) })
+	all.Go(func() { every(ctx, lagFirst, lagEvery, func() { s.comparePosition(ctx) }) })
+	all.Go(func() { s.watchLag(ctx) })
+	all.Go(func() { s.tellProtocol(ctx) })
+	all.Wait()
+}
+
+// every calls do after first and then at each interval until ctx ends. An interval that passes while do runs is
+// left out.
+func every(ctx context.Context, first, interval time.Duration, do func()) {
+	if pause(ctx, first); ctx.Err() != nil {
+		return
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 	for {
+		do()
 		select {
 		case <-ctx.Done():
 			return
-		case <-commit.C:
-			if err := s.commitWithin(ctx); moving(err) {
-				s.log.Debug("no commit while the group rebalances", "error", err)
-			} else if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
-				s.log.Warn("committing failed, trying again at the next interval", "error", err)
-			}
-			s.renewStale()
-			s.resume()
-			s.sizeFetches()
-		case <-lag.C:
-			lag.Reset(lagEvery)
-			if err := s.refreshLag(ctx); err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
-				s.log.Warn("lag is unknown for now", "error", err)
-			}
+		case <-tick.C:
 		}
+	}
+}
+
+func (s *Source) commitPeriodically(ctx context.Context) {
+	if err := s.commitWithin(ctx); moving(err) {
+		s.log.Debug("no commit while the group rebalances", "error", err)
+	} else if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+		s.log.Warn("committing failed, trying again at the next interval", "error", err)
+	}
+	s.renewStale()
+	s.resume()
+	s.sizeFetches()
+}
+
+func (s *Source) comparePosition(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, positionTimeout)
+	defer cancel()
+	if err := s.compare(bounded); err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+		s.log.Warn("the group's position is unknown, trying again", "error", err)
 	}
 }
 
@@ -122,45 +136,6 @@ func (s *Source) PauseTopics(match func(topic string) bool) (paused []string) {
 // ResumeTopics has paused topics fetched again.
 func (s *Source) ResumeTopics(topics []string) { s.client.ResumeFetchTopics(topics...) }
 
-// refreshLag asks where the partitions end. The high watermark of fetches is
-// there for nothing, and freezes exactly when nothing is fetched.
-func (s *Source) refreshLag(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
-	defer cancel()
-	topics := s.topics()
-	if len(topics) == 0 {
-		return nil
-	}
-	if err := s.compare(ctx); err != nil {
-		return err
-	}
-	ends, err := s.ends(ctx, topics)
-	if err != nil {
-		return err
-	}
-	starts, err := s.admin.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, p := range s.partitions {
-		end, ok := ends.Lookup(k.topic, k.partition)
-		if !ok || end.Err != nil {
-			continue
-		}
-		from := p.committed
-		if start, ok := starts.Lookup(k.topic, k.partition); ok && start.Err == nil {
-			if from >= 0 {
-				s.metrics.SetHeadroom(k.topic, k.partition, max(from-start.Offset, 0))
-			}
-			from = max(from, start.Offset)
-		}
-		s.metrics.SetLag(k.topic, k.partition, max(end.Offset-from, 0))
-	}
-	return nil
-}
-
 // compare looks where the group stands and commits again what it has forgotten. A
 // broker that was slow may handle a commit after one that came later, when the
 // client had given up on the first.
@@ -183,19 +158,6 @@ func (s *Source) compare(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (s *Source) topics() (topics []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen := map[string]bool{}
-	for k := range s.partitions {
-		if !seen[k.topic] {
-			seen[k.topic] = true
-			topics = append(topics, k.topic)
-		}
-	}
-	return topics
 }
 
 // tellProtocol warns when the brokers don't know the group protocol that was

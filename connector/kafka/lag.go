@@ -1,0 +1,269 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// lagFirst is when lag is asked for the first time, and lagEvery how often after that.
+	lagFirst = 3 * time.Second
+	lagEvery = 15 * time.Second
+	// lagTimeout bounds the questions to one broker. It is shorter than lagEvery, so that a broker
+	// that hangs delays no refresh.
+	lagTimeout = 10 * time.Second
+	// lagWarnEvery is how often a warning is repeated while the lag of a partition is unknown.
+	lagWarnEvery = time.Minute
+	// openAfter is how long the last stable offset of a partition stands still, while records are
+	// appended behind it, before a transaction counts as hanging: the default transaction timeout of
+	// Java producers is one minute. openEvery is how often the warning is repeated.
+	openAfter = 2 * time.Minute
+	openEvery = 5 * time.Minute
+)
+
+// Questions to the brokers, as kmsg.ListOffsetsRequest asks them: a timestamp that is none, and an
+// isolation level.
+const (
+	logStart, logEnd                    = -2, -1
+	readUncommitted, readCommitted int8 = 0, 1
+)
+
+// logOffsets are the offsets of logs, by topic and partition. A partition that could not be asked is in
+// none of the three, and err names the reason for the first one.
+type logOffsets struct {
+	starts kadm.ListedOffsets // log start offsets
+	stable kadm.ListedOffsets // last stable offsets; with read_uncommitted the high watermarks
+	ends   kadm.ListedOffsets // high watermarks
+	err    error
+}
+
+// listOffsets returns where the logs of partitions start and end. It never fails as a whole.
+func (s *Source) listOffsets(ctx context.Context, partitions map[string][]int32) logOffsets {
+	all := logOffsets{starts: kadm.ListedOffsets{}, stable: kadm.ListedOffsets{}, ends: kadm.ListedOffsets{}}
+	s.eachLeader(ctx, partitions, func(_ map[string][]int32, of logOffsets) {
+		merge(all.starts, of.starts)
+		merge(all.stable, of.stable)
+		merge(all.ends, of.ends)
+		if all.err == nil {
+			all.err = of.err
+		}
+	})
+	return all
+}
+
+func merge(into, from kadm.ListedOffsets) {
+	for topic, partitions := range from {
+		if into[topic] == nil {
+			into[topic] = map[int32]kadm.ListedOffset{}
+		}
+		maps.Copy(into[topic], partitions)
+	}
+}
+
+// eachLeader asks the leaders of partitions for their offsets, all at the same time and with a timeout for
+// each. It passes each answer to take when it arrives, one after the other, and returns after the last. The
+// leaders are those that the client knows: asking a broker for them would wait for that broker.
+func (s *Source) eachLeader(ctx context.Context, partitions map[string][]int32, take func(asked map[string][]int32, of logOffsets)) {
+	byLeader := map[int32]map[string][]int32{}
+	for topic, numbers := range partitions {
+		for _, n := range numbers {
+			leader, _, _ := s.client.PartitionLeader(topic, n)
+			if byLeader[leader] == nil {
+				byLeader[leader] = map[string][]int32{}
+			}
+			byLeader[leader][topic] = append(byLeader[leader][topic], n)
+		}
+	}
+	var all sync.WaitGroup
+	var taking sync.Mutex
+	for leader, asked := range byLeader {
+		all.Go(func() {
+			of := s.askLeader(ctx, leader, asked)
+			taking.Lock()
+			defer taking.Unlock()
+			take(asked, of)
+		})
+	}
+	all.Wait()
+}
+
+// askLeader asks one broker for the offsets of partitions that it leads.
+func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[string][]int32) logOffsets {
+	if leader < 0 { // there is none, or the client does not know it
+		return logOffsets{err: fmt.Errorf("%s is without a leader", oneOf(partitions))}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
+	defer cancel()
+	broker := s.lagClient.Broker(int(leader))
+	var of logOffsets
+	of.starts = ask(ctx, broker, partitions, logStart, readUncommitted, &of.err)
+	if s.cfg.IsolationLevel == "read_committed" {
+		of.stable = ask(ctx, broker, partitions, logEnd, readCommitted, &of.err)
+	}
+	of.ends = ask(ctx, broker, partitions, logEnd, readUncommitted, &of.err) // last: the end is never before the stable offset
+	if s.cfg.IsolationLevel != "read_committed" {
+		of.stable = of.ends
+	}
+	return of
+}
+
+// ask returns one offset of each partition. It leaves out the partitions that the broker has no answer for,
+// and keeps the first error in err. After an error of the whole request it asks for nothing more.
+func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32, at int64, isolation int8, err *error) kadm.ListedOffsets {
+	if ctx.Err() != nil {
+		return nil
+	}
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel = -1, isolation
+	for topic, numbers := range partitions {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		for _, n := range numbers {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = n, at
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	answer, failed := broker.RetriableRequest(ctx, req)
+	if failed != nil {
+		if *err == nil {
+			*err = fmt.Errorf("ask the leader of %s: %w", oneOf(partitions), failed)
+		}
+		return nil
+	}
+	listed := kadm.ListedOffsets{}
+	for _, t := range answer.(*kmsg.ListOffsetsResponse).Topics {
+		listed[t.Topic] = map[int32]kadm.ListedOffset{}
+		for _, p := range t.Partitions {
+			if refused := kerr.ErrorForCode(p.ErrorCode); refused != nil {
+				if *err == nil {
+					*err = fmt.Errorf("topic %s partition %d: %w", t.Topic, p.Partition, refused)
+				}
+				continue
+			}
+			listed[t.Topic][p.Partition] = kadm.ListedOffset{Topic: t.Topic, Partition: p.Partition, Timestamp: p.Timestamp, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}
+		}
+	}
+	return listed
+}
+
+// oneOf names one of the partitions, and how many others there are.
+func oneOf(partitions map[string][]int32) string {
+	name, others := "", -1
+	for topic, numbers := range partitions {
+		if others += len(numbers); name == "" {
+			name = fmt.Sprintf("topic %s partition %d", topic, numbers[0])
+		}
+	}
+	if others > 0 {
+		name += fmt.Sprintf(" (and of %d more)", others)
+	}
+	return name
+}
+
+// watchLag keeps lag, headroom and open transactions fresh until ctx ends. The high watermarks of fetches would
+// cost nothing, but they freeze when nothing is fetched.
+func (s *Source) watchLag(ctx context.Context) {
+	open := openTransactions{log: s.log, at: map[id]standstill{}}
+	var warned time.Time
+	every(ctx, lagFirst, lagEvery, func() {
+		err := s.refreshLag(ctx, open)
+		if err != nil && ctx.Err() == nil && time.Since(warned) >= lagWarnEvery && !s.access.knows([]any{err}) {
+			warned = time.Now()
+			s.log.Warn("the lag of some partitions is unknown, trying again", "error", err)
+		}
+	})
+}
+
+// refreshLag asks for the offsets of all owned partitions and sets their series. A partition that can't be asked
+// has none until it can. The error is why, for one of them.
+func (s *Source) refreshLag(ctx context.Context, open openTransactions) (err error) {
+	partitions := s.assignment()
+	s.eachLeader(ctx, partitions, func(asked map[string][]int32, of logOffsets) {
+		if err == nil {
+			err = of.err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for topic, numbers := range asked {
+			for _, n := range numbers {
+				s.setLag(id{topic, n}, of, open)
+			}
+		}
+	})
+	maps.DeleteFunc(open.at, func(k id, _ standstill) bool { return !slices.Contains(partitions[k.topic], k.partition) })
+	return err
+}
+
+// setLag sets the series of a partition. Without a commit its position is the start of its log. It needs s.mu.
+func (s *Source) setLag(k id, of logOffsets, open openTransactions) {
+	p := s.partitions[k]
+	if p == nil {
+		return // it has gone, and its series with it
+	}
+	start, okStart := of.starts.Lookup(k.topic, k.partition)
+	stable, okStable := of.stable.Lookup(k.topic, k.partition)
+	end, okEnd := of.ends.Lookup(k.topic, k.partition)
+	if !okStart || !okStable || !okEnd {
+		s.metrics.ForgetLag(k.topic, k.partition)
+		return
+	}
+	position := max(p.committed, start.Offset)
+	s.metrics.SetLag(k.topic, k.partition, max(end.Offset-position, 0))
+	s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)
+	s.metrics.SetOpenTransaction(k.topic, k.partition, max(end.Offset-stable.Offset, 0))
+	open.look(k, stable.Offset, end.Offset)
+}
+
+// assignment is the owned partitions by topic.
+func (s *Source) assignment() map[string][]int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	partitions := map[string][]int32{}
+	for k := range s.partitions {
+		partitions[k.topic] = append(partitions[k.topic], k.partition)
+	}
+	return partitions
+}
+
+// openTransactions finds partitions whose last stable offset stands still while records are appended behind it:
+// a producer has opened a transaction there and neither commits nor aborts it.
+type openTransactions struct {
+	log *slog.Logger
+	at  map[id]standstill
+}
+
+// standstill is a last stable offset, and the end of the log when it was first seen.
+type standstill struct {
+	stable, end   int64
+	since, warned time.Time
+}
+
+// look warns of a partition whose last stable offset has not moved for long.
+func (o openTransactions) look(k id, stable, end int64) {
+	now := time.Now()
+	at, seen := o.at[k]
+	switch {
+	case !seen || at.stable != stable || stable >= end:
+		if !at.warned.IsZero() {
+			o.log.Info("the transaction has ended; the records behind it are read", "topic", k.topic, "partition", k.partition, "offset", at.stable)
+		}
+		o.at[k] = standstill{stable: stable, end: end, since: now}
+	case end > at.end && now.Sub(at.since) >= openAfter && now.Sub(at.warned) >= openEvery:
+		at.warned = now
+		o.at[k] = at
+		o.log.Warn("records wait behind an open transaction: its producer neither commits nor aborts it; find it with kafka-transactions.sh and abort it, or wait for its timeout",
+			"topic", k.topic, "partition", k.partition, "offset", stable, "records", end-stable, "for", now.Sub(at.since).Round(time.Second).String())
+	}
+}
