@@ -1,7 +1,6 @@
 package connector_test
 
 import (
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -80,52 +79,6 @@ func TestForgottenCommitIsSentAgain(t *testing.T) {
 		w.wantExactly(200)
 		if got := w.committed(); got != 200 {
 			t.Errorf("after a clean stop committed %d, want 200", got)
-		}
-	})
-}
-
-// TestRewind: the client resets its position while records from before it are not
-// accepted. Nothing of them may be lost.
-func TestRewind(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ServiceUnavailableException", Until: 3 * time.Minute})
-		m := w.start()
-		time.Sleep(5 * time.Second)
-		w.produce(0, 100)
-		time.Sleep(90 * time.Second)
-		w.produce(100, 200)
-		time.Sleep(5 * time.Second)
-		var left atomic.Int32
-		left.Store(1)
-		w.cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			w.cluster.KeepControl()
-			req := r.(*kmsg.FetchRequest)
-			if left.Load() <= 0 {
-				return nil, nil, false
-			}
-			resp := req.ResponseKind().(*kmsg.FetchResponse)
-			if len(req.Topics) == 0 { // an incremental fetch: ask for a full one
-				resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
-				return resp, nil, true
-			}
-			left.Add(-1)
-			for _, rt := range req.Topics {
-				st := kmsg.NewFetchResponseTopic()
-				st.Topic, st.TopicID = rt.Topic, rt.TopicID
-				for _, rp := range rt.Partitions {
-					sp := kmsg.NewFetchResponseTopicPartition()
-					sp.Partition, sp.ErrorCode = rp.Partition, kerr.OffsetOutOfRange.Code
-					st.Partitions = append(st.Partitions, sp)
-				}
-				resp.Topics = append(resp.Topics, st)
-			}
-			return resp, nil, true
-		})
-		time.Sleep(5 * time.Minute)
-		m.mustStop()
-		w.wantAll(200, 200)
-		if !strings.Contains(w.log.String(), "went back to an earlier offset") {
-			t.Error("there was no rewind, or nobody was told")
 		}
 	})
 }

@@ -40,7 +40,7 @@ func (c *Connector) Ready() error {
 	case draining:
 		return errors.New("draining")
 	}
-	refused := c.source.Refused()
+	refused := errors.Join(c.source.Refused(), c.source.Faults())
 	if !c.source.Joined() {
 		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), refused)
 	}

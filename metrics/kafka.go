@@ -40,6 +40,10 @@ var Refusals = []string{"connection", "login", "group", "topic", "commit"}
 // FetchErrorReasons are the values of the label reason.
 var FetchErrorReasons = []string{"unknown_topic", "recreated_topic", "out_of_range", "data_loss", "authorization", "connection", "decode", "other"}
 
+// FaultReasons are the values of the label reason of faulty partitions: position if the offset to read from is
+// unknown, commit if offsets can't be committed; the others are those of fetch errors.
+var FaultReasons = []string{"position", "commit", "unknown_topic", "recreated_topic", "out_of_range", "connection", "decode", "other"}
+
 // RebalanceKinds are the values of the label kind.
 var RebalanceKinds = []string{"assigned", "revoked", "lost"}
 
@@ -102,6 +106,17 @@ func (m *Kafka) WatchRefusals(count func(what string) int) {
 			Help:        "Brokers that refuse the connection or the login, topics that may not be read, and 1 for the group or commits; 0 when all is granted. The log says why.",
 			ConstLabels: prometheus.Labels{"what": what},
 		}, func() float64 { return float64(count(what)) }))
+	}
+}
+
+// WatchFaulty adds a gauge that is read at scrape time: owned partitions with a fault of their own.
+func (m *Kafka) WatchFaulty(count func(reason string) int) {
+	for _, reason := range FaultReasons {
+		m.r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "kafka", Name: "faulty_partitions",
+			Help:        "Owned partitions that can't be read or committed now, by reason. The log and /readyz name them.",
+			ConstLabels: prometheus.Labels{"reason": reason},
+		}, func() float64 { return float64(count(reason)) }))
 	}
 }
 

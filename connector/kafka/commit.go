@@ -1,9 +1,12 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -52,8 +55,18 @@ func (s *Source) CommitLast(ctx context.Context) error {
 	}
 }
 
-// hopeless reports an error that a repetition can't heal.
+// hopeless reports an error that a repetition can't heal. If only some partitions were refused for good, the
+// others are worth another try.
 func hopeless(err error) bool {
+	var refused *refusedCommits
+	if errors.As(err, &refused) {
+		for _, one := range refused.partitions {
+			if !hopeless(one) {
+				return false
+			}
+		}
+		return true
+	}
 	for _, e := range []error{
 		kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition,
 		kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
@@ -63,6 +76,48 @@ func hopeless(err error) bool {
 		}
 	}
 	return false
+}
+
+// refusedCommits are partitions whose offsets were not committed, while those of others were.
+type refusedCommits struct{ partitions map[id]error }
+
+// Error names one of the partitions.
+func (e *refusedCommits) Error() string {
+	first := slices.MinFunc(slices.Collect(maps.Keys(e.partitions)), func(a, b id) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	})
+	text := fmt.Sprintf("topic %s partition %d: %v", first.topic, first.partition, e.partitions[first])
+	if n := len(e.partitions) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d more partitions)", n)
+	}
+	return text
+}
+
+// Unwrap returns the reasons.
+func (e *refusedCommits) Unwrap() []error { return slices.Collect(maps.Values(e.partitions)) }
+
+// refuse adds a partition to those that were not committed.
+func (e *refusedCommits) refuse(k id, err error) {
+	if e.partitions == nil {
+		e.partitions = map[id]error{}
+	}
+	e.partitions[k] = err
+}
+
+// orNil is the error, nil if nothing was refused.
+func (e *refusedCommits) orNil() error {
+	if len(e.partitions) == 0 {
+		return nil
+	}
+	return e
+}
+
+// refusedPartitions are the partitions that an error of a commit names.
+func refusedPartitions(err error) map[id]error {
+	if refused, ok := errors.AsType[*refusedCommits](err); ok {
+		return refused.partitions
+	}
+	return nil
 }
 
 // commit needs s.committing.
@@ -83,6 +138,9 @@ func (s *Source) commit(ctx context.Context) error {
 	}
 	err := s.send(ctx, member, generation, marks)
 	s.access.committed(err)
+	for k, refused := range refusedPartitions(err) {
+		s.commits.begin(k, fault{reason: "commit", message: "the offset of the partition can't be committed, trying again", err: refused, offset: marks[k].mark.Offset})
+	}
 	if err != nil {
 		s.metrics.Commits.WithLabelValues("error").Inc()
 		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, err)
@@ -99,9 +157,10 @@ func moving(err error) bool {
 
 // position is a mark on its way to Kafka.
 type position struct {
-	lease   *offset.Lease
-	mark    offset.Mark
-	topicID [16]byte
+	lease    *offset.Lease
+	mark     offset.Mark
+	topicID  [16]byte
+	metadata string
 }
 
 func (s *Source) marks() map[id]position {
@@ -110,27 +169,53 @@ func (s *Source) marks() map[id]position {
 	marks := map[id]position{}
 	for k, p := range s.partitions {
 		if m, ok := p.lease.Mark(); ok {
-			marks[k] = position{p.lease, m, p.topicID}
+			marks[k] = position{lease: p.lease, mark: m, topicID: p.topicID}
+			if !s.plain {
+				marks[k] = position{p.lease, m, p.topicID, p.marker}
+			}
 		}
 	}
 	return marks
 }
 
+// send commits the marks. Where the broker can't refuse offsets of a topic that was deleted, marks of
+// topics that are not what they were are held back.
 func (s *Source) send(ctx context.Context, member string, generation int32, marks map[id]position) error {
 	if member == "" {
 		return errors.New("this process is not in the group")
 	}
-	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Group, req.MemberID, req.Generation = s.cfg.GroupID, member, generation
-	if s.cfg.GroupInstanceID != "" {
-		req.InstanceID = &s.cfg.GroupInstanceID
+	var refused refusedCommits
+	if !s.committedByID() {
+		var err error
+		if marks, err = s.current(ctx, marks, &refused); err != nil {
+			return err
+		}
 	}
-	fillIn(req, marks)
-	resp, err := req.RequestWith(ctx, s.client)
-	if err != nil {
-		return err
+	if len(marks) > 0 {
+		req := kmsg.NewPtrOffsetCommitRequest()
+		req.Group, req.MemberID, req.Generation = s.cfg.GroupID, member, generation
+		if s.cfg.GroupInstanceID != "" {
+			req.InstanceID = &s.cfg.GroupInstanceID
+		}
+		fillIn(req, marks)
+		resp, err := req.RequestWith(ctx, s.client)
+		if err != nil {
+			return err
+		}
+		s.acknowledge(req, resp, marks, &refused)
 	}
-	return s.acknowledge(req, resp, marks)
+	return refused.orNil()
+}
+
+// commitsByID is the version of OffsetCommit from which on a commit names topics by their ids.
+const commitsByID = 10
+
+// committedByID reports whether the last commit named topics by their ids. Coordinators of a cluster that is
+// being updated differ.
+func (s *Source) committedByID() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byID
 }
 
 // topicKey is a topic under one of its ids. Since version 10 commits name topics by
@@ -154,17 +239,21 @@ func fillIn(req *kmsg.OffsetCommitRequest, marks map[id]position) {
 		}
 		part := kmsg.NewOffsetCommitRequestTopicPartition()
 		part.Partition, part.Offset, part.LeaderEpoch = k.partition, p.mark.Offset, p.mark.Epoch
+		part.Metadata = kmsg.StringPtr(p.metadata)
 		t := &req.Topics[at[key]]
 		t.Partitions = append(t.Partitions, part)
 	}
 }
 
 // acknowledge notes, partition by partition, what the answer says.
-func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[id]position) (failed error) {
+func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[id]position, refused *refusedCommits) {
 	names := map[[16]byte]string{}
 	for _, t := range req.Topics {
 		names[t.TopicID] = t.Topic
 	}
+	s.mu.Lock()
+	s.byID = resp.Version >= commitsByID
+	s.mu.Unlock()
 	for _, t := range resp.Topics {
 		topic := t.Topic
 		if topic == "" {
@@ -173,26 +262,29 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 		for _, p := range t.Partitions {
 			k := id{topic, p.Partition}
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				failed = fmt.Errorf("topic %s partition %d: %w", topic, p.Partition, err)
-				s.refused(topic, err)
+				refused.refuse(k, err)
+				s.refused(k, err)
 			} else if m, ok := marks[k]; ok {
 				m.lease.Committed(m.mark)
 				s.committed(k, m)
 			}
 		}
 	}
-	return failed
 }
 
-// refused notes that a commit was refused because the topic is not what it was. A
-// partition that is paused fetches nothing, so nobody else would find out.
-func (s *Source) refused(topic string, err error) {
-	if !errors.Is(err, kerr.UnknownTopicID) {
-		return
+// refused looks at the reason why a partition was not committed.
+func (s *Source) refused(k id, err error) {
+	switch {
+	case errors.Is(err, kerr.UnknownTopicID):
+		s.suspect(k.topic, [16]byte{}) // a partition that is paused fetches nothing, so nobody else would find out
+	case errors.Is(err, kerr.OffsetMetadataTooLarge):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.plain {
+			s.plain = true
+			s.log.Warn("the broker takes no metadata of this size with a commit, so commits go without: a topic that is deleted and created again while no process runs may be read from the old topic's offset; raise offset.metadata.max.bytes to 256 or more")
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stale[topic] = true
 }
 
 func (s *Source) committed(k id, m position) {
@@ -200,6 +292,7 @@ func (s *Source) committed(k id, m position) {
 	defer s.mu.Unlock()
 	if p := s.partitions[k]; p != nil && p.lease == m.lease {
 		p.committed = m.mark.Offset
+		s.commits.end(k)
 		s.metrics.SetCommitted(k.topic, k.partition, m.mark.Offset)
 		p.delivered(m.mark.Offset, s.metrics.Delay.WithLabelValues(k.topic))
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/awsconfig"
@@ -50,21 +49,26 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 	return conn, conn.login(c.SASL, d.dial, log)
 }
 
+// questionRetries is how often a question is repeated at once; those who ask do so again after a while. Two
+// are for a coordinator that has moved.
+const questionRetries = 2
+
 // questions makes the clients for questions that are not the group member's. Brokers answer the requests of a
 // connection in order, and a client has one connection to each broker for all of its questions: behind a
 // question that hangs, heartbeats and commits would wait.
-func (s *Source) questions(more []kgo.Opt) (admin *kadm.Client, lag *kgo.Client, err error) {
-	options := slices.Concat(s.connection.Options(), more, []kgo.Opt{kgo.WithLogger(questionLog{s.log})})
-	first, err := kgo.NewClient(options...)
-	if err != nil {
+func (s *Source) questions(more []kgo.Opt) (first, second *kgo.Client, err error) {
+	options := slices.Concat(s.connection.Options(), more, []kgo.Opt{
+		kgo.WithLogger(questionLog{s.log}),
+		kgo.RequestRetries(questionRetries),
+	})
+	if first, err = kgo.NewClient(options...); err != nil {
 		return nil, nil, err
 	}
-	second, err := kgo.NewClient(options...)
-	if err != nil {
+	if second, err = kgo.NewClient(options...); err != nil {
 		first.Close()
 		return nil, nil, err
 	}
-	return kadm.NewClient(first), second, nil
+	return first, second, nil
 }
 
 // questionLog is for debugging: whoever asks reports the failure, and the group member's client has the same

@@ -16,6 +16,9 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 	s.mu.Lock()
 	s.joined, s.wasMember, s.turnedAway = true, true, time.Time{}
 	s.abandoned = 0
+	if s.joinedAt.IsZero() {
+		s.joinedAt = time.Now()
+	}
 	n := 0
 	for topic, ids := range added {
 		if !s.routed(topic) {
@@ -29,15 +32,13 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 				old.lease.Close()
 				s.unhold(id{topic, p}, old)
 			}
-			s.partitions[id{topic, p}] = &partition{lease: offset.NewLease(topic, p), begin: -1, expected: -1, committed: -1}
+			s.partitions[id{topic, p}] = newPartition(topic, p)
 			n++
 		}
 	}
 	total := len(s.partitions)
-	if total == 0 {
-		s.resolved = true // others have the partitions, and have said where latest is
-	}
 	s.mu.Unlock()
+	s.kick() // topics that appear from here on are new
 
 	s.access.granted("group", "group "+s.cfg.GroupID)
 	s.metrics.Member.Set(1)
@@ -156,6 +157,8 @@ func (s *Source) drop(gone map[string][]int32) {
 			p.lease.Close()
 			delete(s.partitions, id{topic, n})
 			s.metrics.Forget(topic, n)
+			s.faults.end(id{topic, n})
+			s.commits.end(id{topic, n})
 			s.unhold(id{topic, n}, p)
 		}
 	}
@@ -168,7 +171,7 @@ func (s *Source) unhold(k id, p *partition) {
 	if p.paused {
 		s.metrics.Paused.Dec()
 	}
-	if p.paused || p.denied {
+	if p.paused || p.resting || p.left {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }

@@ -115,3 +115,12 @@ func (i *inspector) tellStanding(topic string, s standing) {
 		i.found.OK(check.Offsets, topic, text)
 	}
 }
+
+// endsOf lists where topics end at an isolation level: with read_committed that is
+// before the first open transaction.
+func endsOf(ctx context.Context, admin *kadm.Client, isolation string, topics []string) (kadm.ListedOffsets, error) {
+	if isolation == "read_committed" {
+		return admin.ListCommittedOffsets(ctx, topics...)
+	}
+	return admin.ListEndOffsets(ctx, topics...)
+}

@@ -47,29 +47,6 @@ type logOffsets struct {
 	err    error
 }
 
-// listOffsets returns where the logs of partitions start and end. It never fails as a whole.
-func (s *Source) listOffsets(ctx context.Context, partitions map[string][]int32) logOffsets {
-	all := logOffsets{starts: kadm.ListedOffsets{}, stable: kadm.ListedOffsets{}, ends: kadm.ListedOffsets{}}
-	s.eachLeader(ctx, partitions, func(_ map[string][]int32, of logOffsets) {
-		merge(all.starts, of.starts)
-		merge(all.stable, of.stable)
-		merge(all.ends, of.ends)
-		if all.err == nil {
-			all.err = of.err
-		}
-	})
-	return all
-}
-
-func merge(into, from kadm.ListedOffsets) {
-	for topic, partitions := range from {
-		if into[topic] == nil {
-			into[topic] = map[int32]kadm.ListedOffset{}
-		}
-		maps.Copy(into[topic], partitions)
-	}
-}
-
 // eachLeader asks the leaders of partitions for their offsets, all at the same time and with a timeout for
 // each. It passes each answer to take when it arrives, one after the other, and returns after the last. The
 // leaders are those that the client knows: asking a broker for them would wait for that broker.

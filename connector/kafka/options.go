@@ -46,7 +46,10 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.OnPartitionsAssigned(s.assigned),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
+		kgo.OnOffsetsFetched(s.offsetsFetched),
 		kgo.AdjustFetchOffsetsFn(s.start),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // only earliest gets that far, see start
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locate
 		kgo.FetchMaxBytes(firstFetch(buffer)),
 		kgo.FetchMaxPartitionBytes(firstFetch(buffer)),
 		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
@@ -66,7 +69,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
-	return append(append(o, s.topicOptions()...), s.startOptions()...)
+	return append(o, s.topicOptions()...)
 }
 
 func (s *Source) topicOptions() []kgo.Opt {
@@ -81,21 +84,6 @@ func (s *Source) topicOptions() []kgo.Opt {
 		kgo.ConsumeRegex(),
 		kgo.ConsumeTopics("^(?:" + s.cfg.TopicPattern + ")$"),
 		kgo.ConsumeExcludeTopics(excluded...),
-	}
-}
-
-// startOptions say where to begin without a commit, and where to go on when the
-// log no longer has the offset that comes next. The two are different questions:
-// with latest as the answer to both, a group that retention has overtaken would
-// skip every record that is left.
-func (s *Source) startOptions() []kgo.Opt {
-	switch s.cfg.AutoOffsetReset.Mode {
-	case "none":
-		return []kgo.Opt{kgo.ConsumeStartOffset(kgo.NoResetOffset()), kgo.ConsumeResetOffset(kgo.NoResetOffset())}
-	case "latest", "time":
-		return []kgo.Opt{kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute))}
-	default:
-		return []kgo.Opt{kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute))}
 	}
 }
 

@@ -48,7 +48,8 @@ type Source struct {
 	connection *Connection
 	access     *access
 	client     *kgo.Client  // the group's member
-	admin      *kadm.Client // has a client of its own, as has the lag, see questions
+	asker      *kgo.Client  // for questions, and so is lagClient; see questions
+	admin      *kadm.Client // asker's
 	lagClient  *kgo.Client
 	routed     func(topic string) bool
 	exclude    string // the topic that no pattern matches, empty for none
@@ -60,18 +61,26 @@ type Source struct {
 
 	mu         sync.Mutex
 	partitions map[id]*partition
-	joined     bool                 // a rebalance has ended with this process in the group
-	wasMember  bool                 // it was, once
-	turnedAway time.Time            // since when another has its name; zero while none
-	fatal      error                // what the source cannot go on after
-	failed     chan struct{}        // closed with fatal
-	unrouted   map[string]bool      // topics told about already
-	recreated  map[string]time.Time // when a topic's id was first unknown
-	stale      map[string]bool      // topics whose commits are refused for their id
-	abandoned  int64                // records that were begun when partitions were lost, until the group is joined again
-	known      map[string]int       // :: topic -> partitions for which latest means their end, see appeared
-	resolved   bool                 // the start of a first assignment was asked for
+	joined     bool            // a rebalance has ended with this process in the group
+	wasMember  bool            // it was, once
+	turnedAway time.Time       // since when another has its name; zero while none
+	fatal      error           // what the source cannot go on after
+	failed     chan struct{}   // closed with fatal
+	unrouted   map[string]bool // topics told about already
+	abandoned  int64           // records that were begun when partitions were lost, until the group is joined again
+	suspects   map[string]*suspicion
+	joinedAt   time.Time           // when the process first was in the group; zero before
+	present    map[string][16]byte // :: topic -> its id, of those that there were then; nil until they are known
+	metadata   map[id]string       // of the group's offsets, between two callbacks of the client
+	seeking    bool                // a partition is to be read on elsewhere
+	stopPoll   context.CancelFunc  // ends the poll that is under way, nil between two polls
+	plain      bool                // commits carry no marker, because the broker takes none
+	byID       bool                // the last commit named topics by their ids
 	wire       traffic
+
+	faults  *faults       // of reading
+	commits *faults       // of committing
+	kicked  chan struct{} // the positions are to be looked at now; holds one
 }
 
 type id struct {
@@ -82,13 +91,33 @@ type id struct {
 // partition is what the source knows of a partition that it owns.
 type partition struct {
 	lease     *offset.Lease
-	topicID   [16]byte // of the topic that the records came from; zero before the first
-	begin     int64    // where this assignment began to read, -1 if unknown
-	expected  int64    // the next offset a fetch should bring, -1 if unknown
-	committed int64    // where the group stands, -1 if unknown
-	paused    bool     // too far ahead of its commit
-	samples   []sample // records whose commit is awaited, oldest first
-	denied    bool     // must not be read, and isn't tried for a moment
+	topicID   [16]byte  // of the topic that is read; zero until the partition is placed, and where brokers have no ids
+	marker    string    // what its commits carry as metadata
+	begin     int64     // where this assignment began to read, -1 if unknown
+	expected  int64     // the next offset a fetch should bring, -1 if unknown
+	committed int64     // where the group stands, -1 if unknown
+	paused    bool      // too far ahead of its commit
+	resting   bool      // not fetched for a moment, after an error
+	samples   []sample  // records whose commit is awaited, oldest first
+	lastTime  time.Time // timestamp of the last record; zero before
+
+	// How it comes to its position, see positions.go.
+	assignedAt time.Time
+	left       bool      // it waits for findPositions; the client holds it, paused, at some offset
+	foreign    time.Time // since when the group's offset seems to be of another topic; zero for not
+	late       bool      // its start could not be found at once
+	starting   time.Time // since when its start waits for the commit; zero for not
+	reading    bool      // the client has a position for it
+	seekTo     int64     // where the client is to read on, -1 for nowhere else
+	seekEpoch  int32
+	outOfRange bool      // a fetch said that the position is not in the log
+	beyond     time.Time // since when the log ends before the position; zero for not
+	stalled    bool      // the client has given up on a batch
+	stalledAt  time.Time // when that batch was last tried
+}
+
+func newPartition(topic string, n int32) *partition {
+	return &partition{lease: offset.NewLease(topic, n), begin: -1, expected: -1, committed: -1, seekTo: -1, assignedAt: time.Now()}
 }
 
 // Options are what a Source needs beside its configuration.
@@ -118,9 +147,11 @@ func Open(cfg Config, o Options) (*Source, error) {
 		partitions: map[id]*partition{},
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
-		recreated:  map[string]time.Time{},
-		stale:      map[string]bool{},
-		known:      map[string]int{},
+		suspects:   map[string]*suspicion{},
+		metadata:   map[id]string{},
+		faults:     &faults{log: o.Log, can: "read", all: map[id]fault{}},
+		commits:    &faults{log: o.Log, can: "committed", all: map[id]fault{}},
+		kicked:     make(chan struct{}, 1),
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
@@ -128,9 +159,10 @@ func Open(cfg Config, o Options) (*Source, error) {
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
 	}
 	var err error
-	if s.admin, s.lagClient, err = s.questions(o.Client); err != nil {
+	if s.asker, s.lagClient, err = s.questions(o.Client); err != nil {
 		return nil, err
 	}
+	s.admin = kadm.NewClient(s.asker)
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
@@ -143,6 +175,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 	}
 	s.client = client
 	s.metrics.WatchRefusals(s.access.count)
+	s.metrics.WatchFaulty(func(reason string) int { return s.faults.count(reason) + s.commits.count(reason) })
 	return s, nil
 }
 
@@ -151,32 +184,47 @@ func Open(cfg Config, o Options) (*Source, error) {
 // the error is fatal. Rebalances are held back only until every polled record
 // is registered, never while Firehose is slow.
 func (s *Source) Poll(ctx context.Context, max int) error {
-	fetches := s.client.PollRecords(ctx, max)
+	polling, stop := context.WithCancel(ctx)
+	defer stop()
+	s.pollUntil(stop)
+	fetches := s.client.PollRecords(polling, max)
+	s.pollUntil(nil)
 	polled := time.Now()
-	back := map[string]map[int32]kgo.EpochOffset{}
 	fetches.EachTopic(func(t kgo.FetchTopic) {
 		t.EachPartition(func(fp kgo.FetchPartition) {
 			p := kgo.FetchTopicPartition{Topic: t.Topic, FetchPartition: fp}
 			if len(p.Records) > 0 && !s.register(p, t.TopicID, polled) {
-				s.goBack(p, back)
+				s.rewind(p)
 			}
 		})
 	})
-	s.client.SetOffsets(back)
+	s.seek()
 	s.client.AllowRebalance()
 
 	troubled := false
-	fetches.EachError(func(topic string, partition int32, err error) {
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil || errors.Is(err, kgo.ErrClientClosed) {
-			return
-		}
-		troubled = true
-		s.trouble(topic, partition, err)
+	fetches.EachTopic(func(t kgo.FetchTopic) {
+		t.EachPartition(func(p kgo.FetchPartition) {
+			if p.Err == nil || errors.Is(p.Err, context.Canceled) || errors.Is(p.Err, context.DeadlineExceeded) && ctx.Err() != nil || errors.Is(p.Err, kgo.ErrClientClosed) {
+				return
+			}
+			troubled = true
+			s.trouble(t.Topic, t.TopicID, p.Partition, p.Err)
+		})
 	})
 	if troubled && fetches.NumRecords() == 0 {
 		pause(ctx, 250*time.Millisecond) // errors come as fast as they are polled
 	}
 	return s.Err()
+}
+
+// pollUntil notes what ends the poll that is about to begin, nil when it has ended. The poll must not wait
+// while a partition is to be read on elsewhere.
+func (s *Source) pollUntil(stop context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopPoll = stop; stop != nil && s.seeking {
+		stop()
+	}
 }
 
 // Err is the error that the source cannot go on after, nil as long as it can.
@@ -189,6 +237,11 @@ func (s *Source) Err() error {
 func (s *Source) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failWith(err)
+}
+
+// failWith is fail for who has s.mu.
+func (s *Source) failWith(err error) {
 	if s.fatal == nil {
 		s.fatal = err
 		close(s.failed)
@@ -198,6 +251,10 @@ func (s *Source) fail(err error) {
 // Refused says what Kafka refuses to this process now, and what to do about it; nil for
 // nothing.
 func (s *Source) Refused() error { return s.access.err() }
+
+// Faults says which partitions can't be read or committed now and why, nil for none. A fault that
+// passes by itself counts after half a minute.
+func (s *Source) Faults() error { return errors.Join(s.faults.err(), s.commits.err()) }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"kafka-firehose/connector/offset"
 )
 
 // at is a fetch of one record.
@@ -14,26 +12,26 @@ func at(o int64) kgo.FetchTopicPartition {
 	return kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Partition: 0, Records: []*kgo.Record{{Topic: "t", Offset: o}}}}
 }
 
-// TestGoBackTwice: the second rewind after the log was cut below the commit.
-func TestGoBackTwice(t *testing.T) {
-	l := offset.NewLease("t", 0)
-	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[id]*partition{{"t", 0}: {lease: l, begin: 0, expected: 200, committed: 100}}}
-	back := map[string]map[int32]kgo.EpochOffset{}
-	s.goBack(at(50), back) // cut below the commit: 50 is read again
-	if got := back["t"][0].Offset; got != 50 {
-		t.Fatal(got)
+// TestRewindTwice: the second rewind after the log was cut below the commit.
+func TestRewindTwice(t *testing.T) {
+	p := newPartition("t", 0)
+	p.begin, p.expected, p.committed, p.reading = 0, 200, 100, true
+	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[id]*partition{{"t", 0}: p}}
+	s.rewind(at(50)) // cut below the commit: 50 is read again
+	if p.seekTo != 50 {
+		t.Fatal(p.seekTo)
 	}
 	// 50..89 are polled, none accepted, and then the position is reset to 70.
-	s.goBack(at(70), back)
-	if got := back["t"][0].Offset; got != 50 {
-		t.Errorf("read again from %d, want 50: 50 to 69 are not accepted", got)
+	s.rewind(at(70))
+	if p.seekTo != 50 {
+		t.Errorf("read again from %d, want 50: 50 to 69 are not accepted", p.seekTo)
 	}
 }
 
-// TestGoBackAfterDrop: the group is left between register and goBack.
-func TestGoBackAfterDrop(*testing.T) {
+// TestRewindAfterDrop: the group is left between register and rewind.
+func TestRewindAfterDrop(*testing.T) {
 	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[id]*partition{}}
-	s.goBack(at(50), map[string]map[int32]kgo.EpochOffset{})
+	s.rewind(at(50))
 }
 
 // TestFirstFetch: with little memory the first fetches are smaller, as nobody knows

@@ -1,149 +1,120 @@
 package kafka
 
-import (
-	"context"
-	"fmt"
-	"maps"
-	"slices"
+// Where a partition starts is decided from the offsets that the group has
+// committed for the whole topic, once, and is committed before the first record
+// is read. A process that crashes after that, and every other member, finds the
+// decision in the commit.
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
+// committed is an offset of the group as Kafka has it.
+type committed struct {
+	offset int64 // -1 for no commit
+	epoch  int32 // leader epoch of the record before it, -1 if unknown
+	marker marker
+	marked bool  // the metadata is a marker
+	err    error // the coordinator refuses to say
+}
 
-	"kafka-firehose/connector/offset"
+// sighting is what the group's offsets tell of the time when it first saw a topic.
+type sighting struct {
+	known bool   // the group has read a topic of this name, or other topics of this subscription
+	first marker // of the topic that has the name now, zero if all of its partitions are read from their beginning
+}
+
+// sight reads the offsets of all partitions of a topic. other calls for those of the group's other
+// topics, which are only needed for a topic without any.
+func sight(now marker, ofTopic []committed, other func() ([]committed, error)) (s sighting, err error) {
+	for _, c := range ofTopic {
+		if c.offset < 0 {
+			continue
+		}
+		s.known = true
+		if c.marked && c.marker.of(now.cluster, now.topic) && c.marker.partitions > s.first.partitions {
+			s.first = c.marker
+		}
+	}
+	if s.known {
+		return s, nil
+	}
+	others, err := other()
+	for _, c := range others {
+		s.known = s.known || c.marked && c.marker.cluster == now.cluster && c.marker.subscription == now.subscription
+	}
+	return s, err
+}
+
+// startFrom says where a partition starts.
+type startFrom int
+
+const (
+	fromCommit    startFrom = iota // at the group's offset
+	fromBeginning                  // at the log start offset
+	fromEnd                        // at the end of the log
+	fromTime                       // at the first record that is not older than start.since
+	fromNowhere                    // nowhere: KAFKA_AUTO_OFFSET_RESET is none
 )
 
-// start is called after an assignment with the offsets that the group has
-// committed, before anything of the new partitions is fetched. Partitions
-// without a commit hold the start option instead.
+// start is where a partition starts, and the marker that its commits carry from then on.
+type start struct {
+	from      startFrom
+	since     int64 // in milliseconds of Unix time, for fromTime
+	marker    marker
+	recreated bool // the group's offset belongs to a topic of the same name that was deleted
+}
+
+// startQuestion is everything that the decision for one partition rests on.
+type startQuestion struct {
+	reset      OffsetReset
+	now        marker // cluster, topic and subscription of this process
+	partition  int32
+	partitions int   // of the topic now
+	joined     int64 // the first millisecond of Unix time after this process first was in the group
+	appeared   bool  // the topic was not there at that time
+	late       bool  // the end could not be found at once, so records may have come since
+	own        committed
+	sighting   sighting
+}
+
+// decide says where a partition starts:
 //
-// Where "latest" or a time is now is asked once and committed at once. Asked
-// again after a crash it would have moved, and the records between would be
-// skipped although this process may have read them already.
-func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	open := map[string][]int32{}
-	s.mu.Lock()
-	for topic, parts := range fetched {
-		for n, o := range parts {
-			p := s.partitions[id{topic, n}]
-			if at := o.EpochOffset().Offset; at >= 0 && p != nil {
-				p.begin, p.expected, p.committed = at, at, at
-				s.know(topic, 0) // the group has been here before
-			} else if p != nil {
-				open[topic] = append(open[topic], n)
-			}
+//   - An offset of the group counts, unless its marker says that it belongs to a topic
+//     of the same name that was deleted. Offsets without a marker, and those of another
+//     cluster, were put there on purpose.
+//   - With earliest and with a time nothing else matters.
+//   - With latest, a partition that was there when the group first saw the topic starts
+//     at the end it had then. Partitions that were added, topics that were created again
+//     and topics that appeared later have no records from before: they start at their
+//     beginning.
+//   - none is like latest, but it is an error where latest would choose the end.
+func (q startQuestion) decide() start {
+	m := q.now
+	if q.own.offset >= 0 && q.own.marker.of(q.now.cluster, q.now.topic) {
+		if q.own.marked {
+			m.subscription, m.partitions, m.since = q.own.marker.subscription, q.own.marker.partitions, q.own.marker.since
 		}
+		return start{from: fromCommit, marker: m}
 	}
-	if len(open) == 0 {
-		s.resolved = true
+	recreated := q.own.offset >= 0
+	switch q.reset.Mode {
+	case "earliest":
+		return start{from: fromBeginning, marker: m, recreated: recreated}
+	case "time":
+		return start{from: fromTime, since: q.reset.At.UnixMilli(), marker: m, recreated: recreated}
 	}
-	s.mu.Unlock()
-	if len(open) == 0 || s.cfg.AutoOffsetReset.Mode == "earliest" {
-		return fetched, nil
+	first := q.sighting.first
+	if first.partitions > 0 {
+		m.subscription, m.partitions, m.since = first.subscription, first.partitions, first.since
 	}
-	if s.cfg.AutoOffsetReset.Mode == "none" {
-		for topic, parts := range open {
-			s.fail(fmt.Errorf("topic %s partition %d has no committed offset in group %s, and KAFKA_AUTO_OFFSET_RESET is none: commit one, or say where to start with earliest, latest or a time", topic, parts[0], s.cfg.GroupID))
-			for _, n := range parts {
-				delete(fetched[topic], n)
-			}
-		}
-		return fetched, nil
+	switch {
+	case recreated, q.appeared && first.partitions == 0, q.sighting.known && int(q.partition) >= first.partitions:
+		return start{from: fromBeginning, marker: m, recreated: recreated}
+	case q.reset.Mode == "none":
+		return start{from: fromNowhere}
+	case q.sighting.known: // another member saw the topic first
+		return start{from: fromTime, since: first.since, marker: m}
 	}
-	if err := s.resolve(ctx, open, fetched); err != nil {
-		return nil, fmt.Errorf("find where %s is: %w", s.cfg.AutoOffsetReset, err)
+	m.partitions, m.since = q.partitions, q.joined
+	if q.late {
+		return start{from: fromTime, since: q.joined, marker: m}
 	}
-	if err := s.Commit(ctx); err != nil && s.uncommittedStart(open) {
-		return nil, err
-	}
-	return fetched, nil
-}
-
-// uncommittedStart reports whether one of the partitions has a start that Kafka
-// has not acknowledged. Others may have failed in the same commit.
-func (s *Source) uncommittedStart(open map[string][]int32) bool {
-	for _, l := range s.leases(open) {
-		if _, ok := l.Mark(); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// resolve replaces the start option of the open partitions by an offset, and
-// makes it their first mark.
-func (s *Source) resolve(ctx context.Context, open map[string][]int32, fetched map[string]map[int32]kgo.Offset) error {
-	listed, err := s.list(ctx, open)
-	if err != nil {
-		return err
-	}
-	topics, err := s.admin.ListTopicsWithInternal(ctx, slices.Collect(maps.Keys(open))...)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for topic, parts := range open {
-		for _, n := range parts {
-			l, ok := listed.Lookup(topic, n)
-			if !ok {
-				return fmt.Errorf("topic %s partition %d: the broker did not answer for it", topic, n)
-			}
-			if l.Err != nil {
-				return fmt.Errorf("topic %s partition %d: %w", topic, n, l.Err)
-			}
-			if s.appeared(topic, n, len(listed[topic])) {
-				fetched[topic][n] = kgo.NewOffset().AtStart()
-				continue
-			}
-			fetched[topic][n] = kgo.NewOffset().At(l.Offset)
-			if p := s.partitions[id{topic, n}]; p != nil {
-				p.begin, p.expected, p.topicID = l.Offset, l.Offset, [16]byte(topics[topic].ID)
-				p.lease.Start(offset.Mark{Offset: l.Offset, Epoch: l.LeaderEpoch})
-			}
-		}
-	}
-	s.resolved = true
-	return nil
-}
-
-// appeared reports whether a partition was not there yet when the group came to
-// its topic, or the topic not when the process came to the group. With latest, all
-// its records are newer than that, also those that were written before it was
-// found. partitions is how many the topic has now. It needs s.mu.
-func (s *Source) appeared(topic string, partition int32, partitions int) bool {
-	if s.resolved {
-		partitions = 0
-	}
-	s.know(topic, partitions)
-	return s.cfg.AutoOffsetReset.Mode == "latest" && int(partition) >= s.known[topic]
-}
-
-// know notes how many partitions of a topic have no records that latest would
-// leave out, unless that was noted before.
-func (s *Source) know(topic string, partitions int) {
-	if _, seen := s.known[topic]; !seen {
-		s.known[topic] = partitions
-	}
-}
-
-func (s *Source) list(ctx context.Context, open map[string][]int32) (kadm.ListedOffsets, error) {
-	topics := slices.Collect(maps.Keys(open))
-	if s.cfg.AutoOffsetReset.Mode == "time" {
-		return s.admin.ListOffsetsAfterMilli(ctx, s.cfg.AutoOffsetReset.At.UnixMilli(), topics...)
-	}
-	return s.ends(ctx, topics)
-}
-
-// ends lists where topics end for this reader.
-func (s *Source) ends(ctx context.Context, topics []string) (kadm.ListedOffsets, error) {
-	return endsOf(ctx, s.admin, s.cfg.IsolationLevel, topics)
-}
-
-// endsOf lists where topics end at an isolation level: with read_committed that is
-// before the first open transaction.
-func endsOf(ctx context.Context, admin *kadm.Client, isolation string, topics []string) (kadm.ListedOffsets, error) {
-	if isolation == "read_committed" {
-		return admin.ListCommittedOffsets(ctx, topics...)
-	}
-	return admin.ListEndOffsets(ctx, topics...)
+	return start{from: fromEnd, marker: m}
 }

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -11,39 +10,115 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// trouble takes an error that a fetch brought. It runs in the polling goroutine
-// with rebalances allowed.
-func (s *Source) trouble(topic string, partition int32, err error) {
+// trouble takes an error that a poll brought. It runs in the polling goroutine with rebalances allowed. Each
+// error is that of its partition: the client hands most of them over once and expects the application to act.
+// topicID is the id that the client asked for, zero if unknown.
+func (s *Source) trouble(topic string, topicID [16]byte, partition int32, err error) {
 	reason := reasonOf(err)
 	if topic != "" && partition >= 0 && ofTheClient(err) {
 		reason = "decode"
 	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
-	if errors.As(err, new(*kgo.ErrGroupSession)) && s.access.knows([]any{err}) {
-		return // the hook has told it
+	if topic == "" { // the group's session, or a connection
+		if !s.access.knows([]any{err}) {
+			s.log.Warn("the group or a broker fails, trying again", "error", err)
+		}
+		return
 	}
-	log := s.log.With("topic", topic, "partition", partition, "error", err)
+	k := id{topic, partition}
+	owned, reading := s.isReading(k)
+	if partition >= 0 && !owned {
+		return // the client reports the metadata of all partitions of a topic
+	}
+	if partition >= 0 && !reading {
+		s.unplaced(k, err) // the group's offset was refused; findPositions asks for it
+		s.kick()
+		return
+	}
+	f := fault{reason: reason, err: err, offset: s.position(k)}
 	switch reason {
 	case "recreated_topic":
-		s.renew(topic)
+		f.message = "a broker does not know the id of the topic: the broker is behind, or the topic was deleted"
+		s.suspect(topic, topicID)
+		s.rest(k, restBriefFor)
 	case "unknown_topic":
-		log.Warn("the topic does not exist: it was deleted, or was never created")
+		f.message = "the topic or the partition does not exist: it was deleted, or was never created"
+		s.rest(k, restBriefFor)
 	case "data_loss":
-		log.Error("Kafka lost records at the end of this partition; going on where its log now allows")
+		s.truncated(k, err)
+		return
 	case "out_of_range":
-		if s.cfg.AutoOffsetReset.Mode == "none" {
-			s.fail(fmt.Errorf("topic %s partition %d: the next offset is not in the log any more, and KAFKA_AUTO_OFFSET_RESET is none: commit an offset that is there, or choose another value: %w", topic, partition, err))
-			return
-		}
-		log.Error("the next offset is not in the log")
+		f.message = "the next offset is not in the log, says a broker: comparing it with the log of the leader"
+		s.doubt(k)
+		s.rest(k, restBriefFor)
 	case "authorization":
 		s.access.refused(topic, err)
-		s.leaveDenied(id{topic, partition})
+		s.rest(k, restFor)
+		return
 	case "decode":
-		log.Error("a batch can't be decoded; the partition stands still until it is gone, or, if it is too large, MAX_BUFFERED_BYTES is twice its size")
+		f.message = "a batch can't be decoded: the partition stands still until the batch is gone; if it is too large, MAX_BUFFERED_BYTES must be twice its size"
+		f.lasting = s.stall(k, err)
+		s.rest(k, restFor)
 	default:
-		log.Warn("fetching failed, trying again")
+		f.message = "fetching failed, trying again"
+		if !kerr.IsRetriable(err) {
+			s.rest(k, restFor)
+		}
 	}
+	s.faults.begin(k, f)
+}
+
+// stall notes a batch that the client has given up on, because it is too large. Other batches that
+// can't be decoded it asks for again by itself.
+func (s *Source) stall(k id, err error) bool {
+	batch, tooLarge := errors.AsType[*kgo.ErrDecompressTooLarge](err)
+	if !tooLarge {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.partitions[k]; p != nil {
+		if !p.stalled {
+			p.stalled, p.stalledAt = true, time.Now()
+		}
+		if p.expected < 0 {
+			p.expected = batch.Offset
+		}
+	}
+	return true
+}
+
+// truncated takes the client's word that a log was cut: a leader has said where its epochs end. Records may
+// never come from there, so the group's offset follows now.
+func (s *Source) truncated(k id, err error) {
+	loss, _ := errors.AsType[*kgo.ErrDataLoss](err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partitions[k]
+	if p == nil || p.expected <= loss.ResetTo {
+		return // its records came first
+	}
+	to := s.restart(k, p, loss.ResetTo)
+	s.log.Error("Kafka lost records at the end of this partition: reading again from the last commit, and records accepted since then come twice",
+		"topic", k.topic, "partition", k.partition, "expected", loss.ConsumedTo, "log_end", loss.ResetTo, "again_from", to)
+}
+
+// isReading reports whether a partition is owned, and whether the client has its position or is about to get it.
+func (s *Source) isReading(k id) (owned, reading bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partitions[k]
+	return p != nil, p != nil && (p.reading || p.seekTo >= 0)
+}
+
+// position is the next offset of a partition that is wanted, -1 if unknown.
+func (s *Source) position(k id) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.partitions[k]; p != nil {
+		return p.expected
+	}
+	return -1
 }
 
 func reasonOf(err error) string {
@@ -76,42 +151,6 @@ func reasonOf(err error) string {
 func ofTheClient(err error) bool {
 	var broker *kerr.Error
 	return reasonOf(err) == "other" && !errors.As(err, &broker) && !kgo.IsRetryableBrokerErr(err)
-}
-
-// renewAfter is how long a topic id must stay unknown before the topic counts as
-// created anew: brokers answer so for a moment after every creation, too.
-const renewAfter = 2 * time.Second
-
-// renew begins again with a topic that was deleted and created under its old
-// name. The client would ask for the id that it knows for ever, without a record
-// and without an error. The old leases must not commit offsets of the old topic
-// into the new one, so they end first.
-func (s *Source) renew(topic string) {
-	s.mu.Lock()
-	first, seen := s.recreated[topic]
-	if !seen {
-		s.recreated[topic] = time.Now()
-	}
-	if !seen || time.Since(first) < renewAfter {
-		s.mu.Unlock()
-		return
-	}
-	delete(s.recreated, topic)
-	delete(s.stale, topic)
-	gone := map[string][]int32{}
-	for k := range s.partitions {
-		if k.topic == topic {
-			gone[topic] = append(gone[topic], k.partition)
-		}
-	}
-	s.mu.Unlock()
-
-	s.log.Error("the topic was deleted and created again: reading the new one from where KAFKA_AUTO_OFFSET_RESET says; what was not delivered of the old one is lost", "topic", topic)
-	leases := s.leases(gone)
-	s.drop(gone)
-	s.handler.Release(leases)
-	s.client.PurgeTopicsFromConsuming(topic)
-	s.client.AddConsumeTopics(topic) // with a pattern the topic is found again by itself
 }
 
 // leaveAlone keeps a topic that has no stream from being consumed, and says so

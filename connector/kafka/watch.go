@@ -2,8 +2,6 @@ package kafka
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +20,7 @@ func (s *Source) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { every(ctx, s.cfg.CommitInterval, s.cfg.CommitInterval, func() { s.commitPeriodically(ctx) }) })
 	all.Go(func() { every(ctx, lagFirst, lagEvery, func() { s.comparePosition(ctx) }) })
+	all.Go(func() { s.watchPositions(ctx) })
 	all.Go(func() { s.watchLag(ctx) })
 	all.Go(func() { s.tellProtocol(ctx) })
 	all.Wait()
@@ -48,10 +47,9 @@ func every(ctx context.Context, first, interval time.Duration, do func()) {
 func (s *Source) commitPeriodically(ctx context.Context) {
 	if err := s.commitWithin(ctx); moving(err) {
 		s.log.Debug("no commit while the group rebalances", "error", err)
-	} else if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+	} else if err != nil && ctx.Err() == nil && refusedPartitions(err) == nil && !s.access.knows([]any{err}) {
 		s.log.Warn("committing failed, trying again at the next interval", "error", err)
 	}
-	s.renewStale()
 	s.resume()
 	s.sizeFetches()
 }
@@ -59,20 +57,12 @@ func (s *Source) commitPeriodically(ctx context.Context) {
 func (s *Source) comparePosition(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	if err := s.compare(bounded); err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
-		s.log.Warn("the group's position is unknown, trying again", "error", err)
+	err := s.compare(bounded)
+	if err == nil {
+		err = s.checkIDs(bounded)
 	}
-}
-
-// renewStale begins again with topics whose commits are refused because they were
-// created anew.
-func (s *Source) renewStale() {
-	s.mu.Lock()
-	topics := slices.Collect(maps.Keys(s.stale))
-	clear(s.stale)
-	s.mu.Unlock()
-	for _, t := range topics {
-		s.renew(t)
+	if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+		s.log.Warn("the group's position is unknown, trying again", "error", err)
 	}
 }
 
@@ -110,7 +100,7 @@ func (s *Source) resume() {
 		}
 		p.paused = false
 		s.metrics.Paused.Dec()
-		if !p.denied {
+		if !p.resting && p.reading {
 			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 		}
 		s.log.Info("partition resumed", "topic", k.topic, "partition", k.partition, "uncommitted", n)
@@ -143,7 +133,7 @@ func (s *Source) compare(ctx context.Context) error {
 	s.mu.Lock()
 	acknowledged := map[id]position{}
 	for k, p := range s.partitions {
-		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed}}
+		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed, Epoch: -1}}
 	}
 	s.mu.Unlock()
 	group, err := s.admin.FetchOffsets(ctx, s.cfg.GroupID)
@@ -152,8 +142,12 @@ func (s *Source) compare(ctx context.Context) error {
 	}
 	for k, p := range acknowledged {
 		at, ok := group.Lookup(k.topic, k.partition)
-		if ok && at.Err == nil && at.At < p.mark.Offset && !p.lease.Closed() {
+		if !ok {
+			at.At = -1
+		}
+		if at.Err == nil && at.At < p.mark.Offset && !p.lease.Closed() {
 			s.log.Warn("the group stands behind an offset that was acknowledged; committing it again", "topic", k.topic, "partition", k.partition, "offset", at.At, "acknowledged", p.mark.Offset)
+			p.lease.Start(p.mark) // where nothing was read since the assignment
 			p.lease.Resend()
 		}
 	}

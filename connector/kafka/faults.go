@@ -1,0 +1,194 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// faults keeps why owned partitions can't be read, or can't be committed, as long as it lasts: for
+// readiness, the metric, and a log line each minute. It is safe for concurrent use.
+type faults struct {
+	log *slog.Logger
+	can string // what can't be done to the partitions: read or committed
+
+	mu     sync.Mutex
+	all    map[id]fault // the partition is -1 for a whole topic
+	minute time.Time    // when the lines were last counted from 0
+	lines  int          // logged since then
+	untold int          // not logged since then, because there were too many
+}
+
+// fault is why it can't be done to one partition, or to one topic, now.
+type fault struct {
+	reason  string // one of metrics.FaultReasons
+	message string
+	err     error
+	offset  int64 // the next offset that is wanted, -1 if unknown
+	lasting bool  // it is not repeated, and ends when the partition is read again
+
+	since, last, told time.Time
+}
+
+const (
+	// faultFor is how long a fault counts that is not repeated. The client asks again every
+	// five seconds at least.
+	faultFor = 30 * time.Second
+	// faultTold is how often a fault is logged while it lasts.
+	faultTold = time.Minute
+	// faultGrace is for how long a fault that passes by itself, such as the election of a
+	// leader, does not count against readiness.
+	faultGrace = 30 * time.Second
+	// faultsNamed is how many partitions a text names; of the others it has the number.
+	faultsNamed = 5
+	// faultLines is how many faults are logged in a minute; of the others the log has the number.
+	faultLines = 20
+)
+
+// begin notes a fault, and logs it when it is new and each minute.
+func (f *faults) begin(k id, now fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now.last = time.Now()
+	now.since = now.last
+	if old, ok := f.all[k]; ok && !old.over(now.last) {
+		now.since = old.since
+		if old.reason == now.reason {
+			now.told = old.told
+			now.lasting = now.lasting || old.lasting
+		}
+	}
+	f.all[k] = now
+	f.tellIfDue(k, now.last)
+}
+
+// repeat logs the faults that last, and drops those that are over and those of partitions that went while
+// their error was polled.
+func (f *faults) repeat(owned map[id]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	for k, one := range f.all {
+		if one.over(now) || k.partition >= 0 && !owned[k] {
+			delete(f.all, k)
+		} else if one.lasting {
+			f.tellIfDue(k, now)
+		}
+	}
+	f.countFrom(now)
+}
+
+// countFrom begins a new minute of lines when the last one is over. It needs f.mu.
+func (f *faults) countFrom(now time.Time) {
+	if now.Sub(f.minute) < faultTold {
+		return
+	}
+	if f.untold > 0 {
+		f.log.Error("more partitions can't be "+f.can+" than are named here; kafka_firehose_kafka_faulty_partitions counts them", "not_named", f.untold)
+	}
+	f.minute, f.lines, f.untold = now, 0, 0
+}
+
+// tellIfDue logs a fault at most once a minute. It needs f.mu.
+func (f *faults) tellIfDue(k id, now time.Time) {
+	one := f.all[k]
+	if now.Sub(one.told) < faultTold {
+		return
+	}
+	one.told = now
+	f.all[k] = one
+	f.countFrom(now)
+	if f.lines == faultLines {
+		f.untold++
+		return
+	}
+	f.lines++
+	log := f.log.With("topic", k.topic)
+	if k.partition >= 0 {
+		log = log.With("partition", k.partition)
+	}
+	if one.offset >= 0 {
+		log = log.With("offset", one.offset)
+	}
+	lasted := now.Sub(one.since)
+	if lasted >= time.Second {
+		log = log.With("for", lasted.Round(time.Second).String())
+	}
+	level := slog.LevelWarn
+	if one.lasting || lasted >= faultGrace {
+		level = slog.LevelError
+	}
+	log.Log(context.Background(), level, one.message, "error", one.err)
+}
+
+// end says that the fault of a partition is over, or that the partition has gone.
+func (f *faults) end(k id) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) == 0 {
+		return
+	}
+	for _, k := range []id{k, {k.topic, -1}} {
+		one, ok := f.all[k]
+		if !ok {
+			continue
+		}
+		delete(f.all, k)
+		if lasted := time.Since(one.since); lasted >= faultGrace {
+			f.log.Info("the partition can be "+f.can+" again", "topic", k.topic, "partition", k.partition, "after", lasted.Round(time.Second).String())
+		}
+	}
+}
+
+// err names the partitions that have a fault now and why, nil for none.
+func (f *faults) err() error {
+	type named struct {
+		id
+		fault
+	}
+	var all []named
+	now := time.Now()
+	f.mu.Lock()
+	for k, one := range f.all {
+		if !one.over(now) && (one.lasting || now.Sub(one.since) >= faultGrace) {
+			all = append(all, named{k, one})
+		}
+	}
+	f.mu.Unlock()
+	slices.SortFunc(all, func(a, b named) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	})
+	var errs []error
+	for i, n := range all {
+		if i == faultsNamed {
+			errs = append(errs, fmt.Errorf("and %d more partitions can't be %s", len(all)-i, f.can))
+			break
+		}
+		where := "topic " + n.topic
+		if n.partition >= 0 {
+			where += fmt.Sprintf(" partition %d", n.partition)
+		}
+		errs = append(errs, fmt.Errorf("%s can't be %s for %s: %s: %w", where, f.can, now.Sub(n.since).Round(time.Second), n.message, n.err))
+	}
+	return errors.Join(errs...)
+}
+
+// count is the number of partitions, and of topics as a whole, that have a fault for a reason.
+func (f *faults) count(reason string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	for _, one := range f.all {
+		if one.reason == reason && !one.over(now) {
+			n++
+		}
+	}
+	return n
+}
+
+func (f fault) over(now time.Time) bool { return !f.lasting && now.Sub(f.last) >= faultFor }

@@ -1,0 +1,104 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// askTimeout bounds the wait for one broker. A broker that hangs keeps only the
+// partitions that it leads.
+const askTimeout = 3 * time.Second
+
+// listed is the answer to a question for an offset.
+type listed struct {
+	offset int64 // -1 if no record is that new
+	epoch  int32 // leader epoch of the record, -1 if unknown
+	at     int64 // timestamp of the record in milliseconds, -1 if the question was for a place
+	err    error // of this partition, or of its broker
+}
+
+// findOffsets asks the leaders of partitions for the offset of a time (in milliseconds of
+// Unix time), of logStart or of logEnd. Each broker is asked by itself. Every partition has an
+// answer or an error.
+func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[id]int64, isolation int8) map[id]listed {
+	answers := make(map[id]listed, len(ask))
+	byLeader := map[int32]map[id]int64{}
+	for k, at := range ask {
+		t := view.topics[k.topic]
+		switch {
+		case t.err != nil:
+			answers[k] = listed{err: t.err}
+		case int(k.partition) >= len(t.leaders):
+			answers[k] = listed{err: kerr.UnknownTopicOrPartition}
+		case t.leaders[k.partition] < 0:
+			answers[k] = listed{err: kerr.LeaderNotAvailable}
+		default:
+			leader := t.leaders[k.partition]
+			if byLeader[leader] == nil {
+				byLeader[leader] = map[id]int64{}
+			}
+			byLeader[leader][k] = at
+		}
+	}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for leader, ask := range byLeader {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			some := s.listFrom(ctx, leader, ask, isolation)
+			mu.Lock()
+			defer mu.Unlock()
+			for k := range ask {
+				answers[k] = some[k]
+			}
+		})
+	}
+	asking.Wait()
+	return answers
+}
+
+// listFrom asks one broker.
+func (s *Source) listFrom(ctx context.Context, leader int32, ask map[id]int64, isolation int8) map[id]listed {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel = -1, isolation
+	at := map[string]int{} // :: topic -> its index in the request
+	for k, time := range ask {
+		if _, ok := at[k.topic]; !ok {
+			t := kmsg.NewListOffsetsRequestTopic()
+			t.Topic = k.topic
+			at[k.topic] = len(req.Topics)
+			req.Topics = append(req.Topics, t)
+		}
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = k.partition, time
+		t := &req.Topics[at[k.topic]]
+		t.Partitions = append(t.Partitions, p)
+	}
+	answers := make(map[id]listed, len(ask))
+	for k := range ask {
+		answers[k] = listed{err: errors.New("the broker did not answer for the partition")}
+	}
+	kresp, err := s.asker.Broker(int(leader)).RetriableRequest(ctx, req)
+	if err != nil {
+		for k := range ask {
+			answers[k] = listed{err: fmt.Errorf("broker %d: %w", leader, err)}
+		}
+		return answers
+	}
+	for _, t := range kresp.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			k := id{t.Topic, p.Partition}
+			if _, asked := ask[k]; asked {
+				answers[k] = listed{p.Offset, p.LeaderEpoch, p.Timestamp, kerr.ErrorForCode(p.ErrorCode)}
+			}
+		}
+	}
+	return answers
+}

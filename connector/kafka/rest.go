@@ -1,0 +1,32 @@
+package kafka
+
+import "time"
+
+// A broker answers a fetch with a partition that has an error at once, whatever the other partitions
+// have, and the client asks for metadata each time. So such a partition is left alone for a moment.
+const (
+	restFor      = 5 * time.Second // after an error that lasts until its cause is removed
+	restBriefFor = time.Second     // after one that passes by itself while metadata spreads
+)
+
+// rest leaves a partition alone.
+func (s *Source) rest(k id, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partitions[k]
+	if p == nil || p.resting {
+		return
+	}
+	p.resting = true
+	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.partitions[k] != p {
+			return // it has gone, which has resumed it
+		}
+		if p.resting = false; !p.paused && p.reading {
+			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+		}
+	})
+}

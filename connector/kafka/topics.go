@@ -1,0 +1,242 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// topicView is what one broker says of some topics.
+type topicView struct {
+	cluster string
+	topics  map[string]topicState
+}
+
+type topicState struct {
+	id      [16]byte // zero where brokers have no ids (before Kafka 2.8)
+	leaders []int32  // by partition, -1 for none
+	err     error    // the topic can't be described; the rest is empty then
+}
+
+// describe asks a broker for topics, for all that it has with nil. It creates none.
+func (s *Source) describe(ctx context.Context, topics []string) (topicView, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	if topics != nil {
+		req.Topics = []kmsg.MetadataRequestTopic{}
+	}
+	for _, name := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	resp, err := req.RequestWith(ctx, s.asker)
+	if err != nil {
+		return topicView{}, fmt.Errorf("describe topics: %w", err)
+	}
+	view := topicView{topics: make(map[string]topicState, len(resp.Topics))}
+	if resp.ClusterID != nil {
+		view.cluster = *resp.ClusterID
+	}
+	for _, t := range resp.Topics {
+		if t.Topic == nil {
+			continue
+		}
+		state := topicState{id: t.TopicID, err: kerr.ErrorForCode(t.ErrorCode)}
+		for _, p := range t.Partitions {
+			for int(p.Partition) >= len(state.leaders) {
+				state.leaders = append(state.leaders, -1)
+			}
+			state.leaders[p.Partition] = p.Leader
+		}
+		view.topics[*t.Topic] = state
+	}
+	return view, nil
+}
+
+// suspicion is a reason to believe that a topic was deleted and created again.
+type suspicion struct {
+	client   [16]byte  // id that the client fetches, zero if unknown
+	differed time.Time // when metadata first had another id; zero before
+}
+
+// confirmAfter is how long metadata has to show another id of a topic. A broker that is
+// behind with its metadata shows an older id for a moment.
+const confirmAfter = 2 * time.Second
+
+// suspect has the topic's id looked up. An answer UNKNOWN_TOPIC_ID alone proves nothing: a
+// broker that has just started gives it for topics that it is about to hear of. client is
+// the id that was not known, zero if nobody says.
+func (s *Source) suspect(topic string, client [16]byte) {
+	s.mu.Lock()
+	about := s.suspects[topic]
+	isNew := about == nil
+	if isNew {
+		about = &suspicion{}
+		s.suspects[topic] = about
+	}
+	if client != [16]byte{} {
+		about.client = client
+	}
+	s.mu.Unlock()
+	if isNew {
+		s.kick()
+	}
+}
+
+// investigate compares the ids of suspected topics with those in the metadata, and reads
+// the topics that were created again from their start.
+func (s *Source) investigate(ctx context.Context) error {
+	topics := s.suspected()
+	if len(topics) == 0 {
+		return nil
+	}
+	view, err := s.describe(ctx, topics)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		switch s.verdictOn(topic, view.topics[topic], time.Now()) {
+		case topicRecreated:
+			s.log.Error("the topic was deleted and created again: reading the new topic from its beginning, or from the time in KAFKA_AUTO_OFFSET_RESET; records of the old topic that were not delivered are lost", "topic", topic)
+			s.resubscribe(topic)
+		case clientOutdated:
+			s.log.Warn("the client has an outdated id of the topic: subscribing to it again", "topic", topic)
+			s.resubscribe(topic)
+		}
+	}
+	return nil
+}
+
+func (s *Source) suspected() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq([]string{}, maps.Keys(s.suspects))
+}
+
+type topicVerdict int
+
+const (
+	topicUnclear   topicVerdict = iota // it stays suspected
+	topicSame                          // it was not created again
+	topicRecreated                     // metadata has another id than the partitions here
+	clientOutdated                     // metadata has the id of the partitions, and the client asks for another one
+)
+
+// verdictOn decides about a suspected topic by its id in the metadata.
+func (s *Source) verdictOn(topic string, now topicState, at time.Time) (v topicVerdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	about := s.suspects[topic]
+	v = topicSame
+	for k, p := range s.partitions {
+		switch {
+		case k.topic != topic || about == nil:
+		case now.err != nil || now.id == [16]byte{}:
+			return topicUnclear
+		case p.topicID != [16]byte{} && p.topicID != now.id:
+			v = topicRecreated
+		case v == topicSame && about.client != [16]byte{} && about.client != now.id:
+			v = clientOutdated
+		}
+	}
+	if v != topicSame && about.differed.IsZero() {
+		about.differed = at
+	}
+	if v != topicSame && at.Sub(about.differed) < confirmAfter {
+		return topicUnclear
+	}
+	delete(s.suspects, topic)
+	return v
+}
+
+// resubscribe begins again with a topic that was deleted and created under its old
+// name. The client would ask for the id that it knows without end. The old leases must
+// not commit offsets of the old topic into the new one, so they end first.
+func (s *Source) resubscribe(topic string) {
+	s.mu.Lock()
+	gone := map[string][]int32{}
+	for k := range s.partitions {
+		if k.topic == topic {
+			gone[topic] = append(gone[topic], k.partition)
+		}
+	}
+	s.mu.Unlock()
+	leases := s.leases(gone)
+	s.drop(gone)
+	s.handler.Release(leases)
+	s.client.PurgeTopicsFromConsuming(topic)
+	s.client.AddConsumeTopics(topic) // with a pattern the client finds the topic again
+}
+
+// checkIDs suspects the topics of owned partitions whose id in the metadata differs. Paused
+// partitions fetch nothing, and brokers before Kafka 3.1 are asked for records by name, so
+// nobody else would notice.
+func (s *Source) checkIDs(ctx context.Context) error {
+	topics := slices.Collect(maps.Keys(s.assignment()))
+	if len(topics) == 0 {
+		return nil
+	}
+	view, err := s.describe(ctx, topics)
+	if err != nil {
+		return err
+	}
+	for _, topic := range s.differing(view) {
+		s.suspect(topic, [16]byte{})
+	}
+	return nil
+}
+
+// differing are the topics that have another id in the metadata than their partitions here.
+func (s *Source) differing(view topicView) (topics []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[string]bool{}
+	for k, p := range s.partitions {
+		now := view.topics[k.topic]
+		if !seen[k.topic] && p.topicID != [16]byte{} && now.id != [16]byte{} && p.topicID != now.id {
+			seen[k.topic] = true
+			topics = append(topics, k.topic)
+		}
+	}
+	return topics
+}
+
+// current leaves the marks of topics that have the id that their records came from. Before OffsetCommit v10
+// (Kafka 4.2) a broker stores a commit under the topic's name, whatever topic has it now.
+func (s *Source) current(ctx context.Context, marks map[id]position, refused *refusedCommits) (map[id]position, error) {
+	named := map[string]bool{}
+	for k, p := range marks {
+		if p.topicID != [16]byte{} {
+			named[k.topic] = true
+		}
+	}
+	if len(named) == 0 {
+		return marks, nil
+	}
+	view, err := s.describe(ctx, slices.Collect(maps.Keys(named)))
+	if err != nil {
+		return nil, err
+	}
+	kept := make(map[id]position, len(marks))
+	for k, p := range marks {
+		switch now := view.topics[k.topic]; {
+		case p.topicID == [16]byte{}, p.topicID == now.id:
+			kept[k] = p
+		case now.err != nil:
+			refused.refuse(k, now.err)
+		case now.id != [16]byte{}:
+			refused.refuse(k, kerr.UnknownTopicID)
+			s.suspect(k.topic, [16]byte{})
+		default:
+			kept[k] = p // the broker that answered has no ids: the cluster is being updated
+		}
+	}
+	return kept, nil
+}
