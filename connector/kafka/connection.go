@@ -6,7 +6,6 @@ import (
 	"net"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/awsconfig"
@@ -48,40 +47,6 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 		kgo.Dialer(d.connect),
 	}}
 	return conn, conn.login(c.SASL, d.dial, log)
-}
-
-// questions makes the clients for questions that are not the group member's. Brokers answer the requests of a
-// connection in order, and a client has one connection to each broker for all of its questions: behind a
-// question that hangs, heartbeats and commits would wait.
-func (s *Source) questions(more []kgo.Opt) (admin *kadm.Client, lag *kgo.Client, err error) {
-	options := slices.Concat(s.connection.Options(), more, []kgo.Opt{kgo.WithLogger(questionLog{s.log})})
-	first, err := kgo.NewClient(options...)
-	if err != nil {
-		return nil, nil, err
-	}
-	second, err := kgo.NewClient(options...)
-	if err != nil {
-		first.Close()
-		return nil, nil, err
-	}
-	return kadm.NewClient(first), second, nil
-}
-
-// questionLog is for debugging: whoever asks reports the failure, and the group member's client has the same
-// trouble with the same broker.
-type questionLog struct{ log *slog.Logger }
-
-// Level implements kgo.Logger.
-func (l questionLog) Level() kgo.LogLevel {
-	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		return kgo.LogLevelDebug
-	}
-	return kgo.LogLevelNone
-}
-
-// Log implements kgo.Logger.
-func (l questionLog) Log(_ kgo.LogLevel, msg string, keyvals ...any) {
-	l.log.Debug("kafka client: "+msg, keyvals...)
 }
 
 func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {

@@ -47,9 +47,10 @@ type Source struct {
 	handler    Handler
 	connection *Connection
 	access     *access
-	client     *kgo.Client  // the group's member
-	admin      *kadm.Client // has a client of its own, as has the lag, see questions
-	lagClient  *kgo.Client
+	client     *kgo.Client
+	admin      *kadm.Client
+	lag        *inquirer // where the logs begin and end
+	standing   *inquirer // where the group stands
 	routed     func(topic string) bool
 	exclude    string // the topic that no pattern matches, empty for none
 
@@ -126,10 +127,8 @@ func Open(cfg Config, o Options) (*Source, error) {
 		wire:       traffic{limit: o.BufferBytes},
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
-	}
-	var err error
-	if s.admin, s.lagClient, err = s.questions(o.Client); err != nil {
-		return nil, err
+		lag:        newInquirer(o.Connection, o.Log, o.Client),
+		standing:   newInquirer(o.Connection, o.Log, o.Client),
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
@@ -137,11 +136,9 @@ func Open(cfg Config, o Options) (*Source, error) {
 	defer s.mu.Unlock()
 	client, err := kgo.NewClient(slices.Concat(s.options(o.BufferBytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.BufferBytes))})...)
 	if err != nil {
-		s.admin.Close()
-		s.lagClient.Close()
 		return nil, err
 	}
-	s.client = client
+	s.client, s.admin = client, kadm.NewClient(client)
 	s.metrics.WatchRefusals(s.access.count)
 	return s, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -19,10 +20,16 @@ func (s *Source) trouble(topic string, partition int32, err error) {
 		reason = "decode"
 	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
-	if errors.As(err, new(*kgo.ErrGroupSession)) && s.access.knows([]any{err}) {
-		return // the hook has told it
+	if errors.As(err, new(*kgo.ErrGroupSession)) {
+		if _, told := s.cfg.diagnoseSession(err); !told && !s.access.knows([]any{err}) { // else the hook has told it
+			s.log.Warn("the session of the group ended, joining again", "error", err)
+		}
+		return
 	}
-	log := s.log.With("topic", topic, "partition", partition, "error", err)
+	log := s.log.With("error", err)
+	if topic != "" { // else it is the group's
+		log = log.With("topic", topic, "partition", partition)
+	}
 	switch reason {
 	case "recreated_topic":
 		s.renew(topic)
@@ -128,22 +135,28 @@ func (s *Source) leaveAlone(topic string) {
 
 // clientLog passes the client's own warnings on. Its messages for information
 // tell of every metadata refresh and are for debugging; those of errors that access
-// tells in one line are too.
+// tells in one line are too. One of them is the only sign of a member that can't join.
 type clientLog struct {
 	log    *slog.Logger
 	access *access
 }
 
+// sessionLines are what the client logs at the end of a session of the group, of which access and trouble tell.
+var sessionLines = []string{"group manage loop errored", "join group failed", "sync group failed"}
+
 func (l clientLog) Level() kgo.LogLevel {
 	if l.log.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // slog's handlers take a nil context
 		return kgo.LogLevelDebug
 	}
-	return kgo.LogLevelWarn
+	return kgo.LogLevelInfo
 }
 
 func (l clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	switch {
-	case level <= kgo.LogLevelWarn && !l.access.knows(keyvals):
+	case msg == joinFails:
+		l.access.onJoinFails(keyvals)
+		l.log.Debug("kafka client: "+msg, keyvals...)
+	case level <= kgo.LogLevelWarn && !l.access.knows(keyvals) && !slices.Contains(sessionLines, msg):
 		l.log.Warn("kafka client: "+msg, keyvals...)
 	default:
 		l.log.Debug("kafka client: "+msg, keyvals...)

@@ -3,10 +3,11 @@ package main
 // outside are breaks of what people see of Kafka: lag, open transactions.
 func outside() []mutant {
 	const seen = "lag, commits and the group's position don't wait for one another, and show Kafka as it is"
+	const told = "every reason for not being in the group is told"
 	return []mutant{
 		{
 			seen, "lag is asked on the connections of commits and heartbeats",
-			"connector/kafka/lag.go", "s.lagClient.Broker", "s.client.Broker",
+			"connector/kafka/lag.go", "client, err := s.lag.open()", "client, err := s.client, error(nil)",
 			"connector", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
 		},
 		{
@@ -33,6 +34,41 @@ func outside() []mutant {
 			seen, "a partition without a commit has no headroom",
 			"connector/kafka/lag.go", "	s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)\n", "	if p.committed >= 0 {\n		s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)\n	}\n",
 			"connector", "TestHeadroomWithoutACommit", "in 0 partitions, want 0 in 4",
+		},
+		{
+			seen, "clients for questions stay open when nothing is owned, and log in again and again",
+			"connector/kafka/watch.go", "	if len(acknowledged) == 0 {\n", "	if false {\n",
+			"connector", "TestLoginRefusedForAnHour", "logins in an hour",
+		},
+		{
+			told, "a group that is full is none of access",
+			"connector/kafka/diagnose.go", "errors.Is(err, kerr.GroupMaxSizeReached)", "false",
+			"connector/kafka", "TestDiagnose", "GROUP_MAX_SIZE_REACHED",
+		},
+		{
+			told, "a member of the consumer protocol without a coordinator is out without a reason",
+			"connector/kafka/trouble.go", "		l.access.onJoinFails(keyvals)\n", "",
+			"connector", "TestNotInTheGroup/coordinator_of_the_consumer_protocol", "readiness does not say",
+		},
+		{
+			told, "other errors of the group's session have no reason",
+			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.diagnose(err)",
+			"connector", "TestNotInTheGroup/coordinator_loads", "readiness does not say",
+		},
+		{
+			told, "an address that nobody reaches is never a reason",
+			"connector/kafka/unreachable.go", "now.Sub(o.first) >= outageAfter", "false",
+			"connector", "TestNotInTheGroup/advertised_address", "readiness does not say",
+		},
+		{
+			told, "a restart of a broker counts as a refusal",
+			"connector/kafka/unreachable.go", "now.Sub(o.first) >= outageAfter", "now.Sub(o.first) >= 0",
+			"connector/kafka", "TestUnreachedBroker", "for a restart: 1 refusals",
+		},
+		{
+			told, "the check does not count the members of a group",
+			"connector/kafka/inspect_group.go", "i.members >= most", "false",
+			"connector", "TestInspectObstacles/group_is_full", "no error about a group says",
 		},
 	}
 }
