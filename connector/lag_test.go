@@ -171,3 +171,30 @@ func TestHeadroomWithoutACommit(t *testing.T) {
 		m.mustStop()
 	})
 }
+
+// TestBrokersThrottle: the time for which brokers hold a member up by a quota is counted.
+func TestBrokersThrottle(t *testing.T) {
+	bubble(t, func(w *world) {
+		left := 5
+		w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if left--; left < 0 {
+				return nil, nil, false
+			}
+			resp := r.ResponseKind().(*kmsg.OffsetCommitResponse)
+			resp.ThrottleMillis = 1500
+			return resp, nil, true
+		})
+		m := w.start()
+		if sum, series := m.series("kafka_broker_throttle_seconds_total"); sum != 0 || series != 1 {
+			t.Errorf("%v s in %d series before anything happened, want 0 in 1", sum, series)
+		}
+		w.produce(0, 40)
+		w.untilCommitted(40)
+		if got := m.metric("kafka_broker_throttle_seconds_total"); got != 7.5 {
+			t.Errorf("throttled for %v s, want 7.5", got)
+		}
+		m.mustStop()
+		w.wantExactly(40)
+	})
+}

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/awsconfig"
@@ -45,8 +47,17 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion(software, softwareVersion),
 		kgo.Dialer(d.connect),
+		kgo.WithHooks(throttling{m.Throttled}),
 	}}
 	return conn, conn.login(c.SASL, d.dial, log)
+}
+
+// throttling counts the time for which brokers have their clients wait for exceeding a quota.
+type throttling struct{ seconds prometheus.Counter }
+
+// OnBrokerThrottle implements kgo.HookBrokerThrottle.
+func (t throttling) OnBrokerThrottle(_ kgo.BrokerMetadata, interval time.Duration, _ bool) {
+	t.seconds.Add(max(interval, 0).Seconds())
 }
 
 func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {

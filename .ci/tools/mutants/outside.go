@@ -41,6 +41,11 @@ func outside() []mutant {
 			"connector", "TestLoginRefusedForAnHour", "logins in an hour",
 		},
 		{
+			seen, "nobody counts how long brokers throttle",
+			"connector/kafka/connection.go", "		kgo.WithHooks(throttling{m.Throttled}),\n", "",
+			"connector", "TestBrokersThrottle", "throttled for 0 s",
+		},
+		{
 			told, "a group that is full is none of access",
 			"connector/kafka/diagnose.go", "errors.Is(err, kerr.GroupMaxSizeReached)", "false",
 			"connector/kafka", "TestDiagnose", "GROUP_MAX_SIZE_REACHED",
@@ -69,6 +74,48 @@ func outside() []mutant {
 			told, "the check does not count the members of a group",
 			"connector/kafka/inspect_group.go", "i.members >= most", "false",
 			"connector", "TestInspectObstacles/group_is_full", "no error about a group says",
+		},
+	}
+}
+
+// clients are bounds of what clients of /metrics and the probes may hold.
+func clients() []mutant {
+	const bounded = "clients of metrics and probes hold little, and keep no probe from its answer"
+	return []mutant{
+		{
+			bounded, "answers to clients that don't read are without number",
+			"metrics/server.go", "make(chan struct{}, maxScrapes)", "make(chan struct{}, 1000)",
+			"metrics", "TestScrapesAreBounded", "200 .*, want 503",
+		},
+		{
+			bounded, "series are gathered for all clients at the same time",
+			"metrics/server.go", "gathering: make(chan struct{}, 1)", "gathering: make(chan struct{}, 1000)",
+			"metrics", "TestClientsThatNeverRead", "gathers at a time, want 1",
+		},
+		{
+			bounded, "a client has any time to take its answer",
+			"metrics/server.go", "WriteTimeout: answerTimeout, ", "",
+			"metrics", "TestScrapesAreBounded", "503 8 scrapes",
+		},
+		{
+			bounded, "there is no header timeout",
+			"metrics/server.go", "ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, ", "",
+			"metrics", "TestConnectionsAreBounded", "connections without a request are open after 5s",
+		},
+		{
+			bounded, "headers may have a megabyte",
+			"metrics/server.go", "maxHeader = 8 << 10", "maxHeader = 1 << 20",
+			"metrics", "TestRequestsAreBounded", "a header of 64 KiB",
+		},
+		{
+			bounded, "connections are without number",
+			"metrics/connections.go", "len(d.open) >= maxConnections", "len(d.open) >= 100000",
+			"metrics", "TestConnectionsAreBounded", "connections are open, want the 128 late ones",
+		},
+		{
+			bounded, "the newest connection is sent away",
+			"metrics/connections.go", "o.moved.Load() < stalest.moved.Load()", "o.moved.Load() > stalest.moved.Load()",
+			"metrics", "TestConnectionsAreBounded", "connections are open, want the 128 late ones",
 		},
 	}
 }
