@@ -72,6 +72,9 @@ func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) erro
 		}
 	}
 	m, forget := newLogin(cfg, dial, msk)
+	if cfg.Mechanism == oauthMechanism {
+		m, forget = (&tokens{cfg: cfg.OAuth, dial: dial, log: log}).login()
+	}
 	c.forget = forget
 	c.options = append(c.options, kgo.SASL(m))
 	return nil

@@ -119,3 +119,63 @@ func clients() []mutant {
 		},
 	}
 }
+
+// logins are credentials that are thrown away early, or go where they must not.
+func logins() []mutant {
+	const (
+		lasts = "credentials are used to their end"
+		stays = "a login goes to no other scheme, host or port, and is shown nowhere"
+	)
+	return []mutant{
+		{
+			lasts, "a token is thrown away when its endpoint is down",
+			"connector/kafka/token.go", "case t.token != \"\" && (t.end.IsZero() || now.Before(t.end)):", "case now.IsZero():",
+			"connector/kafka", "TestTokenIsUsedToItsEnd", "before its end: ",
+		},
+		{
+			lasts, "a token is used beyond its end",
+			"connector/kafka/token.go", "(t.end.IsZero() || now.Before(t.end))", "!now.IsZero()",
+			"connector/kafka", "TestTokenIsUsedToItsEnd", "after its end: ",
+		},
+		{
+			lasts, "a token that a broker refused once is gone although there is no other",
+			"connector/kafka/token.go", "	t.until = time.Time{}\n}", "	t.until, t.token = time.Time{}, \"\"\n}",
+			"connector/kafka", "TestTokenIsUsedToItsEnd", "when a broker has refused it, and there is no other",
+		},
+		{
+			lasts, "a token file that is being written costs a login",
+			"connector/kafka/token.go", "	case time.Now().Before(t.end):\n		return t.old(err), nil\n", "",
+			"connector/kafka", "TestTokenFileInTheMiddle", "empty: ",
+		},
+		{
+			stays, "the client secret follows a redirect",
+			"connector/kafka/token.go", "		CheckRedirect: origin.Stay,\n", "",
+			"connector/kafka", "TestTokenEndpointRedirects", "a redirect to another port",
+		},
+		{
+			stays, "the registry's login follows a redirect",
+			"connector/schema/client.go", ", CheckRedirect: origin.Stay", "",
+			"connector/schema", "TestLoginStaysAtTheRegistry", "another origin was asked",
+		},
+		{
+			stays, "a port is no part of an origin",
+			"connector/origin/origin.go", "return net.JoinHostPort(strings.ToLower(u.Hostname()), port)", "return net.JoinHostPort(strings.ToLower(u.Hostname()), port[:0])",
+			"connector/origin", "TestLoginsStay", "another server got",
+		},
+		{
+			stays, "a container's token follows a redirect",
+			"connector/awsconfig/credentials.go", "client.WithTransportOptions(origin.KeepTransport)", "client",
+			"connector/awsconfig", "TestContainerEndpointRedirects", "a redirect to another port",
+		},
+		{
+			stays, "the address of a container's credentials is shown in full",
+			"connector/awsconfig/text.go", "	return origin.Bare(err.Error())\n", "	return err.Error()\n",
+			"connector/awsconfig", "TestURLsAreCut", "s3cret",
+		},
+		{
+			stays, "TLS 1.0 is spoken",
+			"connector/certificates/files.go", "MinVersion: tls.VersionTLS12", "MinVersion: tls.VersionTLS10",
+			"connector/certificates", "TestOldTLS", "TLS 1.0 is spoken: true",
+		},
+	}
+}
