@@ -143,7 +143,7 @@ func TestLoginRefusedForAnHour(t *testing.T) {
 		if err := m.connector.Live(); err != nil {
 			t.Errorf("a restart would not cure it, yet: %v", err)
 		}
-		if got := logins.Load(); got < 100 || got > 2000 {
+		if got := logins.Load(); got < 100 || got > 1000 {
 			t.Errorf("%d logins in an hour", got)
 		}
 		wrong.Store(false)

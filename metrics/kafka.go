@@ -13,6 +13,7 @@ type Kafka struct {
 	Decoded     prometheus.Counter
 	FetchErrors *prometheus.CounterVec // by reason, see FetchErrorReasons
 	Expired     *prometheus.CounterVec // by topic
+	Throttled   prometheus.Counter
 
 	Partitions prometheus.Gauge
 	Paused     prometheus.Gauge
@@ -59,6 +60,7 @@ func newKafka(f factory) *Kafka {
 		Decoded:     f.counter("records_decoded_total", "Records decoded from fetches. Far more than consumed means that fetched records are thrown away and fetched again."),
 		FetchErrors: f.counterVec("fetch_errors_total", "Errors that a fetch or the group returned.", "reason"),
 		Expired:     f.counterVec("offsets_expired_total", "Offsets that retention or a truncation removed before they were read. Each may have been a record; they are lost to this group.", "topic"),
+		Throttled:   f.counter("broker_throttle_seconds_total", "Time for which brokers had this process wait because it exceeded a quota of theirs (bytes or requests of a client or user), in seconds."),
 		Partitions:  f.gauge("assigned_partitions", "Partitions that this member owns now."),
 		Paused:      f.gauge("paused_partitions", "Partitions paused because their stream is full or their commit is too far behind."),
 		Member:      f.gauge("group_member", "1 while this process is in the consumer group, 0 otherwise."),

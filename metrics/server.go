@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,27 @@ import (
 // Probe reports why the process is not well; nil says that it is.
 type Probe func() error
 
+const (
+	// maxScrapes is how many answers to /metrics are under way at a time, each of them in memory as text. A pair of
+	// Prometheus servers and a person with a browser are three.
+	maxScrapes = 8
+	// maxConnections is how many clients are connected at a time, about 20 KiB each.
+	maxConnections = 128
+	// maxHeader bounds a request's header, in bytes; net/http allows 4 KiB more.
+	maxHeader = 8 << 10
+	// maxReason bounds the text of a probe, in bytes.
+	maxReason = 16 << 10
+	// headerTimeout bounds the time in which a client sends a request's header, and readTimeout a request.
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	// answerTimeout bounds the time from there until the client has the answer. A probe takes ten seconds, and
+	// Prometheus waits for as long by default.
+	answerTimeout = 15 * time.Second
+	// idleTimeout is how long a connection without a request is kept, which is less than between two scrapes that are
+	// far apart.
+	idleTimeout = time.Minute
+)
+
 // Handler serves /metrics, /livez and /readyz. A failing probe answers 503 with
 // its reason as text, a passing one 200 with "ok".
 //
@@ -25,7 +47,11 @@ type Probe func() error
 // Kafka or Firehose is not cured by one. ready may fail for those.
 func Handler(g prometheus.Gatherer, live, ready Probe) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.Handle("GET /metrics", &scrapes{
+		next:      promhttp.HandlerFor(g, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		slots:     make(chan struct{}, maxScrapes),
+		gathering: make(chan struct{}, 1),
+	})
 	mux.HandleFunc("GET /livez", probe(live))
 	mux.HandleFunc("GET /readyz", probe(ready))
 	return mux
@@ -36,23 +62,70 @@ func probe(p Probe) http.HandlerFunc {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if err := p(); err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintln(w, err)
+			reason := err.Error()
+			if len(reason) > maxReason {
+				reason = reason[:maxReason] + "..."
+			}
+			fmt.Fprintln(w, reason)
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	}
 }
 
+// scrapes bounds the memory of answers. Series are gathered for one of them at a time and become text before the client
+// is asked to take it: clients that read slowly, or never, hold text and no series.
+type scrapes struct {
+	next      http.Handler
+	slots     chan struct{}
+	gathering chan struct{}
+}
+
+// ServeHTTP implements http.Handler.
+func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		w.Header().Set("Connection", "close") // and with it requests that wait behind this one
+		http.Error(w, fmt.Sprintf("%d scrapes are under way already", maxScrapes), http.StatusServiceUnavailable)
+		return
+	}
+	text := answer{header: w.Header(), status: http.StatusOK}
+	select {
+	case s.gathering <- struct{}{}:
+	case <-r.Context().Done():
+		return
+	}
+	s.next.ServeHTTP(&text, r)
+	<-s.gathering
+	w.WriteHeader(text.status)
+	_, _ = text.body.WriteTo(w)
+}
+
+// answer is an http.ResponseWriter that keeps the answer.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+func (a *answer) WriteHeader(status int) { a.status = status }
+
 // Serve answers on l until ctx ends. What is in its way goes to the log, and not to
 // standard error, where net/http would write it.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, to *slog.Logger) error {
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
-		ErrorLog: log.New(complaints{to}, "", 0),
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: log.New(complaints{to}, "", 0),
 	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(&door{Listener: l, open: map[*visit]struct{}{}}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve metrics and probes on %s: %w", l.Addr(), err)
 	}
 	return nil

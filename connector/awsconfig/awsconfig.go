@@ -8,6 +8,8 @@ package awsconfig
 
 import (
 	"context"
+	"net/url"
+	"os"
 	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,19 +18,36 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/origin"
 )
 
 // Application is how we introduce ourselves: in the user agent and as the
 // session name of an assumed role, where audit logs show it.
 const Application = "kafka-firehose"
 
-// Load reads what the SDK reads: the environment, and the files of the profile.
+// Load reads what the SDK reads: the environment, and the files of the profile. Requests of its clients follow no
+// redirect to another origin, where a login would go with them.
 func Load(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
-	return config.LoadDefaultConfig(ctx, append(more,
+	loaded, err := config.LoadDefaultConfig(ctx, append(more,
 		config.WithAppID(Application),
-		config.WithHTTPClient(http),
+		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),
 		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
 	)...)
+	if err != nil {
+		err = &FetchError{badVariable(), err} // which shows no secret
+	}
+	return loaded, err
+}
+
+// fullURI holds the address of a container's credentials, of which nothing but the host is shown.
+const fullURI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
+// badVariable names the variable if it is the address of the container's endpoint that can't be read.
+func badVariable() string {
+	if _, err := url.Parse(os.Getenv(fullURI)); err != nil {
+		return fullURI
+	}
+	return ""
 }
 
 // Role is one to assume on top of the default chain's credentials; without an ARN it

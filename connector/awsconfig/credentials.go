@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -17,7 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kafka-firehose/connector/origin"
 )
 
 const (
@@ -120,9 +124,11 @@ func Chain(region string, role Role, timeout time.Duration) func(context.Context
 		WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	return func(ctx context.Context) (aws.Credentials, error) {
 		shared, err := Load(ctx, client, config.WithRegion(region), config.WithRetryMaxAttempts(fetchAttempts),
-			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }))
+			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
+				o.HTTPClient = containerClient{client.WithTransportOptions(origin.KeepTransport)}
+			}))
 		if err != nil {
-			return aws.Credentials{}, &FetchError{"read the AWS configuration", err}
+			return aws.Credentials{}, &FetchError{"read the AWS configuration", errors.New(err.Error())}
 		}
 		c, err := shared.Credentials.Retrieve(ctx)
 		if err != nil {
@@ -145,9 +151,34 @@ func Chain(region string, role Role, timeout time.Duration) func(context.Context
 	}
 }
 
+// mostCredentials is more than any credentials have, in bytes; the SDK reads an error's answer to its end.
+const mostCredentials = 1 << 20
+
+// containerClient asks a container's endpoint for credentials. What answers in its place may answer without end.
+type containerClient struct{ endpointcreds.HTTPClient }
+
+// Do implements endpointcreds.HTTPClient.
+func (c containerClient) Do(r *http.Request) (*http.Response, error) {
+	resp, err := c.HTTPClient.Do(r)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, mostCredentials), resp.Body}
+	}
+	return resp, err
+}
+
 // chainStep names the role if it was the chain that could not assume one: the
 // token service's own words don't.
 func chainStep(shared aws.Config, err error) string {
+	if _, ok := errors.AsType[interface {
+		error
+		smithy.APIError
+		HTTPStatusCode() int
+	}](err); ok {
+		return containerStep()
+	}
 	op, ok := errors.AsType[*smithy.OperationError](err)
 	if !ok || op.ServiceID != sts.ServiceID {
 		return ""
@@ -167,6 +198,20 @@ func chainStep(shared aws.Config, err error) string {
 	return op.OperationName
 }
 
+// containerStep names the container's endpoint, and the proxy if the request went by way of one: without an exception
+// in NO_PROXY it does.
+func containerStep() string {
+	u, err := url.Parse(os.Getenv(fullURI))
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	step := "ask " + origin.Of(u) + " (" + fullURI + ")"
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err == nil && proxy != nil {
+		step += " by way of the proxy " + origin.Of(proxy) + ", as NO_PROXY does not except it"
+	}
+	return step
+}
+
 // FetchError says why there are no credentials.
 type FetchError struct {
 	step string // "" is the chain's
@@ -178,7 +223,11 @@ func (e *FetchError) Error() string {
 	text := RootCause(e.err)
 	if api, ok := errors.AsType[smithy.APIError](e.err); ok {
 		text = strings.TrimPrefix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
-		if answer, ok := errors.AsType[*smithyhttp.ResponseError](e.err); ok && api.ErrorCode() == UnknownError {
+		answer, ok := errors.AsType[interface {
+			error
+			HTTPStatusCode() int
+		}](e.err)
+		if code := api.ErrorCode(); ok && (code == UnknownError || code == "") { // the message may be any page
 			text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
 		}
 	}
@@ -188,7 +237,7 @@ func (e *FetchError) Error() string {
 	if e.step != "" {
 		text = fmt.Sprintf("%s: %s", e.step, text)
 	}
-	return text
+	return origin.Bare(text)
 }
 
 func (e *FetchError) Unwrap() error { return e.err }

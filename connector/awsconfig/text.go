@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"kafka-firehose/connector/logging"
+	"kafka-firehose/connector/origin"
 )
 
 // UnknownError is the SDK's word for an answer that names no error.
@@ -39,16 +40,19 @@ func RootCause(err error) string {
 // and both are over at the same moment.
 func requestCause(err *url.Error) string {
 	if _, dialing := errors.AsType[*net.OpError](err); !dialing && errors.Is(err, context.DeadlineExceeded) {
-		return err.Op + " " + err.URL + ": no answer in time"
+		return origin.Bare(err.Op+" "+err.URL) + ": no answer in time"
 	}
-	return err.Error()
+	if err.Op == "parse" {
+		return "it can't be read as a URL" // the rest would repeat parts of it
+	}
+	return origin.Bare(err.Error())
 }
 
 // echo is where a validation error repeats what was sent.
 var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
 
 // Clean makes a message of a service fit for a log line: without its echo of the
-// request, as [logging.Line] has it.
+// request and without the secret parts of URLs, as [logging.Line] has it.
 func Clean(message string) string {
-	return logging.Line(echo.ReplaceAllString(message, "Value '…' at '"))
+	return logging.Line(origin.Scrub(echo.ReplaceAllString(message, "Value '…' at '")))
 }

@@ -54,3 +54,16 @@ func TestNoAnswer(t *testing.T) {
 		t.Errorf("%q does not say that there was no connection", got)
 	}
 }
+
+// TestURLsAreCut: a request's URL is its host in messages, whatever went wrong.
+func TestURLsAreCut(t *testing.T) {
+	for _, err := range []error{
+		&url.Error{Op: "Get", URL: "http://u:s3cret@h:1/s3cret?s3cret", Err: &net.OpError{Op: "dial", Net: "tcp", Err: context.Canceled}},
+		&url.Error{Op: "Get", URL: "http://h:1/s3cret", Err: context.DeadlineExceeded},
+		&url.Error{Op: "parse", URL: "http://h:s3cret", Err: fmt.Errorf("invalid port %q", ":s3cret")},
+	} {
+		if got := RootCause(fmt.Errorf("operation: %w", err)); strings.Contains(got, "s3cret") || got == "" {
+			t.Errorf("%q", got)
+		}
+	}
+}

@@ -32,6 +32,7 @@ type access struct {
 
 	mu       sync.Mutex
 	refusals map[place]refusal
+	outages  map[string]outage // by address
 }
 
 // place is what is refused: one of metrics.Refusals, and of which broker or topic.
@@ -48,7 +49,7 @@ type refusal struct {
 const refusedFor = 30 * time.Second
 
 func newAccess(cfg Config, forget func(), log *slog.Logger) *access {
-	return &access{cfg: cfg, log: log, forget: forget, refusals: map[place]refusal{}}
+	return &access{cfg: cfg, log: log, forget: forget, refusals: map[place]refusal{}, outages: map[string]outage{}}
 }
 
 // refused looks at an error that where has answered.
@@ -139,7 +140,15 @@ func (p place) lasts(r refusal) bool {
 
 // OnBrokerConnect implements kgo.HookBrokerConnect. The login is part of it.
 func (a *access) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	a.refused(address(broker), err)
+	addr := address(broker)
+	switch _, known := a.cfg.diagnose(err); {
+	case err == nil:
+		a.reached(addr)
+	case known:
+		a.refused(addr, err)
+	default:
+		a.unreached(addr, err)
+	}
 }
 
 // OnBrokerE2E implements kgo.HookBrokerE2E. A broker that wants a login and gets none
@@ -180,8 +189,22 @@ func (a *access) committed(err error) {
 // OnGroupManageError implements kgo.HookGroupManageError.
 func (a *access) OnGroupManageError(err error) {
 	where := "group " + a.cfg.GroupID
-	if d, ok := a.cfg.diagnose(err); ok && d.refused != "connection" && d.refused != "login" {
+	if d, ok := a.cfg.diagnoseSession(err); ok && d.refused != "connection" && d.refused != "login" {
 		a.note(place{"group", where}, d.hint, err)
+	}
+}
+
+// joinFails is what the client logs, for information alone, after half a minute in which a member of the consumer
+// protocol could not join for want of a coordinator. It tries again without end, and calls no hook.
+const joinFails = "consumer group initial heartbeat hit retryable error, backing off and retrying"
+
+// onJoinFails looks at the values of that line.
+func (a *access) onJoinFails(values []any) {
+	for _, v := range values {
+		err, ok := v.(error)
+		if ok {
+			a.OnGroupManageError(err)
+		}
 	}
 }
 
@@ -194,6 +217,6 @@ func (a *access) knows(values []any) bool {
 			return false
 		}
 		_, known := a.cfg.diagnose(err)
-		return known || errors.Is(err, io.EOF) && !a.heard.Load() // as in OnBrokerE2E
+		return known || errors.As(err, new(*dialError)) || errors.Is(err, io.EOF) && !a.heard.Load() // as in OnBrokerE2E
 	})
 }

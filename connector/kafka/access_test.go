@@ -2,14 +2,18 @@ package kafka
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,10 +107,137 @@ func TestDiagnose(t *testing.T) {
 		{Config{TLS: TLSConfig{CertFile: "c.pem"}}, kerr.TopicAuthorizationFailed, "topic", "principal of the certificate in KAFKA_TLS_CERT_FILE"},
 		{Config{GroupID: "g"}, fmt.Errorf("join: %w", kerr.GroupAuthorizationFailed), "group", "User:ANONYMOUS (there is no login) needs the operations READ and DESCRIBE on group g"},
 		{Config{}, kerr.ClusterAuthorizationFailed, "group", "on the cluster"},
+		{Config{GroupID: "g"}, kerr.InconsistentGroupProtocol, "group", "this process offers cooperative-sticky alone: stop them first, or choose another KAFKA_GROUP_ID"},
+		{Config{GroupID: "g", GroupProtocol: "consumer"}, kerr.InconsistentGroupProtocol, "group", "speak the protocol classic, and KAFKA_GROUP_PROTOCOL is consumer"},
+		{Config{GroupID: "g"}, kerr.GroupMaxSizeReached, "group", "raise group.max.size"},
+		{Config{GroupID: "g", GroupProtocol: "consumer"}, kerr.GroupMaxSizeReached, "group", "raise group.consumer.max.size"},
+		{Config{SessionTimeout: 2 * time.Second}, kerr.InvalidSessionTimeout, "group", "KAFKA_SESSION_TIMEOUT=2s: set it between their group.min.session.timeout.ms and group.max.session.timeout.ms"},
+		{Config{GroupID: "g"}, kerr.InvalidGroupID, "group", `a group of the name "g": change KAFKA_GROUP_ID`},
+		{Config{GroupProtocol: "consumer"}, kerr.UnsupportedAssignor, "group", "group.consumer.assignors"},
+		{Config{}, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: named("broker-1"), Host: "broker-1"}}, "connection", "has no subjectAltName, and its common name (broker-1) does not count"},
+		{Config{}, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: named("broker-1", "broker-2"), Host: "broker-1"}}, "connection", "is for another host"},
 	} {
 		d, ok := test.cfg.diagnose(test.err)
 		if d.refused != test.refused || ok != (test.refused != "") || !strings.Contains(d.hint, test.hint) {
 			t.Errorf("%v: %+v, want %s and %q", test.err, d, test.refused, test.hint)
 		}
 	}
+}
+
+// named is a certificate of a common name and of alternative ones.
+func named(common string, names ...string) *x509.Certificate {
+	return &x509.Certificate{Subject: pkix.Name{CommonName: common}, DNSNames: names}
+}
+
+// TestDiagnoseSession: an error that ends the session of the group has a reason, unless the protocol means it.
+func TestDiagnoseSession(t *testing.T) {
+	classic, consumer := Config{GroupID: "g"}, Config{GroupID: "g", GroupProtocol: "consumer"}
+	for _, test := range []struct {
+		cfg  Config
+		err  error
+		hint string // empty for none
+	}{
+		{classic, kerr.CoordinatorNotAvailable, "group g has no coordinator: its partition of __consumer_offsets has no leader"},
+		{classic, kerr.NotCoordinator, "group g has no coordinator"},
+		{classic, kerr.CoordinatorLoadInProgress, "still reads its partition of __consumer_offsets"},
+		{consumer, kerr.GroupIDNotFound, "set KAFKA_GROUP_PROTOCOL=classic"},
+		{consumer, kerr.UnsupportedVersion, "the protocol consumer switched off: set KAFKA_GROUP_PROTOCOL=classic"},
+		{classic, kerr.UnsupportedVersion, "they are too old"},
+		{classic, fmt.Errorf("join: %w", kerr.UnknownServerError), "the group's coordinator answers UNKNOWN_SERVER_ERROR; its log says why"},
+		{classic, kerr.GroupAuthorizationFailed, "needs the operations READ and DESCRIBE on group g"},
+		{classic, kerr.UnknownMemberID, ""},
+		{classic, kerr.RebalanceInProgress, ""},
+		{consumer, kerr.FencedMemberEpoch, ""},
+		{classic, io.EOF, ""},
+		{classic, nil, ""},
+	} {
+		d, ok := test.cfg.diagnoseSession(test.err)
+		if ok != (test.hint != "") || !strings.Contains(d.hint, test.hint) || ok && d.refused != "group" {
+			t.Errorf("%v: %+v, want %q", test.err, d, test.hint)
+		}
+	}
+}
+
+// TestDiagnoseConnection: each way in which a connection fails has a hint of its own, with the setting that the
+// address comes from.
+func TestDiagnoseConnection(t *testing.T) {
+	const seed, advertised = "seed:9092", "broker-1:9092"
+	dial := func(err error) error { return fmt.Errorf("unable to dial: %w", &dialError{addr: seed, err: err}) }
+	handshake := func(err error) error { return &dialError{addr: seed, handshake: true, err: err} }
+	system := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)}
+	}
+	for _, test := range []struct {
+		addr    string
+		login   bool
+		err     error
+		refused string
+		hints   []string
+	}{
+		{seed, false, dial(system(syscall.ECONNREFUSED)), "connection", []string{"nothing listens at this address", "KAFKA_BROKERS"}},
+		{advertised, false, dial(system(syscall.ECONNREFUSED)), "connection", []string{"nothing listens at this address", "advertised.listeners"}},
+		{advertised, false, dial(&net.DNSError{Name: "broker-1", IsNotFound: true}), "connection", []string{"does not resolve", "advertised.listeners"}},
+		{seed, false, dial(&net.DNSError{Name: "seed", IsTimeout: true}), "connection", []string{"the name server does not answer"}},
+		{seed, false, dial(system(syscall.EHOSTUNREACH)), "connection", []string{"no route"}},
+		{seed, false, dial(system(syscall.ENETUNREACH)), "connection", []string{"no route"}},
+		{seed, false, dial(system(syscall.EMFILE)), "connection", []string{"ulimit -n"}},
+		{seed, false, dial(system(syscall.EPERM)), "connection", []string{"forbids the connection"}},
+		{advertised, false, dial(context.DeadlineExceeded), "connection", []string{"no answer from this address within 10s", "security groups", "advertised.listeners"}},
+		{seed, false, handshake(context.DeadlineExceeded), "connection", []string{"does not answer the TLS handshake", "KAFKA_TLS_ENABLED"}},
+		{seed, false, handshake(system(syscall.ECONNRESET)), "connection", []string{"hangs up", "KAFKA_TLS_ENABLED"}},
+		{seed, false, os.ErrDeadlineExceeded, "connection", []string{"takes the connection and does not answer"}},
+		{seed, false, io.EOF, "connection", []string{"hangs up", "KAFKA_SASL_MECHANISM"}},
+		{seed, true, io.EOF, "login", []string{"hangs up during the login", "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"}},
+		{seed, true, dial(system(syscall.ECONNREFUSED)), "connection", []string{"nothing listens"}},
+		{advertised, false, dial(errors.New("odd")), "connection", []string{"advertised.listeners that it is to be reached there: correct that, or open the way"}},
+	} {
+		cfg := Config{Brokers: []string{seed}}
+		if test.login {
+			cfg.SASL.Mechanism = "PLAIN"
+		}
+		d := cfg.diagnoseConnection(test.addr, test.err)
+		for _, hint := range test.hints {
+			if !strings.Contains(d.hint, hint) || d.refused != test.refused {
+				t.Errorf("%s: %v: %+v, want %s and %q", test.addr, test.err, d, test.refused, hint)
+			}
+		}
+	}
+}
+
+// TestUnreachedBroker: a broker that is restarted refuses nothing; one that stays away does, until it is reached.
+func TestUnreachedBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		a := newAccess(Config{GroupID: "g"}, func() {}, slog.New(slog.NewTextHandler(&log, nil)))
+		one := kgo.BrokerMetadata{Host: "one", Port: 9092}
+		down := &dialError{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+		want := func(step string, refused int) {
+			t.Helper()
+			if got := a.count("connection"); got != refused || (a.err() != nil) != (refused > 0) {
+				t.Errorf("%s: %d refusals (%v), want %d", step, got, a.err(), refused)
+			}
+		}
+		fail := func(d time.Duration) {
+			for begin := time.Now(); time.Since(begin) < d; time.Sleep(time.Second) {
+				a.OnBrokerConnect(one, 0, nil, down)
+			}
+		}
+		fail(outageAfter)
+		want("for a restart", 0)
+		if !strings.Contains(log.String(), "nothing listens at this address") {
+			t.Errorf("no line says why: %s", &log)
+		}
+		a.OnBrokerConnect(one, 0, nil, nil)
+		fail(outageAfter)
+		want("for another restart", 0)
+		time.Sleep(refusedFor)
+		fail(outageAfter)
+		want("for a third one, much later", 0)
+		fail(time.Minute)
+		want("for a minute", 1)
+		a.OnBrokerConnect(one, 0, nil, context.Canceled)
+		a.OnBrokerConnect(one, 0, nil, nil)
+		a.OnBrokerE2E(one, int16(kmsg.Metadata), kgo.BrokerE2E{})
+		want("when it is back", 0)
+	})
 }

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/awsconfig"
@@ -45,47 +47,17 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion(software, softwareVersion),
 		kgo.Dialer(d.connect),
+		kgo.WithHooks(throttling{m.Throttled}),
 	}}
 	return conn, conn.login(c.SASL, d.dial, log)
 }
 
-// questionRetries is how often a question is repeated at once; those who ask do so again after a while. Two
-// are for a coordinator that has moved.
-const questionRetries = 2
+// throttling counts the time for which brokers have their clients wait for exceeding a quota.
+type throttling struct{ seconds prometheus.Counter }
 
-// questions makes the clients for questions that are not the group member's. Brokers answer the requests of a
-// connection in order, and a client has one connection to each broker for all of its questions: behind a
-// question that hangs, heartbeats and commits would wait.
-func (s *Source) questions(more []kgo.Opt) (first, second *kgo.Client, err error) {
-	options := slices.Concat(s.connection.Options(), more, []kgo.Opt{
-		kgo.WithLogger(questionLog{s.log}),
-		kgo.RequestRetries(questionRetries),
-	})
-	if first, err = kgo.NewClient(options...); err != nil {
-		return nil, nil, err
-	}
-	if second, err = kgo.NewClient(options...); err != nil {
-		first.Close()
-		return nil, nil, err
-	}
-	return first, second, nil
-}
-
-// questionLog is for debugging: whoever asks reports the failure, and the group member's client has the same
-// trouble with the same broker.
-type questionLog struct{ log *slog.Logger }
-
-// Level implements kgo.Logger.
-func (l questionLog) Level() kgo.LogLevel {
-	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		return kgo.LogLevelDebug
-	}
-	return kgo.LogLevelNone
-}
-
-// Log implements kgo.Logger.
-func (l questionLog) Log(_ kgo.LogLevel, msg string, keyvals ...any) {
-	l.log.Debug("kafka client: "+msg, keyvals...)
+// OnBrokerThrottle implements kgo.HookBrokerThrottle.
+func (t throttling) OnBrokerThrottle(_ kgo.BrokerMetadata, interval time.Duration, _ bool) {
+	t.seconds.Add(max(interval, 0).Seconds())
 }
 
 func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {
@@ -100,6 +72,9 @@ func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) erro
 		}
 	}
 	m, forget := newLogin(cfg, dial, msk)
+	if cfg.Mechanism == oauthMechanism {
+		m, forget = (&tokens{cfg: cfg.OAuth, dial: dial, log: log}).login()
+	}
 	c.forget = forget
 	c.options = append(c.options, kgo.SASL(m))
 	return nil

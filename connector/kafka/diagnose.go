@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func (c Config) diagnose(err error) (diagnosis, bool) {
 	if err == nil {
 		return diagnosis{}, false
 	}
-	for _, look := range []func(error) (diagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL, c.diagnoseName} {
+	for _, look := range []func(error) (diagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL, c.diagnoseName, c.diagnoseMembership} {
 		if d, ok := look(err); ok {
 			return d, true
 		}
@@ -60,6 +61,8 @@ func (c Config) diagnoseTLS(err error) (diagnosis, bool) {
 		return diagnosis{refused, "the system trusts no authority that signed the broker's certificate: set " + tlsCAFile}, true
 	case errors.As(err, &unknown):
 		return diagnosis{refused, "the broker's certificate is not signed by an authority in " + tlsCAFile + " (" + c.TLS.CAFile + ")"}, true
+	case errors.As(err, &host) && len(host.Certificate.DNSNames) == 0 && len(host.Certificate.IPAddresses) == 0:
+		return diagnosis{refused, "the broker's certificate has no subjectAltName, and its common name (" + host.Certificate.Subject.CommonName + ") does not count: issue it again with a subjectAltName for the host that the broker is reached at"}, true
 	case errors.As(err, &host):
 		return diagnosis{refused, "the broker's certificate is for another host: look at KAFKA_BROKERS and the brokers' advertised.listeners, or set KAFKA_TLS_SERVER_NAME to the name it is for"}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -126,6 +129,69 @@ func (c Config) diagnoseName(err error) (diagnosis, bool) {
 	}
 	return diagnosis{"group", fmt.Sprintf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own; if it was this one and was killed, it gets in when the broker's group.consumer.session.timeout.ms is over",
 		c.GroupID, c.GroupInstanceID)}, true
+}
+
+// diagnoseMembership is for brokers that do not let this process into the group.
+func (c Config) diagnoseMembership(err error) (diagnosis, bool) {
+	hint := ""
+	switch {
+	case errors.Is(err, kerr.InconsistentGroupProtocol):
+		hint = fmt.Sprintf("the members of group %s share partitions in another way, and this process offers %s alone: stop them first, or choose another KAFKA_GROUP_ID", c.GroupID, balancer)
+		if c.GroupProtocol == "consumer" {
+			hint = fmt.Sprintf("the members of group %s speak the protocol classic, and KAFKA_GROUP_PROTOCOL is consumer: stop them first, set classic, or choose another KAFKA_GROUP_ID", c.GroupID)
+		}
+	case errors.Is(err, kerr.GroupMaxSizeReached):
+		hint = fmt.Sprintf("group %s has as many members as the brokers allow: run fewer processes, or raise %s", c.GroupID, c.maxSizeSetting())
+	case errors.Is(err, kerr.InvalidSessionTimeout):
+		hint = fmt.Sprintf("the brokers do not allow KAFKA_SESSION_TIMEOUT=%s: set it between their group.min.session.timeout.ms and group.max.session.timeout.ms", c.SessionTimeout)
+	case errors.Is(err, kerr.InvalidGroupID):
+		hint = fmt.Sprintf("the brokers do not allow a group of the name %q: change KAFKA_GROUP_ID", c.GroupID)
+	case errors.Is(err, kerr.UnsupportedAssignor):
+		hint = "the brokers do not offer a way to share partitions that this process asks for: look at their group.consumer.assignors, or set KAFKA_GROUP_PROTOCOL=classic"
+	default:
+		return diagnosis{}, false
+	}
+	return diagnosis{"group", hint}, true
+}
+
+// maxSizeSetting is the broker's setting for the number of a group's members.
+func (c Config) maxSizeSetting() string {
+	if c.GroupProtocol == "consumer" {
+		return "group.consumer.max.size"
+	}
+	return "group.max.size"
+}
+
+// passing are the errors of a group's session by which the protocol itself tells a member to join again.
+var passing = []error{
+	kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.MemberIDRequired,
+	kerr.FencedMemberEpoch, kerr.StaleMemberEpoch, kerr.FencedInstanceID,
+}
+
+// diagnoseSession says why a session of the group has ended. It knows more than diagnose: the same errors for other
+// requests say nothing about the group.
+func (c Config) diagnoseSession(err error) (diagnosis, bool) {
+	if d, ok := c.diagnose(err); ok {
+		return d, true
+	}
+	broker, ok := errors.AsType[*kerr.Error](err)
+	if !ok || slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) }) {
+		return diagnosis{}, false
+	}
+	hint := "the group's coordinator answers " + broker.Message + "; its log says why"
+	switch {
+	case errors.Is(err, kerr.CoordinatorNotAvailable), errors.Is(err, kerr.NotCoordinator):
+		hint = fmt.Sprintf("group %s has no coordinator: its partition of __consumer_offsets has no leader, or offsets.topic.replication.factor asks for more brokers than there are; look at the cluster", c.GroupID)
+	case errors.Is(err, kerr.CoordinatorLoadInProgress):
+		hint = fmt.Sprintf("the coordinator of group %s still reads its partition of __consumer_offsets; if that lasts, look at the broker's log and at the size of that topic", c.GroupID)
+	case errors.Is(err, kerr.GroupIDNotFound) && c.GroupProtocol == "consumer":
+		hint = fmt.Sprintf("group %s is none of the protocol consumer: its members speak classic; stop them first, or set KAFKA_GROUP_PROTOCOL=classic", c.GroupID)
+	case errors.Is(err, kerr.UnsupportedVersion) && c.GroupProtocol == "consumer":
+		hint = "the brokers have the protocol consumer switched off: set KAFKA_GROUP_PROTOCOL=classic, or look at their group.coordinator.rebalance.protocols and group.version"
+	case errors.Is(err, kerr.UnsupportedVersion):
+		hint = "the brokers do not support a request that this process needs: they are too old, or something between changes what they offer"
+	}
+	return diagnosis{"group", hint}, true
 }
 
 // principal is whom the brokers' ACLs have to name.

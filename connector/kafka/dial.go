@@ -25,8 +25,11 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := d.dial(ctx, network, addr)
-	if err != nil || d.secure == nil {
-		return conn, err
+	if err != nil {
+		return nil, &dialError{addr: addr, err: err}
+	}
+	if d.secure == nil {
+		return conn, nil
 	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -36,7 +39,7 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 	secure := tls.Client(conn, d.secure.config(host))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, &dialError{addr: addr, handshake: true, err: err}
 	}
 	return secure, nil
 }

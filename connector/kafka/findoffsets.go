@@ -85,7 +85,7 @@ func (s *Source) listFrom(ctx context.Context, leader int32, ask map[id]int64, i
 	for k := range ask {
 		answers[k] = listed{err: errors.New("the broker did not answer for the partition")}
 	}
-	kresp, err := s.asker.Broker(int(leader)).RetriableRequest(ctx, req)
+	kresp, err := s.askBroker(ctx, leader, req)
 	if err != nil {
 		for k := range ask {
 			answers[k] = listed{err: fmt.Errorf("broker %d: %w", leader, err)}
@@ -101,4 +101,12 @@ func (s *Source) listFrom(ctx context.Context, leader int32, ask map[id]int64, i
 		}
 	}
 	return answers
+}
+
+func (s *Source) askBroker(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	client, err := s.standing.open()
+	if err != nil {
+		return nil, err
+	}
+	return client.Broker(int(broker)).RetriableRequest(ctx, req)
 }

@@ -56,6 +56,8 @@ type inspector struct {
 	brokers  []kmsg.MetadataResponseBroker
 	topics   []string // that may be described
 	largest  int
+	members  int  // of the group
+	named    bool // one of them has this process's KAFKA_GROUP_INSTANCE_ID, and makes room for it
 }
 
 // Inspect looks at the cluster as a member of the group would see it: the brokers, the

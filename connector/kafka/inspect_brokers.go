@@ -50,7 +50,7 @@ func (i *inspector) meetBrokers(ctx context.Context) bool {
 		if m.err == nil {
 			answer = append(answer, m.addr)
 		}
-		i.tell(m, m.addr, "look at KAFKA_BROKERS, and at what is between: networks, security groups, policies", at < 0)
+		i.tell(m, m.addr, at < 0)
 	}
 	if at < 0 {
 		return false
@@ -63,7 +63,7 @@ func (i *inspector) meetBrokers(ctx context.Context) bool {
 		}
 	}
 	for n, m := range i.meetAll(ctx, others) {
-		i.tell(m, names[n], "the broker says in advertised.listeners that it is to be reached there: correct that, or open the way", true)
+		i.tell(m, names[n], true)
 	}
 	if err := i.open(answer); err != nil {
 		i.found.Fail(check.Broker, "", err.Error(), "")
@@ -164,15 +164,15 @@ func (d *door) explain(err error) (*tls.ConnectionState, error) {
 
 // tell makes a finding of a meeting that worked, or did not. It is only a warning while
 // others can take the broker's part.
-func (i *inspector) tell(m meeting, name, otherwise string, needed bool) {
+func (i *inspector) tell(m meeting, name string, needed bool) {
 	if m.err == nil {
 		i.tellMet(m, name)
 		return
 	}
-	found, advice := i.refused(m.err, otherwise)
+	found, advice := i.refused(m.err, i.cfg.diagnoseConnection(m.addr, m.err).hint)
 	switch {
 	case m.unknown:
-		found, advice = "its name does not resolve: "+found, otherwise
+		found = "its name does not resolve: " + found
 	case errors.Is(m.err, errHangsUp):
 		if advice = i.cfg.closedAtOnce(); i.cfg.SASL.Mechanism != "" {
 			advice = "it may refuse the login: " + i.cfg.SASL.source()

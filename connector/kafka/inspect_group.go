@@ -23,7 +23,7 @@ const balancer = "cooperative-sticky"
 func (i *inspector) lookAtGroup(ctx context.Context) {
 	before := len(i.found)
 	text := i.askGroup(ctx)
-	i.lookAtSession(ctx)
+	i.lookAtLimits(ctx)
 	if i.cfg.GroupProtocol == "consumer" && !i.versions.HasKey(int16(kmsg.ConsumerGroupHeartbeat)) {
 		i.found.Warn(check.Group, i.cfg.GroupID, "the brokers don't speak the protocol consumer, so that the service goes on with classic", "set KAFKA_GROUP_PROTOCOL=classic")
 	}
@@ -61,6 +61,12 @@ func (i *inspector) askGroup(ctx context.Context) (text string) {
 	return i.classicGroup(g)
 }
 
+// count counts a member of the group.
+func (i *inspector) count(instance *string) {
+	i.members++
+	i.named = i.named || instance != nil && *instance != "" && *instance == i.cfg.GroupInstanceID
+}
+
 // joining adds that the group may not be joined.
 func (i *inspector) joining(allowed []kadm.ACLOperation) {
 	if len(allowed) > 0 && !slices.Contains(allowed, kadm.OpRead) {
@@ -70,6 +76,9 @@ func (i *inspector) joining(allowed []kadm.ACLOperation) {
 
 func (i *inspector) classicGroup(g kadm.DescribedGroup) string {
 	members := check.Count(len(g.Members), "member")
+	for _, m := range g.Members {
+		i.count(m.InstanceID)
+	}
 	if g.ProtocolType != "" && g.ProtocolType != "consumer" {
 		i.found.Fail(check.Group, g.Group, fmt.Sprintf("belongs to something else: its type is %s", g.ProtocolType), "choose another KAFKA_GROUP_ID")
 		return ""
@@ -98,6 +107,9 @@ func (i *inspector) classicGroup(g kadm.DescribedGroup) string {
 
 func (i *inspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
 	i.joining(g.AuthorizedOperations)
+	for _, m := range g.Members {
+		i.count(m.InstanceID)
+	}
 	members := check.Count(len(g.Members), "member")
 	if len(g.Members) > 0 && i.cfg.GroupProtocol != "consumer" {
 		i.found.Warn(check.Group, g.Group, "its members ("+strconv.Itoa(len(g.Members))+") speak the protocol consumer, and KAFKA_GROUP_PROTOCOL is classic", "set KAFKA_GROUP_PROTOCOL=consumer, unless they are to be replaced")
@@ -125,23 +137,33 @@ func (i *inspector) sameTopics(members [][]string) {
 	}
 }
 
-// lookAtSession compares the session's timeout with what brokers allow, where this process
-// may read that.
-func (i *inspector) lookAtSession(ctx context.Context) {
-	if i.cfg.GroupProtocol == "consumer" || len(i.brokers) == 0 {
+// lookAtLimits compares the session's timeout and the number of members with what the brokers allow, where this
+// process may read that.
+func (i *inspector) lookAtLimits(ctx context.Context) {
+	if len(i.brokers) == 0 {
 		return
 	}
 	configs, _ := i.admin.DescribeBrokerConfigs(ctx, i.brokers[0].NodeID) // none where it may not
-	limit := map[string]time.Duration{}
+	limit := map[string]int{}
 	for _, broker := range configs {
 		for _, c := range broker.Configs {
 			if n, err := strconv.Atoi(c.MaybeValue()); err == nil {
-				limit[c.Key] = time.Duration(n) * time.Millisecond
+				limit[c.Key] = n
 			}
 		}
 	}
-	least, most := limit["group.min.session.timeout.ms"], limit["group.max.session.timeout.ms"]
-	if most > 0 && (i.cfg.SessionTimeout < least || i.cfg.SessionTimeout > most) {
-		i.found.Fail(check.Group, i.cfg.GroupID, fmt.Sprintf("KAFKA_SESSION_TIMEOUT is %s, and the brokers take %s to %s", i.cfg.SessionTimeout, least, most), "set it to one of these, or change group.max.session.timeout.ms")
+	size := i.cfg.maxSizeSetting()
+	if most, ok := limit[size]; ok && i.members >= most && !i.named {
+		i.found.Fail(check.Group, i.cfg.GroupID, fmt.Sprintf("has %s, and the brokers allow %d (%s): one more would not be let in", check.Count(i.members, "member"), most, size), "run fewer processes, or raise "+size)
 	}
+	const minSession, maxSession = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
+	least, most := time.Duration(limit[minSession])*time.Millisecond, time.Duration(limit[maxSession])*time.Millisecond
+	if i.cfg.GroupProtocol == "consumer" || most == 0 || i.cfg.SessionTimeout >= least && i.cfg.SessionTimeout <= most {
+		return
+	}
+	change := maxSession
+	if i.cfg.SessionTimeout < least {
+		change = minSession
+	}
+	i.found.Fail(check.Group, i.cfg.GroupID, fmt.Sprintf("KAFKA_SESSION_TIMEOUT is %s, and the brokers take %s to %s", i.cfg.SessionTimeout, least, most), "set it to one of these, or change "+change)
 }

@@ -16,6 +16,7 @@ import (
 type standing struct {
 	partitions, committed int
 	lag, log              int64    // records behind the commits, and in the partitions without one
+	open                  int64    // records behind open transactions, of these
 	gone                  int64    // that retention took between a commit and the log's start
 	passed, beyond        []string // partitions whose commit is before the log's start, or after its end
 }
@@ -33,7 +34,11 @@ func (i *inspector) lookAtOffsets(ctx context.Context) {
 	if err == nil {
 		err = listed
 	}
-	ends, listed := endsOf(ctx, i.admin, i.cfg.IsolationLevel, i.topics)
+	stable, listed := endsOf(ctx, i.admin, i.cfg.IsolationLevel, i.topics)
+	if err == nil {
+		err = listed
+	}
+	ends, listed := i.admin.ListEndOffsets(ctx, i.topics...)
 	if err == nil {
 		err = listed
 	}
@@ -43,11 +48,11 @@ func (i *inspector) lookAtOffsets(ctx context.Context) {
 		return
 	}
 	for _, topic := range i.topics {
-		i.lookAtStanding(topic, commits, starts, ends)
+		i.lookAtStanding(topic, commits, starts, stable, ends)
 	}
 }
 
-func (i *inspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, ends kadm.ListedOffsets) {
+func (i *inspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, stable, ends kadm.ListedOffsets) {
 	var s standing
 	for n, end := range ends[topic] {
 		start, ok := starts.Lookup(topic, n)
@@ -67,6 +72,9 @@ func (i *inspector) lookAtStanding(topic string, commits kadm.OffsetResponses, s
 			at = commit.At
 		}
 		s.add(n, start.Offset, end.Offset, at)
+		if last, ok := stable.Lookup(topic, n); ok && last.Err == nil {
+			s.open += max(end.Offset-last.Offset, 0)
+		}
 	}
 	i.tellStanding(topic, s)
 }
@@ -99,6 +107,9 @@ func (s *standing) add(partition int32, start, end, at int64) {
 func (i *inspector) tellStanding(topic string, s standing) {
 	none := i.cfg.AutoOffsetReset.Mode == "none"
 	text := fmt.Sprintf("committed in %d of %s, lag %s", s.committed, check.Count(s.partitions, "partition"), check.Count(s.lag, "record"))
+	if s.open > 0 {
+		text += fmt.Sprintf("; %s behind open transactions", check.Count(s.open, "record"))
+	}
 	if s.committed < s.partitions {
 		text += fmt.Sprintf("; the rest starts at %s (KAFKA_AUTO_OFFSET_RESET), with %s in the log", i.cfg.AutoOffsetReset, check.Count(s.log, "record"))
 	}

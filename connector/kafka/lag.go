@@ -22,8 +22,6 @@ const (
 	// lagTimeout bounds the questions to one broker. It is shorter than lagEvery, so that a broker
 	// that hangs delays no refresh.
 	lagTimeout = 10 * time.Second
-	// lagWarnEvery is how often a warning is repeated while the lag of a partition is unknown.
-	lagWarnEvery = time.Minute
 	// openAfter is how long the last stable offset of a partition stands still, while records are
 	// appended behind it, before a transaction counts as hanging: the default transaction timeout of
 	// Java producers is one minute. openEvery is how often the warning is repeated.
@@ -38,8 +36,8 @@ const (
 	readUncommitted, readCommitted int8 = 0, 1
 )
 
-// logOffsets are the offsets of logs, by topic and partition. A partition that could not be asked is in
-// none of the three, and err names the reason for the first one.
+// logOffsets are the offsets of logs, by topic and partition. A partition is missing where its leader did not
+// answer for it; err is the reason for the first one.
 type logOffsets struct {
 	starts kadm.ListedOffsets // log start offsets
 	stable kadm.ListedOffsets // last stable offsets; with read_uncommitted the high watermarks
@@ -79,9 +77,13 @@ func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[str
 	if leader < 0 { // there is none, or the client does not know it
 		return logOffsets{err: fmt.Errorf("%s is without a leader", oneOf(partitions))}
 	}
+	client, err := s.lag.open()
+	if err != nil {
+		return logOffsets{err: err}
+	}
 	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
 	defer cancel()
-	broker := s.lagClient.Broker(int(leader))
+	broker := client.Broker(int(leader))
 	var of logOffsets
 	of.starts = ask(ctx, broker, partitions, logStart, readUncommitted, &of.err)
 	if s.cfg.IsolationLevel == "read_committed" {
@@ -153,11 +155,8 @@ func oneOf(partitions map[string][]int32) string {
 // cost nothing, but they freeze when nothing is fetched.
 func (s *Source) watchLag(ctx context.Context) {
 	open := openTransactions{log: s.log, at: map[id]standstill{}}
-	var warned time.Time
 	every(ctx, lagFirst, lagEvery, func() {
-		err := s.refreshLag(ctx, open)
-		if err != nil && ctx.Err() == nil && time.Since(warned) >= lagWarnEvery && !s.access.knows([]any{err}) {
-			warned = time.Now()
+		if err := s.refreshLag(ctx, open); err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
 			s.log.Warn("the lag of some partitions is unknown, trying again", "error", err)
 		}
 	})
@@ -167,6 +166,9 @@ func (s *Source) watchLag(ctx context.Context) {
 // has none until it can. The error is why, for one of them.
 func (s *Source) refreshLag(ctx context.Context, open openTransactions) (err error) {
 	partitions := s.assignment()
+	if len(partitions) == 0 {
+		s.lag.rest()
+	}
 	s.eachLeader(ctx, partitions, func(asked map[string][]int32, of logOffsets) {
 		if err == nil {
 			err = of.err

@@ -21,8 +21,8 @@ func (s *Source) Leave(ctx context.Context) error {
 			err = s.stepOut(ctx)
 		}
 		s.client.CloseAllowingRebalance()
-		s.admin.Close()
-		s.lagClient.Close()
+		s.lag.rest()
+		s.standing.rest()
 		done <- err
 	}()
 	defer s.metrics.Member.Set(0)

@@ -44,12 +44,16 @@ func newLogin(c SASLConfig, dial DialFunc, msk signer) (m sasl.Mechanism, forget
 	case scram512:
 		m = scram.Sha512(c.scram)
 	case oauthMechanism:
-		t := &tokens{cfg: c.OAuth, dial: dial}
-		return login{bearer{oauth.Oauth(t.get)}}, t.forget
+		return (&tokens{cfg: c.OAuth, dial: dial}).login()
 	case mskIAMMechanism:
 		return login{mskIAM{msk}}, msk.Forget
 	}
 	return login{m}, func() {}
+}
+
+// login is the mechanism that uses the tokens.
+func (t *tokens) login() (m sasl.Mechanism, forget func()) {
+	return login{bearer{oauth.Oauth(t.get)}}, t.forget
 }
 
 func (c SASLConfig) scram(context.Context) (scram.Auth, error) {

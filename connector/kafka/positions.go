@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -572,7 +573,11 @@ func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []stri
 	req.Groups = append(req.Groups, g)
 	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	resp, err := req.RequestWith(ctx, s.asker)
+	client, err := s.standing.open()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
 	}
@@ -606,7 +611,11 @@ func committedOf(p kmsg.OffsetFetchResponseGroupTopicPartition) committed {
 func (s *Source) allGroupOffsets(ctx context.Context) (all []committed, err error) {
 	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	offsets, err := s.admin.FetchOffsets(ctx, s.cfg.GroupID)
+	client, err := s.standing.open()
+	if err != nil {
+		return nil, err
+	}
+	offsets, err := kadm.NewClient(client).FetchOffsets(ctx, s.cfg.GroupID)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
 	}

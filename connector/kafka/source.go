@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/offset"
@@ -47,10 +46,9 @@ type Source struct {
 	handler    Handler
 	connection *Connection
 	access     *access
-	client     *kgo.Client  // the group's member
-	asker      *kgo.Client  // for questions, and so is lagClient; see questions
-	admin      *kadm.Client // asker's
-	lagClient  *kgo.Client
+	client     *kgo.Client
+	lag        *inquirer // where the logs begin and end
+	standing   *inquirer // what topics there are, and where the group stands
 	routed     func(topic string) bool
 	exclude    string // the topic that no pattern matches, empty for none
 
@@ -157,20 +155,15 @@ func Open(cfg Config, o Options) (*Source, error) {
 		wire:       traffic{limit: o.BufferBytes},
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
+		lag:        newInquirer(o.Connection, o.Log, o.Client),
+		standing:   newInquirer(o.Connection, o.Log, o.Client),
 	}
-	var err error
-	if s.asker, s.lagClient, err = s.questions(o.Client); err != nil {
-		return nil, err
-	}
-	s.admin = kadm.NewClient(s.asker)
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	client, err := kgo.NewClient(slices.Concat(s.options(o.BufferBytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.BufferBytes))})...)
 	if err != nil {
-		s.admin.Close()
-		s.lagClient.Close()
 		return nil, err
 	}
 	s.client = client

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"kafka-firehose/connector/origin"
 )
 
 const (
@@ -36,60 +39,96 @@ const (
 type tokens struct {
 	cfg  OAuthConfig
 	dial DialFunc
+	log  *slog.Logger // nil for none
 
 	mu    sync.Mutex // held while the endpoint is asked: one at a time
-	token string
-	until time.Time // when to ask for the next
-	fault error     // why there is none
-	again time.Time // when to ask again after a fault
+	token string     // the newest that was good
+	end   time.Time  // of token; zero if that is unknown
+	until time.Time  // when to ask for the next
+	fault error      // why there is no newer one
+	again time.Time  // when to ask again after a fault
 	wait  time.Duration
 }
 
 // get returns a token that has not expired, as far as one can tell.
 func (t *tokens) get(ctx context.Context) (oauth.Auth, error) {
-	token, err := t.cfg.Token.Read()
-	if err == nil && token == "" {
-		token, err = t.fetched(ctx)
+	from := t.fetched
+	if t.cfg.Token.IsSet() {
+		from = t.configured
 	}
+	token, err := from(ctx)
 	if err != nil {
 		return oauth.Auth{}, err
-	}
-	if end, ok := expiry(token); ok && time.Now().After(end) {
-		return oauth.Auth{}, fmt.Errorf("the token of %s has expired at %s", t.cfg.Token.Variable(oauthToken), end.UTC().Format(time.RFC3339))
 	}
 	return oauth.Auth{Token: token, Extensions: t.cfg.Extensions}, nil
 }
 
-// forget has the next login use a new token.
+// configured returns the token of the variable or the file. A file that is missing, empty or old, because its writer
+// is late or in the middle of it, leaves the token that it held before in use, as long as that is known to be good.
+func (t *tokens) configured(context.Context) (string, error) {
+	token, err := t.cfg.Token.Read()
+	end, known := expiry(token)
+	if known && time.Now().After(end) {
+		err = fmt.Errorf("the token of %s has expired at %s", t.cfg.Token.Variable(oauthToken), end.UTC().Format(time.RFC3339))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err == nil:
+		t.token, t.end = token, end
+		return token, nil
+	case time.Now().Before(t.end):
+		return t.old(err), nil
+	}
+	return "", err
+}
+
+// old returns the token from before, and warns that there is no newer one. It needs mu.
+func (t *tokens) old(err error) string {
+	if t.log != nil {
+		t.log.Warn("no new OAuth token; the one from before is used to its end", "end", t.end.UTC().Format(time.RFC3339), "error", err)
+	}
+	return t.token
+}
+
+// forget has the next login ask for a new token. If there is none, it uses the old one: the broker that refused it may
+// have been in trouble itself.
 func (t *tokens) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.until = time.Time{}
 }
 
-// fetched returns the endpoint's token.
+// fetched returns the endpoint's token: a new one when the old one gets old, and the old one to its end when the
+// endpoint has none to give.
 func (t *tokens) fetched(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	switch {
-	case now.Before(t.until):
-		return t.token, nil
-	case now.Before(t.again):
-		return "", t.fault
+	if now := time.Now(); !now.Before(t.until) && !now.Before(t.again) {
+		t.renew(ctx, now)
 	}
+	switch now := time.Now(); {
+	case t.fault == nil:
+		return t.token, nil
+	case t.token != "" && (t.end.IsZero() || now.Before(t.end)):
+		return t.old(t.fault), nil
+	}
+	return "", t.fault
+}
+
+// renew asks the endpoint. It needs mu.
+func (t *tokens) renew(ctx context.Context, now time.Time) {
 	token, err := t.fetch(ctx)
 	if err != nil {
 		t.wait = min(max(2*t.wait, tokenRetryFirst), tokenRetryMost)
-		t.again = now.Add(t.wait/2 + rand.N(t.wait/2))
+		t.again = time.Now().Add(t.wait/2 + rand.N(t.wait/2))
 		t.fault = err
-		return "", err
+		return
 	}
-	t.token, t.until, t.wait, t.again = token.AccessToken, time.Time{}, 0, time.Time{}
-	if !token.Expiry.IsZero() { // else it is good for one login
-		t.until = now.Add(time.Duration(tokenShare * float64(token.Expiry.Sub(now))))
+	t.token, t.end, t.fault, t.until, t.wait, t.again = token.AccessToken, token.Expiry, nil, time.Time{}, 0, time.Time{}
+	if !t.end.IsZero() { // else it is good for one login
+		t.until = now.Add(time.Duration(tokenShare * float64(t.end.Sub(now))))
 	}
-	return t.token, nil
 }
 
 // fetch asks the endpoint. What the client's secret and the authorities are is read
@@ -127,8 +166,7 @@ func (t *tokens) client(config *tls.Config) *http.Client {
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: t.dial, TLSClientConfig: config, DisableKeepAlives: true,
 		},
-		// The secret is for the endpoint and for nobody that it points to.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: origin.Stay,
 	}
 }
 
@@ -146,7 +184,7 @@ func answered(err error) error {
 		if asked.Timeout() {
 			return fmt.Errorf("it does not answer within %s", tokenTimeout)
 		}
-		return asked.Err // the URL is known
+		return errors.New(origin.Bare(asked.Err.Error())) // the URL is known
 	}
 	return err
 }

@@ -1,10 +1,12 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -202,6 +204,147 @@ func TestTokenEndpointFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTokenIsUsedToItsEnd: an endpoint that is down costs no login before the token ends, says so, and is asked seldom.
+func TestTokenIsUsedToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		var log bytes.Buffer
+		tokens := e.tokens()
+		tokens.log = slog.New(slog.NewTextHandler(&log, nil))
+		first, end := jwt(time.Now().Add(time.Hour)), time.Now().Add(time.Hour)
+		e.answer(gives(first, 3600))
+		want := func(step, token string) {
+			t.Helper()
+			got, err := tokens.get(t.Context())
+			if got.Token != token || (err != nil) != (token == "") {
+				t.Errorf("%s: %.20s, %v", step, got.Token, err)
+			}
+		}
+		want("at first", first)
+		e.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, planted, http.StatusServiceUnavailable) })
+		time.Sleep(40 * time.Minute)
+		want("when it is young", first)
+		if log.Len() > 0 || e.requests() != 1 {
+			t.Errorf("%d requests and a line while the token is young: %s", e.requests(), &log)
+		}
+		tokens.forget()
+		want("when a broker has refused it, and there is no other", first)
+		time.Sleep(9 * time.Minute)
+		before := e.requests()
+		for time.Now().Before(end) {
+			want("before its end", first)
+			time.Sleep(time.Second)
+		}
+		if got := e.requests() - before; got < 20 || got > 60 {
+			t.Errorf("%d requests in the last eleven minutes", got)
+		}
+		if got := log.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, "it answers 503 Service Unavailable") || strings.Contains(got, planted) {
+			t.Errorf("log: %.300s", got)
+		}
+		want("after its end", "")
+		e.answer(gives("next", 3600))
+		time.Sleep(tokenRetryMost)
+		want("when the endpoint is back", "next")
+		tokens.forget()
+		e.answer(gives("single", 0))
+		want("one whose end is unknown", "single")
+		e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		want("one whose end is unknown, and the endpoint is down", "single")
+	})
+}
+
+// TestTokenAskedOnce: very many logins at the same time are one request.
+func TestTokenAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		tokens := e.tokens()
+		e.answer(gives("token", 100))
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
+					t.Errorf("%s, %v", got.Token, err)
+				}
+			})
+		}
+		all.Wait()
+		if got := e.requests(); got != 1 {
+			t.Errorf("%d requests for 50 logins", got)
+		}
+	})
+}
+
+// TestTokenEndpointRedirects: to its own origin it may, with the secret; elsewhere the secret does not go.
+func TestTokenEndpointRedirects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		other, err := e.net.Listen("tcp", "localhost:81")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		asked := 0
+		go http.Serve(other, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ })) //nolint:errcheck,gosec // ends with the listener
+		to := "http://localhost/moved"
+		e.answer(func(w http.ResponseWriter, r *http.Request) {
+			if _, secret, _ := r.BasicAuth(); r.URL.Path == "/moved" && secret != "" && r.Method == http.MethodPost {
+				gives("token", 100)(w, r)
+				return
+			}
+			http.Redirect(w, r, to, http.StatusPermanentRedirect)
+		})
+		tokens := e.tokens()
+		if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
+			t.Errorf("a redirect to the same origin: %s, %v", got.Token, err)
+		}
+		to = "http://localhost:81/moved"
+		if got, err := e.tokens().get(t.Context()); err == nil || !strings.Contains(err.Error(), "it answers 308 Permanent Redirect") || asked > 0 {
+			t.Errorf("a redirect to another port: %s, %v; it was asked %d times", got.Token, err, asked)
+		}
+	})
+}
+
+// TestTokenFileInTheMiddle: while a file is written, the token that it held is used to its end.
+func TestTokenFileInTheMiddle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "token")
+		write := func(text string) {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, second, ended := jwt(time.Now().Add(time.Hour)), jwt(time.Now().Add(2*time.Hour)), jwt(time.Now().Add(-time.Hour))
+		var log bytes.Buffer
+		tokens := &tokens{cfg: OAuthConfig{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path)}, log: slog.New(slog.NewTextHandler(&log, nil))}
+		want := func(step, token string, lines int) {
+			t.Helper()
+			got, err := tokens.get(t.Context())
+			if got.Token != token || (err != nil) != (token == "") || strings.Count(log.String(), "level=WARN") != lines {
+				t.Errorf("%s: %.20s, %v, %s", step, got.Token, err, &log)
+			}
+			log.Reset()
+		}
+		write(first)
+		want("at first", first, 0)
+		write("")
+		want("empty", first, 1)
+		_ = os.Remove(path)
+		want("missing", first, 1)
+		write(ended)
+		want("an old one", first, 1)
+		write(second)
+		want("the next", second, 0)
+		_ = os.Remove(path)
+		time.Sleep(119 * time.Minute)
+		want("missing, to its end", second, 1)
+		time.Sleep(2 * time.Minute)
+		want("missing, after its end", "", 0)
+	})
 }
 
 // TestTokenFromFile: it is read for each login, and one that has expired is not even

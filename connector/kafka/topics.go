@@ -36,7 +36,11 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	resp, err := req.RequestWith(ctx, s.asker)
+	client, err := s.standing.open()
+	if err != nil {
+		return topicView{}, err
+	}
+	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return topicView{}, fmt.Errorf("describe topics: %w", err)
 	}

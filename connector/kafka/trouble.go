@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,7 +21,7 @@ func (s *Source) trouble(topic string, topicID [16]byte, partition int32, err er
 	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
 	if topic == "" { // the group's session, or a connection
-		if !s.access.knows([]any{err}) {
+		if _, told := s.cfg.diagnoseSession(err); !told && !s.access.knows([]any{err}) { // else the hook has told it
 			s.log.Warn("the group or a broker fails, trying again", "error", err)
 		}
 		return
@@ -167,22 +168,28 @@ func (s *Source) leaveAlone(topic string) {
 
 // clientLog passes the client's own warnings on. Its messages for information
 // tell of every metadata refresh and are for debugging; those of errors that access
-// tells in one line are too.
+// tells in one line are too. One of them is the only sign of a member that can't join.
 type clientLog struct {
 	log    *slog.Logger
 	access *access
 }
 
+// sessionLines are what the client logs at the end of a session of the group, of which access and trouble tell.
+var sessionLines = []string{"group manage loop errored", "join group failed", "sync group failed"}
+
 func (l clientLog) Level() kgo.LogLevel {
 	if l.log.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // slog's handlers take a nil context
 		return kgo.LogLevelDebug
 	}
-	return kgo.LogLevelWarn
+	return kgo.LogLevelInfo
 }
 
 func (l clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	switch {
-	case level <= kgo.LogLevelWarn && !l.access.knows(keyvals):
+	case msg == joinFails:
+		l.access.onJoinFails(keyvals)
+		l.log.Debug("kafka client: "+msg, keyvals...)
+	case level <= kgo.LogLevelWarn && !l.access.knows(keyvals) && !slices.Contains(sessionLines, msg):
 		l.log.Warn("kafka client: "+msg, keyvals...)
 	default:
 		l.log.Debug("kafka client: "+msg, keyvals...)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -136,7 +137,15 @@ func (s *Source) compare(ctx context.Context) error {
 		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed, Epoch: -1}}
 	}
 	s.mu.Unlock()
-	group, err := s.admin.FetchOffsets(ctx, s.cfg.GroupID)
+	if len(acknowledged) == 0 {
+		s.standing.rest()
+		return nil
+	}
+	client, err := s.standing.open()
+	if err != nil {
+		return err
+	}
+	group, err := kadm.NewClient(client).FetchOffsets(ctx, s.cfg.GroupID)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/logging"
+	"kafka-firehose/connector/origin"
 )
 
 const (
@@ -47,17 +49,17 @@ func newClient(cfg Config, log *slog.Logger, transport http.RoundTripper) (*clie
 		transport = n
 	}
 	c := &client{}
-	for _, url := range cfg.URLs {
+	for _, address := range cfg.URLs {
 		n, err := sr.NewClient(
-			sr.URLs(url),
+			sr.URLs(address),
 			sr.UserAgent("kafka-firehose"),
-			sr.HTTPClient(&http.Client{Timeout: requestTimeout, Transport: short{transport}}),
+			sr.HTTPClient(&http.Client{Timeout: requestTimeout, Transport: short{transport}, CheckRedirect: origin.Stay}),
 			sr.PreReq(cfg.authorize),
 		)
 		if err != nil {
 			return nil, err
 		}
-		c.nodes = append(c.nodes, node{url, n})
+		c.nodes = append(c.nodes, node{address, n})
 	}
 	return c, nil
 }
@@ -241,11 +243,16 @@ func (t *trouble) Unwrap() error { return t.err }
 func classify(err error) error {
 	answer, ok := errors.AsType[*sr.ResponseError](err)
 	if !ok {
-		_, read := errors.AsType[*env.Fault](err) // a file of ours
+		_, read := errors.AsType[*env.Fault](err)              // a file of ours
+		if request, ok := errors.AsType[*url.Error](err); ok { // of an address that a redirect led to, perhaps
+			err = &url.Error{Op: request.Op, URL: origin.Scrub(request.URL), Err: request.Err}
+		}
 		return &trouble{blocked: read || strings.Contains(err.Error(), "unable to decode ok response body"), err: err}
 	}
 	said := fmt.Errorf("%d %s: %s", answer.StatusCode, http.StatusText(answer.StatusCode), logging.Line(answer.Message))
 	switch code := answer.StatusCode; {
+	case code >= 300 && code < 400:
+		return &trouble{blocked: true, err: fmt.Errorf("it answers %d %s and points to another scheme, host or port, where the login does not go: set %s to the address of the registry itself", code, http.StatusText(code), urlName)}
 	case code == http.StatusNotFound && answer.ErrorCode > 40400 && answer.ErrorCode < 40500:
 		return &unusable{convert.UnknownSchema, fmt.Errorf("the Schema Registry does not have it (%d)", answer.ErrorCode)}
 	case code == http.StatusNotFound:

@@ -82,7 +82,7 @@ func policies() []mutant {
 		},
 		{
 			silent, "what a validation error repeats of the request is kept",
-			"connector/awsconfig/text.go", "logging.Line(echo.ReplaceAllString(message, \"Value '…' at '\"))", "logging.Line(message)",
+			"connector/awsconfig/text.go", "logging.Line(origin.Scrub(echo.ReplaceAllString(message, \"Value '…' at '\")))", "logging.Line(origin.Scrub(message))",
 			"connector/awsconfig", "TestCleanKeepsDataOut", "message is .*secret one",
 		},
 	}

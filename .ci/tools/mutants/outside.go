@@ -3,10 +3,11 @@ package main
 // outside are breaks of what people see of Kafka: lag, open transactions.
 func outside() []mutant {
 	const seen = "lag, commits and the group's position don't wait for one another, and show Kafka as it is"
+	const told = "every reason for not being in the group is told"
 	return []mutant{
 		{
 			seen, "lag is asked on the connections of commits and heartbeats",
-			"connector/kafka/lag.go", "s.lagClient.Broker", "s.client.Broker",
+			"connector/kafka/lag.go", "client, err := s.lag.open()", "client, err := s.client, error(nil)",
 			"connector", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
 		},
 		{
@@ -33,6 +34,148 @@ func outside() []mutant {
 			seen, "a partition without a commit has no headroom",
 			"connector/kafka/lag.go", "	s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)\n", "	if p.committed >= 0 {\n		s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)\n	}\n",
 			"connector", "TestHeadroomWithoutACommit", "in 0 partitions, want 0 in 4",
+		},
+		{
+			seen, "clients for questions stay open when nothing is owned, and log in again and again",
+			"connector/kafka/watch.go", "	if len(acknowledged) == 0 {\n", "	if false {\n",
+			"connector", "TestLoginRefusedForAnHour", "logins in an hour",
+		},
+		{
+			seen, "nobody counts how long brokers throttle",
+			"connector/kafka/connection.go", "		kgo.WithHooks(throttling{m.Throttled}),\n", "",
+			"connector", "TestBrokersThrottle", "throttled for 0 s",
+		},
+		{
+			told, "a group that is full is none of access",
+			"connector/kafka/diagnose.go", "errors.Is(err, kerr.GroupMaxSizeReached)", "false",
+			"connector/kafka", "TestDiagnose", "GROUP_MAX_SIZE_REACHED",
+		},
+		{
+			told, "a member of the consumer protocol without a coordinator is out without a reason",
+			"connector/kafka/trouble.go", "		l.access.onJoinFails(keyvals)\n", "",
+			"connector", "TestNotInTheGroup/coordinator_of_the_consumer_protocol", "readiness does not say",
+		},
+		{
+			told, "other errors of the group's session have no reason",
+			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.diagnose(err)",
+			"connector", "TestNotInTheGroup/coordinator_loads", "readiness does not say",
+		},
+		{
+			told, "an address that nobody reaches is never a reason",
+			"connector/kafka/unreachable.go", "now.Sub(o.first) >= outageAfter", "false",
+			"connector", "TestNotInTheGroup/advertised_address", "readiness does not say",
+		},
+		{
+			told, "a restart of a broker counts as a refusal",
+			"connector/kafka/unreachable.go", "now.Sub(o.first) >= outageAfter", "now.Sub(o.first) >= 0",
+			"connector/kafka", "TestUnreachedBroker", "for a restart: 1 refusals",
+		},
+		{
+			told, "the check does not count the members of a group",
+			"connector/kafka/inspect_group.go", "i.members >= most", "false",
+			"connector", "TestInspectObstacles/group_is_full", "no error about a group says",
+		},
+	}
+}
+
+// clients are bounds of what clients of /metrics and the probes may hold.
+func clients() []mutant {
+	const bounded = "clients of metrics and probes hold little, and keep no probe from its answer"
+	return []mutant{
+		{
+			bounded, "answers to clients that don't read are without number",
+			"metrics/server.go", "make(chan struct{}, maxScrapes)", "make(chan struct{}, 1000)",
+			"metrics", "TestScrapesAreBounded", "200 .*, want 503",
+		},
+		{
+			bounded, "series are gathered for all clients at the same time",
+			"metrics/server.go", "gathering: make(chan struct{}, 1)", "gathering: make(chan struct{}, 1000)",
+			"metrics", "TestClientsThatNeverRead", "gathers at a time, want 1",
+		},
+		{
+			bounded, "a client has any time to take its answer",
+			"metrics/server.go", "WriteTimeout: answerTimeout, ", "",
+			"metrics", "TestScrapesAreBounded", "503 8 scrapes",
+		},
+		{
+			bounded, "there is no header timeout",
+			"metrics/server.go", "ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, ", "",
+			"metrics", "TestConnectionsAreBounded", "connections without a request are open after 5s",
+		},
+		{
+			bounded, "headers may have a megabyte",
+			"metrics/server.go", "maxHeader = 8 << 10", "maxHeader = 1 << 20",
+			"metrics", "TestRequestsAreBounded", "a header of 64 KiB",
+		},
+		{
+			bounded, "connections are without number",
+			"metrics/connections.go", "len(d.open) >= maxConnections", "len(d.open) >= 100000",
+			"metrics", "TestConnectionsAreBounded", "connections are open, want the 128 late ones",
+		},
+		{
+			bounded, "the newest connection is sent away",
+			"metrics/connections.go", "o.moved.Load() < stalest.moved.Load()", "o.moved.Load() > stalest.moved.Load()",
+			"metrics", "TestConnectionsAreBounded", "connections are open, want the 128 late ones",
+		},
+	}
+}
+
+// logins are credentials that are thrown away early, or go where they must not.
+func logins() []mutant {
+	const (
+		lasts = "credentials are used to their end"
+		stays = "a login goes to no other scheme, host or port, and is shown nowhere"
+	)
+	return []mutant{
+		{
+			lasts, "a token is thrown away when its endpoint is down",
+			"connector/kafka/token.go", "case t.token != \"\" && (t.end.IsZero() || now.Before(t.end)):", "case now.IsZero():",
+			"connector/kafka", "TestTokenIsUsedToItsEnd", "before its end: ",
+		},
+		{
+			lasts, "a token is used beyond its end",
+			"connector/kafka/token.go", "(t.end.IsZero() || now.Before(t.end))", "!now.IsZero()",
+			"connector/kafka", "TestTokenIsUsedToItsEnd", "after its end: ",
+		},
+		{
+			lasts, "a token that a broker refused once is gone although there is no other",
+			"connector/kafka/token.go", "	t.until = time.Time{}\n}", "	t.until, t.token = time.Time{}, \"\"\n}",
+			"connector/kafka", "TestTokenIsUsedToItsEnd", "when a broker has refused it, and there is no other",
+		},
+		{
+			lasts, "a token file that is being written costs a login",
+			"connector/kafka/token.go", "	case time.Now().Before(t.end):\n		return t.old(err), nil\n", "",
+			"connector/kafka", "TestTokenFileInTheMiddle", "empty: ",
+		},
+		{
+			stays, "the client secret follows a redirect",
+			"connector/kafka/token.go", "		CheckRedirect: origin.Stay,\n", "",
+			"connector/kafka", "TestTokenEndpointRedirects", "a redirect to another port",
+		},
+		{
+			stays, "the registry's login follows a redirect",
+			"connector/schema/client.go", ", CheckRedirect: origin.Stay", "",
+			"connector/schema", "TestLoginStaysAtTheRegistry", "another origin was asked",
+		},
+		{
+			stays, "a port is no part of an origin",
+			"connector/origin/origin.go", "return net.JoinHostPort(strings.ToLower(u.Hostname()), port)", "return net.JoinHostPort(strings.ToLower(u.Hostname()), port[:0])",
+			"connector/origin", "TestLoginsStay", "another server got",
+		},
+		{
+			stays, "a container's token follows a redirect",
+			"connector/awsconfig/credentials.go", "client.WithTransportOptions(origin.KeepTransport)", "client",
+			"connector/awsconfig", "TestContainerEndpointRedirects", "a redirect to another port",
+		},
+		{
+			stays, "the address of a container's credentials is shown in full",
+			"connector/awsconfig/text.go", "	return origin.Bare(err.Error())\n", "	return err.Error()\n",
+			"connector/awsconfig", "TestURLsAreCut", "s3cret",
+		},
+		{
+			stays, "TLS 1.0 is spoken",
+			"connector/certificates/files.go", "MinVersion: tls.VersionTLS12", "MinVersion: tls.VersionTLS10",
+			"connector/certificates", "TestOldTLS", "TLS 1.0 is spoken: true",
 		},
 	}
 }
