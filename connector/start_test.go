@@ -230,3 +230,174 @@ func TestLatestAfterAnError(t *testing.T) {
 		}
 	})
 }
+
+// TestLatestGrownWhileDown: partitions are added while no member runs, and members start together, each with a part
+// of the topic. What was written into the new partitions is delivered.
+func TestLatestGrownWhileDown(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range protocols {
+		t.Run(protocol, func(t *testing.T) { bubble(t, latestGrownWhileDown(protocol)) })
+	}
+}
+
+func latestGrownWhileDown(protocol string) func(*world) {
+	return func(w *world) {
+		speaks := func(c *connector.Config) { c.Kafka.GroupProtocol = protocol }
+		m := w.start(latestMode, speaks)
+		w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 4 })
+		w.produce(0, 40)
+		w.untilCommitted(40)
+		m.mustStop()
+		w.grow(w.in, 8)
+		w.produceWith(40, 80, func(i int) *kgo.Record {
+			return &kgo.Record{Topic: w.in, Partition: 4 + int32(i%4), Value: fmt.Appendf(nil, "%d", i)}
+		})
+		w.stream.AddFault(down)
+		var all []*member
+		for range 4 {
+			all = append(all, w.start(latestMode, speaks))
+		}
+		w.untilShared(2, all...)
+		w.stream.ClearFaults()
+		w.untilCommitted(80)
+		for _, m := range all {
+			m.mustStop()
+		}
+		w.wantAll(80, 80)
+	}
+}
+
+// TestLatestRecreated: a topic that is created again is newer than the group, also for a process that has only found
+// offsets of the old one, also when no process ran while it happened as long as the group has read another topic.
+func TestLatestRecreated(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"while it runs", "after a restart", "while it is down"} {
+		t.Run(when, func(t *testing.T) { bubble(t, latestRecreated(when)) })
+	}
+}
+
+func latestRecreated(when string) func(*world) {
+	return func(w *world) {
+		other := w.name("other")
+		w.topic(other, 1)
+		two := func(c *connector.Config) { c.Kafka.Topics = append(c.Kafka.Topics, other) }
+		m := w.start(latestMode, two)
+		w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 5 })
+		w.produce(0, 40)
+		w.untilCommitted(40)
+		if when == "after a restart" {
+			m.mustStop()
+			m = w.start(latestMode, two)
+			w.untilShared(5, m)
+			time.Sleep(either(w, 20*time.Second, 2*time.Second))
+		}
+		if when == "while it is down" {
+			m.mustStop()
+		}
+		w.anew(w.in, 4)
+		w.produce(40, 80)
+		if when == "while it is down" {
+			m = w.start(latestMode, two)
+		}
+		w.untilArrived(40, 80)
+		w.produce(80, 120)
+		w.untilCommitted(80)
+		m.mustStop()
+		w.wantExactly(120)
+	}
+}
+
+// TestLatestOfAnAddedTopic: a topic with a history is added to KAFKA_TOPICS of a group that exists. The group sees it
+// for the first time, so it starts at its end.
+func TestLatestOfAnAddedTopic(t *testing.T) { bubble(t, latestOfAnAddedTopic) }
+
+func latestOfAnAddedTopic(w *world) {
+	added := w.name("added")
+	to := func(i int) *kgo.Record { return &kgo.Record{Topic: added, Value: fmt.Appendf(nil, "%d", i)} }
+	m := w.start(latestMode)
+	w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 4 })
+	m.mustStop()
+	w.topic(added, 1)
+	w.produceWith(100000, 100100, to)
+	for i := range 100 {
+		w.judge.allow(w.judge.placeOf(fmt.Sprint(100000 + i)))
+	}
+	time.Sleep(time.Second)
+	m = w.start(latestMode, func(c *connector.Config) { c.Kafka.Topics = append(c.Kafka.Topics, added) })
+	w.until("its start is committed", patience, func() bool { return w.judge.lastCommit(added, 0) == 100 })
+	w.produceWith(0, 10, to)
+	w.untilCommitted(110)
+	m.mustStop()
+	w.wantExactly(10)
+	if w.judge.copiesOf("100003") > 0 {
+		w.t.Error("the history was delivered")
+	}
+}
+
+// TestLatestOfMembersThatStartTogether: a new group whose members start at once, while brokers take their time to say
+// where the logs end. Nothing from before comes, nothing after it is missing.
+func TestLatestOfMembersThatStartTogether(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range protocols {
+		for _, slow := range []time.Duration{0, 300 * time.Millisecond, 4 * time.Second} {
+			t.Run(fmt.Sprintf("%s/%v", protocol, slow), func(t *testing.T) {
+				bubble(t, func(w *world) {
+					w.history(400)
+					time.Sleep(time.Second)
+					var asked atomic.Int32
+					w.cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+						w.cluster.KeepControl()
+						if asked.Add(1) < 8 {
+							w.cluster.SleepControl(func() { time.Sleep(slow) })
+						}
+						return nil, nil, false
+					})
+					var all []*member
+					for range 3 {
+						all = append(all, w.start(latestMode, func(c *connector.Config) { c.Kafka.GroupProtocol = protocol }))
+						time.Sleep(100 * time.Millisecond)
+					}
+					time.Sleep(90 * time.Second)
+					w.produce(0, 40)
+					w.untilStored(40, 40)
+					for _, m := range all {
+						m.mustStop()
+					}
+					w.wantExactly(40)
+					for i := range 400 {
+						if w.judge.copiesOf(fmt.Sprint(100000+i)) > 0 {
+							t.Fatalf("record %d of the history was delivered", i)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestNoneWithAddedPartitions: with none, a partition that was added has no records from before the group, so its
+// beginning is no guess.
+func TestNoneWithAddedPartitions(t *testing.T) { bubble(t, noneWithAddedPartitions) }
+
+func noneWithAddedPartitions(w *world) {
+	offsets := kadm.Offsets{}
+	for p := range int32(4) {
+		offsets.AddOffset(w.in, p, 0, -1)
+	}
+	if err := w.admin.CommitAllOffsets(context.Background(), w.group, offsets); err != nil {
+		w.t.Fatal(err)
+	}
+	none := func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "none" }
+	m := w.start(none)
+	w.produce(0, 40)
+	w.untilCommitted(40)
+	m.mustStop()
+	w.grow(w.in, 5)
+	w.produceWith(40, 50, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: 4, Value: fmt.Appendf(nil, "%d", i)}
+	})
+	m = w.start(none)
+	w.untilCommitted(50)
+	m.mustStop()
+	w.wantExactly(50)
+}

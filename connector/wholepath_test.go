@@ -49,6 +49,8 @@ func wholePath() map[string]func(*world) {
 		"LatestOfAnEmptyTopic":       latestIsAskedOnce(0),
 		"LatestSkipsNothingNew":      latestSkipsNothingNew,
 		"LatestNewTopicAfterRestart": latestNewTopicAfterRestart,
+		"LatestOfAnAddedTopic":       latestOfAnAddedTopic,
+		"NoneWithAddedPartitions":    noneWithAddedPartitions,
 		"StartAtATime":               startAtATime,
 		"NoneIsAnError":              noneIsAnError,
 		"RetentionPassesTheCommit":   retentionPassesTheCommit,
@@ -74,9 +76,13 @@ func wholePath() map[string]func(*world) {
 		cases["Churn/"+proto] = churn(proto)
 		cases["TwoUnderOneName/"+proto] = twoUnderOneName(proto)
 		cases["RevokeInsideADrain/"+proto] = revokeInsideADrain(proto)
+		cases["LatestGrownWhileDown/"+proto] = latestGrownWhileDown(proto)
 		for _, how := range rollouts {
 			cases["RollingUpdate/"+how+"/"+proto] = rollingUpdate(how, proto)
 		}
+	}
+	for _, when := range []string{"while it runs", "after a restart", "while it is down"} {
+		cases["LatestRecreated/"+when] = latestRecreated(when)
 	}
 	for _, effect := range emptyAnswers {
 		for _, stored := range []bool{false, true} {
@@ -91,7 +97,7 @@ var virtualOnly = map[string][]string{
 	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "LogIsCut", "IdleCommitIsForgotten"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "LogIsCut", "IdleCommitIsForgotten"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {

@@ -88,8 +88,11 @@ type startQuestion struct {
 func (q startQuestion) decide() start {
 	m := q.now
 	if q.own.offset >= 0 && q.own.marker.of(q.now.cluster, q.now.topic) {
-		if q.own.marked {
+		switch {
+		case q.own.marked:
 			m.subscription, m.partitions, m.since = q.own.marker.subscription, q.own.marker.partitions, q.own.marker.since
+		case q.reset.Mode == "none": // partitions that are added from here on are new
+			m.partitions, m.since = q.partitions, q.joined
 		}
 		return start{from: fromCommit, marker: m}
 	}
@@ -105,7 +108,7 @@ func (q startQuestion) decide() start {
 		m.subscription, m.partitions, m.since = first.subscription, first.partitions, first.since
 	}
 	switch {
-	case recreated, q.appeared && first.partitions == 0, q.sighting.known && int(q.partition) >= first.partitions:
+	case recreated, q.appeared && first.partitions == 0, q.isNew():
 		return start{from: fromBeginning, marker: m, recreated: recreated}
 	case q.reset.Mode == "none":
 		return start{from: fromNowhere}
@@ -117,4 +120,13 @@ func (q startQuestion) decide() start {
 		return start{from: fromTime, since: q.joined, marker: m}
 	}
 	return start{from: fromEnd, marker: m}
+}
+
+// isNew reports whether the group's offsets show that the partition is newer than the group. Offsets without a marker
+// show it with latest only: none is for those who set the offsets of each partition by hand.
+func (q startQuestion) isNew() bool {
+	if q.reset.Mode == "none" && q.sighting.first.partitions == 0 {
+		return false
+	}
+	return q.sighting.known && int(q.partition) >= q.sighting.first.partitions
 }

@@ -41,10 +41,8 @@ func (s *Source) trouble(topic string, topicID [16]byte, partition int32, err er
 	case "recreated_topic":
 		f.message = "a broker does not know the id of the topic: the broker is behind, or the topic was deleted"
 		s.suspect(topic, topicID)
-		s.rest(k, restBriefFor)
 	case "unknown_topic":
 		f.message = "the topic or the partition does not exist: it was deleted, or was never created"
-		s.rest(k, restBriefFor)
 	case "data_loss":
 		s.truncated(k, err)
 		return
