@@ -92,6 +92,45 @@ func TestOutOfRangePasses(t *testing.T) {
 	})
 }
 
+// TestEndBehindForAMoment: after an election the leader's end of the log is behind what was read, for some seconds.
+// That is no cut: nothing is read again.
+func TestEndBehindForAMoment(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
+		m := w.start()
+		w.produce(0, 400)
+		w.untilCommitted(400)
+		behind := true
+		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			req := r.(*kmsg.ListOffsetsRequest)
+			if !behind || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+			for _, rt := range req.Topics {
+				st := kmsg.NewListOffsetsResponseTopic()
+				st.Topic = rt.Topic
+				for _, rp := range rt.Partitions {
+					sp := kmsg.NewListOffsetsResponseTopicPartition()
+					sp.Partition, sp.Offset = rp.Partition, 60
+					st.Partitions = append(st.Partitions, sp)
+				}
+				resp.Topics = append(resp.Topics, st)
+			}
+			return resp, nil, true
+		})
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: w.in, Count: 3, Err: kerr.OffsetOutOfRange})
+		w.produce(400, 404)
+		time.Sleep(6 * time.Second)
+		behind = false
+		w.produce(404, 800)
+		w.untilCommitted(800)
+		m.mustStop()
+		w.wantExactly(800)
+	})
+}
+
 // TestLogIsCut: an unclean election has removed the end of the log, and the new leader says where. Records that were
 // not accepted are read again; the group's offset follows although no record comes from there.
 func TestLogIsCut(t *testing.T) {

@@ -401,3 +401,29 @@ func noneWithAddedPartitions(w *world) {
 	m.mustStop()
 	w.wantExactly(50)
 }
+
+// TestTopicCreatedAnewLatest: the only topic of a group is created again while it is read. Brokers delete the group's
+// offsets with the topic, so only the process knows that the topic is newer than the group.
+func TestTopicCreatedAnewLatest(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"latest", "time"} {
+		t.Run(mode, func(t *testing.T) { bubble(t, topicCreatedAnewLatest(mode)) })
+	}
+}
+
+func topicCreatedAnewLatest(mode string) func(*world) {
+	return func(w *world) {
+		m := w.start(func(c *connector.Config) {
+			c.Kafka.AutoOffsetReset.Mode, c.Kafka.AutoOffsetReset.At = mode, time.Now().Add(-time.Minute)
+		})
+		w.until("its start is committed", patience, func() bool { return w.judge.committedParts() == 4 })
+		w.produce(0, 40)
+		w.untilCommitted(40)
+		w.anew(w.in, 4)
+		w.produce(40, 80)
+		w.untilArrived(40, 80)
+		w.untilCommitted(40) // in the new topic
+		m.mustStop()
+		w.wantExactly(80)
+	}
+}

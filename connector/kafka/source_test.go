@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -41,5 +43,24 @@ func TestFirstFetch(t *testing.T) {
 		if got := firstFetch(buffer); got != want {
 			t.Errorf("%d bytes with MAX_BUFFERED_BYTES %d, want %d", got, buffer, want)
 		}
+	}
+}
+
+// TestHopeless: a commit that was refused for good is not repeated, unless it was refused so only for some partitions.
+func TestHopeless(t *testing.T) {
+	var some, all refusedCommits
+	some.refuse(id{"a", 0}, kerr.TopicAuthorizationFailed)
+	some.refuse(id{"b", 0}, kerr.RequestTimedOut)
+	all.refuse(id{"a", 0}, kerr.TopicAuthorizationFailed)
+	if hopeless(&some) {
+		t.Error("a commit of which one partition is refused for good is hopeless")
+	}
+	for _, err := range []error{&all, kerr.UnknownMemberID, fmt.Errorf("x: %w", kerr.GroupAuthorizationFailed)} {
+		if !hopeless(err) {
+			t.Errorf("%v is not hopeless", err)
+		}
+	}
+	if hopeless(kerr.RebalanceInProgress) {
+		t.Error("a rebalance is hopeless")
 	}
 }

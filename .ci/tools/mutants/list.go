@@ -4,7 +4,7 @@ import "slices"
 
 // all are the mutants, guarantee by guarantee.
 func all() []mutant {
-	return slices.Concat(losses(), starts(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stops(), outside(), clients(), logins())
+	return slices.Concat(losses(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stops(), outside(), clients(), logins())
 }
 
 // losses are commits that run ahead and records that are passed over.
@@ -35,11 +35,6 @@ func losses() []mutant {
 			"connector", "TestForgottenCommitIsSentAgain", "committed 100, want 200",
 		},
 		{
-			nothingLost, "after a rewind, what was given up is not read again",
-			"connector/kafka/register.go", "		to = min(first, from)\n", "		to = max(first, from)\n",
-			"connector", "TestRewind", "are lost",
-		},
-		{
 			nothingLost, "the bad record that ends the process is committed",
 			"connector/reject.go", "		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n", "		l.builder.Flush()\n		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n",
 			"connector", "TestBadRecordStops", "partition 1 is committed to 26, want 25",
@@ -63,38 +58,6 @@ func losses() []mutant {
 			skips, "tombstones are forgotten",
 			"connector/reject.go", "	c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n", "	_ = offset.After\n",
 			"connector", "TestTombstonesLeaveNoLag", "committed \\d+, want 100",
-		},
-	}
-}
-
-// starts are positions that are asked for twice, or not at all.
-func starts() []mutant {
-	const where = "where it starts is decided once"
-	return []mutant{
-		{
-			where, "the start of latest is not committed",
-			"connector/kafka/start.go", "p.lease.Start(offset.Mark{", "_ = (offset.Mark{",
-			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
-		},
-		{
-			where, "latest leaves out what is written to a partition that is added",
-			"connector/kafka/start.go", "int(partition) >= s.known[topic]", "false",
-			"connector", "TestLatestSkipsNothingNew", "are lost",
-		},
-		{
-			where, "after retention has passed the commit, latest goes on at the end",
-			"connector/kafka/options.go", "kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute))", "kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd())",
-			"connector", "TestRetentionPassesTheCommit", "committed \\d+, want 80",
-		},
-		{
-			where, "a topic that was created anew is not noticed",
-			"connector/kafka/trouble.go", "		s.renew(topic)\n", "",
-			"connector", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
-		},
-		{
-			where, "nor is it by a partition that fetches nothing",
-			"connector/kafka/commit.go", "	s.stale[topic] = true\n", "",
-			"connector", "TestTopicCreatedAnewWhileHeld", "100 of 100 records never came",
 		},
 	}
 }

@@ -1,0 +1,119 @@
+package main
+
+// positions are offsets at which reading begins or goes on although nothing says so, and partitions that are never
+// read again.
+func positions() []mutant {
+	const (
+		starts   = "where a partition starts is decided once, from facts"
+		identity = "offsets of a topic that was deleted don't count for the topic that has its name"
+		range_   = "a position that is out of range is compared with the log"
+		alone    = "an error of one partition is its own"
+	)
+	return []mutant{
+		{
+			starts, "the start of latest is not committed",
+			"connector/kafka/positions.go", "		p.lease.Start(a.at)\n", "",
+			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
+		},
+		{
+			starts, "a start that is not committed counts as done",
+			"connector/kafka/positions.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
+			"connector", "TestErrorOfOnePartition/OffsetCommit/UNKNOWN_SERVER_ERROR/latest/early=true", "readiness says <nil>|of 40 a minute and a half|the error was logged",
+		},
+		{
+			starts, "latest leaves out records of a partition that is added",
+			"connector/kafka/start.go", "	return q.sighting.known && int(q.partition) >= q.sighting.first.partitions\n", "	return false\n",
+			"connector", "TestLatestSkipsNothingNew", "are lost|committed \\d+, want 20",
+		},
+		{
+			starts, "latest takes a topic that was created again for one that was there",
+			"connector/kafka/positions.go", "	return !there || then != now && then != [16]byte{}\n", "	return !there\n",
+			"connector", "TestTopicCreatedAnewLatest", "never came|are lost",
+		},
+		{
+			starts, "a member that starts beside another takes the history for new",
+			"connector/kafka/start.go", "		if c.marked && c.marker.of(now.cluster, now.topic) && c.marker.partitions > s.first.partitions {", "		if false {",
+			"connector", "TestLatestOfMembersThatStartTogether", "of the history was delivered",
+		},
+		{
+			identity, "a topic that was created again is not noticed",
+			"connector/kafka/trouble.go", "		s.suspect(topic, topicID)\n", "",
+			"connector", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
+		},
+		{
+			identity, "nor is it by a partition that fetches nothing",
+			"connector/kafka/commit.go", "		s.suspect(k.topic, [16]byte{}) // a partition that is paused fetches nothing, so nobody else would find out\n", "",
+			"connector", "TestTopicCreatedAnewWhileHeld", "never came",
+		},
+		{
+			identity, "a broker that is behind makes a topic a new one",
+			"connector/kafka/topics.go", "		case p.topicID != [16]byte{} && p.topicID != now.id:\n			v = topicRecreated\n", "		case p.topicID != [16]byte{}:\n			v = topicRecreated\n",
+			"connector", "TestUnknownTopicIDPasses/fetch/8_s", "taken for another one",
+		},
+		{
+			identity, "an offset is committed by name whatever topic has the name",
+			"connector/kafka/commit.go", "	if !s.committedByID() {", "	if false {",
+			"connector", "TestRecreatedTopicByName/4.0/in_an_outage", "but offset \\d+ was not accepted",
+		},
+		{
+			identity, "the group's offset counts whatever topic it belongs to",
+			"connector/kafka/marker.go", "	return m.topic == topic || m.topic == [16]byte{}", "	return true || m.topic == [16]byte{}",
+			"connector", "TestOffsetOfADeletedTopic/of_the_old_topic/earliest", "were not delivered|in vain",
+		},
+		{
+			identity, "an offset that was translated from another cluster is ignored",
+			"connector/kafka/marker.go", " || m.cluster != cluster\n", "\n",
+			"connector", "TestOffsetOfADeletedTopic/translated/earliest", "were not delivered|in vain",
+		},
+		{
+			range_, "one answer that a position is out of range moves it",
+			"connector/kafka/positions.go", "	case at <= end:\n", "	case at <= end && false:\n",
+			"connector", "TestOutOfRangePasses", "came twice|waited|committed",
+		},
+		{
+			range_, "a log that ends before the position moves it at once",
+			"connector/kafka/positions.go", "	case p.beyond.IsZero():\n		p.beyond = time.Now()\n", "	case false:\n",
+			"connector", "TestEndBehindForAMoment", "came twice",
+		},
+		{
+			range_, "the group's offset does not follow retention without a record",
+			"connector/kafka/positions.go", "	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)\n", "",
+			"connector", "TestRetentionTakesAll", "committed \\d+, want 800",
+		},
+		{
+			range_, "nor the end of a log that was cut",
+			"connector/kafka/positions.go", "	p.lease.Start(offset.Mark{Offset: to, Epoch: -1})\n", "",
+			"connector", "TestOffsetBeyondTheEnd", "in vain until the group's offset follows",
+		},
+		{
+			range_, "after a cut, records that were not accepted are not read again",
+			"connector/kafka/positions.go", "		to = min(to, from)\n", "		to = max(to, from)\n",
+			"connector/kafka", "TestRewindTwice", "want 50|^\\s+source_test",
+		},
+		{
+			range_, "an offset that the coordinator has lost is not committed again where nothing happens",
+			"connector/kafka/watch.go", "			p.lease.Start(p.mark) // where nothing was read since the assignment\n", "",
+			"connector", "TestIdleCommitIsForgotten", "nothing was committed again",
+		},
+		{
+			alone, "a partition whose offset was refused is forgotten",
+			"connector/kafka/positions.go", "			s.hold(k, p)\n", "			continue\n",
+			"connector", "TestErrorOfOnePartition/OffsetFetch/TOPIC_AUTHORIZATION_FAILED/earliest/early=true", "of 40 a minute and a half",
+		},
+		{
+			alone, "a batch that was too large is never fetched again",
+			"connector/kafka/positions.go", "			s.found(p, offset.Mark{Offset: p.expected, Epoch: -1})\n", "",
+			"connector", "TestBatchTooLarge", "in vain until partition 1 is read on",
+		},
+		{
+			alone, "a fault is told once",
+			"connector/kafka/faults.go", "		} else if one.lasting {\n", "		} else if false {\n",
+			"connector", "TestBatchTooLarge", "error lines in six minutes",
+		},
+		{
+			alone, "one partition that is refused for good keeps the last commit of the others from being repeated",
+			"connector/kafka/commit.go", "			if !hopeless(one) {\n				return false\n			}\n", "			if hopeless(one) {\n				return true\n			}\n",
+			"connector/kafka", "TestHopeless", "is hopeless",
+		},
+	}
+}
