@@ -46,7 +46,7 @@ type logOffsets struct {
 }
 
 // listOffsets returns where the logs of partitions start and end. It never fails as a whole.
-func (s *Source) listOffsets(ctx context.Context, partitions map[string][]int32) logOffsets {
+func (s *Source) listOffsets(ctx context.Context, partitions map[string][]int32) logOffsets { //nolint:unused // the look at the group's position will
 	all := logOffsets{starts: kadm.ListedOffsets{}, stable: kadm.ListedOffsets{}, ends: kadm.ListedOffsets{}}
 	s.eachLeader(ctx, partitions, func(_ map[string][]int32, of logOffsets) {
 		merge(all.starts, of.starts)
@@ -59,7 +59,7 @@ func (s *Source) listOffsets(ctx context.Context, partitions map[string][]int32)
 	return all
 }
 
-func merge(into, from kadm.ListedOffsets) {
+func merge(into, from kadm.ListedOffsets) { //nolint:unused // listOffsets does
 	for topic, partitions := range from {
 		if into[topic] == nil {
 			into[topic] = map[int32]kadm.ListedOffset{}
@@ -137,7 +137,7 @@ func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32,
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	answer, failed := broker.RetriableRequest(ctx, req)
+	answer, failed := req.RequestWith(ctx, retrying{broker})
 	if failed != nil {
 		if *err == nil {
 			*err = fmt.Errorf("ask the leader of %s: %w", oneOf(partitions), failed)
@@ -145,7 +145,7 @@ func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32,
 		return nil
 	}
 	listed := kadm.ListedOffsets{}
-	for _, t := range answer.(*kmsg.ListOffsetsResponse).Topics {
+	for _, t := range answer.Topics {
 		listed[t.Topic] = map[int32]kadm.ListedOffset{}
 		for _, p := range t.Partitions {
 			if refused := kerr.ErrorForCode(p.ErrorCode); refused != nil {
@@ -158,6 +158,14 @@ func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32,
 		}
 	}
 	return listed
+}
+
+// retrying is a broker that is asked again on a new connection when the old one turns out to be closed.
+type retrying struct{ broker *kgo.Broker }
+
+// Request implements kmsg.Requestor.
+func (r retrying) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	return r.broker.RetriableRequest(ctx, req)
 }
 
 // oneOf names one of the partitions, and how many others there are.

@@ -1,9 +1,8 @@
 package main
 
-// outside are breaks of what people see of Kafka: lag, open transactions.
+// outside are breaks of what people see of Kafka: lag, open transactions, throttling.
 func outside() []mutant {
 	const seen = "lag, commits and the group's position don't wait for one another, and show Kafka as it is"
-	const told = "every reason for not being in the group is told"
 	return []mutant{
 		{
 			seen, "lag is asked on the connections of commits and heartbeats",
@@ -45,6 +44,13 @@ func outside() []mutant {
 			"connector/kafka/connection.go", "		kgo.WithHooks(throttling{m.Throttled}),\n", "",
 			"connector", "TestBrokersThrottle", "throttled for 0 s",
 		},
+	}
+}
+
+// joining are breaks of what is told of a process that is not in the group.
+func joining() []mutant {
+	const told = "every reason for not being in the group is told"
+	return []mutant{
 		{
 			told, "a group that is full is none of access",
 			"connector/kafka/diagnose.go", "errors.Is(err, kerr.GroupMaxSizeReached)", "false",
