@@ -174,6 +174,12 @@ func logins() []mutant {
 			"connector/awsconfig", "TestContainerEndpointRedirects", "a redirect to another port",
 		},
 		{
+			stays, "the logins of the SDK's other clients follow redirects",
+			"connector/awsconfig/awsconfig.go", "	loaded, err := config.LoadDefaultConfig(ctx, append(more,\n		config.WithAppID(Application),\n		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),\n",
+			"	_ = origin.Of\n	loaded, err := config.LoadDefaultConfig(ctx, append(more,\n		config.WithAppID(Application),\n		config.WithHTTPClient(http),\n",
+			"connector/awsconfig", "TestNoLoginLeavesItsOrigin", "another origin got \"s3cret\"",
+		},
+		{
 			stays, "the address of a container's credentials is shown in full",
 			"connector/awsconfig/text.go", "	return origin.Bare(err.Error())\n", "	return err.Error()\n",
 			"connector/awsconfig", "TestURLsAreCut", "s3cret",
