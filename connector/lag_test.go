@@ -198,3 +198,34 @@ func TestBrokersThrottle(t *testing.T) {
 		w.wantExactly(40)
 	})
 }
+
+// TestOpenTransactionIsLag: the records behind an open transaction are lag, on every broker, until it ends.
+func TestOpenTransactionIsLag(t *testing.T) { bubble(t, openTransactionIsLag) }
+
+func openTransactionIsLag(w *world) {
+	tx := w.client(kgo.TransactionalID(w.name("tx")), kgo.TransactionTimeout(5*time.Minute))
+	defer tx.Close()
+	m := w.start()
+	if err := tx.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := tx.ProduceSync(context.Background(), &kgo.Record{Topic: w.in, Value: []byte("aborted")}).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.produceWith(0, 20, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: 0, Value: fmt.Appendf(nil, "%d", i)}
+	})
+	w.until("the records behind the transaction are lag", patience, func() bool {
+		return m.metric("kafka_lag_records") == 21 && m.metric("kafka_open_transaction_records") == 21
+	})
+	if err := tx.EndTransaction(context.Background(), kgo.TryAbort); err != nil {
+		w.t.Fatal(err)
+	}
+	w.untilStored(20, 20)
+	m.untilNoLag()
+	if got := m.metric("kafka_open_transaction_records"); got != 0 {
+		w.t.Errorf("%v records wait after the transaction has ended", got)
+	}
+	m.mustStop()
+	w.wantExactly(20)
+}

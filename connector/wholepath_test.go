@@ -32,6 +32,7 @@ func wholePath() map[string]func(*world) {
 		"Aggregation":                aggregation,
 		"DrainRunsOutOfTime":         drainRunsOutOfTime,
 		"Transactions":               transactions,
+		"OpenTransactionIsLag":       openTransactionIsLag,
 		"TopicCreatedAnew/name":      topicCreatedAnew(false),
 		"TopicCreatedAnew/pattern":   topicCreatedAnew(true),
 		"TopicCreatedAnewInAnOutage": topicCreatedAnewInAnOutage,

@@ -131,7 +131,9 @@ func TestNoLoginLeavesItsOrigin(t *testing.T) {
 	got := ""
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("X-Amz-Sso_bearer_token") }))
 	defer other.Close()
-	server := container(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) })
+	server := container(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
 	shared, err := Load(t.Context(), awshttp.NewBuildableClient())
 	if err != nil {
 		t.Fatal(err)
