@@ -10,6 +10,11 @@ func outside() []mutant {
 			"connector", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
 		},
 		{
+			seen, "the group's position is asked on the connection of commits",
+			"connector/kafka/watch.go", "client, err := s.standing.open()", "client, err := s.client, error(nil)",
+			"connector", "TestPositionThatHangs", "within four seconds",
+		},
+		{
 			seen, "a broker that hangs holds up the lag of all others",
 			"connector/kafka/lag.go", "lagTimeout = 10 * time.Second", "lagTimeout = 10 * time.Hour",
 			"connector", "TestLagOfAHangingBroker", "lines about it in five and a half minutes",
