@@ -198,3 +198,78 @@ func TestBrokersThrottle(t *testing.T) {
 		w.wantExactly(40)
 	})
 }
+
+// TestOpenTransactionIsLag: the records behind an open transaction are lag, on every broker, until it ends.
+func TestOpenTransactionIsLag(t *testing.T) { bubble(t, openTransactionIsLag) }
+
+func openTransactionIsLag(w *world) {
+	tx := w.client(kgo.TransactionalID(w.name("tx")), kgo.TransactionTimeout(5*time.Minute))
+	defer tx.Close()
+	m := w.start()
+	if err := tx.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := tx.ProduceSync(context.Background(), &kgo.Record{Topic: w.in, Value: []byte("aborted")}).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.produceWith(0, 20, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: 0, Value: fmt.Appendf(nil, "%d", i)}
+	})
+	w.until("the records behind the transaction are lag", patience, func() bool {
+		return m.metric("kafka_lag_records") == 21 && m.metric("kafka_open_transaction_records") == 21
+	})
+	if err := tx.EndTransaction(context.Background(), kgo.TryAbort); err != nil {
+		w.t.Fatal(err)
+	}
+	w.untilStored(20, 20)
+	m.untilNoLag()
+	if got := m.metric("kafka_open_transaction_records"); got != 0 {
+		w.t.Errorf("%v records wait after the transaction has ended", got)
+	}
+	m.mustStop()
+	w.wantExactly(20)
+}
+
+// TestPositionThatHangs: a coordinator that never says where the group stands delays neither commits, nor heartbeats, nor
+// the lag.
+func TestPositionThatHangs(t *testing.T) {
+	bubble(t, func(w *world) {
+		m := w.start()
+		w.produce(0, 40)
+		w.untilCommitted(40)
+		var hangs atomic.Bool
+		hangs.Store(true)
+		var asked atomic.Int32
+		w.cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			asked.Add(1)
+			w.cluster.SleepControl(func() {
+				for hangs.Load() {
+					time.Sleep(time.Second)
+				}
+			})
+			return nil, nil, false
+		})
+		time.Sleep(20 * time.Second)
+		if asked.Load() == 0 {
+			t.Fatal("nobody has asked for the group's position")
+		}
+		for i := range 10 {
+			w.produce(40+i*40, 80+i*40)
+			time.Sleep(4 * time.Second)
+			if got := w.judge.lastCommit(w.in, 0); got != int64(20+i*10) {
+				t.Errorf("partition 0 is committed to %d within four seconds, want %d", got, 20+i*10)
+			}
+			time.Sleep(19 * time.Second) // another part of the time between two questions
+			if lag, series := m.series("kafka_lag_records"); lag != 0 || series != 4 {
+				t.Errorf("a lag of %v in %d partitions, want 0 in 4", lag, series)
+			}
+		}
+		if got := m.metric("kafka_rebalances_total", "lost"); got != 0 {
+			t.Errorf("partitions were lost %v times", got)
+		}
+		hangs.Store(false)
+		m.mustStop()
+		w.wantExactly(440)
+	})
+}

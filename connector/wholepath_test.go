@@ -32,6 +32,7 @@ func wholePath() map[string]func(*world) {
 		"Aggregation":                aggregation,
 		"DrainRunsOutOfTime":         drainRunsOutOfTime,
 		"Transactions":               transactions,
+		"OpenTransactionIsLag":       openTransactionIsLag,
 		"TopicCreatedAnew/name":      topicCreatedAnew(false),
 		"TopicCreatedAnew/pattern":   topicCreatedAnew(true),
 		"TopicCreatedAnewInAnOutage": topicCreatedAnewInAnOutage,
@@ -100,7 +101,7 @@ var virtualOnly = map[string][]string{
 	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {

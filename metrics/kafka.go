@@ -105,7 +105,7 @@ func (m *Kafka) WatchRefusals(count func(what string) int) {
 	for _, what := range Refusals {
 		m.r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "kafka", Name: "refused",
-			Help:        "Brokers that refuse the connection or the login, topics that may not be read, and 1 for the group or commits; 0 when all is granted. The log says why.",
+			Help:        "Brokers that refuse the connection or the login, or can't be reached for 15 seconds, topics that may not be read, and 1 for the group or commits; 0 when all is granted. The log says why.",
 			ConstLabels: prometheus.Labels{"what": what},
 		}, func() float64 { return float64(count(what)) }))
 	}

@@ -223,7 +223,7 @@ func TestRequestsAreBounded(t *testing.T) {
 
 		conn = p.dial()
 		defer conn.Close()
-		go fmt.Fprintf(conn, "GET /livez HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", 64<<10)) //nolint:errcheck // it is cut off
+		go fmt.Fprintf(conn, "GET /livez HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", 64<<10))
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("a header of 64 KiB: %v, %v, want 431", resp, err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
 // container is an endpoint of credentials, at an address that holds a secret.
@@ -120,5 +122,32 @@ func TestTokenServiceRedirects(t *testing.T) {
 		if err == nil || len(got) > 0 {
 			t.Errorf("%d: %s, %v; another origin got %q", code, c.AccessKeyID, err, got)
 		}
+	}
+}
+
+// TestNoLoginLeavesItsOrigin: that holds for every client of the SDK, such as those of the instance's metadata and of
+// SSO, whose tokens are in headers that net/http takes along.
+func TestNoLoginLeavesItsOrigin(t *testing.T) {
+	got := ""
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("X-Amz-Sso_bearer_token") }))
+	defer other.Close()
+	server := container(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	shared, err := Load(t.Context(), awshttp.NewBuildableClient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Amz-Sso_bearer_token", "s3cret")
+	resp, err := shared.HTTPClient.Do(r)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if err == nil || got != "" {
+		t.Errorf("%v; another origin got %q", err, got)
 	}
 }

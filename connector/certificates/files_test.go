@@ -27,7 +27,7 @@ func TestOldTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		config.RootCAs, config.ServerName = a.Pool(), "localhost"
-		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version, Certificates: []tls.Certificate{pair}}) //nolint:gosec // the old versions are the test
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version, Certificates: []tls.Certificate{pair}})
 		if err != nil {
 			t.Fatal(err)
 		}

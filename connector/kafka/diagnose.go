@@ -133,7 +133,7 @@ func (c Config) diagnoseName(err error) (diagnosis, bool) {
 
 // diagnoseMembership is for brokers that do not let this process into the group.
 func (c Config) diagnoseMembership(err error) (diagnosis, bool) {
-	hint := ""
+	var hint string
 	switch {
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		hint = fmt.Sprintf("the members of group %s share partitions in another way, and this process offers %s alone: stop them first, or choose another KAFKA_GROUP_ID", c.GroupID, balancer)

@@ -114,7 +114,7 @@ func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32,
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	answer, failed := broker.RetriableRequest(ctx, req)
+	answer, failed := req.RequestWith(ctx, retrying{broker})
 	if failed != nil {
 		if *err == nil {
 			*err = fmt.Errorf("ask the leader of %s: %w", oneOf(partitions), failed)
@@ -122,7 +122,7 @@ func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32,
 		return nil
 	}
 	listed := kadm.ListedOffsets{}
-	for _, t := range answer.(*kmsg.ListOffsetsResponse).Topics {
+	for _, t := range answer.Topics {
 		listed[t.Topic] = map[int32]kadm.ListedOffset{}
 		for _, p := range t.Partitions {
 			if refused := kerr.ErrorForCode(p.ErrorCode); refused != nil {
@@ -135,6 +135,14 @@ func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32,
 		}
 	}
 	return listed
+}
+
+// retrying is a broker that is asked again on a new connection when the old one turns out to be closed.
+type retrying struct{ broker *kgo.Broker }
+
+// Request implements kmsg.Requestor.
+func (r retrying) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	return r.broker.RetriableRequest(ctx, req)
 }
 
 // oneOf names one of the partitions, and how many others there are.

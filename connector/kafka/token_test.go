@@ -289,7 +289,7 @@ func TestTokenEndpointRedirects(t *testing.T) {
 		}
 		defer other.Close()
 		asked := 0
-		go http.Serve(other, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ })) //nolint:errcheck,gosec // ends with the listener
+		go http.Serve(other, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ })) //nolint:errcheck // ends with the listener
 		to := "http://localhost/moved"
 		e.answer(func(w http.ResponseWriter, r *http.Request) {
 			if _, secret, _ := r.BasicAuth(); r.URL.Path == "/moved" && secret != "" && r.Method == http.MethodPost {

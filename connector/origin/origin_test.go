@@ -49,7 +49,8 @@ func TestLoginsStay(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "end with "+r.Header.Get("Authorization"))
 	})
-	kept := http.DefaultTransport.(*http.Transport).Clone()
+	kept := &http.Transport{}
+	defer kept.CloseIdleConnections()
 	origin.KeepTransport(kept)
 	for name, client := range map[string]*http.Client{"client": {CheckRedirect: origin.Stay}, "transport": {Transport: kept}} {
 		for path, want := range map[string]string{"/here": "end with secret", "/there": "", "/via": ""} {

@@ -1,14 +1,18 @@
 package main
 
-// outside are breaks of what people see of Kafka: lag, open transactions.
+// outside are questions to Kafka that wait for one another.
 func outside() []mutant {
-	const seen = "lag, commits and the group's position don't wait for one another, and show Kafka as it is"
-	const told = "every reason for not being in the group is told"
+	const seen = "lag, commits and the group's position don't wait for one another"
 	return []mutant{
 		{
 			seen, "lag is asked on the connections of commits and heartbeats",
 			"connector/kafka/lag.go", "client, err := s.lag.open()", "client, err := s.client, error(nil)",
 			"connector", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
+		},
+		{
+			seen, "the group's position is asked on the connection of commits",
+			"connector/kafka/watch.go", "client, err := s.standing.open()", "client, err := s.client, error(nil)",
+			"connector", "TestPositionThatHangs", "within four seconds",
 		},
 		{
 			seen, "a broker that hangs holds up the lag of all others",
@@ -25,6 +29,13 @@ func outside() []mutant {
 			"connector/kafka/lag.go", "	req.ReplicaID, req.IsolationLevel = -1, isolation\n", "	req.ReplicaID, req.IsolationLevel = -1, readCommitted\n",
 			"connector", "TestLagBehindAnOpenTransaction", "kafka_lag_records is 0 behind the transaction, want 401",
 		},
+	}
+}
+
+// shown are breaks of what people see of Kafka: open transactions, headroom, throttling.
+func shown() []mutant {
+	const seen = "metrics show Kafka as it is"
+	return []mutant{
 		{
 			seen, "an open transaction is told at each look",
 			"connector/kafka/lag.go", "now.Sub(at.warned) >= openEvery", "now.Sub(at.warned) >= 0",
@@ -45,6 +56,13 @@ func outside() []mutant {
 			"connector/kafka/connection.go", "		kgo.WithHooks(throttling{m.Throttled}),\n", "",
 			"connector", "TestBrokersThrottle", "throttled for 0 s",
 		},
+	}
+}
+
+// joining are breaks of what is told of a process that is not in the group.
+func joining() []mutant {
+	const told = "every reason for not being in the group is told"
+	return []mutant{
 		{
 			told, "a group that is full is none of access",
 			"connector/kafka/diagnose.go", "errors.Is(err, kerr.GroupMaxSizeReached)", "false",
@@ -166,6 +184,12 @@ func logins() []mutant {
 			stays, "a container's token follows a redirect",
 			"connector/awsconfig/credentials.go", "client.WithTransportOptions(origin.KeepTransport)", "client",
 			"connector/awsconfig", "TestContainerEndpointRedirects", "a redirect to another port",
+		},
+		{
+			stays, "the logins of the SDK's other clients follow redirects",
+			"connector/awsconfig/awsconfig.go", "	loaded, err := config.LoadDefaultConfig(ctx, append(more,\n		config.WithAppID(Application),\n		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),\n",
+			"	_ = origin.Of\n	loaded, err := config.LoadDefaultConfig(ctx, append(more,\n		config.WithAppID(Application),\n		config.WithHTTPClient(http),\n",
+			"connector/awsconfig", "TestNoLoginLeavesItsOrigin", "another origin got \"s3cret\"",
 		},
 		{
 			stays, "the address of a container's credentials is shown in full",
