@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -118,7 +119,7 @@ func FuzzLikeLibrary(f *testing.F) {
 		pairs = append(pairs, compilePair(f, schema))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		if len(doc) > 2000 || !json.Valid(doc) || strings.Count(string(doc), "[")+strings.Count(string(doc), "{") > 100 {
+		if len(doc) > 2000 || !json.Valid(doc) || !utf8.Valid(doc) || strings.Count(string(doc), "[")+strings.Count(string(doc), "{") > 100 {
 			return
 		}
 		for i, p := range pairs {

@@ -16,6 +16,9 @@ const (
 // imports: some 25,000 fields.
 const maxCompileBytes = 64 << 20
 
+// maxNameBytes limits a name with all that it is in: each part of a file repeats it.
+const maxNameBytes = 1000
+
 // costs adds up the memory that it takes to compile files, before that is done. It reads
 // them as far as that needs, and takes what it can't read for something that costs.
 type costs struct {
@@ -41,7 +44,10 @@ func (c *costs) add(text string) error {
 				i++
 			}
 			c.bytes += wordBytes
-			if c.name = i - from; pkg {
+			if c.name = i - from; c.name > maxNameBytes {
+				return fmt.Errorf("a name has %d bytes, at most %d are taken", c.name, maxNameBytes)
+			}
+			if pkg {
 				c.path += c.name
 			}
 			pkg = text[from:i] == "package"
