@@ -56,6 +56,7 @@ func TestSchemaBounds(t *testing.T) {
 		"protobuf: names":  {"protobuf", repeated(proto3+"message M{reserved \"a\"", 10_000, counted(`,"b#"`), ";}"), "to compile it takes more than 64 MiB"},
 		"protobuf: name":   {"protobuf", repeated(proto3+"message "+long+"{", 100, counted("message M#{}"), "}"), "a name has 90000 bytes, at most 1000"},
 		"protobuf: paths":  {"protobuf", repeated(proto3+strings.Repeat("message "+long[:900]+"{", 9), 5_000, counted("int32 f#=#;"), strings.Repeat("}", 9)), "to compile it takes more than 64 MiB"},
+		"protobuf: deep":   {"protobuf", proto3 + "message M{int32 a=1[(x)={" + strings.Repeat("o<", 10_000) + strings.Repeat(">", 10_000) + "}];}", "nested more than 100 levels"},
 		"json: text":       {"json-schema", `{}` + strings.Repeat(" ", MaxSchemaBytes), "at most 1048576 are taken"},
 		"json: depth":      {"json-schema", strings.Repeat(`{"not":`, 4000) + `{}` + strings.Repeat(`}`, 4000), "nested more than 250 levels"},
 	} {
@@ -143,7 +144,7 @@ message Order# {
 // as many values with each level.
 func TestAvroDefaults(t *testing.T) {
 	t.Parallel()
-	s := avroSchema(t, nestedRecords(60, 1, `,"default":{}`))
+	s := avroSchema(t, nestedRecords(18, 1, `,"default":{}`))
 	if _, err := s.Append(nil, []byte{2}, Index{}, 1000); !errors.Is(err, errCut) && !errors.Is(err, errTooLong) {
 		t.Errorf("%v", err)
 	}

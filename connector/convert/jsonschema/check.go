@@ -216,7 +216,7 @@ func regexSteps(b []byte) int {
 // canonical appends a form of the part at that all equal parts have.
 func (m *machine) canonical(dst []byte, at int) []byte {
 	p := &m.parts[at]
-	if m.steps -= 2; m.steps < 0 {
+	if m.steps -= 3; m.steps < 0 {
 		return dst
 	}
 	switch p.kind {
@@ -507,7 +507,7 @@ func (m *machine) has(at int, name string) bool {
 }
 
 func (m *machine) matches(p *pattern, at int) bool {
-	const perStep = 4
+	const perStep = 3
 	ok, n := m.matcher.match(p, m.bytes(at), perStep*max(m.steps, 0))
 	m.steps -= 3 + n/perStep
 	return ok
@@ -664,7 +664,7 @@ type numeral struct {
 
 func (m *machine) exact(n *numeral) decimal {
 	if !n.parsed {
-		m.steps -= 3 + len(n.b)/8
+		m.steps -= 5 + len(n.b)/8
 		n.exact, n.parsed = parseDecimal(n.b, m.digits[:0]), true
 	}
 	return n.exact

@@ -36,7 +36,7 @@ const (
 // The work that a document is worth. A step takes some 20 ns, so that one of 1 MB takes a
 // tenth of a second at most; few schemas need a tenth of that.
 const (
-	baseSteps    = 2_000_000
+	baseSteps    = 500_000
 	stepsPerByte = 4
 )
 
@@ -52,6 +52,9 @@ type Schema struct {
 
 // ErrDiffers is the error for a document that does not agree with its schema.
 var ErrDiffers = errors.New("it is not what its schema says")
+
+// ErrSteps is the error for a document whose schema makes more work than it is worth.
+var ErrSteps = errors.New("to compare it with its schema takes too many steps")
 
 // Weight estimates the memory that s holds, in bytes.
 func (s *Schema) Weight() int { return s.weight }
@@ -79,7 +82,7 @@ func (s *Schema) Validate(doc []byte) error {
 	f := m.check(s.root, 0, nil)
 	switch {
 	case m.steps < 0:
-		return fmt.Errorf("to compare its %d bytes with its schema takes more than %d steps; want a schema with fewer alternatives and nested references", len(doc), most)
+		return fmt.Errorf("%w: more than %d for its %d bytes; want a schema with fewer alternatives and references in one another", ErrSteps, most, len(doc))
 	case f.rule != nil:
 		return fmt.Errorf("%w at %s", ErrDiffers, f)
 	}

@@ -16,6 +16,10 @@ const (
 // imports: some 25,000 fields.
 const maxCompileBytes = 64 << 20
 
+// maxLevels limits how deep braces may be nested. Messages may have 32 levels, the values
+// of options any number, which takes a time that grows with the square of it.
+const maxLevels = 100
+
 // maxNameBytes limits a name with all that it is in: each part of a file repeats it.
 const maxNameBytes = 1000
 
@@ -25,6 +29,7 @@ type costs struct {
 	bytes  int
 	scopes []int // lengths of the names of the messages around
 	path   int   // their sum
+	angles int   // < that are open
 	name   int   // the length of the last name
 
 	reserving bool // the statement reserves names
@@ -33,10 +38,10 @@ type costs struct {
 
 // add counts a file.
 func (c *costs) add(text string) error {
-	c.scopes, c.path, c.name, c.reserving = c.scopes[:0], 0, 0, false
+	c.scopes, c.path, c.angles, c.name, c.reserving = c.scopes[:0], 0, 0, 0, false
 	c.bytes += 4 * len(text)
 	pkg := false
-	for i := 0; i < len(text) && c.bytes <= maxCompileBytes; {
+	for i := 0; i < len(text) && c.bytes <= maxCompileBytes && len(c.scopes)+c.angles <= maxLevels; {
 		from := i
 		switch b := text[i]; {
 		case letter(b):
@@ -67,6 +72,9 @@ func (c *costs) add(text string) error {
 			c.sign(b)
 		}
 	}
+	if len(c.scopes)+c.angles > maxLevels {
+		return fmt.Errorf("it is nested more than %d levels deep", maxLevels)
+	}
 	if c.bytes > maxCompileBytes {
 		return fmt.Errorf("to compile it takes more than %d MiB; want fewer messages, fields and options, or shorter names", maxCompileBytes>>20)
 	}
@@ -85,6 +93,11 @@ func (c *costs) sign(b byte) {
 			c.path -= c.scopes[n-1]
 			c.scopes = c.scopes[:n-1]
 		}
+	case '<':
+		c.bytes += wordBytes
+		c.angles++
+	case '>':
+		c.angles = max(c.angles-1, 0)
 	case ';':
 		c.reserving = false
 		c.bytes += statementBytes + 8*(c.path+c.name)
