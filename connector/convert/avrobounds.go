@@ -13,10 +13,10 @@ const (
 	maxAvroName  = 512       // bytes of a name or a namespace, which becomes a part of others
 )
 
-// avroKeywords are the members of a schema that say how a value is written. The others say
-// what a reader may do with it: defaults, aliases, documentation and properties of
-// somebody's own. They have no effect here, and a default can take a time to compile that
-// doubles with each level.
+// avroKeywords are the members of a schema that say how a value is written. The others are for
+// readers with another schema and for people: defaults, aliases, documentation, properties of
+// other programs. They have no effect here, and the time to compile a default can double with
+// each level.
 var avroKeywords = map[string]bool{
 	"type": true, "name": true, "namespace": true, "fields": true, "items": true, "values": true, "symbols": true,
 	"size": true, "logicalType": true, "precision": true, "scale": true,

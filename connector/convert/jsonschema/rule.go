@@ -127,7 +127,7 @@ func newValues(all []any) (*values, error) {
 	return v, nil
 }
 
-// builder makes rules of what the library has compiled.
+// builder makes rules of the schemas that the library has compiled.
 type builder struct {
 	rules  map[*jsonschema.Schema]*rule
 	scopes map[*jsonschema.Schema]*resource

@@ -1,11 +1,11 @@
 // Package jsonschema compares JSON with a JSON Schema, in a bounded time and memory.
 //
-// Schemas come from outside. The library compiles them: it knows the drafts, and finds
-// what a reference leads to. It would also compare with them, in a time that may double
-// with each level of a schema, and nothing can stop it. So that part is written here, over
-// the schemas that the library has compiled: each piece of work costs a step, and a
-// document has a number of them. The number depends on its length, the verdict on nothing
-// but the document and the schema.
+// Schemas come from outside. The library compiles them: it knows the drafts, and resolves
+// references. It can also compare documents with them, but the time for that may double with
+// each level of a schema, and nothing can stop it. So that part is written here, over the
+// schemas that the library has compiled: each piece of work costs a step, and a document has
+// a limited number of steps, which depends on its length. The verdict depends on the document
+// and the schema alone, never on the time.
 package jsonschema
 
 import (
@@ -89,7 +89,7 @@ func (s *Schema) Validate(doc []byte) error {
 	return nil
 }
 
-// steps are those of a document of so many bytes.
+// steps is the limit for a document of this length.
 func (s *Schema) steps(bytes int) int { return baseSteps + stepsPerByte*bytes }
 
 // release has m used for another document, without the memory that a large one took.
@@ -215,7 +215,7 @@ func (l *loader) Load(url string) (any, error) {
 // them.
 func (l *loader) count(text string) error {
 	if !json.Valid([]byte(text)) || !utf8.ValidString(text) {
-		return errors.New("it is not JSON in UTF-8")
+		return errors.New("it is not JSON in UTF-8, or nested too deep")
 	}
 	var d document
 	if err := d.parse([]byte(text)); err != nil {
@@ -236,8 +236,8 @@ func (l *loader) count(text string) error {
 	return nil
 }
 
-func exceeds(n int, what string, most int) error {
-	return fmt.Errorf("it has %d %s, at most %d are taken", n, what, most)
+func exceeds(n int, parts string, limit int) error {
+	return fmt.Errorf("it has %d %s, at most %d are taken", n, parts, limit)
 }
 
 // inspect counts what the part at and its contents hold; path is the length of its

@@ -192,16 +192,14 @@ func doubling(keyword string, levels int) string {
 	}))
 }
 
-// TestSteps: no schema makes a document take more than its steps, and the same document
-// takes the same steps each time.
-func TestSteps(t *testing.T) {
-	t.Parallel()
+// hostile are schemas with documents that make much more work than they are worth.
+func hostile() map[string]struct{ schema, doc string } {
 	ones := "[" + many(20_000, func(int) string { return "1" }) + "]"
 	objects := "[" + many(5_000, func(i int) string { return fmt.Sprintf(`{"a":%d.5}`, i) }) + "]"
 	members := "{" + many(20_000, func(i int) string { return fmt.Sprintf(`"a%d":1`, i) }) + "}"
 	allOf := func(n int, f func(i int) string) string { return `{"allOf":[` + many(n, f) + `]}` }
 	const levels = 22 // so that it ends without steps, too
-	for name, c := range map[string]struct{ schema, doc string }{
+	return map[string]struct{ schema, doc string }{
 		"allOf": {doubling("allOf", levels), `{}`},
 		"anyOf": {doubling("anyOf", levels), `[]`},
 		"oneOf": {doubling("oneOf", levels), `{}`},
@@ -225,7 +223,14 @@ func TestSteps(t *testing.T) {
 		"formats":            {allOf(1000, func(i int) string { return fmt.Sprintf(`{"format":"json-pointer","minLength":%d}`, i%9) }), `"` + strings.Repeat("/é", 2_000) + `"`},
 		"regular expression": {`{"items":{"format":"regex"}}`, "[" + many(100, func(int) string { return `"(?i)` + strings.Repeat(`[B-\\x{1e942}]`, 30) + `"` }) + "]"},
 		"marks":              {`{` + draft2020 + `,"unevaluatedItems":true,` + allOf(1000, func(i int) string { return fmt.Sprintf(`{"anyOf":[{"minItems":%d},true]}`, 100_000+i) })[1:], ones},
-	} {
+	}
+}
+
+// TestSteps: no schema makes a document take more than its steps, and the same document
+// takes the same steps each time.
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	for name, c := range hostile() {
 		s, err := Compile(c.schema, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -432,5 +437,25 @@ func TestPatternsHaveAnOrder(t *testing.T) {
 		if p.pattern.text != fmt.Sprintf("a%02d", i) {
 			t.Fatalf("patterns are in the order of a map: %s is at %d", p.pattern.text, i)
 		}
+	}
+}
+
+// BenchmarkHostile is the longest that a document can take:
+//
+//	go test ./connector/convert/jsonschema -run '^$' -bench Hostile
+func BenchmarkHostile(b *testing.B) {
+	for name, c := range hostile() {
+		s, err := Compile(c.schema, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := s.Validate([]byte(c.doc)); err != nil && !errors.Is(err, ErrSteps) && !errors.Is(err, ErrDiffers) {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(s.steps(len(c.doc))), "ns/step")
+		})
 	}
 }

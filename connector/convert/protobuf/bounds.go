@@ -24,7 +24,7 @@ const maxLevels = 100
 const maxNameBytes = 1000
 
 // costs adds up the memory that it takes to compile files, before that is done. It reads
-// them as far as that needs, and takes what it can't read for something that costs.
+// them as far as that needs, and counts a sign that it does not know as a word.
 type costs struct {
 	bytes  int
 	scopes []int // lengths of the names of the messages around
