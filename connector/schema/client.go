@@ -192,7 +192,7 @@ var errReferences = &unusable{convert.Undecodable, errors.New("its schema refers
 
 // errReferenceBytes keeps them from being held until the schema is compiled, which they
 // could not be.
-var errReferenceBytes = &unusable{convert.Undecodable, fmt.Errorf("its schema refers to more than %s of others", env.Bytes(convert.MaxDefinitionBytes))}
+var errReferenceBytes = &unusable{reason: convert.Undecodable, err: fmt.Errorf("its schema refers to more than %s of others", env.Bytes(convert.MaxDefinitionBytes))}
 
 func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int) error {
 	for _, r := range refs {

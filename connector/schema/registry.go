@@ -166,7 +166,7 @@ func (r *Registry) obtain(ctx context.Context, ref convert.Ref) (convert.Schema,
 	defer func() { <-r.compiling }()
 	s, err := r.compile(d)
 	if err != nil {
-		return nil, &unusable{convert.Undecodable, fmt.Errorf("its schema can't be used: %w", err)}
+		return nil, &unusable{reason: convert.Undecodable, err: fmt.Errorf("its schema can't be used: %w", err)}
 	}
 	return s, nil
 }
