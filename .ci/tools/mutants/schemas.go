@@ -1,57 +1,75 @@
 package main
 
+import "slices"
+
+// comparing is the package that compares JSON with schemas.
+const comparing = "connector/convert/jsonschema"
+
 // schemas are bounds of schemas, and of the work that they make of a record.
-func schemas() []mutant {
-	const (
-		time   = "a record takes a bounded time, whatever its schema says"
-		memory = "a schema takes a bounded memory"
-		checks = "connector/convert/jsonschema"
-	)
+func schemas() []mutant { return slices.Concat(schemaWork(), schemaSizes(), schemaMemory()) }
+
+// schemaWork is work that is not counted.
+func schemaWork() []mutant {
+	const time = "a record takes a bounded time, whatever its schema says"
 	return []mutant{
 		{
 			time, "a rule that is checked costs no step",
-			checks + "/check.go", "	if m.steps--; m.steps < 0 {\n", "	if m.steps < 0 {\n",
-			checks, "TestSteps", "allOf: of \\d+ steps \\d+ are left",
+			comparing + "/check.go", "	if m.steps--; m.steps < 0 {\n", "	if m.steps < 0 {\n",
+			comparing, "TestSteps", "allOf: of \\d+ steps \\d+ are left",
 		},
 		{
 			time, "members are looked at although there are no steps left",
-			checks + "/check.go", "	if m.steps -= 2; m.steps < 0 {\n		return exhausted\n	}\n	evaluated", "	m.steps -= 2\n	evaluated",
-			checks, "TestSteps", "patterns of names: of \\d+ steps -",
+			comparing + "/objects.go", "	if m.steps -= 2; m.steps < 0 {\n		return exhausted\n	}\n	evaluated", "	m.steps -= 2\n	evaluated",
+			comparing, "TestSteps", "patterns of names: of \\d+ steps -",
 		},
 		{
 			time, "to match a pattern costs no steps",
-			checks + "/check.go", "	m.steps -= 3 + n/perStep\n", "	_ = n\n",
-			checks, "TestSteps", "a pattern: of \\d+ steps \\d+ are left",
+			comparing + "/objects.go", "	m.steps -= 3 + n/perStep\n", "	_ = n\n",
+			comparing, "TestSteps", "a pattern: of \\d+ steps \\d+ are left",
 		},
 		{
 			time, "rules may be in one another without an end",
-			checks + "/check.go", "	case len(m.frames) == maxFrames:\n		m.steps = -1\n		return exhausted\n", "",
-			checks, "TestDeepRules", "rules were in one another",
+			comparing + "/check.go", "	case len(m.frames) == maxFrames:\n		m.steps = -1\n		return exhausted\n", "",
+			comparing, "TestDeepRules", "rules were in one another",
 		},
 		{
 			time, "patterns are looked at in no order",
-			checks + "/rule.go", "	slices.SortFunc(r.patterns,", "	_ = slices.SortedFunc(slices.Values(r.patterns),",
-			checks, "TestPatternsHaveAnOrder", "patterns are",
+			comparing + "/rule.go", "	slices.SortFunc(r.patterns,", "	_ = slices.SortedFunc(slices.Values(r.patterns),",
+			comparing, "TestPatternsHaveAnOrder", "patterns are",
 		},
 		{
+			time, "defaults in Avro schemas are compiled",
+			"connector/convert/avrobounds.go", "		if !avroKeywords[keyword] {\n", "		if !avroKeywords[keyword] && keyword != \"default\" {\n",
+			"connector/convert", "TestAvroDefaults", "default",
+		},
+	}
+}
+
+const schemaBounds = "a schema takes a bounded memory"
+
+// schemaSizes are schemas that are compiled although they are too large.
+func schemaSizes() []mutant {
+	const memory = schemaBounds
+	return []mutant{
+		{
 			memory, "a pattern may have any number of instructions",
-			checks + "/pattern.go", "n > maxPatternSize {\n		return nil, fmt", "false {\n		return nil, fmt",
-			checks, "TestBounds", "instructions: ",
+			comparing + "/pattern.go", "n > maxPatternSize {\n		return nil, fmt", "false {\n		return nil, fmt",
+			comparing, "TestBounds", "instructions: ",
 		},
 		{
 			memory, "a schema of JSON may have any depth",
-			checks + "/schema.go", "	case depth > maxDepth:\n		return fmt.Errorf(\"it is nested more than %d levels deep\", maxDepth)\n", "",
-			checks, "TestBounds", "levels: ",
+			comparing + "/schema.go", "	case depth > maxDepth:\n		return fmt.Errorf(\"it is nested more than %d levels deep\", maxDepth)\n", "",
+			comparing, "TestBounds", "levels: ",
 		},
 		{
 			memory, "the addresses of subschemas may have any length",
-			checks + "/schema.go", "l.paths > maxPathBytes", "false",
-			checks, "TestBounds", "addresses: ",
+			comparing + "/schema.go", "l.paths > maxPathBytes", "false",
+			comparing, "TestBounds", "addresses: ",
 		},
 		{
 			memory, "a reference is counted once, however often it is loaded",
-			checks + "/schema.go", "err == nil && l.loaded[found]", "false",
-			checks, "TestReferenceIsCountedEachTime", "want a bound",
+			comparing + "/schema.go", "err == nil && l.loaded[found]", "false",
+			comparing, "TestReferenceIsCountedEachTime", "want a bound",
 		},
 		{
 			memory, "a .proto may take any memory to compile",
@@ -59,15 +77,17 @@ func schemas() []mutant {
 			"connector/convert", "TestSchemaBounds", "protobuf: parts: ",
 		},
 		{
-			time, "defaults in Avro schemas are compiled",
-			"connector/convert/avrobounds.go", "		if !avroKeywords[keyword] {\n", "		if !avroKeywords[keyword] && keyword != \"default\" {\n",
-			"connector/convert", "TestAvroDefaults", "default",
-		},
-		{
 			memory, "the text of a schema may have any length",
 			"connector/convert/schema.go", "	if len(d.Text) > MaxSchemaBytes {\n", "	if false {\n",
 			"connector/convert", "TestSchemaBounds", "avro: text: ",
 		},
+	}
+}
+
+// schemaMemory is memory beside that of one schema.
+func schemaMemory() []mutant {
+	const memory = schemaBounds
+	return []mutant{
 		{
 			memory, "references are collected without an end",
 			"connector/schema/client.go", "w.bytes > convert.MaxDefinitionBytes", "false",

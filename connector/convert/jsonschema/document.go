@@ -100,15 +100,7 @@ func (d *document) value(i int) (int, error) {
 	case '"':
 		return d.string(i), nil
 	case 't', 'f', 'n':
-		p := part{kind: boolean, next: uint32(at + 1), isTrue: c == 't'}
-		length := len("true")
-		if c == 'f' {
-			length = len("false")
-		} else if c == 'n' {
-			p.kind = null
-		}
-		d.parts = append(d.parts, p)
-		return i + length, nil
+		return d.word(i, c), nil
 	default:
 		from := i
 		for i < len(d.text) && (d.text[i] >= '0' && d.text[i] <= '9' || d.text[i] == '-' || d.text[i] == '+' || d.text[i] == '.' || d.text[i]|0x20 == 'e') {
@@ -120,6 +112,20 @@ func (d *document) value(i int) (int, error) {
 		}
 		return i, nil
 	}
+}
+
+// word adds true, false or null, which begins with c.
+func (d *document) word(i int, c byte) int {
+	p := part{kind: boolean, next: uint32(len(d.parts) + 1), isTrue: c == 't'}
+	word := "true"
+	switch c {
+	case 'f':
+		word = "false"
+	case 'n':
+		word, p.kind = "null", null
+	}
+	d.parts = append(d.parts, p)
+	return i + len(word)
 }
 
 // container adds a list or an object that begins at i.

@@ -43,7 +43,6 @@ type rule struct {
 	maxMembers, minItems *int
 	patterns             []patternRule
 	additional           *rule // nil for anything
-	additionalName       string
 	names                *rule
 	allMembersEvaluated  bool
 
@@ -343,8 +342,8 @@ func (b *builder) markCycles() {
 	}
 	for _, r := range b.all {
 		if r.recursive != nil || r.dynamic != nil {
-			for _, any := range b.all {
-				any.cyclic = true
+			for _, each := range b.all {
+				each.cyclic = true
 			}
 			return
 		}

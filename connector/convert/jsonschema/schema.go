@@ -28,6 +28,7 @@ const (
 	maxObjects      = 12_000     // each may be a subschema
 	maxPathBytes    = 8 << 20    // of the addresses of all objects
 	maxAddresses    = 10_000_000 // references and identifiers, times objects
+	maxAddressBytes = 2_000      // of a reference or an identifier, which others are resolved against
 	maxProgramSizes = 50_000     // instructions of all patterns, of 40 bytes each
 	maxCompileSteps = 1 << 30    // a schema's own constants are bounded by their parts
 	maxErrorBytes   = 500        // of an error of the library, which may repeat the schema
@@ -145,7 +146,10 @@ func Compile(text string, references []Reference) (*Schema, error) {
 		return nil, err
 	}
 	compiled, err := c.Compile(schemaURL)
-	if err != nil {
+	switch {
+	case err != nil && l.refused != nil:
+		return nil, l.refused // the library's error has the whole pattern in it, and the reason at its end
+	case err != nil:
 		return nil, err
 	}
 	b := builder{rules: map[*jsonschema.Schema]*rule{}, scopes: map[*jsonschema.Schema]*resource{}}
@@ -166,12 +170,14 @@ type loader struct {
 	loaded     map[int]bool  // the references that were loaded, by their place
 	drafts     map[int]error // those that are of no known draft
 	draft      error         // of the schema that was counted last
+	longest    int           // bytes of an address, of the schema that was counted last
 
 	dynamic bool // a reference depends on where it is reached from
 
 	bytes, parts, objects, paths int
 	sizes, classes               int // of all patterns: instructions, and classes that ignore case
 	patterns                     map[string]*pattern
+	refused                      error           // why a pattern could not be compiled, of the first one
 	addresses                    map[string]bool // references, identifiers and anchors
 	anchors                      map[string]bool // the names of $dynamicAnchor
 }
@@ -221,7 +227,7 @@ func (l *loader) count(text string) error {
 	if err := d.parse([]byte(text)); err != nil {
 		return err
 	}
-	l.draft = nil
+	l.draft, l.longest = nil, 0
 	l.bytes += len(text)
 	l.parts += len(d.parts)
 	if l.parts > maxSchemaParts {
@@ -229,6 +235,9 @@ func (l *loader) count(text string) error {
 	}
 	if err := l.inspect(&d, 0, 1, 0, true); err != nil {
 		return err
+	}
+	if l.longest > maxAddressBytes {
+		return fmt.Errorf("a reference or an identifier has %d bytes, at most %d are taken", l.longest, maxAddressBytes)
 	}
 	if n := len(l.addresses) * l.objects; n > maxAddresses {
 		return fmt.Errorf("it has %d references and identifiers and %d objects, at most a product of %d is taken", len(l.addresses), l.objects, maxAddresses)
@@ -281,6 +290,7 @@ func (l *loader) inspect(d *document, at, depth, path int, schema bool) error {
 func (l *loader) keyword(name, value string) {
 	switch name {
 	case "$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$anchor", "$dynamicAnchor":
+		l.longest = max(l.longest, len(value))
 		l.addresses[name+" "+value] = true
 		switch name {
 		case "$dynamicAnchor":
@@ -322,6 +332,19 @@ func (l *loader) pattern(s string) (jsonschema.Regexp, error) {
 	if p := l.patterns[s]; p != nil {
 		return p, nil
 	}
+	p, err := l.compile(s)
+	if err != nil {
+		if l.refused == nil {
+			l.refused = fmt.Errorf("the pattern %.100q: %w", s, err)
+		}
+		return nil, err
+	}
+	l.sizes += len(p.prog.Inst)
+	l.patterns[s] = p
+	return p, nil
+}
+
+func (l *loader) compile(s string) (*pattern, error) {
 	l.classes += foldedClasses(s)
 	switch {
 	case l.classes > maxFoldedClasses:
@@ -329,13 +352,7 @@ func (l *loader) pattern(s string) (jsonschema.Regexp, error) {
 	case l.sizes > maxProgramSizes:
 		return nil, exceeds(l.sizes, "instructions or more in its patterns", maxProgramSizes)
 	}
-	p, err := compilePattern(s)
-	if err != nil {
-		return nil, err
-	}
-	l.sizes += len(p.prog.Inst)
-	l.patterns[s] = p
-	return p, nil
+	return compilePattern(s)
 }
 
 // scopeOf says which resource a schema is in, and where the dynamic anchors of that one
