@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 
 	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
-	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env"},
+	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
 	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "metrics"},
 	"connector/firehose":   {"connector/check", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"connector/offset":                {},
 	"connector/certificates":          {"connector/env"},
 	"connector/check":                 {},
+	"connector/convert/jsonschema":    {},
 	"connector/convert/protobuf":      {},
 	"connector/env":                   {},
 	"connector/awsconfig":             {"connector/env", "connector/logging", "connector/origin"},

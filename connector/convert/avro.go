@@ -85,20 +85,45 @@ func compileAvro(d Definition) (Schema, error) {
 	var cache avro.SchemaCache
 	// Names that the specification doesn't allow are in use, and do no harm here.
 	lax := avro.WithLaxNames(func(string) error { return nil })
+	var pruner avroPruner
 	for _, r := range d.References {
-		if _, err := cache.Parse(r.Text, lax); err != nil {
+		text, err := pruner.prune(r.Text)
+		if err == nil {
+			_, err = cache.Parse(text, lax)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
 	}
-	s, err := cache.Parse(d.Text, lax)
+	text, err := pruner.prune(d.Text)
+	if err != nil {
+		return nil, err
+	}
+	s, err := cache.Parse(text, lax)
 	if err != nil {
 		return nil, err
 	}
 	c := avroCompiler{named: map[string]*avroType{}}
-	return c.compile(s.Root(), 0)
+	t, err := c.compile(s.Root(), 0)
+	if err != nil {
+		return nil, err
+	}
+	return avroRoot{t, c.weight}, nil
 }
 
-type avroCompiler struct{ named map[string]*avroType }
+// avroRoot is the type of a value.
+type avroRoot struct {
+	*avroType
+	weight int
+}
+
+// Weight implements weigher.
+func (s avroRoot) Weight() int { return s.weight }
+
+type avroCompiler struct {
+	named  map[string]*avroType
+	weight int // an estimate of the memory of all types, in bytes
+}
 
 var errDeepSchema = errors.New("it is nested too deep")
 
@@ -110,6 +135,8 @@ func (c *avroCompiler) compile(n *avro.SchemaNode, depth int) (*avroType, error)
 	if !ok {
 		return c.refer(n, depth)
 	}
+	const typeBytes, fieldBytes, symbolBytes = 200, 100, 40
+	c.weight += typeBytes + fieldBytes*len(n.Fields) + symbolBytes*len(n.Symbols)
 	t := &avroType{kind: kind, size: n.Size}
 	if logical, ok := avroLogical[n.Type][n.LogicalType]; ok {
 		t.kind, t.scale = logical, n.Scale

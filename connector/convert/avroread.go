@@ -104,6 +104,9 @@ func (r *avroReader) nested(t *avroType) error {
 	}
 }
 
+// namedDepth is the number of levels whose fields an error names.
+const namedDepth = 10
+
 func (r *avroReader) record(t *avroType) error {
 	if len(t.fields) == 0 {
 		r.dst = append(r.dst, "{}"...)
@@ -113,7 +116,7 @@ func (r *avroReader) record(t *avroType) error {
 		f := &t.fields[i]
 		r.dst = append(r.dst, f.open...)
 		if err := r.value(f.typ); err != nil {
-			if errors.Is(err, errTooLong) || errors.Is(err, errDeep) {
+			if errors.Is(err, errTooLong) || errors.Is(err, errDeep) || r.depth > namedDepth {
 				return err
 			}
 			return fmt.Errorf("%s: %w", f.name, err)

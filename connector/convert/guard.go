@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -33,13 +34,28 @@ func origin() string {
 func guardedCompile(compile func(Definition) (Schema, error), d Definition) (s Schema, err error) {
 	defer recovered(&err)
 	if s, err = compile(d); err != nil {
-		return nil, err
+		return nil, shortened(err)
 	}
 	return guarded{s}, nil
 }
 
+// maxErrorBytes limits the text of an error about a schema: the libraries may repeat the
+// whole of it, and the error is kept as long as the schema is known to be bad.
+const maxErrorBytes = 500
+
+func shortened(err error) error {
+	text := err.Error()
+	if len(text) <= maxErrorBytes {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(text[:maxErrorBytes], "") + "...")
+}
+
 // guarded is a Schema that does not panic.
 type guarded struct{ Schema }
+
+// Weight implements weigher.
+func (g guarded) Weight() int { return Weight(g.Schema) }
 
 // Append implements Schema.
 func (g guarded) Append(dst, payload []byte, index Index, most int) (out []byte, err error) {

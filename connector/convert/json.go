@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -25,6 +26,24 @@ func scanJSON(b []byte) (blanks int, ok bool) {
 		}
 		if more, ok := s.end(); !more || !ok {
 			return s.blanks, ok
+		}
+	}
+}
+
+// countJSON reports whether b is JSON, and how many values and names are in it.
+func countJSON(b []byte) (values int, ok bool) {
+	s := scanner{b: b}
+	for {
+		values++
+		opened, ok := s.begin()
+		if !ok {
+			return values, false
+		}
+		if opened {
+			continue
+		}
+		if more, ok := s.end(); !more || !ok {
+			return values + bytes.Count(b, []byte{':'}), ok
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/jsonschema"
 )
 
 // orderSchema refers to another under a name, from an address of its own.
@@ -91,18 +93,18 @@ func numbersSchema(t testing.TB) Schema {
 func TestJSONSchemaNumbers(t *testing.T) {
 	s := numbersSchema(t)
 	for value, want := range map[string]error{
-		`1.5`:                               nil,
-		`1e1000`:                            nil,
-		`1E-0001`:                           errDiffers, // 0.1
-		`1.25`:                              errDiffers,
-		`1e1001`:                            errNumber,
-		`1e-1001`:                           errNumber,
-		`[{"a":-0E+999999999999}]`:          errNumber,
-		`1e2000000`:                         errNumber,
-		strings.Repeat("1", mostDigits):     nil,
-		strings.Repeat("1", mostDigits+1):   errNumber,
-		`[` + many("1e2000000", 30) + `]`:   errNumber, // enough of them to be hashed
-		`[` + many("1e999999", 9_000) + `]`: errNumber, // hours
+		`1.5`:                      nil,
+		`1e1000`:                   nil,
+		`1E-0001`:                  jsonschema.ErrDiffers, // 0.1
+		`1.25`:                     jsonschema.ErrDiffers,
+		`1e1001`:                   jsonschema.ErrNumber,
+		`1e-1001`:                  jsonschema.ErrNumber,
+		`[{"a":-0E+999999999999}]`: jsonschema.ErrNumber,
+		`1e2000000`:                jsonschema.ErrNumber,
+		strings.Repeat("1", jsonschema.MaxDigits):   nil,
+		strings.Repeat("1", jsonschema.MaxDigits+1): jsonschema.ErrNumber,
+		`[` + many("1e2000000", 30) + `]`:           jsonschema.ErrNumber, // enough of them to be hashed
+		`[` + many("1e999999", 9_000) + `]`:         jsonschema.ErrNumber, // hours
 	} {
 		if out, err := s.Append([]byte("x"), []byte(value), Index{}, 1_000_000); !errors.Is(err, want) || err != nil && string(out) != "x" {
 			t.Errorf("%.40s: %.40s %v, want %v", value, out, err, want)
@@ -121,7 +123,7 @@ func TestJSONSchemaMemory(t *testing.T) {
 	deep := strings.Repeat("[", depth) + many("[null]", 100_000) + strings.Repeat("]", depth)
 	for name, value := range map[string]string{"deep": deep, "flat": "[" + many("[null]", 100_000) + "]"} {
 		took := allocated(func() {
-			if _, err := s.Append(nil, []byte(value), Index{}, 1_000_000); !errors.Is(err, errDiffers) {
+			if _, err := s.Append(nil, []byte(value), Index{}, 1_000_000); !errors.Is(err, jsonschema.ErrDiffers) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})

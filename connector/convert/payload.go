@@ -3,9 +3,12 @@ package convert
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/jsonschema"
 )
 
 // payload is what a serializer made of a key or a value.
@@ -113,7 +116,11 @@ func (x *Index) parse(b []byte) (rest []byte, err error) {
 	return b, nil
 }
 
-// append appends the payload as JSON.
+// append appends the payload as JSON. Where the schema is to blame, the error names it.
 func (p *payload) append(dst []byte, most int) ([]byte, error) {
-	return p.decode.Append(dst, p.data, p.index, most)
+	out, err := p.decode.Append(dst, p.data, p.index, most)
+	if errors.Is(err, jsonschema.ErrSteps) {
+		err = fmt.Errorf("schema %s: %w", p.ref, err)
+	}
+	return out, err
 }

@@ -24,10 +24,13 @@ func compileProtobuf(d Definition) (Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := protobufSchema{file, protoTypes{}}
+	s := protobufSchema{file, newProtoTypes()}
 	file.Each(func(m protoreflect.MessageDescriptor) { s.types.of(m) })
 	return s, nil
 }
+
+// Weight implements weigher.
+func (s protobufSchema) Weight() int { return s.file.Weight() }
 
 // protobufText is where a message is written before its blanks are taken out.
 var protobufText = sync.Pool{New: func() any { return new([]byte) }}
@@ -42,7 +45,7 @@ func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]by
 		return dst, err
 	}
 	r := protoReader{dst: dst, most: len(dst) + most}
-	err = r.message(s.types[m.FullName()], payload)
+	err = r.message(s.types.messages[m.FullName()], payload)
 	switch {
 	case err == nil && len(r.dst) <= r.most:
 		return r.dst, nil

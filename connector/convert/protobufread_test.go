@@ -75,7 +75,7 @@ func kinds(t testing.TB, syntax string) (protobufSchema, protoreflect.MessageDes
 // read is what protoReader makes of a payload.
 func (s protobufSchema) read(m protoreflect.MessageDescriptor, payload []byte) ([]byte, error) {
 	r := protoReader{dst: []byte("x"), most: 10_000_000}
-	err := r.message(s.types[m.FullName()], payload)
+	err := r.message(s.types.messages[m.FullName()], payload)
 	return bytes.TrimPrefix(r.dst, []byte("x")), err
 }
 

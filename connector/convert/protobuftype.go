@@ -47,15 +47,23 @@ type protoField struct {
 // mostFields is how many fields, and oneofs, a message has at most that is read here.
 const mostFields = 256
 
-// protoTypes makes the type of a message, with those that it is made of.
-type protoTypes map[protoreflect.FullName]*protoType
+// protoTypes makes the type of a message, with those that it is made of, and the names of
+// an enum, once for all fields that have it.
+type protoTypes struct {
+	messages map[protoreflect.FullName]*protoType
+	enums    map[protoreflect.FullName]map[protoreflect.EnumNumber]string
+}
+
+func newProtoTypes() protoTypes {
+	return protoTypes{map[protoreflect.FullName]*protoType{}, map[protoreflect.FullName]map[protoreflect.EnumNumber]string{}}
+}
 
 func (all protoTypes) of(m protoreflect.MessageDescriptor) *protoType {
-	if t := all[m.FullName()]; t != nil {
+	if t := all.messages[m.FullName()]; t != nil {
 		return t
 	}
 	t := &protoType{form: protoFormOf(m), fields: map[protowire.Number]*protoField{}, others: m.ExtensionRanges()}
-	all[m.FullName()] = t // before its fields, which may be of it
+	all.messages[m.FullName()] = t // before its fields, which may be of it
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		t.fields[f.Number()] = all.field(f, i)
@@ -103,12 +111,7 @@ func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField 
 		p.oneof = o.Index() + 1
 	}
 	if e := f.Enum(); e != nil {
-		p.closed, p.symbols = e.IsClosed(), map[protoreflect.EnumNumber]string{}
-		for i := range e.Values().Len() {
-			// Of two names for a number the first counts.
-			number := e.Values().Get(i).Number()
-			p.symbols[number] = string(appendName(nil, string(e.Values().ByNumber(number).Name())))
-		}
+		p.closed, p.symbols = e.IsClosed(), all.symbols(e)
 		if e.FullName() == "google.protobuf.NullValue" {
 			p.typ = &protoType{form: protoLibrary}
 		}
@@ -117,6 +120,24 @@ func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField 
 		p.typ = all.of(m)
 	}
 	return p
+}
+
+// symbols are the names of an enum, as JSON strings.
+func (all protoTypes) symbols(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]string {
+	symbols := all.enums[e.FullName()]
+	if symbols != nil {
+		return symbols
+	}
+	symbols = map[protoreflect.EnumNumber]string{}
+	for i := range e.Values().Len() {
+		// Of two names for a number the first counts.
+		v := e.Values().Get(i)
+		if _, ok := symbols[v.Number()]; !ok {
+			symbols[v.Number()] = string(appendName(nil, string(v.Name())))
+		}
+	}
+	all.enums[e.FullName()] = symbols
+	return symbols
 }
 
 // protoWire is how one value of a kind is on the wire.

@@ -71,12 +71,56 @@ type Missing struct{ Ref Ref }
 
 func (m *Missing) Error() string { return fmt.Sprintf("the schema %s is not here yet", m.Ref) }
 
+// Bounds of a schema's texts. Registries that keep schemas in a topic take 1 MB of each.
+const (
+	MaxSchemaBytes     = 1 << 20 // of the text of a schema, or of a reference
+	MaxDefinitionBytes = 4 << 20 // of a schema with all its references
+	MaxReferences      = 500
+	maxSchemaValues    = 150_000 // values and names in a schema that is JSON: some 20 MiB while it is read
+)
+
+// bounded is the error for a definition with more text than any schema needs.
+func (d Definition) bounded() error {
+	if len(d.Text) > MaxSchemaBytes {
+		return fmt.Errorf("it has %d bytes, at most %d are taken", len(d.Text), MaxSchemaBytes)
+	}
+	if len(d.References) > MaxReferences {
+		return fmt.Errorf("it has %d references, at most %d are taken", len(d.References), MaxReferences)
+	}
+	sum := len(d.Text)
+	for _, r := range d.References {
+		if len(r.Text) > MaxSchemaBytes {
+			return fmt.Errorf("the schema that it refers to as %s has %d bytes, at most %d are taken", r.Name, len(r.Text), MaxSchemaBytes)
+		}
+		sum += len(r.Text)
+	}
+	if sum > MaxDefinitionBytes {
+		return fmt.Errorf("it has %d bytes with all that it refers to, at most %d are taken", sum, MaxDefinitionBytes)
+	}
+	return nil
+}
+
+// weigher is a Schema that estimates the memory that it holds, in bytes.
+type weigher interface{ Weight() int }
+
+// Weight estimates the memory that s holds, in bytes.
+func Weight(s Schema) int {
+	const least = 4 << 10
+	if w, ok := s.(weigher); ok {
+		return least + w.Weight()
+	}
+	return least
+}
+
 // Compile makes d usable for the records that cfg describes. The error says why it
 // can't be.
 func Compile(cfg Config, d Definition) (Schema, error) {
 	formats := cfg.SchemaFormats()
 	if !slices.Contains(formats, d.Kind) {
 		return nil, fmt.Errorf("the registry has it as %s, and the records are to be %s", d.Kind, strings.Join(formats, " and "))
+	}
+	if err := d.bounded(); err != nil {
+		return nil, err
 	}
 	compile := map[string]func(Definition) (Schema, error){
 		formatAvro: compileAvro, formatProtobuf: compileProtobuf, formatJSONSchema: compileJSONSchema,

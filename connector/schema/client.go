@@ -185,14 +185,16 @@ type walk struct {
 	names    map[string]bool // that were found
 	subjects map[string]bool // that are being followed
 	found    []convert.Reference
+	bytes    int // of their texts
 }
 
-const (
-	mostReferences = 500
-	mostDepth      = 50
-)
+const mostDepth = 50
 
 var errReferences = &unusable{convert.Undecodable, errors.New("its schema refers to too many others, or to itself")}
+
+// errReferenceBytes keeps them from being held until the schema is compiled, which they
+// could not be.
+var errReferenceBytes = &unusable{reason: convert.Undecodable, err: fmt.Errorf("its schema refers to more than %s of others", env.Bytes(convert.MaxDefinitionBytes))}
 
 func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int) error {
 	for _, r := range refs {
@@ -200,7 +202,7 @@ func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int)
 		switch {
 		case w.names[r.Name]:
 			continue
-		case w.subjects[at], depth == mostDepth, len(w.found) == mostReferences:
+		case w.subjects[at], depth == mostDepth, len(w.found) == convert.MaxReferences:
 			return errReferences
 		}
 		w.subjects[at] = true
@@ -214,6 +216,9 @@ func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int)
 		}
 		if err := w.follow(ctx, s.References, depth+1); err != nil {
 			return err
+		}
+		if w.bytes += len(s.Schema.Schema); w.bytes > convert.MaxDefinitionBytes {
+			return errReferenceBytes
 		}
 		delete(w.subjects, at)
 		w.names[r.Name] = true

@@ -25,6 +25,11 @@ const (
 	forget = 30 * time.Second
 	// mostKept bounds the schemas in memory, and those that are unusable.
 	mostKept = 2000
+	// maxKeptBytes limits the memory of the schemas that are kept, as they estimate it. That
+	// is 2,000 of the usual size; the largest takes half of it.
+	maxKeptBytes = 64 << 20
+	// maxFetches limits the schemas that are asked for at a time: an answer may have 8 MiB.
+	maxFetches = 8
 )
 
 // Options are what a Registry needs beside its configuration.
@@ -47,7 +52,13 @@ type Registry struct {
 	// a map in it never changes. A new one takes its place, under mu.
 	found atomic.Pointer[map[convert.Ref]convert.Schema]
 
+	// compiling is held while a schema is compiled: one at a time, however many lanes wait
+	// for theirs, because each may take tens of megabytes.
+	compiling chan struct{}
+	fetching  chan struct{} // holds a place for each schema that is asked for
+
 	mu       sync.Mutex
+	kept     int // bytes of all that is in found
 	unusable map[convert.Ref]verdict
 	flights  map[convert.Ref]chan struct{} // that are under way; closed at their end
 	failing  *Trouble                      // nil while the registry answers
@@ -77,6 +88,7 @@ func New(cfg Config, o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
+		compiling: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches),
 		unusable: map[convert.Ref]verdict{}, flights: map[convert.Ref]chan struct{}{},
 	}
 	r.found.Store(&map[convert.Ref]convert.Schema{})
@@ -126,18 +138,37 @@ func (r *Registry) fly(ctx context.Context, ref convert.Ref, wait time.Duration,
 		r.land(ref)
 		return
 	}
-	d, err := r.client.fetch(ctx, ref)
+	s, err := r.obtain(ctx, ref)
 	if ctx.Err() != nil {
 		r.land(ref)
 		return
 	}
-	var s convert.Schema
-	if err == nil {
-		if s, err = r.compile(d); err != nil {
-			err = &unusable{convert.Undecodable, fmt.Errorf("its schema can't be used: %w", err)}
-		}
-	}
 	r.settle(ref, s, err)
+}
+
+// obtain fetches a schema and compiles it. Few are fetched and one is compiled at a time.
+func (r *Registry) obtain(ctx context.Context, ref convert.Ref) (convert.Schema, error) {
+	select {
+	case r.fetching <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.fetching }()
+	d, err := r.client.fetch(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case r.compiling <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.compiling }()
+	s, err := r.compile(d)
+	if err != nil {
+		return nil, &unusable{reason: convert.Undecodable, err: fmt.Errorf("its schema can't be used: %w", err)}
+	}
+	return s, nil
 }
 
 func (r *Registry) land(ref convert.Ref) {
@@ -154,10 +185,7 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 	bad, isBad := errors.AsType[*unusable](err)
 	switch {
 	case err == nil:
-		found := maps.Clone(*r.found.Load())
-		room(found)
-		found[ref] = s
-		r.found.Store(&found)
+		r.keep(ref, s)
 		r.metrics.Fetched.WithLabelValues("found").Inc()
 	case isBad:
 		room(r.unusable)
@@ -170,6 +198,21 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 		return
 	}
 	r.answered()
+}
+
+// keep adds a schema to those that are known.
+func (r *Registry) keep(ref convert.Ref, s convert.Schema) {
+	found := maps.Clone(*r.found.Load())
+	r.kept += convert.Weight(s)
+	for other, kept := range found {
+		if len(found) < mostKept && r.kept <= maxKeptBytes {
+			break
+		}
+		r.kept -= convert.Weight(kept)
+		delete(found, other)
+	}
+	found[ref] = s
+	r.found.Store(&found)
 }
 
 // answered ends the trouble, if there was some.
@@ -215,8 +258,8 @@ func (r *Registry) Trouble() *Trouble {
 	return &t
 }
 
-// room makes room for one entry. Which one goes is left to chance: there are never so
-// many but by accident or malice.
+// room makes room for one entry. Which one goes is left to chance: there are so many by
+// accident or malice only.
 func room[V any](kept map[convert.Ref]V) {
 	for ref := range kept {
 		if len(kept) < mostKept {

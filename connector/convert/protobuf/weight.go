@@ -10,7 +10,8 @@ import (
 const (
 	messageWeight = 500
 	valueWeight   = 64
-	enumWeight    = 128 // with its name
+	enumWeight    = 128 // with its name, unless that is longer
+	groupWeight   = 8   // of each byte of a group, which is read once more for each group around it
 )
 
 // mostWeight bounds what one payload may take. A million bytes of JSON, which is what
@@ -24,6 +25,7 @@ const light = 64 << 10
 type scale struct {
 	types  resolver
 	weight int
+	enums  map[protoreflect.FullName]int // what a value of an enum weighs
 }
 
 // resolver finds what a payload names and its message type does not.
@@ -40,6 +42,11 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 		return errWire
 	}
 	s.weight += messageWeight
+	if t.IsMapEntry() { // its value is written although it is not there
+		if e := t.Fields().ByNumber(2).Enum(); e != nil {
+			s.weight += s.enum(e)
+		}
+	}
 	var url string
 	var packed []byte // of an Any
 	for len(b) > 0 && s.weight <= mostWeight {
@@ -105,6 +112,7 @@ func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []by
 		case protowire.BytesType:
 			b, _ = protowire.ConsumeBytes(b)
 		case protowire.StartGroupType:
+			s.weight += groupWeight * len(b)
 			b, _ = protowire.ConsumeGroup(f.Number(), b)
 		default:
 			return nil // the library leaves it out
@@ -113,7 +121,7 @@ func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []by
 	}
 	each := valueWeight
 	if f.Kind() == protoreflect.EnumKind {
-		each = enumWeight
+		each = s.enum(f.Enum())
 	}
 	s.weight += each
 	if typ != protowire.BytesType {
@@ -135,4 +143,20 @@ func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []by
 		}
 	}
 	return nil
+}
+
+// enum is the weight of a value of an enum, with the longest of its names.
+func (s *scale) enum(e protoreflect.EnumDescriptor) int {
+	if weight := s.enums[e.FullName()]; weight > 0 {
+		return weight
+	}
+	weight := enumWeight
+	for i := range e.Values().Len() {
+		weight = max(weight, valueWeight+len(e.Values().Get(i).Name()))
+	}
+	if s.enums == nil {
+		s.enums = map[protoreflect.FullName]int{}
+	}
+	s.enums[e.FullName()] = weight
+	return weight
 }

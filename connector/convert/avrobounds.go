@@ -1,0 +1,96 @@
+package convert
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// Bounds of an Avro schema, its references included.
+const (
+	maxAvroTypes = 30_000    // types, fields and names of types: some 50 MiB while they are compiled
+	maxAvroLevel = 1_000_000 // the sum of the levels of all of them: each is read once for each level around it
+	maxAvroName  = 512       // bytes of a name or a namespace, which becomes a part of others
+)
+
+// avroKeywords are the members of a schema that say how a value is written. The others are for
+// readers with another schema and for people: defaults, aliases, documentation, properties of
+// other programs. They have no effect here, and the time to compile a default can double with
+// each level.
+var avroKeywords = map[string]bool{
+	"type": true, "name": true, "namespace": true, "fields": true, "items": true, "values": true, "symbols": true,
+	"size": true, "logicalType": true, "precision": true, "scale": true,
+}
+
+// avroPruner leaves the keywords of schemas, and counts what is left.
+type avroPruner struct{ types, levels int }
+
+// prune returns a schema without all that has no effect.
+func (p *avroPruner) prune(text string) (string, error) {
+	if values, ok := countJSON([]byte(text)); !ok {
+		return "", fmt.Errorf("it is not JSON, or nested too deep: more than %d levels", maxDepth)
+	} else if values > maxSchemaValues {
+		return "", fmt.Errorf("it has %d values and names, at most %d are taken", values, maxSchemaValues)
+	}
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.UseNumber()
+	var schema any
+	if err := d.Decode(&schema); err != nil {
+		return "", err
+	}
+	if err := p.walk(schema, 1); err != nil {
+		return "", err
+	}
+	out, err := json.Marshal(schema)
+	return string(out), err
+}
+
+// walk prunes a type, a field, or a list of them.
+func (p *avroPruner) walk(v any, level int) error {
+	if p.types++; p.types > maxAvroTypes {
+		return fmt.Errorf("it has more than %d types, fields and names of types", maxAvroTypes)
+	}
+	if p.levels += level; p.levels > maxAvroLevel {
+		return fmt.Errorf("it has so many types in one another that the sum of their levels is above %d", maxAvroLevel)
+	}
+	switch v := v.(type) {
+	case string:
+		return p.name(v)
+	case []any:
+		for _, each := range v {
+			if err := p.walk(each, level+1); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for keyword, value := range v {
+			if err := p.keyword(v, keyword, value, level); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *avroPruner) keyword(of map[string]any, keyword string, value any, level int) error {
+	switch keyword {
+	case "type", "fields", "items", "values":
+		return p.walk(value, level+1)
+	case "name", "namespace":
+		if s, ok := value.(string); ok {
+			return p.name(s)
+		}
+	default:
+		if !avroKeywords[keyword] {
+			delete(of, keyword)
+		}
+	}
+	return nil
+}
+
+func (p *avroPruner) name(s string) error {
+	if len(s) > maxAvroName {
+		return fmt.Errorf("a name or a namespace has %d bytes, at most %d are taken", len(s), maxAvroName)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package jsonschema
+
+import (
+	"bytes"
+	"hash/maphash"
+	"slices"
+)
+
+func (m *machine) list(r *rule, at int, seen marks) fault {
+	p := &m.parts[at]
+	n := int(p.from)
+	switch {
+	case r.minItems != nil && n < *r.minItems:
+		return fault{r, "minItems"}
+	case r.maxItems != nil && n > *r.maxItems:
+		return fault{r, "maxItems"}
+	case r.unique && n > 1 && m.repeats(at, n):
+		return fault{r, "uniqueItems"}
+	}
+	if seen != nil {
+		if r.allItemsEvaluated {
+			seen.all()
+		}
+		for i := range min(n, len(r.first)) {
+			seen.set(i)
+		}
+	}
+	for i, place := at+1, 0; i < int(p.next) && (r.rest != nil || place < len(r.first)); place++ {
+		each := r.rest
+		if place < len(r.first) {
+			each = r.first[place]
+		}
+		if each == nothing {
+			return fault{r, "additionalItems"}
+		}
+		if f := m.check(each, i, nil); f.rule != nil {
+			return f
+		}
+		i = int(m.parts[i].next)
+	}
+	if r.contains != nil {
+		return m.containing(r, at, seen)
+	}
+	return fault{}
+}
+
+func (m *machine) containing(r *rule, at int, seen marks) fault {
+	matched := 0
+	var first fault
+	for i, place := at+1, 0; i < int(m.parts[at].next); i, place = int(m.parts[i].next), place+1 {
+		f := m.check(r.contains, i, nil)
+		if m.steps < 0 {
+			return exhausted
+		}
+		if f.rule != nil {
+			if first.rule == nil {
+				first = f
+			}
+			continue
+		}
+		matched++
+		if seen != nil && r.marksContained {
+			seen.set(place)
+		} else if matched >= r.minContains && r.maxContains < 0 {
+			return fault{}
+		}
+	}
+	switch {
+	case matched < r.minContains && first.rule != nil:
+		return first
+	case matched < r.minContains:
+		return fault{r, "contains"}
+	case r.maxContains >= 0 && matched > r.maxContains:
+		return fault{r, "maxContains"}
+	}
+	return fault{}
+}
+
+// repeats reports whether two of the n items of the list at are equal.
+func (m *machine) repeats(at, n int) bool {
+	type item struct {
+		hash uint64
+		at   int
+	}
+	if m.steps -= 6 * n; m.steps < 0 {
+		return false
+	}
+	items := make([]item, 0, n)
+	for i := at + 1; i < int(m.parts[at].next) && m.steps >= 0; i = int(m.parts[i].next) {
+		m.buf = m.canonical(m.buf[:0], i)
+		items = append(items, item{maphash.Bytes(m.seed, m.buf), i})
+	}
+	slices.SortFunc(items, func(a, b item) int {
+		switch {
+		case a.hash < b.hash:
+			return -1
+		case a.hash > b.hash:
+			return 1
+		}
+		return 0
+	})
+	for i := 1; i < len(items); i++ {
+		if items[i-1].hash == items[i].hash && bytes.Equal(m.canonical(nil, items[i-1].at), m.canonical(nil, items[i].at)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,217 @@
+package jsonschema
+
+import (
+	"fmt"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxPatternBytes limits the text of one pattern.
+	maxPatternBytes = 4 << 10
+	// maxPatternSize limits the instructions of one pattern: "(a{1,900}){1,900}" has
+	// 800,000, of 40 bytes each.
+	maxPatternSize = 10_000
+	// maxFoldedClasses limits the character classes in the patterns of a schema that ignore
+	// case: each may take a millisecond to compile.
+	maxFoldedClasses = 200
+)
+
+// pattern is a regular expression whose matching is counted, step by step. The
+// instructions are those of package regexp, which has no way to stop it.
+type pattern struct {
+	text     string
+	prog     *syntax.Prog
+	anchored bool           // matches at the start of a text only
+	empties  syntax.EmptyOp // all that it asks for of its surroundings, as with ^ and \b
+	ascii    [][2]uint64    // the characters of ASCII that an instruction takes, a bit each
+}
+
+func compilePattern(s string) (*pattern, error) {
+	re, err := parsePattern(s)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	p := &pattern{text: s, prog: prog, anchored: prog.StartCond()&syntax.EmptyBeginText != 0}
+	p.ascii = make([][2]uint64, len(prog.Inst))
+	for i := range prog.Inst {
+		inst := &prog.Inst[i]
+		if inst.Op == syntax.InstEmptyWidth {
+			p.empties |= syntax.EmptyOp(inst.Arg)
+		}
+		for r := range rune(utf8.RuneSelf) {
+			if agrees(inst, r) {
+				p.ascii[i][r/64] |= 1 << (r % 64)
+			}
+		}
+	}
+	return p, nil
+}
+
+// parsePattern reads a pattern that can be compiled.
+func parsePattern(s string) (*syntax.Regexp, error) {
+	if len(s) > maxPatternBytes {
+		return nil, fmt.Errorf("the pattern has %d bytes, at most %d are taken", len(s), maxPatternBytes)
+	}
+	re, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if n := programSize(re); n > maxPatternSize {
+		return nil, fmt.Errorf("the pattern has %d instructions or more, at most %d are taken; want fewer repetitions", n, maxPatternSize)
+	}
+	return re, nil
+}
+
+// foldedClasses counts the character classes in a pattern that may ignore case.
+func foldedClasses(s string) int {
+	if !strings.Contains(s, "(?") {
+		return 0
+	}
+	return strings.Count(s, "[") + strings.Count(s, `\p`) + strings.Count(s, `\P`)
+}
+
+// programSize is how many instructions re is compiled to, or more; it ends soon behind
+// maxPatternSize.
+func programSize(re *syntax.Regexp) int {
+	n := 2 + len(re.Rune)/8
+	if re.Op == syntax.OpLiteral {
+		n = 2 + len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		if n += programSize(sub); n > maxPatternSize {
+			return n
+		}
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max) + 1
+	}
+	return n
+}
+
+// String implements jsonschema.Regexp.
+func (p *pattern) String() string { return p.text }
+
+// MatchString implements jsonschema.Regexp. Only the patterns of meta-schemas are matched
+// with it.
+func (p *pattern) MatchString(s string) bool {
+	var m matcher
+	ok, _ := m.match(p, []byte(s), 1<<40)
+	return ok
+}
+
+// matcher is the state of a match. It is used again, so that matching takes no memory.
+type matcher struct {
+	seen   []uint32 // instructions that were reached at this place of the text, each once
+	sparse []uint32 // where in seen an instruction is
+	runes  []uint32 // those in seen that take a rune
+	seeds  []uint32 // where the instructions lead that the last rune agreed with
+	stack  []uint32
+}
+
+// match reports whether p matches a part of s, and how many instructions that took, of
+// some 10 ns each. It ends when these are more than most.
+func (m *matcher) match(p *pattern, s []byte, most int) (matched bool, steps int) {
+	if n := len(p.prog.Inst); len(m.sparse) < n {
+		m.sparse = make([]uint32, n)
+	}
+	m.seeds = append(m.seeds[:0], uint32(p.prog.Start))
+	before := rune(-1)
+	for i := 0; ; {
+		r, width := rune(-1), 0
+		if i < len(s) {
+			if r, width = rune(s[i]), 1; r >= utf8.RuneSelf {
+				r, width = utf8.DecodeRune(s[i:])
+			}
+		}
+		around := p.around(before, r)
+		m.seen, m.runes = m.seen[:0], m.runes[:0]
+		for _, seed := range m.seeds {
+			if m.reach(p, seed, around) {
+				return true, steps + len(m.seen)
+			}
+		}
+		steps += len(m.seen) + len(m.runes)
+		if width == 0 || steps > most {
+			return false, steps
+		}
+		m.seeds = m.seeds[:0]
+		for _, pc := range m.runes {
+			if r < utf8.RuneSelf && p.ascii[pc][r/64]>>(r%64)&1 == 1 || r >= utf8.RuneSelf && agrees(&p.prog.Inst[pc], r) {
+				m.seeds = append(m.seeds, p.prog.Inst[pc].Out)
+			}
+		}
+		if !p.anchored {
+			m.seeds = append(m.seeds, uint32(p.prog.Start))
+		} else if len(m.seeds) == 0 {
+			return false, steps
+		}
+		before, i = r, i+width
+	}
+}
+
+// around is what holds between two runes, -1 for none, as far as p asks for it.
+func (p *pattern) around(before, after rune) (op syntax.EmptyOp) {
+	if p.empties&^(syntax.EmptyBeginText|syntax.EmptyEndText) != 0 {
+		return syntax.EmptyOpContext(before, after)
+	}
+	if before < 0 {
+		op = syntax.EmptyBeginText
+	}
+	if after < 0 {
+		op |= syntax.EmptyEndText
+	}
+	return op
+}
+
+// reach adds the instructions that are reached from pc without a rune. It reports whether
+// the end of the pattern is among them.
+func (m *matcher) reach(p *pattern, pc uint32, around syntax.EmptyOp) bool {
+	m.stack = append(m.stack[:0], pc)
+	for len(m.stack) > 0 {
+		pc = m.stack[len(m.stack)-1]
+		m.stack = m.stack[:len(m.stack)-1]
+		if at := m.sparse[pc]; int(at) < len(m.seen) && m.seen[at] == pc {
+			continue
+		}
+		m.sparse[pc] = uint32(len(m.seen))
+		m.seen = append(m.seen, pc)
+		switch inst := &p.prog.Inst[pc]; inst.Op {
+		case syntax.InstMatch:
+			return true
+		case syntax.InstAlt, syntax.InstAltMatch:
+			m.stack = append(m.stack, inst.Arg, inst.Out)
+		case syntax.InstCapture, syntax.InstNop:
+			m.stack = append(m.stack, inst.Out)
+		case syntax.InstEmptyWidth:
+			if syntax.EmptyOp(inst.Arg)&^around == 0 {
+				m.stack = append(m.stack, inst.Out)
+			}
+		case syntax.InstFail:
+		default:
+			m.runes = append(m.runes, pc)
+		}
+	}
+	return false
+}
+
+// agrees reports whether inst takes r.
+func agrees(inst *syntax.Inst, r rune) bool {
+	switch inst.Op {
+	case syntax.InstRune1:
+		return r == inst.Rune[0]
+	case syntax.InstRuneAny:
+		return true
+	case syntax.InstRuneAnyNotNL:
+		return r != '\n'
+	case syntax.InstRune:
+		return inst.MatchRune(r)
+	default:
+		return false
+	}
+}

@@ -1,0 +1,94 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"kafka-firehose/connector/convert"
+)
+
+// heavy is a Schema of a weight.
+type heavy int
+
+func (heavy) Append(dst, _ []byte, _ convert.Index, _ int) ([]byte, error) { return dst, nil }
+func (h heavy) Weight() int                                                { return int(h) }
+
+// TestKeptByBytes: schemas that are kept are bounded by the memory that they hold, and the
+// newest one is always kept.
+func TestKeptByBytes(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		for id := range uint32(40) {
+			w.settle(byID(id), heavy(maxKeptBytes/10), nil)
+			if _, err := w.Schema(byID(id)); err != nil {
+				t.Fatalf("%d is not kept: %v", id, err)
+			}
+		}
+		if n := len(*w.found.Load()); n < 5 || n > 10 {
+			t.Errorf("%d are kept, each of a tenth of the bytes", n)
+		}
+		w.settle(byID(100), heavy(2*maxKeptBytes), nil)
+		if _, err := w.Schema(byID(100)); err != nil || len(*w.found.Load()) != 1 {
+			t.Errorf("%d are kept beside one that takes all: %v", len(*w.found.Load())-1, err)
+		}
+		w.settle(byID(101), heavy(1), nil)
+		if n := len(*w.found.Load()); n != 1 || w.kept > maxKeptBytes {
+			t.Errorf("%d are kept, of %d bytes", n, w.kept)
+		}
+	})
+}
+
+// TestOneIsCompiledAtATime: however many schemas are asked for, their compilers don't take
+// their memory at the same time, and only some texts are held meanwhile.
+func TestOneIsCompiledAtATime(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		var compiling, most, mostAsking atomic.Int32
+		compile := w.compile
+		w.compile = func(d convert.Definition) (convert.Schema, error) {
+			most.Store(max(most.Load(), compiling.Add(1)))
+			defer compiling.Add(-1)
+			mostAsking.Store(max(mostAsking.Load(), int32(len(w.fetching))))
+			time.Sleep(100 * time.Millisecond)
+			return compile(d)
+		}
+		const n = 30
+		var fetches []<-chan struct{}
+		for id := 1; id <= n; id++ {
+			w.fake.SeedSchema("s", id, id, sr.Schema{Schema: fmt.Sprint(id)})
+			fetches = append(fetches, w.Fetch(w.ctx, byID(uint32(id))))
+		}
+		for id, fetch := range fetches {
+			<-fetch
+			if _, err := w.Schema(byID(uint32(id + 1))); err != nil {
+				t.Error(err)
+			}
+		}
+		if most.Load() != 1 || mostAsking.Load() != maxFetches {
+			t.Errorf("%d are compiled at a time, want 1; %d are fetched, want %d", most.Load(), mostAsking.Load(), maxFetches)
+		}
+	})
+}
+
+// TestReferencesTooLarge: references are not collected beyond what could be compiled.
+func TestReferencesTooLarge(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		var references []sr.SchemaReference
+		for i := range 20 {
+			name := fmt.Sprint("r", i)
+			w.fake.SeedSchema(name, 1, 100+i, sr.Schema{Schema: strings.Repeat(" ", convert.MaxSchemaBytes-100) + `"int"`})
+			references = append(references, sr.SchemaReference{Name: name, Subject: name, Version: 1})
+		}
+		w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`, References: references})
+		_, err := w.wait(byID(7), time.Minute)
+		if err == nil || !strings.Contains(err.Error(), "schema 7: its schema refers to more than 4MiB of others") {
+			t.Errorf("%v", err)
+		}
+		if n := w.asked(); n > 6 {
+			t.Errorf("%d requests, of 1 MiB each", n)
+		}
+	})
+}
