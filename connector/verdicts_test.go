@@ -1,12 +1,17 @@
 package connector_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -68,4 +73,25 @@ func TestBrokenProxyMakesNoRecordBad(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLetterKeepsItsValue: the dead-letter topic takes 2,000,000 bytes, and the first time
+// that it is asked how many, the broker has no answer. A letter of 1,900,000 bytes keeps
+// its value.
+func TestLetterKeepsItsValue(t *testing.T) {
+	bubble(t, func(w *world) {
+		p, policy := w.post(2_000_000)
+		w.producer.Close()
+		w.producer = w.client(kgo.ProducerBatchMaxBytes(11_000_000), kgo.MetadataMinAge(10*time.Millisecond))
+		w.admin = kadm.NewClient(w.producer)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Resource: p.topic, Err: kerr.RequestTimedOut, Count: 1})
+		value := []byte(strings.Repeat("f", 1_900_000))
+		m := w.start(policy)
+		p.produce(1, func(int) *kgo.Record { return &kgo.Record{Key: []byte("k"), Value: value} })
+		w.untilCommitted(1)
+		m.mustStop()
+		if r := p.want(0)[p.bad[0]]; r == nil || !bytes.Equal(r.Value, value) {
+			t.Errorf("the letter has lost its value\n%s", w.log.tail())
+		}
+	})
 }

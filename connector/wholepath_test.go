@@ -89,12 +89,13 @@ var virtualOnly = map[string][]string{
 	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "Scaling"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
+	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
 	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
-		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka",
+		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka", "LetterKeepsItsValue",
 	},
 }
 

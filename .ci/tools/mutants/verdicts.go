@@ -6,6 +6,8 @@ func verdicts() []mutant {
 	const (
 		size = "a refusal for size is believed when all answers agree with one limit"
 		gzip = "the size that admits a value is the size that is sent"
+
+		letters = "a dead letter loses nothing on a passing answer"
 	)
 	return []mutant{
 		{
@@ -42,6 +44,26 @@ func verdicts() []mutant {
 			gzip, "a full record is flushed to see whether it has room",
 			"connector/batch/gzip.go", " || g.bound(0) > g.most {", " {",
 			"connector/batch", "TestGzipAtTheLimit", "bytes, the limit is",
+		},
+		{
+			letters, "a limit that is not known replaces a value by a digest",
+			"connector/deadletter/deliver.go", "	for w.known && large()", "	for large()",
+			"connector/deadletter", "TestDigestNeedsALimit/time-out", "bytes of value, want",
+		},
+		{
+			letters, "so does a second refusal, whatever the topic's configuration says",
+			"connector/deadletter/deliver.go", "	if !agrees && !w.refusals.prove(now, l) {", "	if !agrees && false {",
+			"connector/deadletter", "TestPassingRefusal", "has lost its value",
+		},
+		{
+			letters, "a record that is not found once is gone",
+			"connector/deadletter/original.go", "!missing.IsZero() && time.Since(missing) >= goneAfter", "!missing.IsZero()",
+			"connector/deadletter", "TestOriginalIsGone/out_of_range_for_a_minute", "want found true",
+		},
+		{
+			letters, "a letter has another record that is at its offset by now",
+			"connector/letters.go", "	if bytes.Equal(made, sent) {", "	if true {",
+			"connector", "TestRecordAtTheOffset", "want false",
 		},
 	}
 }
