@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -93,5 +94,77 @@ func TestLetterKeepsItsValue(t *testing.T) {
 		if r := p.want(0)[p.bad[0]]; r == nil || !bytes.Equal(r.Value, value) {
 			t.Errorf("the letter has lost its value\n%s", w.log.tail())
 		}
+	})
+}
+
+// TestLateSchema: a schema comes to the registry five seconds after the first record that
+// was written with it, and 20 s later another one that other records had been waiting for.
+// The policy is skip, and no record is.
+func TestLateSchema(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.decodes()
+		w.produceWith(0, 100, func(i int) *kgo.Record { return avroNumber(i, 1) })
+		m := w.start(avroFormat, func(c *connector.Config) { c.BadRecordPolicy = "skip" })
+		time.Sleep(10 * time.Second)
+		w.wantExactly(100)
+		w.produceWith(100, 200, func(i int) *kgo.Record { return avroNumber(i, 3) })
+		time.Sleep(5 * time.Second)
+		r.SeedSchema("in-value", 3, 3, sr.Schema{Schema: `"long"`})
+		time.Sleep(20 * time.Second)
+		w.wantExactly(200)
+		w.produceWith(200, 300, func(i int) *kgo.Record { return avroNumber(i, 4) })
+		time.Sleep(20 * time.Second)
+		r.SeedSchema("in-value", 4, 4, sr.Schema{Schema: `"int"`})
+		time.Sleep(30 * time.Second)
+		m.mustStop()
+		w.wantExactly(300)
+	})
+}
+
+// TestUnknownSchemaIsAskedAgain: a schema is unknown, and its records are skipped. Records
+// that are written after it was registered are delivered, from the first on.
+func TestUnknownSchemaIsAskedAgain(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.decodes()
+		w.produceWith(0, 100, func(i int) *kgo.Record { return avroNumber(i, 1) })
+		m := w.start(avroFormat, func(c *connector.Config) { c.BadRecordPolicy = "skip" })
+		time.Sleep(10 * time.Second)
+		const bad = 4
+		w.produceWith(1000, 1000+bad, func(i int) *kgo.Record { return avroNumber(i, 9) })
+		for n := range int32(bad) {
+			w.judge.allow(place{part{w.in, n}, 25})
+		}
+		w.until("they are skipped", time.Minute, func() bool { return m.metric("records_skipped_total", "unknown_schema") == bad })
+		r.SeedSchema("in-value", 3, 9, sr.Schema{Schema: `"long"`})
+		w.produceWith(100, 200, func(i int) *kgo.Record { return avroNumber(i, 9) })
+		time.Sleep(time.Minute)
+		m.mustStop()
+		w.wantExactly(200)
+		if got := m.metric("records_skipped_total", "unknown_schema"); got != bad {
+			t.Errorf("%v records are skipped, want %d", got, bad)
+		}
+	})
+}
+
+// TestRegistryThatForgot: from some time on the registry says of every schema that it does
+// not have it. Records wait, and are delivered when it is back.
+func TestRegistryThatForgot(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.decodes()
+		w.produceWith(0, 100, func(i int) *kgo.Record { return avroNumber(i, 1) })
+		m := w.start(avroFormat, func(c *connector.Config) { c.BadRecordPolicy = "skip" })
+		time.Sleep(10 * time.Second)
+		r.Reset()
+		w.produceWith(100, 200, func(i int) *kgo.Record { return avroNumber(i, 2) })
+		time.Sleep(5 * time.Minute)
+		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "does not have schema 1 any more") {
+			t.Errorf("ready says %v", err)
+		}
+		w.wantExactly(100)
+		r.SeedSchema("in-value", 1, 1, sr.Schema{Schema: `"long"`})
+		r.SeedSchema("in-value", 2, 2, sr.Schema{Schema: `{"type":"record","name":"R","fields":[{"name":"n","type":"long"}]}`})
+		time.Sleep(time.Minute)
+		m.mustStop()
+		w.wantExactly(200)
 	})
 }

@@ -90,6 +90,7 @@ var virtualOnly = map[string][]string{
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "Scaling"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
 	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
+	"the registry has to answer wrongly":         {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},

@@ -237,6 +237,30 @@ func (w *world) limitRequests(most int) {
 	})
 }
 
+// Everything is refused from some time on: the stream is blocked soon, although requests
+// as large were accepted a moment ago.
+func TestProxyThatTakesNothingMore(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.others(10 * time.Second)
+		w.intercept(func([][]byte) bool { return true })
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(10, 100), w.batch(1, 100))
+		time.Sleep(30 * time.Second)
+		if !w.stream.State().Blocked {
+			t.Errorf("not blocked: %+v", w.stream.State())
+		}
+		time.Sleep(time.Hour)
+		if got := w.requests(); got > 400 {
+			t.Errorf("%d requests", got)
+		}
+		if len(w.refusals) > 0 {
+			t.Errorf("given up: %v", w.refusals[0])
+		}
+		cancel()
+		w.wg.Wait()
+	})
+}
+
 // A proxy takes no more than 50,000 bytes in a request. Requests that are larger are
 // split, and a record that is larger is given up when that is proved; the next one soon.
 func TestProxyWithALimit(t *testing.T) {

@@ -7,7 +7,9 @@ func verdicts() []mutant {
 		size = "a refusal for size is believed when all answers agree with one limit"
 		gzip = "the size that admits a value is the size that is sent"
 
-		letters = "a dead letter loses nothing on a passing answer"
+		letters  = "a dead letter loses nothing on a passing answer"
+		registry = "only the registry, at every address and after a while, says that a schema is unknown"
+		bounded  = "an answer of the registry is bounded"
 	)
 	return []mutant{
 		{
@@ -41,6 +43,11 @@ func verdicts() []mutant {
 			"connector/firehose", "TestProxyWithALimitBelowAggregates", "given up: 10 values",
 		},
 		{
+			size, "what was accepted before the refusals began hides that nothing is any more",
+			"connector/firehose/refuse.go", "others := e.accepted > p.refusedAt && e.lately", "others := e.lately",
+			"connector/firehose", "TestProxyThatTakesNothingMore", "not blocked",
+		},
+		{
 			gzip, "a full record is flushed to see whether it has room",
 			"connector/batch/gzip.go", " || g.bound(0) > g.most {", " {",
 			"connector/batch", "TestGzipAtTheLimit", "bytes, the limit is",
@@ -64,6 +71,66 @@ func verdicts() []mutant {
 			letters, "a letter has another record that is at its offset by now",
 			"connector/letters.go", "	if bytes.Equal(made, sent) {", "	if true {",
 			"connector", "TestRecordAtTheOffset", "want false",
+		},
+		{
+			registry, "the first answer decides",
+			"connector/schema/absent.go", "absentAfter = 30 * time.Second", "absentAfter = 0",
+			"connector", "TestLateSchema", "are lost",
+		},
+		{
+			registry, "an answer of before holds for records that are polled later",
+			"connector/schema/absent.go", "	return &convert.Missing{Ref: a.ref}\n", "	return nil\n",
+			"connector", "TestUnknownSchemaIsAskedAgain", "are lost",
+		},
+		{
+			registry, "it need not be a registry that says so",
+			"connector/schema/client.go", "	if err := c.confirm(ctx, known); err != nil {", "	if err := c.confirm(ctx, known); err != nil && false {",
+			"connector/schema", "TestNoRegistry/empty", "want to wait",
+		},
+		{
+			registry, "one address is enough",
+			"connector/schema/client.go", "			absent = cmp.Or(absent, gone)\n", "			absent = cmp.Or(absent, gone)\n			return d, err\n",
+			"connector/schema", "TestAddressesDiffer/one_does_not_have_it", "found false, want true",
+		},
+		{
+			registry, "an address that is down is left out",
+			"connector/schema/client.go", "	if len(all) > 0 {", "	if len(all) == len(c.nodes) {",
+			"connector/schema", "TestAddressesDiffer/one_is_down", "does not have it",
+		},
+		{
+			registry, "right after an outage it is believed at once",
+			"connector/schema/registry.go", "		r.steady = now\n		r.failed(err)\n", "		r.failed(err)\n",
+			"connector/schema", "TestUnsteady/an_outage", "the verdict took",
+		},
+		{
+			bounded, "references are followed at any depth",
+			"connector/schema/client.go", " depth == mostDepth,", "",
+			"connector/schema", "TestReferencesWithoutEnd", "a chain: ",
+		},
+		{
+			bounded, "any number of references is followed",
+			"connector/schema/client.go", ", len(w.found) == mostReferences:", ":",
+			"connector/schema", "TestReferencesWithoutEnd", "two lists: ",
+		},
+		{
+			bounded, "a list of any number of references is read",
+			"connector/schema/answer.go", "		if len(*r) == mostReferences {", "		if false {",
+			"connector/schema", "TestAnswerIsBounded", "MiB for answers of 6 MB|references",
+		},
+		{
+			bounded, "a schema may take as long as its references take",
+			"connector/schema/client.go", "	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)\n", "	ctx, cancel := context.WithCancel(ctx)\n",
+			"connector/schema", "TestReferencesTakeTime", "the attempt took",
+		},
+		{
+			bounded, "every unknown id is kept",
+			"connector/schema/registry.go", "		room(r.unusable)\n", "",
+			"connector/schema", "TestKept", "are kept, want",
+		},
+		{
+			bounded, "every id that is asked for is kept",
+			"connector/schema/absent.go", "		room(s)\n", "",
+			"connector/schema", "TestKept", "are kept, want",
 		},
 	}
 }
