@@ -454,6 +454,14 @@ func TestNoRegistry(t *testing.T) {
 // down, or answers 404 to everything decides nothing.
 func TestAddressesDiffer(t *testing.T) {
 	absent := status(404, `{"error_code":40403,"message":"Schema not found"}`)
+	for7 := func(answer func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/7") {
+				return answer(r)
+			}
+			return nil, nil
+		}
+	}
 	for name, tt := range map[string]struct {
 		one, two func(*http.Request) (*http.Response, error)
 		found    bool
@@ -463,6 +471,7 @@ func TestAddressesDiffer(t *testing.T) {
 		"the other does not have it":  {two: absent, found: true},
 		"one is down":                 {one: refused, two: absent, trouble: "one.example/sub: "},
 		"the other is down":           {one: absent, two: status(503, ""), trouble: "two.example/sub: 503"},
+		"one fails for the schema":    {one: for7(status(500, "")), two: for7(absent), trouble: "one.example/sub: 500"},
 		"neither has anything":        {one: absent, two: absent, trouble: "does not have schema 1 any more"},
 		"the other is at a dead link": {one: absent, two: status(404, "<html>"), trouble: "two.example/sub: this is not the address"},
 	} {

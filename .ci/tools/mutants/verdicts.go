@@ -74,7 +74,7 @@ func verdicts() []mutant {
 		},
 		{
 			registry, "the first answer decides",
-			"connector/schema/absent.go", "absentAfter = 30 * time.Second", "absentAfter = 0",
+			"connector/schema/absent.go", "absentAfter = 30 * time.Second", "absentAfter = 0 * time.Second",
 			"connector", "TestLateSchema", "are lost",
 		},
 		{
@@ -95,7 +95,7 @@ func verdicts() []mutant {
 		{
 			registry, "an address that is down is left out",
 			"connector/schema/client.go", "	if len(all) > 0 {", "	if len(all) == len(c.nodes) {",
-			"connector/schema", "TestAddressesDiffer/one_is_down", "does not have it",
+			"connector/schema", "TestAddressesDiffer/one_fails_for_the_schema", "does not have it",
 		},
 		{
 			registry, "right after an outage it is believed at once",
