@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -205,7 +206,7 @@ func valueOfSize(rng *rand.Rand, size int) []byte {
 	text := bytes.Repeat([]byte("x"), rng.IntN(2*size))
 	low, high := 0, size // GzipSize with low bytes of noise is not above size
 	for low+1 < high {
-		if middle := (low + high) / 2; GzipSize(append(text[:len(text):len(text)], noise[:middle]...)) <= size {
+		if middle := (low + high) / 2; GzipSize(append(slices.Clip(text), noise[:middle]...)) <= size {
 			low = middle
 		} else {
 			high = middle
