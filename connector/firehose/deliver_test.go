@@ -215,7 +215,7 @@ func TestRefusedForASizeThatPasses(t *testing.T) {
 		if got := w.log.count("level=ERROR"); got != 1 {
 			t.Errorf("%d error lines, want 1", got)
 		}
-		if got := w.requests(); got > 3600+200+60 {
+		if got := w.requests(); got > 3600+400+60 {
 			t.Errorf("%d requests, 3600 of them for others", got)
 		}
 		w.intercept(func([][]byte) bool { return false })

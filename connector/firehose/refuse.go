@@ -12,7 +12,7 @@ const safeBytes = 4_000_000
 const (
 	// The wait between two attempts of a lone record that is refused for its size while
 	// others pass: a tenth of the time since the first refusal, within these bounds.
-	minLoneWait, maxLoneWait = 2 * time.Second, 30 * time.Second
+	minLoneWait, maxLoneWait = 2 * time.Second, 10 * time.Second
 	// loneRefusals is how many refusals each record needs that is given up, also where it
 	// is known from others that its size is the reason.
 	loneRefusals = 3
