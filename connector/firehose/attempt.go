@@ -85,7 +85,7 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 	if f != nil {
 		d.metrics.Request(string(f.Class))
 		if f.Class == TooLarge {
-			d.sizeRefused(d.bodySize(group...), size.records == 1)
+			d.sizeRefused(d.bodySize(group...))
 		}
 		for i := range fates {
 			fates[i] = fate{failure: f, crowded: len(group) > 1}

@@ -61,8 +61,8 @@ type part struct {
 	// highest request number then, and as a time. Zero is never.
 	refusedAt    int64
 	refusedSince time.Time
-	resends      int // after refusals for a size that passes, since something of it was accepted
-	refusals     int // for its size, as a single record
+	resends      int       // after refusals for a size that passes, since something of it was accepted
+	proof        loneProof // that it is too large, as a single record
 
 	// after is closed when the part that goes first has learned whether size was
 	// the trouble; nil for nobody. learned closes the one that others wait for.

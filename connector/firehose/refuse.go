@@ -13,9 +13,6 @@ const (
 	// The wait between two attempts of a lone record that is refused for its size while
 	// others pass: a tenth of the time since the first refusal, within these bounds.
 	minLoneWait, maxLoneWait = 2 * time.Second, 10 * time.Second
-	// loneRefusals is how many refusals each record needs that is given up, also where it
-	// is known from others that its size is the reason.
-	loneRefusals = 3
 	// maxResends is how many times in a row a request is sent again as it is, after a
 	// refusal for size although a request as large was accepted lately. Then it is split
 	// in any case: one record in it may be the reason.
@@ -41,9 +38,6 @@ func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, err
 	}
 	d.learnLimit(p, f)
 	single := p.batch.Len() == 1
-	if single {
-		p.refusals++
-	}
 	others := e.accepted > p.refusedAt && e.lately
 	switch i := overLimit(p); {
 	case i >= 0:
@@ -58,7 +52,7 @@ func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, err
 		d.endRefused(slot, f, others, slot.probe)
 		d.split(p)
 		return 0, nil
-	case e.proved && p.refusals >= loneRefusals && p.batch.RecordValues(0) == 1:
+	case e.proved && p.batch.RecordValues(0) == 1:
 		slot.end()
 		return 0, d.refuse(p, 0, "service", f)
 	}
@@ -100,7 +94,8 @@ func (d *delivery) sizeEvidence(p *part, f *Failure) sizeEvidence {
 	defer s.mu.Unlock()
 	return sizeEvidence{
 		now: now, newest: s.starts, accepted: s.accepted, lately: now.Sub(s.acceptedAt) < passing,
-		passes: s.sizes.passes(now, size), proved: s.sizes.proved(proofTime(f)),
+		passes: s.sizes.passes(now, size),
+		proved: p.batch.Len() == 1 && s.sizes.proves(&p.proof, now, size, proofTime(f)),
 	}
 }
 

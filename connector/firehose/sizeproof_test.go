@@ -15,70 +15,85 @@ import (
 // two seconds, and requests of other sizes are answered in between.
 type trials struct {
 	sizeProof
-	now time.Time
+	own    loneProof // of a record of 1000 bytes
+	now    time.Time
+	proved bool // at its last refusal
 }
 
-func (p *trials) round(refused, accepted int) {
+func (p *trials) lone(least time.Duration) {
 	p.now = p.now.Add(2 * time.Second)
-	p.refuse(p.now, refused, true)
-	p.now = p.now.Add(time.Millisecond)
-	p.accept(p.now, accepted)
+	p.refuse(p.now, 1000)
+	p.proved = p.proves(&p.own, p.now, 1000, least)
 }
-
-func newTrials() *trials { return &trials{now: time.Unix(1, 0)} }
 
 func TestSizeProof(t *testing.T) {
 	const rounds = 100 // over 200 seconds
-	steady := func(p *trials) {
-		for range rounds {
-			p.round(1000, 999)
-		}
-	}
-	tests := map[string]struct {
-		feed  func(p *trials)
-		least time.Duration
-		want  bool
+	for name, tt := range map[string]struct {
+		before  func(p *trials) // the last refusal
+		between func(p *trials) // all refusals; nil for 500 bytes that are accepted
+		least   time.Duration
+		want    bool
 	}{
-		"all below pass, all above are refused": {steady, 3 * time.Minute, true},
-		"not for so long":                       {steady, 4 * time.Minute, false},
-		"one as large was accepted":             {func(p *trials) { steady(p); p.accept(p.now, 1000); p.round(5000, 999) }, 0, false},
-		"one as large was accepted before": {func(p *trials) {
-			p.round(1000, 1000)
-			for range proofRounds {
-				p.round(1000, 999)
-			}
-		}, 0, false},
-		"one as small was refused":         {func(p *trials) { steady(p); p.refuse(p.now, 999, false) }, 0, false},
-		"larger ones are refused as well":  {func(p *trials) { steady(p); p.refuse(p.now, 5000, false) }, time.Minute, true},
-		"smaller ones, above all accepted": {func(p *trials) { p.round(5000, 999); steady(p) }, time.Minute, true},
-		"nothing else was accepted": {func(p *trials) {
-			for range rounds {
-				p.now = p.now.Add(2 * time.Second)
-				p.refuse(p.now, 1000, true)
-			}
-		}, 0, false},
-		"refused in company only": {func(p *trials) {
-			for range rounds {
-				p.now = p.now.Add(2 * time.Second)
-				p.refuse(p.now, 1000, false)
-				p.accept(p.now, 999)
-			}
-		}, 0, false},
-		"a gap": {func(p *trials) { steady(p); p.now = p.now.Add(proofGap); p.round(1000, 999) }, 0, false},
-		"too few rounds": {func(p *trials) {
-			for range proofRounds { // the first has no acceptance in front of it
-				p.round(1000, 999)
-			}
-		}, 0, false},
-	}
-	for name, tt := range tests {
+		"all below pass, all above are refused": {least: 3 * time.Minute, want: true},
+		"not for so long":                       {least: 4 * time.Minute},
+		"one as large was accepted":             {before: func(p *trials) { p.accept(p.now, 1000) }},
+		"one as large as another was accepted":  {before: func(p *trials) { p.refuse(p.now, 700); p.accept(p.now, 700) }},
+		"one as small was refused":              {before: func(p *trials) { p.refuse(p.now, 500) }},
+		"larger ones are refused as well":       {before: func(p *trials) { p.refuse(p.now, 5000) }, least: time.Minute, want: true},
+		"smaller ones, above all accepted":      {before: func(p *trials) { p.refuse(p.now, 501) }, least: time.Minute, want: true},
+		"nothing else was accepted":             {between: func(*trials) {}},
+		"a gap":                                 {before: func(p *trials) { p.now = p.now.Add(proofGap) }},
+	} {
 		t.Run(name, func(t *testing.T) {
-			p := newTrials()
-			tt.feed(p)
-			if got := p.proved(tt.least); got != tt.want {
-				t.Errorf("proved is %v, want %v: %+v", got, tt.want, p.sizeProof)
+			p := &trials{now: time.Unix(1, 0)}
+			for i := range rounds {
+				if i == rounds-1 && tt.before != nil {
+					tt.before(p)
+				}
+				p.lone(tt.least)
+				if tt.between != nil {
+					tt.between(p)
+				} else {
+					p.accept(p.now, 500)
+				}
+			}
+			if p.proved != tt.want {
+				t.Errorf("proved is %v, want %v: %+v %+v", p.proved, tt.want, p.sizeProof, p.own)
 			}
 		})
+	}
+}
+
+// TestSizeProofOfAnother: what is proved of one record holds for larger ones, which need
+// to be refused three times. A smaller one needs a proof of its own.
+func TestSizeProofOfAnother(t *testing.T) {
+	for size, want := range map[int]int{1000: 3, 5000: 3, 1 << 20: 3, 999: 0} {
+		p := &trials{now: time.Unix(1, 0)}
+		for range 100 {
+			p.lone(time.Minute)
+			p.accept(p.now, 500)
+		}
+		if !p.proved {
+			t.Fatal("the first is not proved")
+		}
+		var other loneProof
+		refusals := 0
+		for n := range 8 {
+			p.refuse(p.now, size)
+			if p.proves(&other, p.now, size, time.Minute) && refusals == 0 {
+				refusals = n + 1
+			}
+			if p.proves(&loneProof{}, p.now, size, time.Minute) {
+				t.Errorf("a record of %d bytes is proved too large by one refusal", size)
+			}
+			p.accept(p.now, 500)
+		}
+		if refusals != want {
+			t.Errorf("a record of %d bytes is proved too large by %d refusals, want %d", size, refusals, want)
+		}
+		if p.proves(&other, p.now, size, pathProofTime) {
+			t.Errorf("a proof of a minute is taken for one of %v", pathProofTime)
+		}
 	}
 }
 
@@ -88,20 +103,23 @@ func TestSizeProofByChance(t *testing.T) {
 	for seed := range uint64(300) {
 		dice := rand.New(rand.NewPCG(seed, 15))
 		share := []float64{0.2, 0.34, 0.5, 0.8, 0.95}[seed%5]
-		p := newTrials()
+		p := &trials{now: time.Unix(1, 0)}
 		for range 2000 {
 			p.now = p.now.Add(time.Second)
-			size, alone := 1+dice.IntN(1000), dice.IntN(2) == 0
+			size := 1 + dice.IntN(1000)
 			if dice.IntN(3) == 0 {
-				size, alone = 2000, true
+				size = 2000
 			}
-			if dice.Float64() < share {
-				p.refuse(p.now, size, alone)
-			} else {
+			switch refused := dice.Float64() < share; {
+			case !refused:
 				p.accept(p.now, size)
-			}
-			if p.proved(serviceProofTime) {
-				t.Fatalf("seed %d: with %v of all requests refused, a limit is proved: %+v", seed, share, p.sizeProof)
+			case size < 2000:
+				p.refuse(p.now, size)
+			default:
+				p.refuse(p.now, size)
+				if p.proves(&p.own, p.now, size, serviceProofTime) {
+					t.Fatalf("seed %d: with %v of all requests refused, a limit is proved: %+v", seed, share, p.sizeProof)
+				}
 			}
 		}
 	}
@@ -109,10 +127,10 @@ func TestSizeProofByChance(t *testing.T) {
 
 // TestSizePasses: a request that was accepted shows for a minute that its size passes.
 func TestSizePasses(t *testing.T) {
-	p := newTrials()
+	p := &trials{now: time.Unix(1, 0)}
 	p.accept(p.now, 100)
 	p.accept(p.now, 50)
-	p.refuse(p.now, 100, true)
+	p.refuse(p.now, 100)
 	if !p.passes(p.now, 100) || p.passes(p.now, 101) {
 		t.Error("want 100 to pass, and not 101")
 	}

@@ -13,10 +13,10 @@ func (s *Stream) number() int64 {
 }
 
 // sizeRefused enters a request that was refused for the size of its body.
-func (s *Stream) sizeRefused(size int, alone bool) {
+func (s *Stream) sizeRefused(size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sizes.refuse(time.Now(), size, alone)
+	s.sizes.refuse(time.Now(), size)
 }
 
 // sizePassed enters a request whose answer has an entry for each record: the service

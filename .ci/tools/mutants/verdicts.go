@@ -15,7 +15,7 @@ func verdicts() []mutant {
 		{
 			size, "a request as large that was accepted since contradicts nothing",
 			"connector/firehose/sizeproof.go", "size >= p.refused {", "size > p.refused {",
-			"connector/firehose", "TestSizeProof/one_as_large_was_accepted", "proved is true",
+			"connector/firehose", "TestSizeProof/one_as_large_as_another_was_accepted", "proved is true",
 		},
 		{
 			size, "a refusal of a size that was accepted before contradicts nothing",
@@ -24,7 +24,7 @@ func verdicts() []mutant {
 		},
 		{
 			size, "nothing else has to be accepted between two refusals",
-			"connector/firehose/sizeproof.go", "if alone && p.fed {", "if alone {",
+			"connector/firehose/sizeproof.go", "	case p.answers > own.answers:", "	default:",
 			"connector/firehose", "TestSizeProof/nothing_else_was_accepted", "proved is true",
 		},
 		{
@@ -34,8 +34,18 @@ func verdicts() []mutant {
 		},
 		{
 			size, "a limit is believed at once",
-			"connector/firehose/sizeproof.go", " && p.last.Sub(p.since) >= least", "",
+			"connector/firehose/sizeproof.go", " || now.Sub(own.since) < least {", " {",
 			"connector/firehose", "TestProxyWithALimit", "given up too early",
+		},
+		{
+			size, "a proof about a large record holds for smaller ones",
+			"connector/firehose/sizeproof.go", " && size >= p.proved &&", " &&",
+			"connector/firehose", "TestSizeProofOfAnother", "a record of 999 bytes is proved too large by",
+		},
+		{
+			size, "a proof of half a minute is one of 15 minutes",
+			"connector/firehose/sizeproof.go", " && p.least >= least", "",
+			"connector/firehose", "TestSizeProofOfAnother", "a proof of a minute is taken for",
 		},
 		{
 			size, "values that would fit are given up with the record that they were packed into",
