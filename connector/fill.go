@@ -85,7 +85,7 @@ func (l *lane) pack(ctx context.Context) error {
 		}
 		l.limit()
 		done, err := l.packChunk(c)
-		if l.awaiting(ctx, err) {
+		if l.awaiting(ctx, err, c.polled) {
 			err = nil
 		}
 		l.builder.Flush()

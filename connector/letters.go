@@ -2,8 +2,10 @@ package connector
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -66,29 +68,35 @@ func (l *lane) send(letter deadletter.Letter) {
 	l.letters.Send(letter)
 }
 
-// buryRefused sends what the stream alone refuses to the dead-letter topic, and
+// buryRefused sends a record that the stream alone refuses to the dead-letter topic, and
 // waits until that has it: when it returns, the record settles with its batch.
 //
-// All that is here of the record is what was made of its value, so it is read from
-// Kafka once more. What many values were packed into goes as it is, with the place
-// of the first: it is rare, and nothing of it is lost.
+// The batch has only the bytes that were made of the record's value, so the record is read
+// from Kafka once more. Where Kafka has it no longer, or another record in its place, the
+// letter holds those bytes, without key and headers.
 func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	l.log.Warn("record refused by the stream goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
 	// A copy: a letter that is given up may be in the client's hands still when the
 	// buffer of its batch serves the next.
 	record := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Value: bytes.Clone(r.Data)}
+	reason := r.Error()
 	if r.Values == 1 {
 		original, err := l.letters.Original(ctx, r.Leases, r.Topic, r.Partition, r.Offset)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if original != nil {
+		case original == nil:
+			reason += "; Kafka does not have the record any more: this is its value as it was sent"
+		case !l.became(original, r.Data):
+			l.log.Warn("another record is at the offset of a dead letter by now; the letter has the value as it was sent to Firehose, without key and headers", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
+			reason += "; Kafka has another record at its offset by now: this is its value as it was sent"
+		default:
 			record = original
 		}
 	}
 	done := make(chan struct{})
 	l.send(deadletter.Letter{
-		Record: record, Reason: "refused", Stage: deadletter.StagePut, Error: r.Error(), Values: r.Values,
+		Record: record, Reason: "refused", Stage: deadletter.StagePut, Error: reason, Values: r.Values,
 		Leases: r.Leases, Done: func(bool) { close(done) },
 	})
 	select {
@@ -97,6 +105,24 @@ func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// became reports whether sent is what the record is converted to. In a topic that was
+// created again, another record has its offset.
+func (l *lane) became(r *kgo.Record, sent []byte) bool {
+	made, err := l.convert.Append(nil, r)
+	if err != nil {
+		return false
+	}
+	if bytes.Equal(made, sent) {
+		return true
+	}
+	unzip, err := gzip.NewReader(bytes.NewReader(sent))
+	if err != nil {
+		return false
+	}
+	text, err := io.ReadAll(io.LimitReader(unzip, int64(len(made))+1))
+	return err == nil && bytes.Equal(made, text)
 }
 
 // stuck reports whether a lease waits for a dead letter that its topic doesn't take.

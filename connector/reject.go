@@ -10,6 +10,7 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/schema"
 )
 
 // BadRecordError ends the connector under BAD_RECORD_POLICY=stop. Everything
@@ -29,11 +30,14 @@ func (e *BadRecordError) Error() string {
 func (e *BadRecordError) Unwrap() error { return e.Err }
 
 // reject does with a record that can't be delivered what the policy says; the
-// error ends the connector.
+// error ends the connector, or is a *convert.Missing: then the record is not bad yet.
 func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 	var reject *convert.Reject
 	if !errors.As(err, &reject) {
 		return err
+	}
+	if missing := schema.Outdated(err, c.polled); missing != nil {
+		return missing
 	}
 	switch {
 	case reject.Skip:

@@ -26,10 +26,10 @@ func (c *Connector) lookup(ref convert.Ref) (convert.Schema, error) { return c.s
 // awaiting says of a record that was not converted whether that is for want of a schema,
 // and has that one fetched: nothing else is packed before it is there, so that the
 // order of the queue stays what it is and what waits is only what is queued.
-func (l *lane) awaiting(ctx context.Context, err error) bool {
+func (l *lane) awaiting(ctx context.Context, err error, polled time.Time) bool {
 	missing, ok := errors.AsType[*convert.Missing](err)
 	if ok {
-		l.fetching = l.schemas.Fetch(ctx, missing.Ref)
+		l.fetching = l.schemas.FetchFor(ctx, missing.Ref, polled)
 	}
 	return ok
 }

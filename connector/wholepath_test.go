@@ -102,11 +102,13 @@ var virtualOnly = map[string][]string{
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling"},
 	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
 	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs"},
+	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
+	"the registry has to answer wrongly":         {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
-		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka",
+		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka", "LetterKeepsItsValue",
 	},
 }
 

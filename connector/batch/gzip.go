@@ -70,20 +70,28 @@ func closed(z *gzip.Writer) {
 	}
 }
 
+// flushBytes is the most that a flush adds to a record: it ends a block early, with an
+// empty one behind it.
+const flushBytes = 16
+
 // gzipped fills one Firehose record with values, compressed as one gzip member. It is
 // moved into the batch when it is complete.
 //
-// How large the record is, is known only when the compressor has given everything
-// out. Until then it is at most what came out, and the bound of what went in since:
-// a value is added only when the record stays within its limit even so. Near the
-// limit the compressor is made to give out what it holds, to see how much room there
-// really is. Memory is the compressor's (about 1 MiB), the record, and the largest
-// value of late.
+// The exact size of the record is known only when the compressor has given everything
+// out. Until then it is at most the bytes that the last flush had brought out, and the
+// bound of the bytes that went in since: a value is added only if the record stays within
+// its limit even then. Near the limit the compressor is flushed, to see how much room
+// there really is. A flush makes the record larger. The first value of a record is
+// admitted by GzipSize, which doesn't flush, so a record is flushed only if the limit has
+// room for that, too.
+//
+// Memory is the compressor's (about 1 MiB), the record, and the largest recent value.
 type gzipped struct {
 	gzip    *gzip.Writer
 	out     bytes.Buffer
 	value   []byte // where the next value is appended
-	pending int    // bytes that went in since everything was out
+	flushed int    // bytes that came out up to the last flush
+	pending int    // bytes that went in since
 	most    int    // bytes that the record may have
 	open    record // values is 0 without one
 }
@@ -99,15 +107,21 @@ func newGzipped() *gzipped {
 
 // fits reports whether a value of size bytes may go into the open record.
 func (g *gzipped) fits(size int) bool {
-	if g.out.Len()+GzipBound(g.pending+size) <= g.most {
+	if g.bound(size) <= g.most {
 		return true
 	}
-	if g.pending == 0 || g.out.Len() > g.most-g.most/16 {
-		return false // full enough: each look at how much room is left costs some
+	enough := g.most - g.most/16 // each flush costs a little of the compression
+	if g.pending == 0 || g.out.Len() > enough || g.bound(0) > g.most {
+		return false
 	}
 	flush(g.gzip)
-	g.pending = 0
-	return g.out.Len() < g.most-g.most/16 && g.out.Len()+GzipBound(size) <= g.most
+	g.flushed, g.pending = g.out.Len(), 0
+	return g.flushed < enough && g.bound(size) <= g.most
+}
+
+// bound is the most bytes that the open record can have with size bytes more, and flushed.
+func (g *gzipped) bound(size int) int {
+	return g.flushed + GzipBound(g.pending+size) + flushBytes
 }
 
 func (g *gzipped) add(value []byte) {
@@ -165,5 +179,5 @@ func (b *Builder) complete() {
 	o.records = append(o.records, r)
 	g.out.Reset()
 	g.gzip.Reset(&g.out)
-	g.open, g.pending = record{}, 0
+	g.open, g.flushed, g.pending = record{}, 0, 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,7 +96,11 @@ func checkGzipped(t *testing.T, b *Batch, l Limits, a Aggregation) (all []byte) 
 		if n == 0 {
 			t.Fatal("a record without a value")
 		}
-		return n, unzip(t, b.Record(i))
+		text = unzip(t, b.Record(i))
+		if size := len(b.Record(i)); n == 1 && size > a.Bytes && size != GzipSize(text) {
+			t.Fatalf("a record of one value has %d bytes, GzipSize admitted it with %d under a limit of %d", size, GzipSize(text), a.Bytes)
+		}
+		return n, text
 	})
 }
 
@@ -152,6 +157,62 @@ func TestGzipSize(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGzipAtTheLimit: the compressed size of some values is the limit, or a few bytes
+// less, and they have neighbours of any size. No record is over the limit, and no value
+// is left out.
+func TestGzipAtTheLimit(t *testing.T) {
+	for seed := range uint64(80) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		pack := Aggregation{Values: 1 << 20, Bytes: 500 + rng.IntN(90_000), Gzip: true}
+		limits := Limits{Records: 500, Bytes: 4 * pack.Bytes}
+		b := NewBuilder(limits, pack)
+		lease := offset.NewLease("t", 0)
+		var want, got []byte
+		take := func(full *Batch) {
+			if full == nil {
+				return
+			}
+			for i := range full.Len() {
+				if n := len(full.Record(i)); n > pack.Bytes {
+					t.Fatalf("seed %d: a record has %d bytes, the limit is %d", seed, n, pack.Bytes)
+				}
+			}
+			got = append(got, checkGzipped(t, full, limits, pack)...)
+		}
+		for i := range 12 {
+			value := randomValue(rng, rng.IntN(pack.Bytes/4))
+			if rng.IntN(3) == 0 {
+				value = valueOfSize(rng, pack.Bytes-rng.IntN(12))
+			}
+			want = append(want, value...)
+			take(b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), value...)))
+		}
+		take(b.Seal())
+		if !bytes.Equal(got, want) {
+			t.Fatalf("seed %d: %d bytes were put in, %d come out, or others", seed, len(want), len(got))
+		}
+	}
+}
+
+// valueOfSize returns a value that takes size bytes when it is compressed alone, or a few
+// bytes less: text that compresses well, and as much noise as fits behind it.
+func valueOfSize(rng *rand.Rand, size int) []byte {
+	noise := make([]byte, size)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	text := bytes.Repeat([]byte("x"), rng.IntN(2*size))
+	low, high := 0, size // GzipSize with low bytes of noise is not above size
+	for low+1 < high {
+		if middle := (low + high) / 2; GzipSize(append(slices.Clip(text), noise[:middle]...)) <= size {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return append(text, noise[:low]...)
 }
 
 // TestGzipHeld: a value far above the usual does not stay in memory.

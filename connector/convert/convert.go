@@ -58,6 +58,9 @@ func (r *Reject) Error() string {
 	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d%s", r.Size, MaxRecordBytes, r.note)
 }
 
+// Unwrap returns the reason in full, nil for a reason that says all.
+func (r *Reject) Unwrap() error { return r.err }
+
 // Converter turns Kafka records into bytes for Firehose. It has no state and is
 // safe for concurrent use.
 type Converter struct {

@@ -24,7 +24,7 @@ func (w *Writer) deliver(ctx context.Context, group []*letter) error {
 	}
 	failed := w.settle(group, errs)
 	for _, err := range failed {
-		if !errors.Is(err, kerr.MessageTooLarge) {
+		if !isTooLarge(err) {
 			w.drop() // whatever state the client is in, the next one is not
 			w.suffer(err)
 			return err
@@ -32,6 +32,7 @@ func (w *Writer) deliver(ctx context.Context, group []*letter) error {
 	}
 	if len(failed) < len(group) {
 		w.recovered()
+		w.refusals.accepted(group[0].bound())
 	}
 	if len(failed) > 0 {
 		return w.tooLarge(group, failed[0])
@@ -39,19 +40,21 @@ func (w *Writer) deliver(ctx context.Context, group []*letter) error {
 	return nil
 }
 
-// prepare sees to it that there is a client, and that a letter that is too large
-// for the topic is made smaller.
+// prepare sees to it that there is a client, and that it sends the group. A letter that is
+// larger than the topic's limit goes without its value only if the topic's configuration
+// has said so within the last minute. Where that is not known, the letter goes as it is,
+// alone, by a client without a limit: the broker decides.
 func (w *Writer) prepare(ctx context.Context, group []*letter) error {
 	large := func() bool { return group[0].bound() > int(w.limit.Load()) }
-	if large() && time.Since(w.readAt) > limitAge {
-		w.drop() // somebody may have raised the limit
+	if w.client != nil && (large() != w.unlimited || large() && time.Since(w.readAt) > limitAge) {
+		w.drop() // the limit may have been raised
 	}
 	if w.client == nil {
-		if err := w.open(ctx); err != nil {
+		if err := w.open(ctx, large()); err != nil {
 			return err
 		}
 	}
-	for large() && w.shrink(group[0]) {
+	for w.known && large() && w.shrink(group[0]) {
 	}
 	return nil
 }
@@ -114,23 +117,78 @@ func (w *Writer) settle(group []*letter, errs []error) (failed []error) {
 	return failed
 }
 
+// isTooLarge reports whether the broker, or the client, found a batch too large.
+func isTooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
+}
+
 // tooLarge deals with a group that the broker found too large. In company nobody
 // knows which one it was, so each goes alone from then on; a letter that is refused
-// alone is made smaller. It is an error only when that is no longer possible.
+// alone is made smaller when that is proved. It is an error only when it isn't yet, or
+// when nothing is left to leave out.
 func (w *Writer) tooLarge(group []*letter, err error) error {
 	w.metrics.Errors.WithLabelValues("too_large").Inc()
-	w.drop() // the limit is not what we thought
+	known, limit := w.known, int(w.limit.Load())
+	w.drop() // the next client asks for the limit again
 	if len(group) > 1 {
 		for _, l := range group {
 			l.single = true
 		}
 		return nil
 	}
-	if w.shrink(group[0]) {
+	l, now := group[0], time.Now()
+	if l.refusals++; l.refusals == 1 {
+		l.refusedAt = now
+		return nil
+	}
+	// From the second refusal on, the limit was asked for after the first.
+	agrees := known && l.bound() > limit || l.bound() > limitMax
+	if !agrees && !w.refusals.prove(now, l) {
+		if l.refusals == 2 {
+			w.log.Warn("the brokers refuse a dead letter as too large, and the max.message.bytes of its topic doesn't say so; trying again before its value is replaced by a digest",
+				"topic", l.Record.Topic, "partition", l.Record.Partition, "offset", l.Record.Offset, "bytes", l.bound(), "limit", limit, "limit_known", known)
+		}
+		return err
+	}
+	if w.shrink(l) {
 		return nil
 	}
 	w.announce(err)
 	return err
+}
+
+const (
+	// refusalTime and leastRefusals are how long and how often a letter must be refused
+	// for its size where the topic's limit is not known, or doesn't agree.
+	refusalTime, leastRefusals = 30 * time.Second, 5
+	// refusalAge is how long the next letters as large need only be refused themselves.
+	refusalAge = 10 * time.Minute
+)
+
+// refusals remembers what size the brokers have proved not to take.
+type refusals struct {
+	size int // the smallest; 0 without one
+	at   time.Time
+}
+
+// prove reports whether the brokers' refusals of a letter prove that it is too large.
+func (r *refusals) prove(now time.Time, l *letter) bool {
+	recent := r.size > 0 && l.bound() >= r.size && now.Sub(r.at) < refusalAge
+	if !recent && (l.refusals < leastRefusals || now.Sub(l.refusedAt) < refusalTime) {
+		return false
+	}
+	if !recent || l.bound() < r.size {
+		r.size = l.bound()
+	}
+	r.at = now
+	return true
+}
+
+// accepted forgets sizes that the brokers do take.
+func (r *refusals) accepted(size int) {
+	if r.size > 0 && size >= r.size {
+		*r = refusals{}
+	}
 }
 
 // shrink makes a letter smaller and counts it, once.
@@ -139,6 +197,7 @@ func (w *Writer) shrink(l *letter) bool {
 	if !l.shrink() {
 		return false
 	}
+	l.refusals = 0
 	if whole {
 		w.metrics.Digests.Inc()
 		w.log.Warn("a dead letter is too large for its topic: it goes with a digest instead of the value",

@@ -35,7 +35,7 @@ func Inspect(ctx context.Context, cfg Config, largest int, connect []kgo.Opt) (f
 	limit, err := w.readLimit(ctx, client)
 	switch {
 	case err != nil:
-		found.Note(check.DeadLetter, cfg.Topic, fmt.Sprintf("is there and may be written to; its max.message.bytes can't be read, so %d is assumed", defaultLimit), "grant DescribeConfigs on it where it is another")
+		found.Note(check.DeadLetter, cfg.Topic, "is there and may be written to; its max.message.bytes can't be read, so a record that is too large for it is found out by trying for "+refusalTime.String(), "grant DescribeConfigs on it")
 	case limit < largest:
 		found.Warn(check.DeadLetter, cfg.Topic, fmt.Sprintf("its max.message.bytes is %d, and that of a topic that is read is %d: of larger records only a digest is kept", limit, largest), "raise it")
 	default:

@@ -65,6 +65,9 @@ type letter struct {
 	weight int64
 	since  time.Time // when it was sent
 	single bool      // was refused with others for their size: goes alone now
+
+	refusals  int       // for its size, alone, as it is now
+	refusedAt time.Time // the first of them
 }
 
 // newLetter copies what Kafka is to store. The record's own bytes belong to a fetch

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,14 +18,24 @@ const (
 	originalTimeout = 30 * time.Second
 	// One fetch holds as little as brokers allow: a batch comes whole in any case.
 	originalFetch = 64 << 10
+	// goneAfter is how long every attempt must find no record, or no topic, until the
+	// record counts as gone without a proof: such errors also pass while leaders move.
+	goneAfter = 5 * time.Minute
+)
+
+// errGone is a record that is proved to be gone; errMissing is one that was not found, for
+// now.
+var (
+	errGone    = errors.New("the record is not in the partition any more")
+	errMissing = errors.New("the record was not found")
 )
 
 // Original reads a record again that was delivered as far as Firehose, which has
-// only what was made of its value: the key and the headers are still in Kafka. It
-// tries until it knows; the record is nil when Kafka doesn't have it any more. The
+// only the bytes that were made of its value: the key and the headers are still in Kafka.
+// It tries until it knows; the record is nil when Kafka doesn't have it any more. The
 // error is the context's, or nil without a record when the leases have ended.
 //
-// It reads one record at a time, whoever asks, to hold one batch in memory and not
+// It reads one record at a time, for all callers, to hold one batch in memory and not
 // many.
 func (w *Writer) Original(ctx context.Context, leases []*offset.Lease, topic string, partition int32, at int64) (*kgo.Record, error) {
 	select {
@@ -34,10 +45,20 @@ func (w *Writer) Original(ctx context.Context, leases []*offset.Lease, topic str
 	}
 	defer func() { <-w.reading }()
 	open := func(l *offset.Lease) bool { return !l.Closed() }
+	var missing time.Time // since when no attempt has ended otherwise
 	for failures := 1; ctx.Err() == nil && slices.ContainsFunc(leases, open); failures++ {
 		r, err := w.original(ctx, topic, partition, at)
-		if err == nil {
+		switch {
+		case err == nil:
 			return r, nil
+		case !errors.Is(err, errMissing):
+			missing = time.Time{}
+		case missing.IsZero():
+			missing = time.Now()
+		}
+		if errors.Is(err, errGone) || !missing.IsZero() && time.Since(missing) >= goneAfter {
+			w.log.Warn("the record of a dead letter is gone from Kafka; the letter has the value as it was sent to Firehose, without key and headers", "topic", topic, "partition", partition, "offset", at, "error", err)
+			return nil, nil
 		}
 		w.log.Warn("could not read a record again for its dead letter, trying again", "topic", topic, "partition", partition, "offset", at, "error", err)
 		pause(ctx, failures)
@@ -57,6 +78,12 @@ func (w *Writer) original(ctx context.Context, topic string, partition int32, at
 		return nil, err
 	}
 	defer client.Close()
+	failed := func(err error) error {
+		return fmt.Errorf("read topic %s partition %d offset %d: %w", topic, partition, at, err)
+	}
+	if err := stillKept(ctx, client, topic, partition, at); err != nil {
+		return nil, failed(err)
+	}
 	for {
 		fetches := client.PollFetches(ctx)
 		for it := fetches.RecordIter(); !it.Done(); {
@@ -64,20 +91,44 @@ func (w *Writer) original(ctx context.Context, topic string, partition int32, at
 			case r.Offset == at:
 				return r, nil
 			case r.Offset > at:
-				return nil, nil // compacted away
+				return nil, failed(fmt.Errorf("%w: the next one is at offset %d", errGone, r.Offset)) // compacted away
 			}
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("read topic %s partition %d offset %d: %w", topic, partition, at, ctx.Err())
+			return nil, failed(ctx.Err())
 		}
 		for _, e := range fetches.Errors() {
-			if errors.Is(e.Err, kerr.OffsetOutOfRange) || errors.Is(e.Err, kerr.UnknownTopicOrPartition) {
-				return nil, nil // retention was faster, or the topic is gone
+			if errors.Is(e.Err, kerr.OffsetOutOfRange) { // but the log begins before it
+				return nil, failed(fmt.Errorf("%w: %w", errMissing, e.Err))
 			}
 			// Errors come as fast as they are polled: the caller pauses.
-			return nil, fmt.Errorf("read topic %s partition %d offset %d: %w", topic, partition, at, e.Err)
+			return nil, failed(e.Err)
 		}
 	}
+}
+
+// stillKept returns an error unless retention has kept the offset: errGone if the
+// partition begins after it, errMissing if there is no such topic, for now.
+func stillKept(ctx context.Context, client *kgo.Client, topic string, partition int32, at int64) error {
+	starts, err := kadm.NewClient(client).ListStartOffsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	start, ok := starts.Lookup(topic, partition)
+	if !ok {
+		start.Err = starts.Error() // of the topic
+	}
+	switch {
+	case errors.Is(start.Err, kerr.UnknownTopicOrPartition), errors.Is(start.Err, kerr.UnknownTopicID):
+		return fmt.Errorf("%w: %w", errMissing, start.Err)
+	case start.Err != nil:
+		return start.Err
+	case !ok:
+		return errors.New("the brokers did not answer for the partition")
+	case start.Offset > at:
+		return fmt.Errorf("%w: it begins at offset %d", errGone, start.Offset)
+	}
+	return nil
 }
 
 // pause waits before the next attempt, for longer with each.

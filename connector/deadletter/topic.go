@@ -17,12 +17,12 @@ import (
 
 const (
 	// defaultLimit is what a broker's message.max.bytes is unless it is set, for a
-	// topic whose configuration can't be read.
+	// topic whose configuration can't be read. Letters up to this size share batches.
 	// https://kafka.apache.org/documentation/#brokerconfigs_message.max.bytes
 	defaultLimit = 1_048_588
 	// The client has limits of its own: what it takes for a batch at least, and a
 	// request of 100 MiB, which is also what brokers take at most unless they are set.
-	leastLimit, mostLimit = 512, 100<<20 - 64<<10
+	limitMin, limitMax = 512, 100<<20 - 64<<10
 	// limitAge is how old the limit may be when a letter is cut because of it.
 	limitAge = time.Minute
 	// openTimeout bounds finding out about the topic.
@@ -38,7 +38,7 @@ var errNotTold = errors.New("the broker's answer does not have it")
 // what somebody has to repair; when the brokers don't answer it only warns, because
 // an outage at the start is an outage like any other. It comes before Run.
 func (w *Writer) Check(ctx context.Context) error {
-	err := w.open(ctx)
+	err := w.open(ctx, false)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -53,8 +53,10 @@ func (w *Writer) Check(ctx context.Context) error {
 
 // open makes the client and finds out what the topic takes. A topic that does not
 // exist is not created: partitions, replicas and retention are for people to decide.
-func (w *Writer) open(ctx context.Context) error {
-	client, err := kgo.NewClient(append(w.options(), w.connect...)...)
+// Without a limit the client sends batches of any size that brokers take at most.
+func (w *Writer) open(ctx context.Context, unlimited bool) error {
+	w.unlimited = unlimited
+	client, err := kgo.NewClient(append(w.options(unlimited), w.connect...)...)
 	if err != nil {
 		return err
 	}
@@ -64,8 +66,15 @@ func (w *Writer) open(ctx context.Context) error {
 		client.Close()
 		return w.dialed.explain(err)
 	}
-	limit := w.askLimit(asking, client)
-	w.limit.Store(int32(min(max(limit, leastLimit), mostLimit)))
+	before := w.known || w.readAt.IsZero()
+	limit, err := w.readLimit(asking, client)
+	if w.known = err == nil; !w.known {
+		limit = defaultLimit
+	}
+	if before && !w.known {
+		w.log.Info("max.message.bytes of the dead-letter topic can't be read; letters that are larger than the brokers' default go alone", "bytes", defaultLimit, "error", err)
+	}
+	w.limit.Store(int32(min(max(limit, limitMin), limitMax)))
 	w.readAt = time.Now()
 	w.client = client
 	return nil
@@ -78,7 +87,13 @@ func (w *Writer) open(ctx context.Context) error {
 // The retries are limited so that the reason comes to light, for one clear line;
 // it is Run that repeats for ever. A request whose fate is open is repeated by the
 // client nevertheless, so that a letter comes twice only after a crash.
-func (w *Writer) options() []kgo.Opt {
+func (w *Writer) options(unlimited bool) []kgo.Opt {
+	batchMax := func(string) int32 {
+		if unlimited {
+			return limitMax
+		}
+		return w.limit.Load()
+	}
 	return []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordRetries(4),
@@ -86,7 +101,7 @@ func (w *Writer) options() []kgo.Opt {
 		kgo.RecordDeliveryTimeout(30 * time.Second),
 		kgo.ProducerLinger(time.Millisecond),
 		kgo.MaxBufferedRecords(2 * groupLetters), // or Produce would wait
-		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return w.limit.Load() }),
+		kgo.ProducerBatchMaxBytesFn(batchMax),
 		kgo.WithHooks(&w.dialed),
 	}
 }
@@ -117,16 +132,7 @@ func (w *Writer) look(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// askLimit is the topic's max.message.bytes, as far as we may know it.
-func (w *Writer) askLimit(ctx context.Context, client *kgo.Client) int {
-	limit, err := w.readLimit(ctx, client)
-	if err != nil {
-		w.log.Info("max.message.bytes of the dead-letter topic can't be read; taking the brokers' default", "bytes", defaultLimit, "error", err)
-		return defaultLimit
-	}
-	return limit
-}
-
+// readLimit asks for the topic's max.message.bytes.
 func (w *Writer) readLimit(ctx context.Context, client *kgo.Client) (int, error) {
 	const key = "max.message.bytes"
 	req := kmsg.NewPtrDescribeConfigsRequest()

@@ -26,10 +26,13 @@ type Writer struct {
 	reading chan struct{} // held by the one who reads a record again, see Original
 
 	// Those of Run alone, and of Check before it.
-	client *kgo.Client  // nil when it has to be made anew
-	limit  atomic.Int32 // the largest batch that the topic takes, in bytes; the client reads it, too
-	readAt time.Time    // when that was asked for
-	dialed dialed
+	client    *kgo.Client  // nil when it has to be made again
+	unlimited bool         // the client sends batches above the limit
+	limit     atomic.Int32 // the largest batch that the topic takes, in bytes; the client reads it, too
+	known     bool         // the topic's configuration says so
+	readAt    time.Time    // when it was asked for
+	refusals  refusals
+	dialed    dialed
 
 	mu      sync.Mutex
 	queue   []*letter     // oldest first

@@ -165,6 +165,125 @@ func TestUnknownLimit(t *testing.T) {
 	})
 }
 
+// answersConfigs has DescribeConfigs answered with change applied to the entry of each resource.
+func (o *office) answersConfigs(change func(*kmsg.DescribeConfigsResponseResource)) {
+	o.cluster.ControlKey(kmsg.DescribeConfigs.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		o.cluster.KeepControl()
+		req, _ := r.(*kmsg.DescribeConfigsRequest)
+		resp, _ := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, asked := range req.Resources {
+			one := kmsg.NewDescribeConfigsResponseResource()
+			one.ResourceType, one.ResourceName = asked.ResourceType, asked.ResourceName
+			change(&one)
+			resp.Resources = append(resp.Resources, one)
+		}
+		return resp, nil, true
+	})
+}
+
+// entry is what DescribeConfigs says of max.message.bytes.
+func entry(value *string) func(*kmsg.DescribeConfigsResponseResource) {
+	return func(r *kmsg.DescribeConfigsResponseResource) {
+		c := kmsg.NewDescribeConfigsResponseResourceConfig()
+		c.Name, c.Value = "max.message.bytes", value
+		r.Configs = append(r.Configs, c)
+	}
+}
+
+// TestDigestNeedsALimit: the topic takes 2,000,000 bytes, and for good nothing says so, or
+// something else does. A letter of 1,900,000 bytes keeps its value.
+func TestDigestNeedsALimit(t *testing.T) {
+	number := func(s string) *string { return &s }
+	for name, change := range map[string]func(*kmsg.DescribeConfigsResponseResource){
+		"time-out":  func(r *kmsg.DescribeConfigsResponseResource) { r.ErrorCode = kerr.RequestTimedOut.Code },
+		"denied":    func(r *kmsg.DescribeConfigsResponseResource) { r.ErrorCode = kerr.TopicAuthorizationFailed.Code },
+		"no entry":  func(*kmsg.DescribeConfigsResponseResource) {},
+		"no value":  entry(nil),
+		"no number": entry(number("many")),
+		"negative":  entry(number("-1")),
+		"the limit": entry(number("2000000")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 2_000_000, func(o *office) {
+				o.answersConfigs(change)
+				fits := incompressible(1_900_000)
+				o.send(fits, "a", "b")
+				o.Flush(context.Background())
+				for _, r := range o.stored(2) {
+					if !bytes.Equal(r.Value, fits) {
+						t.Errorf("letter %s has %d bytes of value, want %d\n%s", r.Key, len(r.Value), len(fits), &o.log)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestPassingRefusal: the brokers find everything too large for a while, as they do while
+// a setting is changed. A letter that fits keeps its value, whether the topic's limit can
+// be read or not.
+func TestPassingRefusal(t *testing.T) {
+	for _, fault := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge} {
+		for _, denied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/denied=%v", fault.Message, denied), func(t *testing.T) {
+				bubble(t, 2_000_000, func(o *office) {
+					if denied {
+						o.answersConfigs(func(r *kmsg.DescribeConfigsResponseResource) { r.ErrorCode = kerr.TopicAuthorizationFailed.Code })
+					}
+					passing := o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "dead", Err: fault, Count: -1})
+					time.AfterFunc(refusalTime-time.Second, passing.Remove)
+					o.send(incompressible(1_000), "a", "b")
+					o.send(incompressible(1_900_000), "c")
+					o.Flush(context.Background())
+					o.want("a", "b", "c")
+					for _, r := range o.stored(3) {
+						if r.Value == nil {
+							t.Errorf("letter %s has lost its value\n%s", r.Key, &o.log)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRefusedForGood: nothing says what the topic takes, and the brokers refuse a letter
+// for half a minute: it goes with a digest, and so do the next as large, soon.
+func TestRefusedForGood(t *testing.T) {
+	for name, value := range map[string]string{"unknown": "", "the configuration says more": "9000000"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 50_000, func(o *office) {
+				o.answersConfigs(func(r *kmsg.DescribeConfigsResponseResource) {
+					if value != "" {
+						entry(&value)(r)
+					}
+				})
+				begin := time.Now()
+				o.send(incompressible(200_000), "a")
+				o.Flush(context.Background())
+				if took := time.Since(begin); took < refusalTime || took > 2*refusalTime {
+					t.Errorf("the first digest took %v", took)
+				}
+				begin = time.Now()
+				o.send(incompressible(200_000), "b", "c")
+				o.send(incompressible(40_000), "d")
+				o.Flush(context.Background())
+				if took := time.Since(begin); took > 10*time.Second {
+					t.Errorf("the next digests took %v", took)
+				}
+				for _, r := range o.stored(4) {
+					if whole := r.Value != nil; whole != (string(r.Key) == "d") {
+						t.Errorf("letter %s has %d bytes of value", r.Key, len(r.Value))
+					}
+				}
+				if got := strings.Count(o.log.String(), "refuse a dead letter as too large"); got != 1 {
+					t.Errorf("told %d times, want once\n%s", got, &o.log)
+				}
+			})
+		})
+	}
+}
+
 // incompressible are n bytes that no codec makes fewer.
 func incompressible(n int) []byte {
 	b := make([]byte, n)

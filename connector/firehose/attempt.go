@@ -84,6 +84,9 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 	fates := make([]fate, len(group))
 	if f != nil {
 		d.metrics.Request(string(f.Class))
+		if f.Class == TooLarge {
+			d.sizeRefused(d.bodySize(group...))
+		}
 		for i := range fates {
 			fates[i] = fate{failure: f, crowded: len(group) > 1}
 		}
@@ -94,6 +97,7 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 		}
 		return fates
 	}
+	d.sizePassed(d.bodySize(group...))
 	codes := a.failed
 	for i, p := range group {
 		if fates[i].all = a.all; !a.all {

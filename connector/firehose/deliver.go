@@ -57,9 +57,12 @@ type part struct {
 	stubborn int       // of its records, as the stream counts them
 	alone    bool      // shares no request with others
 
-	// The highest request number when it, or what it was split off, was first
-	// refused for its size, and when it was as a single record. 0 is never.
-	refusedAt, aloneAt int64
+	// When it, or the part that it was split off, was first refused for its size, as the
+	// highest request number then, and as a time. Zero is never.
+	refusedAt    int64
+	refusedSince time.Time
+	resends      int       // after refusals for a size that passes, since something of it was accepted
+	proof        loneProof // that it is too large, as a single record
 
 	// after is closed when the part that goes first has learned whether size was
 	// the trouble; nil for nobody. learned closes the one that others wait for.
@@ -149,7 +152,7 @@ func (d *delivery) fit(p *part) {
 	for p.batch.Len() > 1 && sizeOf(p.batch).exceeds(most) {
 		head, tail := p.batch.Split()
 		p.batch = head
-		d.spawn(&part{batch: tail, progress: p.progress, refusedAt: p.refusedAt})
+		d.spawn(&part{batch: tail, progress: p.progress, refusedAt: p.refusedAt, refusedSince: p.refusedSince, resends: p.resends})
 	}
 }
 
@@ -164,7 +167,7 @@ func (d *delivery) spawn(p *part) {
 func (d *delivery) split(p *part) {
 	head, tail := p.batch.Split()
 	after := make(chan struct{})
-	second := &part{batch: tail, progress: p.progress, refusedAt: p.refusedAt, after: after}
+	second := &part{batch: tail, progress: p.progress, refusedAt: p.refusedAt, refusedSince: p.refusedSince, resends: p.resends, after: after}
 	first := p.learned
 	p.batch, p.attempts = head, 0
 	p.learned = func() {

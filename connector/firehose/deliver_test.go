@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/offset"
 )
@@ -186,22 +187,142 @@ func TestRefusedRecordStopsByDefault(t *testing.T) {
 	})
 }
 
-// 413 for one record, while all others pass: it is the record.
-func TestRefusedAloneWhileOthersPass(t *testing.T) {
+// others delivers a batch of ten small records a second, for so long.
+func (w *world) others(d time.Duration) {
+	w.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		time.Sleep(time.Second)
+		w.mustDeliver(w.batch(10, 100))
+	}
+}
+
+// 413 for one record, while larger requests pass: size is not the reason. It is reported
+// and never given up, and delivered when the reason is gone.
+func TestRefusedForASizeThatPasses(t *testing.T) {
 	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
 		w.refuseLarge(func(data []byte) bool { return string(data[:8]) == "00000123" })
-		ctx, cancel := context.WithCancel(w.t.Context())
-		w.start(ctx, w.batch(200, 100))
-		for range 20 {
-			time.Sleep(time.Second)
-			w.mustDeliver(w.batch(10, 100))
+		w.start(w.t.Context(), w.batch(200, 100))
+		w.others(time.Hour)
+		if len(w.refusals) > 0 {
+			t.Fatalf("given up: %v", w.refusals[0])
 		}
-		if len(w.refusals) != 1 || string(w.refusals[0].Data[:8]) != "00000123" || w.refusals[0].Offset != 123 {
-			t.Errorf("refusals: %+v", w.refusals)
+		w.wantMetric(1, "stubborn_records")
+		w.wantOnce(int(w.next) - 1)
+		w.wantMark(0) // the record has a batch in common with the first 199
+		if st := w.stream.State(); st.Blocked || st.BreakerOpen {
+			t.Errorf("others are held up: %+v", st)
+		}
+		if got := w.log.count("level=ERROR"); got != 1 {
+			t.Errorf("%d error lines, want 1", got)
+		}
+		if got := w.requests(); got > 3600+400+60 {
+			t.Errorf("%d requests, 3600 of them for others", got)
+		}
+		w.intercept(func([][]byte) bool { return false })
+		time.Sleep(time.Minute)
+		w.wantMark(w.next)
+		w.wantOnce(int(w.next))
+		w.wg.Wait()
+	})
+}
+
+// limitRequests answers 413 to all requests with more bytes of data than a limit.
+func (w *world) limitRequests(most int) {
+	w.intercept(func(records [][]byte) bool {
+		n := 0
+		for _, r := range records {
+			n += len(r)
+		}
+		return n > most
+	})
+}
+
+// Everything is refused from some time on: the stream is blocked soon, although requests
+// as large were accepted a moment ago.
+func TestProxyThatTakesNothingMore(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.others(10 * time.Second)
+		w.intercept(func([][]byte) bool { return true })
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(10, 100), w.batch(1, 100))
+		time.Sleep(30 * time.Second)
+		if !w.stream.State().Blocked {
+			t.Errorf("not blocked: %+v", w.stream.State())
+		}
+		time.Sleep(time.Hour)
+		if got := w.requests(); got > 400 {
+			t.Errorf("%d requests", got)
+		}
+		if len(w.refusals) > 0 {
+			t.Errorf("given up: %v", w.refusals[0])
+		}
+		cancel()
+		w.wg.Wait()
+	})
+}
+
+// A proxy takes no more than 50,000 bytes in a request. Requests that are larger are
+// split, and a record that is larger is given up when that is proved; the next one soon.
+func TestProxyWithALimit(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.limitRequests(50_000)
+		w.mustDeliver(w.batch(500, 1000))
+		w.start(w.t.Context(), w.batch(1, 60_000))
+		w.others(pathProofTime - time.Minute)
+		if len(w.refusals) > 0 {
+			t.Fatalf("given up too early: %v", w.refusals[0])
+		}
+		w.wantMetric(1, "stubborn_records")
+		w.others(2 * time.Minute)
+		if len(w.refusals) != 1 || w.refusals[0].Size != 60_000 || w.refusals[0].Offset != 500 {
+			t.Fatalf("refusals: %+v", w.refusals)
 		}
 		w.wantMetric(1, "records_refused_total", "service")
-		w.wantMark(400)
-		w.wantOnce(399)
+		w.wantMetric(0, "stubborn_records")
+		w.start(w.t.Context(), w.batch(1, 60_000))
+		w.others(20 * time.Second)
+		w.wg.Wait()
+		if len(w.refusals) != 2 {
+			t.Errorf("%d records are given up, want 2", len(w.refusals))
+		}
+		w.wantMark(w.next)
+	})
+}
+
+// The limit of a proxy is too low for ten minutes, by mistake: no record is given up.
+func TestProxyLimitByMistake(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.others(10 * time.Second)
+		w.limitRequests(2000)
+		for range 5 {
+			w.start(w.t.Context(), w.batch(3, 50_000))
+		}
+		w.others(10 * time.Minute)
+		w.limitRequests(4_000_000)
+		w.others(time.Minute)
+		w.wg.Wait()
+		if len(w.refusals) > 0 {
+			t.Errorf("given up: %v", w.refusals[0])
+		}
+		w.wantOnce(int(w.next))
+		w.wantMark(w.next)
+	})
+}
+
+// A record of several values is above the limit of a proxy: the values are not, and none
+// is given up.
+func TestProxyWithALimitBelowAggregates(t *testing.T) {
+	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+		w.build = batch.NewBuilder(batch.Limits{Records: 500, Bytes: 4_000_000, Linger: time.Second}, batch.Aggregation{Values: 10, Bytes: 1_000_000})
+		w.limitRequests(50_000)
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(10, 6000))
+		w.others(2 * pathProofTime)
+		if len(w.refusals) > 0 {
+			t.Errorf("given up: %d values", w.refusals[0].Values)
+		}
+		w.wantMetric(1, "stubborn_records")
+		w.wantMark(0)
 		cancel()
 		w.wg.Wait()
 	})
@@ -510,7 +631,7 @@ func TestChaos(t *testing.T) {
 				t.Errorf("seed %d: %d of %d records lost", seed, lost, w.next)
 			}
 			if len(w.refusals) > 0 {
-				t.Logf("seed %d: %d refused", seed, len(w.refusals))
+				t.Errorf("seed %d: %d good records are given up", seed, len(w.refusals))
 			}
 			if counted := w.metric("records_ambiguous_total"); float64(twice) > counted {
 				t.Errorf("seed %d: %d copies too many, %v counted", seed, twice, counted)

@@ -18,5 +18,5 @@
 // What an answer means is decided in two places and nowhere else: read, in
 // answer.go, says which records an HTTP 200 proves to be accepted; classify, in
 // classify.go, says what any other outcome is. A record is given up in one
-// place, refuse.go, and only on proof.
+// place, refuse.go, and only on proof, sizeproof.go.
 package firehose

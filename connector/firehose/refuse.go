@@ -1,8 +1,6 @@
 package firehose
 
-import (
-	"time"
-)
+import "time"
 
 // limitRecord is what the documentation promises for a record: 1,000 KiB of data
 // before base64. A larger one is never taken.
@@ -11,58 +9,98 @@ const limitRecord = int(maxRecordBytes)
 // safeBytes is the largest request under every reading of the service's "4 MB".
 const safeBytes = 4_000_000
 
-// aloneWait is the time between two attempts of a record that was refused alone.
-const aloneWait = 2 * time.Second
+const (
+	// The wait between two attempts of a lone record that is refused for its size while
+	// others pass: a tenth of the time since the first refusal, within these bounds.
+	minLoneWait, maxLoneWait = 2 * time.Second, 10 * time.Second
+	// maxResends is how many times in a row a request is sent again as it is, after a
+	// refusal for size although a request as large was accepted lately. Then it is split
+	// in any case: one record in it may be the reason.
+	maxResends = 3
+)
 
-// tooLarge deals with a request that was refused for its size: in halves, until
-// it is known which record it is.
+// tooLarge deals with a request that was refused for its size: in halves, until it is
+// known which record is the reason. Where a request as large was accepted lately, size
+// is not the reason, and the request is first sent again as it is.
 //
-// A record that is refused alone is bad only if it breaks the documented limit,
-// or if another request was accepted between two such refusals. Without that
-// proof it may as well be a proxy that answers 413 to everything, and a policy
-// that skips bad records would lose the whole stream to it. Then the stream is
-// blocked: probes go out slowly, and those that are refused go on being split,
-// so that one large record at the head does not hide that the rest passes.
+// A record is bad if it is above the documented limit. Firehose takes every other record
+// in a request of its own, so a refusal of one is at first evidence of a broken way to
+// the service, and never of less than sizeProof demands. A record of several values is
+// never given up below the documented limit: each of its values would fit.
+//
+// While nothing else is accepted, the stream is blocked: something may answer 413 to
+// everything. Probes go out slowly, and those that are refused are still split, so that
+// one large record at the head does not hide that the rest passes.
 func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, error) {
-	newest, accepted := d.progress()
+	e := d.sizeEvidence(p, f)
 	if p.refusedAt == 0 {
-		p.refusedAt = newest
+		p.refusedAt, p.refusedSince = e.newest, e.now
 	}
 	d.learnLimit(p, f)
+	single := p.batch.Len() == 1
+	others := e.accepted > p.refusedAt && e.lately
 	switch i := overLimit(p); {
 	case i >= 0:
 		slot.end()
 		return 0, d.refuse(p, i, "limit", f)
-	case p.batch.Len() > 1 && slot.probe:
-		d.block(slot, f)
+	case e.passes && p.resends < maxResends:
+		p.resends++
+		d.enterRefusal(slot, f)
+		p.tell()
+		return d.backoff(p), nil
+	case !single:
+		d.endRefused(slot, f, others, slot.probe)
 		d.split(p)
 		return 0, nil
-	case p.batch.Len() > 1:
-		slot.end()
-		d.split(p)
-		return 0, nil
-	case p.aloneAt != 0 && accepted > p.aloneAt:
+	case e.proved && p.batch.RecordValues(0) == 1:
 		slot.end()
 		return 0, d.refuse(p, 0, "service", f)
-	case p.aloneAt == 0 && accepted > p.refusedAt:
-		// Others pass, so this is no reason to hold them up. The second refusal
-		// decides, when there was time for others to be accepted between the two.
-		slot.end()
-		p.aloneAt = newest
-		p.tell()
-		return aloneWait, nil
 	}
-	d.block(slot, f)
-	if p.aloneAt == 0 {
-		p.aloneAt = newest
-	}
+	d.endRefused(slot, f, others, true)
 	p.tell()
-	return d.backoff(p), nil
+	if !others {
+		return d.backoff(p), nil
+	}
+	d.harden(p)
+	return min(max(e.now.Sub(p.refusedSince)/10, minLoneWait), maxLoneWait), nil
 }
 
-// block enters a refusal for size as one that someone has to look into.
-func (d *delivery) block(slot *Slot, f *Failure) {
-	f = &Failure{Class: Blocked, Code: f.Code, Message: f.Message, err: f.err}
+// endRefused gives the slot back. Where others pass, the refusal is no reason to hold
+// them up. Else it may block the stream.
+func (d *delivery) endRefused(slot *Slot, f *Failure, others, block bool) {
+	switch {
+	case !others && block:
+		d.enterRefusal(slot, &Failure{Class: Blocked, Code: f.Code, Message: f.Message, err: f.err})
+	case slot.probe:
+		d.enterRefusal(slot, f)
+	default:
+		slot.end()
+	}
+}
+
+// sizeEvidence is all that a verdict on a refusal for size rests on.
+type sizeEvidence struct {
+	now      time.Time
+	newest   int64 // number of the newest request
+	accepted int64 // the highest number of a request of which something was accepted
+	lately   bool  // something was accepted lately
+	passes   bool  // a request of this size, too
+	proved   bool  // that size is the reason
+}
+
+func (d *delivery) sizeEvidence(p *part, f *Failure) sizeEvidence {
+	s, size, now := d.Stream, d.bodySize(p), time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sizeEvidence{
+		now: now, newest: s.starts, accepted: s.accepted, lately: now.Sub(s.acceptedAt) < passing,
+		passes: s.sizes.passes(now, size),
+		proved: p.batch.Len() == 1 && s.sizes.proves(&p.proof, now, size, proofTime(f)),
+	}
+}
+
+// enterRefusal enters a refusal for size as a failure of the way to the service.
+func (d *delivery) enterRefusal(slot *Slot, f *Failure) {
 	d.finish(slot, f, func(now time.Time, g *gate) {
 		g.pace.forget(slot.flow)
 		g.breaker.failure(now, f, slot.probe)

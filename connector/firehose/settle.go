@@ -110,7 +110,7 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 		d.metrics.Billed.Add(float64(billed))
 		d.metrics.BilledRatio.Set(d.account.enter(Bill{Records: int64(accepted.records), Bytes: int64(accepted.bytes), Billed: billed}).Ratio())
 		d.softened(p)
-		p.progress, p.attempts = time.Now(), 0
+		p.progress, p.attempts, p.resends = time.Now(), 0, 0
 	}
 	p.tell()
 	if b.Len() == 0 {

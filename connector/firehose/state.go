@@ -12,13 +12,19 @@ func (s *Stream) number() int64 {
 	return s.starts
 }
 
-// progress is the number of the newest request, and the highest number of one
-// that was accepted, in whole or in part. A request numbered above a moment's
-// newest was started after it.
-func (s *Stream) progress() (newest, accepted int64) {
+// sizeRefused enters a request that was refused for the size of its body.
+func (s *Stream) sizeRefused(size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.starts, s.accepted
+	s.sizes.refuse(time.Now(), size)
+}
+
+// sizePassed enters a request whose answer has an entry for each record: the service
+// got it whole.
+func (s *Stream) sizePassed(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sizes.accept(time.Now(), size)
 }
 
 // fed enters that something of the request with that number was accepted.

@@ -59,6 +59,7 @@ type Stream struct {
 	inputs    sync.Pool        // of *firehose.PutRecordBatchInput
 
 	mu          sync.Mutex
+	sizes       sizeProof // what sizes of requests pass, and which are refused
 	starts      int64     // requests started, which numbers them
 	accepted    int64     // the highest number of a request of which something was accepted
 	acceptedAt  time.Time // when

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,12 @@ import (
 const (
 	// requestTimeout is for one request, its answer included.
 	requestTimeout = 10 * time.Second
+	// fetchTimeout is for a schema with all that it refers to.
+	fetchTimeout = 2 * time.Minute
 	// mostAnswer is far above any schema. What is larger comes from something else.
 	mostAnswer = 8 << 20
+	// maxHeader is the most bytes of an answer's header.
+	maxHeader = 64 << 10
 )
 
 // client asks one registry, at any of its addresses.
@@ -109,26 +114,39 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetch returns a schema with all that it refers to. The library asks the next address
-// only where it gets no answer at all; a node that answers 503, or a proxy in front of it
-// that does, is no better than that.
-func (c *client) fetch(ctx context.Context, ref convert.Ref) (d convert.Definition, err error) {
+// fetch returns a schema with all that it refers to, from the first address that has it. It
+// is absent, an *unusable, only if every address says so, and each is confirmed to be the
+// registry: one that is down, or lags, may be the one that has it. The library asks the next
+// address only where it gets no answer at all; one that answers 503, or a proxy in front of
+// it that does, is no better than that.
+func (c *client) fetch(ctx context.Context, ref convert.Ref, known []convert.Ref) (convert.Definition, error) {
 	first := int(c.good.Load())
 	var all []*trouble
+	var absent *unusable
 	for i := range c.nodes {
 		at := (first + i) % len(c.nodes)
-		d, err = c.nodes[at].fetch(ctx, ref)
-		t, ok := errors.AsType[*trouble](err)
+		d, err := c.nodes[at].fetch(ctx, ref)
+		t, failed := errors.AsType[*trouble](err)
+		gone, _ := errors.AsType[*unusable](err)
 		switch {
-		case !ok:
+		case failed && (ctx.Err() != nil || len(c.nodes) == 1):
+			return d, err
+		case failed:
+			all = append(all, &trouble{t.blocked, fmt.Errorf("%s: %w", c.nodes[at].url, t.err)})
+		case gone != nil && gone.absent:
+			absent = cmp.Or(absent, gone)
+		default:
 			c.good.Store(int32(at))
 			return d, err
-		case ctx.Err() != nil || len(c.nodes) == 1:
-			return d, err
 		}
-		all = append(all, &trouble{t.blocked, fmt.Errorf("%s: %w", c.nodes[at].url, t.err)})
 	}
-	return d, together(all)
+	if len(all) > 0 {
+		return convert.Definition{}, together(all)
+	}
+	if err := c.confirm(ctx, known); err != nil {
+		return convert.Definition{}, err
+	}
+	return convert.Definition{}, absent
 }
 
 // together is the trouble of all addresses. It may go by itself when that of one may.
@@ -143,26 +161,32 @@ func together(all []*trouble) error {
 	return sum
 }
 
-func (n node) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
-	var s sr.Schema
+// get returns a schema as the registry has it.
+func (n node) get(ctx context.Context, ref convert.Ref) (answer, error) {
 	if ref.ByGUID() {
-		found, err := n.sr.SchemaByGUID(ctx, ref.String())
-		if err != nil {
-			return convert.Definition{}, classify(err)
-		}
-		s = found.Schema
-	} else {
-		var err error
-		if s, err = n.sr.SchemaByID(ctx, int(ref.ID)); err != nil {
-			return convert.Definition{}, classify(err)
-		}
+		return ask(ctx, n.sr, "/schemas/guids/"+ref.String())
+	}
+	return ask(ctx, n.sr, fmt.Sprintf("/schemas/ids/%d", ref.ID))
+}
+
+func ask(ctx context.Context, client *sr.Client, path string) (a answer, err error) {
+	err = client.Do(ctx, http.MethodGet, path, nil, &a)
+	return a, classify(err)
+}
+
+func (n node) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	s, err := n.get(ctx, ref)
+	if err != nil {
+		return convert.Definition{}, err
 	}
 	d := convert.Definition{Kind: kind(s.Type), Text: s.Schema}
 	if d.Text == "" {
 		return d, &trouble{blocked: true, err: errors.New("the answer holds no schema")}
 	}
 	w := walk{client: n.sr, names: map[string]bool{}, subjects: map[string]bool{}}
-	err := w.follow(ctx, s.References, 0)
+	err = w.follow(ctx, s.References, 0)
 	d.References = w.found
 	return d, err
 }
@@ -190,7 +214,7 @@ type walk struct {
 
 const mostDepth = 50
 
-var errReferences = &unusable{convert.Undecodable, errors.New("its schema refers to too many others, or to itself")}
+var errReferences = &unusable{reason: convert.Undecodable, err: errors.New("its schema refers to too many others, or to itself")}
 
 // errReferenceBytes keeps them from being held until the schema is compiled, which they
 // could not be.
@@ -207,22 +231,23 @@ func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int)
 		}
 		w.subjects[at] = true
 		// One that was deleted since is still what the schema refers to.
-		s, err := w.client.SchemaByVersion(sr.WithParams(ctx, sr.ShowDeleted), r.Subject, r.Version)
+		path := fmt.Sprintf("/subjects/%s/versions/%d", url.PathEscape(r.Subject), r.Version)
+		s, err := ask(sr.WithParams(ctx, sr.ShowDeleted), w.client, path)
 		if err != nil {
-			if gone, ok := errors.AsType[*unusable](classify(err)); ok {
-				return &unusable{convert.Undecodable, fmt.Errorf("its schema refers to %s version %d: %w", r.Subject, r.Version, gone.err)}
+			if gone, ok := errors.AsType[*unusable](err); ok && gone.absent {
+				return &unusable{convert.Undecodable, true, fmt.Errorf("its schema refers to %s version %d: %w", r.Subject, r.Version, gone.err)}
 			}
-			return classify(err)
+			return err
 		}
 		if err := w.follow(ctx, s.References, depth+1); err != nil {
 			return err
 		}
-		if w.bytes += len(s.Schema.Schema); w.bytes > convert.MaxDefinitionBytes {
+		if w.bytes += len(s.Schema); w.bytes > convert.MaxDefinitionBytes {
 			return errReferenceBytes
 		}
 		delete(w.subjects, at)
 		w.names[r.Name] = true
-		w.found = append(w.found, convert.Reference{Name: r.Name, Text: s.Schema.Schema})
+		w.found = append(w.found, convert.Reference{Name: r.Name, Text: s.Schema})
 	}
 	return nil
 }
@@ -230,6 +255,7 @@ func (w *walk) follow(ctx context.Context, refs []sr.SchemaReference, depth int)
 // unusable is what the registry itself says of a schema.
 type unusable struct {
 	reason convert.Reason
+	absent bool // it, or one that it refers to, is not there: that may be for a while
 	err    error
 }
 
@@ -244,8 +270,14 @@ type trouble struct {
 func (t *trouble) Error() string { return t.err.Error() }
 func (t *trouble) Unwrap() error { return t.err }
 
-// classify says what an error of the client means: *unusable or *trouble.
+// classify says what an error of the client means: *unusable or *trouble, nil for none.
 func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if bad, ok := errors.AsType[*unusable](err); ok { // found while the answer was read
+		return bad
+	}
 	answer, ok := errors.AsType[*sr.ResponseError](err)
 	if !ok {
 		_, read := errors.AsType[*env.Fault](err)              // a file of ours
@@ -259,7 +291,7 @@ func classify(err error) error {
 	case code >= 300 && code < 400:
 		return &trouble{blocked: true, err: fmt.Errorf("it answers %d %s and points to another scheme, host or port, where the login does not go: set %s to the address of the registry itself", code, http.StatusText(code), urlName)}
 	case code == http.StatusNotFound && answer.ErrorCode > 40400 && answer.ErrorCode < 40500:
-		return &unusable{convert.UnknownSchema, fmt.Errorf("the Schema Registry does not have it (%d)", answer.ErrorCode)}
+		return &unusable{convert.UnknownSchema, true, fmt.Errorf("the Schema Registry does not have it (%d)", answer.ErrorCode)}
 	case code == http.StatusNotFound:
 		// Whoever answered like that is no registry, or not at this path.
 		return &trouble{blocked: true, err: fmt.Errorf("this is not the address of a Schema Registry: %w", said)}

@@ -6,13 +6,19 @@
 // until the channel that this returns is closed. Meanwhile it answers to a revoke and
 // to a stop, and sends what it has begun.
 //
-// Only what the registry itself says about a schema makes records bad: that there is
-// none with such an id, or a text that is no schema. All else is the registry's own
+// Only the registry itself makes records bad, by one of two statements about a schema:
+// that it is absent, or a text that is no schema. Everything else is the registry's own
 // trouble, and the records wait for its end:
 //
 //	down       no connection, a time-out, 429, 5xx: somebody is on it, or will be
 //	blocked    a login that is refused, an address that is no registry's: it needs
 //	           somebody to change something
+//
+// A schema is absent when every address says so, each of which is seen to be the registry
+// (absent.go), half a minute after the record was polled that it is asked for, and after the
+// registry's last failure. An earlier answer holds for earlier records alone: [Outdated].
+// The text of a schema never changes, so one answer proves that it can't be used; it is
+// asked for again after a while all the same.
 //
 // There is one attempt at a time for each schema, and after a failure none before the
 // backoff of the whole registry is over.

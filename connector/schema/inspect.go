@@ -51,7 +51,7 @@ func reach(ctx context.Context, cfg Config, transport http.RoundTripper) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.fetch(ctx, convert.Ref{ID: 1})
+	_, err = c.nodes[0].fetch(ctx, convert.Ref{ID: 1})
 	if _, ok := errors.AsType[*unusable](err); ok {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,7 @@ const (
 	// leastBackoff doubles with each failure in a row, up to mostBackoff; the pause is
 	// random up to that. No failure before a pause of a tenth.
 	leastBackoff, mostBackoff = 200 * time.Millisecond, 10 * time.Second
-	// forget is how long a schema stays unknown or unusable: a producer may register it
-	// a moment after its first record, and registries copy from one another.
+	// forget is how long a schema stays absent or unusable until it is asked for again.
 	forget = 30 * time.Second
 	// mostKept bounds the schemas in memory, and those that are unusable.
 	mostKept = 2000
@@ -60,6 +60,9 @@ type Registry struct {
 	mu       sync.Mutex
 	kept     int // bytes of all that is in found
 	unusable map[convert.Ref]verdict
+	suspects suspects
+	recent   []convert.Ref                 // that were found last, newest first
+	steady   time.Time                     // when the registry last failed, or turned out to be late
 	flights  map[convert.Ref]chan struct{} // that are under way; closed at their end
 	failing  *Trouble                      // nil while the registry answers
 	failures int                           // in a row
@@ -89,7 +92,7 @@ func New(cfg Config, o Options) (*Registry, error) {
 	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
 		compiling: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches),
-		unusable: map[convert.Ref]verdict{}, flights: map[convert.Ref]chan struct{}{},
+		unusable: map[convert.Ref]verdict{}, suspects: suspects{}, flights: map[convert.Ref]chan struct{}{},
 	}
 	r.found.Store(&map[convert.Ref]convert.Schema{})
 	return r, nil
@@ -111,17 +114,24 @@ func (r *Registry) Schema(ref convert.Ref) (convert.Schema, error) {
 	return nil, &convert.Missing{Ref: ref}
 }
 
-// Fetch has a schema fetched, unless that is under way, until ctx ends. The channel
-// that it returns is closed when it is worth calling Schema again, and Fetch again if
-// the schema is still missing.
+// Fetch is FetchFor a record that is polled now.
 func (r *Registry) Fetch(ctx context.Context, ref convert.Ref) <-chan struct{} {
+	return r.FetchFor(ctx, ref, time.Now())
+}
+
+// FetchFor has a schema fetched, unless that is under way, until ctx ends, for a record that
+// was polled then. The channel that it returns is closed when it is worth calling Schema
+// again, and FetchFor again if the schema is still missing.
+func (r *Registry) FetchFor(ctx context.Context, ref convert.Ref, polled time.Time) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
+	wait := r.suspects.begin(now, ref, polled)
 	done, ok := r.flights[ref]
 	if !ok {
 		done = make(chan struct{})
 		r.flights[ref] = done
-		wait := time.Until(r.next)
+		wait = max(wait, r.next.Sub(now))
 		go r.fly(ctx, ref, wait, done)
 	}
 	return done
@@ -154,7 +164,7 @@ func (r *Registry) obtain(ctx context.Context, ref convert.Ref) (convert.Schema,
 		return nil, ctx.Err()
 	}
 	defer func() { <-r.fetching }()
-	d, err := r.client.fetch(ctx, ref)
+	d, err := r.client.fetch(ctx, ref, r.landmarks())
 	if err != nil {
 		return nil, err
 	}
@@ -183,17 +193,35 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 	defer r.mu.Unlock()
 	delete(r.flights, ref)
 	bad, isBad := errors.AsType[*unusable](err)
+	now := time.Now()
+	if isBad && bad.absent && !r.suspects.absent(now, ref, r.steady) {
+		if r.suspects[ref].tries == 1 {
+			r.log.Info("the Schema Registry does not have a schema yet: its records wait", "schema", ref.String(), "at_most", absentAfter.String(), "error", bad.err)
+		}
+		r.answered()
+		return
+	}
 	switch {
 	case err == nil:
+		if r.suspects[ref].tries > 0 || r.unusable[ref].reject != nil {
+			r.steady = now
+		}
+		delete(r.suspects, ref)
+		delete(r.unusable, ref)
+		r.recent = append([]convert.Ref{ref}, r.recent[:min(len(r.recent), landmarks-1)]...)
 		r.keep(ref, s)
 		r.metrics.Fetched.WithLabelValues("found").Inc()
 	case isBad:
 		room(r.unusable)
-		reject := convert.Unusable(bad.reason, fmt.Errorf("schema %s: %w", ref, bad.err))
-		r.unusable[ref] = verdict{reject, time.Now().Add(forget)}
+		err := fmt.Errorf("schema %s: %w", ref, bad.err)
+		if bad.absent {
+			err = &absence{ref, now, err}
+		}
+		r.unusable[ref] = verdict{convert.Unusable(bad.reason, err), now.Add(forget)}
 		r.metrics.Fetched.WithLabelValues(string(bad.reason)).Inc()
 		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(bad.reason), "error", bad.err)
 	default:
+		r.steady = now
 		r.failed(err)
 		return
 	}
@@ -213,6 +241,13 @@ func (r *Registry) keep(ref convert.Ref, s convert.Schema) {
 	}
 	found[ref] = s
 	r.found.Store(&found)
+}
+
+// landmarks are schemas that the registry is known to have.
+func (r *Registry) landmarks() []convert.Ref {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.recent)
 }
 
 // answered ends the trouble, if there was some.

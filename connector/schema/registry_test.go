@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,8 @@ type world struct {
 	fake *srfake.Registry
 	log  bytes.Buffer
 	ctx  context.Context // of attempts: it ends with the test
+
+	polled time.Time // of the records that wait asks for; zero for long ago
 
 	mu       sync.Mutex
 	requests []string
@@ -133,11 +137,14 @@ func (w *world) wait(ref convert.Ref, most time.Duration) (convert.Schema, error
 	defer cancel()
 	for {
 		s, err := w.Schema(ref)
+		if outdated := Outdated(err, w.polled); outdated != nil {
+			err = outdated
+		}
 		if _, missing := errors.AsType[*convert.Missing](err); !missing {
 			return s, err
 		}
 		select {
-		case <-w.Fetch(w.ctx, ref):
+		case <-w.FetchFor(w.ctx, ref, w.polled):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -201,26 +208,96 @@ func TestReferences(t *testing.T) {
 	})
 }
 
-// TestReferencesWithoutEnd: a registry may claim anything.
+// TestReferencesWithoutEnd: a registry may claim anything. The references of one schema
+// are bounded, in number and in depth.
 func TestReferencesWithoutEnd(t *testing.T) {
-	for name, body := range map[string]string{
-		"to itself": `{"schema":"x","references":[{"name":"n","subject":"s","version":1}]}`,
-		"gone":      "",
+	list := func(from, n int) string {
+		var refs []string
+		for i := range n {
+			refs = append(refs, fmt.Sprintf(`{"name":"n%[1]d","subject":"s%[1]d","version":1}`, from+i))
+		}
+		return `{"schema":"x","references":[` + strings.Join(refs, ",") + `]}`
+	}
+	for name, tt := range map[string]struct {
+		answer   func(path string, at int) string
+		bad      bool
+		requests int
+	}{
+		"to itself":  {func(string, int) string { return list(0, 1) }, true, 2},
+		"a chain":    {func(_ string, at int) string { return list(at+1, 1) }, true, mostDepth + 1},
+		"a long one": {func(_ string, at int) string { return list(at+1, min(1, max(0, mostDepth-1-at))) }, false, mostDepth + 1},
+		"very many":  {func(_ string, at int) string { return list(0, map[bool]int{true: convert.MaxReferences + 1}[at < 0]) }, true, 1},
+		"two lists": {func(_ string, at int) string {
+			return list(300*(at+1), map[bool]int{true: 300}[at <= 0])
+		}, true, convert.MaxReferences + 1},
+		"just enough": {func(_ string, at int) string { return list(0, map[bool]int{true: convert.MaxReferences}[at < 0]) }, false, convert.MaxReferences + 1},
 	} {
 		bubble(t, Config{}, func(w *world) {
 			w.answers(func(r *http.Request) (*http.Response, error) {
-				if body == "" && strings.HasPrefix(r.URL.Path, "/subjects") {
-					return status(404, `{"error_code":40402,"message":"Version 1 not found."}`)(r)
-				}
-				return status(200, `{"schema":"x","references":[{"name":"n","subject":"s","version":1}]}`)(r)
+				at := -1
+				_, _ = fmt.Sscanf(r.URL.Path, "/subjects/s%d/versions", &at)
+				return status(200, tt.answer(r.URL.Path, at))(r)
 			})
 			_, err := w.wait(byID(1), time.Minute)
-			wantReject(t, name, err, convert.Undecodable, "refers to")
-			if n := w.asked(); n > 3 {
-				t.Errorf("%s: %d requests", name, n)
+			if tt.bad {
+				wantReject(t, name, err, convert.Undecodable, "refers to too many")
+			} else if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if n := w.asked(); n != tt.requests {
+				t.Errorf("%s: %d requests, want %d", name, n, tt.requests)
 			}
 		})
 	}
+}
+
+// TestReferencesTakeTime: a schema whose references come slowly is given up, and records
+// wait.
+func TestReferencesTakeTime(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		at := 0
+		w.answers(func(r *http.Request) (*http.Response, error) {
+			at++
+			select {
+			case <-time.After(9 * time.Second):
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+			return status(200, fmt.Sprintf(`{"schema":"x","references":[{"name":"n%[1]d","subject":"s%[1]d","version":1}]}`, at))(r)
+		})
+		begin := time.Now()
+		<-w.Fetch(w.ctx, byID(1))
+		if took := time.Since(begin); took > fetchTimeout+requestTimeout || w.Trouble() == nil {
+			t.Errorf("the attempt took %v, trouble %v", took, w.Trouble())
+		}
+	})
+}
+
+// TestReferenceIsGone: a schema can't be used without one that it refers to.
+func TestReferenceIsGone(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		w.fake.SeedSchema("other", 1, 2, sr.Schema{Schema: `"int"`})
+		_, _ = w.wait(byID(2), time.Minute)
+		gone := true
+		w.answers(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case gone && strings.HasPrefix(r.URL.Path, "/subjects/s"):
+				return status(404, `{"error_code":40402,"message":"Version 1 not found."}`)(r)
+			case strings.HasPrefix(r.URL.Path, "/subjects/s"):
+				return status(200, `{"schema":"y"}`)(r)
+			case strings.HasSuffix(r.URL.Path, "/1"):
+				return status(200, `{"schema":"x","references":[{"name":"n","subject":"s","version":1}]}`)(r)
+			}
+			return nil, nil
+		})
+		_, err := w.wait(byID(1), time.Minute)
+		wantReject(t, "gone", err, convert.Undecodable, "its schema refers to s version 1: the Schema Registry does not have it (40402)")
+		w.polled = time.Now()
+		time.AfterFunc(10*time.Second, func() { gone = false })
+		if _, err := w.wait(byID(1), time.Minute); err != nil {
+			t.Errorf("it is there again, and yet %v", err)
+		}
+	})
 }
 
 func wantReject(t *testing.T, name string, err error, reason convert.Reason, text string) {
@@ -231,23 +308,195 @@ func wantReject(t *testing.T, name string, err error, reason convert.Reason, tex
 	}
 }
 
-// TestUnknown: only the registry itself makes records bad, and not for ever.
+// TestUnknown: only the registry itself makes records bad, and not for good.
 func TestUnknown(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
+		w.fake.SeedSchema("other", 1, 1, sr.Schema{Schema: `"int"`})
 		_, err := w.wait(byID(7), time.Minute)
 		wantReject(t, "unknown", err, convert.UnknownSchema, "schema 7: the Schema Registry does not have it (40403)")
 		if w.Trouble() != nil {
 			t.Error("an answer is no trouble")
 		}
+		n := w.asked()
 		w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`})
-		if _, err := w.wait(byID(7), time.Minute); err == nil || w.asked() != 1 {
-			t.Errorf("%v, asked %d times; what is unknown is remembered", err, w.asked())
+		if _, err := w.wait(byID(7), time.Minute); err == nil || w.asked() != n {
+			t.Errorf("%v, asked %d times; that it is unknown is remembered for old records", err, w.asked())
 		}
 		time.Sleep(forget)
 		if _, err := w.wait(byID(7), time.Minute); err != nil {
 			t.Errorf("registered since, and yet %v", err)
 		}
 	})
+}
+
+// TestAbsentForAWhile: a record waits for its schema until half a minute after it was
+// polled, whatever the registry has said before, and is asked for now and then.
+func TestAbsentForAWhile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		registered time.Duration // after the record was polled; 0 for never
+		after      time.Duration // what the verdict, or the schema, takes
+		requests   int           // at most
+	}{
+		"at once":            {registered: time.Millisecond, after: 2 * time.Second, requests: 3},
+		"after five seconds": {registered: 5 * time.Second, after: 12 * time.Second, requests: 12},
+		"just in time":       {registered: absentAfter - time.Second, after: absentAfter + time.Second, requests: 20},
+		"never":              {after: absentAfter + time.Second, requests: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{}, func(w *world) {
+				w.fake.SeedSchema("other", 1, 1, sr.Schema{Schema: `"int"`})
+				_, _ = w.wait(byID(1), time.Minute)
+				_, _ = w.wait(byID(7), time.Minute) // an old record is bad, and that is remembered
+				before := w.asked()
+				begin := time.Now()
+				w.polled = begin
+				if tt.registered > 0 {
+					time.AfterFunc(tt.registered, func() { w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`}) })
+				}
+				_, err := w.wait(byID(7), 2*time.Minute)
+				if took := time.Since(begin); (err == nil) != (tt.registered > 0) || took > tt.after {
+					t.Errorf("%v after %v", err, took)
+				}
+				if n := w.asked() - before; n > tt.requests {
+					t.Errorf("%d requests", n)
+				}
+				if tt.registered == 0 {
+					wantReject(t, name, err, convert.UnknownSchema, "does not have it")
+				}
+			})
+		})
+	}
+}
+
+// TestUnsteady: an answer that a schema is absent proves nothing for half a minute after the
+// registry has failed, or turned out to be late, whatever the record's age is.
+func TestUnsteady(t *testing.T) {
+	for name, upset := range map[string]func(w *world){
+		"an outage": func(w *world) {
+			w.answers(status(503, ""))
+			_, _ = w.wait(byID(7), time.Second)
+			w.answers(nil)
+		},
+		"a late schema": func(w *world) {
+			w.polled = time.Now()
+			time.AfterFunc(10*time.Second, func() { w.fake.SeedSchema("s", 1, 8, sr.Schema{Schema: `"int"`}) })
+			if _, err := w.wait(byID(8), time.Minute); err != nil {
+				t.Error(err)
+			}
+			w.polled = time.Time{}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{}, func(w *world) {
+				w.fake.SeedSchema("other", 1, 1, sr.Schema{Schema: `"int"`})
+				upset(w)
+				begin := time.Now()
+				_, err := w.wait(byID(7), time.Hour)
+				wantReject(t, name, err, convert.UnknownSchema, "does not have it")
+				if took := time.Since(begin); took < absentAfter-time.Second || took > absentAfter+mostBackoff {
+					t.Errorf("the verdict took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestNoRegistry: something that says of every schema, in the registry's own words, that it
+// is not there is not the registry. From the start, or from some time on.
+func TestNoRegistry(t *testing.T) {
+	absent := status(404, `{"error_code":40403,"message":"Schema not found"}`)
+	schemasOnly := func(r *http.Request) (*http.Response, error) {
+		if strings.HasPrefix(r.URL.Path, "/subjects") {
+			return status(200, "[]")(r)
+		}
+		return absent(r)
+	}
+	for name, tt := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		known  bool
+		text   string
+	}{
+		"from the start":    {absent, false, "404 to everything"},
+		"empty":             {schemasOnly, false, "has no schema at all"},
+		"from some time on": {absent, true, "does not have schema 1 any more"},
+		"emptied":           {schemasOnly, true, "does not have schema 1 any more"},
+		"a login page otherwise": {func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/7") {
+				return absent(r)
+			}
+			return status(200, "<html>Sign in")(r)
+		}, true, "unable to decode"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{}, func(w *world) {
+				w.fake.SeedSchema("s", 1, 1, sr.Schema{Schema: `"int"`})
+				w.fake.SeedSchema("s", 2, 7, sr.Schema{Schema: `"long"`})
+				if tt.known {
+					_, _ = w.wait(byID(1), time.Minute)
+				}
+				w.answers(tt.answer)
+				if _, err := w.wait(byID(7), time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("%v, want to wait", err)
+				}
+				if trouble := w.Trouble(); trouble == nil || !trouble.Blocked || !strings.Contains(trouble.Err.Error(), tt.text) {
+					t.Errorf("trouble %+v, want %q", trouble, tt.text)
+				}
+				w.answers(nil)
+				if _, err := w.wait(byID(7), time.Minute); err != nil {
+					t.Errorf("the registry is back, and yet %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestAddressesDiffer: a schema is absent when every address says so. One that lags, is
+// down, or answers 404 to everything decides nothing.
+func TestAddressesDiffer(t *testing.T) {
+	absent := status(404, `{"error_code":40403,"message":"Schema not found"}`)
+	for7 := func(answer func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/7") {
+				return answer(r)
+			}
+			return nil, nil
+		}
+	}
+	for name, tt := range map[string]struct {
+		one, two func(*http.Request) (*http.Response, error)
+		found    bool
+		trouble  string
+	}{
+		"one does not have it":        {one: absent, found: true},
+		"the other does not have it":  {two: absent, found: true},
+		"one is down":                 {one: refused, two: absent, trouble: "one.example/sub: "},
+		"the other is down":           {one: absent, two: status(503, ""), trouble: "two.example/sub: 503"},
+		"one fails for the schema":    {one: for7(status(500, "")), two: for7(absent), trouble: "one.example/sub: 500"},
+		"neither has anything":        {one: absent, two: absent, trouble: "does not have schema 1 any more"},
+		"the other is at a dead link": {one: absent, two: status(404, "<html>"), trouble: "two.example/sub: this is not the address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{URLs: []string{"https://one.example/sub", "https://two.example/sub"}}, func(w *world) {
+				w.fake.SeedSchema("s", 1, 1, sr.Schema{Schema: `"int"`})
+				w.fake.SeedSchema("s", 2, 7, sr.Schema{Schema: `"long"`})
+				_, _ = w.wait(byID(1), time.Minute)
+				w.answers(func(r *http.Request) (*http.Response, error) {
+					answer := map[string]func(*http.Request) (*http.Response, error){"one.example": tt.one, "two.example": tt.two}[r.URL.Host]
+					if answer == nil {
+						return nil, nil
+					}
+					return answer(r)
+				})
+				_, err := w.wait(byID(7), time.Hour)
+				if tt.found != (err == nil) || !tt.found && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("found %v, want %v: %v", err == nil, tt.found, err)
+				}
+				if tr := w.Trouble(); (tr != nil) == tt.found || tr != nil && !strings.Contains(tr.Err.Error(), tt.trouble) {
+					t.Errorf("trouble %+v, want %q", tr, tt.trouble)
+				}
+			})
+		})
+	}
 }
 
 func TestSpoiled(t *testing.T) {
@@ -370,13 +619,44 @@ func TestLogin(t *testing.T) {
 // TestKept: ids that nobody meant fill no memory.
 func TestKept(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
+		w.fake.SeedSchema("s", 1, 1, sr.Schema{Schema: `"int"`})
+		_, _ = w.wait(byID(1), time.Minute)
 		for id := range uint32(mostKept + 500) {
-			_, _ = w.wait(byID(id), time.Minute)
+			if _, err := w.wait(byID(10+id), time.Minute); err == nil {
+				t.Fatalf("%d is found", id)
+			}
 		}
-		if n := len(w.unusable); n > mostKept {
-			t.Errorf("%d are kept, want %d", n, mostKept)
+		if n, m := len(w.unusable), len(w.suspects); n != mostKept || m > mostKept {
+			t.Errorf("%d and %d are kept, want %d at most", n, m, mostKept)
 		}
 	})
+}
+
+// TestAnswerIsBounded: an answer of references that are all empty takes no more memory than
+// the most that may be used.
+func TestAnswerIsBounded(t *testing.T) {
+	list := "[" + strings.Repeat("{},", 2_000_000) + "{}]"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var a answer
+	err := json.Unmarshal([]byte(`{"schema":"x","references":`+list+`}`), &a)
+	var some someList
+	err2 := json.Unmarshal([]byte(list), &some)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, errReferences) || len(a.References) != convert.MaxReferences || err2 != nil || !bool(some) {
+		t.Errorf("%v, %d references; %v, %v", err, len(a.References), err2, some)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+		t.Errorf("%d MiB for answers of 6 MB", took>>20)
+	}
+	for text, want := range map[string]bool{"[]": false, " [ ] ": false, `["a"]`: true, " [ 1]": true} {
+		if err := json.Unmarshal([]byte(text), &some); err != nil || bool(some) != want {
+			t.Errorf("%s: %v, %v", text, some, err)
+		}
+	}
+	if err := json.Unmarshal([]byte(`{"a":1}`), &some); err == nil {
+		t.Error("an object is a list")
+	}
 }
 
 // TestNextAddress: of two addresses one is in trouble of its own. The other is asked at
@@ -401,12 +681,12 @@ func TestNextAddress(t *testing.T) {
 					}
 					return nil, nil
 				})
-				for id := range uint32(4) {
-					if _, err := w.wait(byID(7+id), time.Minute); (err == nil) != (id < 2) || id >= 2 && !strings.Contains(err.Error(), "does not have it") {
+				for id := range uint32(2) {
+					if _, err := w.wait(byID(7+id), time.Minute); err != nil {
 						t.Errorf("%d: %v", 7+id, err)
 					}
 				}
-				if asked["ill.example"] != 1 || asked["well.example"] != 4 || w.Trouble() != nil || w.log.Len() > 0 && strings.Contains(w.log.String(), "wait for it") {
+				if asked["ill.example"] != 1 || asked["well.example"] != 2 || w.Trouble() != nil || w.log.Len() > 0 && strings.Contains(w.log.String(), "wait for it") {
 					t.Errorf("asked %v, trouble %v, log %s", asked, w.Trouble(), w.log.String())
 				}
 				w.answers(func(r *http.Request) (*http.Response, error) {

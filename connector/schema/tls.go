@@ -54,6 +54,8 @@ func (n *network) current() *http.Transport {
 		TLSClientConfig:   config.Clone(), // it writes into it
 		ForceAttemptHTTP2: true,
 		IdleConnTimeout:   30 * time.Second, // there is seldom something to ask
+
+		MaxResponseHeaderBytes: maxHeader,
 	}
 	return n.http
 }

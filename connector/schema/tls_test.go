@@ -81,7 +81,7 @@ func TestNewAuthority(t *testing.T) {
 	}
 	fetch := func(step, want string) {
 		t.Helper()
-		_, err := c.fetch(t.Context(), convert.Ref{ID: 1})
+		_, err := c.fetch(t.Context(), convert.Ref{ID: 1}, nil)
 		if want == "" && (err == nil || !isTrouble(err)) || want != "" && (err != nil || peer.Load() != want) {
 			t.Errorf("%s: %v as %v, want %q", step, err, peer.Load(), want)
 		}
@@ -104,4 +104,24 @@ func TestNewAuthority(t *testing.T) {
 func isTrouble(err error) bool {
 	_, ok := err.(*trouble) //nolint:errorlint // as it is returned
 	return ok
+}
+
+// TestHeaderIsBounded: an answer whose header is longer than any registry's is not read.
+func TestHeaderIsBounded(t *testing.T) {
+	var size atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", int(size.Load())))
+		_, _ = w.Write([]byte(`{"schema":"x"}`))
+	}))
+	defer server.Close()
+	c, err := newClient(Config{URLs: []string{server.URL}}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]bool{maxHeader / 2: true, 2 * maxHeader: false} {
+		size.Store(int64(n))
+		if _, err := c.fetch(t.Context(), convert.Ref{ID: 1}, nil); (err == nil) != want {
+			t.Errorf("a header of %d bytes: %v", n, err)
+		}
+	}
 }

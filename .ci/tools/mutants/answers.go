@@ -72,7 +72,7 @@ func policies() []mutant {
 	return []mutant{
 		{
 			policy, "a record that is refused alone is bad, whatever becomes of others",
-			"connector/firehose/refuse.go", "	case p.aloneAt != 0 && accepted > p.aloneAt:", "	case p.aloneAt != 0:",
+			"connector/firehose/sizeproof.go", "	if own.rounds < proofRounds || now", "	if now",
 			"connector/firehose", "TestProxyThatTakesNothingBlocks", "given up",
 		},
 		{

@@ -1,0 +1,140 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"kafka-firehose/connector/convert"
+)
+
+const (
+	// absentAfter is how long the registry must not have a schema until records are bad
+	// for it, counted from when the record was polled and from the registry's last failure.
+	// A producer registers a schema before its first record; a follower of the registry, or
+	// a registry that is copied from another, has it some seconds later.
+	absentAfter = 30 * time.Second
+	// askAgain is the least time between two requests for a schema that is absent.
+	askAgain = time.Second
+	// landmarks is how many of the schemas that were found last are asked for again, to see
+	// whether an address that does not have a schema has any.
+	landmarks = 3
+)
+
+// absence is the verdict that the registry does not have a schema.
+type absence struct {
+	ref   convert.Ref
+	asked time.Time
+	err   error
+}
+
+func (a *absence) Error() string { return a.err.Error() }
+
+// Outdated returns a *convert.Missing if err says that the registry does not have a schema,
+// and the registry was not asked late enough for a record that was polled then. Such a
+// record waits: its schema may have been registered since. Else it returns nil.
+func Outdated(err error, polled time.Time) error {
+	a, ok := errors.AsType[*absence](err)
+	if !ok || !a.asked.Before(polled.Add(absentAfter)) {
+		return nil
+	}
+	return &convert.Missing{Ref: a.ref}
+}
+
+// suspect is a schema that the registry does not have, for now.
+type suspect struct {
+	since time.Time // when the record was polled that it is asked for
+	tries int
+	next  time.Time // no request before
+}
+
+// suspects are the schemas that are asked for, and were not found yet.
+//
+// It is a pure state machine: the time is passed in. Registry.mu is held for its methods.
+type suspects map[convert.Ref]suspect
+
+// begin enters that a schema is asked for, for a record that was polled then. It returns
+// how long to wait first.
+func (s suspects) begin(now time.Time, ref convert.Ref, polled time.Time) time.Duration {
+	known, ok := s[ref]
+	if !ok {
+		room(s)
+	}
+	if known.tries == 0 || polled.Before(known.since) {
+		known.since = polled
+	}
+	s[ref] = known
+	return known.next.Sub(now)
+}
+
+// absent enters an answer: the registry does not have the schema. It reports whether that
+// is proved. steady is when the registry last failed, or turned out to be late.
+func (s suspects) absent(now time.Time, ref convert.Ref, steady time.Time) (proved bool) {
+	known, ok := s[ref]
+	if !ok { // it made room for others
+		known.since = now
+	}
+	due := known.since
+	if steady.After(due) {
+		due = steady
+	}
+	if due = due.Add(absentAfter); !now.Before(due) {
+		s[ref] = suspect{next: now.Add(askAgain)}
+		return true
+	}
+	known.tries++
+	known.next = now.Add(min(leastBackoff<<min(known.tries, 10), mostBackoff))
+	if known.next.After(due) {
+		known.next = due
+	}
+	s[ref] = known
+	return false
+}
+
+// confirm asks every address that does not have a schema whether it is the registry at all:
+// something that answers 404 to everything is not. It returns an error unless each has one
+// of the schemas that were found last, or any where none was found yet.
+func (c *client) confirm(ctx context.Context, known []convert.Ref) error {
+	for _, n := range c.nodes {
+		if err := n.confirm(ctx, known); err != nil {
+			if len(c.nodes) > 1 {
+				err = fmt.Errorf("%s: %w", n.url, err)
+			}
+			return &trouble{blocked: isBlocked(err), err: err}
+		}
+	}
+	return nil
+}
+
+func isBlocked(err error) bool {
+	t, ok := errors.AsType[*trouble](err)
+	return !ok || t.blocked
+}
+
+func (n node) confirm(ctx context.Context, known []convert.Ref) error {
+	for _, ref := range known {
+		_, err := n.get(ctx, ref)
+		if err == nil {
+			return nil
+		}
+		if _, gone := errors.AsType[*unusable](err); !gone {
+			return err
+		}
+	}
+	if len(known) > 0 {
+		return fmt.Errorf("the Schema Registry does not have schema %s any more, which it had before: is it another one, or has it lost its schemas?", known[0])
+	}
+	var subjects someList
+	err := classify(n.sr.Do(ctx, http.MethodGet, "/subjects", nil, &subjects))
+	switch _, gone := errors.AsType[*unusable](err); {
+	case gone:
+		return errors.New("this is not the address of a Schema Registry: it answers 404 to everything")
+	case err != nil:
+		return err
+	case !bool(subjects):
+		return errors.New("the Schema Registry has no schema at all: is it the one that the producers use?")
+	}
+	return nil
+}

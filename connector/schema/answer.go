@@ -1,0 +1,58 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"kafka-firehose/connector/convert"
+)
+
+// answer is a schema as the registry returns it. Only the fields that are used are read, and
+// the list of references is bounded while it is read: in memory an answer of 8 MiB of empty
+// ones would take thirty times as much.
+type answer struct {
+	Schema     string        `json:"schema"`
+	Type       sr.SchemaType `json:"schemaType"`
+	References references    `json:"references"`
+}
+
+type references []sr.SchemaReference
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *references) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	begin, err := d.Token()
+	switch {
+	case err != nil || begin == nil: // null
+		return err
+	case begin != json.Delim('['):
+		return errors.New("the references of the schema are no list")
+	}
+	for d.More() {
+		if len(*r) == convert.MaxReferences {
+			return errReferences
+		}
+		var one sr.SchemaReference
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		*r = append(*r, one)
+	}
+	return nil
+}
+
+// someList reports whether JSON is a list with an element. It doesn't keep the elements.
+type someList bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *someList) UnmarshalJSON(b []byte) error {
+	inside, ok := bytes.CutPrefix(bytes.TrimSpace(b), []byte("["))
+	if !ok {
+		return errors.New("the answer is no list")
+	}
+	*s = someList(!bytes.HasPrefix(bytes.TrimSpace(inside), []byte("]")))
+	return nil
+}
