@@ -138,12 +138,9 @@ func clients() []mutant {
 	}
 }
 
-// logins are credentials that are thrown away early, or go where they must not.
+// logins are credentials that are thrown away early.
 func logins() []mutant {
-	const (
-		lasts = "credentials are used to their end"
-		stays = "a login goes to no other scheme, host or port, and is shown nowhere"
-	)
+	const lasts = "credentials are used to their end"
 	return []mutant{
 		{
 			lasts, "a token is thrown away when its endpoint is down",
@@ -165,6 +162,13 @@ func logins() []mutant {
 			"connector/kafka/token.go", "	case time.Now().Before(t.end):\n		return t.old(err), nil\n", "",
 			"connector/kafka", "TestTokenFileInTheMiddle", "empty: ",
 		},
+	}
+}
+
+// origins are logins that go where they must not, or are shown.
+func origins() []mutant {
+	const stays = "a login goes to no other scheme, host or port, and is shown nowhere"
+	return []mutant{
 		{
 			stays, "the client secret follows a redirect",
 			"connector/kafka/token.go", "		CheckRedirect: origin.Stay,\n", "",
