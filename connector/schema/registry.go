@@ -51,8 +51,9 @@ type Registry struct {
 	unusable map[convert.Ref]verdict
 	flights  map[convert.Ref]chan struct{} // that are under way; closed at their end
 	failing  *Trouble                      // nil while the registry answers
+	failed   map[convert.Ref]struct{}      // whose last attempt failed
 	failures int                           // in a row
-	next     time.Time                     // no attempt before
+	next     time.Time                     // no attempt before, for those that failed
 }
 
 // verdict is why a schema can't be used, for now.
@@ -78,6 +79,7 @@ func New(cfg Config, o Options) (*Registry, error) {
 	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
 		unusable: map[convert.Ref]verdict{}, flights: map[convert.Ref]chan struct{}{},
+		failed: map[convert.Ref]struct{}{},
 	}
 	r.found.Store(&map[convert.Ref]convert.Schema{})
 	return r, nil
@@ -109,7 +111,10 @@ func (r *Registry) Fetch(ctx context.Context, ref convert.Ref) <-chan struct{} {
 	if !ok {
 		done = make(chan struct{})
 		r.flights[ref] = done
-		wait := time.Until(r.next)
+		var wait time.Duration
+		if _, again := r.failed[ref]; again { // the first attempt for one doesn't wait for the failures of others
+			wait = time.Until(r.next)
+		}
 		go r.fly(ctx, ref, wait, done)
 	}
 	return done
@@ -151,6 +156,7 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.flights, ref)
+	delete(r.failed, ref)
 	bad, isBad := errors.AsType[*unusable](err)
 	switch {
 	case err == nil:
@@ -166,7 +172,9 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 		r.metrics.Fetched.WithLabelValues(string(bad.reason)).Inc()
 		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(bad.reason), "error", bad.err)
 	default:
-		r.failed(err)
+		room(r.failed)
+		r.failed[ref] = struct{}{}
+		r.fail(err)
 		return
 	}
 	r.answered()
@@ -180,8 +188,8 @@ func (r *Registry) answered() {
 	r.failing, r.failures, r.next = nil, 0, time.Time{}
 }
 
-// failed notes a failure, and tells of the first, and when it is of the other kind.
-func (r *Registry) failed(err error) {
+// fail notes a failure, and tells of the first, and when it is of the other kind.
+func (r *Registry) fail(err error) {
 	now := time.Now()
 	t, ok := errors.AsType[*trouble](err)
 	blocked := ok && t.blocked
