@@ -22,8 +22,7 @@ func (s *Source) leaveDenied(k id) {
 		if s.partitions[k] != p {
 			return // it has gone, which has resumed it
 		}
-		if p.denied = false; !p.paused {
-			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-		}
+		p.denied = false
+		s.resumeFetching(k, p)
 	})
 }

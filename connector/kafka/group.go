@@ -168,7 +168,7 @@ func (s *Source) unhold(k id, p *partition) {
 	if p.paused {
 		s.metrics.Paused.Dec()
 	}
-	if p.paused || p.denied {
+	if p.paused || p.waiting || p.denied {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }

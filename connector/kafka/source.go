@@ -56,6 +56,7 @@ type Source struct {
 	// the commit of them, so that two commits never cross.
 	committing chan struct{}
 	leaving    chan struct{} // closed when the group is about to be left
+	held       chan struct{} // a partition was paused until its commit; holds one
 
 	mu         sync.Mutex
 	partitions map[id]*partition
@@ -86,6 +87,7 @@ type partition struct {
 	expected  int64    // the next offset a fetch should bring, -1 if unknown
 	committed int64    // where the group stands, -1 if unknown
 	paused    bool     // too far ahead of its commit
+	waiting   bool     // its records wait for a schema, and enough of them are queued
 	samples   []sample // records whose commit is awaited, oldest first
 	denied    bool     // must not be read, and isn't tried for a moment
 }
@@ -122,6 +124,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		known:      map[string]int{},
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
+		held:       make(chan struct{}, 1),
 		wire:       traffic{limit: o.BufferBytes},
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),

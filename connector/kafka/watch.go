@@ -27,17 +27,29 @@ func (s *Source) Run(ctx context.Context) {
 	defer commit.Stop()
 	lag := time.NewTimer(lagFirst)
 	defer lag.Stop()
+	soon := time.NewTimer(time.Hour) // for partitions that wait for their commit
+	defer soon.Stop()
+	soon.Stop()
 	s.tellProtocol(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-commit.C:
-			if err := s.commitWithin(ctx); moving(err) {
-				s.log.Debug("no commit while the group rebalances", "error", err)
-			} else if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
-				s.log.Warn("committing failed, trying again at the next interval", "error", err)
+		case <-s.held:
+			soon.Reset(commitSoon)
+		case <-soon.C:
+			next := commitSoon
+			if s.resumable() {
+				if !s.commitAgain(ctx) {
+					next = commitLater
+				}
+				s.resume()
 			}
+			if s.holds() {
+				soon.Reset(next)
+			}
+		case <-commit.C:
+			s.commitAgain(ctx)
 			s.renewStale()
 			s.resume()
 			s.sizeFetches()
@@ -48,6 +60,17 @@ func (s *Source) Run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// commitAgain is a commit that is repeated later if it fails; it reports whether it did not.
+func (s *Source) commitAgain(ctx context.Context) bool {
+	err := s.commitWithin(ctx)
+	if moving(err) {
+		s.log.Debug("no commit while the group rebalances", "error", err)
+	} else if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+		s.log.Warn("committing failed, trying again at the next interval", "error", err)
+	}
+	return err == nil
 }
 
 // renewStale begins again with topics whose commits are refused because they were
@@ -68,39 +91,6 @@ func (s *Source) commitWithin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*finalCommit)
 	defer cancel()
 	return s.Commit(ctx)
-}
-
-// holdIfFar pauses a partition that is too far ahead of its commit, so that what a
-// crash delivers twice stays bounded. Behind a record that is refused for ever
-// that lasts; otherwise the next commit ends it. It needs s.mu.
-func (s *Source) holdIfFar(k id, p *partition) {
-	n, limit := p.lease.Uncommitted(), int64(s.cfg.MaxUncommittedRecords)
-	if p.paused || n < limit {
-		return
-	}
-	p.paused = true
-	s.metrics.Paused.Inc()
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-	s.log.Info("partition paused: it is as far ahead of its commit as KAFKA_MAX_UNCOMMITTED_RECORDS allows", "topic", k.topic, "partition", k.partition, "uncommitted", n, "limit", limit)
-}
-
-// resume lets partitions go on that were held, at half of the limit.
-func (s *Source) resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, p := range s.partitions {
-		n := p.lease.Uncommitted()
-		s.metrics.SetUncommitted(k.topic, k.partition, n)
-		if !p.paused || n > int64(s.cfg.MaxUncommittedRecords)/2 {
-			continue
-		}
-		p.paused = false
-		s.metrics.Paused.Dec()
-		if !p.denied {
-			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-		}
-		s.log.Info("partition resumed", "topic", k.topic, "partition", k.partition, "uncommitted", n)
-	}
 }
 
 // PauseTopics pauses the assigned topics for which match is true, and returns
