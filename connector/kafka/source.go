@@ -34,8 +34,17 @@ type Handler interface {
 	Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time)
 	// Release asks for leases that are about to end: what is queued of them is
 	// discarded, what is in an open batch goes out at once. It returns those that
-	// are worth waiting for, because Firehose is taking what is in flight.
-	Release(leases []*offset.Lease) (wait []*offset.Lease)
+	// are worth waiting for, because Firehose is taking what is in flight. It takes
+	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
+	Release(leases []*offset.Lease) (wait []Pending)
+}
+
+// Pending is a lease of which records are under way.
+type Pending struct {
+	Lease *offset.Lease
+	// InVain is closed when nothing more of it is about to settle: to wait longer would only
+	// hold up the group. It is nil where that is not known.
+	InVain <-chan struct{}
 }
 
 // Source is one member of the group: it owns the client and a lease for each
