@@ -20,7 +20,7 @@ import (
 // none: fill converts it once more in its turn, and gets the error. So skips, dead letters and
 // schemas that have to be fetched first happen as without this, and when they would.
 //
-// A step ends early when somebody calls fill. The records that were not tried are converted
+// A step ends early when fill is called. The records that were not tried are converted
 // when fill gets to the first of them.
 type ahead struct {
 	convert *convert.Converter
@@ -180,8 +180,8 @@ func (a *ahead) resume() {
 	a.run(bytes)
 }
 
-// run converts the step from what is claimed on, if that is worth it; so many bytes are to be
-// converted.
+// run converts the step from the claimed records on, if that is worth it for that number of
+// bytes.
 func (a *ahead) run(bytes int) {
 	records := len(a.step) - int(a.claimed.Load())
 	if cores := min(len(a.parts), records, max(records/worthRecords, bytes/worthBytes)); cores > 1 {
@@ -206,8 +206,8 @@ func (a *ahead) fork(cores int) {
 }
 
 // work converts the records of the step that no other core has begun with, until there
-// are none, half of the part is full (what doesn't fit into it alone is more than half), or
-// somebody calls.
+// are none, half of the part is full (a record that doesn't fit into it alone is more than half),
+// or fill is called.
 func (a *ahead) work(core, each int) {
 	part := a.parts[core]
 	for len(part) <= cap(part)/2 && !a.called() {

@@ -461,7 +461,7 @@ func (s slowly) Append(dst, payload []byte, i convert.Index, most int) ([]byte, 
 	return s.numbers.Append(dst, payload, i, most)
 }
 
-// TestAheadIsInterrupted: whoever calls fill while cores convert ahead waits for one record.
+// TestAheadIsInterrupted: a call of fill while cores convert ahead waits for one record.
 // Calls that come all the time neither have records converted twice nor lose the help of the
 // other cores.
 func TestAheadIsInterrupted(t *testing.T) {

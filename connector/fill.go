@@ -104,7 +104,7 @@ func (l *lane) sealDue() {
 }
 
 // pack moves records from the queue into batches until one is sealed, the queue has none that
-// can be converted now, the memory is full, or somebody calls. A partition whose next record
+// can be converted now, the memory is full, or a call has come. A partition whose next record
 // waits for a schema is set aside.
 func (l *lane) pack(ctx context.Context) error {
 	for len(l.waiting) == 0 && !l.crowded() && !l.called() {
@@ -138,7 +138,7 @@ func (l *lane) pack(ctx context.Context) error {
 }
 
 // packChunk adds records of one partition until a batch is full, or memory with
-// dead letters, or somebody calls; it returns how many it is done with.
+// dead letters, or a call has come; it returns how many it is done with.
 func (l *lane) packChunk(c chunk) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))

@@ -26,9 +26,9 @@ import (
 // otherwise keep the linger, does not come back from a poll while one runs.
 //
 // A record may take long to convert, and a batch may hold 100,000 of them. So fill, and the
-// cores that convert ahead for it, look between two records whether somebody calls: an ask, a
-// stop and the linger wait for one record at most. If a conversion never returns, nobody waits
-// for fill without a limit.
+// cores that convert ahead for it, look for calls between two records: an ask, a stop and the
+// linger wait for one record at most. If a conversion never returns, no caller waits for fill
+// without a limit.
 type lane struct {
 	stream  *firehose.Stream
 	convert *convert.Converter

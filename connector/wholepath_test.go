@@ -86,10 +86,10 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic"},
-	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "Scaling"},
-	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop"},
+	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon"},
+	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
+	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "SchemasAreFetchedInParallel"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "Rewind", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
