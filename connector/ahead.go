@@ -8,23 +8,29 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
 )
 
 // ahead converts the records that are next in a lane's queue on several cores, a step at
 // a time, so that fill has only to copy them. It is fill's alone: fill does its part of a
 // step, and goes on when that has ended.
 //
-// The records stay in the queue. There they are weighed, given up and seen to be old; here
-// is only what some of them become, in the order of the queue. What was given up
-// meanwhile is passed over. What went wrong is not kept: fill converts it once more in its
-// turn, and learns why. So whatever can happen to a record happens as without all this, and
-// when it would: skips, dead letters, schemas that have to be fetched first.
+// The records stay in the queue, which alone decides about size, revocation and age; this only
+// caches converted output, in the order of the queue. A record that could not be converted has
+// none: fill converts it once more in its turn, and gets the error. So skips, dead letters and
+// schemas that have to be fetched first happen as without this, and when they would.
+//
+// A step ends early when fill is called. The records that were not tried are converted
+// when fill gets to the first of them.
 type ahead struct {
 	convert *convert.Converter
+	called  func() bool // fill has to stop packing; for all cores
 	parts   [][]byte    // of each core; their capacity is all the memory there is
 	bytes   int         // of the records of a step, at most
 	step    []converted // its records
 	at      int         // how many of them fill is done with
+	cut     bool        // the step ended early
+	misses  int         // records in a row that were not in the step
 	cores   sync.WaitGroup
 
 	_       [64]byte     // what follows goes from core to core, what is above must not
@@ -35,9 +41,14 @@ type ahead struct {
 // converted is a record and what it has become, parts[part][from:to].
 type converted struct {
 	record   *kgo.Record
-	part     int32 // -1 for one that is to be converted in its turn
+	part     int32 // or one of the following
 	from, to int32
 }
+
+const (
+	inTurn  = -1 // it is to be converted in its turn
+	untried = -2
+)
 
 const (
 	// A step has so many records for each core. Its beginning and end, when cores wait for
@@ -53,16 +64,19 @@ const (
 	mostClaimed = 32
 	// leastPart is a part that is worth having: with less memory, fewer cores work.
 	leastPart = 64 << 10
+	// So many records in a row that are not in the step end it: they may be the first of very
+	// many, of a partition that waited for a schema.
+	maxMisses = 64
 )
 
 // newAhead shares so many bytes out among the cores. It is nil where there are too few:
 // records are converted one by one then.
-func newAhead(c *convert.Converter, cores, bytes int) *ahead {
+func newAhead(c *convert.Converter, called func() bool, cores, bytes int) *ahead {
 	if cores = min(cores, bytes/leastPart); cores < 2 {
 		return nil
 	}
 	part := min(bytes/cores, convert.MaxRecordBytes)
-	a := &ahead{convert: c, parts: make([][]byte, cores), bytes: min(cores*part/2, stepBytes), step: make([]converted, 0, cores*stepRecords)}
+	a := &ahead{convert: c, called: called, parts: make([][]byte, cores), bytes: min(cores*part/2, stepBytes), step: make([]converted, 0, cores*stepRecords)}
 	for i := range a.parts {
 		a.parts[i] = make([]byte, 0, part)
 	}
@@ -71,7 +85,7 @@ func newAhead(c *convert.Converter, cores, bytes int) *ahead {
 
 // append is Converter.Append for record i of c, the chunk that was taken from q last.
 func (a *ahead) append(dst []byte, c chunk, i int, q *queue) ([]byte, error) {
-	if a.at == len(a.step) {
+	if a.at == len(a.step) || a.misses >= maxMisses {
 		rest := c
 		rest.records = c.records[i:]
 		a.begin(rest, q)
@@ -83,13 +97,28 @@ func (a *ahead) append(dst []byte, c chunk, i int, q *queue) ([]byte, error) {
 }
 
 // take finds what r has become; it is not ok if r is to be converted.
+//
+// The step has records of the queue alone, in the order of the queue. So r is the first of
+// them or not there at all: then its partition waited for a schema when the step was made, and
+// the step is for the records behind it.
 func (a *ahead) take(r *kgo.Record) (v converted, ok bool) {
-	for a.at < len(a.step) && v.record != r {
-		v = a.step[a.at]
-		a.step[a.at].record = nil // it may go
+	for a.at < len(a.step) && a.step[a.at].record == nil {
 		a.at++
 	}
-	return v, v.record == r && v.part >= 0
+	if a.at == len(a.step) || a.step[a.at].record != r {
+		a.misses++
+		return v, false
+	}
+	if a.cut && a.step[a.at].part == untried {
+		if a.resume(); a.at == len(a.step) { // there is too little to do, or no memory for more
+			return v, false
+		}
+	}
+	v = a.step[a.at]
+	a.step[a.at].record = nil // it may go
+	a.at++
+	a.misses = 0
+	return v, v.part >= 0
 }
 
 // forget ends the step.
@@ -100,10 +129,23 @@ func (a *ahead) forget() {
 	}
 }
 
+// leaveOut takes the records of a partition out of the step: they leave the order of the queue.
+func (a *ahead) leaveOut(lease *offset.Lease) {
+	if a == nil {
+		return
+	}
+	for i, v := range a.step {
+		if v.record != nil && v.record.Partition == lease.Partition && v.record.Topic == lease.Topic {
+			a.step[i] = converted{part: inTurn}
+		}
+	}
+}
+
 // begin makes a step of what is in c and in q behind it, if that is worth it.
 func (a *ahead) begin(c chunk, q *queue) {
+	a.forget()
 	bytes := 0
-	a.at, a.step = 0, a.step[:0]
+	a.at, a.misses, a.step = 0, 0, a.step[:0]
 	add := func(c chunk) bool {
 		for _, r := range c.records {
 			if r.Attrs.IsControl() {
@@ -112,16 +154,41 @@ func (a *ahead) begin(c chunk, q *queue) {
 			if bytes += kafka.Size(r); bytes > a.bytes || len(a.step) == cap(a.step) {
 				return false
 			}
-			a.step = append(a.step, converted{record: r, part: -1})
+			a.step = append(a.step, converted{record: r, part: untried})
 		}
 		return true
 	}
 	if add(c) {
 		q.each(add)
 	}
+	for i := range a.parts {
+		a.parts[i] = a.parts[i][:0]
+	}
 	a.claimed.Store(0)
-	if cores := min(len(a.parts), len(a.step), max(len(a.step)/worthRecords, bytes/worthBytes)); cores > 1 {
+	a.run(bytes)
+}
+
+// resume converts the records of the step that were not tried when it was cut.
+func (a *ahead) resume() {
+	bytes := 0
+	for _, v := range a.step[a.at:] {
+		if v.part == untried {
+			bytes += kafka.Size(v.record)
+		}
+	}
+	a.claimed.Store(int64(a.at))
+	a.run(bytes)
+}
+
+// run converts the step from the claimed records on, if that is worth it for that number of
+// bytes.
+func (a *ahead) run(bytes int) {
+	records := len(a.step) - int(a.claimed.Load())
+	if cores := min(len(a.parts), records, max(records/worthRecords, bytes/worthBytes)); cores > 1 {
 		a.fork(cores)
+	}
+	if a.cut = a.called(); a.cut {
+		return
 	}
 	begun := min(int(a.claimed.Load()), len(a.step))
 	clear(a.step[begun:])
@@ -139,17 +206,22 @@ func (a *ahead) fork(cores int) {
 }
 
 // work converts the records of the step that no other core has begun with, until there
-// are none or half of the part is full: what doesn't fit into it alone is more than half.
+// are none, half of the part is full (a record that doesn't fit into it alone is more than half),
+// or fill is called.
 func (a *ahead) work(core, each int) {
-	part := a.parts[core][:0]
-	for len(part) <= cap(part)/2 {
+	part := a.parts[core]
+	for len(part) <= cap(part)/2 && !a.called() {
 		to := int(a.claimed.Add(int64(each)))
 		from := min(to-each, len(a.step))
 		if from == len(a.step) {
 			break
 		}
-		for i := from; i < min(to, len(a.step)); i++ {
+		for i := from; i < min(to, len(a.step)) && !a.called(); i++ {
 			v := &a.step[i]
+			if v.part != untried || v.record == nil {
+				continue
+			}
+			v.part = inTurn
 			out, err := a.convert.AppendWithin(part, v.record, cap(part)-len(part))
 			if err != nil || cap(out) != cap(part) {
 				continue

@@ -25,7 +25,7 @@ func BenchmarkAhead(b *testing.B) {
 	for _, f := range costly(b) {
 		for cores := 1; cores <= runtime.GOMAXPROCS(0); cores *= 2 {
 			b.Run(fmt.Sprintf("%s/%d", f.name, cores), func(b *testing.B) {
-				a := newAhead(f.converter, cores, 8<<20)
+				a := newAhead(f.converter, nobodyCalls, cores, 8<<20)
 				buf, q := make([]byte, 0, 1<<20), queue{}
 				chunks := f.chunks(12, 500)
 				b.SetBytes(int64(12 * 500 * len(f.value)))

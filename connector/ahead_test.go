@@ -160,7 +160,7 @@ func TestAheadTakesNoMemory(t *testing.T) {
 		if f.name == "json-schema compared" {
 			continue // the library makes an instance of each record
 		}
-		a := newAhead(f.converter, 2, 2<<20)
+		a := newAhead(f.converter, nobodyCalls, 2, 2<<20)
 		chunks, buf := f.chunks(12, 500), make([]byte, 0, 1<<10)
 		var q queue
 		if n := testing.AllocsPerRun(10, func() {
@@ -189,7 +189,7 @@ func TestAheadIsWorthIt(t *testing.T) {
 		{300, 10 << 10, 100}, // half of what there is memory for
 		{1, stepBytes + 1, 0},
 	} {
-		a := newAhead(costly(t)[3].converter, 2, 8<<20)
+		a := newAhead(costly(t)[3].converter, nobodyCalls, 2, 8<<20)
 		all := chunk{}
 		for range c.records {
 			all.records = append(all.records, &kgo.Record{Value: make([]byte, c.size)})
@@ -206,7 +206,7 @@ func TestAheadIsWorthIt(t *testing.T) {
 func TestAheadEndsWhenItIsFull(t *testing.T) {
 	cfg := DefaultConfig().Record
 	cfg.Format = "avro"
-	a := newAhead(convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return numbers{new(atomic.Int64)}, nil }), 2, 2*leastPart)
+	a := newAhead(convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return numbers{new(atomic.Int64)}, nil }), nobodyCalls, 2, 2*leastPart)
 	all := chunk{}
 	for i := range 1000 {
 		all.records = append(all.records, &kgo.Record{Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "3000 %d", i)})
@@ -245,7 +245,7 @@ func TestMemoryIsDivided(t *testing.T) {
 						t.Error(what)
 					}
 					parts := 0
-					if a := newAhead(nil, cores, ahead); a != nil {
+					if a := newAhead(nil, nobodyCalls, cores, ahead); a != nil {
 						for _, p := range a.parts {
 							parts += cap(p)
 						}
@@ -258,6 +258,8 @@ func TestMemoryIsDivided(t *testing.T) {
 		}
 	}
 }
+
+func nobodyCalls() bool { return false }
 
 // rig is a lane without goroutines, and what came of it.
 type rig struct {
@@ -292,8 +294,9 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 		builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}),
 		stream:  firehose.NewStream("s", nil, cfg.Firehose.For("s")),
 	}
+	r.linger = r.newLinger()
 	r.share.Store(1 << 30)
-	r.ahead = newAhead(r.convert, 3, bytes)
+	r.ahead = newAhead(r.convert, r.called, 3, bytes)
 	for p := range 4 {
 		r.leases = append(r.leases, offset.NewLease("t", int32(p)))
 	}
@@ -320,7 +323,7 @@ func (r *rig) pack(t *testing.T) error {
 	for {
 		err := r.lane.pack(t.Context())
 		time.Sleep(time.Millisecond) // a schema comes
-		if err != nil || r.fetching == nil || len(r.waiting) > 0 {
+		if err != nil || len(r.queue.waiting()) == 0 || len(r.waiting) > 0 {
 			r.take()
 			return err
 		}
@@ -434,13 +437,184 @@ func (n numbers) Append(dst, payload []byte, _ convert.Index, most int) ([]byte,
 	return dst[:len(dst)-more], nil
 }
 
-// numbered is a registry that has all schemas but 404.
+// numbered is a registry that has all schemas but 404. It answers while nothing is packed, so
+// that two lanes get the same answers at the same step.
 type numbered struct{}
 
 func (numbered) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(time.Microsecond)
 	status, body := http.StatusOK, `{"schema":"\"string\""}`
 	if strings.Contains(r.URL.Path, "404") {
 		status, body = http.StatusNotFound, `{"error_code":40403,"message":"not found"}`
 	}
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// slowly is numbers whose conversion takes a while, and counts.
+type slowly struct {
+	numbers
+	each time.Duration
+}
+
+func (s slowly) Append(dst, payload []byte, i convert.Index, most int) ([]byte, error) {
+	time.Sleep(s.each)
+	return s.numbers.Append(dst, payload, i, most)
+}
+
+// TestAheadIsInterrupted: a call of fill while cores convert ahead waits for one record.
+// Calls that come all the time neither have records converted twice nor lose the help of the
+// other cores.
+func TestAheadIsInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, cores, each = 3000, 3, 10 * time.Millisecond
+		r := newRig(t, "stop", cores*leastPart)
+		schema := slowly{numbers{&r.calls}, each}
+		cfg := DefaultConfig().Record
+		cfg.Format = "avro"
+		r.lane.convert = convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return schema, nil })
+		r.ahead.convert = r.lane.convert
+		r.asks = make(chan ask, maxAsks)
+		for i := range n {
+			r.poll(i%4, []*kgo.Record{{Topic: "t", Partition: int32(i % 4), Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
+		}
+		asked, end := make(chan time.Time, n), make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-time.After(100 * time.Millisecond):
+					asked <- time.Now()
+					r.ask(nil)
+				case <-end:
+					return
+				}
+			}
+		}()
+		begin, longest := time.Now(), time.Duration(0)
+		for len(r.sealed) < n/r.limits.Records {
+			if err := r.lane.pack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.take()
+			select {
+			case a := <-r.asks:
+				longest = max(longest, time.Since(<-asked))
+				r.answer(a)
+			default:
+			}
+		}
+		if longest > 2*each {
+			t.Errorf("an ask waited %v, a record takes %v", longest, each)
+		}
+		if got := r.calls.Load(); got > n+n/20 {
+			t.Errorf("%d records were converted %d times", n, got)
+		}
+		if took, ideal := time.Since(begin), n*each/cores; took > ideal*3/2 {
+			t.Errorf("it took %v, three cores need %v", took, ideal)
+		}
+		close(end)
+	})
+}
+
+// TestAheadStaysUsefulBesideAWait: one partition waits for a schema again and again. Records
+// of others that were converted ahead are not converted a second time because of that.
+func TestAheadStaysUsefulBesideAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, unknown = 3000, 100
+		r := newRig(t, "skip", 3*leastPart)
+		bad := make([]*kgo.Record, unknown)
+		for i := range bad {
+			bad[i] = &kgo.Record{Topic: "t", Offset: int64(i), Value: binary.BigEndian.AppendUint32([]byte{0}, uint32(404_000+i))}
+		}
+		r.poll(0, bad)
+		for i := range n {
+			r.poll(1+i%3, []*kgo.Record{{Topic: "t", Partition: int32(1 + i%3), Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
+		}
+		for r.queued.Load() > 0 {
+			if err := r.lane.pack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.take()
+			time.Sleep(10 * time.Microsecond)
+		}
+		if got := r.calls.Load(); got > n+n/10 {
+			t.Errorf("%d records were converted %d times", n, got)
+		}
+		if got := testutil.ToFloat64(r.metrics.Pipeline.Skipped.WithLabelValues("unknown_schema")); got != unknown {
+			t.Errorf("%v records of unknown schemas, want %d", got, unknown)
+		}
+	})
+}
+
+// TestLingerWhilePacking: records take so long that a batch is due before the queue is empty.
+// The batch, which is opened while records are packed, is sealed then.
+func TestLingerWhilePacking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each, linger = 10 * time.Millisecond, 300 * time.Millisecond
+		r := newRig(t, "stop", 0)
+		cfg := DefaultConfig().Record
+		cfg.Format = "avro"
+		schema := slowly{numbers{&r.calls}, each}
+		r.lane.convert = convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return schema, nil })
+		r.due = make(chan struct{}, 1)
+		r.limits.Linger = linger
+		r.poll(0, []*kgo.Record{{Topic: "t", Value: []byte("not Avro")}}) // it opens no batch
+		r.policy = "skip"
+		for i := range 60 {
+			r.poll(0, []*kgo.Record{{Topic: "t", Offset: int64(1 + i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
+		}
+		begin := time.Now()
+		if err := r.lane.pack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took < linger || took > linger+2*each {
+			t.Errorf("packed for %v, the linger is %v", took, linger)
+		}
+		if r.sealDue(); len(r.waiting) != 1 {
+			t.Errorf("%d batches were sealed, want 1", len(r.waiting))
+		}
+	})
+}
+
+// TestAheadLeavesOutWhatWaits: a partition waits for its schema while records of others behind
+// it are converted ahead and sent. When their memory serves other records, nothing that was
+// converted before is sent for those.
+func TestAheadLeavesOutWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records := func(n int, id byte, what string) (records []*kgo.Record) {
+			for i := range n {
+				records = append(records, &kgo.Record{Topic: "t", Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, id}, "30 %s%d", what, i)})
+			}
+			return records
+		}
+		plain, staged := newRig(t, "stop", 0), newRig(t, "stop", 3*leastPart)
+		for _, r := range []*rig{plain, staged} {
+			r.poll(1, records(1, 1, "first"))
+			if err := r.pack(t); err != nil {
+				t.Fatal(err)
+			}
+			waiting, old, newer := records(100, 7, "waiting"), records(20, 1, "old"), records(20, 1, "new")
+			for _, record := range slices.Concat(old, newer) {
+				record.Partition = 1
+			}
+			r.poll(0, waiting)
+			r.poll(1, old)
+			if err := r.lane.pack(t.Context()); err != nil || len(r.queue.waiting()) != 1 {
+				t.Fatal(err, len(r.queue.waiting()))
+			}
+			for i, record := range old {
+				*record = *newer[i]
+			}
+			time.Sleep(time.Millisecond) // the schema comes
+			r.poll(1, old)
+			for r.queued.Load() > 0 {
+				if err := r.pack(t); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.seal()
+		}
+		if a, b := strings.Join(plain.sealed, "\n"), strings.Join(staged.sealed, "\n"); a != b {
+			t.Errorf("it sealed\n%s\nwant\n%s", b, a)
+		}
+	})
 }

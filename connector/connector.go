@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type Connector struct {
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
+	abandoned chan struct{} // closed when a stop no longer waits for the lanes
 }
 
 // Options are what a Connector needs beside its configuration.
@@ -67,7 +69,7 @@ func (e *ErrUndelivered) Error() string {
 // New makes the clients and, unless FIREHOSE_STARTUP_CHECK is off, asks whether
 // the streams can be written to. Its error names the stream.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}}
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
@@ -132,15 +134,16 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		metrics: c.metrics.Pipeline,
 		log:     c.log.With("stream", stream),
 		wake:    make(chan struct{}, 1),
-		asks:    make(chan ask),
-		ending:  make(chan struct{}),
+		asks:    make(chan ask, maxAsks),
+		ending:  make(chan struct{}, 1),
+		due:     make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		landed:  make(chan struct{}),
 		spare:   make(chan struct{}, c.cfg.Firehose.For(stream).MaxInFlight),
 		sealed:  make(chan *batch.Batch),
 		freed:   c.room.tell,
 	}
-	l.ahead = newAhead(l.convert, runtime.GOMAXPROCS(0), c.ahead)
+	l.ahead = newAhead(l.convert, l.called, runtime.GOMAXPROCS(0), c.ahead)
 	pack := batch.Aggregation{Values: 1}
 	if c.cfg.Record.Aggregate {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
@@ -149,15 +152,27 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.share)
 	l.queueMost = c.queueMost
+	if l.schemas != nil {
+		// What is queued may all turn out to wait for a schema: then there is as much for the
+		// other partitions.
+		l.queueMost = min(l.queueMost, (c.share-l.reserve())/2)
+	}
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
 	return l
 }
 
+// endGrace is how long goroutines may take to end after their context has ended. They do so
+// within milliseconds unless a library hangs.
+const endGrace = 500 * time.Millisecond
+
 // Run moves records until ctx ends or something can't go on, and then drains: it
 // stops polling, sends what it has begun, waits for the answers, commits and
 // leaves the group, within SHUTDOWN_TIMEOUT. It is nil after a clean drain that
 // ctx asked for.
+//
+// Each wait has a limit, whatever hangs: the lanes have until commitReserve before the end,
+// and everything else what is left. Goroutines that did not end by then are named in the log.
 func (c *Connector) Run(ctx context.Context) error {
 	soft, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -165,29 +180,26 @@ func (c *Connector) Run(ctx context.Context) error {
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 
-	var lanes, upkeep sync.WaitGroup
-	for _, l := range c.lanes {
-		lanes.Go(func() { l.fill(hard, fail) })
-		lanes.Go(func() { l.dispatch(hard, fail) })
+	var lanes, upkeep, polling tasks
+	for name, l := range c.lanes {
+		lanes.start("converting for stream "+name, func() { l.fill(hard, fail) })
+		lanes.start("sending to stream "+name, func() { l.dispatch(hard, fail) })
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()
-	upkeep.Go(func() { c.source.Run(committing) })
+	upkeep.start("committing and asking for lag", func() { c.source.Run(committing) })
 	if c.letters != nil {
-		upkeep.Go(func() { c.letters.Run(committing) })
+		upkeep.start("writing dead letters", func() { c.letters.Run(committing) })
 	}
-	upkeep.Go(func() {
+	upkeep.start("watching the pipelines", func() { c.watchLanes(committing) })
+	upkeep.start("watching for fatal errors of Kafka", func() {
 		select {
 		case <-c.source.Failed():
 			fail(c.source.Err())
 		case <-soft.Done():
 		}
 	})
-	polling := make(chan struct{})
-	go func() {
-		defer close(polling)
-		c.poll(soft)
-	}()
+	polling.start("polling", func() { c.poll(soft) })
 	c.phase.set(running)
 	<-soft.Done()
 
@@ -197,21 +209,26 @@ func (c *Connector) Run(ctx context.Context) error {
 	begin := time.Now()
 	c.phase.set(draining)
 	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout.String())
-	timeout := time.AfterFunc(c.cfg.ShutdownTimeout-commitReserve, cut)
+	drain := c.cfg.ShutdownTimeout - commitReserve
+	timeout := time.AfterFunc(drain, cut)
 	defer timeout.Stop()
 	for _, l := range c.lanes {
-		close(l.ending)
+		l.end()
 	}
-	lanes.Wait()
+	left := lanes.wait(drain + endGrace)
+	if left != nil {
+		close(c.abandoned) // a revoke does not wait for them either
+	}
 	if c.letters != nil {
 		c.letters.Flush(hard)
 	}
 	stopCommitting()
-	upkeep.Wait()
+	left = append(left, upkeep.wait(endGrace)...)
 	err := c.leave(ctx, begin)
-	select {
-	case <-polling: // leaving the group has ended it
-	case <-time.After(time.Second): // or it is parked in a client that did not end in time
+	// Leaving the group has ended the poll, or the poller is parked in a client that did not
+	// end in time.
+	if left = append(left, polling.wait(endGrace)...); len(left) > 0 {
+		c.log.Error("the stop left goroutines behind that did not end in time", "goroutines", strings.Join(left, ", "))
 	}
 	if cause := context.Cause(soft); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
@@ -269,20 +286,39 @@ func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, weight int6
 	}
 }
 
-// Release implements kafka.Handler. A lane that has ended, or whose stream
-// accepts nothing now, is not worth waiting for, nor is a dead letter that its topic
-// doesn't take.
-func (c *Connector) Release(leases []*offset.Lease) (wait []*offset.Lease) {
-	going := make(map[*offset.Lease]bool, len(leases))
+// Release implements kafka.Handler.
+//
+// It waits for the lanes, which answer within one record, but for no longer than a revoke may
+// take: a conversion that never returns must not keep partitions from their next owners. For
+// leases that have been closed already nothing is left to wait for.
+func (c *Connector) Release(leases []*offset.Lease) (wait []kafka.Pending) {
+	going, open := make(map[*offset.Lease]bool, len(leases)), false
 	for _, l := range leases {
 		going[l] = true
+		open = open || !l.Closed()
 	}
+	answers := map[*lane]<-chan struct{}{}
 	for _, l := range c.lanes {
-		_ = l.ask(context.Background(), func(lease *offset.Lease) bool { return going[lease] })
+		answers[l] = l.ask(func(lease *offset.Lease) bool { return going[lease] })
+	}
+	if !open {
+		return nil
+	}
+	limit, cancel := context.WithTimeout(context.Background(), c.cfg.Kafka.RevokeDrainTimeout)
+	defer cancel()
+	for l, answer := range answers {
+		select {
+		case <-answer:
+		case <-l.ended:
+		case <-c.abandoned:
+		case <-limit.Done():
+		}
 	}
 	for _, lease := range leases {
-		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && accepting(l.stream.State()) && !c.stuck(lease) {
-			wait = append(wait, lease)
+		// A lane that has ended, or a dead letter that its topic doesn't take, is not worth
+		// waiting for.
+		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && !c.stuck(lease) {
+			wait = append(wait, kafka.Pending{Lease: lease, InVain: l.stream.Stranded(lease)})
 		}
 	}
 	return wait

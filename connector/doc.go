@@ -17,10 +17,13 @@
 // What can't be delivered is skipped, ends the connector, or goes to the dead-letter
 // topic (package deadletter). Then its span settles when that topic has it.
 //
-// A record whose schema is not here yet waits at the head of the lane's queue while
-// package schema fetches it; the lane answers and sends meanwhile. Where it pays, all cores
-// convert the records that are next in the queue, a step at a time, and the lane packs what
-// comes of it in their order (ahead.go).
+// A partition whose next record has a schema that is not here yet is set aside while package
+// schema fetches it; the other partitions of the lane continue. Once it has half of the queue,
+// its fetches are paused. Where it pays, all cores convert the records that are next in the
+// queue, a step at a time, and the lane packs what comes of it in their order (ahead.go).
+//
+// Between two records the lane looks whether somebody calls: a revoke, a stop, the linger, or
+// the look for a sign of life behind /livez.
 //
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.
@@ -40,5 +43,6 @@
 // Every way to stop is a drain: no more polls; what is queued is given up; open
 // batches are sealed and sent; the last commit; leaving the group. A signal asks
 // for one, and so does a record that must not be skipped. kill -9 at any moment
-// delivers some records again and loses none.
+// delivers some records again and loses none. Each wait of a stop has a limit, so that
+// SHUTDOWN_TIMEOUT holds whatever hangs; the log names goroutines that are left behind.
 package connector

@@ -2,10 +2,12 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/offset"
 )
 
@@ -16,8 +18,8 @@ import (
 func (l *lane) fill(ctx context.Context, fail func(error)) {
 	defer close(l.ended)
 	defer close(l.sealed)
-	linger := time.NewTimer(time.Hour)
-	defer linger.Stop()
+	l.linger = l.newLinger()
+	defer l.linger.Stop()
 	for {
 		if err := l.pack(ctx); err != nil {
 			fail(err)
@@ -25,22 +27,21 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 			l.hand(ctx)
 			return
 		}
-		l.arm(linger)
+		l.arm(0)
 		var out chan *batch.Batch
 		var next *batch.Batch
 		if len(l.waiting) > 0 {
 			out, next = l.sealed, l.waiting[0]
 		}
+		// If pack was interrupted, one of asks, ending and due is ready.
 		select {
 		case <-ctx.Done():
 			return
 		case out <- next:
 			l.waiting = slices.Delete(l.waiting, 0, 1)
-		case <-linger.C:
-			l.seal()
+		case <-l.due:
+			l.sealDue()
 		case <-l.wake:
-		case <-l.fetching:
-			l.fetching = nil // closed: it must not be found ready again
 		case a := <-l.asks:
 			l.answer(a)
 		case <-l.ending:
@@ -65,27 +66,56 @@ func (l *lane) hand(ctx context.Context) {
 	}
 }
 
-// arm sets the timer to the moment when the open batch is due. While memory is
-// full it goes on filling instead, because it could not be sent.
-func (l *lane) arm(linger *time.Timer) {
-	if due, ok := l.builder.Due(); ok && !l.full() {
-		linger.Reset(time.Until(due))
+// leastPacking is how long a batch fills at least while there are records in the queue, however
+// short the linger is: it is meant for records that are still to come.
+const leastPacking = 20 * time.Millisecond
+
+// newLinger returns a stopped timer that sends to due. It is no channel of time's own, whose
+// length is always 0, because called has to look at it for each record.
+func (l *lane) newLinger() *time.Timer {
+	t := time.AfterFunc(time.Hour, func() {
+		select {
+		case l.due <- struct{}{}:
+		default:
+		}
+	})
+	t.Stop()
+	return t
+}
+
+// arm sets the timer to the moment when the open batch is due, and no earlier than least from
+// now. While memory is full the batch could not be sent: the timer is stopped, and set again
+// when a batch or a dead letter has settled.
+func (l *lane) arm(least time.Duration) {
+	due, open := l.builder.Due()
+	if l.armed = open && !l.full(); l.armed {
+		l.linger.Reset(max(time.Until(due), least))
 	} else {
-		linger.Stop()
+		l.linger.Stop()
 	}
 }
 
-// pack moves records from the queue into batches until one is sealed, the queue
-// is empty, the memory full, or a schema has to be fetched first.
+// sealDue seals the open batch if it has lingered long enough. The timer may have fired for
+// the batch before.
+func (l *lane) sealDue() {
+	if due, open := l.builder.Due(); open && !time.Now().Before(due) && !l.full() {
+		l.seal()
+	}
+}
+
+// pack moves records from the queue into batches until one is sealed, the queue has none that
+// can be converted now, the memory is full, or a call has come. A partition whose next record
+// waits for a schema is set aside.
 func (l *lane) pack(ctx context.Context) error {
-	for len(l.waiting) == 0 && !l.crowded() && !l.unready() {
+	for len(l.waiting) == 0 && !l.crowded() && !l.called() {
 		c, ok := l.queue.take()
 		if !ok {
 			return nil
 		}
 		l.limit()
 		done, err := l.packChunk(c)
-		if l.awaiting(ctx, err, c.polled) {
+		missing, waits := errors.AsType[*convert.Missing](err)
+		if waits {
 			err = nil
 		}
 		l.builder.Flush()
@@ -93,7 +123,10 @@ func (l *lane) pack(ctx context.Context) error {
 		gone.recycle()
 		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
 		l.queued.Add(-gone.weight)
-		if len(rest.records) > 0 && err == nil {
+		switch {
+		case waits:
+			l.await(ctx, rest, missing.Ref)
+		case len(rest.records) > 0 && err == nil:
 			l.queue.putBack(rest)
 		}
 		l.freed()
@@ -105,15 +138,22 @@ func (l *lane) pack(ctx context.Context) error {
 }
 
 // packChunk adds records of one partition until a batch is full, or memory with
-// dead letters; it returns how many it is done with.
+// dead letters, or a call has come; it returns how many it is done with.
 func (l *lane) packChunk(c chunk) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
 		l.ahead.forget() // or what comes where these lie would be taken for them
 		return len(c.records), nil
 	}
-	now := time.Now()
+	l.packing.Store(c.lease)
+	var now time.Time
 	for i, r := range c.records {
+		if l.called() {
+			return i, nil
+		}
+		if i == 0 || !l.armed {
+			now = time.Now() // a batch may be opened now, and the records before may have taken long
+		}
 		next := offset.After(r.Offset, r.LeaderEpoch)
 		if r.Attrs.IsControl() {
 			l.builder.Flush()
@@ -139,6 +179,9 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 		if full := l.builder.Add(now, c.lease, next, c.polled, buf); full != nil {
 			l.queueSealed(full)
 			return i + 1, nil
+		}
+		if !l.armed {
+			l.arm(leastPacking)
 		}
 	}
 	return len(c.records), nil
@@ -167,6 +210,7 @@ func (l *lane) queueSealed(b *batch.Batch) {
 		l.poke()
 	})
 	l.waiting = append(l.waiting, b)
+	l.armed = false
 }
 
 // giveUp discards what is queued of the given leases and seals the open batch if
@@ -175,7 +219,6 @@ func (l *lane) giveUp(of func(*offset.Lease) bool) {
 	weight, records := l.queue.remove(of)
 	l.queued.Add(-weight)
 	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
-	l.fetching = nil // what waited for it may be gone
 	l.ahead.forget()
 	if l.builder.Holds(of) {
 		l.seal()

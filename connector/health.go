@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,13 +28,27 @@ func (p *phase) set(v int32) { p.v.Store(v) }
 // of it before the process is not ready: a short throttle is no reason.
 const idleFor = 30 * time.Second
 
-// pulse is how long a lane may take to answer. It does nothing but copy bytes
-// between two answers.
-const pulse = 10 * time.Second
+// A lane is asked for a sign of life every pulseEvery, and hangs if it has not answered when
+// maxMissed more were due: it answers between two records, each of which takes 100 ms at most.
+// Pulses are counted, not the time, which also passes while the process is stopped.
+const (
+	pulseEvery = time.Second
+	maxMissed  = 10
+)
+
+// tellHanging is how often the log says that a lane hangs.
+const tellHanging = time.Minute
+
+// pulse is the sign of life of a lane. All but missed is watchLanes' alone.
+type pulse struct {
+	answer <-chan struct{} // closed by the lane; nil before the first
+	told   time.Time       // when the log last said that the lane hangs; zero while it doesn't
+	missed atomic.Int32    // pulses that were due since the lane did not answer
+}
 
 // Ready reports why records would not get through now, nil when they would: the
 // process is in the group, Kafka refuses it nothing, and every stream accepts. A member
-// without partitions is ready.
+// without partitions is ready. What is not live is not ready.
 func (c *Connector) Ready() error {
 	switch c.phase.v.Load() {
 	case starting:
@@ -40,11 +56,11 @@ func (c *Connector) Ready() error {
 	case draining:
 		return errors.New("draining")
 	}
-	refused := errors.Join(c.source.Refused(), c.source.Faults())
+	refused, hangs := errors.Join(c.source.Refused(), c.source.Faults()), c.Live()
 	if !c.source.Joined() {
-		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), refused)
+		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), refused, hangs)
 	}
-	errs := []error{refused}
+	errs := []error{refused, hangs}
 	for name, l := range c.lanes {
 		if err := ready(l.stream.State(), time.Now()); err != nil {
 			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
@@ -67,23 +83,75 @@ func ready(s firehose.State, now time.Time) error {
 	return nil
 }
 
-// accepting reports whether what is in flight can be expected to settle soon.
-func accepting(s firehose.State) bool { return !s.Blocked && !s.BreakerOpen }
-
-// Live reports what only a restart would cure: a lane that does not answer. An
-// outage of Kafka or Firehose is not of that kind.
+// Live reports what only a restart would cure: a lane that does not answer. An outage of Kafka
+// or Firehose is not of that kind. It does not wait.
 func (c *Connector) Live() error {
-	if c.phase.v.Load() == starting {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), pulse)
-	defer cancel()
-	for name, l := range c.lanes {
-		if err := l.ask(ctx, nil); err != nil {
-			return fmt.Errorf("the lane of stream %s does not answer", name)
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
+		if l := c.lanes[name]; l.hangs() {
+			topic, partition := l.packed()
+			errs = append(errs, fmt.Errorf("the pipeline of stream %s hangs, near topic %s partition %d", name, topic, partition))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// watchLanes asks every lane for a sign of life until ctx ends. It keeps the wait for it off
+// the probes, which come from outside, and one goroutine waits however many of them come.
+func (c *Connector) watchLanes(ctx context.Context) {
+	ticks := time.NewTicker(pulseEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		for _, l := range c.lanes {
+			l.watch(time.Now())
+		}
+	}
+}
+
+// watch looks for the last sign of life and asks for the next.
+func (l *lane) watch(now time.Time) {
+	p := &l.pulse
+	select {
+	case <-p.answer:
+		p.answer = nil
+		p.missed.Store(0)
+	case <-l.ended:
+		p.missed.Store(0)
+		return
+	default:
+	}
+	if p.answer == nil {
+		p.answer = l.ask(nil)
+	} else {
+		p.missed.Add(1)
+	}
+	switch hangs := l.hangs(); {
+	case hangs && now.Sub(p.told) >= tellHanging:
+		p.told = now
+		topic, partition := l.packed()
+		l.log.Error("the pipeline hangs: the conversion of a record does not end; a restart reads the record again", "topic", topic, "partition", partition)
+	case !hangs && !p.told.IsZero():
+		p.told = time.Time{}
+		l.log.Info("the pipeline answers again")
+	}
+}
+
+// hangs reports whether the lane does not answer.
+func (l *lane) hangs() bool { return l.pulse.missed.Load() >= maxMissed }
+
+// packed is the partition whose records the lane packed last: it hangs in one of them, or in
+// one that is next in the queue and was converted ahead.
+func (l *lane) packed() (topic string, partition int32) {
+	lease := l.packing.Load()
+	if lease == nil {
+		return "", -1
+	}
+	return lease.Topic, lease.Partition
 }
 
 // buffered is what is held between the fetch and the commit, in bytes.

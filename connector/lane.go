@@ -1,9 +1,9 @@
 package connector
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
@@ -24,6 +24,11 @@ import (
 //
 // A revoke talks to fill through the channel asks, because the poller, who would
 // otherwise keep the linger, does not come back from a poll while one runs.
+//
+// A record may take long to convert, and a batch may hold 100,000 of them. So fill, and the
+// cores that convert ahead for it, look for calls between two records: an ask, a stop and the
+// linger wait for one record at most. If a conversion never returns, no caller waits for fill
+// without a limit.
 type lane struct {
 	stream  *firehose.Stream
 	convert *convert.Converter
@@ -35,11 +40,12 @@ type lane struct {
 	log     *slog.Logger
 
 	queue     queue
-	queueMost int64 // bytes it may have
+	queueMost int64 // bytes it may have of partitions that don't wait for a schema
 
 	wake   chan struct{} // there is something to queue or room to send; holds one
-	asks   chan ask
-	ending chan struct{} // closed when the lane is to send what it has begun and end
+	asks   chan ask      // holds maxAsks
+	ending chan struct{} // the lane is to send what it has begun and end; holds one
+	due    chan struct{} // the open batch has lingered long enough; holds one
 	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
 	sealed chan *batch.Batch
 	landed chan struct{} // closed when dispatch has returned: no request is on its way any more
@@ -47,9 +53,12 @@ type lane struct {
 
 	builder *batch.Builder // fill's alone
 	waiting []*batch.Batch // sealed and not dispatched; fill's alone
+	linger  *time.Timer    // sends to due; fill's alone
+	armed   bool           // linger is set for the open batch; fill's alone
 
-	schemas  *schema.Registry // nil unless records are decoded
-	fetching <-chan struct{}  // the schema that the next record waits for, nil if none; fill's alone
+	schemas *schema.Registry             // nil unless records are decoded
+	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
+	pulse   pulse
 
 	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
 	queued atomic.Int64 // bytes in queue
@@ -65,6 +74,10 @@ type ask struct {
 	of   func(*offset.Lease) bool
 	done chan struct{}
 }
+
+// maxAsks is how many asks may wait for an answer. There is one for each revoke, and one for a
+// sign of life; more of them pile up only while a conversion hangs.
+const maxAsks = 8
 
 func everything(*offset.Lease) bool { return true }
 
@@ -100,7 +113,7 @@ func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
 
 // room is what the lane could take now, in bytes; it may be negative.
 func (l *lane) room() int64 {
-	return min(l.share.Load()-l.held()-l.reserve(), l.queueMost-l.queued.Load())
+	return min(l.share.Load()-l.held()-l.reserve(), l.queueMost-l.queued.Load()+l.queue.waits())
 }
 
 // full reports whether another batch has to wait until one has settled. Sealing
@@ -114,6 +127,10 @@ func (l *lane) crowded() bool { return (l.sent.Load() > 0 || l.dead.Load() > 0) 
 
 func (l *lane) tight() bool { return l.held()+l.reserve() > l.share.Load() }
 
+// called reports whether fill has something to do besides packing. It is cheap enough to be
+// called for each record, by any goroutine.
+func (l *lane) called() bool { return len(l.asks)+len(l.ending)+len(l.due) > 0 }
+
 func (l *lane) answer(a ask) {
 	if a.of != nil {
 		l.giveUp(a.of)
@@ -121,23 +138,25 @@ func (l *lane) answer(a ask) {
 	close(a.done)
 }
 
-// ask waits until fill has done what a asks for, or has ended.
-func (l *lane) ask(ctx context.Context, of func(*offset.Lease) bool) error {
+// ask tells fill to give up leases. The result is closed when fill has done so, which may be
+// never: the caller limits its wait. It never waits itself. While maxAsks are not answered the
+// ask is dropped, and the result is nil.
+//
+// An answer may come when the caller has long stopped waiting and the leases are closed. It
+// does no harm: what it discards are records of closed leases, which packChunk would pass over,
+// and what it seals is fenced before it is sent. For the same reason an ask may be dropped.
+func (l *lane) ask(of func(*offset.Lease) bool) <-chan struct{} {
 	a := ask{of: of, done: make(chan struct{})}
 	select {
 	case l.asks <- a:
-	case <-l.ended:
+		return a.done
+	default:
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-a.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
+
+// end tells the lane to send what it has begun and end.
+func (l *lane) end() { l.ending <- struct{}{} }
 
 // over reports whether the last request has been answered, or been given up. That fill
 // has returned says less: a drain has requests on their way then, and a revoke that

@@ -64,6 +64,9 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if w.before != nil {
+		m.connector.BeforeEach(w.before)
+	}
 	var ctx context.Context
 	ctx, m.cancel = context.WithCancel(context.Background())
 	go func() {

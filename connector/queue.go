@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -35,12 +36,34 @@ func (c chunk) recycle() {
 	}
 }
 
-// queue is what was polled for a lane, in that order. The poller puts, and fill does
-// everything else; the lock is for the two of them, and for whoever asks how old it is.
+// queue holds the fetched records of a lane, in the order of the polls. The poller puts, and
+// fill does everything else; the lock is for the two of them, for the goroutines that wait for
+// a schema, and for callers that ask how old or how large the queue is.
+//
+// A partition whose next record waits for a schema is set aside: its records stay in the
+// queue, in their order, and take passes over them until the schema is there.
 type queue struct {
 	mu     sync.Mutex
 	chunks []chunk // from head on
 	head   int     // how many were taken; their places are empty
+	aside  []*aside
+	ready  int   // of aside, how many may continue
+	idle   int64 // bytes of what is set aside
+}
+
+// aside is a partition that waits for a schema. The queue's lock guards it.
+type aside struct {
+	lease  *offset.Lease
+	chunks []chunk // what was taken or passed over of it; later ones may still be in queue.chunks
+	ready  bool
+	gone   bool // no longer in the queue
+}
+
+func (a *aside) weight() (bytes int64) {
+	for _, c := range a.chunks {
+		bytes += c.weight
+	}
+	return bytes
 }
 
 func (q *queue) put(c chunk) {
@@ -54,36 +77,115 @@ func (q *queue) put(c chunk) {
 	q.chunks = append(q.chunks, c)
 }
 
+// take returns the oldest chunk whose partition does not wait for a schema.
 func (q *queue) take() (c chunk, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.head == len(q.chunks) {
-		return chunk{}, false
+	if q.ready > 0 {
+		q.readmit()
 	}
-	c = q.chunks[q.head]
-	q.chunks[q.head] = chunk{}
-	q.head++
-	return c, true
+	for q.head < len(q.chunks) {
+		c = q.chunks[q.head]
+		q.chunks[q.head] = chunk{}
+		q.head++
+		a := q.asideOf(c.lease)
+		if a == nil {
+			return c, true
+		}
+		a.chunks = append(a.chunks, c)
+		q.idle += c.weight
+	}
+	return chunk{}, false
 }
 
 // putBack returns what is left of the chunk that was taken last.
 func (q *queue) putBack(c chunk) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.head > 0 {
-		q.head--
-		q.chunks[q.head] = c
-		return
-	}
-	q.chunks = append([]chunk{c}, q.chunks...) // a put has moved the others since
+	q.putFirst(c)
 }
 
-// each calls do for the chunks in their order, as long as it is true.
+// putFirst puts chunks in front of all others. It needs q.mu.
+func (q *queue) putFirst(chunks ...chunk) {
+	if q.head >= len(chunks) {
+		q.head -= len(chunks)
+		copy(q.chunks[q.head:], chunks)
+		return
+	}
+	q.chunks, q.head = slices.Concat(chunks, q.chunks[q.head:]), 0 // a put has moved the others since
+}
+
+// setAside returns what is left of the chunk that was taken last, and sets its partition aside
+// until readmitted is called with the result.
+func (q *queue) setAside(c chunk) *aside {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := &aside{lease: c.lease, chunks: []chunk{c}}
+	q.aside = append(q.aside, a)
+	q.idle += c.weight
+	return a
+}
+
+// readmitted lets a partition that was set aside continue. It may have been removed since.
+func (q *queue) readmitted(a *aside) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !a.gone && !a.ready {
+		a.ready = true
+		q.ready++
+	}
+}
+
+// readmit puts the records of partitions that may continue in front of all others: they are
+// older than whatever else the queue has of the same partition. It needs q.mu.
+func (q *queue) readmit() {
+	var first []chunk
+	q.aside = slices.DeleteFunc(q.aside, func(a *aside) bool {
+		if a.ready {
+			first = append(first, a.chunks...)
+			q.idle -= a.weight()
+			a.gone = true
+		}
+		return a.ready
+	})
+	q.ready = 0
+	q.putFirst(first...)
+}
+
+// asideOf returns the entry of a partition that was set aside, nil for any other. It needs q.mu.
+func (q *queue) asideOf(lease *offset.Lease) *aside {
+	for _, a := range q.aside {
+		if a.lease == lease {
+			return a
+		}
+	}
+	return nil
+}
+
+// waiting returns the partitions that were set aside, with the bytes that are queued of each.
+func (q *queue) waiting() map[*offset.Lease]int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	bytes := make(map[*offset.Lease]int64, len(q.aside))
+	for _, a := range q.aside {
+		bytes[a.lease] = a.weight()
+	}
+	return bytes
+}
+
+// waits is how many bytes are queued of partitions that were set aside.
+func (q *queue) waits() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.idle
+}
+
+// each calls do for the chunks that take would return, in their order, as long as it is true.
 func (q *queue) each(do func(chunk) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, c := range q.chunks[q.head:] {
-		if !do(c) {
+		if q.asideOf(c.lease) == nil && !do(c) {
 			return
 		}
 	}
@@ -93,17 +195,33 @@ func (q *queue) each(do func(chunk) bool) {
 func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	count := func(c chunk) {
+		weight += c.weight
+		records += len(c.records)
+	}
 	kept := q.chunks[:0]
 	for _, c := range q.chunks[q.head:] {
 		if of(c.lease) {
-			weight += c.weight
-			records += len(c.records)
+			count(c)
 			continue
 		}
 		kept = append(kept, c)
 	}
 	clear(q.chunks[len(kept):])
 	q.chunks, q.head = kept, 0
+	q.aside = slices.DeleteFunc(q.aside, func(a *aside) bool {
+		if !of(a.lease) {
+			return false
+		}
+		for _, c := range a.chunks {
+			count(c)
+		}
+		q.idle -= a.weight()
+		if a.gone = true; a.ready {
+			q.ready--
+		}
+		return true
+	})
 	return weight, records
 }
 
@@ -111,8 +229,13 @@ func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) 
 func (q *queue) oldest() (at time.Time, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.head == len(q.chunks) {
-		return time.Time{}, false
+	if q.head < len(q.chunks) {
+		at, ok = q.chunks[q.head].polled, true
 	}
-	return q.chunks[q.head].polled, true
+	for _, a := range q.aside {
+		if polled := a.chunks[0].polled; !ok || polled.Before(at) {
+			at, ok = polled, true
+		}
+	}
+	return at, ok
 }

@@ -84,3 +84,117 @@ func TestQueue(t *testing.T) {
 func same(a, b chunk) bool {
 	return a.lease == b.lease && a.weight == b.weight && slices.Equal(a.records, b.records)
 }
+
+// TestQueueSetsAside: whatever is put, put back, set aside, readmitted and removed, each
+// partition's records leave in their order, none of a partition that waits, and all that are not
+// removed leave in the end.
+func TestQueueSetsAside(t *testing.T) {
+	var leases []*offset.Lease
+	for p := range int32(4) {
+		leases = append(leases, offset.NewLease("t", p))
+	}
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 14))
+		var q queue
+		queued := map[*offset.Lease][]int64{} // offsets, in their order
+		waiting := map[*offset.Lease]*aside{}
+		var readmitted []*aside
+		var next, weight int64
+		draining := false
+		put := func() {
+			c := chunk{lease: leases[rng.IntN(len(leases))], weight: 10}
+			for range 2 + rng.IntN(3) {
+				c.records = append(c.records, &kgo.Record{Offset: next})
+				queued[c.lease] = append(queued[c.lease], next)
+				next++
+			}
+			weight += c.weight
+			q.put(c)
+		}
+		take := func() bool {
+			c, ok := q.take()
+			if !ok {
+				for lease, offsets := range queued {
+					if a := waiting[lease]; len(offsets) > 0 && (a == nil || a.ready) {
+						t.Fatalf("seed %d: %d records are left", seed, len(offsets))
+					}
+				}
+				return false
+			}
+			if a := waiting[c.lease]; a != nil && !a.gone {
+				t.Fatalf("seed %d: records of a partition that waits were taken", seed)
+			}
+			for i, r := range c.records {
+				if r.Offset != queued[c.lease][i] {
+					t.Fatalf("seed %d: offset %d was taken, want %d", seed, r.Offset, queued[c.lease][i])
+				}
+			}
+			for range rng.IntN(3) {
+				if !draining {
+					put()
+				}
+			}
+			done, rest := c.split(rng.IntN(len(c.records) + 1))
+			queued[c.lease] = queued[c.lease][len(done.records):]
+			weight -= done.weight
+			switch {
+			case len(rest.records) == 0:
+			case rng.IntN(3) == 0:
+				waiting[c.lease] = q.setAside(rest)
+			default:
+				q.putBack(rest)
+			}
+			return true
+		}
+		for range 400 {
+			switch rng.IntN(8) {
+			case 0:
+				of := leases[rng.IntN(len(leases))]
+				w, n := q.remove(func(l *offset.Lease) bool { return l == of })
+				if n != len(queued[of]) {
+					t.Fatalf("seed %d: %d records were removed, want %d", seed, n, len(queued[of]))
+				}
+				weight -= w
+				queued[of] = nil
+				delete(waiting, of)
+			case 1, 2:
+				put()
+			case 3, 4:
+				if a := waiting[leases[rng.IntN(len(leases))]]; a != nil {
+					q.readmitted(a)
+					readmitted = append(readmitted, a)
+				}
+				if len(readmitted) > 0 {
+					q.readmitted(readmitted[rng.IntN(len(readmitted))]) // late, and again
+				}
+			default:
+				take()
+			}
+			var held, idle int64
+			for _, c := range q.chunks[q.head:] {
+				held += c.weight
+			}
+			for _, n := range q.waiting() {
+				idle += n
+			}
+			if held+idle != weight || q.waits() != idle {
+				t.Fatalf("seed %d: %d bytes in turn and %d of %d set aside, want %d in all", seed, held, q.waits(), idle, weight)
+			}
+			if _, ok := q.oldest(); ok != (weight > 0) {
+				t.Fatalf("seed %d: an oldest record: %v, with %d bytes", seed, ok, weight)
+			}
+		}
+		draining = true
+		for range 10_000 {
+			for _, a := range waiting {
+				q.readmitted(a)
+			}
+			if !take() {
+				break
+			}
+		}
+		if weight != 0 || len(q.aside) > 0 || q.ready != 0 {
+			t.Fatalf("seed %d: %d bytes, %d partitions and %d that are ready are left", seed, weight, len(q.aside), q.ready)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
 )
 
 // A poll asks for at most pollMost records, so that rebalances are never held
@@ -22,7 +23,7 @@ const fetchedHalf = 30 * time.Second
 // stream that is down beside one that is not, never for flow control.
 const fullFor = time.Second
 
-// room decides how much may be polled and which lanes are paused. It belongs to
+// room decides how much may be polled and which lanes and partitions are paused. It belongs to
 // the polling goroutine.
 type room struct {
 	c     *Connector
@@ -34,8 +35,9 @@ type room struct {
 }
 
 type roomState struct {
-	fullSince time.Time // zero when the lane has room
-	paused    []string  // topics
+	fullSince time.Time                   // zero when the lane has room
+	paused    []string                    // topics
+	waiting   map[*offset.Lease]time.Time // partitions that are paused because they wait for a schema -> when they last did
 }
 
 // pause remembers topics as paused. One that has left and comes back is paused
@@ -78,6 +80,7 @@ func (r *room) wait(ctx context.Context) int {
 		now := time.Now()
 		r.divide(now, r.c.source.LeastHeld())
 		r.pause(now)
+		r.holdBack(now)
 		if n := r.records(); n > 0 {
 			if waited := time.Since(begin); waited > 0 {
 				r.c.metrics.Pipeline.Backpressure.Add(waited.Seconds())
@@ -99,10 +102,11 @@ func (r *room) wait(ctx context.Context) int {
 // the average of what the client holds. An empty lane takes one whatever its
 // size: a fetch may be larger than the lane's whole share.
 func (r *room) records() int {
-	least, empty := r.c.share, true
+	least, empty, tight := r.c.share, true, false
 	for _, l := range r.c.lanes {
 		if r.state[l].paused == nil {
-			least = min(least, l.room())
+			room := l.room()
+			least, tight = min(least, room), tight || room < l.queueMost/8
 			empty = empty && l.held() == 0
 		}
 	}
@@ -110,7 +114,7 @@ func (r *room) records() int {
 	if records == 0 {
 		// What comes next may be of any size. One record of it, and then it is
 		// known what the client holds.
-		if least < r.c.queueMost/8 && !empty {
+		if tight && !empty {
 			return 0
 		}
 		return 1
@@ -119,7 +123,7 @@ func (r *room) records() int {
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), pollMost))
-	case least < r.c.queueMost/8: // a poll for a handful of records costs as much as one for many
+	case tight: // a poll for a handful of records costs as much as one for many
 		return 0
 	default:
 		return int(min(n, pollMost))
@@ -141,7 +145,7 @@ func (r *room) pause(now time.Time) {
 		case st.paused != nil && l.held() < (l.share.Load()-l.reserve())/2:
 			r.c.source.ResumeTopics(st.paused)
 			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
-			*st = roomState{}
+			st.fullSince, st.paused = time.Time{}, nil
 		case st.paused != nil:
 			st.pause(r.pauseTopics(stream)) // those too that were assigned since
 		case l.room() >= l.share.Load()/8:
@@ -156,15 +160,64 @@ func (r *room) pause(now time.Time) {
 	}
 }
 
+// holdBack pauses the partitions of which most is queued while they wait for a schema, once
+// that comes to half of what a lane may queue of the others. It resumes all of them at half of
+// that, and each when it has not waited for a moment: partitions whose producers write one
+// unknown schema after the other wait again and again.
+func (r *room) holdBack(now time.Time) {
+	for _, l := range r.c.lanes {
+		st, bytes, most := r.state[l], l.queue.waits(), l.queueMost/2
+		if st.waiting == nil && bytes < most {
+			continue
+		}
+		waiting := l.queue.waiting()
+		var pause, resume []*offset.Lease
+		for lease, n := range waiting {
+			if _, paused := st.waiting[lease]; !paused && bytes >= most && n >= bytes/int64(2*len(waiting)) {
+				pause = append(pause, lease)
+			}
+		}
+		for lease, last := range st.waiting {
+			if _, waits := waiting[lease]; waits {
+				st.waiting[lease] = now
+			} else if now.Sub(last) >= fullFor {
+				resume = append(resume, lease)
+			}
+			if bytes < most/2 {
+				resume = append(resume, lease)
+			}
+		}
+		st.hold(now, pause, resume)
+		r.c.source.PauseWaiting(pause)
+		r.c.source.ResumeWaiting(resume)
+	}
+}
+
+// hold notes what was paused and resumed.
+func (st *roomState) hold(now time.Time, pause, resume []*offset.Lease) {
+	if st.waiting == nil {
+		st.waiting = map[*offset.Lease]time.Time{}
+	}
+	for _, lease := range pause {
+		st.waiting[lease] = now
+	}
+	for _, lease := range resume {
+		delete(st.waiting, lease)
+	}
+	if len(st.waiting) == 0 {
+		st.waiting = nil
+	}
+}
+
 func (r *room) pauseTopics(stream string) []string {
 	return r.c.source.PauseTopics(func(topic string) bool { return r.c.streamOf(topic) == stream })
 }
 
-// anyPaused reports whether a lane waits to be resumed, which a poll that is
-// parked would not notice.
+// anyPaused reports whether a lane or a partition waits to be resumed, which a poll that
+// is parked would not notice.
 func (r *room) anyPaused() bool {
 	for _, st := range r.state {
-		if st.paused != nil {
+		if st.paused != nil || st.waiting != nil {
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,29 +22,21 @@ func (c *Connector) openRegistry(o Options) (err error) {
 // lookup is the convert.Lookup of all lanes.
 func (c *Connector) lookup(ref convert.Ref) (convert.Schema, error) { return c.schemas.Schema(ref) }
 
-// awaiting says of a record that was not converted whether that is for want of a schema,
-// and has that one fetched: nothing else is packed before it is there, so that the
-// order of the queue stays what it is and what waits is only what is queued.
-func (l *lane) awaiting(ctx context.Context, err error, polled time.Time) bool {
-	missing, ok := errors.AsType[*convert.Missing](err)
-	if ok {
-		l.fetching = l.schemas.FetchFor(ctx, missing.Ref, polled)
-	}
-	return ok
-}
-
-// unready reports whether the schema of the next record is still on its way.
-func (l *lane) unready() bool {
-	if l.fetching == nil {
-		return false
-	}
-	select {
-	case <-l.fetching:
-		l.fetching = nil
-		return false
-	default:
-		return true
-	}
+// await sets a partition aside until the schema of its next record, the first of rest, was
+// asked for. The other partitions of the lane continue meanwhile, the order within each stays,
+// and what waits is only what is queued.
+//
+// The goroutine ends with the attempt to fetch, which has a limit, also when the partition is
+// revoked meanwhile. Each partition has one at most that it waits for.
+func (l *lane) await(ctx context.Context, rest chunk, ref convert.Ref) {
+	l.ahead.leaveOut(rest.lease)
+	waiting := l.queue.setAside(rest)
+	fetched := l.schemas.FetchFor(ctx, ref, rest.polled)
+	go func() {
+		<-fetched
+		l.queue.readmitted(waiting)
+		l.poke()
+	}()
 }
 
 // schemasReady reports why records wait for schemas, nil when they don't, or not for

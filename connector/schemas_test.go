@@ -235,3 +235,150 @@ func TestUndecodableStops(t *testing.T) {
 		}
 	})
 }
+
+// partly is a registry that fails, or hangs, for some schemas.
+type partly struct {
+	*registry
+	fails func(id string) bool
+	hangs atomic.Bool
+	most  atomic.Int64 // requests at a time
+	under atomic.Int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p *partly) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer p.under.Add(-1)
+	p.most.Store(max(p.most.Load(), p.under.Add(1)))
+	id := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+	if !p.fails(id) {
+		return p.registry.RoundTrip(r)
+	}
+	if p.hangs.Load() {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	time.Sleep(5 * time.Millisecond)
+	return &http.Response{StatusCode: http.StatusInternalServerError, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+// TestUnknownSchemasHoldUpTheirPartition: a producer writes records to one partition that are
+// no Avro, and each seems to name another schema. The other partitions of the stream do not
+// wait for what the registry says of them.
+func TestUnknownSchemasHoldUpTheirPartition(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.decodes()
+		const bad, good = 2000, 1000
+		other := func(i int) *kgo.Record {
+			r := avroNumber(i, 1)
+			r.Partition = int32(1 + i%3)
+			return r
+		}
+		w.produceWith(0, good, other)
+		w.produceWith(0, bad, func(i int) *kgo.Record {
+			r := avroNumber(1_000_000+i, 1)
+			binary.BigEndian.PutUint32(r.Value[1:], uint32(1000+i))
+			r.Partition = 0
+			return r
+		})
+		for i := range bad {
+			w.judge.allow(place{part{w.in, 0}, int64(i)})
+		}
+		m := w.start(avroFormat, func(c *connector.Config) { c.BadRecordPolicy = "skip" })
+		w.untilShared(4, m)
+		time.Sleep(2 * time.Second)
+		w.produceWith(good, 2*good, other)
+		begin := time.Now()
+		w.untilStored(2*good, 2*good)
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("the records of other partitions took %v", took)
+		}
+		w.untilCommitted(bad + 2*good)
+		m.mustStop()
+		w.wantExactly(2 * good)
+		if n := m.metric("records_skipped_total", "unknown_schema"); n != bad {
+			t.Errorf("%v records of unknown schemas, want %d", n, bad)
+		}
+	})
+}
+
+// TestOneSchemaFails: the registry has no answer for one schema, for ten minutes. Its partition
+// has more records than memory has room for. The others do not notice, memory is bounded, a
+// revoke and a stop get through; and when the registry answers, nothing is lost.
+func TestOneSchemaFails(t *testing.T) {
+	t.Parallel()
+	for _, hangs := range []bool{false, true} {
+		t.Run(fmt.Sprintf("hangs=%v", hangs), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				p := &partly{registry: w.decodes(), fails: func(id string) bool { return id == "2" }}
+				p.hangs.Store(hangs)
+				w.registry = p
+				const bound, stuck = 16 << 20, 40_000
+				small := func(c *connector.Config) { avroFormat(c); c.MaxBufferedBytes = bound }
+				w.produceWith(0, stuck, func(i int) *kgo.Record { r := avroNumber(i, 2); r.Partition = 0; return r })
+				first := w.start(small)
+				w.untilShared(4, first)
+				n := stuck
+				other := func(i int) *kgo.Record { r := avroNumber(i, 1); r.Partition = int32(1 + i%3); return r }
+				for range 8 {
+					w.produceWith(n, n+1000, other)
+					n += 1000
+					begin := time.Now()
+					w.until("the others arrive", time.Minute, func() bool { return w.stream.Stats().Streams["s"].Records == n-stuck })
+					if took := time.Since(begin); took > 10*time.Second {
+						t.Errorf("1000 records of others took %v", took)
+					}
+					if held := first.metric("buffered_bytes"); held > bound {
+						t.Errorf("%.0f bytes held, the bound is %d", held, bound)
+					}
+					time.Sleep(20 * time.Second)
+				}
+				if err := first.connector.Live(); err != nil {
+					t.Error(err)
+				}
+				second := w.start(small)
+				w.untilShared(2, first, second)
+				if took := w.revokeTook(); took > time.Second {
+					t.Errorf("a revoke took %v", took)
+				}
+				begin := time.Now()
+				second.mustStop()
+				if took := time.Since(begin); took > time.Second {
+					t.Errorf("a stop took %v", took)
+				}
+				p.fails = func(string) bool { return false }
+				w.untilCommitted(n)
+				first.mustStop()
+				w.wantExactly(n)
+			})
+		})
+	}
+}
+
+// TestSchemasAreFetchedInParallel: many partitions wait for schemas of their own. They are
+// fetched beside one another, and each once.
+func TestSchemasAreFetchedInParallel(t *testing.T) {
+	bubble(t, func(w *world) {
+		p := &partly{registry: w.decodes(), fails: func(string) bool { return false }}
+		w.registry = p
+		const partitions = 100
+		w.topic("many", partitions)
+		for i := range partitions / 2 {
+			p.SeedSchema(fmt.Sprintf("s%d", i), 1, 100+i, sr.Schema{Schema: `"long"`})
+		}
+		w.produceWith(0, 1000, func(i int) *kgo.Record {
+			r := avroNumber(i, byte(100+i%partitions/2))
+			r.Topic, r.Partition = "many", int32(i%partitions)
+			return r
+		})
+		m := w.start(avroFormat, func(c *connector.Config) { c.Kafka.Topics = []string{"many"} })
+		w.untilCommitted(1000)
+		m.mustStop()
+		w.wantExactly(1000)
+		if got := p.requests.Load(); got != partitions/2 {
+			t.Errorf("%d requests for %d schemas", got, partitions/2)
+		}
+		if got := p.most.Load(); got < 4 {
+			t.Errorf("%d requests at a time, want some", got)
+		}
+	})
+}

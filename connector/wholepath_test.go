@@ -98,10 +98,10 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic"},
-	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling"},
-	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs"},
+	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon"},
+	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
+	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "SchemasAreFetchedInParallel"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded"},
 	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
 	"the registry has to answer wrongly":         {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/logging/logtest"
 )
@@ -49,6 +50,7 @@ type world struct {
 	records  kgo.PoolRecords                                                   // likewise; nil for their own
 	loads    []func() int
 	registry http.RoundTripper // to the Schema Registry
+	before   func(convert.Ref) // each conversion of the members to come; nil for nothing
 }
 
 func newWorld(t *testing.T, b broker) *world {

@@ -115,6 +115,17 @@ func (b *Batch) Leases(i int) []*offset.Lease {
 	return leases
 }
 
+// Holds reports whether the batch had records of a lease when it was sealed. It may be called
+// by any goroutine.
+func (b *Batch) Holds(lease *offset.Lease) bool {
+	for i := range b.work.runs {
+		if b.work.runs[i].span.Lease() == lease {
+			return true
+		}
+	}
+	return false
+}
+
 // RecordValues is the number of Kafka records in record i.
 func (b *Batch) RecordValues(i int) int { return int(b.records[i].values) }
 

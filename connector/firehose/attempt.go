@@ -3,6 +3,7 @@ package firehose
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
@@ -25,6 +26,7 @@ type fate struct {
 	slot    *Slot    // to be given back by the part, after a refusal for size
 	crowded bool     // the request had records of other parts
 	unsent  bool     // there was no request
+	later   bool     // and there may be none for a moment
 }
 
 // code is the error code of a record, "" if it was accepted.
@@ -52,18 +54,26 @@ func (d *delivery) drive(p *part, slot *Slot) fate {
 		group = append(group, r.part)
 		riders[r.part] = r
 	}
-	if len(group) == 0 {
-		slot.Release()
-		return fate{unsent: true}
-	}
-	fates := d.request(group, slot)
 	own := fate{unsent: true}
-	for i, member := range group {
+	tell := func(member *part, ft fate) {
 		if r := riders[member]; r != nil {
-			r.fate <- fates[i]
+			r.fate <- ft
 		} else {
-			own = fates[i]
+			own = ft
 		}
+	}
+	sent := d.inFlight.send(group)
+	for _, member := range group {
+		if !slices.Contains(sent, member) {
+			tell(member, fate{unsent: true, later: true})
+		}
+	}
+	if len(sent) == 0 {
+		slot.Release()
+		return own
+	}
+	for i, ft := range d.request(sent, slot) {
+		tell(sent[i], ft)
 	}
 	return own
 }

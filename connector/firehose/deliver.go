@@ -97,6 +97,7 @@ func (d *delivery) deliver(p *part, slot *Slot) error {
 		}
 		slot = nil
 		backoff, err := d.settle(p, ft)
+		d.settled(p)
 		if err != nil {
 			return err
 		}

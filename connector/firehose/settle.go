@@ -86,6 +86,8 @@ func (d *delivery) failed(slot *Slot, size amount, f *Failure, started time.Time
 // the rest is sent again.
 func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 	switch {
+	case ft.later:
+		return strandedWait, nil
 	case ft.unsent:
 		return 0, nil
 	case ft.failure != nil:

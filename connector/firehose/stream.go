@@ -54,6 +54,7 @@ type Stream struct {
 	metrics   *metrics.FirehoseStream
 	onRefused func(context.Context, Refusal) error
 	gate      *gate
+	inFlight  inFlight
 	account   account
 	pool      *pool.Pool[byte] // of the bodies of requests
 	inputs    sync.Pool        // of *firehose.PutRecordBatchInput

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"kafka-firehose/connector/offset"
 )
 
 // assigned opens a lease for each partition that this member was given. A
@@ -66,7 +64,7 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 		return
 	}
 	begin := time.Now()
-	late := s.settle(ctx, s.handler.Release(leases))
+	late := s.settle(ctx, begin, s.handler.Release(leases))
 
 	final, cancel := context.WithTimeout(ctx, finalCommit)
 	err := s.CommitLast(final)
@@ -94,27 +92,22 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 // finalCommit bounds the commit of a revoke.
 const finalCommit = 5 * time.Second
 
-// settle waits until everything in the batches of the leases is accepted, for at
-// most KAFKA_REVOKE_DRAIN_TIMEOUT, and returns how many leases were too late.
-func (s *Source) settle(ctx context.Context, leases []*offset.Lease) (late int) {
-	timeout := time.NewTimer(s.cfg.RevokeDrainTimeout)
-	defer timeout.Stop()
-	over := false
+// settle waits until everything in the batches of the leases is accepted, until
+// KAFKA_REVOKE_DRAIN_TIMEOUT after begin at most, and returns how many leases were too late.
+func (s *Source) settle(ctx context.Context, begin time.Time, leases []Pending) (late int) {
+	ctx, cancel := context.WithDeadline(ctx, begin.Add(s.cfg.RevokeDrainTimeout))
+	defer cancel()
 	for _, l := range leases {
-		drained := l.Drained()
-		if !over {
-			select {
-			case <-drained:
-			case <-timeout.C:
-				over = true
-			case <-s.leaving: // the lanes have ended; nothing settles any more
-				over = true
-			case <-ctx.Done():
-				over = true
-			}
+		drained := l.Lease.Drained()
+		select {
+		case <-drained:
+		case <-l.InVain:
+		case <-s.leaving: // the lanes have ended; nothing settles any more
+		case <-ctx.Done():
 		}
 		select {
 		case <-drained:
+		case <-l.InVain:
 		default:
 			late++
 		}
@@ -171,7 +164,7 @@ func (s *Source) unhold(k id, p *partition) {
 	if p.paused {
 		s.metrics.Paused.Dec()
 	}
-	if p.paused || p.resting || p.left {
+	if p.paused || p.waiting || p.resting || p.left {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }

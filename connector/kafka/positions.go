@@ -162,7 +162,7 @@ func (s *Source) seeks() (to, again map[string]map[int32]kgo.EpochOffset, resume
 			put(&again, k, kgo.EpochOffset{Epoch: -1, Offset: p.seekTo + 1})
 		}
 		put(&to, k, kgo.EpochOffset{Epoch: p.seekEpoch, Offset: p.seekTo})
-		if !p.reading && !p.paused && !p.resting {
+		if !p.reading && !p.paused && !p.waiting && !p.resting {
 			resume[k.topic] = append(resume[k.topic], k.partition)
 		}
 		if p.reading, p.seekTo = true, -1; !p.stalled {

@@ -27,8 +27,7 @@ func (s *Source) rest(k id, d time.Duration) {
 		if s.partitions[k] != p {
 			return // it has gone, which has resumed it
 		}
-		if p.resting = false; !p.paused && p.reading {
-			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-		}
+		p.resting = false
+		s.resumeFetching(k, p)
 	})
 }

@@ -33,8 +33,17 @@ type Handler interface {
 	Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time)
 	// Release asks for leases that are about to end: what is queued of them is
 	// discarded, what is in an open batch goes out at once. It returns those that
-	// are worth waiting for, because Firehose is taking what is in flight.
-	Release(leases []*offset.Lease) (wait []*offset.Lease)
+	// are worth waiting for, because Firehose is taking what is in flight. It takes
+	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
+	Release(leases []*offset.Lease) (wait []Pending)
+}
+
+// Pending is a lease of which records are under way.
+type Pending struct {
+	Lease *offset.Lease
+	// InVain is closed when nothing more of it is about to settle: to wait longer would only
+	// hold up the group. It is nil where that is not known.
+	InVain <-chan struct{}
 }
 
 // Source is one member of the group: it owns the client and a lease for each
@@ -56,6 +65,7 @@ type Source struct {
 	// the commit of them, so that two commits never cross.
 	committing chan struct{}
 	leaving    chan struct{} // closed when the group is about to be left
+	held       chan struct{} // a partition was paused until its commit; holds one
 
 	mu         sync.Mutex
 	partitions map[id]*partition
@@ -96,6 +106,7 @@ type partition struct {
 	committed int64     // where the group stands, -1 if unknown
 	paused    bool      // too far ahead of its commit
 	resting   bool      // not fetched for a moment, after an error
+	waiting   bool      // its records wait for a schema, and enough of them are queued
 	samples   []sample  // records whose commit is awaited, oldest first
 	lastTime  time.Time // timestamp of the last record; zero before
 
@@ -152,6 +163,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		kicked:     make(chan struct{}, 1),
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
+		held:       make(chan struct{}, 1),
 		wire:       traffic{limit: o.BufferBytes},
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),

@@ -19,12 +19,44 @@ const positionTimeout = 10 * time.Second
 // beside the poller, because a poll may be parked for long, and none of the three waits for another.
 func (s *Source) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { every(ctx, s.cfg.CommitInterval, s.cfg.CommitInterval, func() { s.commitPeriodically(ctx) }) })
+	all.Go(func() { s.watchCommits(ctx) })
 	all.Go(func() { every(ctx, lagFirst, lagEvery, func() { s.comparePosition(ctx) }) })
 	all.Go(func() { s.watchPositions(ctx) })
 	all.Go(func() { s.watchLag(ctx) })
 	all.Go(func() { s.tellProtocol(ctx) })
 	all.Wait()
+}
+
+// watchCommits commits every interval until ctx ends, and earlier where a partition is paused until its commit.
+func (s *Source) watchCommits(ctx context.Context) {
+	tick := time.NewTicker(s.cfg.CommitInterval)
+	defer tick.Stop()
+	soon := time.NewTimer(time.Hour) // for partitions that are paused until their commit
+	defer soon.Stop()
+	soon.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.held:
+			soon.Reset(commitSoon)
+		case <-soon.C:
+			next := commitSoon
+			if s.resumable() {
+				if !s.commitAgain(ctx) {
+					next = commitLater
+				}
+				s.resume()
+			}
+			if s.holds() {
+				soon.Reset(next)
+			}
+		case <-tick.C:
+			s.commitAgain(ctx)
+			s.resume()
+			s.sizeFetches()
+		}
+	}
 }
 
 // every calls do after first and then at each interval until ctx ends. An interval that passes while do runs is
@@ -45,14 +77,16 @@ func every(ctx context.Context, first, interval time.Duration, do func()) {
 	}
 }
 
-func (s *Source) commitPeriodically(ctx context.Context) {
-	if err := s.commitWithin(ctx); moving(err) {
+// commitAgain is a commit that is repeated later if it fails; it reports whether it did not. A partition that is
+// refused is told as its fault.
+func (s *Source) commitAgain(ctx context.Context) bool {
+	err := s.commitWithin(ctx)
+	if moving(err) {
 		s.log.Debug("no commit while the group rebalances", "error", err)
 	} else if err != nil && ctx.Err() == nil && refusedPartitions(err) == nil && !s.access.knows([]any{err}) {
 		s.log.Warn("committing failed, trying again at the next interval", "error", err)
 	}
-	s.resume()
-	s.sizeFetches()
+	return err == nil
 }
 
 func (s *Source) comparePosition(ctx context.Context) {
@@ -73,39 +107,6 @@ func (s *Source) commitWithin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*finalCommit)
 	defer cancel()
 	return s.Commit(ctx)
-}
-
-// holdIfFar pauses a partition that is too far ahead of its commit, so that what a
-// crash delivers twice stays bounded. Behind a record that is refused for ever
-// that lasts; otherwise the next commit ends it. It needs s.mu.
-func (s *Source) holdIfFar(k id, p *partition) {
-	n, limit := p.lease.Uncommitted(), int64(s.cfg.MaxUncommittedRecords)
-	if p.paused || n < limit {
-		return
-	}
-	p.paused = true
-	s.metrics.Paused.Inc()
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-	s.log.Info("partition paused: it is as far ahead of its commit as KAFKA_MAX_UNCOMMITTED_RECORDS allows", "topic", k.topic, "partition", k.partition, "uncommitted", n, "limit", limit)
-}
-
-// resume lets partitions go on that were held, at half of the limit.
-func (s *Source) resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, p := range s.partitions {
-		n := p.lease.Uncommitted()
-		s.metrics.SetUncommitted(k.topic, k.partition, n)
-		if !p.paused || n > int64(s.cfg.MaxUncommittedRecords)/2 {
-			continue
-		}
-		p.paused = false
-		s.metrics.Paused.Dec()
-		if !p.resting && p.reading {
-			s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
-		}
-		s.log.Info("partition resumed", "topic", k.topic, "partition", k.partition, "uncommitted", n)
-	}
 }
 
 // PauseTopics pauses the assigned topics for which match is true, and returns

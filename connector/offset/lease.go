@@ -207,6 +207,14 @@ func (l *Lease) Uncommitted() int64 {
 	return l.polled - l.committed
 }
 
+// Unsettled is the number of records polled that a commit of the mark would leave
+// uncommitted.
+func (l *Lease) Unsettled() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.polled - l.mark.settled
+}
+
 // Begun is the number of records that were put in a batch and are not part of an
 // acknowledged commit: what may arrive twice if the lease ends now.
 func (l *Lease) Begun() int64 {

@@ -65,8 +65,9 @@ type Registry struct {
 	steady   time.Time                     // when the registry last failed, or turned out to be late
 	flights  map[convert.Ref]chan struct{} // that are under way; closed at their end
 	failing  *Trouble                      // nil while the registry answers
+	failed   map[convert.Ref]struct{}      // whose last attempt failed
 	failures int                           // in a row
-	next     time.Time                     // no attempt before
+	next     time.Time                     // no attempt before, for those that failed
 }
 
 // verdict is why a schema can't be used, for now.
@@ -93,6 +94,7 @@ func New(cfg Config, o Options) (*Registry, error) {
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
 		compiling: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches),
 		unusable: map[convert.Ref]verdict{}, suspects: suspects{}, flights: map[convert.Ref]chan struct{}{},
+		failed: map[convert.Ref]struct{}{},
 	}
 	r.found.Store(&map[convert.Ref]convert.Schema{})
 	return r, nil
@@ -131,7 +133,9 @@ func (r *Registry) FetchFor(ctx context.Context, ref convert.Ref, polled time.Ti
 	if !ok {
 		done = make(chan struct{})
 		r.flights[ref] = done
-		wait = max(wait, r.next.Sub(now))
+		if _, again := r.failed[ref]; again { // the first attempt for one doesn't wait for the failures of others
+			wait = max(wait, r.next.Sub(now))
+		}
 		go r.fly(ctx, ref, wait, done)
 	}
 	return done
@@ -192,6 +196,7 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.flights, ref)
+	delete(r.failed, ref)
 	bad, isBad := errors.AsType[*unusable](err)
 	now := time.Now()
 	if isBad && bad.absent && !r.suspects.absent(now, ref, r.steady) {
@@ -222,7 +227,9 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(bad.reason), "error", bad.err)
 	default:
 		r.steady = now
-		r.failed(err)
+		room(r.failed)
+		r.failed[ref] = struct{}{}
+		r.fail(err)
 		return
 	}
 	r.answered()
@@ -258,8 +265,8 @@ func (r *Registry) answered() {
 	r.failing, r.failures, r.next = nil, 0, time.Time{}
 }
 
-// failed notes a failure, and tells of the first, and when it is of the other kind.
-func (r *Registry) failed(err error) {
+// fail notes a failure, and tells of the first, and when it is of the other kind.
+func (r *Registry) fail(err error) {
 	now := time.Now()
 	t, ok := errors.AsType[*trouble](err)
 	blocked := ok && t.blocked

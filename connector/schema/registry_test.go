@@ -740,3 +740,29 @@ func TestLookupsMeanwhile(t *testing.T) {
 		lookups.Wait()
 	})
 }
+
+// TestFirstAttemptIsImmediate: as long as the registry fails for one schema, others are fetched
+// at once.
+func TestFirstAttemptIsImmediate(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		w.fake.SeedSchema("a", 1, 1, sr.Schema{Schema: `"long"`})
+		w.answers(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/2") {
+				return status(http.StatusInternalServerError, "")(r)
+			}
+			return nil, nil
+		})
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+			<-w.Fetch(w.ctx, convert.Ref{ID: 2})
+		}
+		if n := w.asked(); n > 30 {
+			t.Errorf("%d attempts in a minute for a schema that can't be fetched", n)
+		}
+		w.Fetch(w.ctx, convert.Ref{ID: 2})
+		begin := time.Now()
+		<-w.Fetch(w.ctx, convert.Ref{ID: 1})
+		if took := time.Since(begin); took > 10*time.Millisecond {
+			t.Errorf("another schema was fetched after %v", took)
+		}
+	})
+}

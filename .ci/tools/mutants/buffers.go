@@ -10,7 +10,7 @@ func unbounded() []mutant {
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/room.go", "	least, empty := r.c.share, true\n", "	least, empty := r.c.share, true\n	if empty {\n		return pollMost\n	}\n",
+			"connector/room.go", "	least, empty, tight := r.c.share, true, false\n", "	least, empty, tight := r.c.share, true, false\n	if empty {\n		return pollMost\n	}\n",
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
@@ -25,7 +25,7 @@ func unbounded() []mutant {
 		},
 		{
 			memory, "a partition may run away from its commit",
-			"connector/kafka/watch.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
+			"connector/kafka/pause.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
 			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 		{
@@ -63,7 +63,7 @@ func usedTwice() []mutant {
 		},
 		{
 			sent, "what didn't fit into a batch goes to the end of the queue",
-			"connector/queue.go", "append([]chunk{c}, q.chunks...)", "append(q.chunks, c)",
+			"connector/queue.go", "slices.Concat(chunks, q.chunks[q.head:]), 0", "slices.Concat(q.chunks[q.head:], chunks), 0",
 			"connector", "TestQueue", "the queue is ",
 		},
 	}
@@ -78,7 +78,7 @@ func convertedAhead() []mutant {
 		},
 		{
 			sent, "what was converted ahead of a record that was given up is sent for the next",
-			"connector/ahead.go", "		v = a.step[a.at]\n", "		v = a.step[a.at]\n		v.record = r\n",
+			"connector/ahead.go", "a.step[a.at].record != r {", "a.step[a.at].record == nil {",
 			"connector", "TestAheadAgainstOneByOne", "ahead of its turn",
 		},
 		{
@@ -88,7 +88,7 @@ func convertedAhead() []mutant {
 		},
 		{
 			sent, "what could not be converted ahead is sent empty",
-			"connector/ahead.go", "record: r, part: -1}", "record: r}",
+			"connector/ahead.go", "			v.part = inTurn\n", "			v.part = 0\n",
 			"connector", "TestOrderOfWhatIsConvertedAhead", "40000 records were stored, want 39960",
 		},
 	}

@@ -34,7 +34,7 @@ func fences() []mutant {
 		},
 		{
 			polite, "a revoke does not wait for what is in flight",
-			"connector/kafka/group.go", "	late := s.settle(ctx, s.handler.Release(leases))\n", "	late := len(s.handler.Release(leases)) * 0\n",
+			"connector/kafka/group.go", "	late := s.settle(ctx, begin, s.handler.Release(leases))\n", "	late := len(s.handler.Release(leases)) * 0\n",
 			"connector", "TestMembersComeAndGo", "[1-9]\\d* came twice",
 		},
 		{
@@ -61,7 +61,7 @@ func stops() []mutant {
 	return []mutant{
 		{
 			drains, "what is in flight is cut off",
-			"connector/connector.go", "		close(l.ending)\n", "		close(l.ending)\n		cut()\n",
+			"connector/connector.go", "		l.end()\n", "		l.end()\n		cut()\n",
 			"connector", "TestMembersComeAndGo", "the drain was not clean",
 		},
 		{

@@ -1,0 +1,163 @@
+package main
+
+import "slices"
+
+// standstills are waits without a limit, and waits of one thing for another.
+func standstills() []mutant {
+	return slices.Concat(answered(), stopped(), paused(), setAside(), revokes())
+}
+
+// answered are calls of a pipeline that a conversion keeps from it.
+func answered() []mutant {
+	const answers = "a pipeline answers between two records"
+	return []mutant{
+		{
+			answers, "calls wait until a batch is full",
+			"connector/fill.go", "		if l.called() {\n			return i, nil\n		}\n", "",
+			"connector", "TestSlowConversion", "until a batch is stored|the first batch was stored after",
+		},
+		{
+			answers, "a batch that is opened while records are queued has no linger",
+			"connector/fill.go", "			l.arm(leastPacking)\n", "			l.armed = true\n",
+			"connector", "TestLingerWhilePacking", "packed for",
+		},
+		{
+			answers, "cores that convert ahead don't hear calls",
+			"connector/ahead.go", "i < min(to, len(a.step)) && !a.called(); i++ {", "i < min(to, len(a.step)); i++ {",
+			"connector", "TestAheadIsInterrupted", "an ask waited",
+		},
+		{
+			answers, "after a call, one core converts what is left",
+			"connector/ahead.go", "	if a.cut && a.step[a.at].part == untried {", "	if false {",
+			"connector", "TestAheadIsInterrupted", "three cores need",
+		},
+	}
+}
+
+// stopped are stops, probes and revokes that wait for what hangs.
+func stopped() []mutant {
+	const hangs = "nothing waits without a limit for what hangs"
+	return []mutant{
+		{
+			hangs, "a revoke waits for a conversion that never ends",
+			"connector/connector.go", "		case <-limit.Done():\n", "		case <-context.WithoutCancel(limit).Done():\n",
+			"connector", "TestHangingConversion", "the members own|test timed out",
+		},
+		{
+			hangs, "a stop waits for goroutines that never end",
+			"connector/tasks.go", "	<-ctx.Done()\n", "	t.all.Wait()\n	<-ctx.Done()\n",
+			"connector", "TestTasks", "deadlock",
+		},
+		{
+			hangs, "at the end the group is not told because a conversion hangs",
+			"connector/connector.go", "		close(c.abandoned) //", "		//",
+			"connector", "TestStopIsBounded/conversion", "members are left in the group",
+		},
+		{
+			hangs, "a pipeline that hangs is ready",
+			"connector/health.go", "c.source.Faults()), c.Live()\n", "c.source.Faults()), error(nil)\n",
+			"connector", "TestHangingConversion", "the probe says <nil>",
+		},
+		{
+			hangs, "a pipeline that hangs is alive",
+			"connector/health.go", "		p.missed.Add(1)\n", "",
+			"connector", "TestHangingConversion", "the probe says <nil>",
+		},
+	}
+}
+
+// paused are partitions that wait for their commit, and commits.
+func paused() []mutant {
+	const commits = "a commit that is needed comes"
+	return []mutant{
+		{
+			commits, "a paused partition waits for the commit of the interval",
+			"connector/kafka/watch.go", "			soon.Reset(commitSoon)\n		case <-soon.C:", "		case <-soon.C:",
+			"connector", "TestPausedPartitionsResumeSoon", "it took|are stored, want",
+		},
+		{
+			commits, "refused commits of a paused partition are repeated ten times a second",
+			"connector/kafka/watch.go", "					next = commitLater\n", "",
+			"connector", "TestFailedCommitsOfPausedPartitions", "commits in a minute",
+		},
+		{
+			commits, "the last commit is tried once",
+			"connector/kafka/commit.go", "		if err == nil || ctx.Err() != nil || hopeless(err) {", "		if err == nil || ctx.Err() != nil || hopeless(err) || true {",
+			"connector", "TestLastCommitIsRepeated", "the drain was not clean",
+		},
+		{
+			commits, "a commit is cut off with the wait for it",
+			"connector/kafka/commit.go", "		err := s.commit(s.client.Context())\n", "		err := s.commit(ctx)\n",
+			"connector", "TestCommitOutlivesItsWait", "whose answers came",
+		},
+	}
+}
+
+// setAside are partitions that wait for a schema.
+func setAside() []mutant {
+	const alone = "a schema holds up its partition and no other"
+	return []mutant{
+		{
+			alone, "no partition passes one that waits",
+			"connector/queue.go", "		q.idle += c.weight\n	}\n	return chunk{}, false\n", "		q.idle += c.weight\n		return chunk{}, false\n	}\n	return chunk{}, false\n",
+			"connector", "TestQueueSetsAside", "records are left",
+		},
+		{
+			alone, "records of a partition that waits are passed by later ones of it",
+			"connector/queue.go", "	q.putFirst(first...)\n", "	q.chunks = append(q.chunks, first...)\n",
+			"connector", "TestQueueSetsAside", "was taken, want",
+		},
+		{
+			alone, "a partition that waits fills the queue of the others",
+			"connector/room.go", "		r.c.source.PauseWaiting(pause)\n", "",
+			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|records of others took",
+		},
+		{
+			alone, "a partition that has waited stays paused",
+			"connector/room.go", "		r.c.source.ResumeWaiting(resume)\n", "",
+			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|committed \\d+, want",
+		},
+		{
+			alone, "what was converted ahead behind a partition that waits is sent for what comes to lie there",
+			"connector/schemas.go", "	l.ahead.leaveOut(rest.lease)\n", "",
+			"connector", "TestAheadLeavesOutWhatWaits", "it sealed",
+		},
+		{
+			alone, "the first attempt for a schema waits for the failures of others",
+			"connector/schema/registry.go", "_, again := r.failed[ref]; again {", "_, again := r.failed[ref]; again || true {",
+			"connector/schema", "TestFirstAttemptIsImmediate", "another schema was fetched after",
+		},
+	}
+}
+
+// revokes are those that wait in vain, or not for what is about to be accepted.
+func revokes() []mutant {
+	const flights = "a revoke waits for requests in flight alone"
+	return []mutant{
+		{
+			flights, "an open breaker is waited for in a revoke",
+			"connector/kafka/group.go", "		case <-l.InVain:\n		case <-s.leaving:", "		case <-s.leaving:",
+			"connector", "TestRevokeInAnOutage", "although Firehose is down",
+		},
+		{
+			flights, "requests in flight are not waited for while the breaker is open",
+			"connector/firehose/inflight.go", "		if f.holds(r.lease) {\n			return false\n		}\n", "",
+			"connector/firehose", "TestStranded", "a request in flight is not waited for because the breaker is open",
+		},
+		{
+			flights, "records that nobody waits for any more are sent before their partition has gone",
+			"connector/firehose/inflight.go", "		if !slices.ContainsFunc(f.stranded, p.batch.Holds) {\n", "		if true {\n",
+			"connector/firehose", "TestStranded", "of a lease that was given up were sent",
+		},
+		{
+			flights, "a wait that is given up keeps its permit",
+			"connector/firehose/gate.go", "		s.Release()\n	}\n	return nil, ctx.Err()\n", "	}\n	return nil, ctx.Err()\n",
+			"connector/firehose", "TestWaitGivenUpReturnsItsPermit", "nobody is let in any more",
+		},
+		{
+			flights, "retries waiting on an unused permit wait for ever",
+			"connector/firehose/gate.go", "		r.fate <- fate{unsent: true}\n", "		_ = r\n",
+			"connector/firehose", "TestRetriesLookForAnotherRequest", "waits for a request that was never made",
+		},
+	}
+}
