@@ -17,6 +17,10 @@ help: ## List the targets
 test: ## Run the tests (the README's command)
 	go test ./...
 
+.PHONY: test-long
+test-long: ## Run all tests that need nothing but Go, also those that simulate or wait for long
+	LONG_TESTS=1 go test -timeout=20m ./...
+
 .PHONY: test-race
 test-race: ## Run the tests with the race detector; installs a C compiler if there is none
 	.ci/run race

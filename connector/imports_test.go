@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/logtest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/logtest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 	"connector/kafka/kafkatest":       {"connector/porttest"},
 	"connector/proxytest":             {"connector/porttest"},
 	"connector/porttest":              {},
+	"connector/longtest":              {},
 	"metrics":                         {},
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/longtest"
 	"kafka-firehose/connector/proxytest"
 )
 
@@ -78,13 +79,14 @@ func TestNetworkToFirehose(t *testing.T) {
 	h.delivered(30 * time.Second)
 	// What is cut is cut so soon that not even a single record gets through: smaller
 	// requests would be the way out.
-	for _, trouble := range []struct {
+	type disturbance struct {
 		name  string
 		begin func() error
 		end   func() error
 		harm  bool // requests fail
 		once  bool // nothing comes twice: nothing was stored, or every answer came
-	}{
+	}
+	all := []disturbance{
 		{name: "latency", begin: func() error { return network.Add(proxytest.Latency(300*time.Millisecond, 100*time.Millisecond)) }, once: true},
 		{name: "little bandwidth", begin: func() error { return network.Add(proxytest.Bandwidth(256 << 10)) }, once: true},
 		{name: "slow close", begin: func() error { return network.Add(proxytest.SlowClose(500 * time.Millisecond)) }, once: true},
@@ -105,7 +107,8 @@ func TestNetworkToFirehose(t *testing.T) {
 		{name: "half-open", begin: func() error { return network.Add(proxytest.Silence()) }, harm: true},
 		{name: "answers lost", begin: func() error { return network.Add(proxytest.LostAnswers()) }, harm: true},
 		{name: "partition", begin: func() error { network.Down(); return nil }, end: network.Up, harm: true},
-	} {
+	}
+	for _, trouble := range longtest.Pick(all[len(all)-1:], all) {
 		_, copies := h.judge.count(h.produced)
 		doubtful, failed := p.metric(t, ambiguousTotal), p.metric(t, requestsTotal)-p.metric(t, requestsTotal, `outcome="accepted"`)
 		if err := trouble.begin(); err != nil {
@@ -161,6 +164,7 @@ func TestNetworkToFirehose(t *testing.T) {
 // TestPartitionBoundsMemory: a network partition while more waits in Kafka than
 // memory has room for. Lag grows and nothing else.
 func TestPartitionBoundsMemory(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	network := h.via(strings.TrimPrefix(h.url, "http://"))
@@ -252,6 +256,7 @@ func (p *tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestTLSThroughAProxy: the process trusts what AWS_CA_BUNDLE holds, goes where
 // HTTPS_PROXY says, and lives through both of them being wrong for a while.
 func TestTLSThroughAProxy(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	server := httptest.NewUnstartedServer(h.stream)

@@ -13,6 +13,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/kafka/kafkatest"
+	"kafka-firehose/connector/longtest"
 	"kafka-firehose/connector/proxytest"
 )
 
@@ -245,6 +246,7 @@ func kafkaNetworks() map[string]func(w *world) {
 
 // TestKafkaNetwork disturbs the way to an embedded Kafka.
 func TestKafkaNetwork(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	for name, body := range kafkaNetworks() {
 		t.Run(name, func(t *testing.T) {
@@ -256,6 +258,7 @@ func TestKafkaNetwork(t *testing.T) {
 
 // TestKafkaNameFails on an embedded Kafka of a single broker, which the name stands for.
 func TestKafkaNameFails(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	cluster := kfake.MustCluster(kfake.NumBrokers(1))
 	defer cluster.Close()

@@ -176,11 +176,15 @@ type FetchError struct {
 // Error leaves out the SDK's story of who called whom.
 func (e *FetchError) Error() string {
 	text := RootCause(e.err)
-	if api, ok := errors.AsType[smithy.APIError](e.err); ok {
+	api, coded := errors.AsType[smithy.APIError](e.err)
+	answer, answered := errors.AsType[*smithyhttp.ResponseError](e.err)
+	switch {
+	case coded && api.ErrorCode() != UnknownError:
 		text = strings.TrimPrefix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
-		if answer, ok := errors.AsType[*smithyhttp.ResponseError](e.err); ok && api.ErrorCode() == UnknownError {
-			text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
-		}
+	case answered && answer.HTTPStatusCode() >= http.StatusMultipleChoices: // with a body that names no code, or without one
+		text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
+	case coded:
+		text = api.ErrorMessage()
 	}
 	if strings.Contains(e.err.Error(), "no EC2 IMDS role found") { // the end of the chain
 		text = "there are none in the environment, a profile, a token file or a container's endpoint, and the instance has no role: " + text
