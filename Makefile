@@ -7,6 +7,7 @@ SHELL := bash
 FUZZ_SECONDS ?= 60
 DURATION ?= 1h
 SEED ?= 1
+RATE ?= 2000
 BENCH ?= .
 
 .PHONY: help
@@ -60,8 +61,8 @@ microbench: ## Run the benchmarks that match BENCH (all)
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 .PHONY: chaos
-chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of SEED (1; several: 1,2,3), and a report
-	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED)
+chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of each SEED (1; several: 1,2,3) at RATE (2000) records a second; the table goes into deploy/docs/guarantees.md
+	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED) -rate $(RATE) -report deploy/docs/guarantees.md
 
 .PHONY: chart
 chart: ## Test the Helm chart and the alerts; the first time builds helm and its like

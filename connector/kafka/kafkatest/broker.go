@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"kafka-firehose/connector/childtest"
 )
 
 // broker is one process, or the place where one was and will be.
@@ -58,7 +60,7 @@ func (c *Cluster) java(ctx context.Context, args ...string) (*exec.Cmd, error) {
 		flags = append(flags, c.archive)
 	}
 	cmd := exec.CommandContext(ctx, "java", append(flags, args...)...)
-	dieWithParent(cmd)
+	childtest.DieWithParent(cmd)
 	return cmd, nil
 }
 
