@@ -116,6 +116,10 @@ readme: ## Write the table of settings into README.md
 metrics: ## Write the table of metrics into METRICS.md
 	go test ./metrics -run TestDocument -update
 
+.PHONY: brokers
+brokers: ## Write the table of supported brokers into deploy/docs/brokers.md
+	go test ./connector -run TestBrokersDocument -update
+
 .PHONY: clean
 clean: ## Remove what the targets above wrote
 	rm -rf bin cover.out cover.html
