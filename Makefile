@@ -30,6 +30,10 @@ test-race: ## Run the tests with the race detector; installs a C compiler if the
 test-kafka: ## Run the tests on Apache Kafka; needs Java 17 and, for the first time, Maven
 	APACHE_KAFKA=1 go test -run='^TestApache' -count=1 -p=1 -parallel=8 -timeout=20m ./...
 
+.PHONY: test-kafka-older
+test-kafka-older: ## Run the cases of topics and starts on Apache Kafka 3.9
+	APACHE_KAFKA_RELEASE=3.9 APACHE_KAFKA=1 go test -run='^TestApacheMatrix$$' -count=1 -parallel=8 -timeout=10m ./connector
+
 .PHONY: lint
 lint: ## Run the linters, and shellcheck on the scripts
 	.ci/run vet lint format shell words

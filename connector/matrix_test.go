@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/kafka/kafkatest"
 	"kafka-firehose/connector/longtest"
 )
 
@@ -366,4 +367,28 @@ func matrixTable(t *testing.T) string {
 		fmt.Fprintf(&b, "%d. %s.\n", i+1, strings.ToUpper(reason[:1])+reason[1:])
 	}
 	return b.String()
+}
+
+// TestApacheMatrix runs the promises that the release keeps on Apache Kafka: the newest, or the older
+// one (APACHE_KAFKA_RELEASE).
+func TestApacheMatrix(t *testing.T) { //nolint:tparallel // other tests start brokers of their own; that is enough of them one after the other
+	kafkatest.Require(t)
+	cluster := startApache(t)
+	r := releases[releaseIndex(t, kafkatest.Release())]
+	for _, proto := range protocols {
+		if proto == "consumer" && !r.consumer {
+			continue
+		}
+		for _, mode := range startModes {
+			for _, p := range promises {
+				if releaseIndex(t, r.name) < releaseIndex(t, p.since) {
+					continue
+				}
+				t.Run(proto+"/"+mode+"/"+p.name, func(t *testing.T) {
+					t.Parallel()
+					onApache(t, cluster, func(w *world) { p.test(w, start{mode: mode, proto: proto}) })
+				})
+			}
+		}
+	}
 }
