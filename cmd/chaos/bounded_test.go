@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,14 +53,15 @@ func TestEveryRunHasAVerdict(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
-				begin, ran := time.Now(), 0
+				begin := time.Now()
+				var ran atomic.Int64
 				var out bytes.Buffer
 				code := all(t.Context(), []options{{seed: 0, duration: time.Minute}, {seed: 1, duration: time.Minute}}, dir, func(ctx context.Context, o options) (*outcome, error) {
-					ran++
+					ran.Add(1)
 					return c.do[o.seed](ctx, o)
 				}, &out, &out)
-				if code != c.code || ran != c.ends {
-					t.Errorf("exit code %d after %d runs, want %d after %d", code, ran, c.code, c.ends)
+				if code != c.code || int(ran.Load()) != c.ends {
+					t.Errorf("exit code %d after %d runs, want %d after %d", code, ran.Load(), c.code, c.ends)
 				}
 				if took := time.Since(begin); took > 2*31*time.Minute {
 					t.Errorf("it took %v", took)
