@@ -7,6 +7,7 @@ SHELL := bash
 FUZZ_SECONDS ?= 60
 DURATION ?= 1h
 SEED ?= 1
+RATE ?= 2000
 BENCH ?= .
 
 .PHONY: help
@@ -17,6 +18,10 @@ help: ## List the targets
 test: ## Run the tests (the README's command)
 	go test ./...
 
+.PHONY: test-long
+test-long: ## Run all tests that need nothing but Go, also those that simulate or wait for long
+	LONG_TESTS=1 go test -timeout=20m ./...
+
 .PHONY: test-race
 test-race: ## Run the tests with the race detector; installs a C compiler if there is none
 	.ci/run race
@@ -24,6 +29,10 @@ test-race: ## Run the tests with the race detector; installs a C compiler if the
 .PHONY: test-kafka
 test-kafka: ## Run the tests on Apache Kafka; needs Java 17 and, for the first time, Maven
 	APACHE_KAFKA=1 go test -run='^TestApache' -count=1 -p=1 -parallel=8 -timeout=20m ./...
+
+.PHONY: test-kafka-older
+test-kafka-older: ## Run the cases of topics and starts on Apache Kafka 3.9
+	APACHE_KAFKA_RELEASE=3.9 APACHE_KAFKA=1 go test -run='^TestApacheMatrix$$' -count=1 -parallel=8 -timeout=10m ./connector
 
 .PHONY: lint
 lint: ## Run the linters, and shellcheck on the scripts
@@ -56,8 +65,8 @@ microbench: ## Run the benchmarks that match BENCH (all)
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 .PHONY: chaos
-chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of SEED (1; several: 1,2,3), and a report
-	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED)
+chaos: ## Trouble on Apache Kafka for DURATION (1h) by the plan of each SEED (1; several: 1,2,3) at RATE (2000) records a second; the table goes into deploy/docs/guarantees.md
+	go run ./cmd/chaos -v -duration $(DURATION) -seed $(SEED) -rate $(RATE) -report deploy/docs/guarantees.md
 
 .PHONY: chart
 chart: ## Test the Helm chart and the alerts; the first time builds helm and its like
@@ -110,6 +119,10 @@ readme: ## Write the table of settings into README.md
 .PHONY: metrics
 metrics: ## Write the table of metrics into METRICS.md
 	go test ./metrics -run TestDocument -update
+
+.PHONY: brokers
+brokers: ## Write the table of supported brokers into deploy/docs/brokers.md
+	go test ./connector -run TestBrokersDocument -update
 
 .PHONY: clean
 clean: ## Remove what the targets above wrote

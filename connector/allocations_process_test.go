@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"kafka-firehose/connector/longtest"
 )
 
 // TestAllocationsOfTheProcess: from the fetch to the commit, nothing is allocated for a
 // record. What there is comes with a fetch, a batch of the log, or a request, which has 500
 // records and takes 300 objects of the SDK.
 func TestAllocationsOfTheProcess(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	c := h.start("FIREHOSE_BATCH_LINGER=1s") // full requests

@@ -26,7 +26,7 @@ func (w *world) anew(topic string, partitions int32) {
 func (w *world) untilArrived(from, to int) {
 	w.t.Helper()
 	missing := 0
-	if !came(15*time.Minute, func() bool {
+	if !came(either(w, 15*time.Minute, 90*time.Second), func() bool {
 		missing = 0
 		for i := from; i < to; i++ {
 			if w.judge.copiesOf(strconv.Itoa(i)) == 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/longtest"
 )
 
 // padded produces values that are their number and so many bytes in all.
@@ -80,7 +81,7 @@ func TestBillHint(t *testing.T) {
 // tell; and with aggregation none waits longer for its record than for a batch without.
 func TestThinTraffic(t *testing.T) {
 	t.Parallel()
-	for _, aggregate := range []bool{false, true} {
+	for _, aggregate := range longtest.Pick([]bool{true}, []bool{false, true}) {
 		t.Run(fmt.Sprintf("aggregate=%v", aggregate), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				m := w.start(func(c *connector.Config) { c.Record.Aggregate = aggregate })

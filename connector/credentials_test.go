@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // TestCredentials delivers with each kind of credentials that the documentation
 // names, and with nothing else in reach.
 func TestCredentials(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, time.Hour)
 	// A role that is assumed with a session, and not with a key.
@@ -63,6 +65,7 @@ func TestCredentials(t *testing.T) {
 // end, which a busy machine may take to get a request out, so that Firehose never sees
 // an old one. The identity token is changed on the way, as the kubelet does.
 func TestSessionsEndUnderLoad(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	for name, way := range map[string]func(*cloud) []string{
 		"IRSA": (*cloud).irsa, "EKS Pod Identity": (*cloud).podIdentity,
@@ -122,6 +125,7 @@ func TestSessionEndsEarly(t *testing.T) {
 // TestKeyChangedInAFile: the old key is taken away after the file has the new one.
 // It is found without a restart.
 func TestKeyChangedInAFile(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, time.Hour)
 	key := func(i int) firehosetest.Credentials {
@@ -143,6 +147,7 @@ func TestKeyChangedInAFile(t *testing.T) {
 // TestTokenServiceDownAtStart: not ready, one line, few requests, and it begins by
 // itself.
 func TestTokenServiceDownAtStart(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, time.Hour)
 	c.door.state.Store(shut)
@@ -164,6 +169,7 @@ func TestTokenServiceDownAtStart(t *testing.T) {
 // TestTokenServiceDownLater: the session in use is used to its end, then the stream
 // is blocked, and it resumes by itself.
 func TestTokenServiceDownLater(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, 16*time.Second)
 	p := c.start(c.assumed(externalID)...)
@@ -187,6 +193,7 @@ func TestTokenServiceDownLater(t *testing.T) {
 // answer. When it answers again the next request has one: nothing waits for the
 // first for ever.
 func TestTokenServiceSilent(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, time.Hour)
 	p := c.start(c.assumed(externalID)...)
@@ -202,6 +209,7 @@ func TestTokenServiceSilent(t *testing.T) {
 // TestWrongExternalID: one line that names the role and says who refuses what. When
 // the trust policy is put right it begins by itself.
 func TestWrongExternalID(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, time.Hour)
 	c.produce(100)
@@ -214,6 +222,7 @@ func TestWrongExternalID(t *testing.T) {
 
 // TestTokenFileMissing: one line that names the file; when it is there it begins.
 func TestTokenFileMissing(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	c := newCloud(t, time.Hour)
 	c.produce(100)

@@ -12,12 +12,15 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"kafka-firehose/connector/longtest"
 )
 
 // TestNoFileDescriptors: the process may open nothing more, first on the way to
 // Firehose, then on the way to Kafka, when its connections break. It waits, says so
 // once in a while, does not spin, and goes on when there is something to open again.
 func TestNoFileDescriptors(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	c := h.start("KAFKA_SESSION_TIMEOUT=15s")

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kafka-firehose/connector/longtest"
 )
 
 func TestSIGSTOP(t *testing.T) { t.Parallel(); sigstop(newHost(t)) }
@@ -33,6 +35,7 @@ func sigstop(h *host) {
 }
 
 func TestSIGSTOPStatic(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	for _, proto := range protocols {
 		t.Run(proto, func(t *testing.T) { t.Parallel(); sigstopStatic(proto)(newHost(t)) })

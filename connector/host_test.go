@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/childtest"
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
@@ -199,6 +200,7 @@ func (h *host) start(env ...string) *child {
 // run starts a process that does not outlive the test.
 func (h *host) run(c *child) {
 	h.t.Helper()
+	childtest.DieWithParent(c.Cmd)
 	if err := c.Start(); err != nil {
 		h.t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/logtest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -46,9 +46,9 @@ func TestImportsOfTheProcess(t *testing.T) {
 var mayImport = map[string][]string{
 	"cmd/kafka-firehose":    {"connector", "connector/check", "connector/env", "connector/logging", "metrics"},
 	"cmd/sandbox":           {"connector", "connector/kafka", "connector/env", "connector/logging", "metrics", "connector/firehose/firehosetest"},
-	"cmd/chaos":             {"connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
+	"cmd/chaos":             {"connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
-	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/firehose/firehosetest"},
+	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/childtest", "connector/firehose/firehosetest"},
 	"cmd/bench/broker":      {"connector/kafka/kafkatest"},
 	"cmd/bench/floor":       {},
 	"cmd/bench/profile":     {},
@@ -73,9 +73,11 @@ var mayImport = map[string][]string{
 	"connector/origin":                {},
 	"connector/logging/logtest":       {},
 	"connector/firehose/firehosetest": {},
-	"connector/kafka/kafkatest":       {"connector/porttest"},
+	"connector/kafka/kafkatest":       {"connector/childtest", "connector/porttest"},
 	"connector/proxytest":             {"connector/porttest"},
 	"connector/porttest":              {},
+	"connector/longtest":              {},
+	"connector/childtest":             {},
 	"metrics":                         {},
 }
 

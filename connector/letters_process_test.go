@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/longtest"
 )
 
 // produceMixed writes the next n records, of which one in a thousand is bad, and waits
@@ -47,7 +49,11 @@ func (h *host) produceMixed(good *int, n int) (bad []place) {
 	return bad
 }
 
-func TestSIGKILLWithDeadLetters(t *testing.T) { t.Parallel(); sigkillWithDeadLetters(newHost(t)) }
+func TestSIGKILLWithDeadLetters(t *testing.T) {
+	longtest.Require(t)
+	t.Parallel()
+	sigkillWithDeadLetters(newHost(t))
+}
 
 // sigkillWithDeadLetters kills the process again and again at full speed, while one
 // record in a thousand is bad. All good ones are delivered, all bad ones are in the

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 const (
@@ -28,6 +29,7 @@ const (
 // within the bound, and everything arrives when Firehose is back. A tenth is for the
 // collector, to whom the limit is a goal.
 func TestMemoryOfTheProcess(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	c := h.fillUp(t, func() *child {
@@ -45,6 +47,7 @@ func TestMemoryOfTheProcess(t *testing.T) {
 // TestMemoryOfTheContainer: the same in a container that has room for no more than that.
 // The kernel must not have to end the process.
 func TestMemoryOfTheContainer(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	const limit = (buffered + beside) * 10 / 9 // a tenth of it is left alone
 	procs := cgroup(t, limit)

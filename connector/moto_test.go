@@ -23,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/childtest"
 )
 
 // TestMoto delivers through a Firehose that somebody else wrote: moto, in Python,
@@ -140,6 +142,7 @@ func startMoto(t *testing.T) *moto {
 	}
 	var log lockedBuffer
 	cmd := exec.Command(server, "-H", "127.0.0.1", "-p", "0")
+	childtest.DieWithParent(cmd)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("MOTO_SERVER: %v", err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/longtest"
 	"kafka-firehose/connector/proxytest"
 )
 
@@ -78,39 +79,36 @@ func TestNetworkToFirehose(t *testing.T) {
 	h.delivered(30 * time.Second)
 	// What is cut is cut so soon that not even a single record gets through: smaller
 	// requests would be the way out.
-	for _, trouble := range []struct {
+	type disturbance struct {
 		name  string
-		begin func() error
+		begin func()
 		end   func() error
 		harm  bool // requests fail
 		once  bool // nothing comes twice: nothing was stored, or every answer came
-	}{
-		{name: "latency", begin: func() error { return network.Add(proxytest.Latency(300*time.Millisecond, 100*time.Millisecond)) }, once: true},
-		{name: "little bandwidth", begin: func() error { return network.Add(proxytest.Bandwidth(256 << 10)) }, once: true},
-		{name: "slow close", begin: func() error { return network.Add(proxytest.SlowClose(500 * time.Millisecond)) }, once: true},
-		{name: "connections cut", begin: func() error {
+	}
+	all := []disturbance{
+		{name: "latency", begin: func() { network.Add(proxytest.Latency(300*time.Millisecond, 100*time.Millisecond)) }, once: true},
+		{name: "little bandwidth", begin: func() { network.Add(proxytest.Bandwidth(256 << 10)) }, once: true},
+		{name: "slow close", begin: func() { network.Add(proxytest.SlowClose(500 * time.Millisecond)) }, once: true},
+		{name: "connections cut", begin: func() {
 			before := p.metric(t, ambiguousTotal)
 			h.until(p, "a cut hits a request", func() bool {
 				h.produce(20)
-				if err := network.Cut(); err != nil {
-					t.Fatal(err)
-				}
+				network.Cut()
 				return p.metric(t, ambiguousTotal) > before
 			})
-			return nil
 		}},
-		{name: "connections reset", begin: func() error { return network.Add(proxytest.Reset()) }, harm: true, once: true},
-		{name: "cut in the middle of a request", begin: func() error { return network.Add(proxytest.CutRequests(300)) }, harm: true, once: true},
-		{name: "cut in the middle of an answer", begin: func() error { return network.Add(proxytest.CutAnswers(400)) }, harm: true},
-		{name: "half-open", begin: func() error { return network.Add(proxytest.Silence()) }, harm: true},
-		{name: "answers lost", begin: func() error { return network.Add(proxytest.LostAnswers()) }, harm: true},
-		{name: "partition", begin: func() error { network.Down(); return nil }, end: network.Up, harm: true},
-	} {
+		{name: "connections reset", begin: func() { network.Add(proxytest.Reset()) }, harm: true, once: true},
+		{name: "cut in the middle of a request", begin: func() { network.Add(proxytest.CutRequests(300)) }, harm: true, once: true},
+		{name: "cut in the middle of an answer", begin: func() { network.Add(proxytest.CutAnswers(400)) }, harm: true},
+		{name: "half-open", begin: func() { network.Add(proxytest.Silence()) }, harm: true},
+		{name: "answers lost", begin: func() { network.Add(proxytest.LostAnswers()) }, harm: true},
+		{name: "partition", begin: network.Down, end: network.Up, harm: true},
+	}
+	for _, trouble := range longtest.Pick(all[len(all)-1:], all) {
 		_, copies := h.judge.count(h.produced)
 		doubtful, failed := p.metric(t, ambiguousTotal), p.metric(t, requestsTotal)-p.metric(t, requestsTotal, `outcome="accepted"`)
-		if err := trouble.begin(); err != nil {
-			t.Fatal(err)
-		}
+		trouble.begin()
 		if trouble.harm {
 			h.produce(200)
 			h.until(p, trouble.name+" opens the breaker", func() bool {
@@ -161,6 +159,7 @@ func TestNetworkToFirehose(t *testing.T) {
 // TestPartitionBoundsMemory: a network partition while more waits in Kafka than
 // memory has room for. Lag grows and nothing else.
 func TestPartitionBoundsMemory(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	network := h.via(strings.TrimPrefix(h.url, "http://"))
@@ -252,6 +251,7 @@ func (p *tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestTLSThroughAProxy: the process trusts what AWS_CA_BUNDLE holds, goes where
 // HTTPS_PROXY says, and lives through both of them being wrong for a while.
 func TestTLSThroughAProxy(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	server := httptest.NewUnstartedServer(h.stream)
@@ -284,16 +284,14 @@ func TestTLSThroughAProxy(t *testing.T) {
 	h.delivered(time.Minute)
 	for _, trouble := range []struct {
 		name  string
-		begin func() error
+		begin func()
 	}{
-		{"reset", func() error { return network.Add(proxytest.Reset()) }},
-		{"cut in the handshake", func() error { return network.Add(proxytest.CutAnswers(1000)) }},
-		{"refusal of the proxy", func() error { way.refuses.Store(true); return network.Cut() }},
+		{"reset", func() { network.Add(proxytest.Reset()) }},
+		{"cut in the handshake", func() { network.Add(proxytest.CutAnswers(1000)) }},
+		{"refusal of the proxy", func() { way.refuses.Store(true); network.Cut() }},
 	} {
 		failed := p.metric(t, requestsTotal) - p.metric(t, requestsTotal, `outcome="accepted"`)
-		if err := trouble.begin(); err != nil {
-			t.Fatal(err)
-		}
+		trouble.begin()
 		h.until(p, trouble.name+" makes a request fail", func() bool {
 			h.produce(5)
 			return p.metric(t, requestsTotal)-p.metric(t, requestsTotal, `outcome="accepted"`) > failed

@@ -13,6 +13,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/kafka/kafkatest"
+	"kafka-firehose/connector/longtest"
 	"kafka-firehose/connector/proxytest"
 )
 
@@ -62,32 +63,33 @@ func (y *ways) way(host string) *proxytest.Proxy {
 }
 
 // each does something to all of them.
-func (y *ways) each(do func(p *proxytest.Proxy) error) {
-	y.t.Helper()
+func (y *ways) each(do func(p *proxytest.Proxy)) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	for _, p := range y.to {
-		if err := do(p); err != nil {
-			y.t.Error(err)
-		}
+		do(p)
 	}
 }
 
-func (y *ways) add(toxics ...proxytest.Toxic) {
-	y.t.Helper()
-	y.each(func(p *proxytest.Proxy) error { return p.Add(toxics...) })
+func (y *ways) add(faults ...proxytest.Fault) {
+	y.each(func(p *proxytest.Proxy) { p.Add(faults...) })
 }
 
 func (y *ways) cut() { y.each((*proxytest.Proxy).Cut) }
 
 func (y *ways) down() {
 	y.set(true)
-	y.each(func(p *proxytest.Proxy) error { p.Down(); return nil })
+	y.each((*proxytest.Proxy).Down)
 }
 
 func (y *ways) up() {
+	y.t.Helper()
 	y.set(false)
-	y.each((*proxytest.Proxy).Up)
+	y.each(func(p *proxytest.Proxy) {
+		if err := p.Up(); err != nil {
+			y.t.Error(err)
+		}
+	})
 }
 
 func (y *ways) set(apart bool) {
@@ -96,7 +98,13 @@ func (y *ways) set(apart bool) {
 	y.apart = apart
 }
 
-func (y *ways) heal() { y.each((*proxytest.Proxy).Renew) }
+// heal removes all faults. The connections of the time of trouble end.
+func (y *ways) heal() {
+	y.each(func(p *proxytest.Proxy) {
+		p.Heal()
+		p.Cut()
+	})
+}
 
 // networks are what a network does to a member, for some seconds under load. Each is
 // shorter than the session.
@@ -128,8 +136,8 @@ var networks = map[string]func(y *ways){
 }
 
 // during disturbs for a while.
-func (y *ways) during(d time.Duration, toxics ...proxytest.Toxic) {
-	y.add(toxics...)
+func (y *ways) during(d time.Duration, faults ...proxytest.Fault) {
+	y.add(faults...)
 	time.Sleep(d)
 	y.heal()
 }
@@ -245,6 +253,7 @@ func kafkaNetworks() map[string]func(w *world) {
 
 // TestKafkaNetwork disturbs the way to an embedded Kafka.
 func TestKafkaNetwork(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	for name, body := range kafkaNetworks() {
 		t.Run(name, func(t *testing.T) {
@@ -256,6 +265,7 @@ func TestKafkaNetwork(t *testing.T) {
 
 // TestKafkaNameFails on an embedded Kafka of a single broker, which the name stands for.
 func TestKafkaNameFails(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	cluster := kfake.MustCluster(kfake.NumBrokers(1))
 	defer cluster.Close()

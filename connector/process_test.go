@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // signals are what a supervisor, an impatient one and a busy machine do to a process.
@@ -19,15 +20,16 @@ var signals = map[string]func(h *host){
 
 func TestSIGKILL(t *testing.T) { t.Parallel(); sigkill(newHost(t)) }
 
-// sigkill kills the process twenty times under load, at any instant, most of the
+// sigkill kills the process again and again under load, at any instant, most of the
 // time as a static member, which comes back at once. Nothing is lost, no commit is
 // ever ahead of what Firehose has, and what comes twice was not committed at a kill.
 func sigkill(h *host) {
 	h.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Share: 0.1})
 	rng, exposed := rand.New(rand.NewPCG(7, 7)), 0
-	for i := range 20 {
+	kills, nameless := longtest.Pick(4, 20), longtest.Pick(2, 5)
+	for i := range kills {
 		var env []string
-		if i >= 5 {
+		if i >= nameless {
 			env = append(env, "KAFKA_GROUP_INSTANCE_ID=one")
 		}
 		before := h.sent()
@@ -44,7 +46,7 @@ func sigkill(h *host) {
 	h.delivered(time.Minute)
 	h.drain(c)
 	copies := h.wantAll(exposed)
-	h.t.Logf("%d records, 0 lost, %d delivered again after 20 kills", h.produced, copies)
+	h.t.Logf("%d records, 0 lost, %d delivered again after %d kills", h.produced, copies, kills)
 }
 
 func TestSIGTERM(t *testing.T) { t.Parallel(); sigterm(newHost(t)) }
@@ -53,7 +55,7 @@ func TestSIGTERM(t *testing.T) { t.Parallel(); sigterm(newHost(t)) }
 // session is long enough for a machine that is busy with other things.
 func sigterm(h *host) {
 	const session = "KAFKA_SESSION_TIMEOUT=15s"
-	for range 5 {
+	for range longtest.Pick(1, 5) {
 		c := h.start(session)
 		h.produce(10000)
 		<-time.After(300 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/longtest"
 )
 
 // rollouts are the ways in which Kubernetes replaces pods one by one.
@@ -22,7 +23,7 @@ var rollouts = []string{
 func TestRollingUpdate(t *testing.T) {
 	t.Parallel()
 	for _, how := range rollouts {
-		for _, proto := range protocols {
+		for _, proto := range longtest.Pick(map[string][]string{"Surge": {"consumer"}, "StatefulSet": {"classic"}}[how], protocols) {
 			t.Run(how+"/"+proto, func(t *testing.T) { bubble(t, rollingUpdate(how, proto)) })
 		}
 	}

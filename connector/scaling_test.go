@@ -12,6 +12,7 @@ import (
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // In the simulation a member has four requests of 8 KiB on their way at once, and an answer takes a
@@ -28,21 +29,25 @@ const (
 
 // TestScaling: one to sixteen members with all the lag they can take. As long as each sends what it
 // can, n members deliver n times as much as one. Where the stream's quota is less than that they
-// deliver the quota; what that costs in refused records depends on whether they are told their share.
+// deliver the quota; the share of refused records depends on whether each is told its part.
+//
+// The share that members without their part have refused is a mean over many experiments with the
+// rate. No seed fixes it: select, the order of maps and the scheduler decide inside of the bubble,
+// too, which member sends first. So the long run alone measures it, for long enough: over 90 seconds
+// it was 5 to 18 %, over six minutes it is 8 to 14 %.
 func TestScaling(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("measures throughput; the run without the race detector has it")
 	}
-	for _, c := range []scaling{
-		{members: 1, least: 0.98},
+	quick := []scaling{{members: 1, least: 0.98}, {members: 4, least: 0.98}}
+	for _, c := range longtest.Pick(quick, append(quick, []scaling{
 		{members: 2, least: 0.98},
-		{members: 4, least: 0.98},
 		{members: 8, least: 0.98},
 		{members: 16, least: 0.98},
-		{members: 16, quota: scaleQuota, least: 0.85, refused: 0.2},
-		{members: 16, quota: scaleQuota, told: true, least: 0.98, refused: 0.01},
-	} {
+		{members: 16, quota: scaleQuota, window: 6 * time.Minute, least: 0.85, refused: 0.2},
+		{members: 16, quota: scaleQuota, window: 90 * time.Second, told: true, least: 0.98, refused: 0.01},
+	}...)) {
 		t.Run(fmt.Sprintf("%d members quota=%v told=%v", c.members, c.quota > 0, c.told), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				rate, refused := w.scale(c)
@@ -59,10 +64,11 @@ func TestScaling(t *testing.T) {
 // scaling is one case.
 type scaling struct {
 	members int
-	quota   float64 // bytes a second, 0 for none
-	told    bool    // each has its part of the quota in FIREHOSE_MAX_BYTES_PER_SECOND
-	least   float64 // part of the limit that is delivered
-	refused float64 // at most this part of what is sent
+	quota   float64       // bytes a second, 0 for none
+	window  time.Duration // in which it is measured where there is a quota
+	told    bool          // each has its part of the quota in FIREHOSE_MAX_BYTES_PER_SECOND
+	least   float64       // part of the limit that is delivered
+	refused float64       // at most this part of what is sent
 }
 
 // limit is what the members can deliver. Where there is a quota, they have no other.
@@ -80,7 +86,7 @@ func (w *world) scale(c scaling) (rate, refused float64) {
 	w.topic(lag, scalePartitions)
 	warmUp, window, latency := 5*time.Second, 15*time.Second, scaleLatency
 	if c.quota > 0 { // until each has found its pace, and then over some of the times at which it tries for more
-		warmUp, window, latency = 2*time.Minute, 90*time.Second, 30*time.Millisecond
+		warmUp, window, latency = 2*time.Minute, c.window, 30*time.Millisecond
 	}
 	w.stream = firehosetest.New(firehosetest.Options{
 		Streams: []firehosetest.Stream{{Name: "s", Quota: firehosetest.Quota{BytesPerSecond: c.quota}}}, Latency: firehosetest.Fixed(latency),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // TestClockSkew: Firehose's clock jumps ten minutes ahead, back, and ten minutes
@@ -12,6 +13,7 @@ import (
 // requests, which are counted and told once; nothing is lost and nothing is
 // ambiguous.
 func TestClockSkew(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	h := newHost(t)
 	p := h.start(patient...)

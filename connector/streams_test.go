@@ -11,6 +11,7 @@ import (
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // twoStreams is a configuration with the topic "in" for the stream s and the topic
@@ -83,6 +84,7 @@ func TestStreamInTrouble(t *testing.T) {
 // a minute, in which far more comes for it than memory takes; the other goes on as before.
 // With as little memory as two streams can have, catching up costs the other something.
 func TestThroughputBesideAStreamThatIsDown(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("measures throughput and moves 600 MB; the run without the race detector has it")

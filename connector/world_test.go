@@ -75,7 +75,8 @@ func newWorld(t *testing.T, b broker) *world {
 // them for repetitions.
 func (w *world) connect() {
 	w.t.Helper()
-	w.producer = w.client(kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond))
+	// A leader may need a moment to begin with a partition that it is known for.
+	w.producer = w.client(kgo.ProducerBatchMaxBytes(1_100_000), kgo.MetadataMinAge(10*time.Millisecond), kgo.UnknownTopicRetries(200))
 	w.admin = kadm.NewClient(w.producer)
 }
 

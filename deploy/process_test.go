@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"kafka-firehose/connector/childtest"
 	"kafka-firehose/connector/logging/logtest"
 )
 
@@ -24,6 +25,7 @@ func run(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{cmd: cmd}
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	childtest.DieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

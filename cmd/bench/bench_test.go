@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // TestRun measures one cell with real processes. It takes seconds, and so is left out of
 // the race detector's run.
 func TestRun(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the connector and moves 32 MiB; the run without the race detector has it")

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"kafka-firehose/connector/childtest"
 )
 
 // process is one of those that take part.
@@ -36,6 +38,7 @@ func start(dir, name, binary string, args, env []string) (*process, error) {
 	defer func() { _ = log.Close() }()
 	p := &process{name: name, log: log.Name(), lines: make(chan string, 100), gone: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.Background(), binary, args...) // it is told to end, in its order
+	childtest.DieWithParent(p.cmd)
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
 	p.cmd.Stderr = log
 	if p.in, err = p.cmd.StdinPipe(); err != nil {

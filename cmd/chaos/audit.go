@@ -57,19 +57,31 @@ func (w *world) read(partition int32, next int64) {
 }
 
 // settled waits until the group has committed the end of every partition and the
-// audit has seen all of it. It gives up when that has not come nearer for so long.
-func (w *world) settled(ctx context.Context, patience time.Duration) error {
-	least, moved := int64(math.MaxInt64), time.Now()
+// audit has seen all of it. It gives up when that has not come nearer for the given
+// patience, and after the limit in any case. The members are to blame if the group is behind
+// and stands still; all else is the world's.
+func (w *world) settled(ctx context.Context, patience, limit time.Duration) (blame, world error) {
+	least, begin, moved := int64(math.MaxInt64), time.Now(), time.Now()
 	for {
-		missing, why := w.behind(ctx)
-		if why == nil {
-			return nil
+		b, err := w.behind(ctx)
+		if err == nil && b.missing() == 0 {
+			return nil, nil
 		}
-		if missing < least {
-			least, moved = missing, time.Now()
+		if err == nil && b.missing() < least {
+			least, moved = b.missing(), time.Now()
 		}
-		if ctx.Err() != nil || time.Since(moved) > patience {
-			return fmt.Errorf("after %v in which nothing moved, not everything is delivered and committed: %w; %s", patience, why, w.tails())
+		switch still, all := time.Since(moved), time.Since(begin); {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case still <= patience && all <= limit:
+		case err != nil:
+			return nil, fmt.Errorf("after %v of quiet Kafka can't be asked for offsets: %w", all.Round(time.Second), err)
+		case still <= patience:
+			return nil, fmt.Errorf("after %v of quiet %d offsets are still to come, and they do come: this machine is too slow for the rate", all.Round(time.Second), least)
+		case b.group == 0:
+			return nil, fmt.Errorf("everything is delivered and committed, but the audit has stood still for %v: %s", patience, b.example)
+		default:
+			return fmt.Errorf("after %v in which nothing moved, not everything is delivered and committed: %s; %s", patience, b.example, w.tails()), nil
 		}
 		wait(ctx, 500*time.Millisecond)
 	}
@@ -86,41 +98,50 @@ func (w *world) tails() string {
 	return strings.Join(all, "; ")
 }
 
-// behind says how many offsets are missing, and where. Their number is unknown, which is
-// more than any, while Kafka does not say.
-func (w *world) behind(ctx context.Context) (missing int64, why error) {
-	const unknown = math.MaxInt64
+// backlog is how many offsets are missing up to the ends of the partitions.
+type backlog struct {
+	group   int64 // that the group has not committed
+	audit   int64 // that the audit has not seen
+	example string
+}
+
+func (b backlog) missing() int64 { return b.group + b.audit }
+
+// behind returns the backlog. Its error is Kafka's.
+func (w *world) behind(ctx context.Context) (b backlog, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	ends, err := w.admin.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return unknown, err
+		return b, err
 	}
 	group, err := w.admin.FetchOffsets(ctx, group)
 	if err != nil {
-		return unknown, err
+		return b, err
 	}
 	ends.Each(func(end kadm.ListedOffset) {
-		at, _ := group.Lookup(end.Topic, end.Partition)
-		w.mu.Lock()
-		audited := w.audited[end.Partition]
-		w.mu.Unlock()
 		if end.Err != nil {
 			err = end.Err
 			return
 		}
+		at, _ := group.Lookup(end.Topic, end.Partition)
+		w.mu.Lock()
+		audited := w.audited[end.Partition]
+		w.mu.Unlock()
 		for _, reader := range []struct {
-			who string
-			at  int64
-		}{{"the audit", audited}, {"the audit of the group's commits", w.books.standing(end.Partition)}, {"the group", max(at.At, 0)}} {
+			name    string
+			at      int64
+			missing *int64
+		}{
+			{"the audit", audited, &b.audit},
+			{"the audit of the group's commits", w.books.standing(end.Partition), &b.audit},
+			{"the group", max(at.At, 0), &b.group},
+		} {
 			if reader.at < end.Offset {
-				missing += end.Offset - reader.at
-				why = fmt.Errorf("partition %d ends at %d, %s stands at %d", end.Partition, end.Offset, reader.who, reader.at)
+				*reader.missing += end.Offset - reader.at
+				b.example = fmt.Sprintf("partition %d ends at %d, %s stands at %d", end.Partition, end.Offset, reader.name, reader.at)
 			}
 		}
 	})
-	if err != nil {
-		return unknown, err
-	}
-	return missing, why
+	return b, err
 }

@@ -31,7 +31,11 @@ func (in *inquest) exposed(b *books, r record, p put) int {
 		return 1
 	}
 	for _, s := range l.signs {
-		if s.what != signAmbiguous && ends(s.from, s.at) {
+		from := s.from
+		if s.what == signLost && in.struck(l.member, s.at-groupSlack, s.at, atKafka) {
+			from -= groupSlack // that it was lost is known only from then on
+		}
+		if s.what != signAmbiguous && ends(from, s.at) {
 			return 1
 		}
 	}

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -32,9 +33,12 @@ came twice has a reason.
   -rate N             records a second (default 1000)
   -dir DIR            where data and logs go (default: a temporary directory, kept if something failed)
   -plan               only print the plan
+  -report FILE        also write the table into FILE, between the lines that mark its place there
   -v                  tell of each event
 
-It needs Java 17 and, the first time, Maven. Exit code: 0 all held, 1 something did not, 2 it could not be run.
+It needs Java 17 and, the first time, Maven. Each seed ends with a verdict, at the latest 29 minutes after its
+duration. Exit code: 0 everything held; 1 a promise was broken; 2 the flags are wrong; 3 no promise was broken, but for a
+seed there is no verdict, because the world around the connector broke: a broker, a proxy, the machine.
 `
 
 // options are one run.
@@ -71,17 +75,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	rate := f.Int("rate", 1000, "")
 	dir := f.String("dir", "", "")
 	onlyPlan := f.Bool("plan", false, "")
+	into := f.String("report", "", "")
 	verbose := f.Bool("v", false, "")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
-		return 2
+		return exitUsage
 	}
 	runs, err := runsOf(*seeds, *duration, *rate, f.Args())
 	if err != nil {
 		fmt.Fprintln(stderr, "chaos:", err)
-		return 2
+		return exitUsage
 	}
 	if *onlyPlan {
 		for _, o := range runs {
@@ -95,8 +100,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *verbose {
 		log = slog.New(slog.NewTextHandler(stderr, nil))
 	}
-	return all(ctx, runs, *dir, log, stdout, stderr)
+	var table bytes.Buffer
+	code := all(ctx, runs, *dir, func(ctx context.Context, o options) (*outcome, error) {
+		return unleash(ctx, o, plan(o.seed, o.duration), log)
+	}, io.MultiWriter(stdout, &table), stderr)
+	if *into != "" && code != exitUsage {
+		if err := insert(*into, table.String()); err != nil {
+			fmt.Fprintln(stderr, "chaos:", err)
+			return max(code, exitUsage)
+		}
+	}
+	return code
 }
+
+// The exit codes.
+const (
+	exitFailed = 1 // the connector broke a promise
+	exitUsage  = 2 // wrong flags
+	exitWorld  = 3 // the world broke
+)
 
 // runsOf reads the flags; its error names all that are wrong.
 func runsOf(seeds string, duration time.Duration, rate int, rest []string) (runs []options, err error) {
@@ -123,37 +145,46 @@ func runsOf(seeds string, duration time.Duration, rate int, rest []string) (runs
 }
 
 // all runs one seed after the other and prints the report.
-func all(ctx context.Context, runs []options, dir string, log *slog.Logger, stdout, stderr io.Writer) int {
+func all(ctx context.Context, runs []options, dir string, do func(context.Context, options) (*outcome, error), stdout, stderr io.Writer) int {
 	if dir == "" {
 		var err error
 		if dir, err = os.MkdirTemp("", "chaos-"); err != nil {
 			fmt.Fprintln(stderr, "chaos:", err)
-			return 2
+			return exitWorld
 		}
 	}
 	var outcomes []*outcome
-	failed := 0
+	code := 0
 	for _, o := range runs {
 		o.dir = filepath.Join(dir, fmt.Sprintf("seed-%d", o.seed))
-		fmt.Fprintf(stderr, "seed %d for %s: %s\n", o.seed, o.duration, o.dir)
-		out, err := unleash(ctx, o, plan(o.seed, o.duration), log)
-		if err != nil {
-			fmt.Fprintf(stderr, "chaos: seed %d could not be run to its end: %v\n", o.seed, err)
-			return 2
+		if err := os.MkdirAll(o.dir, 0o750); err != nil {
+			fmt.Fprintln(stderr, "chaos:", err)
+			return exitWorld
 		}
+		fmt.Fprintf(stderr, "seed %d for %s: %s\n", o.seed, o.duration, o.dir)
+		out := bounded(ctx, o, do)
 		outcomes = append(outcomes, out)
-		if f := out.failures(); len(f) > 0 {
-			failed++
+		switch f := out.failures(); {
+		case len(f) > 0:
+			code = exitFailed
 			fmt.Fprintf(stderr, "seed %d FAILED: %s\n", o.seed, strings.Join(f, "; "))
 			examples(stderr, out)
-		} else {
+		case out.world != nil:
+			if code == 0 {
+				code = exitWorld
+			}
+			fmt.Fprintf(stderr, "seed %d has no verdict, the world broke: %v\n", o.seed, out.world)
+		default:
 			_ = os.RemoveAll(filepath.Join(o.dir, "kafka"))
+		}
+		if ctx.Err() != nil || errors.Is(out.world, errStandsStill) {
+			break // it still holds ports, files and processes
 		}
 	}
 	report(stdout, outcomes)
-	if failed > 0 {
+	if code != 0 {
 		fmt.Fprintf(stderr, "logs and data are in %s; the same seed and duration make the same plan\n", dir)
-		return 1
+		return code
 	}
 	_ = os.RemoveAll(dir)
 	return 0

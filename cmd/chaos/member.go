@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"kafka-firehose/connector/childtest"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/proxytest"
 )
@@ -57,6 +58,7 @@ func (m *member) start() error {
 		return err
 	}
 	p.cmd = exec.CommandContext(context.Background(), m.w.binary) // how it ends is the plan's
+	childtest.DieWithParent(p.cmd)
 	p.cmd.Env = m.environment(p)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"kafka-firehose/connector/proxytest"
 )
 
-// toxics are what networks do, by kind of trouble.
-var toxics = map[kind]proxytest.Toxic{
+// faults are those of networks, by kind of trouble.
+var faults = map[kind]proxytest.Fault{
 	kafkaSlow:   proxytest.Latency(400*time.Millisecond, 300*time.Millisecond),
 	kafkaNarrow: proxytest.Bandwidth(64 << 10),
 	kafkaSilent: proxytest.Silence(),
@@ -18,28 +18,23 @@ var toxics = map[kind]proxytest.Toxic{
 	sinkSilent:  proxytest.LostAnswers(),
 }
 
+// disturb has the ways misbehave for the time of the event. Its error is about the world.
 func disturb(ctx context.Context, ways []*proxytest.Proxy, e event) error {
 	for _, way := range ways {
 		switch e.kind {
 		case kafkaCut:
-			if err := way.Cut(); err != nil {
-				return err
-			}
+			way.Cut()
 		case kafkaApart, sinkApart:
 			way.Down()
 		default:
-			if err := way.Add(toxics[e.kind]); err != nil {
-				return err
-			}
+			way.Add(faults[e.kind])
 		}
 	}
 	wait(ctx, e.lasts)
 	for _, way := range ways {
-		mend := way.Renew
-		if e.kind == kafkaApart || e.kind == sinkApart {
-			mend = way.Up
-		}
-		if err := mend(); err != nil {
+		way.Heal()
+		way.Cut() // the connections of the time of trouble are not to outlast it
+		if err := way.Up(); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,11 @@ func report(w io.Writer, outcomes []*outcome) {
 	row := func(name string, cell func(o *outcome) any) {
 		cells := []string{name}
 		for _, o := range outcomes {
-			cells = append(cells, fmt.Sprint(cell(o)))
+			text := "–"
+			if o.verdict != nil || name == resultRow {
+				text = fmt.Sprint(cell(o))
+			}
+			cells = append(cells, text)
 		}
 		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 	}
@@ -26,6 +31,7 @@ func report(w io.Writer, outcomes []*outcome) {
 	row("group", func(o *outcome) any { return o.run.protocol + map[bool]string{true: ", static members"}[o.run.static] })
 	row("aggregation", func(o *outcome) any { return o.run.aggregate })
 	row("trouble for", func(o *outcome) any { return o.run.duration })
+	row("records a second", func(o *outcome) any { return o.run.rate })
 	row("events of trouble", func(o *outcome) any { return len(o.events) })
 	row("records in the topic", func(o *outcome) any { return o.verdict.records })
 	row("of these, oversized and skipped by policy", func(o *outcome) any { return o.verdict.oversized })
@@ -41,17 +47,52 @@ func report(w io.Writer, outcomes []*outcome) {
 	}
 	row("**copies without a reason**", func(o *outcome) any { return len(o.verdict.puzzling) })
 	row("all delivered and committed after the last trouble within", func(o *outcome) any { return o.caughtUp.Round(100 * time.Millisecond) })
-	row("result", func(o *outcome) any {
-		if f := o.failures(); len(f) > 0 {
-			return "FAILED: " + strings.Join(f, "; ")
+	row(resultRow, func(o *outcome) any {
+		f := o.failures()
+		switch {
+		case o.world != nil:
+			return "no verdict, the world broke: " + firstLine(o.world.Error())
+		case len(f) > 0:
+			return "FAILED: " + firstLine(strings.Join(f, "; "))
 		}
 		return "held"
 	})
 }
 
+const resultRow = "result"
+
+// firstLine is as much of a text as fits into a cell.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.ReplaceAll(text, "|", "/"), "\n")
+	return line
+}
+
+// The lines between which a document has the table.
+const (
+	tableBegin = "<!-- the table of make chaos begins -->\n"
+	tableEnd   = "<!-- the table of make chaos ends -->\n"
+)
+
+// insert replaces the table in a document.
+func insert(file, table string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := strings.Cut(string(text), tableBegin)
+	_, after, ends := strings.Cut(rest, tableEnd)
+	if !begins || !ends {
+		return fmt.Errorf("%s has no place for the table: want the lines %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+	}
+	return os.WriteFile(file, []byte(before+tableBegin+table+tableEnd+after), 0o600)
+}
+
 func causes(outcomes []*outcome) []reason {
 	seen := map[reason]bool{}
 	for _, o := range outcomes {
+		if o.verdict == nil {
+			continue
+		}
 		for why := range o.verdict.reasons {
 			seen[why] = true
 		}

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -13,20 +17,79 @@ import (
 // delivered and committed. How long all of it takes depends on the machine.
 const patience = 2 * time.Minute
 
-// outcome is what a run brought to light.
+// outcome is the result of one run.
 type outcome struct {
 	run      options
 	events   []event
-	verdict  *verdict
-	trouble  []string      // what went wrong beside the books
+	verdict  *verdict      // nil if the world broke
+	trouble  []string      // failures beside the books
 	caughtUp time.Duration // from the last trouble to the last commit
+	world    error         // why there is no verdict
 }
 
 // failures are all that speaks against the connector.
-func (o *outcome) failures() []string { return append(o.verdict.failures(), o.trouble...) }
+func (o *outcome) failures() []string {
+	if o.verdict == nil {
+		return nil
+	}
+	return append(o.verdict.failures(), o.trouble...)
+}
+
+// The parts of a run beside its trouble, at most.
+const (
+	startLimit  = 10 * time.Minute // building the connector, fetching the jars, starting the cluster
+	settleLimit = 15 * time.Minute // until everything is delivered, as long as something moves
+	stopLimit   = 3 * time.Minute  // stopping the members, judging
+	closeLimit  = time.Minute      // killing everything that runs
+)
+
+// limit is when a run ends, whatever happens.
+func (o options) limit() time.Duration {
+	return startLimit + o.duration + settleLimit + stopLimit
+}
+
+// bounded runs one seed, and returns an outcome within its limit and closeLimit, even if the run
+// never returns: then it says that the world stands still, and where its goroutines do.
+func bounded(ctx context.Context, run options, do func(context.Context, options) (*outcome, error)) *outcome {
+	ctx, cancel := context.WithTimeoutCause(ctx, run.limit(), fmt.Errorf("it was not done after %v", run.limit()))
+	defer cancel()
+	done := make(chan *outcome, 1)
+	go func() {
+		o, err := do(ctx, run)
+		if err != nil {
+			o = &outcome{run: run, world: err}
+		}
+		done <- o
+	}()
+	select {
+	case o := <-done:
+		return o
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-done:
+		return o
+	case <-time.After(closeLimit):
+		return &outcome{run: run, world: fmt.Errorf("%w, %w; %s", context.Cause(ctx), errStandsStill, goroutines(run.dir))}
+	}
+}
+
+// errStandsStill is a run that does not end when it is told to.
+var errStandsStill = errors.New("and it stands still")
+
+// goroutines writes the stacks of all goroutines into a file, and returns a text that names it.
+func goroutines(dir string) string {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	file := filepath.Join(dir, "goroutines.txt")
+	if err := os.WriteFile(file, stacks, 0o600); err != nil {
+		return "its goroutines can't be written: " + err.Error()
+	}
+	return "its goroutines are in " + file
+}
 
 // unleash makes the events happen, from the first record to the last commit. Its
-// error is about the world; what the connector did wrong is in the outcome.
+// error is about the world; faults of the connector are in the outcome.
 func unleash(ctx context.Context, run options, events []event, log *slog.Logger) (*outcome, error) {
 	w, err := newWorld(ctx, run, log)
 	if w != nil {
@@ -35,6 +98,9 @@ func unleash(ctx context.Context, run options, events []event, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	// The first thing in the world that breaks ends the run.
+	ctx, broke := context.WithCancelCause(ctx)
+	defer broke(nil)
 	for _, m := range w.members[:members] {
 		if err := m.launch(ctx); err != nil {
 			return nil, err
@@ -45,51 +111,59 @@ func unleash(ctx context.Context, run options, events []event, log *slog.Logger)
 	feeding, stopFeed := context.WithTimeout(ctx, run.duration)
 	defer stopFeed()
 	var audit, feed sync.WaitGroup
-	var auditErr, feedErr error
-	audit.Go(func() { auditErr = w.audit(auditing) })
-	feed.Go(func() { feedErr = w.feed(feeding) })
-
+	audit.Go(func() {
+		if err := w.audit(auditing); err != nil {
+			broke(fmt.Errorf("audit: %w", err))
+		}
+	})
+	feed.Go(func() {
+		if err := w.feed(feeding); err != nil {
+			broke(fmt.Errorf("feed: %w", err))
+		}
+	})
+	w.play(ctx, events, broke)
+	feed.Wait()
 	o := &outcome{run: run, events: events}
-	if err := w.play(ctx, o.events); err != nil {
+	quietAt := time.Now()
+	blame, err := w.settled(ctx, patience, settleLimit)
+	if err != nil {
+		broke(err)
+		audit.Wait()
 		return nil, err
 	}
-	feed.Wait()
-	if feedErr != nil {
-		return nil, feedErr
-	}
-	quietAt := time.Now()
-	w.blame(w.settled(ctx, patience))
+	w.blame(blame)
 	o.caughtUp = time.Since(quietAt)
 	for _, m := range w.members[:members] {
 		w.blame(m.current().stop())
 	}
 	stopAudit()
 	audit.Wait()
-	if auditErr != nil {
-		return nil, fmt.Errorf("audit: %w", auditErr)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	o.trouble = slices.Concat(w.trouble, w.ends())
 	o.verdict = w.books.judge(w.inquest())
 	return o, nil
 }
 
-// play has the events happen at their time. It returns when the last one is over.
-func (w *world) play(ctx context.Context, events []event) error {
+// play has the events happen at their time. It returns when the last one is over, or when
+// the world broke.
+func (w *world) play(ctx context.Context, events []event, broke func(error)) {
 	begin := time.Now()
-	done := make(chan error, len(events))
-	last := begin.Add(w.run.duration)
+	var all sync.WaitGroup
+	defer all.Wait()
 	for _, e := range events {
-		wait(ctx, time.Until(begin.Add(e.at)))
-		w.log.Info("trouble", "kind", string(e.kind), "target", e.target, "for", e.lasts.String())
-		go func() { done <- w.make(ctx, e) }()
-	}
-	for range events {
-		if err := <-done; err != nil {
-			return fmt.Errorf("make trouble: %w", err)
+		if wait(ctx, time.Until(begin.Add(e.at))); ctx.Err() != nil {
+			return
 		}
+		w.log.Info("trouble", "kind", string(e.kind), "target", e.target, "for", e.lasts.String())
+		all.Go(func() {
+			if err := w.make(ctx, e); err != nil {
+				broke(fmt.Errorf("trouble %q: %w", e.kind, err))
+			}
+		})
 	}
-	wait(ctx, time.Until(last))
-	return ctx.Err()
+	wait(ctx, time.Until(begin.Add(w.run.duration)))
 }
 
 // ends looks at how the processes ended: by themselves only when they were asked to,

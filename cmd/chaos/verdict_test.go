@@ -123,6 +123,8 @@ func TestExplain(t *testing.T) {
 		"thrown out":                 {told(signLost, 105), 1, afterLoss},
 		"thrown out and back":        {told(signLost, 105), 0, afterLoss},
 		"thrown out long before":     {told(signLost, 50), 1, unexplained},
+		"heard of it late":           {func(in *inquest) { told(signLost, 115)(in); strike(kafkaSilent, atKafka, 0, 101)(in) }, 1, afterLoss},
+		"late without a reason":      {told(signLost, 115), 1, unexplained},
 		"commit failed":              {told(signCommit, 105), 1, kafkaAway},
 		"commit failed, no handover": {told(signCommit, 105), 0, unexplained},
 		"killed before":              {func(in *inquest) { in.lives[0].kill(90 * second) }, 1, unexplained},

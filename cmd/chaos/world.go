@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -35,7 +36,8 @@ type world struct {
 	binary  string
 	cluster *kafkatest.Cluster
 	admin   *kadm.Client
-	members []*member // the last one is only there now and then
+	members []*member          // the last one is only there now and then
+	proxies []*proxytest.Proxy // between the members and the brokers
 	books   *books
 
 	mu        sync.Mutex
@@ -48,7 +50,8 @@ type world struct {
 	throttled bool
 }
 
-// newWorld builds the connector, starts the cluster and makes the topic.
+// newWorld builds the connector, starts the cluster and creates the topic. A world that it
+// returns beside an error is to be closed.
 func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error) {
 	w := &world{run: run, log: log, books: newBooks(), busy: map[[2]int]bool{}, audited: map[int32]int64{}, dir: run.dir}
 	if err := os.MkdirAll(w.dir, 0o750); err != nil {
@@ -64,7 +67,7 @@ func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error
 		listeners = append(listeners, kafkatest.Listener{Name: listenerOf(n), Protocol: "PLAINTEXT"})
 		w.members = append(w.members, &member{w: w, n: n})
 	}
-	var err error
+	var err, proxyErr error
 	w.cluster, err = kafkatest.Start(ctx, kafkatest.Options{
 		Brokers: brokers, Listeners: listeners, Dir: filepath.Join(w.dir, "kafka"),
 		Properties: map[string]string{"message.max.bytes": fmt.Sprint(topicMaxBytes)},
@@ -76,15 +79,17 @@ func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error
 			if ways[key] == nil {
 				way, err := proxytest.New(addr)
 				if err != nil {
-					panic(err) // no loopback port is left
+					proxyErr = err
+					return addr
 				}
 				ways[key] = way
+				w.proxies = append(w.proxies, way)
 			}
 			return ways[key].Addr()
 		},
 	})
-	if err != nil {
-		return nil, err
+	if err = errors.Join(err, proxyErr); err != nil {
+		return w, fmt.Errorf("start Kafka: %w", err)
 	}
 	for _, m := range w.members {
 		for b := range brokers {
@@ -93,11 +98,11 @@ func newWorld(ctx context.Context, run options, log *slog.Logger) (*world, error
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.Addrs("PLAINTEXT")...))
 	if err != nil {
-		return nil, err
+		return w, err
 	}
 	w.admin = kadm.NewClient(client)
 	if _, err := w.admin.CreateTopic(ctx, partitions, -1, nil, topic); err != nil {
-		return nil, fmt.Errorf("create the topic: %w", err)
+		return w, fmt.Errorf("create the topic: %w", err)
 	}
 	return w, nil
 }
@@ -114,10 +119,8 @@ func (w *world) close() {
 	if w.cluster != nil {
 		w.cluster.Close()
 	}
-	for _, m := range w.members {
-		for _, way := range m.kafka {
-			way.Close()
-		}
+	for _, way := range w.proxies {
+		way.Close()
 	}
 	if w.admin != nil {
 		w.admin.Close()

@@ -166,18 +166,18 @@ func TestBodyOutlivesAFastAnswer(t *testing.T) {
 					o.HTTPClient = o.HTTPClient.(plainBody).next
 				}
 			})
-			failed := 0
-			for range 5 {
+			// On a busy machine the race that the wrapper prevents needs more than five attempts.
+			race, failed := !tt.ours && !tt.wrapped, 0
+			for i := 0; i < 5 || race && failed == 0 && i < 200; i++ {
 				x := &exchange{}
 				if _, err := api.PutRecordBatch(x.in(t.Context()), input(1, 20_000)); err != nil {
 					failed++
 				}
 			}
-			t.Logf("%d of 5 accepted puts reported as failed", failed)
-			if race := !tt.ours && !tt.wrapped; !race && failed > 0 {
-				t.Error("accepted puts are reported as failed")
+			if !race && failed > 0 {
+				t.Errorf("%d of 5 accepted puts are reported as failed", failed)
 			} else if race && failed == 0 {
-				t.Error("the race could not be provoked, so this test proves nothing")
+				t.Error("the race did not happen in 200 attempts, so this test proves nothing")
 			}
 		})
 	}

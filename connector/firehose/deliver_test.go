@@ -12,6 +12,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 	"kafka-firehose/connector/offset"
 )
 
@@ -561,6 +562,7 @@ func TestStubbornRecordIsReported(t *testing.T) {
 // shares requests, so that this costs a fifth and not most of them.
 func TestRandomFailureKeepsSpeed(t *testing.T) {
 	measuresThroughput(t)
+	longtest.Require(t)
 	speed := func(code string, share float64) float64 {
 		var stored int
 		cfg := settings()
@@ -594,7 +596,7 @@ func TestRandomFailureKeepsSpeed(t *testing.T) {
 
 // Nothing is lost whatever goes wrong, and what arrives twice was counted.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range longtest.Pick[uint64](1, 20) {
 		faults := []fault{
 			{Effect: firehosetest.RefuseRecords, Share: 0.1, Probability: 0.3},
 			{Effect: firehosetest.EmptyObject, Probability: 0.05, Stored: true},

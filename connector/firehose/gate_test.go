@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // perSecond is how many requests came in each second since start.
@@ -134,13 +135,14 @@ func TestConfiguredLimitsHold(t *testing.T) {
 // The whole of it against the service's own quota.
 func TestStreamKeepsQuota(t *testing.T) {
 	measuresThroughput(t)
-	for _, quota := range []firehosetest.Quota{
+	all := []firehosetest.Quota{
 		{BytesPerSecond: 1 << 20},
 		{BytesPerSecond: 1 << 20, Scatter: true},
 		{BytesPerSecond: 1 << 20, WholeRequest: true},
 		{RecordsPerSecond: 1000},
 		{RequestsPerSecond: 10},
-	} {
+	}
+	for _, quota := range longtest.Pick(all[3:4], all) {
 		o := firehosetest.Options{Latency: firehosetest.Fixed(30 * time.Millisecond), Streams: []firehosetest.Stream{{Name: "orders", Quota: quota}}}
 		virtual(t, o, settings(), func(w *world) {
 			ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)

@@ -1,165 +1,196 @@
 // Package proxytest puts a network that can be disturbed between a client and a
-// server of a test: Toxiproxy, as a library, with names for what networks do.
+// server of a test.
 //
 //	p, err := proxytest.New(serverAddr)
 //	defer p.Close()
 //	... a client that is given p.Addr() ...
 //	p.Add(proxytest.Latency(200*time.Millisecond, 50*time.Millisecond))
 //	p.Heal()
-//	p.Down() // nobody gets through; Up ends it
+//	p.Down() // connections end and none is accepted; Up ends it
+//
+// No method waits for a peer: a connection that is stuck, silent or slow ends at once
+// when the proxy is closed, healed or taken down.
 package proxytest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
+	"net"
+	"slices"
 	"sync"
 	"time"
-
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 
 	"kafka-firehose/connector/porttest"
 )
 
 // Proxy is one way to one server. Its methods may be called from any goroutine.
 type Proxy struct {
-	proxy *toxiproxy.Proxy
-	port  *porttest.Port // it stays ours while the proxy is down
+	upstream string
+	port     *porttest.Port // reserved while the proxy is down, too
+	listen   func() (net.Listener, error)
+	dial     func(ctx context.Context) (net.Conn, error)
+	running  sync.WaitGroup // the acceptor and all links
 
-	mu     sync.Mutex
-	closed bool
+	mu       sync.Mutex
+	closed   bool
+	listener net.Listener // nil while the proxy is down
+	links    map[*link]struct{}
+	faults   []*Fault
+	changed  chan struct{} // closed when faults change
 }
 
-// New listens on a loopback port of its own, and passes on to upstream, host:port.
+// New listens on a loopback port of its own, and passes connections on to upstream, host:port.
 func New(upstream string) (*Proxy, error) {
-	quiet()
 	port, err := porttest.Reserve()
 	if err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", upstream, err)
 	}
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, "to "+upstream, port.Addr(), upstream)
-	if err := p.Start(); err != nil {
+	var lc net.ListenConfig
+	p := newProxy(upstream,
+		func() (net.Listener, error) { return lc.Listen(context.Background(), "tcp", port.Addr()) },
+		func(ctx context.Context) (net.Conn, error) {
+			return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", upstream)
+		})
+	p.port = port
+	if err := p.Up(); err != nil {
 		port.Release()
-		return nil, fmt.Errorf("proxy to %s: %w", upstream, err)
+		return nil, err
 	}
-	return &Proxy{proxy: p, port: port}, nil
+	return p, nil
 }
 
-// quiet turns off the logger that the toxics share, which no option reaches.
-var quiet = sync.OnceFunc(func() { zerolog.SetGlobalLevel(zerolog.Disabled) })
+// dialTimeout bounds the connection to the server, which is on the same machine.
+const dialTimeout = 5 * time.Second
+
+func newProxy(upstream string, listen func() (net.Listener, error), dial func(context.Context) (net.Conn, error)) *Proxy {
+	return &Proxy{upstream: upstream, listen: listen, dial: dial, links: map[*link]struct{}{}, changed: make(chan struct{})}
+}
 
 // Addr is where clients connect, as host:port. It stays the same over Down and Up.
 func (p *Proxy) Addr() string { return p.port.Addr() }
 
-// Close ends the proxy and its connections, for good.
+// Close ends the proxy and its connections, for good. It returns when all goroutines of the
+// proxy have ended.
 func (p *Proxy) Close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	first := !p.closed
 	p.closed = true
-	p.proxy.Stop()
-	p.port.Release()
+	p.mu.Unlock()
+	p.Down()
+	p.running.Wait()
+	if first && p.port != nil {
+		p.port.Release()
+	}
 }
 
 // Down partitions the network: connections end, and new ones are refused.
-func (p *Proxy) Down() { p.proxy.Stop() }
+func (p *Proxy) Down() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		_ = p.listener.Close()
+		p.listener = nil
+	}
+	p.cut()
+}
 
 // Up undoes Down, but not Close.
 func (p *Proxy) Up() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed || p.listener != nil {
 		return nil
 	}
-	if err := p.proxy.Start(); err != nil {
-		return fmt.Errorf("proxy on %s: %w", p.Addr(), err)
+	l, err := p.listen()
+	if err != nil {
+		return fmt.Errorf("proxy to %s: %w", p.upstream, err)
 	}
+	p.listener = l
+	p.running.Go(func() { p.accept(l) })
 	return nil
 }
 
-// Cut ends the connections there are; new ones are taken.
-func (p *Proxy) Cut() error {
-	p.Down()
-	return p.Up()
+// Cut ends all connections; new ones are accepted.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut()
 }
 
-// Toxic is one disturbance of what passes, in one direction or both.
-type Toxic struct {
-	kind       string
-	directions []string
-	attributes map[string]int64
+// cut ends all connections. p.mu is held.
+func (p *Proxy) cut() {
+	for l := range p.links {
+		l.cancel()
+	}
 }
 
-// The directions of a Toxic.
-const (
-	requests = "upstream"
-	answers  = "downstream"
-)
-
-// Latency delays answers by d, more or less by up to jitter.
-func Latency(d, jitter time.Duration) Toxic {
-	return Toxic{"latency", []string{answers}, map[string]int64{"latency": d.Milliseconds(), "jitter": jitter.Milliseconds()}}
+// Add disturbs all connections, also later ones, until Heal.
+func (p *Proxy) Add(faults ...Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := slices.Clone(p.faults)
+	for _, f := range faults {
+		all = append(all, &f)
+	}
+	p.change(all)
 }
 
-// Bandwidth lets so many bytes a second through, in each direction; at least 1024.
-func Bandwidth(bytesPerSecond int64) Toxic {
-	return Toxic{"bandwidth", []string{requests, answers}, map[string]int64{"rate": bytesPerSecond / 1024}}
-}
-
-// Silence is a half-open connection: what is sent goes nowhere, and nobody says so.
-// When it is healed the connection ends.
-func Silence() Toxic { return Toxic{"timeout", []string{requests, answers}, nil} }
-
-// LostAnswers delivers requests and drops the answers. The client hears of it when
-// the server closes the connection, else never.
-func LostAnswers() Toxic { return Toxic{"timeout", []string{answers}, nil} }
-
-// Reset resets a connection as soon as something is sent over it.
-func Reset() Toxic { return Toxic{"reset_peer", []string{requests}, nil} }
-
-// CutRequests ends each connection after so many bytes of requests, and CutAnswers
-// after so many of answers.
-func CutRequests(bytes int64) Toxic {
-	return Toxic{"limit_data", []string{requests}, map[string]int64{"bytes": bytes}}
-}
-
-// CutAnswers is described at CutRequests.
-func CutAnswers(bytes int64) Toxic {
-	return Toxic{"limit_data", []string{answers}, map[string]int64{"bytes": bytes}}
-}
-
-// SlowClose passes the end of a connection on only after d.
-func SlowClose(d time.Duration) Toxic {
-	return Toxic{"slow_close", []string{requests, answers}, map[string]int64{"delay": d.Milliseconds()}}
-}
-
-// Add disturbs the connections there are and those to come. Two toxics of one kind
-// don't go together.
-func (p *Proxy) Add(toxics ...Toxic) error {
-	for _, t := range toxics {
-		for _, direction := range t.directions {
-			text, err := json.Marshal(map[string]any{"type": t.kind, "stream": direction, "attributes": t.attributes})
-			if err != nil {
-				return err
-			}
-			if _, err := p.proxy.Toxics.AddToxicJson(bytes.NewReader(text)); err != nil {
-				return fmt.Errorf("proxy to %s: add %s: %w", p.proxy.Upstream, t.kind, err)
-			}
+// Heal removes all faults. Connections that have lost data end.
+func (p *Proxy) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.change(nil)
+	for l := range p.links {
+		if l.lost.Load() {
+			l.cancel()
 		}
 	}
-	return nil
 }
 
-// Renew removes everything that Add has added and ends the connections there are. On
-// connections that are busy and stuck, Heal can wait for ever: Toxiproxy interrupts a
-// toxic only between two pieces of data.
-func (p *Proxy) Renew() error {
-	p.Down()
-	p.Heal()
-	return p.Up()
+// change replaces the faults and wakes the pipes that wait because of one. p.mu is held.
+func (p *Proxy) change(faults []*Fault) {
+	p.faults = faults
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
-// Heal removes everything that Add has added.
-func (p *Proxy) Heal() { p.proxy.Toxics.ResetToxics(context.Background()) }
+// current returns the faults of one direction, and a channel that is closed when they change.
+func (p *Proxy) current(d direction) (faults []*Fault, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.faults {
+		if f.directions&d != 0 {
+			faults = append(faults, f)
+		}
+	}
+	return faults, p.changed
+}
+
+// accept serves one listener until it is closed.
+func (p *Proxy) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		l := &link{proxy: p, client: client, ctx: ctx, cancel: cancel}
+		p.mu.Lock()
+		current := p.listener == listener // else Down came between
+		if current {
+			p.links[l] = struct{}{}
+			p.running.Go(l.run)
+		}
+		p.mu.Unlock()
+		if !current {
+			_ = client.Close()
+		}
+	}
+}
+
+// forget removes a link that has ended.
+func (p *Proxy) forget(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.links, l)
+}

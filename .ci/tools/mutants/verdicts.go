@@ -109,7 +109,7 @@ func verdicts() []mutant {
 		},
 		{
 			registry, "right after an outage it is believed at once",
-			"connector/schema/registry.go", "		r.steady = now\n		r.failed(err)\n", "		r.failed(err)\n",
+			"connector/schema/registry.go", "		r.steady = now\n		room(r.failed)\n", "		room(r.failed)\n",
 			"connector/schema", "TestUnsteady/an_outage", "the verdict took",
 		},
 		{

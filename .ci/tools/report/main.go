@@ -1,25 +1,28 @@
 // Report adds up what `go test -json` wrote and judges it as a whole.
 //
-//	report run.json...
+//	report [-whole] run.json...
 //
-// It lists the tests that failed, the tests that were skipped with the reason
+// It lists the tests that failed, the tests that each run skipped with the reason
 // they gave, and closes with one line, "N passed, N failed". A test counts once
 // in each file, sub-tests too, as in the lines that go test itself prints.
 //
-// It exits with 1 when a test or a package failed, and also for what go test
-// calls a success: a run without a single test, and a package that skipped all
-// of its tests.
+// It exits with 1 when a test or a package failed, and also for results that go test
+// calls a success: a run without a single test, a package that skipped all
+// of its tests, and, with -whole, a test that each run skipped.
 package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 )
 
 func main() {
-	err := report(os.Stdout, os.Args[1:])
+	whole := flag.Bool("whole", false, "fail if a test was skipped in each run")
+	flag.Parse()
+	err := report(os.Stdout, *whole, flag.Args())
 	if err != nil && !errors.Is(err, errFailed) {
 		fmt.Fprintln(os.Stderr, "report:", err)
 	}
@@ -33,7 +36,7 @@ var errFailed = errors.New("failed")
 
 // report prints the report of the files and returns errFailed when one of them
 // isn't a success.
-func report(w io.Writer, files []string) error {
+func report(w io.Writer, whole bool, files []string) error {
 	var all tally
 	for _, name := range files {
 		t, err := readRun(name)
@@ -44,6 +47,9 @@ func report(w io.Writer, files []string) error {
 	}
 	if len(files) == 0 {
 		all.complaints = append(all.complaints, "no run at all")
+	}
+	if n := len(all.neverRan()); whole && n > 0 {
+		all.complaints = append(all.complaints, fmt.Sprintf("%d tests were skipped in each run", n))
 	}
 	all.print(w)
 	if all.failed > 0 || len(all.complaints) > 0 {

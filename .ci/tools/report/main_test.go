@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +46,7 @@ func TestReport(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out strings.Builder
-			err := report(&out, []string{file})
+			err := report(&out, false, []string{file})
 			if got := strings.ReplaceAll(out.String(), file, "FILE"); got != tt.want {
 				t.Errorf("got:\n%swant:\n%s", got, tt.want)
 			}
@@ -59,10 +60,52 @@ func TestReport(t *testing.T) {
 func TestReportWithoutRuns(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	if err := report(&out, nil); !errors.Is(err, errFailed) {
+	if err := report(&out, false, nil); !errors.Is(err, errFailed) {
 		t.Errorf("error %v, want %v", err, errFailed)
 	}
-	if err := report(&out, []string{filepath.Join(t.TempDir(), "missing.json")}); err == nil || errors.Is(err, errFailed) {
+	if err := report(&out, false, []string{filepath.Join(t.TempDir(), "missing.json")}); err == nil || errors.Is(err, errFailed) {
 		t.Errorf("a missing file: error %v", err)
+	}
+}
+
+// TestReportOfSeveralRuns: a skip counts if no other run has the test.
+func TestReportOfSeveralRuns(t *testing.T) {
+	t.Parallel()
+	run := func(outcomes ...string) string { // of TestA, TestB, ...
+		var b strings.Builder
+		for i, outcome := range outcomes {
+			fmt.Fprintf(&b, `{"Action":%q,"Package":"p","Test":"Test%c"}`+"\n", outcome, 'A'+i)
+		}
+		return b.String() + `{"Action":"pass","Package":"p"}` + "\n"
+	}
+	for _, tt := range []struct {
+		name  string
+		whole bool
+		runs  []string
+		want  string
+	}{
+		{"skipped in one", true, []string{run("skip", "pass"), run("pass", "skip")}, "2 passed, 0 failed\n"},
+		{"skipped in each", true, []string{run("skip", "pass"), run("skip", "pass")}, "SKIP p TestA: no reason\nFAIL 1 tests were skipped in each run\n2 passed, 0 failed\n"},
+		{"skipped in each of some steps", false, []string{run("skip", "pass"), run("skip", "pass")}, "SKIP p TestA: no reason\n2 passed, 0 failed\n"},
+		{"skipped once and failed once", true, []string{run("skip", "pass"), run("fail", "pass")}, "FAIL p TestA\n2 passed, 1 failed\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var files []string
+			for i, text := range tt.runs {
+				files = append(files, filepath.Join(t.TempDir(), fmt.Sprint(i)))
+				if err := os.WriteFile(files[i], []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var out strings.Builder
+			err := report(&out, tt.whole, files)
+			if got := out.String(); got != tt.want {
+				t.Errorf("got:\n%swant:\n%s", got, tt.want)
+			}
+			if ok := !strings.Contains(tt.want, "FAIL"); ok != (err == nil) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

@@ -67,7 +67,7 @@ func (r *run) tally(name string) tally {
 	for _, t := range slices.SortedFunc(maps.Keys(r.outcome), compare) {
 		in := each[t.pkg]
 		if in == nil { // the package itself sorts first
-			in = &tally{}
+			in = &tally{ran: map[test]bool{}}
 			each[t.pkg] = in
 		}
 		if t.name == "" {
@@ -76,10 +76,12 @@ func (r *run) tally(name string) tally {
 		switch r.outcome[t] {
 		case "pass":
 			in.passed++
+			in.ran[t] = true
 		case "skip":
 			in.skipped = append(in.skipped, skip{t, reason(r.output[t])})
 		default: // failed, or cut off by a panic, an exit or the timeout
 			in.failed++
+			in.ran[t] = true
 			in.failures = append(in.failures, failure{t, end(r.output[t])})
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 )
 
 // tally is what a report has to say of a package, a run or all of them.
@@ -10,7 +11,8 @@ type tally struct {
 	passed, failed int
 	failures       []failure
 	skipped        []skip
-	complaints     []string // what go test lets pass
+	ran            map[test]bool // by any run
+	complaints     []string      // what go test lets pass
 }
 
 // skip is a test that did not run, and why.
@@ -31,16 +33,28 @@ func (t *tally) add(o tally) {
 	t.failed += o.failed
 	t.failures = append(t.failures, o.failures...)
 	t.skipped = append(t.skipped, o.skipped...)
+	if t.ran == nil {
+		t.ran = map[test]bool{}
+	}
+	maps.Copy(t.ran, o.ran)
 	t.complaints = append(t.complaints, o.complaints...)
 }
 
-func (t *tally) print(w io.Writer) {
-	seen := map[skip]bool{} // the same test is skipped in each run
+// neverRan returns the tests that each run skipped, once each.
+func (t *tally) neverRan() (skips []skip) {
+	seen := map[test]bool{}
 	for _, s := range t.skipped {
-		if !seen[s] {
-			fmt.Fprintf(w, "SKIP %s: %s\n", s.test, s.reason)
+		if !seen[s.test] && !t.ran[s.test] {
+			skips = append(skips, s)
 		}
-		seen[s] = true
+		seen[s.test] = true
+	}
+	return skips
+}
+
+func (t *tally) print(w io.Writer) {
+	for _, s := range t.neverRan() {
+		fmt.Fprintf(w, "SKIP %s: %s\n", s.test, s.reason)
 	}
 	for _, f := range t.failures {
 		fmt.Fprintf(w, "FAIL %s\n%s", f.test, f.said)

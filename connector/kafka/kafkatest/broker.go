@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"kafka-firehose/connector/childtest"
 )
 
 // broker is one process, or the place where one was and will be.
@@ -42,6 +44,10 @@ const (
 // collector is the smallest one, because three brokers share a machine with what
 // they are there to test.
 func (c *Cluster) java(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	r, err := chosen()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := jars()
 	if err != nil {
 		return nil, err
@@ -52,13 +58,13 @@ func (c *Cluster) java(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	}
 	flags := []string{
 		"-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-		"-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties"), "-cp", cp,
+		"-D" + r.loggingProperty + "=file:" + filepath.Join(dir, r.loggingFile), "-cp", cp,
 	}
 	if c.archive != "" {
 		flags = append(flags, c.archive)
 	}
 	cmd := exec.CommandContext(ctx, "java", append(flags, args...)...)
-	dieWithParent(cmd)
+	childtest.DieWithParent(cmd)
 	return cmd, nil
 }
 

@@ -16,7 +16,8 @@
 //	}
 //
 // The jars come from Maven's own repository, once, into the user's cache
-// directory; pom.xml says which, jars.sha256 holds their hashes. Beside them the
+// directory; pom.xml says which, jars.sha256 holds their hashes. With APACHE_KAFKA_RELEASE=3.9
+// they are those of older/pom.xml. Beside them the
 // first cluster leaves what the next ones start faster with. A cluster of three
 // takes some seconds to start and about 1 GB of memory. It needs Java 17 or later
 // and, for the first time, Maven.

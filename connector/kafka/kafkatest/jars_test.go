@@ -66,3 +66,17 @@ func TestRender(t *testing.T) {
 		}
 	}
 }
+
+// TestReleases: each release has its files, and another one is an error that names the variable.
+func TestReleases(t *testing.T) {
+	for name, want := range map[string]string{"": "kafka_2.13-4.", Newest: "kafka_2.13-4.", Older: "kafka_2.13-3.9.", "2.8": ""} {
+		t.Setenv(ReleaseVariable, name)
+		r, err := chosen()
+		switch {
+		case want == "" && (err == nil || !strings.Contains(err.Error(), `APACHE_KAFKA_RELEASE is "2.8"; want newest or 3.9`)):
+			t.Errorf("%q: error %v", name, err)
+		case want != "" && (err != nil || !strings.Contains(string(r.sums), want) || len(r.pom) == 0 || len(r.logging) == 0):
+			t.Errorf("%q: no %s among its jars: %v", name, want, err)
+		}
+	}
+}
