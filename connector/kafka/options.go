@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"regexp"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -49,7 +50,6 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.AdjustFetchOffsetsFn(s.start),
 		kgo.FetchMaxBytes(firstFetch(buffer)),
 		kgo.FetchMaxPartitionBytes(firstFetch(buffer)),
-		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
 		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -66,7 +66,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
-	return append(append(o, s.topicOptions()...), s.startOptions()...)
+	return slices.Concat(o, s.budget.options(s.connection.dial), s.topicOptions(), s.startOptions())
 }
 
 func (s *Source) topicOptions() []kgo.Opt {

@@ -71,6 +71,7 @@ type Source struct {
 	known      map[string]int       // :: topic -> partitions for which latest means their end, see appeared
 	resolved   bool                 // the start of a first assignment was asked for
 	wire       traffic
+	budget     *fetchBudget
 }
 
 type id struct {
@@ -123,6 +124,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		wire:       traffic{limit: o.BufferBytes},
+		budget:     newFetchBudget(o.BufferBytes),
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
 	}
@@ -135,6 +137,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		return nil, err
 	}
 	s.client, s.admin = client, kadm.NewClient(client)
+	s.budget.watch(client.BufferedFetchRecords)
 	s.metrics.WatchRefusals(s.access.count)
 	return s, nil
 }
@@ -145,6 +148,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 // is registered, never while Firehose is slow.
 func (s *Source) Poll(ctx context.Context, max int) error {
 	fetches := s.client.PollRecords(ctx, max)
+	waiting := s.budget.explain(fetches)
 	polled := time.Now()
 	back := map[string]map[int32]kgo.EpochOffset{}
 	fetches.EachTopic(func(t kgo.FetchTopic) {
@@ -166,7 +170,7 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 		troubled = true
 		s.trouble(topic, partition, err)
 	})
-	if troubled && fetches.NumRecords() == 0 {
+	if (troubled || waiting) && fetches.NumRecords() == 0 {
 		pause(ctx, 250*time.Millisecond) // errors come as fast as they are polled
 	}
 	return s.Err()
@@ -208,7 +212,7 @@ func (s *Source) LeastHeld() int64 {
 	s.mu.Lock()
 	partitions := len(s.partitions)
 	s.mu.Unlock()
-	return s.wire.largest.Swap(0) * int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1)))
+	return min(s.wire.largest.Swap(0)*int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1))), s.budget.max)
 }
 
 // Oldest is when the oldest unsettled record in a batch was polled; ok is false

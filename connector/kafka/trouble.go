@@ -40,6 +40,7 @@ func (s *Source) trouble(topic string, partition int32, err error) {
 		s.access.refused(topic, err)
 		s.leaveDenied(id{topic, partition})
 	case "decode":
+		s.leaveDenied(id{topic, partition})
 		log.Error("a batch can't be decoded; the partition stands still until it is gone, or, if it is too large, MAX_BUFFERED_BYTES is twice its size")
 	default:
 		log.Warn("fetching failed, trying again")
