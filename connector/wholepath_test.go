@@ -58,6 +58,7 @@ func wholePath() map[string]func(*world) {
 		"StopInsideARevoke":          stopInsideARevoke,
 		"Compressions":               compressions,
 		"LargeBatches":               largeBatches,
+		"ZstdWindows":                zstdWindows,
 		"PartitionsAdded":            partitionsAdded,
 		"RecordsGoBack":              recordsGoBack,
 
@@ -75,6 +76,9 @@ func wholePath() map[string]func(*world) {
 		for _, how := range rollouts {
 			cases["RollingUpdate/"+how+"/"+proto] = rollingUpdate(how, proto)
 		}
+	}
+	for name := range tooLargeBatches {
+		cases["BatchThatIsTooLarge/"+name] = batchThatIsTooLarge(name)
 	}
 	for _, effect := range emptyAnswers {
 		for _, stored := range []bool{false, true} {
