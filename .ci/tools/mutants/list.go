@@ -4,7 +4,7 @@ import "slices"
 
 // all are the mutants, guarantee by guarantee.
 func all() []mutant {
-	return slices.Concat(losses(), starts(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stops())
+	return slices.Concat(losses(), starts(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stops(), fetches())
 }
 
 // losses are commits that run ahead and records that are passed over.
