@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -42,9 +43,9 @@ type fetchResponse struct {
 	held     int64 // bytes of used
 	counted  bool  // has records that were not compressed
 	unpacked bool  // has a batch that was decompressed
-	closed   bool  // its connection is
 	ended    bool  // nothing is counted any more
 	packed   []uint64
+	closed   time.Time // when its connection was; zero for one that is open
 }
 
 // packedBatch is what the header of a compressed batch says.
@@ -75,6 +76,9 @@ const (
 	fetchMaxLeast = 16 << 20
 	// fetchMaxMost bytes are the largest response that the client can read.
 	fetchMaxMost = 1 << 30
+	// closedTime after the end of a connection its last response was polled: whoever asks for
+	// room polls, and records are polled in the order in which they came.
+	closedTime = time.Minute
 	// headerBytes is the size of a kgo.RecordHeader in memory, beside its key and value.
 	headerBytes = 40
 	// messageBytes is the memory of a message of a set (formats 0 and 1) beside its kgo.Record,
@@ -185,7 +189,7 @@ func (b *fetchBudget) closed(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r := b.responses[broker]; r != nil {
-		r.closed = true
+		r.closed = time.Now()
 	}
 }
 
@@ -211,12 +215,8 @@ func (b *fetchBudget) end(broker string) {
 // take reports whether r may take n bytes more, which are no more than most together with
 // all others, or exceed that as the first of r. It needs b.mu.
 func (b *fetchBudget) take(r *fetchResponse, n, most int64, first bool) bool {
-	if b.used+n > most && (b.buffered == nil || b.buffered() == 0) {
-		for broker, old := range b.responses { // a broker that is gone sends no further response
-			if old.closed && old != r {
-				b.end(broker)
-			}
-		}
+	if b.used+n > most {
+		b.endClosed(r)
 	}
 	switch {
 	case r.ended:
@@ -230,6 +230,17 @@ func (b *fetchBudget) take(r *fetchResponse, n, most int64, first bool) bool {
 		return true
 	}
 	return false
+}
+
+// endClosed ends responses, but for r, whose broker has no connection any more: no further
+// request says that the client holds nothing of them. It needs b.mu.
+func (b *fetchBudget) endClosed(r *fetchResponse) {
+	none := b.buffered == nil || b.buffered() == 0
+	for broker, old := range b.responses {
+		if !old.closed.IsZero() && old != r && (none || time.Since(old.closed) > closedTime) {
+			b.end(broker)
+		}
+	}
 }
 
 // count takes n bytes for records of r that are not compressed. They leave a quarter to

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -81,9 +82,13 @@ func TestFetchBudgetOfDeadBrokers(t *testing.T) {
 	if b.unpack(r, b.max/2) {
 		t.Error("room for a batch while the client holds those of brokers that are gone")
 	}
+	b.responses["gone"].closed = time.Now().Add(-closedTime - time.Second)
+	if !b.unpack(r, b.max/2) || len(b.responses) != 2 {
+		t.Error("no room long after a connection was closed")
+	}
 	buffered = 0
-	if !b.unpack(r, b.max/2) || len(b.responses) != 1 {
-		t.Errorf("no room, for %d responses, when the client holds nothing", len(b.responses))
+	if b.unpack(r, b.max); len(b.responses) != 1 || b.excess != nil {
+		t.Errorf("%d responses when the client holds nothing", len(b.responses))
 	}
 }
 

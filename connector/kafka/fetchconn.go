@@ -26,6 +26,7 @@ type fetchConn struct {
 
 	mu       sync.Mutex
 	versions map[int32]int16 // of fetch requests without a response, by correlation id
+	fetched  bool            // there was such a request
 	deadline time.Time       // for reading, the client's; zero for none
 
 	request requestHeader // belongs to the goroutine that writes
@@ -57,7 +58,12 @@ func (b *fetchBudget) dialer(dial DialFunc) DialFunc {
 
 // Close implements net.Conn.
 func (c *fetchConn) Close() error {
-	c.budget.closed(c.broker)
+	c.mu.Lock()
+	fetched := c.fetched
+	c.mu.Unlock()
+	if fetched {
+		c.budget.closed(c.broker)
+	}
 	return c.Conn.Close()
 }
 
@@ -68,7 +74,7 @@ func (c *fetchConn) Write(p []byte) (int, error) {
 			return
 		}
 		c.mu.Lock()
-		c.versions[correlation] = version
+		c.versions[correlation], c.fetched = version, true
 		c.mu.Unlock()
 		c.budget.sent(c.broker)
 	})
