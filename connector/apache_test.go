@@ -23,6 +23,7 @@ func apacheOnly() map[string]func(*world) {
 		"NearestReplica":      nearestReplica,
 		"LeadersWithoutARack": leadersWithoutARack,
 		"OtherClient":         otherClient,
+		"ZstdLevels":          zstdLevels,
 	}
 }
 

@@ -73,6 +73,8 @@ type start struct {
 	proto string
 	skip  int       // records that the start leaves out
 	n     int       // records to be delivered, the first ones
+	again int       // records that may come twice
+	names bool      // the broker is asked for records by the topic's name, not by its id
 	at    time.Time // of mode time
 }
 
@@ -124,7 +126,7 @@ func (s *start) read(w *world) { w.t.Helper(); w.untilCommitted(s.skip + s.n) }
 // done fails unless each record from the start on was delivered once, and no other.
 func (s *start) done(w *world) {
 	w.t.Helper()
-	w.wantExactly(s.n)
+	w.wantAll(s.n, s.again)
 	s.wantNoHistory(w)
 }
 
@@ -234,6 +236,9 @@ func matrixRecreated(records int) func(w *world, s start) {
 		w.untilArrived(before, s.n)
 		w.untilCommitted(records + 40)
 		m.mustStop()
+		if s.names { // some records of the new topic were fetched at the offset of the old one
+			s.again = records + 40
+		}
 		s.done(w)
 	}
 }
@@ -281,7 +286,7 @@ func TestBrokerMatrix(t *testing.T) {
 								}
 								return door{cluster: []kfake.Opt{kfake.MaxVersions(r.versions())}}
 							}
-							guarded(t, open, func(w *world) { p.test(w, start{mode: mode, proto: proto}) })
+							guarded(t, open, func(w *world) { p.test(w, start{mode: mode, proto: proto, names: i < releaseIndex(t, "3.6")}) })
 						})
 					}
 				}

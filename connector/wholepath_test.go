@@ -63,6 +63,7 @@ func wholePath() map[string]func(*world) {
 		"StopInsideARevoke":          stopInsideARevoke,
 		"Compressions":               compressions,
 		"LargeBatches":               largeBatches,
+		"ZstdWindows":                zstdWindows,
 		"PartitionsAdded":            partitionsAdded,
 		"RecordsGoBack":              recordsGoBack,
 
@@ -88,6 +89,9 @@ func wholePath() map[string]func(*world) {
 	for _, when := range []string{"while it runs", "after a restart", "while it is down"} {
 		cases["LatestRecreated/"+when] = latestRecreated(when)
 	}
+	for name := range tooLargeBatches {
+		cases["BatchThatIsTooLarge/"+name] = batchThatIsTooLarge(name)
+	}
 	for _, effect := range emptyAnswers {
 		for _, stored := range []bool{false, true} {
 			cases[fmt.Sprintf("AnswersThatProveNothing/%s/stored=%v", effect, stored)] = answerProvesNothing(effect, stored)
@@ -100,7 +104,7 @@ func wholePath() map[string]func(*world) {
 var virtualOnly = map[string][]string{
 	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon"},
 	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
-	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "SchemasAreFetchedInParallel"},
+	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel"},
 	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded", "LatestStartIsCommittedFirst"},
 	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
 	"the registry has to answer wrongly":         {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},

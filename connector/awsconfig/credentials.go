@@ -221,15 +221,18 @@ type FetchError struct {
 // Error leaves out the SDK's story of who called whom.
 func (e *FetchError) Error() string {
 	text := RootCause(e.err)
-	if api, ok := errors.AsType[smithy.APIError](e.err); ok {
+	api, coded := errors.AsType[smithy.APIError](e.err)
+	answer, answered := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](e.err)
+	switch {
+	case coded && api.ErrorCode() != UnknownError && api.ErrorCode() != "":
 		text = strings.TrimPrefix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
-		answer, ok := errors.AsType[interface {
-			error
-			HTTPStatusCode() int
-		}](e.err)
-		if code := api.ErrorCode(); ok && (code == UnknownError || code == "") { // the message may be any page
-			text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
-		}
+	case answered && answer.HTTPStatusCode() >= http.StatusMultipleChoices: // the message may be any page, or none
+		text = fmt.Sprintf("it answers %d %s", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
+	case coded:
+		text = api.ErrorMessage()
 	}
 	if strings.Contains(e.err.Error(), "no EC2 IMDS role found") { // the end of the chain
 		text = "there are none in the environment, a profile, a token file or a container's endpoint, and the instance has no role: " + text

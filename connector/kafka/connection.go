@@ -19,7 +19,8 @@ import (
 // and the login read from files and elsewhere.
 type Connection struct {
 	options []kgo.Opt
-	forget  func() // the credentials, which a broker has refused
+	dial    DialFunc // with TLS
+	forget  func()   // the credentials, which a broker has refused
 }
 
 // software is how brokers know what kind of client this is.
@@ -27,6 +28,12 @@ const software, softwareVersion = "kafka-firehose", "1"
 
 // Options are what a client needs of it.
 func (c *Connection) Options() []kgo.Opt { return slices.Clone(c.options) }
+
+// FetchOptions are Options for a client that reads a few records beside the source. It
+// takes no more memory for them than a source with that MAX_BUFFERED_BYTES may.
+func (c *Connection) FetchOptions(setting int64) []kgo.Opt {
+	return append(c.Options(), newFetchBudget(setting).options(c.dial)...)
+}
 
 // Connection prepares the connections to the cluster and makes none. dial is for those
 // under TLS; nil is for the network. The error is about files and AWS's configuration.
@@ -42,7 +49,7 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 		}
 		d.secure = secure
 	}
-	conn := &Connection{forget: func() {}, options: []kgo.Opt{
+	conn := &Connection{forget: func() {}, dial: d.connect, options: []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion(software, softwareVersion),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -30,19 +31,18 @@ type fault struct {
 	message string
 	err     error
 	offset  int64 // the next offset that is wanted, -1 if unknown
-	lasting bool  // it is not repeated, and ends when the partition is read again
 
 	since, last, told time.Time
 }
 
 const (
-	// faultFor is how long a fault counts that is not repeated. The client asks again every
-	// five seconds at least.
+	// faultFor is how long a fault counts that is not repeated. Everything is tried again
+	// within 20 seconds.
 	faultFor = 30 * time.Second
 	// faultTold is how often a fault is logged while it lasts.
 	faultTold = time.Minute
-	// faultGrace is for how long a fault that passes by itself, such as the election of a
-	// leader, does not count against readiness.
+	// faultGrace is for how long a fault does not count against readiness: most pass by
+	// themselves, such as the election of a leader.
 	faultGrace = 30 * time.Second
 	// faultsNamed is how many partitions a text names; of the others it has the number.
 	faultsNamed = 5
@@ -60,26 +60,18 @@ func (f *faults) begin(k id, now fault) {
 		now.since = old.since
 		if old.reason == now.reason {
 			now.told = old.told
-			now.lasting = now.lasting || old.lasting
 		}
 	}
 	f.all[k] = now
 	f.tellIfDue(k, now.last)
 }
 
-// repeat logs the faults that last, and drops those that are over and those of partitions that went while
-// their error was polled.
-func (f *faults) repeat(owned map[id]bool) {
+// tidy drops the faults that are over, and those of partitions that went while their error was polled.
+func (f *faults) tidy(owned map[id]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	for k, one := range f.all {
-		if one.over(now) || k.partition >= 0 && !owned[k] {
-			delete(f.all, k)
-		} else if one.lasting {
-			f.tellIfDue(k, now)
-		}
-	}
+	maps.DeleteFunc(f.all, func(k id, one fault) bool { return one.over(now) || k.partition >= 0 && !owned[k] })
 	f.countFrom(now)
 }
 
@@ -120,7 +112,7 @@ func (f *faults) tellIfDue(k id, now time.Time) {
 		log = log.With("for", lasted.Round(time.Second).String())
 	}
 	level := slog.LevelWarn
-	if one.lasting || lasted >= faultGrace {
+	if lasted >= faultGrace {
 		level = slog.LevelError
 	}
 	log.Log(context.Background(), level, one.message, "error", one.err)
@@ -155,7 +147,7 @@ func (f *faults) err() error {
 	now := time.Now()
 	f.mu.Lock()
 	for k, one := range f.all {
-		if !one.over(now) && (one.lasting || now.Sub(one.since) >= faultGrace) {
+		if !one.over(now) && now.Sub(one.since) >= faultGrace {
 			all = append(all, named{k, one})
 		}
 	}
@@ -191,4 +183,4 @@ func (f *faults) count(reason string) (n int) {
 	return n
 }
 
-func (f fault) over(now time.Time) bool { return !f.lasting && now.Sub(f.last) >= faultFor }
+func (f fault) over(now time.Time) bool { return now.Sub(f.last) >= faultFor }

@@ -36,7 +36,9 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 	}
 	total := len(s.partitions)
 	s.mu.Unlock()
-	s.kick() // topics that appear from here on are new
+	if !s.knowsTopics() {
+		s.kick() // topics that appear from here on are new
+	}
 
 	s.access.granted("group", "group "+s.cfg.GroupID)
 	s.metrics.Member.Set(1)

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"regexp"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +53,6 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locate
 		kgo.FetchMaxBytes(firstFetch(buffer)),
 		kgo.FetchMaxPartitionBytes(firstFetch(buffer)),
-		kgo.MaxDecompressBatchBytes(int(max(buffer/2, 16<<20))),
 		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -69,7 +69,7 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
-	return append(o, s.topicOptions()...)
+	return slices.Concat(o, s.budget.options(s.connection.dial), s.topicOptions())
 }
 
 func (s *Source) topicOptions() []kgo.Opt {

@@ -33,9 +33,6 @@ const (
 	passGap = 250 * time.Millisecond
 	// idleEvery is how often the goroutine looks without a reason.
 	idleEvery = 15 * time.Second
-	// stalledEvery is how often a batch that was too large is fetched again: retention may
-	// have removed it.
-	stalledEvery = 30 * time.Second
 	// beyondAfter is for how long a log must end before a position until the position counts
 	// as lost. The high watermark of a new leader is behind for a moment.
 	beyondAfter = 10 * time.Second
@@ -60,24 +57,26 @@ func (s *Source) kick() {
 
 // watchPositions finds positions until ctx ends.
 func (s *Source) watchPositions(ctx context.Context) {
-	failed := 0
-	for ctx.Err() == nil {
-		open, err := s.findPositions(ctx)
-		wait := idleEvery
-		if open {
-			wait = min(placeEvery<<min(failed, 3), idleEvery)
-		}
-		if failed++; err == nil {
-			failed = 0
-		}
-		pause(ctx, passGap)
-		t := time.NewTimer(wait - passGap)
+	wait, failed := idleEvery, 0
+	for {
+		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-s.kicked:
 		case <-t.C:
 		}
 		t.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+		open, err := s.findPositions(ctx)
+		if failed++; err == nil {
+			failed = 0
+		}
+		if wait = idleEvery; open {
+			wait = min(placeEvery<<min(failed, 3), idleEvery)
+		}
+		pause(ctx, passGap)
 	}
 }
 
@@ -92,10 +91,9 @@ func (s *Source) findPositions(ctx context.Context) (open bool, err error) {
 	if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
 		s.log.Warn("some partitions have no position yet, trying again", "error", err)
 	}
-	s.retryStalled()
 	owned := s.owns()
-	s.faults.repeat(owned)
-	s.commits.repeat(owned)
+	s.faults.tidy(owned)
+	s.commits.tidy(owned)
 	return s.unsettled(), err
 }
 
@@ -119,7 +117,7 @@ func (s *Source) unsettled() bool {
 		return true
 	}
 	for _, p := range s.partitions {
-		if !p.reading && p.seekTo < 0 || p.outOfRange || p.stalled {
+		if !p.reading && p.seekTo < 0 || p.outOfRange {
 			return true
 		}
 	}
@@ -165,9 +163,8 @@ func (s *Source) seeks() (to, again map[string]map[int32]kgo.EpochOffset, resume
 		if !p.reading && !p.paused && !p.waiting && !p.resting {
 			resume[k.topic] = append(resume[k.topic], k.partition)
 		}
-		if p.reading, p.seekTo = true, -1; !p.stalled {
-			s.faults.end(k)
-		}
+		p.reading, p.seekTo = true, -1
+		s.faults.end(k)
 	}
 	return to, again, resume
 }
@@ -479,8 +476,10 @@ type answeredStart struct {
 func (l listed) mark() offset.Mark { return offset.Mark{Offset: l.offset, Epoch: -1} }
 
 // startAt makes the starts the first marks of their leases. From then on they don't change: the end of
-// the log would be another one at the next attempt.
+// the log would be another one at the next attempt. With earliest the next attempt has the same answer, so
+// nothing has to be committed first.
 func (s *Source) startAt(open map[id]*partition, answered map[id]answeredStart) {
+	earliest := s.cfg.AutoOffsetReset.Mode == "earliest"
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, a := range answered {
@@ -496,6 +495,10 @@ func (s *Source) startAt(open map[id]*partition, answered map[id]answeredStart) 
 		p.identify(marker{topic: a.topic}, a.marker)
 		p.begin, p.expected = a.at.Offset, a.at.Offset
 		p.starting = time.Now()
+		if earliest && !a.recreated {
+			s.found(p, a.at)
+			continue
+		}
 		p.lease.Start(a.at)
 	}
 }
@@ -766,7 +769,6 @@ func (s *Source) skipExpired(k id, p *partition, at, start int64) {
 		s.log.Error("records were removed from Kafka before they were read: retention has passed the group's position; reading on at the start of the log",
 			"topic", k.topic, "partition", k.partition, "expected", at, "log_start", start, "offsets", start-at)
 	}
-	p.stalled = false // the batch is gone
 	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)
 	if p.begin < 0 {
 		p.begin = start
@@ -798,16 +800,4 @@ func (s *Source) isolation() int8 {
 		return readCommitted
 	}
 	return readUncommitted
-}
-
-// retryStalled has batches that were too large fetched again.
-func (s *Source) retryStalled() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.partitions {
-		if p.stalled && time.Since(p.stalledAt) >= stalledEvery && p.expected >= 0 {
-			p.stalledAt = time.Now()
-			s.found(p, offset.Mark{Offset: p.expected, Epoch: -1})
-		}
-	}
 }

@@ -31,23 +31,24 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	}
 	part.expected = last + 1
 	part.lastTime = p.Records[len(p.Records)-1].Timestamp
-	part.outOfRange, part.stalled = false, false
+	part.outOfRange = false
 	part.sample(p.Records[len(p.Records)-1], polled)
 	s.faults.end(k)
 	lease := part.lease
 	s.holdIfFar(k, part)
 	s.mu.Unlock()
 
-	bytes, batches := int64(0), int64(0)
+	bytes, batches, headers := int64(0), int64(0), 0
 	for i, r := range p.Records {
 		bytes += int64(Size(r))
+		headers += len(r.Headers)
 		if i == 0 || r.Context != p.Records[i-1].Context { // one for all records of a batch
 			batches++
 		}
 	}
 	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
 	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
-	s.handler.Take(lease, p.Records, bytes+int64(len(p.Records))*RecordBytes+batches*batchBytes, polled)
+	s.handler.Take(lease, p.Records, bytes+int64(len(p.Records))*RecordBytes+int64(headers)*headerBytes+batches*batchBytes, polled)
 	return true
 }
 

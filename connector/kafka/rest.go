@@ -7,8 +7,9 @@ import "time"
 // topic that the broker does not know is not: the broker could not take it out of the fetch session, and would answer
 // with it at once although nobody asks for it.
 const (
-	restFor      = 5 * time.Second // after an error that lasts until its cause is removed
-	restBriefFor = time.Second     // after one that passes by itself while metadata spreads
+	restFor      = 5 * time.Second  // after an error that lasts until its cause is removed
+	restLongFor  = 20 * time.Second // after a batch that can't be decoded: it is fetched as a whole each time
+	restBriefFor = time.Second      // after an error that passes by itself while metadata spreads
 )
 
 // rest leaves a partition alone.

@@ -85,6 +85,7 @@ type Source struct {
 	plain      bool                // commits carry no marker, because the broker takes none
 	byID       bool                // the last commit named topics by their ids
 	wire       traffic
+	budget     *fetchBudget
 
 	faults  *faults       // of reading
 	commits *faults       // of committing
@@ -121,8 +122,6 @@ type partition struct {
 	seekEpoch  int32
 	outOfRange bool      // a fetch said that the position is not in the log
 	beyond     time.Time // since when the log ends before the position; zero for not
-	stalled    bool      // the client has given up on a batch
-	stalledAt  time.Time // when that batch was last tried
 }
 
 func newPartition(topic string, n int32) *partition {
@@ -165,6 +164,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		leaving:    make(chan struct{}),
 		held:       make(chan struct{}, 1),
 		wire:       traffic{limit: o.BufferBytes},
+		budget:     newFetchBudget(o.BufferBytes),
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
 		lag:        newInquirer(o.Connection, o.Log, o.Client),
@@ -179,6 +179,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		return nil, err
 	}
 	s.client = client
+	s.budget.watch(client.BufferedFetchRecords)
 	s.metrics.WatchRefusals(s.access.count)
 	s.metrics.WatchFaulty(func(reason string) int { return s.faults.count(reason) + s.commits.count(reason) })
 	return s, nil
@@ -194,6 +195,7 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 	s.pollUntil(stop)
 	fetches := s.client.PollRecords(polling, max)
 	s.pollUntil(nil)
+	waiting := s.budget.explain(fetches)
 	polled := time.Now()
 	fetches.EachTopic(func(t kgo.FetchTopic) {
 		t.EachPartition(func(fp kgo.FetchPartition) {
@@ -216,7 +218,7 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 			s.trouble(t.Topic, t.TopicID, p.Partition, p.Err)
 		})
 	})
-	if troubled && fetches.NumRecords() == 0 {
+	if (troubled || waiting) && fetches.NumRecords() == 0 {
 		pause(ctx, 250*time.Millisecond) // errors come as fast as they are polled
 	}
 	return s.Err()
@@ -257,8 +259,8 @@ func (s *Source) failWith(err error) {
 // nothing.
 func (s *Source) Refused() error { return s.access.err() }
 
-// Faults says which partitions can't be read or committed now and why, nil for none. A fault that
-// passes by itself counts after half a minute.
+// Faults says which partitions can't be read or committed now and why, nil for none. A fault counts after
+// half a minute.
 func (s *Source) Faults() error { return errors.Join(s.faults.err(), s.commits.err()) }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
@@ -277,7 +279,7 @@ func (s *Source) LeastHeld() int64 {
 	s.mu.Lock()
 	partitions := len(s.partitions)
 	s.mu.Unlock()
-	return s.wire.largest.Swap(0) * int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1)))
+	return min(s.wire.largest.Swap(0)*int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1))), s.budget.max)
 }
 
 // Oldest is when the oldest unsettled record in a batch was polled; ok is false

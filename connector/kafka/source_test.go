@@ -4,9 +4,15 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
+	"unsafe"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/metrics"
 )
 
 // at is a fetch of one record.
@@ -62,5 +68,30 @@ func TestHopeless(t *testing.T) {
 	}
 	if hopeless(kerr.RebalanceInProgress) {
 		t.Error("a rebalance is hopeless")
+	}
+}
+
+// taken is a handler that notes the weight of records.
+type taken struct {
+	Handler
+	weight int64
+}
+
+func (h *taken) Take(_ *offset.Lease, _ []*kgo.Record, weight int64, _ time.Time) { h.weight += weight }
+
+// TestHeadersHaveWeight: headers take memory beside their keys and values, which may be empty.
+func TestHeadersHaveWeight(t *testing.T) {
+	m := metrics.New(prometheus.NewRegistry()).Kafka
+	h := &taken{}
+	s := &Source{
+		log: slog.New(slog.DiscardHandler), metrics: m, handler: h, access: newAccess(Config{}, func() {}, slog.New(slog.DiscardHandler)),
+		faults: &faults{all: map[id]fault{}}, partitions: map[id]*partition{{"t", 0}: newPartition("t", 0)},
+	}
+	s.cfg.MaxUncommittedRecords = 10
+	fetch := at(0)
+	fetch.Records[0].Headers = make([]kgo.RecordHeader, 1000)
+	s.register(fetch, [16]byte{}, time.Now())
+	if want := int64(1000 * unsafe.Sizeof(kgo.RecordHeader{})); h.weight < want || h.weight > want+1000 {
+		t.Errorf("%d bytes of memory for %d of headers", h.weight, want)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,9 +54,8 @@ func (s *Source) trouble(topic string, topicID [16]byte, partition int32, err er
 		s.rest(k, restFor)
 		return
 	case "decode":
-		f.message = "a batch can't be decoded: the partition stands still until the batch is gone; if it is too large, MAX_BUFFERED_BYTES must be twice its size"
-		f.lasting = s.stall(k, err)
-		s.rest(k, restFor)
+		f.message = "a batch can't be decoded: the partition stands still until the batch can be, or until retention has removed it"
+		s.rest(k, restLongFor)
 	default:
 		f.message = "fetching failed, trying again"
 		if !kerr.IsRetriable(err) {
@@ -65,26 +63,6 @@ func (s *Source) trouble(topic string, topicID [16]byte, partition int32, err er
 		}
 	}
 	s.faults.begin(k, f)
-}
-
-// stall notes a batch that the client has given up on, because it is too large. Other batches that
-// can't be decoded it asks for again by itself.
-func (s *Source) stall(k id, err error) bool {
-	batch, tooLarge := errors.AsType[*kgo.ErrDecompressTooLarge](err)
-	if !tooLarge {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.partitions[k]; p != nil {
-		if !p.stalled {
-			p.stalled, p.stalledAt = true, time.Now()
-		}
-		if p.expected < 0 {
-			p.expected = batch.Offset
-		}
-	}
-	return true
 }
 
 // truncated takes the client's word that a log was cut: a leader has said where its epochs end. Records may

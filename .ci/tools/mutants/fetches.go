@@ -1,0 +1,94 @@
+package main
+
+// fetches are batches of Kafka that take more memory than there is, or are passed over.
+func fetches() []mutant { return append(largeBatches(), readableBatches()...) }
+
+// largeBatches are batches that are not refused.
+func largeBatches() []mutant {
+	const (
+		memory = "memory is bounded, whatever a batch stands for"
+		check  = "connector/kafka"
+	)
+	return []mutant{
+		{
+			memory, "decompressed batches have no bound",
+			"connector/kafka/decompress.go", "c.decodeLarge(src, codec, int(d.budget.max))", "c.decodeLarge(src, codec, 1<<30)",
+			check, "TestDecompress", "want more than 6MiB when it is decompressed",
+		},
+		{
+			memory, "the records of a compressed batch are counted when they are decoded",
+			"connector/kafka/batchcheck.go", "memory := records * RecordBytes; memory > b.max {", "memory := records * RecordBytes; memory > b.max<<10 {",
+			check, "TestBatchesAreChecked", "want 0 and \"has 200000 records, which take",
+		},
+		{
+			memory, "headers weigh nothing",
+			"connector/kafka/batchcheck.go", "found*RecordBytes + headers*headerBytes + batchBytes", "found*RecordBytes + batchBytes",
+			check, "TestBatchesAreChecked", "want 0 and \"has 1 records with 900000 headers",
+		},
+		{
+			memory, "headers of records in memory weigh nothing",
+			"connector/kafka/register.go", "int64(headers)*headerBytes+", "",
+			check, "TestHeadersHaveWeight", "bytes of memory for",
+		},
+		{
+			memory, "a response may have any number of batches that fit by themselves",
+			"connector/kafka/batchcheck.go", "	if !b.count(r, memory) {\n", "	if !b.count(r, memory) && false {\n",
+			check, "TestBatchesAreChecked", "200000 records and <nil>, want 100000",
+		},
+		{
+			memory, "the same, of compressed ones",
+			"connector/kafka/decompress.go", "	if !d.budget.unpack(", "	if false && !d.budget.unpack(",
+			check, "TestBatchesAreChecked", "200000 records and <nil>, want 100000",
+		},
+		{
+			memory, "a batch above the bound is read because it is alone in its response",
+			"connector/kafka/fetchbudget.go", "(b.excess == nil || b.excess == r) && n <= b.max:", "(b.excess == nil || b.excess == r):",
+			check, "TestFetchConnShortens", "bytes: ",
+		},
+		{
+			"nothing is lost", "a batch with more records than it declares is cut to those",
+			"connector/kafka/batchcheck.go", "!ok || records >= 0 && found != records {", "!ok || records >= 0 && found < records {",
+			check, "TestBatchesAreChecked", "2 records and <nil>, want 0",
+		},
+		{
+			"nothing stands still without a word", "a batch with fewer records than it declares is an empty one",
+			"connector/kafka/batchcheck.go", "!ok || records >= 0 && found != records {", "!ok || records >= 0 && found > records {",
+			check, "TestBatchesAreChecked", "3 records and <nil>, want 0",
+		},
+	}
+}
+
+// readableBatches are batches that are refused or forgotten.
+func readableBatches() []mutant {
+	const (
+		read  = "every batch that fits is read"
+		check = "connector/kafka"
+	)
+	return []mutant{
+		{
+			read, "the window of a zstd frame counts as its size",
+			"connector/kafka/decompress.go", "zstd.WithDecoderMaxWindow(maxZstdWindow)", "zstd.WithDecoderMaxWindow(16<<20)",
+			"connector", "TestZstdWindows", "committed 200, want 500",
+		},
+		{
+			read, "a response without room breaks its connection",
+			"connector/kafka/fetchconn.go", "		return c.shorten(version, size)\n", "		return errResponse\n",
+			"connector", "TestBatchThatIsTooLarge/noise,_above_the_fetch", "the log does not say .batch at offset 10 has 18MiB",
+		},
+		{
+			read, "what a response took is never given back",
+			"connector/kafka/fetchbudget.go", "	b.used -= r.held\n", "",
+			check, "TestFetchBudget", "bytes are counted, of responses with",
+		},
+		{
+			read, "responses of brokers that are gone count for ever",
+			"connector/kafka/fetchbudget.go", "(none || time.Since(old.closed) > closedTime) {", "false {",
+			check, "TestFetchBudgetOfDeadBrokers", "no room long after a connection was closed",
+		},
+		{
+			read, "a large response has to arrive within the time of a small one",
+			"connector/kafka/fetchconn.go", "		r.conn.putOff()\n", "",
+			check, "TestSlowResponse", "steady: read",
+		},
+	}
+}

@@ -1,0 +1,212 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+)
+
+// Parts of a batch of format 2, in bytes from its start, and of the messages of the
+// formats before, which share the first three:
+// https://kafka.apache.org/documentation/#recordbatch
+const (
+	batchMagic       = 16
+	batchAttributes  = 21
+	batchRecordCount = 57
+	batchHeader      = 61
+
+	messageAttributes = 17
+)
+
+// check takes the memory of a batch that is not compressed, and remembers one that is.
+func (b *fetchBudget) check(r *fetchResponse, batch []byte) *BatchError {
+	offset := int64(binary.BigEndian.Uint64(batch))
+	if batch[batchMagic] < 2 {
+		return b.checkMessage(r, batch, offset)
+	}
+	if len(batch) < batchHeader || batch[batchMagic] > 2 {
+		return nil // the client says so
+	}
+	records := int64(int32(binary.BigEndian.Uint32(batch[batchRecordCount:])))
+	payload := batch[batchHeader:]
+	if records < 0 || records > 0 && len(payload) == 0 {
+		return malformed(offset, "declares %d records in %d bytes", records, len(payload))
+	}
+	if batch[batchAttributes+1]&7 != 0 {
+		if memory := records * RecordBytes; memory > b.max {
+			return b.tooLarge(offset, memory, "has %d records, which take %s of memory", records, mebibytes(memory))
+		}
+		b.pack(r, payload, offset, records)
+		return nil
+	}
+	memory, err := b.measure(payload, offset, records)
+	if err != nil {
+		return err
+	}
+	if !b.count(r, memory) {
+		return errNoRoom
+	}
+	return nil
+}
+
+// measure returns the memory of the records of a batch beside their keys and values. The
+// error is for a count that is wrong, too: with one that is too small the client would
+// pass over records, with one that is too large it would wait for them for ever.
+func (b *fetchBudget) measure(payload []byte, offset, records int64) (int64, *BatchError) {
+	found, headers, ok := countRecords(payload)
+	if !ok || records >= 0 && found != records {
+		return 0, malformed(offset, "declares %d records and has %d that can be read", records, found)
+	}
+	memory := found*RecordBytes + headers*headerBytes + batchBytes
+	if all := memory + int64(len(payload)); all > b.max {
+		return 0, b.tooLarge(offset, all, "has %d records with %d headers, which take %s of memory", found, headers, mebibytes(all))
+	}
+	return memory, nil
+}
+
+// countRecords counts the records of a batch and their headers. It is false for bytes that
+// are not records.
+func countRecords(in []byte) (records, headers int64, ok bool) {
+	for len(in) > 0 {
+		length, at := varint(in, 0)
+		if length < 0 || length > len(in)-at {
+			return records, headers, false
+		}
+		n := countHeaders(in[at : at+length])
+		if n < 0 {
+			return records, headers, false
+		}
+		records++
+		headers += int64(n)
+		in = in[at+length:]
+	}
+	return records, headers, true
+}
+
+// countHeaders returns the number of headers of a record, -1 for bytes that are none.
+func countHeaders(in []byte) int {
+	at := skipVarlong(in, 1) // attributes, timestamp
+	_, at = varint(in, at)   // offset
+	at = skipBytes(in, at)   // key
+	at = skipBytes(in, at)   // value
+	count, at := varint(in, at)
+	if count < 0 || at > len(in) || count > (len(in)-at)/2 { // a header has two lengths
+		return -1
+	}
+	for range count {
+		at = skipBytes(in, skipBytes(in, at))
+	}
+	if at > len(in) {
+		return -1
+	}
+	return count
+}
+
+// noVarint is where bytes that are no number end: behind all that can be read.
+const noVarint = math.MaxInt32
+
+// varint returns the number at in[at:] and where it ends.
+func varint(in []byte, at int) (value, end int) {
+	if at < len(in) && in[at] < 0x80 {
+		b := int(in[at])
+		return b>>1 ^ -(b & 1), at + 1
+	}
+	return longVarint(in, at)
+}
+
+// longVarint is varint for numbers of any length. Those of two bytes are lengths of most
+// records, keys and values.
+func longVarint(in []byte, at int) (value, end int) {
+	if at >= len(in) {
+		return 0, noVarint
+	}
+	if at+1 < len(in) && in[at+1] < 0x80 {
+		b := int(in[at]&0x7f) | int(in[at+1])<<7
+		return b>>1 ^ -(b & 1), at + 2
+	}
+	v, n := kbin.Varint(in[at:])
+	if n <= 0 {
+		return 0, noVarint
+	}
+	return int(v), at + n
+}
+
+// skipVarlong returns where the number of up to 64 bits ends that is at in[at:].
+func skipVarlong(in []byte, at int) int {
+	if at < len(in) && in[at] < 0x80 {
+		return at + 1
+	}
+	if at >= len(in) {
+		return noVarint
+	}
+	_, n := kbin.Varlong(in[at:])
+	if n <= 0 {
+		return noVarint
+	}
+	return at + n
+}
+
+// skipBytes returns where bytes end that are at in[at:] behind their length, which is
+// negative for null.
+func skipBytes(in []byte, at int) int {
+	length, at := varint(in, at)
+	return at + max(length, 0)
+}
+
+// checkMessage is check for a message of the formats 0 and 1. A compressed one has a set
+// of messages as its value.
+func (b *fetchBudget) checkMessage(r *fetchResponse, message []byte, offset int64) *BatchError {
+	value, ok := messageValue(message)
+	switch {
+	case !ok:
+		return nil // the client says so
+	case message[messageAttributes]&7 != 0:
+		b.pack(r, value, offset, inMessageSet)
+		return nil
+	case !b.count(r, messageBytes+RecordBytes):
+		return errNoRoom
+	}
+	return nil
+}
+
+// messageValue returns the value of a message of format 0 or 1.
+func messageValue(message []byte) (value []byte, ok bool) {
+	at := messageAttributes + 1
+	if len(message) > batchMagic && message[batchMagic] == 1 {
+		at += 8 // timestamp
+	}
+	for range 2 { // key, value
+		if len(message) < at+4 {
+			return nil, false
+		}
+		n := int(int32(binary.BigEndian.Uint32(message[at:])))
+		at += 4
+		if n > len(message)-at {
+			return nil, false
+		}
+		value = message[at : at+max(n, 0)]
+		at += max(n, 0)
+	}
+	return value, true
+}
+
+// measureSet is measure for a set of messages. Messages in it are not compressed once more.
+func (b *fetchBudget) measureSet(set []byte, offset int64) (int64, *BatchError) {
+	messages := int64(0)
+	for rest := set; len(rest) > messageAttributes; messages++ {
+		length := 12 + int(int32(binary.BigEndian.Uint32(rest[8:])))
+		if length <= messageAttributes || length > len(rest) {
+			break // the client reads no further
+		}
+		if rest[batchMagic] < 2 && rest[messageAttributes]&7 != 0 {
+			return 0, malformed(offset, "has compressed messages inside of a compressed message")
+		}
+		rest = rest[length:]
+	}
+	memory := messages*(messageBytes+RecordBytes) + batchBytes
+	if all := memory + int64(len(set)); all > b.max {
+		return 0, b.tooLarge(offset, all, "has %d messages, which take %s of memory", messages, mebibytes(all))
+	}
+	return memory, nil
+}

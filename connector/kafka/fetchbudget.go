@@ -1,0 +1,337 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/env"
+)
+
+// fetchBudget bounds the memory of fetched records. The client decodes a whole response
+// before anything can be polled, one response of each broker at a time, and a few KB can
+// stand for millions of records: so batches are counted before the client makes records
+// of them (fetchConn), and when they are decompressed (decompressor).
+//
+// All fetched and not yet polled records together take at most max bytes. A batch that
+// finds no room is fetched again later. So that every batch has its turn, one response at
+// a time may exceed the maximum with its first batch. A batch that needs more than max
+// bytes by itself is never decoded.
+//
+// A response is held from its arrival to the next fetch request to the same broker, which
+// the client sends when it holds nothing of the response any more.
+type fetchBudget struct {
+	setting  int64        // MAX_BUFFERED_BYTES
+	max      int64        // bytes
+	buffered func() int64 // records that the client holds; nil for one that holds none for long
+	seed     maphash.Seed
+
+	mu        sync.Mutex
+	used      int64                     // bytes of all responses, without the excess
+	excess    *fetchResponse            // that which exceeds max, nil for none
+	responses map[string]*fetchResponse // by broker address
+	packed    map[uint64]packedBatch    // compressed batches that the client has not decompressed yet, by their hash
+	refused   map[topicPartition]*BatchError
+}
+
+// fetchResponse is the memory of one broker's response. It belongs to the budget's lock.
+type fetchResponse struct {
+	held     int64 // bytes of used
+	counted  bool  // has records that were not compressed
+	unpacked bool  // has a batch that was decompressed
+	ended    bool  // nothing is counted any more
+	packed   []uint64
+	closed   time.Time // when its connection was; zero for one that is open
+}
+
+// packedBatch is what the header of a compressed batch says.
+type packedBatch struct {
+	response *fetchResponse
+	offset   int64
+	records  int64 // or inMessageSet, or unknownRecords
+}
+
+// A message set has no count of its messages.
+const (
+	inMessageSet   = -1
+	unknownRecords = -2
+)
+
+// topicPartition names a partition as a response does: by id since version 13, by name before.
+type topicPartition struct {
+	topic     string
+	id        [16]byte
+	partition int32
+}
+
+const (
+	// fetchMaxShare of MAX_BUFFERED_BYTES is the maximum of fetched records, and of one
+	// batch. Fetches aim at half of that (fetchShare).
+	fetchMaxShare = 2
+	// fetchMaxLeast bytes are allowed with any setting, so that batches of 10 MB are read.
+	fetchMaxLeast = 16 << 20
+	// fetchMaxMost bytes are the largest response that the client can read.
+	fetchMaxMost = 1 << 30
+	// closedTime after the end of a connection its last response was polled: whoever asks for
+	// room polls, and records are polled in the order in which they came.
+	closedTime = time.Minute
+	// headerBytes is the size of a kgo.RecordHeader in memory, beside its key and value.
+	headerBytes = 40
+	// messageBytes is the memory of a message of a set (formats 0 and 1) beside its kgo.Record,
+	// its key and its value: the client collects all before it makes records of them.
+	messageBytes = 320
+)
+
+func newFetchBudget(setting int64) *fetchBudget {
+	return &fetchBudget{
+		setting: setting, max: min(max(setting/fetchMaxShare, fetchMaxLeast), fetchMaxMost), seed: maphash.MakeSeed(),
+		responses: map[string]*fetchResponse{},
+		packed:    map[uint64]packedBatch{},
+		refused:   map[topicPartition]*BatchError{},
+	}
+}
+
+// BatchError is a batch that is not handed to the client.
+type BatchError struct {
+	Topic     string
+	Partition int32
+	Offset    int64 // of the first record of the batch, -1 if unknown
+	// TooLarge: a larger MAX_BUFFERED_BYTES would help. Otherwise the batch is malformed.
+	TooLarge bool
+	text     string
+	later    bool // there is no room at the moment
+}
+
+func (e *BatchError) Error() string {
+	if e.Offset < 0 {
+		return "batch " + e.text
+	}
+	return fmt.Sprintf("batch at offset %d %s", e.Offset, e.text)
+}
+
+var errNoRoom = &BatchError{Offset: -1, later: true, text: "is fetched again when other records have left memory"}
+
+// malformed is an error about a batch that contradicts itself.
+func malformed(offset int64, format string, args ...any) *BatchError {
+	return &BatchError{Offset: offset, text: fmt.Sprintf(format, args...)}
+}
+
+// tooLarge is the error about a batch that needs so many bytes of memory, as format says.
+func (b *fetchBudget) tooLarge(offset, bytes int64, format string, args ...any) *BatchError {
+	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.setting), mebibytes(b.max))
+	if bytes > fetchMaxMost {
+		text += "no setting allows one of more than " + mebibytes(fetchMaxMost) + ": have producers write smaller batches"
+	} else {
+		text += "set MAX_BUFFERED_BYTES to " + mebibytes(bytes*fetchMaxShare) + " or more, or have producers write smaller batches"
+	}
+	return &BatchError{Offset: offset, TooLarge: true, text: text}
+}
+
+// mebibytes rounds a size up, in the form of a setting.
+func mebibytes(n int64) string {
+	const unit = int64(env.MiB)
+	return fmt.Sprintf("%dMiB", (n+unit-1)/unit)
+}
+
+// options have a client that connects by dial keep to the budget.
+func (b *fetchBudget) options(dial DialFunc) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.Dialer(b.dialer(dial)),
+		kgo.BrokerMaxReadBytes(int32(b.maxResponse())),
+		kgo.WithDecompressor(newDecompressor(b)),
+	}
+}
+
+// watch makes the number of records known that the client holds.
+func (b *fetchBudget) watch(buffered func() int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buffered = buffered
+}
+
+// usual is the size of a response, in bytes, that is read without a question: fetches ask
+// for less.
+func (b *fetchBudget) usual() int64 { return b.max / 8 }
+
+// maxResponse is the largest response that the client has to read, in bytes.
+func (b *fetchBudget) maxResponse() int { return max(maxOtherResponse, int(b.max)) }
+
+// arrive begins a response of size bytes, which ends the one before of the same broker. It
+// returns nil when there is no room for it.
+func (b *fetchBudget) arrive(broker string, size int64) *fetchResponse {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end(broker)
+	r := &fetchResponse{}
+	if size <= b.usual() {
+		r.held = size
+		b.used += size
+	} else if !b.take(r, size, b.max, true) {
+		return nil
+	}
+	b.responses[broker] = r
+	return r
+}
+
+// sent is told of a fetch request to a broker.
+func (b *fetchBudget) sent(broker string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end(broker)
+}
+
+// closed is told of the end of a connection. The client may still hold its last response.
+func (b *fetchBudget) closed(broker string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r := b.responses[broker]; r != nil {
+		r.closed = time.Now()
+	}
+}
+
+// end forgets the response of a broker. It needs b.mu.
+func (b *fetchBudget) end(broker string) {
+	r := b.responses[broker]
+	if r == nil {
+		return
+	}
+	delete(b.responses, broker)
+	r.ended = true
+	b.used -= r.held
+	if b.excess == r {
+		b.excess = nil
+	}
+	for _, hash := range r.packed {
+		if b.packed[hash].response == r {
+			delete(b.packed, hash)
+		}
+	}
+}
+
+// take reports whether r may take n bytes more, which are no more than most together with
+// all others, or exceed that as the first of r. It needs b.mu.
+func (b *fetchBudget) take(r *fetchResponse, n, most int64, first bool) bool {
+	if b.used+n > most {
+		b.endClosed(r)
+	}
+	switch {
+	case r.ended:
+		return b.used+n <= most
+	case b.used+n <= most:
+		r.held += n
+		b.used += n
+		return true
+	case first && (b.excess == nil || b.excess == r) && n <= b.max:
+		b.excess = r
+		return true
+	}
+	return false
+}
+
+// endClosed ends responses, but for r, whose broker has no connection any more: no further
+// request says that the client holds nothing of them. It needs b.mu.
+func (b *fetchBudget) endClosed(r *fetchResponse) {
+	none := b.buffered == nil || b.buffered() == 0
+	for broker, old := range b.responses {
+		if !old.closed.IsZero() && old != r && (none || time.Since(old.closed) > closedTime) {
+			b.end(broker)
+		}
+	}
+}
+
+// count takes n bytes for records of r that are not compressed. They leave a quarter to
+// those that are.
+func (b *fetchBudget) count(r *fetchResponse, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first := !r.counted && b.excess != r
+	r.counted = true
+	return b.take(r, n, b.max/4*3, first)
+}
+
+// unpack takes n bytes for a decompressed batch of r.
+func (b *fetchBudget) unpack(r *fetchResponse, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first := !r.unpacked
+	r.unpacked = true
+	return b.take(r, n, b.max, first)
+}
+
+// pack remembers a compressed batch of r, which the client will have decompressed.
+func (b *fetchBudget) pack(r *fetchResponse, src []byte, offset, records int64) {
+	hash := maphash.Bytes(b.seed, src)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.packed[hash] = packedBatch{r, offset, records}
+	r.packed = append(r.packed, hash)
+}
+
+// header returns what is known of a compressed batch. One of a response that has ended,
+// whose connection broke meanwhile, is bounded and not counted.
+func (b *fetchBudget) header(src []byte) packedBatch {
+	hash := maphash.Bytes(b.seed, src)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, ok := b.packed[hash]; ok {
+		return p
+	}
+	return packedBatch{&fetchResponse{ended: true}, -1, unknownRecords}
+}
+
+// refuse remembers why a partition is answered with an error, for explain.
+func (b *fetchBudget) refuse(p topicPartition, err *BatchError) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refused[p] = err
+}
+
+// explain puts the BatchErrors of their partitions into fetches. It takes out those of
+// batches that only wait for room, and reports whether there were any.
+func (b *fetchBudget) explain(fetches kgo.Fetches) (waiting bool) {
+	for _, f := range fetches {
+		for _, t := range f.Topics {
+			for i := range t.Partitions {
+				p := &t.Partitions[i]
+				if p.Err == nil {
+					continue
+				}
+				err := b.reason(t, p)
+				switch {
+				case err == nil:
+				case err.later:
+					p.Err, waiting = nil, true
+				default:
+					err.Topic, err.Partition = t.Topic, p.Partition
+					p.Err = err
+				}
+			}
+		}
+	}
+	return waiting
+}
+
+// reason returns a copy of the BatchError behind the error of a partition, nil if it is
+// another one.
+func (b *fetchBudget) reason(t kgo.FetchTopic, p *kgo.FetchPartition) *BatchError {
+	var err *BatchError
+	if !errors.As(p.Err, &err) && errors.Is(p.Err, errBatchRefused) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, k := range []topicPartition{{id: t.TopicID, partition: p.Partition}, {topic: t.Topic, partition: p.Partition}} {
+			if found := b.refused[k]; found != nil {
+				delete(b.refused, k)
+				err = found
+			}
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	own := *err
+	return &own
+}

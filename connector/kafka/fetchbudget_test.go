@@ -1,0 +1,121 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// TestFetchBudget: whatever responses of ten brokers take, and however they end, together
+// they stay within the maximum beside the one that may exceed it. Each batch that fits at
+// all gets in while nothing else is there, and nothing is counted when all are gone.
+func TestFetchBudget(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(7, 7))
+	for run := range 200 {
+		b := newFetchBudget(64 << 20)
+		responses := map[string]*fetchResponse{}
+		for range 300 {
+			broker := fmt.Sprint(rng.IntN(10))
+			r := responses[broker]
+			n := rng.Int64N(b.max * 5 / 4)
+			if rng.IntN(2) == 0 {
+				n /= 100
+			}
+			switch rng.IntN(8) {
+			case 0:
+				b.sent(broker)
+				responses[broker] = nil
+			case 1:
+				b.closed(broker)
+			case 2, 3:
+				responses[broker] = b.arrive(broker, n)
+			case 4, 5:
+				if r != nil {
+					b.count(r, n)
+				}
+			default:
+				if r != nil {
+					b.unpack(r, n)
+				}
+			}
+			held := int64(0)
+			for _, r := range b.responses {
+				held += r.held
+			}
+			if usual := 10 * b.usual(); b.used != held || b.used > b.max+usual {
+				t.Fatalf("run %d: %d bytes are counted, of responses with %d; at most %d are allowed", run, b.used, held, b.max)
+			}
+			if b.excess != nil && b.excess.ended {
+				t.Fatalf("run %d: one that has ended exceeds the maximum", run)
+			}
+		}
+		for broker := range responses {
+			b.sent(broker)
+		}
+		if b.used != 0 || b.excess != nil {
+			t.Fatalf("run %d: %d bytes are counted when nothing is there", run, b.used)
+		}
+		if r := b.arrive("x", b.max); r == nil || !b.unpack(r, b.max) {
+			t.Fatalf("run %d: a batch that fits gets no room", run)
+		}
+	}
+}
+
+// TestFetchBudgetOfDeadBrokers: a response whose broker is gone is counted as long as the
+// client may hold it, and no longer.
+func TestFetchBudgetOfDeadBrokers(t *testing.T) {
+	t.Parallel()
+	b := newFetchBudget(64 << 20)
+	buffered := int64(1)
+	b.watch(func() int64 { return buffered })
+	for _, broker := range []string{"gone", "too"} {
+		r := b.arrive(broker, 1)
+		b.unpack(r, b.max*2/3)
+		b.closed(broker)
+	}
+	r := b.arrive("here", 1)
+	if b.unpack(r, b.max/2) {
+		t.Error("room for a batch while the client holds those of brokers that are gone")
+	}
+	b.responses["gone"].closed = time.Now().Add(-closedTime - time.Second)
+	if !b.unpack(r, b.max/2) || len(b.responses) != 2 {
+		t.Error("no room long after a connection was closed")
+	}
+	buffered = 0
+	if b.unpack(r, b.max); len(b.responses) != 1 || b.excess != nil {
+		t.Errorf("%d responses when the client holds nothing", len(b.responses))
+	}
+}
+
+// TestExplain: the application gets the reason for a partition that stands still, once, and
+// nothing of batches that only wait.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	b := newFetchBudget(64 << 20)
+	id := [16]byte{1}
+	b.refuse(topicPartition{id: id, partition: 3}, b.tooLarge(5, 40*mebi, "has 40 MiB"))
+	b.refuse(topicPartition{topic: "old", partition: 3}, errNoRoom)
+	fetches := kgo.Fetches{{Topics: []kgo.FetchTopic{
+		{Topic: "new", TopicID: id, Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: errBatchRefused}, {Partition: 5}}},
+		{Topic: "old", Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: fmt.Errorf("decompress: %w", errNoRoom)}}},
+	}}}
+	if !b.explain(fetches) {
+		t.Error("nothing waits for room")
+	}
+	errs := fetches.Errors()
+	if len(errs) != 2 || errs[0].Partition != 3 || errs[1].Partition != 4 || !errors.Is(errs[1].Err, errBatchRefused) {
+		t.Fatalf("errors %v", errs)
+	}
+	var got *BatchError
+	if !errors.As(errs[0].Err, &got) || got.Topic != "new" || got.Partition != 3 || got.Offset != 5 || !got.TooLarge {
+		t.Errorf("%#v", got)
+	}
+	if len(b.refused) != 0 || errNoRoom.Topic != "" {
+		t.Errorf("it keeps %v", b.refused)
+	}
+}
