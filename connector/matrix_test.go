@@ -28,9 +28,15 @@ type release struct {
 }
 
 var releases = []release{
-	{name: "0.11", versions: kversion.V0_11_0}, {name: "1.0", versions: kversion.V1_0_0}, {name: "2.1", versions: kafka21},
-	{name: "2.4", versions: kversion.V2_4_0}, {name: "2.8", versions: kversion.V2_8_0}, {name: "3.6", versions: kversion.V3_6_0},
-	{name: "3.9", versions: kversion.V3_9_0}, {name: "4.0", versions: kversion.V4_0_0, consumer: true}, {name: "newest", consumer: true},
+	{name: "0.11", versions: kversion.V0_11_0},
+	{name: "1.0", versions: kversion.V1_0_0},
+	{name: "2.1", versions: kafka21},
+	{name: "2.4", versions: kversion.V2_4_0},
+	{name: "2.8", versions: kversion.V2_8_0},
+	{name: "3.6", versions: kversion.V3_6_0},
+	{name: "3.9", versions: kversion.V3_9_0},
+	{name: "4.0", versions: kversion.V4_0_0, consumer: true},
+	{name: "newest", consumer: true},
 }
 
 // kafka21 is 2.1 with OffsetForLeaderEpoch of version 3, which is version 2 and the reader's id: the

@@ -109,6 +109,8 @@ var virtualOnly = map[string][]string{
 	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
 	"the registry has to answer wrongly":         {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"the epoch has to be known beforehand":       {"CommitsHaveTheLeaderEpoch"},
+	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead"},
+	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "FetchErrorsAreNotAskedForInALoop", "LatestStartIsCommittedFirst", "MemberThrownOutInARebalance"},
 	"TestApacheInspect is the one on Apache's":   {"Inspect"},
 	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {

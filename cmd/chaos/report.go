@@ -84,7 +84,7 @@ func insert(file, table string) error {
 	if !begins || !ends {
 		return fmt.Errorf("%s has no place for the table: want the lines %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
 	}
-	return os.WriteFile(file, []byte(before+tableBegin+table+tableEnd+after), 0o600)
+	return os.WriteFile(file, []byte(before+tableBegin+table+tableEnd+after), 0o600) //nolint:gosec // the user of the command names the file
 }
 
 func causes(outcomes []*outcome) []reason {
