@@ -131,6 +131,9 @@ func refusedPartitions(err error) map[id]error {
 // ours is committed at the next interval.
 func (s *Source) commit(ctx context.Context) error {
 	member, generation := s.client.GroupMetadata()
+	if s.thrownOut() {
+		return errThrownOut
+	}
 	marks := s.marks()
 	if len(marks) == 0 {
 		s.access.committed(nil) // what was refused is somebody else's business now
@@ -150,9 +153,13 @@ func (s *Source) commit(ctx context.Context) error {
 	return nil
 }
 
+// errThrownOut is returned between a join under a new member id and its assignment. The coordinator would take a commit: the
+// generation is the group's, and it does not check who owns a partition.
+var errThrownOut = errors.New("this process was thrown out of the group and is joining again")
+
 // moving reports an error that a commit meets while the group rebalances.
 func moving(err error) bool {
-	return errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.StaleMemberEpoch)
+	return errors.Is(err, errThrownOut) || errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.StaleMemberEpoch)
 }
 
 // position is a mark on its way to Kafka.

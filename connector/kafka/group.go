@@ -5,13 +5,25 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/offset"
 )
 
 // assigned opens a lease for each partition that this member was given. A
 // partition that is there already was taken away without a word (its topic was
 // purged): its old lease ends here.
-func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+//
+// A member that was thrown out of the group joins again under a new id, and the client keeps the partitions that
+// it had without a word, although others may have owned them meanwhile. Their leases end here, and they are read
+// again from the group's offsets.
+func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[string][]int32) {
+	member, _ := client.GroupMetadata()
 	s.mu.Lock()
+	var ended []*offset.Lease
+	if s.member != "" && s.member != member {
+		ended = s.startOver()
+	}
+	s.member = member
 	s.joined, s.wasMember, s.turnedAway = true, true, time.Time{}
 	s.abandoned = 0
 	if s.joinedAt.IsZero() {
@@ -36,8 +48,11 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 	}
 	total := len(s.partitions)
 	s.mu.Unlock()
-	if !s.knowsTopics() {
-		s.kick() // topics that appear from here on are new
+	if len(ended) > 0 {
+		s.endLeases(ended)
+	}
+	if len(ended) > 0 || !s.knowsTopics() { // topics that appear from here on are new
+		s.kick()
 	}
 
 	s.access.granted("group", "group "+s.cfg.GroupID)
@@ -47,6 +62,45 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 		s.metrics.Rebalances.WithLabelValues("assigned").Inc()
 		s.log.Info("partitions assigned", "added", n, "owned", total)
 	}
+}
+
+// startOver replaces the leases of all partitions by new ones, which wait for their positions. It returns the old
+// leases. It needs s.mu.
+func (s *Source) startOver() (ended []*offset.Lease) {
+	for k, p := range s.partitions {
+		ended = append(ended, p.lease)
+		p.lease.Close()
+		s.unhold(k, p)
+		s.partitions[k] = newPartition(k.topic, k.partition)
+		s.hold(k, s.partitions[k])
+	}
+	return ended
+}
+
+// endLeases tells of leases that ended without a drain, and has their records dropped.
+func (s *Source) endLeases(ended []*offset.Lease) {
+	again := s.outstanding(ended)
+	s.abandon(again)
+	s.handler.Release(ended)
+	s.metrics.Rebalances.WithLabelValues("lost").Inc()
+	s.log.Warn("this process was thrown out of the group and has joined again: partitions that it kept are read again from the group's offsets", "kept", len(ended), "records_again", again)
+}
+
+// outstanding is the number of records that the leases have begun and that are not committed.
+func (s *Source) outstanding(leases []*offset.Lease) (n int64) {
+	for _, l := range leases {
+		n += l.Begun()
+	}
+	return n
+}
+
+// thrownOut reports whether the client has joined the group again under a new id, of which assigned has not heard yet.
+// The partitions may have had other owners since.
+func (s *Source) thrownOut() bool {
+	member, _ := s.client.GroupMetadata()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.member != "" && member != s.member
 }
 
 // revoked delivers and commits what is under way of the partitions that go, and
@@ -63,6 +117,11 @@ func (s *Source) assigned(_ context.Context, _ *kgo.Client, added map[string][]i
 func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
 	leases := s.leases(gone)
 	if len(leases) == 0 {
+		return
+	}
+	if s.thrownOut() {
+		s.drop(gone)
+		s.endLeases(leases)
 		return
 	}
 	begin := time.Now()

@@ -69,6 +69,7 @@ type Source struct {
 
 	mu         sync.Mutex
 	partitions map[id]*partition
+	member     string          // id under which the partitions are owned; empty before the first assignment
 	joined     bool            // a rebalance has ended with this process in the group
 	wasMember  bool            // it was, once
 	turnedAway time.Time       // since when another has its name; zero while none
