@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -52,7 +53,7 @@ func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[id]int
 		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			some := s.listFrom(ctx, leader, ask, isolation)
+			some := s.askPositions(ctx, leader, ask, isolation)
 			mu.Lock()
 			defer mu.Unlock()
 			for k := range ask {
@@ -64,8 +65,25 @@ func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[id]int
 	return answers
 }
 
-// listFrom asks one broker.
-func (s *Source) listFrom(ctx context.Context, leader int32, ask map[id]int64, isolation int8) map[id]listed {
+// askPositions asks one broker on the connections for positions.
+func (s *Source) askPositions(ctx context.Context, leader int32, ask map[id]int64, isolation int8) map[id]listed {
+	client, err := s.standing.open()
+	if err != nil {
+		return allFailed(ask, err)
+	}
+	return listFrom(ctx, client, leader, ask, isolation)
+}
+
+func allFailed(ask map[id]int64, err error) map[id]listed {
+	answers := make(map[id]listed, len(ask))
+	for k := range ask {
+		answers[k] = listed{err: err}
+	}
+	return answers
+}
+
+// listFrom asks one broker for offsets of partitions that it leads.
+func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[id]int64, isolation int8) map[id]listed {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID, req.IsolationLevel = -1, isolation
 	at := map[string]int{} // :: topic -> its index in the request
@@ -81,17 +99,11 @@ func (s *Source) listFrom(ctx context.Context, leader int32, ask map[id]int64, i
 		t := &req.Topics[at[k.topic]]
 		t.Partitions = append(t.Partitions, p)
 	}
-	answers := make(map[id]listed, len(ask))
-	for k := range ask {
-		answers[k] = listed{err: errors.New("the broker did not answer for the partition")}
-	}
-	kresp, err := s.askBroker(ctx, leader, req)
+	kresp, err := client.Broker(int(leader)).RetriableRequest(ctx, req)
 	if err != nil {
-		for k := range ask {
-			answers[k] = listed{err: fmt.Errorf("broker %d: %w", leader, err)}
-		}
-		return answers
+		return allFailed(ask, fmt.Errorf("broker %d: %w", leader, err))
 	}
+	answers := allFailed(ask, errors.New("the broker did not answer for the partition"))
 	for _, t := range kresp.(*kmsg.ListOffsetsResponse).Topics {
 		for _, p := range t.Partitions {
 			k := id{t.Topic, p.Partition}
@@ -103,10 +115,11 @@ func (s *Source) listFrom(ctx context.Context, leader int32, ask map[id]int64, i
 	return answers
 }
 
-func (s *Source) askBroker(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
-	client, err := s.standing.open()
-	if err != nil {
-		return nil, err
+// isolation is how ListOffsets finds the end of a log for this reader: with read_committed it is before the
+// first open transaction.
+func (s *Source) isolation() int8 {
+	if s.cfg.IsolationLevel == "read_committed" {
+		return readCommitted
 	}
-	return client.Broker(int(broker)).RetriableRequest(ctx, req)
+	return readUncommitted
 }

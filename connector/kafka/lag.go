@@ -9,10 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -32,16 +28,16 @@ const (
 // Questions to the brokers, as kmsg.ListOffsetsRequest asks them: a timestamp that is none, and an
 // isolation level.
 const (
-	logStart, logEnd                    = -2, -1
-	readUncommitted, readCommitted int8 = 0, 1
+	logStart, logEnd               int64 = -2, -1
+	readUncommitted, readCommitted int8  = 0, 1
 )
 
-// logOffsets are the offsets of logs, by topic and partition. A partition is missing where its leader did not
-// answer for it; err is the reason for the first one.
+// logOffsets are the offsets of logs. A partition is missing where its leader did not answer for it; err is the
+// reason for the first one.
 type logOffsets struct {
-	starts kadm.ListedOffsets // log start offsets
-	stable kadm.ListedOffsets // last stable offsets; with read_uncommitted the high watermarks
-	ends   kadm.ListedOffsets // high watermarks
+	starts map[id]listed // log start offsets
+	stable map[id]listed // last stable offsets; with read_uncommitted the high watermarks
+	ends   map[id]listed // high watermarks
 	err    error
 }
 
@@ -72,8 +68,9 @@ func (s *Source) eachLeader(ctx context.Context, partitions map[string][]int32, 
 	all.Wait()
 }
 
-// askLeader asks one broker for the offsets of partitions that it leads.
-func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[string][]int32) logOffsets {
+// askLeader asks one broker for the offsets of partitions that it leads. After a request that failed as a whole it asks
+// for nothing more.
+func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[string][]int32) (of logOffsets) {
 	if leader < 0 { // there is none, or the client does not know it
 		return logOffsets{err: fmt.Errorf("%s is without a leader", oneOf(partitions))}
 	}
@@ -83,66 +80,41 @@ func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[str
 	}
 	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
 	defer cancel()
-	broker := client.Broker(int(leader))
-	var of logOffsets
-	of.starts = ask(ctx, broker, partitions, logStart, readUncommitted, &of.err)
-	if s.cfg.IsolationLevel == "read_committed" {
-		of.stable = ask(ctx, broker, partitions, logEnd, readCommitted, &of.err)
+	ask := func(at int64, isolation int8) map[id]listed {
+		if ctx.Err() != nil {
+			return nil
+		}
+		answers := listFrom(ctx, client, leader, everyPartition(partitions, at), isolation)
+		for k, l := range answers {
+			if l.err == nil {
+				continue
+			}
+			if delete(answers, k); of.err == nil {
+				of.err = fmt.Errorf("topic %s partition %d: %w", k.topic, k.partition, l.err)
+			}
+		}
+		return answers
 	}
-	of.ends = ask(ctx, broker, partitions, logEnd, readUncommitted, &of.err) // last: the end is never before the stable offset
+	of.starts = ask(logStart, readUncommitted)
+	if s.cfg.IsolationLevel == "read_committed" {
+		of.stable = ask(logEnd, readCommitted)
+	}
+	of.ends = ask(logEnd, readUncommitted) // last: the end is never before the stable offset
 	if s.cfg.IsolationLevel != "read_committed" {
 		of.stable = of.ends
 	}
 	return of
 }
 
-// ask returns one offset of each partition. It leaves out the partitions that the broker has no answer for,
-// and keeps the first error in err. After an error of the whole request it asks for nothing more.
-func ask(ctx context.Context, broker *kgo.Broker, partitions map[string][]int32, at int64, isolation int8, err *error) kadm.ListedOffsets {
-	if ctx.Err() != nil {
-		return nil
-	}
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID, req.IsolationLevel = -1, isolation
+// everyPartition asks for the same place in all partitions.
+func everyPartition(partitions map[string][]int32, at int64) map[id]int64 {
+	asks := map[id]int64{}
 	for topic, numbers := range partitions {
-		t := kmsg.NewListOffsetsRequestTopic()
-		t.Topic = topic
 		for _, n := range numbers {
-			p := kmsg.NewListOffsetsRequestTopicPartition()
-			p.Partition, p.Timestamp = n, at
-			t.Partitions = append(t.Partitions, p)
-		}
-		req.Topics = append(req.Topics, t)
-	}
-	answer, failed := req.RequestWith(ctx, retrying{broker})
-	if failed != nil {
-		if *err == nil {
-			*err = fmt.Errorf("ask the leader of %s: %w", oneOf(partitions), failed)
-		}
-		return nil
-	}
-	listed := kadm.ListedOffsets{}
-	for _, t := range answer.Topics {
-		listed[t.Topic] = map[int32]kadm.ListedOffset{}
-		for _, p := range t.Partitions {
-			if refused := kerr.ErrorForCode(p.ErrorCode); refused != nil {
-				if *err == nil {
-					*err = fmt.Errorf("topic %s partition %d: %w", t.Topic, p.Partition, refused)
-				}
-				continue
-			}
-			listed[t.Topic][p.Partition] = kadm.ListedOffset{Topic: t.Topic, Partition: p.Partition, Timestamp: p.Timestamp, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}
+			asks[id{topic, n}] = at
 		}
 	}
-	return listed
-}
-
-// retrying is a broker that is asked again on a new connection when the old one turns out to be closed.
-type retrying struct{ broker *kgo.Broker }
-
-// Request implements kmsg.Requestor.
-func (r retrying) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return r.broker.RetriableRequest(ctx, req)
+	return asks
 }
 
 // oneOf names one of the partitions, and how many others there are.
@@ -199,18 +171,18 @@ func (s *Source) setLag(k id, of logOffsets, open openTransactions) {
 	if p == nil {
 		return // it has gone, and its series with it
 	}
-	start, okStart := of.starts.Lookup(k.topic, k.partition)
-	stable, okStable := of.stable.Lookup(k.topic, k.partition)
-	end, okEnd := of.ends.Lookup(k.topic, k.partition)
+	start, okStart := of.starts[k]
+	stable, okStable := of.stable[k]
+	end, okEnd := of.ends[k]
 	if !okStart || !okStable || !okEnd {
 		s.metrics.ForgetLag(k.topic, k.partition)
 		return
 	}
-	position := max(p.committed, start.Offset)
-	s.metrics.SetLag(k.topic, k.partition, max(end.Offset-position, 0))
-	s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)
-	s.metrics.SetOpenTransaction(k.topic, k.partition, max(end.Offset-stable.Offset, 0))
-	open.look(k, stable.Offset, end.Offset)
+	position := max(p.committed, start.offset)
+	s.metrics.SetLag(k.topic, k.partition, max(end.offset-position, 0))
+	s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)
+	s.metrics.SetOpenTransaction(k.topic, k.partition, max(end.offset-stable.offset, 0))
+	open.look(k, stable.offset, end.offset)
 }
 
 // assignment is the owned partitions by topic.

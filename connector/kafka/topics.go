@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -243,4 +244,46 @@ func (s *Source) current(ctx context.Context, marks map[id]position, refused *re
 		}
 	}
 	return kept, nil
+}
+
+// learnTopics notes once which topics there were when this process first was in the group. With latest, all
+// other topics have appeared since.
+func (s *Source) learnTopics(ctx context.Context) error {
+	if s.knowsTopics() || !s.Joined() {
+		return nil
+	}
+	var names []string // all
+	if s.cfg.TopicPattern == "" {
+		names = s.cfg.Topics
+	}
+	view, err := s.describe(ctx, names)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.present = map[string][16]byte{}
+	for name, t := range view.topics {
+		if !errors.Is(t.err, kerr.UnknownTopicOrPartition) {
+			s.present[name] = t.id
+		}
+	}
+	return nil
+}
+
+// knowsTopics reports whether the topics are noted, or don't matter for where partitions start.
+func (s *Source) knowsTopics() bool {
+	mode := s.cfg.AutoOffsetReset.Mode
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.present != nil || mode == "earliest" || mode == "time"
+}
+
+// appeared reports whether a topic was not there when this process first was in the group. It needs s.mu.
+func (s *Source) appeared(topic string, now [16]byte) bool {
+	if s.present == nil {
+		return false
+	}
+	then, there := s.present[topic]
+	return !there || then != now && then != [16]byte{}
 }

@@ -26,7 +26,7 @@ func outside() []mutant {
 		},
 		{
 			seen, "lag ends at the last stable offset",
-			"connector/kafka/lag.go", "	req.ReplicaID, req.IsolationLevel = -1, isolation\n", "	req.ReplicaID, req.IsolationLevel = -1, readCommitted\n",
+			"connector/kafka/findoffsets.go", "	req.ReplicaID, req.IsolationLevel = -1, isolation\n", "	req.ReplicaID, req.IsolationLevel = -1, readCommitted\n",
 			"connector", "TestLagBehindAnOpenTransaction", "kafka_lag_records is 0 behind the transaction, want 401",
 		},
 	}
@@ -43,7 +43,7 @@ func shown() []mutant {
 		},
 		{
 			seen, "a partition without a commit has no headroom",
-			"connector/kafka/lag.go", "	s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)\n", "	if p.committed >= 0 {\n		s.metrics.SetHeadroom(k.topic, k.partition, position-start.Offset)\n	}\n",
+			"connector/kafka/lag.go", "	s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)\n", "	if p.committed >= 0 {\n		s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)\n	}\n",
 			"connector", "TestHeadroomWithoutACommit", "in 0 partitions, want 0 in 4",
 		},
 		{

@@ -12,12 +12,12 @@ func positions() []mutant {
 	return []mutant{
 		{
 			starts, "the start of latest is not committed",
-			"connector/kafka/positions.go", "		p.lease.Start(a.at)\n", "",
+			"connector/kafka/placement.go", "		p.lease.Start(a.at)\n", "",
 			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
 		},
 		{
 			starts, "a start that is not committed counts as done",
-			"connector/kafka/positions.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
+			"connector/kafka/placement.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
 			"connector", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
 		},
 		{
@@ -27,7 +27,7 @@ func positions() []mutant {
 		},
 		{
 			starts, "latest takes a topic that was created again for one that was there",
-			"connector/kafka/positions.go", "	return !there || then != now && then != [16]byte{}\n", "	return !there\n",
+			"connector/kafka/topics.go", "	return !there || then != now && then != [16]byte{}\n", "	return !there\n",
 			"connector", "TestTopicCreatedAnewLatest", "never came|are lost",
 		},
 		{
@@ -67,27 +67,27 @@ func positions() []mutant {
 		},
 		{
 			range_, "one answer that a position is out of range moves it",
-			"connector/kafka/positions.go", "	case at <= end:\n", "	case at <= end && false:\n",
+			"connector/kafka/outofrange.go", "	case at <= end:\n", "	case at <= end && false:\n",
 			"connector", "TestOutOfRangePasses", "came twice|waited|committed",
 		},
 		{
 			range_, "a log that ends before the position moves it at once",
-			"connector/kafka/positions.go", "	case p.beyond.IsZero():\n		p.beyond = time.Now()\n", "	case false:\n",
+			"connector/kafka/outofrange.go", "	case p.beyond.IsZero():\n		p.beyond = time.Now()\n", "	case false:\n",
 			"connector", "TestEndBehindForAMoment", "came twice",
 		},
 		{
 			range_, "the group's offset does not follow retention without a record",
-			"connector/kafka/positions.go", "	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)\n", "",
+			"connector/kafka/outofrange.go", "	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)\n", "",
 			"connector", "TestRetentionTakesAll", "committed \\d+, want 800",
 		},
 		{
 			range_, "nor the end of a log that was cut",
-			"connector/kafka/positions.go", "	p.lease.Start(offset.Mark{Offset: to, Epoch: -1})\n", "",
+			"connector/kafka/outofrange.go", "	p.lease.Start(offset.Mark{Offset: to, Epoch: -1})\n", "",
 			"connector", "TestOffsetBeyondTheEnd", "in vain until the group's offset follows",
 		},
 		{
 			range_, "after a cut, records that were not accepted are not read again",
-			"connector/kafka/positions.go", "		to = min(to, from)\n", "		to = max(to, from)\n",
+			"connector/kafka/outofrange.go", "		to = min(to, from)\n", "		to = max(to, from)\n",
 			"connector/kafka", "TestRewindTwice", "want 50|^\\s+source_test",
 		},
 		{
@@ -102,18 +102,28 @@ func positions() []mutant {
 		},
 		{
 			alone, "a partition whose offset was refused is forgotten",
-			"connector/kafka/positions.go", "			s.hold(k, p)\n", "			continue\n",
+			"connector/kafka/placement.go", "			s.hold(k, p)\n", "			continue\n",
 			"connector", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
 		},
 		{
-			alone, "a batch that was too large is never fetched again",
-			"connector/kafka/positions.go", "			s.found(p, offset.Mark{Offset: p.expected, Epoch: -1})\n", "",
+			alone, "a batch that can't be decoded is never fetched again",
+			"connector/kafka/rest.go", "		p.resting = false\n		s.resumeFetching(k, p)\n", "		p.resting = false\n",
 			"connector", "TestBatchTooLarge", "in vain until partition 1 is read on",
 		},
 		{
 			alone, "a fault is told once",
-			"connector/kafka/faults.go", "		} else if one.lasting {\n", "		} else if false {\n",
+			"connector/kafka/faults.go", "	if now.Sub(one.told) < faultTold {", "	if !one.told.IsZero() {",
 			"connector", "TestBatchTooLarge", "error lines in six minutes",
+		},
+		{
+			alone, "a member that was thrown out commits for partitions that others own",
+			"connector/kafka/group.go", "	return s.member != \"\" && member != s.member\n", "	return false && member != s.member\n",
+			"connector", "TestMemberThrownOutInARebalance", "owns it|committed \\d+, want 200",
+		},
+		{
+			alone, "and reads on where it was",
+			"connector/kafka/group.go", "	if s.member != \"\" && s.member != member {\n		ended = s.startOver()\n	}\n", "",
+			"connector", "TestMemberThrownOutInARebalance", "owns it|committed \\d+, want 200|in vain|is lost",
 		},
 		{
 			alone, "one partition that is refused for good keeps the last commit of the others from being repeated",

@@ -1,0 +1,90 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// groupOffsets fetches the group's offsets of all partitions of topics.
+func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []string) (map[id]committed, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = s.cfg.GroupID
+	names := map[[16]byte]string{}
+	for _, topic := range topics {
+		t := kmsg.NewOffsetFetchRequestGroupTopic()
+		t.Topic, t.TopicID = topic, view.topics[topic].id
+		names[t.TopicID] = topic
+		for n := range view.topics[topic].leaders {
+			t.Partitions = append(t.Partitions, int32(n))
+		}
+		if len(t.Partitions) > 0 {
+			g.Topics = append(g.Topics, t)
+		}
+	}
+	if len(g.Topics) == 0 {
+		return nil, nil
+	}
+	req.Groups = append(req.Groups, g)
+	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
+	defer cancel()
+	client, err := s.standing.open()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
+	}
+	offsets := map[id]committed{}
+	for _, g := range resp.Groups {
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+			return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
+		}
+		for _, t := range g.Topics {
+			topic := t.Topic
+			if topic == "" {
+				topic = names[t.TopicID]
+			}
+			for _, p := range t.Partitions {
+				offsets[id{topic, p.Partition}] = committedOf(p)
+			}
+		}
+	}
+	return offsets, nil
+}
+
+func committedOf(p kmsg.OffsetFetchResponseGroupTopicPartition) committed {
+	c := committed{offset: p.Offset, epoch: p.LeaderEpoch, err: kerr.ErrorForCode(p.ErrorCode)}
+	if p.Metadata != nil {
+		c.marker, c.marked = parseMarker(*p.Metadata)
+	}
+	return c
+}
+
+// allGroupOffsets are those of all topics that the group has offsets of.
+func (s *Source) allGroupOffsets(ctx context.Context) (all []committed, err error) {
+	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
+	defer cancel()
+	client, err := s.standing.open()
+	if err != nil {
+		return nil, err
+	}
+	offsets, err := kadm.NewClient(client).FetchOffsets(ctx, s.cfg.GroupID)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
+	}
+	for _, partitions := range offsets {
+		for _, o := range partitions {
+			c := committed{offset: o.At, epoch: o.LeaderEpoch, err: o.Err}
+			c.marker, c.marked = parseMarker(o.Metadata)
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}

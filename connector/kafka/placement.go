@@ -1,0 +1,400 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/offset"
+)
+
+const (
+	// assignedFor is how long the client may take to fetch the group's offsets after an
+	// assignment before that is told.
+	assignedFor = 10 * time.Second
+	// farFuture is how far a record's timestamp may be ahead of the clock before it says
+	// nothing about when the record was written.
+	farFuture = time.Hour
+)
+
+// start implements kgo.AdjustFetchOffsetsFn: it is called after an assignment with the
+// offsets that the group has committed, before the new partitions are fetched. Partitions
+// that have one and can be trusted are read from there.
+//
+// The others, among them those whose offset the coordinator refused to tell, wait for
+// findPositions. The client forgets a partition that gets no offset here, and no later
+// seek reaches it. So they get one, and are paused until the right one is known.
+func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	view, err := s.describe(ctx, s.topicsToPlace())
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("the topics of an assignment can't be described, trying again", "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	starts := map[string]map[int32]kgo.Offset{}
+	for k, p := range s.partitions {
+		at, found := fetched[k.topic][k.partition]
+		switch {
+		case !found && (p.reading || p.left):
+			continue // of an assignment before
+		case p.reading:
+			at = kgo.NewOffset().At(p.expected)
+		case !found || !s.placeAtOnce(k, p, view, at):
+			s.hold(k, p)
+			at = kgo.NewOffset().At(max(p.expected, 0))
+		}
+		if starts[k.topic] == nil {
+			starts[k.topic] = map[int32]kgo.Offset{}
+		}
+		starts[k.topic][k.partition] = at
+	}
+	clear(s.metadata)
+	s.kick()
+	return starts, nil
+}
+
+// topicsToPlace are the topics of partitions that the client does not read yet.
+func (s *Source) topicsToPlace() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	topics := map[string]bool{}
+	for k, p := range s.partitions {
+		if !p.reading {
+			topics[k.topic] = true
+		}
+	}
+	return slices.AppendSeq([]string{}, maps.Keys(topics))
+}
+
+// hold keeps a partition without a position from being fetched. It needs s.mu.
+func (s *Source) hold(k id, p *partition) {
+	p.left = true
+	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+}
+
+// placeAtOnce places a partition that has an offset of the group and needs no further question. It needs s.mu.
+func (s *Source) placeAtOnce(k id, p *partition, view topicView, at kgo.Offset) bool {
+	t, described := view.topics[k.topic]
+	metadata, fetched := s.metadata[k]
+	own := committed{offset: at.EpochOffset().Offset, epoch: at.EpochOffset().Epoch}
+	own.marker, own.marked = parseMarker(metadata)
+	if !described || t.err != nil || !fetched || own.offset < 0 {
+		return false
+	}
+	q := s.question(k, p, view, own, sighting{})
+	decided := q.decide()
+	if decided.from != fromCommit {
+		return false
+	}
+	p.identify(q.now, decided.marker)
+	p.begin, p.expected, p.committed = own.offset, own.offset, own.offset
+	p.reading = true
+	return true
+}
+
+// offsetsFetched implements kgo.OnOffsetsFetched: it keeps the metadata of the offsets, which
+// start is called without.
+func (s *Source) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.metadata)
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				metadata := ""
+				if p.Metadata != nil {
+					metadata = *p.Metadata
+				}
+				s.metadata[id{t.Topic, p.Partition}] = metadata
+			}
+		}
+	}
+	return nil
+}
+
+// question is the question where a partition starts. It needs s.mu.
+func (s *Source) question(k id, p *partition, view topicView, own committed, seen sighting) startQuestion {
+	t := view.topics[k.topic]
+	return startQuestion{
+		reset:     s.cfg.AutoOffsetReset,
+		now:       marker{cluster: view.cluster, topic: t.id, subscription: s.cfg.subscription()},
+		partition: k.partition, partitions: len(t.leaders),
+		joined: s.joinedAt.UnixMilli() + 1, appeared: s.appeared(k.topic, t.id),
+		late: p.late, own: own, sighting: seen,
+	}
+}
+
+// identify notes which topic a partition belongs to and what its commits carry.
+func (p *partition) identify(now, m marker) {
+	p.topicID = now.topic
+	p.marker = m.String()
+}
+
+// waiting are the partitions that have no position.
+func (s *Source) waiting() map[id]*partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := map[id]*partition{}
+	for k, p := range s.partitions {
+		switch {
+		case p.reading || p.seekTo >= 0:
+		case p.left:
+			open[k] = p
+		case time.Since(p.assignedAt) >= assignedFor:
+			s.unplaced(k, errors.New("the group's coordinator has not answered for its offset"))
+		}
+	}
+	return open
+}
+
+// place finds where the partitions without a position start. A partition that can't be placed
+// waits alone.
+func (s *Source) place(ctx context.Context) error {
+	open := s.waiting()
+	if len(open) == 0 {
+		return nil
+	}
+	topics := topicsOf(open)
+	view, err := s.describe(ctx, topics)
+	if err != nil {
+		return err
+	}
+	if !s.knowsTopics() {
+		return nil
+	}
+	offsets, err := s.groupOffsets(ctx, view, topics)
+	if err != nil {
+		return err
+	}
+	asks, err := s.decideStarts(ctx, open, view, offsets)
+	if err != nil {
+		return err
+	}
+	s.startAt(open, s.answers(ctx, view, asks))
+	return s.confirmStarts(ctx, open)
+}
+
+func topicsOf(open map[id]*partition) []string {
+	topics := map[string]bool{}
+	for k := range open {
+		topics[k.topic] = true
+	}
+	return slices.Sorted(maps.Keys(topics))
+}
+
+// startAsk is a start that needs the offset of a place or a time.
+type startAsk struct {
+	start
+	at int64 // as ListOffsets takes it
+}
+
+// decideStarts decides for each partition. The rest of the answer are partitions that need an offset.
+func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (map[id]startAsk, error) {
+	sightings, err := s.sightings(ctx, open, view, offsets)
+	if err != nil {
+		return nil, err
+	}
+	asks := map[id]startAsk{}
+	nowhere, missing := id{}, false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, p := range open {
+		if s.partitions[k] != p {
+			continue
+		}
+		t := view.topics[k.topic]
+		own, asked := offsets[k]
+		switch {
+		case t.err != nil:
+			s.unplaced(k, t.err)
+			continue
+		case asked && own.err != nil:
+			s.unplaced(k, own.err)
+			continue
+		case !asked: // metadata does not have the partition yet
+			s.unplaced(k, kerr.UnknownTopicOrPartition)
+			continue
+		case !p.starting.IsZero():
+			continue // its start is to be committed
+		}
+		q := s.question(k, p, view, own, sightings[k.topic])
+		decided := q.decide()
+		if decided.recreated && p.foreign.IsZero() {
+			p.foreign = time.Now()
+		}
+		if decided.recreated && time.Since(p.foreign) < confirmAfter {
+			continue // the broker that was asked may be behind
+		}
+		switch decided.from {
+		case fromCommit:
+			p.identify(q.now, decided.marker)
+			p.begin, p.committed = own.offset, own.offset
+			s.found(p, offset.Mark{Offset: own.offset, Epoch: own.epoch})
+		case fromNowhere:
+			nowhere, missing = k, true
+		case fromBeginning:
+			asks[k] = startAsk{decided, logStart}
+		case fromEnd:
+			asks[k] = startAsk{decided, logEnd}
+		case fromTime:
+			asks[k] = startAsk{decided, decided.since}
+		}
+		if decided.recreated {
+			s.log.Warn("the group's offset belongs to a topic of the same name that was deleted; it is ignored", "topic", k.topic, "partition", k.partition, "offset", own.offset)
+		}
+	}
+	if missing {
+		s.failWith(fmt.Errorf("topic %s partition %d has no committed offset in group %s, and KAFKA_AUTO_OFFSET_RESET is none: commit one, or say where to start with earliest, latest or a time", nowhere.topic, nowhere.partition, s.cfg.GroupID))
+	}
+	return asks, nil
+}
+
+// sightings reads the offsets of the topics' partitions, and only if a topic has none those of the whole group.
+func (s *Source) sightings(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (map[string]sighting, error) {
+	if mode := s.cfg.AutoOffsetReset.Mode; mode == "earliest" || mode == "time" {
+		return nil, nil
+	}
+	ofTopic := map[string][]committed{}
+	for k, c := range offsets {
+		ofTopic[k.topic] = append(ofTopic[k.topic], c)
+	}
+	var others []committed
+	var failed error
+	asked := false
+	other := func() ([]committed, error) {
+		if !asked {
+			asked = true
+			others, failed = s.allGroupOffsets(ctx)
+		}
+		return others, failed
+	}
+	sightings := map[string]sighting{}
+	for _, topic := range topicsOf(open) {
+		now := marker{cluster: view.cluster, topic: view.topics[topic].id, subscription: s.cfg.subscription()}
+		seen, err := sight(now, ofTopic[topic], other)
+		if err != nil {
+			return nil, err
+		}
+		sightings[topic] = seen
+	}
+	return sightings, nil
+}
+
+// answers finds the offsets of starts. A time after the last record is the end of the log, and so is
+// one whose first record has a timestamp that can't be: nothing was written at that time.
+func (s *Source) answers(ctx context.Context, view topicView, asks map[id]startAsk) map[id]answeredStart {
+	at := make(map[id]int64, len(asks))
+	for k, a := range asks {
+		at[k] = a.at
+	}
+	listed := s.findOffsets(ctx, view, at, s.isolation())
+	ends := map[id]int64{}
+	for k, l := range listed {
+		since := asks[k].from == fromTime
+		if since && l.err == nil && (l.offset < 0 || s.cfg.AutoOffsetReset.Mode != "time" && l.at > time.Now().Add(farFuture).UnixMilli()) {
+			ends[k] = logEnd
+		}
+	}
+	for k, l := range s.findOffsets(ctx, view, ends, s.isolation()) {
+		listed[k] = l
+	}
+	answered := make(map[id]answeredStart, len(asks))
+	for k, a := range asks {
+		answered[k] = answeredStart{a.start, view.topics[k.topic].id, listed[k].mark(), listed[k].err}
+	}
+	return answered
+}
+
+type answeredStart struct {
+	start
+	topic [16]byte
+	at    offset.Mark
+	err   error
+}
+
+func (l listed) mark() offset.Mark { return offset.Mark{Offset: l.offset, Epoch: -1} }
+
+// startAt makes the starts the first marks of their leases. From then on they don't change: the end of
+// the log would be another one at the next attempt. With earliest the next attempt has the same answer, so
+// nothing has to be committed first.
+func (s *Source) startAt(open map[id]*partition, answered map[id]answeredStart) {
+	earliest := s.cfg.AutoOffsetReset.Mode == "earliest"
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, a := range answered {
+		p := open[k]
+		if s.partitions[k] != p {
+			continue
+		}
+		if a.err != nil {
+			p.late = true
+			s.unplaced(k, a.err)
+			continue
+		}
+		p.identify(marker{topic: a.topic}, a.marker)
+		p.begin, p.expected = a.at.Offset, a.at.Offset
+		p.starting = time.Now()
+		if earliest && !a.recreated {
+			s.found(p, a.at)
+			continue
+		}
+		p.lease.Start(a.at)
+	}
+}
+
+// confirmStarts commits the starts and has those partitions read whose start Kafka has acknowledged.
+func (s *Source) confirmStarts(ctx context.Context, open map[id]*partition) error {
+	if !s.anyStarting(open) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, finalCommit)
+	defer cancel()
+	err := s.Commit(ctx)
+	refusals := refusedPartitions(err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, p := range open {
+		if s.partitions[k] != p || p.starting.IsZero() || p.seekTo >= 0 {
+			continue
+		}
+		if _, pending := p.lease.Mark(); !pending {
+			s.found(p, offset.Mark{Offset: p.begin, Epoch: -1})
+			continue
+		}
+		if refused := refusals[k]; refused != nil {
+			s.unplaced(k, fmt.Errorf("commit where it starts: %w", refused))
+			err = nil // it is told there
+		}
+	}
+	if moving(err) {
+		return nil
+	}
+	return err
+}
+
+func (s *Source) anyStarting(open map[id]*partition) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, p := range open {
+		if s.partitions[k] == p && !p.starting.IsZero() && p.seekTo < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unplaced notes that a partition has no position.
+func (s *Source) unplaced(k id, err error) {
+	message := "the offset that the partition is read from is unknown, trying again"
+	if d, ok := s.cfg.diagnose(err); ok {
+		message += ": " + d.hint
+	}
+	s.faults.begin(k, fault{reason: "position", message: message, err: err, offset: -1})
+}
