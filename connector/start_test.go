@@ -353,6 +353,14 @@ func TestLatestOfMembersThatStartTogether(t *testing.T) {
 						}
 						return nil, nil, false
 					})
+					// Between its two questions for the group's offsets a member may find those of another one.
+					w.cluster.ControlKey(int16(kmsg.OffsetFetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+						w.cluster.KeepControl()
+						if g := r.(*kmsg.OffsetFetchRequest).Groups; len(g) == 1 && g[0].Topics == nil {
+							w.cluster.SleepControl(func() { time.Sleep(slow / 2) })
+						}
+						return nil, nil, false
+					})
 					var all []*member
 					for range 3 {
 						all = append(all, w.start(latestMode, func(c *connector.Config) { c.Kafka.GroupProtocol = protocol }))

@@ -67,8 +67,8 @@ func committedOf(p kmsg.OffsetFetchResponseGroupTopicPartition) committed {
 	return c
 }
 
-// allGroupOffsets are those of all topics that the group has offsets of.
-func (s *Source) allGroupOffsets(ctx context.Context) (all []committed, err error) {
+// allGroupOffsets are those of all topics that the group has offsets of, by topic.
+func (s *Source) allGroupOffsets(ctx context.Context) (map[string][]committed, error) {
 	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
 	client, err := s.standing.open()
@@ -79,11 +79,12 @@ func (s *Source) allGroupOffsets(ctx context.Context) (all []committed, err erro
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
 	}
-	for _, partitions := range offsets {
+	all := map[string][]committed{}
+	for topic, partitions := range offsets {
 		for _, o := range partitions {
 			c := committed{offset: o.At, epoch: o.LeaderEpoch, err: o.Err}
 			c.marker, c.marked = parseMarker(o.Metadata)
-			all = append(all, c)
+			all[topic] = append(all[topic], c)
 		}
 	}
 	return all, nil

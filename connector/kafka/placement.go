@@ -265,20 +265,23 @@ func (s *Source) sightings(ctx context.Context, open map[id]*partition, view top
 	for k, c := range offsets {
 		ofTopic[k.topic] = append(ofTopic[k.topic], c)
 	}
-	var others []committed
-	var failed error
-	asked := false
-	other := func() ([]committed, error) {
-		if !asked {
-			asked = true
-			others, failed = s.allGroupOffsets(ctx)
+	var all map[string][]committed
+	// Other members may have committed offsets of the topic itself since: these don't say that it is new.
+	others := func(topic string) (of []committed, err error) {
+		if all == nil {
+			all, err = s.allGroupOffsets(ctx)
 		}
-		return others, failed
+		for other, offsets := range all {
+			if other != topic {
+				of = append(of, offsets...)
+			}
+		}
+		return of, err
 	}
 	sightings := map[string]sighting{}
 	for _, topic := range topicsOf(open) {
 		now := marker{cluster: view.cluster, topic: view.topics[topic].id, subscription: s.cfg.subscription()}
-		seen, err := sight(now, ofTopic[topic], other)
+		seen, err := sight(now, ofTopic[topic], func() ([]committed, error) { return others(topic) })
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,11 @@ func positions() []mutant {
 			"connector", "TestLatestOfMembersThatStartTogether", "of the history was delivered",
 		},
 		{
+			starts, "offsets that another member has just committed make the topic a new one",
+			"connector/kafka/placement.go", "			if other != topic {\n", "			if other != \"\" {\n",
+			"connector", "TestLatestOfMembersThatStartTogether", "of the history was delivered",
+		},
+		{
 			identity, "a topic that was created again is not noticed",
 			"connector/kafka/trouble.go", "		s.suspect(topic, topicID)\n", "",
 			"connector", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
