@@ -10,9 +10,20 @@ import (
 )
 
 // TestFetchErrorsAreNotAskedForInALoop: each fetch is answered at once, with an
-// error for every partition.
+// error for every partition. An error that passes by itself is polled four times a second;
+// after another one a partition is left alone for five seconds.
 func TestFetchErrorsAreNotAskedForInALoop(t *testing.T) {
-	bubble(t, func(w *world) {
+	t.Parallel()
+	for name, body := range map[string]func(*world){
+		"passes": fetchErrors(kerr.OffsetNotAvailable, 100, 300),
+		"lasts":  fetchErrors(kerr.UnknownServerError, 8, 60),
+	} {
+		t.Run(name, func(t *testing.T) { bubble(t, body) })
+	}
+}
+
+func fetchErrors(e *kerr.Error, low, high int32) func(*world) {
+	return func(w *world) {
 		m := w.start()
 		time.Sleep(5 * time.Second)
 		var refusing atomic.Bool
@@ -34,7 +45,7 @@ func TestFetchErrorsAreNotAskedForInALoop(t *testing.T) {
 				st.Topic, st.TopicID = rt.Topic, rt.TopicID
 				for _, rp := range rt.Partitions {
 					sp := kmsg.NewFetchResponseTopicPartition()
-					sp.Partition, sp.ErrorCode = rp.Partition, kerr.UnknownServerError.Code
+					sp.Partition, sp.ErrorCode = rp.Partition, e.Code
 					st.Partitions = append(st.Partitions, sp)
 				}
 				resp.Topics = append(resp.Topics, st)
@@ -44,12 +55,12 @@ func TestFetchErrorsAreNotAskedForInALoop(t *testing.T) {
 		refusing.Store(true)
 		w.produce(0, 40)
 		time.Sleep(time.Minute)
-		if got := refused.Load(); got < 30 || got > 300 {
-			t.Errorf("%d fetches in a minute of refusals, want about four a second", got)
+		if got := refused.Load(); got < low || got > high {
+			w.t.Errorf("%d fetches in a minute of refusals, want %d to %d", got, low, high)
 		}
 		refusing.Store(false)
 		time.Sleep(10 * time.Second)
 		w.wantExactly(40)
 		m.mustStop()
-	})
+	}
 }

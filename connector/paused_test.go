@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,10 +18,10 @@ import (
 func TestPausedPartitionsResumeSoon(t *testing.T) {
 	bubble(t, func(w *world) {
 		const n = 20_000
-		commits := 0
+		var count atomic.Int32
 		w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			commits++
+			count.Add(1)
 			return nil, nil, false
 		})
 		m := w.start(func(c *connector.Config) {
@@ -38,6 +39,7 @@ func TestPausedPartitionsResumeSoon(t *testing.T) {
 		if took > time.Minute {
 			t.Errorf("it took %v", took)
 		}
+		commits := int(count.Load())
 		if limit := int(took / (100 * time.Millisecond)); commits > limit || commits < 2 {
 			t.Errorf("%d commits in %v, want 2 to %d", commits, took, limit)
 		}
@@ -50,10 +52,12 @@ func TestPausedPartitionsResumeSoon(t *testing.T) {
 // coordinator refuses commits, they are repeated once a second, not ten times.
 func TestFailedCommitsOfPausedPartitions(t *testing.T) {
 	bubble(t, func(w *world) {
-		commits, refuse := 0, true
+		var commits atomic.Int32
+		var refuse atomic.Bool
+		refuse.Store(true)
 		w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if commits++; !refuse {
+			if commits.Add(1); !refuse.Load() {
 				return nil, nil, false
 			}
 			return refuseCommit(r), nil, true
@@ -65,10 +69,10 @@ func TestFailedCommitsOfPausedPartitions(t *testing.T) {
 		w.untilShared(4, m)
 		w.produce(0, 8000)
 		time.Sleep(time.Minute)
-		if commits < 30 || commits > 62 {
-			t.Errorf("%d commits in a minute in which they are refused, want about one a second", commits)
+		if n := commits.Load(); n < 30 || n > 62 {
+			t.Errorf("%d commits in a minute in which they are refused, want about one a second", n)
 		}
-		refuse = false
+		refuse.Store(false)
 		w.untilStored(8000, 8000)
 		m.mustStop()
 		w.wantExactly(8000)
@@ -93,10 +97,10 @@ func refuseCommit(r kmsg.Request) kmsg.Response {
 // everything since the commit before would be delivered again.
 func TestLastCommitIsRepeated(t *testing.T) {
 	bubble(t, func(w *world) {
-		refusals := 0
+		var refusals atomic.Int32
 		w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if refusals++; refusals > 2 {
+			if refusals.Add(1) > 2 {
 				return nil, nil, false
 			}
 			return refuseCommit(r), nil, true
@@ -106,8 +110,8 @@ func TestLastCommitIsRepeated(t *testing.T) {
 		w.produce(0, 400)
 		w.untilStored(400, 400)
 		m.mustStop()
-		if refusals != 3 {
-			t.Errorf("%d commits were sent, want 3", refusals)
+		if n := refusals.Load(); n != 3 {
+			t.Errorf("%d commits were sent, want 3", n)
 		}
 		if got := w.committed(); got != 400 {
 			t.Errorf("committed %d, want 400", got)
@@ -121,10 +125,10 @@ func TestLastCommitIsRepeated(t *testing.T) {
 func TestCommitOutlivesItsWait(t *testing.T) {
 	bubble(t, func(w *world) {
 		const late = 8 * time.Second
-		commits := 0
+		var commits atomic.Int32
 		w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if commits++; commits == 1 {
+			if commits.Add(1) == 1 {
 				w.cluster.SleepControl(func() { time.Sleep(late) })
 			}
 			return nil, nil, false
@@ -137,8 +141,8 @@ func TestCommitOutlivesItsWait(t *testing.T) {
 		second := w.start(rarely)
 		w.until("the revoke has stopped waiting", patience, func() bool { return strings.Contains(w.log.String(), "their last commit failed") })
 		time.Sleep(late)
-		if got := first.metric("kafka_committed_offset"); got != 200 || commits != 1 {
-			t.Errorf("after %d commits, whose answers came, the two partitions that it kept are committed to %v; want 1 and 200", commits, got)
+		if got := first.metric("kafka_committed_offset"); got != 200 || commits.Load() != 1 {
+			t.Errorf("after %d commits, whose answers came, the two partitions that it kept are committed to %v; want 1 and 200", commits.Load(), got)
 		}
 		first.mustStop()
 		second.mustStop()

@@ -3,6 +3,7 @@ package connector_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,11 +101,12 @@ func TestEndBehindForAMoment(t *testing.T) {
 		m := w.start()
 		w.produce(0, 400)
 		w.untilCommitted(400)
-		behind := true
+		var behind atomic.Bool
+		behind.Store(true)
 		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
 			req := r.(*kmsg.ListOffsetsRequest)
-			if !behind || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
+			if !behind.Load() || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
 				return nil, nil, false
 			}
 			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
@@ -123,7 +125,7 @@ func TestEndBehindForAMoment(t *testing.T) {
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: w.in, Count: 3, Err: kerr.OffsetOutOfRange})
 		w.produce(400, 404)
 		time.Sleep(6 * time.Second)
-		behind = false
+		behind.Store(false)
 		w.produce(404, 800)
 		w.untilCommitted(800)
 		m.mustStop()
