@@ -68,7 +68,7 @@ var promises = []promise{
 	{name: "re-created shorter", text: "a topic that is deleted and created again, with fewer records than were read, is read from its beginning", since: "0.11", test: matrixRecreated(4)},
 	{name: "re-created", text: "the same with as many records as were read, or more", since: "2.8", until: "topics have no id before 2.8", test: matrixRecreated(200)},
 	{
-		name: "re-created while down", text: "the same for a topic that is deleted and created again while no member runs", since: "2.8",
+		name: "re-created while down", text: "the same for a topic that is deleted and created again while no member runs (with `latest`, if the group has read another topic, too)", since: "2.8",
 		until: "topics have no id before 2.8", test: matrixRecreatedWhileDown,
 	},
 }
@@ -77,6 +77,7 @@ var promises = []promise{
 type start struct {
 	mode  string
 	proto string
+	other string    // another topic to read, empty for none
 	skip  int       // records that the start leaves out
 	n     int       // records to be delivered, the first ones
 	again int       // records that may come twice
@@ -111,6 +112,9 @@ func (s *start) begin(w *world) *member {
 		c.Kafka.AutoOffsetReset.Mode = s.mode
 		if s.mode == "time" {
 			c.Kafka.AutoOffsetReset.At = s.at
+		}
+		if s.other != "" {
+			c.Kafka.Topics = append(c.Kafka.Topics, s.other)
 		}
 	})
 }
@@ -249,7 +253,11 @@ func matrixRecreated(records int) func(w *world, s start) {
 	}
 }
 
+// matrixRecreatedWhileDown: brokers delete the group's offsets with the topic. Those of another topic say that the
+// group is not new.
 func matrixRecreatedWhileDown(w *world, s start) {
+	s.other = w.name("other")
+	w.topic(s.other, 1)
 	s.prepare(w)
 	m := s.begin(w)
 	s.read(w)

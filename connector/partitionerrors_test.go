@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,7 +98,7 @@ func errorOfOnePartition(key kmsg.Key, e *kerr.Error, mode string, early bool) f
 		stuck := w.judge.copiesOf(fmt.Sprint(40+faulty)) == 0
 		logged := len(w.log.String())
 		time.Sleep(10 * time.Minute)
-		if stuck {
+		if stuck || key == kmsg.OffsetCommit {
 			if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), w.in) {
 				w.t.Errorf("a partition stands still, and readiness says %v", err)
 			}
@@ -127,6 +128,39 @@ func errorOfOnePartition(key kmsg.Key, e *kerr.Error, mode string, early bool) f
 			}
 		}
 	}
+}
+
+// TestUnansweredCommit: the coordinator leaves a partition out of its answers to commits. Nothing says that its offset is
+// committed, so it is committed again, and told.
+func TestUnansweredCommit(t *testing.T) {
+	bubble(t, func(w *world) {
+		var leaves atomic.Bool
+		leaves.Store(true)
+		w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			req := r.(*kmsg.OffsetCommitRequest)
+			if !leaves.Load() {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+			for _, rt := range req.Topics {
+				st := kmsg.NewOffsetCommitResponseTopic()
+				st.Topic, st.TopicID = rt.Topic, rt.TopicID
+				resp.Topics = append(resp.Topics, st)
+			}
+			return resp, nil, true
+		})
+		m := w.start()
+		w.produce(0, 40)
+		time.Sleep(2 * time.Minute)
+		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "did not answer for the partition") {
+			t.Errorf("readiness says %v", err)
+		}
+		leaves.Store(false)
+		w.untilCommitted(40)
+		m.mustStop()
+		w.wantExactly(40)
+	})
 }
 
 // minutesWith is in how many minutes a text was logged. The process repeats no line within a minute.

@@ -43,16 +43,34 @@ func (s *Source) Commit(ctx context.Context) error {
 	}
 }
 
-// CommitLast is the commit before partitions go or the group is left: it is
-// repeated until it succeeds, can't any more, or ctx is over.
-func (s *Source) CommitLast(ctx context.Context) error {
+// CommitLast is the commit before the group is left: it is repeated until it succeeds, can't any more, or ctx is over.
+func (s *Source) CommitLast(ctx context.Context) error { return s.commitLast(ctx, s.leases(nil)) }
+
+// commitLast is the commit before leases end. Whether other partitions are refused does not matter to it.
+func (s *Source) commitLast(ctx context.Context, ending []*offset.Lease) error {
 	for {
 		err := s.Commit(ctx)
+		if refusedPartitions(err) != nil {
+			err = refusedOf(err, ending)
+		}
 		if err == nil || ctx.Err() != nil || hopeless(err) {
 			return err
 		}
 		pause(ctx, 200*time.Millisecond)
 	}
+}
+
+// refusedOf is the part of a commit's error that is about the leases.
+func refusedOf(err error, leases []*offset.Lease) error {
+	var own refusedCommits
+	refused := refusedPartitions(err)
+	for _, l := range leases {
+		k := id{l.Topic, l.Partition}
+		if reason := refused[k]; reason != nil {
+			own.refuse(k, reason)
+		}
+	}
+	return own.orNil()
 }
 
 // hopeless reports an error that a repetition can't heal. If only some partitions were refused for good, the
@@ -142,6 +160,9 @@ func (s *Source) commit(ctx context.Context) error {
 	err := s.send(ctx, member, generation, marks)
 	s.access.committed(err)
 	for k, refused := range refusedPartitions(err) {
+		if s.access.knows([]any{refused}) {
+			continue // it is told there, once for all partitions
+		}
 		s.commits.begin(k, fault{reason: "commit", message: "the offset of the partition can't be committed, trying again", err: refused, offset: marks[k].mark.Offset})
 	}
 	if err != nil {
@@ -261,6 +282,7 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 	s.mu.Lock()
 	s.byID = resp.Version >= commitsByID
 	s.mu.Unlock()
+	answered := map[id]bool{}
 	for _, t := range resp.Topics {
 		topic := t.Topic
 		if topic == "" {
@@ -268,6 +290,7 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 		}
 		for _, p := range t.Partitions {
 			k := id{topic, p.Partition}
+			answered[k] = true
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				refused.refuse(k, err)
 				s.refused(k, err)
@@ -277,7 +300,15 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 			}
 		}
 	}
+	for k := range marks {
+		if !answered[k] {
+			refused.refuse(k, errUnanswered)
+		}
+	}
 }
+
+// errUnanswered is that of a partition that is missing in an answer: nothing says that its offset is committed.
+var errUnanswered = errors.New("the coordinator did not answer for the partition")
 
 // refused looks at the reason why a partition was not committed.
 func (s *Source) refused(k id, err error) {

@@ -66,13 +66,18 @@ func (f *faults) begin(k id, now fault) {
 	f.tellIfDue(k, now.last)
 }
 
-// tidy drops the faults that are over, and those of partitions that went while their error was polled.
-func (f *faults) tidy(owned map[id]bool) {
+// tidy drops the faults that are over, and those of partitions that went while their error was polled, and logs those
+// that are due. It reports whether there are any.
+func (f *faults) tidy(owned map[id]bool) (some bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
 	maps.DeleteFunc(f.all, func(k id, one fault) bool { return one.over(now) || k.partition >= 0 && !owned[k] })
+	for k := range f.all {
+		f.tellIfDue(k, now)
+	}
 	f.countFrom(now)
+	return len(f.all) > 0
 }
 
 // countFrom begins a new minute of lines when the last one is over. It needs f.mu.

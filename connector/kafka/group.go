@@ -128,7 +128,7 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 	late := s.settle(ctx, begin, s.handler.Release(leases))
 
 	final, cancel := context.WithTimeout(ctx, finalCommit)
-	err := s.CommitLast(final)
+	err := s.commitLast(final, leases)
 	cancel()
 	var again int64
 	for _, l := range leases {

@@ -13,6 +13,7 @@ import (
 // groupOffsets fetches the group's offsets of all partitions of topics.
 func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []string) (map[id]committed, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable = true // an offset that is about to be committed in a transaction counts
 	g := kmsg.NewOffsetFetchRequestGroup()
 	g.Group = s.cfg.GroupID
 	names := map[[16]byte]string{}

@@ -23,8 +23,8 @@ const (
 func (s *Source) doubt(k id) {
 	s.mu.Lock()
 	p := s.partitions[k]
-	if p != nil && p.reading {
-		p.outOfRange = true
+	if p != nil && p.reading && !p.outOfRange {
+		p.outOfRange, p.beyond = true, time.Time{}
 	}
 	s.mu.Unlock()
 	s.kick()
@@ -77,7 +77,7 @@ func (s *Source) locate(ctx context.Context) error {
 func (s *Source) relocate(k id, p *partition, start, end, before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.partitions[k] != p || p.seekTo >= 0 {
+	if s.partitions[k] != p || p.seekTo >= 0 || !p.outOfRange {
 		return
 	}
 	at := p.expected

@@ -16,6 +16,8 @@ import (
 )
 
 const (
+	// promptly is how soon after the process came to the group the end of a log is where it was then.
+	promptly = time.Second
 	// assignedFor is how long the client may take to fetch the group's offsets after an
 	// assignment before that is told.
 	assignedFor = 10 * time.Second
@@ -127,7 +129,7 @@ func (s *Source) question(k id, p *partition, view topicView, own committed, see
 		now:       marker{cluster: view.cluster, topic: t.id, subscription: s.cfg.subscription()},
 		partition: k.partition, partitions: len(t.leaders),
 		joined: s.joinedAt.UnixMilli() + 1, appeared: s.appeared(k.topic, t.id),
-		late: p.late, own: own, sighting: seen,
+		late: p.late || time.Since(s.joinedAt) > promptly, own: own, sighting: seen,
 	}
 }
 
@@ -166,17 +168,11 @@ func (s *Source) place(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.knowsTopics() {
-		return nil
-	}
 	offsets, err := s.groupOffsets(ctx, view, topics)
 	if err != nil {
 		return err
 	}
-	asks, err := s.decideStarts(ctx, open, view, offsets)
-	if err != nil {
-		return err
-	}
+	asks := s.decideStarts(ctx, open, view, offsets)
 	s.startAt(open, s.answers(ctx, view, asks))
 	return s.confirmStarts(ctx, open)
 }
@@ -196,11 +192,9 @@ type startAsk struct {
 }
 
 // decideStarts decides for each partition. The rest of the answer are partitions that need an offset.
-func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (map[id]startAsk, error) {
-	sightings, err := s.sightings(ctx, open, view, offsets)
-	if err != nil {
-		return nil, err
-	}
+func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) map[id]startAsk {
+	sightings, doubts := s.sightings(ctx, open, view, offsets)
+	knows := s.knowsTopics()
 	asks := map[id]startAsk{}
 	nowhere, missing := id{}, false
 	s.mu.Lock()
@@ -226,6 +220,13 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 		}
 		q := s.question(k, p, view, own, sightings[k.topic])
 		decided := q.decide()
+		if decided.from != fromCommit && !knows {
+			continue
+		}
+		if doubt := doubts[k.topic]; decided.from != fromCommit && doubt != nil {
+			s.unplaced(k, fmt.Errorf("the group's offsets of the topic are incomplete: %w", doubt))
+			continue
+		}
 		if decided.recreated && p.foreign.IsZero() {
 			p.foreign = time.Now()
 		}
@@ -253,17 +254,24 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 	if missing {
 		s.failWith(fmt.Errorf("topic %s partition %d has no committed offset in group %s, and KAFKA_AUTO_OFFSET_RESET is none: commit one, or say where to start with earliest, latest or a time", nowhere.topic, nowhere.partition, s.cfg.GroupID))
 	}
-	return asks, nil
+	return asks
 }
 
 // sightings reads the offsets of the topics' partitions, and only if a topic has none those of the whole group.
-func (s *Source) sightings(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (map[string]sighting, error) {
+// doubts are the topics whose offsets were not all told.
+func (s *Source) sightings(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (sightings map[string]sighting, doubts map[string]error) {
 	if mode := s.cfg.AutoOffsetReset.Mode; mode == "earliest" || mode == "time" {
 		return nil, nil
 	}
 	ofTopic := map[string][]committed{}
-	for k, c := range offsets {
-		ofTopic[k.topic] = append(ofTopic[k.topic], c)
+	for topic, t := range view.topics {
+		for n := range t.leaders {
+			c, told := offsets[id{topic, int32(n)}]
+			if !told {
+				c = committed{offset: -1, err: errUnanswered}
+			}
+			ofTopic[topic] = append(ofTopic[topic], c)
+		}
 	}
 	var all map[string][]committed
 	// Other members may have committed offsets of the topic itself since: these don't say that it is new.
@@ -278,35 +286,37 @@ func (s *Source) sightings(ctx context.Context, open map[id]*partition, view top
 		}
 		return of, err
 	}
-	sightings := map[string]sighting{}
+	sightings, doubts = map[string]sighting{}, map[string]error{}
 	for _, topic := range topicsOf(open) {
 		now := marker{cluster: view.cluster, topic: view.topics[topic].id, subscription: s.cfg.subscription()}
 		seen, err := sight(now, ofTopic[topic], func() ([]committed, error) { return others(topic) })
 		if err != nil {
-			return nil, err
+			doubts[topic] = err
 		}
 		sightings[topic] = seen
 	}
-	return sightings, nil
+	return sightings, doubts
 }
 
-// answers finds the offsets of starts. A time after the last record is the end of the log, and so is
-// one whose first record has a timestamp that can't be: nothing was written at that time.
+// answers finds the offsets of starts. A time after the last record is the end of the log, and so is one whose
+// first record has a timestamp that can't be: nothing was written at that time. The end is asked for before the time, or
+// a record that is written between the two questions would be passed over.
 func (s *Source) answers(ctx context.Context, view topicView, asks map[id]startAsk) map[id]answeredStart {
-	at := make(map[id]int64, len(asks))
+	at, ends := make(map[id]int64, len(asks)), map[id]int64{}
 	for k, a := range asks {
 		at[k] = a.at
-	}
-	listed := s.findOffsets(ctx, view, at, s.isolation())
-	ends := map[id]int64{}
-	for k, l := range listed {
-		since := asks[k].from == fromTime
-		if since && l.err == nil && (l.offset < 0 || s.cfg.AutoOffsetReset.Mode != "time" && l.at > time.Now().Add(farFuture).UnixMilli()) {
+		if a.from == fromTime {
 			ends[k] = logEnd
 		}
 	}
-	for k, l := range s.findOffsets(ctx, view, ends, s.isolation()) {
-		listed[k] = l
+	ended := s.findOffsets(ctx, view, ends, s.isolation())
+	listed := s.findOffsets(ctx, view, at, s.isolation())
+	for k, end := range ended {
+		l := listed[k]
+		none := l.offset < 0 || s.cfg.AutoOffsetReset.Mode != "time" && l.at > time.Now().Add(farFuture).UnixMilli()
+		if l.err == nil && (end.err != nil || none) {
+			listed[k] = end
+		}
 	}
 	answered := make(map[id]answeredStart, len(asks))
 	for k, a := range asks {

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -61,21 +62,19 @@ func (s *Source) watchPositions(ctx context.Context) {
 	}
 }
 
-// findPositions looks at everything that is open once. open is true if something still is; the error is that of
-// a whole request.
+// findPositions looks at everything that is open once. open is true if something still is, or if there are faults to
+// log; the error is that of a whole request.
 func (s *Source) findPositions(ctx context.Context) (open bool, err error) {
-	for _, step := range []func(context.Context) error{s.learnTopics, s.investigate, s.place, s.locate} {
-		if err = step(ctx); err != nil {
-			break // the others would meet the same
-		}
+	for _, step := range []func(context.Context) error{s.investigate, s.locate, s.learnTopics, s.place} {
+		err = errors.Join(err, step(ctx)) // they ask different brokers: one that fails keeps no other
 	}
 	if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
 		s.log.Warn("some partitions have no position yet, trying again", "error", err)
 	}
 	owned := s.owns()
-	s.faults.tidy(owned)
-	s.commits.tidy(owned)
-	return s.unsettled(), err
+	faulty := s.faults.tidy(owned)
+	faulty = s.commits.tidy(owned) || faulty // the lines of both are due by the clock
+	return s.unsettled() || faulty, err
 }
 
 // owns is the set of owned partitions.

@@ -17,6 +17,10 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	s.access.granted("topic", p.Topic)
 	k := id{p.Topic, p.Partition}
 	part := s.partitions[k]
+	if part != nil && (!part.reading || part.seekTo >= 0) {
+		s.mu.Unlock()
+		return true // it is about to be read from elsewhere, these records with it
+	}
 	if part == nil || part.lease.Closed() || part.foreignTo(topicID) {
 		s.mu.Unlock()
 		s.log.Warn("records of a partition that is not owned any more were left out", "topic", p.Topic, "partition", p.Partition, "records", len(p.Records))

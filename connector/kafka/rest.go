@@ -8,7 +8,7 @@ import "time"
 // with it at once although nobody asks for it.
 const (
 	restFor      = 5 * time.Second  // after an error that lasts until its cause is removed
-	restLongFor  = 20 * time.Second // after a batch that can't be decoded: it is fetched as a whole each time
+	restLongFor  = 15 * time.Second // after a batch that can't be decoded: it is fetched as a whole each time
 	restBriefFor = time.Second      // after an error that passes by itself while metadata spreads
 )
 

@@ -87,6 +87,7 @@ func TestHeadersHaveWeight(t *testing.T) {
 		log: slog.New(slog.DiscardHandler), metrics: m, handler: h, access: newAccess(Config{}, func() {}, slog.New(slog.DiscardHandler)),
 		faults: &faults{all: map[id]fault{}}, partitions: map[id]*partition{{"t", 0}: newPartition("t", 0)},
 	}
+	s.partitions[id{"t", 0}].reading = true
 	s.cfg.MaxUncommittedRecords = 10
 	fetch := at(0)
 	fetch.Records[0].Headers = make([]kgo.RecordHeader, 1000)

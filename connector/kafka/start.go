@@ -16,15 +16,23 @@ type committed struct {
 
 // sighting is what the group's offsets tell of the time when it first saw a topic.
 type sighting struct {
-	known bool   // the group has read a topic of this name, or other topics of this subscription
+	known bool   // the group has read a topic of this name
 	first marker // of the topic that has the name now, zero if all of its partitions are read from their beginning
+	older bool   // the group has read other topics of this subscription
+	born  int64  // since when at least, in milliseconds of Unix time; 0 if unknown
 }
 
-// sight reads the offsets of all partitions of a topic. other calls for those of the group's other
-// topics, which are only needed for a topic without any.
+// sight reads the offsets of all partitions of a topic, by partition. other calls for those of the group's
+// other topics, which are only needed for a topic without any.
+//
+// The coordinator may refuse to tell an offset. Partition 0 was there whenever the group first saw the topic: if it has
+// no offset, the group is new to the topic, and if that is not known, there is no answer.
 func sight(now marker, ofTopic []committed, other func() ([]committed, error)) (s sighting, err error) {
-	for _, c := range ofTopic {
-		if c.offset < 0 {
+	for n, c := range ofTopic {
+		if c.err != nil && n == 0 {
+			err = c.err
+		}
+		if c.offset < 0 || c.err != nil {
 			continue
 		}
 		s.known = true
@@ -32,15 +40,37 @@ func sight(now marker, ofTopic []committed, other func() ([]committed, error)) (
 			s.first = c.marker
 		}
 	}
-	if s.known {
+	if s.first.partitions > 0 {
 		return s, nil
 	}
+	if s.known || err != nil {
+		return s, err
+	}
 	others, err := other()
+	if err != nil {
+		return s, err
+	}
 	for _, c := range others {
-		s.known = s.known || c.marked && c.marker.cluster == now.cluster && c.marker.subscription == now.subscription
+		switch {
+		case c.err != nil:
+			err = c.err
+		case c.offset < 0 || !c.marked || c.marker.cluster != now.cluster || c.marker.subscription != now.subscription:
+		default:
+			s.older = true
+			if c.marker.since > 0 && (s.born == 0 || c.marker.since < s.born) {
+				s.born = c.marker.since
+			}
+		}
+	}
+	if s.older {
+		return s, nil
 	}
 	return s, err
 }
+
+// youngGroup is the age up to which a group counts as new: its members and topics start together, some of them
+// later than others because of a broker that does not answer.
+const youngGroup = 10 * 60_000 // milliseconds
 
 // startFrom says where a partition starts.
 type startFrom int
@@ -114,6 +144,9 @@ func (q startQuestion) decide() start {
 		return start{from: fromNowhere}
 	case q.sighting.known: // another member saw the topic first
 		return start{from: fromTime, since: first.since, marker: m}
+	case q.sighting.older: // so did the group, some minutes ago: the topic was there, or has no older records
+		m.partitions, m.since = q.partitions, q.sighting.born
+		return start{from: fromTime, since: m.since, marker: m}
 	}
 	m.partitions, m.since = q.partitions, q.joined
 	if q.late {
@@ -127,6 +160,9 @@ func (q startQuestion) decide() start {
 func (q startQuestion) isNew() bool {
 	if q.reset.Mode == "none" && q.sighting.first.partitions == 0 {
 		return false
+	}
+	if q.sighting.older && (q.sighting.born == 0 || q.joined-q.sighting.born > youngGroup) {
+		return true
 	}
 	return q.sighting.known && int(q.partition) >= q.sighting.first.partitions
 }

@@ -30,8 +30,8 @@ func TestDecide(t *testing.T) {
 	const (
 		none    = -1
 		mine    = 7
-		joined  = 1000
-		started = 500 // when the group first saw the topic
+		joined  = youngGroup + 1000
+		started = joined - 500 // when the group first saw the topic
 	)
 	here, gone := [16]byte{1}, [16]byte{2}
 	now := marker{cluster: "c", topic: here, subscription: mine}
@@ -41,6 +41,8 @@ func TestDecide(t *testing.T) {
 		m.topic = topic
 		return committed{offset: 10, marker: m, marked: true}
 	}
+	old := of(gone)
+	old.marker.since = joined - youngGroup - 1
 	elsewhere := of(gone)
 	elsewhere.marker.cluster = "other"
 	byHand := committed{offset: 10}
@@ -67,7 +69,8 @@ func TestDecide(t *testing.T) {
 		"some by hand, some marked":                   {own: no, others: []committed{byHand, of(here), byHand}, partition: 3, latest: fromTime, noneMode: fromNowhere},
 		"others are of a deleted topic":               {own: no, others: []committed{of(gone)}, partition: 3, latest: fromBeginning, noneMode: fromNowhere},
 		"others have none":                            {own: no, others: []committed{no, no}, latest: fromEnd, noneMode: fromNowhere},
-		"another topic of this subscription":          {own: no, group: []committed{of(gone)}, latest: fromBeginning, noneMode: fromNowhere},
+		"another topic of this subscription":          {own: no, group: []committed{old}, latest: fromBeginning, noneMode: fromNowhere},
+		"another topic, of a group that is new":       {own: no, group: []committed{of(gone)}, latest: fromTime, noneMode: fromNowhere},
 		"another topic, before the setting changed":   {own: no, group: []committed{{offset: 1, marked: true, marker: marker{cluster: "c", subscription: mine + 1}}}, latest: fromEnd, noneMode: fromNowhere},
 		"another topic, on the cluster of the backup": {own: no, group: []committed{{offset: 1, marked: true, marker: marker{cluster: "o", subscription: mine}}}, latest: fromEnd, noneMode: fromNowhere},
 	} {
@@ -76,7 +79,7 @@ func TestDecide(t *testing.T) {
 			if c.withoutIDs {
 				now.topic = [16]byte{}
 			}
-			sighting, err := sight(now, append(c.others, c.own), func() ([]committed, error) { return c.group, nil })
+			sighting, err := sight(now, append(append([]committed{}, c.others...), c.own), func() ([]committed, error) { return c.group, nil })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,13 +35,7 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	client, err := s.standing.open()
-	if err != nil {
-		return topicView{}, err
-	}
-	resp, err := req.RequestWith(ctx, client)
+	resp, err := s.askAnyone(ctx, req)
 	if err != nil {
 		return topicView{}, fmt.Errorf("describe topics: %w", err)
 	}
@@ -63,6 +57,33 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 		view.topics[*t.Topic] = state
 	}
 	return view, nil
+}
+
+// describeTimeouts bound the attempts to describe topics. Each asks another broker: one that hangs does not hold up a
+// commit for long. For all topics of a cluster the answer may be large.
+var describeTimeouts = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
+
+const describeAllTimeout = 10 * time.Second
+
+// askAnyone asks one broker after the other.
+func (s *Source) askAnyone(ctx context.Context, req *kmsg.MetadataRequest) (resp *kmsg.MetadataResponse, err error) {
+	client, err := s.standing.open()
+	if err != nil {
+		return nil, err
+	}
+	timeouts := describeTimeouts
+	if req.Topics == nil {
+		timeouts = []time.Duration{describeAllTimeout}
+	}
+	for _, timeout := range timeouts {
+		bounded, cancel := context.WithTimeout(ctx, timeout)
+		resp, err = req.RequestWith(bounded, client)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return resp, err
 }
 
 // suspicion is a reason to believe that a topic was deleted and created again.

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -92,10 +93,7 @@ func (s *Source) commitAgain(ctx context.Context) bool {
 func (s *Source) comparePosition(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	err := s.compare(bounded)
-	if err == nil {
-		err = s.checkIDs(bounded)
-	}
+	err := errors.Join(s.compare(bounded), s.checkIDs(bounded))
 	if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
 		s.log.Warn("the group's position is unknown, trying again", "error", err)
 	}
@@ -135,7 +133,7 @@ func (s *Source) compare(ctx context.Context) error {
 	s.mu.Lock()
 	acknowledged := map[id]position{}
 	for k, p := range s.partitions {
-		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed, Epoch: -1}}
+		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed, Epoch: -1}, topicID: p.topicID}
 	}
 	s.mu.Unlock()
 	if len(acknowledged) == 0 {
@@ -152,7 +150,9 @@ func (s *Source) compare(ctx context.Context) error {
 	}
 	for k, p := range acknowledged {
 		at, ok := group.Lookup(k.topic, k.partition)
-		if !ok {
+		if !ok && p.topicID == [16]byte{} {
+			continue // the topic may have been deleted, and the offset with it: without ids nobody can tell
+		} else if !ok {
 			at.At = -1
 		}
 		if at.Err == nil && at.At < p.mark.Offset && !p.lease.Closed() {

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,10 +279,11 @@ func TestReferenceIsGone(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		w.fake.SeedSchema("other", 1, 2, sr.Schema{Schema: `"int"`})
 		_, _ = w.wait(byID(2), time.Minute)
-		gone := true
+		var gone atomic.Bool
+		gone.Store(true)
 		w.answers(func(r *http.Request) (*http.Response, error) {
 			switch {
-			case gone && strings.HasPrefix(r.URL.Path, "/subjects/s"):
+			case gone.Load() && strings.HasPrefix(r.URL.Path, "/subjects/s"):
 				return status(404, `{"error_code":40402,"message":"Version 1 not found."}`)(r)
 			case strings.HasPrefix(r.URL.Path, "/subjects/s"):
 				return status(200, `{"schema":"y"}`)(r)
@@ -293,7 +295,7 @@ func TestReferenceIsGone(t *testing.T) {
 		_, err := w.wait(byID(1), time.Minute)
 		wantReject(t, "gone", err, convert.Undecodable, "its schema refers to s version 1: the Schema Registry does not have it (40402)")
 		w.polled = time.Now()
-		time.AfterFunc(10*time.Second, func() { gone = false })
+		time.AfterFunc(10*time.Second, func() { gone.Store(false) })
 		if _, err := w.wait(byID(1), time.Minute); err != nil {
 			t.Errorf("it is there again, and yet %v", err)
 		}

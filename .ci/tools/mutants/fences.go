@@ -44,7 +44,7 @@ func fences() []mutant {
 		},
 		{
 			polite, "a revoke does not commit",
-			"connector/kafka/group.go", "	err := s.CommitLast(final)\n", "	err := final.Err()\n",
+			"connector/kafka/group.go", "	err := s.commitLast(final, leases)\n", "	err := final.Err()\n",
 			"connector", "TestChurn/classic", "[1-9]\\d* came twice",
 		},
 		{

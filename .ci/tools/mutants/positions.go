@@ -41,6 +41,21 @@ func positions() []mutant {
 			"connector", "TestLatestOfMembersThatStartTogether", "of the history was delivered",
 		},
 		{
+			starts, "the end of the log is where it is when the coordinator has answered",
+			"connector/kafka/placement.go", "p.late || time.Since(s.joinedAt) > promptly", "p.late",
+			"connector", "TestLateByTheCoordinator", "are lost|lost",
+		},
+		{
+			starts, "topics of a group that has just begun are newer than the group",
+			"connector/kafka/start.go", "q.joined-q.sighting.born > youngGroup", "q.joined > 0",
+			"connector", "TestLateTopicOfANewGroup", "from before the start were delivered",
+		},
+		{
+			starts, "an offset that is refused is one that is missing",
+			"connector/kafka/start.go", "		if c.err != nil && n == 0 {", "		if c.err != nil && n < 0 {",
+			"connector", "TestRefusedOffsetEndsNothing", "the process ended",
+		},
+		{
 			identity, "a topic that was created again is not noticed",
 			"connector/kafka/trouble.go", "		s.suspect(topic, topicID)\n", "",
 			"connector", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
@@ -81,6 +96,11 @@ func positions() []mutant {
 			"connector", "TestEndBehindForAMoment", "came twice",
 		},
 		{
+			range_, "a doubt that is over counts for the next one",
+			"connector/kafka/outofrange.go", "		p.outOfRange, p.beyond = true, time.Time{}\n", "		p.outOfRange = true\n",
+			"connector", "TestSecondElection", "twice|back",
+		},
+		{
 			range_, "the group's offset does not follow retention without a record",
 			"connector/kafka/outofrange.go", "	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)\n", "",
 			"connector", "TestRetentionTakesAll", "committed \\d+, want 800",
@@ -119,6 +139,21 @@ func positions() []mutant {
 			alone, "a fault is told once",
 			"connector/kafka/faults.go", "	if now.Sub(one.told) < faultTold {", "	if !one.told.IsZero() {",
 			"connector", "TestBatchTooLarge", "error lines in six minutes",
+		},
+		{
+			alone, "a revoke waits for the commit of a partition that stays",
+			"connector/kafka/commit.go", "			err = refusedOf(err, ending)\n", "			err = refusedOf(err, s.leases(nil))\n",
+			"connector", "TestRevokeBesideARefusedCommit", "waited for one that stays",
+		},
+		{
+			alone, "a partition whose commits are refused is not told",
+			"connector/kafka/commit.go", "	for k, refused := range refusedPartitions(err) {\n", "	for k, refused := range map[id]error{} {\n",
+			"connector", "TestErrorOfOnePartition/OffsetCommit/UNKNOWN_SERVER_ERROR/earliest/early=true", "readiness says <nil>",
+		},
+		{
+			alone, "a partition that is missing in the answer to a commit is committed",
+			"connector/kafka/commit.go", "			refused.refuse(k, errUnanswered)\n", "			_ = errUnanswered\n",
+			"connector", "TestUnansweredCommit", "readiness says <nil>",
 		},
 		{
 			alone, "a member that was thrown out commits for partitions that others own",
