@@ -89,7 +89,7 @@ func TestUndecodableBatch(t *testing.T) {
 		if got := m.metric("kafka_fetch_errors_total", `value:"decode"`); got == 0 {
 			t.Error("not counted as a batch that can't be decoded")
 		}
-		if !strings.Contains(w.log.String(), `msg="a batch can't be decoded: the partition stands still`) {
+		if !strings.Contains(w.log.String(), `cause="a batch can't be decoded: the partition stands still`) {
 			t.Errorf("nobody was told\n%s", w.log.tail())
 		}
 		m.mustStop()

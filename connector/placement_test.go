@@ -283,6 +283,7 @@ func TestRangeBesideTheCoordinator(t *testing.T) {
 // TestRevokeBesideARefusedCommit: the commits of one partition are refused. Partitions that are delivered and committed are handed
 // over at once.
 func TestRevokeBesideARefusedCommit(t *testing.T) {
+	t.Parallel()
 	for faulty := range int32(4) {
 		t.Run(fmt.Sprint(faulty), func(t *testing.T) {
 			bubble(t, func(w *world) {

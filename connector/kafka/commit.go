@@ -76,8 +76,7 @@ func refusedOf(err error, leases []*offset.Lease) error {
 // hopeless reports an error that a repetition can't heal. If only some partitions were refused for good, the
 // others are worth another try.
 func hopeless(err error) bool {
-	var refused *refusedCommits
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusedCommits](err); ok {
 		for _, one := range refused.partitions {
 			if !hopeless(one) {
 				return false
@@ -163,7 +162,7 @@ func (s *Source) commit(ctx context.Context) error {
 		if s.access.knows([]any{refused}) {
 			continue // it is told there, once for all partitions
 		}
-		s.commits.begin(k, fault{reason: "commit", message: "the offset of the partition can't be committed, trying again", err: refused, offset: marks[k].mark.Offset})
+		s.commits.begin(k, fault{reason: "commit", message: "the coordinator refuses it, trying again", err: refused, offset: marks[k].mark.Offset})
 	}
 	if err != nil {
 		s.metrics.Commits.WithLabelValues("error").Inc()
@@ -267,7 +266,7 @@ func fillIn(req *kmsg.OffsetCommitRequest, marks map[id]position) {
 		}
 		part := kmsg.NewOffsetCommitRequestTopicPartition()
 		part.Partition, part.Offset, part.LeaderEpoch = k.partition, p.mark.Offset, p.mark.Epoch
-		part.Metadata = kmsg.StringPtr(p.metadata)
+		part.Metadata = new(p.metadata)
 		t := &req.Topics[at[key]]
 		t.Partitions = append(t.Partitions, part)
 	}

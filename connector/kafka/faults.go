@@ -35,6 +35,12 @@ type fault struct {
 	since, last, told time.Time
 }
 
+// What can't be done to partitions with faults.
+const (
+	read        = "read"
+	committable = "committed"
+)
+
 const (
 	// faultFor is how long a fault counts that is not repeated. Everything is tried again
 	// within 20 seconds.
@@ -86,7 +92,7 @@ func (f *faults) countFrom(now time.Time) {
 		return
 	}
 	if f.untold > 0 {
-		f.log.Error("more partitions can't be "+f.can+" than are named here; kafka_firehose_kafka_faulty_partitions counts them", "not_named", f.untold)
+		f.log.Error("more partitions have faults than are named here; kafka_firehose_kafka_faulty_partitions counts them", "not_named", f.untold)
 	}
 	f.minute, f.lines, f.untold = now, 0, 0
 }
@@ -120,7 +126,11 @@ func (f *faults) tellIfDue(k id, now time.Time) {
 	if lasted >= faultGrace {
 		level = slog.LevelError
 	}
-	log.Log(context.Background(), level, one.message, "error", one.err)
+	if f.can == read {
+		log.Log(context.Background(), level, "a partition can't be read", "cause", one.message, "error", one.err)
+	} else {
+		log.Log(context.Background(), level, "the offset of a partition can't be committed", "cause", one.message, "error", one.err)
+	}
 }
 
 // end says that the fault of a partition is over, or that the partition has gone.
@@ -137,7 +147,7 @@ func (f *faults) end(k id) {
 		}
 		delete(f.all, k)
 		if lasted := time.Since(one.since); lasted >= faultGrace {
-			f.log.Info("the partition can be "+f.can+" again", "topic", k.topic, "partition", k.partition, "after", lasted.Round(time.Second).String())
+			f.log.Info("the fault of a partition is over", "topic", k.topic, "partition", k.partition, "after", lasted.Round(time.Second).String())
 		}
 	}
 }

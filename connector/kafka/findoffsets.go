@@ -104,7 +104,11 @@ func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[id]
 		return allFailed(ask, fmt.Errorf("broker %d: %w", leader, err))
 	}
 	answers := allFailed(ask, errors.New("the broker did not answer for the partition"))
-	for _, t := range kresp.(*kmsg.ListOffsetsResponse).Topics {
+	resp, ok := kresp.(*kmsg.ListOffsetsResponse)
+	if !ok {
+		return answers
+	}
+	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
 			k := id{t.Topic, p.Partition}
 			if _, asked := ask[k]; asked {

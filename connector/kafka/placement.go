@@ -203,19 +203,12 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 		if s.partitions[k] != p {
 			continue
 		}
-		t := view.topics[k.topic]
 		own, asked := offsets[k]
-		switch {
-		case t.err != nil:
-			s.unplaced(k, t.err)
+		if reason := why(view.topics[k.topic], own, asked); reason != nil {
+			s.unplaced(k, reason)
 			continue
-		case asked && own.err != nil:
-			s.unplaced(k, own.err)
-			continue
-		case !asked: // metadata does not have the partition yet
-			s.unplaced(k, kerr.UnknownTopicOrPartition)
-			continue
-		case !p.starting.IsZero():
+		}
+		if !p.starting.IsZero() {
 			continue // its start is to be committed
 		}
 		q := s.question(k, p, view, own, sightings[k.topic])
@@ -257,6 +250,17 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 	return asks
 }
 
+// why is the reason why nothing can be decided about a partition yet, nil for none.
+func why(t topicState, own committed, asked bool) error {
+	switch {
+	case t.err != nil:
+		return t.err
+	case !asked: // metadata does not have the partition yet
+		return kerr.UnknownTopicOrPartition
+	}
+	return own.err
+}
+
 // sightings reads the offsets of the topics' partitions, and only if a topic has none those of the whole group.
 // doubts are the topics whose offsets were not all told.
 func (s *Source) sightings(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (sightings map[string]sighting, doubts map[string]error) {
@@ -296,111 +300,6 @@ func (s *Source) sightings(ctx context.Context, open map[id]*partition, view top
 		sightings[topic] = seen
 	}
 	return sightings, doubts
-}
-
-// answers finds the offsets of starts. A time after the last record is the end of the log, and so is one whose
-// first record has a timestamp that can't be: nothing was written at that time. The end is asked for before the time, or
-// a record that is written between the two questions would be passed over.
-func (s *Source) answers(ctx context.Context, view topicView, asks map[id]startAsk) map[id]answeredStart {
-	at, ends := make(map[id]int64, len(asks)), map[id]int64{}
-	for k, a := range asks {
-		at[k] = a.at
-		if a.from == fromTime {
-			ends[k] = logEnd
-		}
-	}
-	ended := s.findOffsets(ctx, view, ends, s.isolation())
-	listed := s.findOffsets(ctx, view, at, s.isolation())
-	for k, end := range ended {
-		l := listed[k]
-		none := l.offset < 0 || s.cfg.AutoOffsetReset.Mode != "time" && l.at > time.Now().Add(farFuture).UnixMilli()
-		if l.err == nil && (end.err != nil || none) {
-			listed[k] = end
-		}
-	}
-	answered := make(map[id]answeredStart, len(asks))
-	for k, a := range asks {
-		answered[k] = answeredStart{a.start, view.topics[k.topic].id, listed[k].mark(), listed[k].err}
-	}
-	return answered
-}
-
-type answeredStart struct {
-	start
-	topic [16]byte
-	at    offset.Mark
-	err   error
-}
-
-func (l listed) mark() offset.Mark { return offset.Mark{Offset: l.offset, Epoch: -1} }
-
-// startAt makes the starts the first marks of their leases. From then on they don't change: the end of
-// the log would be another one at the next attempt. With earliest the next attempt has the same answer, so
-// nothing has to be committed first.
-func (s *Source) startAt(open map[id]*partition, answered map[id]answeredStart) {
-	earliest := s.cfg.AutoOffsetReset.Mode == "earliest"
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, a := range answered {
-		p := open[k]
-		if s.partitions[k] != p {
-			continue
-		}
-		if a.err != nil {
-			p.late = true
-			s.unplaced(k, a.err)
-			continue
-		}
-		p.identify(marker{topic: a.topic}, a.marker)
-		p.begin, p.expected = a.at.Offset, a.at.Offset
-		p.starting = time.Now()
-		if earliest && !a.recreated {
-			s.found(p, a.at)
-			continue
-		}
-		p.lease.Start(a.at)
-	}
-}
-
-// confirmStarts commits the starts and has those partitions read whose start Kafka has acknowledged.
-func (s *Source) confirmStarts(ctx context.Context, open map[id]*partition) error {
-	if !s.anyStarting(open) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, finalCommit)
-	defer cancel()
-	err := s.Commit(ctx)
-	refusals := refusedPartitions(err)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, p := range open {
-		if s.partitions[k] != p || p.starting.IsZero() || p.seekTo >= 0 {
-			continue
-		}
-		if _, pending := p.lease.Mark(); !pending {
-			s.found(p, offset.Mark{Offset: p.begin, Epoch: -1})
-			continue
-		}
-		if refused := refusals[k]; refused != nil {
-			s.unplaced(k, fmt.Errorf("commit where it starts: %w", refused))
-			err = nil // it is told there
-		}
-	}
-	if moving(err) {
-		return nil
-	}
-	return err
-}
-
-func (s *Source) anyStarting(open map[id]*partition) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, p := range open {
-		if s.partitions[k] == p && !p.starting.IsZero() && p.seekTo < 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // unplaced notes that a partition has no position.

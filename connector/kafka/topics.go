@@ -32,7 +32,7 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 	}
 	for _, name := range topics {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(name)
+		t.Topic = new(name)
 		req.Topics = append(req.Topics, t)
 	}
 	resp, err := s.askAnyone(ctx, req)
@@ -132,6 +132,7 @@ func (s *Source) investigate(ctx context.Context) error {
 		case topicRecreated:
 			s.log.Error("the topic was deleted and created again: reading the new topic from its beginning, or from the time in KAFKA_AUTO_OFFSET_RESET; records of the old topic that were not delivered are lost", "topic", topic)
 			s.resubscribe(topic)
+		case topicUnclear, topicSame:
 		case clientOutdated:
 			s.log.Warn("the client has an outdated id of the topic: subscribing to it again", "topic", topic)
 			s.resubscribe(topic)

@@ -12,12 +12,12 @@ func positions() []mutant {
 	return []mutant{
 		{
 			starts, "the start of latest is not committed",
-			"connector/kafka/placement.go", "		p.lease.Start(a.at)\n", "",
+			"connector/kafka/startcommit.go", "		p.lease.Start(a.at)\n", "",
 			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
 		},
 		{
 			starts, "a start that is not committed counts as done",
-			"connector/kafka/placement.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
+			"connector/kafka/startcommit.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
 			"connector", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
 		},
 		{
