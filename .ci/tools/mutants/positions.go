@@ -1,172 +1,191 @@
 package main
 
-// positions are offsets at which reading begins or goes on although nothing says so, and partitions that are never
+import "slices"
+
+// positions are offsets at which reading begins or continues although nothing says so, and partitions that are never
 // read again.
 func positions() []mutant {
-	const (
-		starts   = "where a partition starts is decided once, from facts"
-		identity = "offsets of a topic that was deleted don't count for the topic that has its name"
-		range_   = "a position that is out of range is compared with the log"
-		alone    = "an error of one partition is its own"
-	)
+	return slices.Concat(positionStarts(), positionIdentity(), positionRange(), partitionFaults())
+}
+
+func positionStarts() []mutant {
+	const guarantee = "where a partition starts is decided once, from facts"
 	return []mutant{
 		{
-			starts, "the start of latest is not committed",
+			guarantee, "the start of latest is not committed",
 			"connector/kafka/startcommit.go", "		p.lease.Start(a.at)\n", "",
 			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
 		},
 		{
-			starts, "a start that is not committed counts as done",
+			guarantee, "a start that is not committed counts as done",
 			"connector/kafka/startcommit.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
 			"connector", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
 		},
 		{
-			starts, "latest leaves out records of a partition that is added",
+			guarantee, "latest leaves out records of a partition that is added",
 			"connector/kafka/start.go", "	return q.sighting.known && int(q.partition) >= q.sighting.first.partitions\n", "	return false\n",
 			"connector", "TestLatestSkipsNothingNew", "are lost|committed \\d+, want 20",
 		},
 		{
-			starts, "latest takes a topic that was created again for one that was there",
+			guarantee, "latest takes a topic that was created again for one that was there",
 			"connector/kafka/topics.go", "	return !there || then != now && then != [16]byte{}\n", "	return !there\n",
 			"connector", "TestTopicCreatedAnewLatest", "never came|are lost",
 		},
 		{
-			starts, "a member that starts beside another takes the history for new",
+			guarantee, "a member that starts beside another takes the history for new",
 			"connector/kafka/start.go", "		if c.marked && c.marker.of(now.cluster, now.topic) && c.marker.partitions > s.first.partitions {", "		if false {",
 			"connector", "TestLatestOfMembersThatStartTogether", "of the history was delivered",
 		},
 		{
-			starts, "offsets that another member has just committed make the topic a new one",
+			guarantee, "offsets that another member has just committed make the topic a new one",
 			"connector/kafka/placement.go", "			if other != topic {\n", "			if other != \"\" {\n",
 			"connector", "TestLatestOfMembersThatStartTogether", "of the history was delivered",
 		},
 		{
-			starts, "the end of the log is where it is when the coordinator has answered",
+			guarantee, "the end of the log is where it is when the coordinator has answered",
 			"connector/kafka/placement.go", "p.late || time.Since(s.joinedAt) > promptly", "p.late",
 			"connector", "TestLateByTheCoordinator", "are lost|lost",
 		},
 		{
-			starts, "topics of a group that has just begun are newer than the group",
+			guarantee, "topics of a group that has just begun are newer than the group",
 			"connector/kafka/start.go", "q.joined-q.sighting.born > youngGroup", "q.joined > 0",
 			"connector", "TestLateTopicOfANewGroup", "from before the start were delivered",
 		},
 		{
-			starts, "an offset that is refused is one that is missing",
+			guarantee, "an offset that is refused is one that is missing",
 			"connector/kafka/start.go", "		if c.err != nil && n == 0 {", "		if c.err != nil && n < 0 {",
 			"connector", "TestRefusedOffsetEndsNothing", "the process ended",
 		},
+	}
+}
+
+func positionIdentity() []mutant {
+	const guarantee = "offsets of a topic that was deleted don't count for the topic that has its name"
+	return []mutant{
 		{
-			identity, "a topic that was created again is not noticed",
+			guarantee, "a topic that was created again is not noticed",
 			"connector/kafka/trouble.go", "		s.suspect(topic, topicID)\n", "",
 			"connector", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
 		},
 		{
-			identity, "nor is it by a partition that fetches nothing",
+			guarantee, "nor is it by a partition that fetches nothing",
 			"connector/kafka/commit.go", "		s.suspect(k.topic, [16]byte{}) // a partition that is paused fetches nothing, so nobody else would find out\n", "",
 			"connector", "TestTopicCreatedAnewWhileHeld", "never came",
 		},
 		{
-			identity, "a broker that is behind makes a topic a new one",
+			guarantee, "a broker that is behind makes a topic a new one",
 			"connector/kafka/topics.go", "		case p.topicID != [16]byte{} && p.topicID != now.id:\n			v = topicRecreated\n", "		case p.topicID != [16]byte{}:\n			v = topicRecreated\n",
 			"connector", "TestUnknownTopicIDPasses/fetch/8s", "taken for another one",
 		},
 		{
-			identity, "an offset is committed by name whatever topic has the name",
+			guarantee, "an offset is committed by name whatever topic has the name",
 			"connector/kafka/commit.go", "	if !s.committedByID() {", "	if false {",
 			"connector", "TestRecreatedTopicByName/4.0/in_an_outage", "but offset \\d+ was not accepted",
 		},
 		{
-			identity, "the group's offset counts whatever topic it belongs to",
+			guarantee, "the group's offset counts whatever topic it belongs to",
 			"connector/kafka/marker.go", "	return m.topic == topic || m.topic == [16]byte{}", "	return true || m.topic == [16]byte{}",
 			"connector", "TestOffsetOfADeletedTopic/of_the_old_topic/earliest", "were not delivered|in vain",
 		},
 		{
-			identity, "an offset that was translated from another cluster is ignored",
+			guarantee, "an offset that was translated from another cluster is ignored",
 			"connector/kafka/marker.go", " || m.cluster != cluster\n", "\n",
 			"connector", "TestOffsetOfADeletedTopic/translated/earliest", "were not delivered|in vain",
 		},
+	}
+}
+
+func positionRange() []mutant {
+	const guarantee = "a position that is out of range is compared with the log"
+	return []mutant{
 		{
-			range_, "one answer that a position is out of range moves it",
+			guarantee, "one answer that a position is out of range moves it",
 			"connector/kafka/outofrange.go", "	case at <= end:\n", "	case at <= end && false:\n",
 			"connector", "TestOutOfRangePasses", "came twice|waited|committed",
 		},
 		{
-			range_, "a log that ends before the position moves it at once",
+			guarantee, "a log that ends before the position moves it at once",
 			"connector/kafka/outofrange.go", "	case p.beyond.IsZero():\n		p.beyond = time.Now()\n", "	case false:\n",
 			"connector", "TestEndBehindForAMoment", "came twice",
 		},
 		{
-			range_, "a doubt that is over counts for the next one",
+			guarantee, "a doubt that is over counts for the next one",
 			"connector/kafka/outofrange.go", "		p.outOfRange, p.beyond = true, time.Time{}\n", "		p.outOfRange = true\n",
 			"connector", "TestSecondElection", "twice|back",
 		},
 		{
-			range_, "the group's offset does not follow retention without a record",
+			guarantee, "the group's offset does not follow retention without a record",
 			"connector/kafka/outofrange.go", "	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)\n", "",
 			"connector", "TestRetentionTakesAll", "committed \\d+, want 800",
 		},
 		{
-			range_, "nor the end of a log that was cut",
+			guarantee, "nor the end of a log that was cut",
 			"connector/kafka/outofrange.go", "	p.lease.Start(offset.Mark{Offset: to, Epoch: -1})\n", "",
 			"connector", "TestOffsetBeyondTheEnd", "in vain until the group's offset follows",
 		},
 		{
-			range_, "after a cut, records that were not accepted are not read again",
+			guarantee, "after a cut, records that were not accepted are not read again",
 			"connector/kafka/outofrange.go", "		to = min(to, from)\n", "		to = max(to, from)\n",
 			"connector/kafka", "TestRewindTwice", "want 50|^\\s+source_test",
 		},
 		{
-			range_, "commits without a leader epoch: a log that was cut is not noticed",
+			guarantee, "commits without a leader epoch: a log that was cut is not noticed",
 			"connector/kafka/commit.go", "k.partition, p.mark.Offset, p.mark.Epoch", "k.partition, p.mark.Offset, -1",
 			"connector", "TestCommitsHaveTheLeaderEpoch", "with the leader epoch -1, want",
 		},
 		{
-			range_, "an offset that the coordinator has lost is not committed again where nothing happens",
+			guarantee, "an offset that the coordinator has lost is not committed again where nothing happens",
 			"connector/kafka/watch.go", "			p.lease.Start(p.mark) // where nothing was read since the assignment\n", "",
 			"connector", "TestIdleCommitIsForgotten", "nothing was committed again",
 		},
+	}
+}
+
+func partitionFaults() []mutant {
+	const guarantee = "an error of one partition is its own"
+	return []mutant{
 		{
-			alone, "a partition whose offset was refused is forgotten",
+			guarantee, "a partition whose offset was refused is forgotten",
 			"connector/kafka/placement.go", "			s.hold(k, p)\n", "			continue\n",
 			"connector", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
 		},
 		{
-			alone, "a batch that can't be decoded is never fetched again",
+			guarantee, "a batch that can't be decoded is never fetched again",
 			"connector/kafka/rest.go", "		p.resting = false\n		s.resumeFetching(k, p)\n", "		p.resting = false\n",
 			"connector", "TestBatchTooLarge", "in vain until partition 1 is read on",
 		},
 		{
-			alone, "a fault is told once",
+			guarantee, "a fault is told once",
 			"connector/kafka/faults.go", "	if now.Sub(one.told) < faultTold {", "	if !one.told.IsZero() {",
 			"connector", "TestBatchTooLarge", "error lines in six minutes",
 		},
 		{
-			alone, "a revoke waits for the commit of a partition that stays",
+			guarantee, "a revoke waits for the commit of a partition that stays",
 			"connector/kafka/commit.go", "			err = refusedOf(err, ending)\n", "			err = refusedOf(err, s.leases(nil))\n",
 			"connector", "TestRevokeBesideARefusedCommit", "waited for one that stays",
 		},
 		{
-			alone, "a partition whose commits are refused is not told",
+			guarantee, "a partition whose commits are refused is not told",
 			"connector/kafka/commit.go", "	for k, refused := range refusedPartitions(err) {\n", "	for k, refused := range map[id]error{} {\n",
 			"connector", "TestErrorOfOnePartition/OffsetCommit/UNKNOWN_SERVER_ERROR/earliest/early=true", "readiness says <nil>",
 		},
 		{
-			alone, "a partition that is missing in the answer to a commit is committed",
+			guarantee, "a partition that is missing in the answer to a commit is committed",
 			"connector/kafka/commit.go", "			refused.refuse(k, errUnanswered)\n", "			_ = errUnanswered\n",
 			"connector", "TestUnansweredCommit", "readiness says <nil>",
 		},
 		{
-			alone, "a member that was thrown out commits for partitions that others own",
+			guarantee, "a member that was thrown out commits for partitions that others own",
 			"connector/kafka/group.go", "	return s.member != \"\" && member != s.member\n", "	return false && member != s.member\n",
 			"connector", "TestMemberThrownOutInARebalance", "owns it|committed \\d+, want 200",
 		},
 		{
-			alone, "and reads on where it was",
+			guarantee, "and reads on where it was",
 			"connector/kafka/group.go", "	if s.member != \"\" && s.member != member {\n		ended = s.startOver()\n	}\n", "",
 			"connector", "TestMemberThrownOutInARebalance", "owns it|committed \\d+, want 200|in vain|is lost",
 		},
 		{
-			alone, "one partition that is refused for good keeps the last commit of the others from being repeated",
+			guarantee, "one partition that is refused for good keeps the last commit of the others from being repeated",
 			"connector/kafka/commit.go", "			if !hopeless(one) {\n				return false\n			}\n", "			if hopeless(one) {\n				return true\n			}\n",
 			"connector/kafka", "TestHopeless", "is hopeless",
 		},

@@ -1,144 +1,167 @@
 package main
 
+import "slices"
+
 // verdicts are decisions that a record is bad, or is shortened, on less than the evidence
 // that deploy/docs/verdicts.md asks for.
 func verdicts() []mutant {
-	const (
-		size = "a refusal for size is believed when all answers agree with one limit"
-		gzip = "the size that admits a value is the size that is sent"
+	return slices.Concat(sizeVerdicts(), gzipVerdicts(), letterVerdicts(), registryVerdicts(), registryBounds())
+}
 
-		letters  = "a dead letter loses nothing on a passing answer"
-		registry = "only the registry, at every address and after a while, says that a schema is unknown"
-		bounded  = "an answer of the registry is bounded"
-	)
+func sizeVerdicts() []mutant {
+	const guarantee = "a refusal for size is believed when all answers agree with one limit"
 	return []mutant{
 		{
-			size, "a request as large that was accepted since contradicts nothing",
+			guarantee, "a request as large that was accepted since contradicts nothing",
 			"connector/firehose/sizeproof.go", "size >= p.refused {", "size > p.refused {",
 			"connector/firehose", "TestSizeProof/one_as_large_as_another_was_accepted", "proved is true",
 		},
 		{
-			size, "a refusal of a size that was accepted before contradicts nothing",
+			guarantee, "a refusal of a size that was accepted before contradicts nothing",
 			"connector/firehose/sizeproof.go", "if size <= p.accepted ||", "if size < p.accepted ||",
 			"connector/firehose", "TestSizeProof/one_as_small_was_refused", "proved is true",
 		},
 		{
-			size, "nothing else has to be accepted between two refusals",
+			guarantee, "nothing else has to be accepted between two refusals",
 			"connector/firehose/sizeproof.go", "	case p.answers > own.answers:", "	default:",
 			"connector/firehose", "TestSizeProof/nothing_else_was_accepted", "proved is true",
 		},
 		{
-			size, "evidence of an hour ago counts",
+			guarantee, "evidence of an hour ago counts",
 			"connector/firehose/sizeproof.go", " || now.Sub(p.last) > proofGap {", " {",
 			"connector/firehose", "TestSizeProof/a_gap", "proved is true",
 		},
 		{
-			size, "a limit is believed at once",
+			guarantee, "a limit is believed at once",
 			"connector/firehose/sizeproof.go", " || now.Sub(own.since) < least {", " {",
 			"connector/firehose", "TestProxyWithALimit", "given up too early",
 		},
 		{
-			size, "a proof about a large record holds for smaller ones",
+			guarantee, "a proof about a large record holds for smaller ones",
 			"connector/firehose/sizeproof.go", " && size >= p.proved &&", " &&",
 			"connector/firehose", "TestSizeProofOfAnother", "a record of 999 bytes is proved too large by",
 		},
 		{
-			size, "a proof of half a minute is one of 15 minutes",
+			guarantee, "a proof of half a minute is one of 15 minutes",
 			"connector/firehose/sizeproof.go", " && p.least >= least", "",
 			"connector/firehose", "TestSizeProofOfAnother", "a proof of a minute is taken for",
 		},
 		{
-			size, "values that would fit are given up with the record that they were packed into",
+			guarantee, "values that would fit are given up with the record that they were packed into",
 			"connector/firehose/refuse.go", " && p.batch.RecordValues(0) == 1:", ":",
 			"connector/firehose", "TestProxyWithALimitBelowAggregates", "given up: 10 values",
 		},
 		{
-			size, "what was accepted before the refusals began hides that nothing is any more",
+			guarantee, "what was accepted before the refusals began hides that nothing is any more",
 			"connector/firehose/refuse.go", "others := e.accepted > p.refusedAt && e.lately", "others := e.lately",
 			"connector/firehose", "TestProxyThatTakesNothingMore", "not blocked",
 		},
+	}
+}
+
+func gzipVerdicts() []mutant {
+	const guarantee = "the size that admits a value is the size that is sent"
+	return []mutant{
 		{
-			gzip, "a full record is flushed to see whether it has room",
+			guarantee, "a full record is flushed to see whether it has room",
 			"connector/batch/gzip.go", " || g.bound(0) > g.most {", " {",
 			"connector/batch", "TestGzipAtTheLimit", "bytes, the limit is",
 		},
+	}
+}
+
+func letterVerdicts() []mutant {
+	const guarantee = "a dead letter loses nothing on a passing answer"
+	return []mutant{
 		{
-			letters, "a limit that is not known replaces a value by a digest",
+			guarantee, "a limit that is not known replaces a value by a digest",
 			"connector/deadletter/deliver.go", "	for w.known && large()", "	for large()",
 			"connector/deadletter", "TestDigestNeedsALimit/time-out", "bytes of value, want",
 		},
 		{
-			letters, "so does a second refusal, whatever the topic's configuration says",
+			guarantee, "so does a second refusal, whatever the topic's configuration says",
 			"connector/deadletter/deliver.go", "	if !agrees && !w.refusals.prove(now, l) {", "	if !agrees && false {",
 			"connector/deadletter", "TestPassingRefusal", "has lost its value",
 		},
 		{
-			letters, "a record that is not found once is gone",
+			guarantee, "a record that is not found once is gone",
 			"connector/deadletter/original.go", "!missing.IsZero() && time.Since(missing) >= goneAfter", "!missing.IsZero()",
 			"connector/deadletter", "TestOriginalIsGone/out_of_range_for_a_minute", "want found true",
 		},
 		{
-			letters, "a letter has another record that is at its offset by now",
+			guarantee, "a letter has another record that is at its offset by now",
 			"connector/letters.go", "	if bytes.Equal(made, sent) {", "	if true {",
 			"connector", "TestRecordAtTheOffset", "want false",
 		},
+	}
+}
+
+func registryVerdicts() []mutant {
+	const guarantee = "only the registry, at every address and after a while, says that a schema is unknown"
+	return []mutant{
 		{
-			registry, "the first answer decides",
+			guarantee, "the first answer decides",
 			"connector/schema/absent.go", "absentAfter = 30 * time.Second", "absentAfter = 0 * time.Second",
 			"connector", "TestLateSchema", "are lost",
 		},
 		{
-			registry, "an answer of before holds for records that are polled later",
+			guarantee, "an answer of before holds for records that are polled later",
 			"connector/schema/absent.go", "	return &convert.Missing{Ref: a.ref}\n", "	return nil\n",
 			"connector", "TestUnknownSchemaIsAskedAgain", "are lost",
 		},
 		{
-			registry, "it need not be a registry that says so",
+			guarantee, "it need not be a registry that says so",
 			"connector/schema/client.go", "	if err := c.confirm(ctx, known); err != nil {", "	if err := c.confirm(ctx, known); err != nil && false {",
 			"connector/schema", "TestNoRegistry/empty", "want to wait",
 		},
 		{
-			registry, "one address is enough",
+			guarantee, "one address is enough",
 			"connector/schema/client.go", "			absent = cmp.Or(absent, gone)\n", "			absent = cmp.Or(absent, gone)\n			return d, err\n",
 			"connector/schema", "TestAddressesDiffer/one_does_not_have_it", "found false, want true",
 		},
 		{
-			registry, "an address that is down is left out",
+			guarantee, "an address that is down is left out",
 			"connector/schema/client.go", "	if len(all) > 0 {", "	if len(all) == len(c.nodes) {",
 			"connector/schema", "TestAddressesDiffer/one_fails_for_the_schema", "does not have it",
 		},
 		{
-			registry, "right after an outage it is believed at once",
+			guarantee, "right after an outage it is believed at once",
 			"connector/schema/registry.go", "		r.steady = now\n		room(r.failed)\n", "		room(r.failed)\n",
 			"connector/schema", "TestUnsteady/an_outage", "the verdict took",
 		},
+	}
+}
+
+func registryBounds() []mutant {
+	const guarantee = "an answer of the registry is bounded"
+	return []mutant{
 		{
-			bounded, "references are followed at any depth",
+			guarantee, "references are followed at any depth",
 			"connector/schema/client.go", " depth == mostDepth,", "",
 			"connector/schema", "TestReferencesWithoutEnd", "a chain: ",
 		},
 		{
-			bounded, "any number of references is followed",
+			guarantee, "any number of references is followed",
 			"connector/schema/client.go", ", len(w.found) == convert.MaxReferences:", ":",
 			"connector/schema", "TestReferencesWithoutEnd", "two lists: ",
 		},
 		{
-			bounded, "a list of any number of references is read",
+			guarantee, "a list of any number of references is read",
 			"connector/schema/answer.go", "		if len(*r) == convert.MaxReferences {", "		if false {",
 			"connector/schema", "TestAnswerIsBounded", "MiB for answers of 6 MB|references",
 		},
 		{
-			bounded, "a schema may take as long as its references take",
+			guarantee, "a schema may take as long as its references take",
 			"connector/schema/client.go", "	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)\n", "	ctx, cancel := context.WithCancel(ctx)\n",
 			"connector/schema", "TestReferencesTakeTime", "the attempt took",
 		},
 		{
-			bounded, "every unknown id is kept",
+			guarantee, "every unknown id is kept",
 			"connector/schema/registry.go", "		room(r.unusable)\n", "",
 			"connector/schema", "TestKept", "are kept, want",
 		},
 		{
-			bounded, "every id that is asked for is kept",
+			guarantee, "every id that is asked for is kept",
 			"connector/schema/absent.go", "		room(s)\n", "",
 			"connector/schema", "TestKept", "are kept, want",
 		},
