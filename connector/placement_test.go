@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,13 +76,13 @@ func TestRefusedOffsetIsNoCommit(t *testing.T) {
 func TestRecordBetweenTwoQuestions(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.topic("one", 1)
-		written, asked := false, false
+		var written, asked atomic.Bool
 		h := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "one", Count: -1, Err: kerr.LeaderNotAvailable})
 		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
 			req := r.(*kmsg.ListOffsetsRequest)
-			if asked && !written && len(req.Topics) > 0 && req.Topics[0].Topic == "one" && req.Topics[0].Partitions[0].Timestamp > 0 {
-				written = true
+			if asked.Load() && !written.Load() && len(req.Topics) > 0 && req.Topics[0].Topic == "one" && req.Topics[0].Partitions[0].Timestamp > 0 {
+				written.Store(true)
 				// The log has nothing so new: the answer is -1. Then the record comes.
 				resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 				st := kmsg.NewListOffsetsResponseTopic()
@@ -102,9 +103,9 @@ func TestRecordBetweenTwoQuestions(t *testing.T) {
 		m := w.start(latestMode, func(c *connector.Config) { c.Kafka.Topics = []string{"one"} })
 		time.Sleep(5 * time.Second)
 		h.Remove()
-		asked = true
+		asked.Store(true)
 		time.Sleep(time.Minute)
-		if !written {
+		if !written.Load() {
 			t.Fatal("no question for a time")
 		}
 		if lost, _ := w.judge.count(1); lost != 0 {
@@ -120,11 +121,11 @@ func TestSecondElection(t *testing.T) {
 		m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "earliest" })
 		stop := w.load(0, 4, 100*time.Millisecond)
 		time.Sleep(10 * time.Second)
-		behind := false
+		var behind atomic.Bool
 		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
 			req := r.(*kmsg.ListOffsetsRequest)
-			if !behind || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
+			if !behind.Load() || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
 				return nil, nil, false
 			}
 			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
@@ -141,10 +142,10 @@ func TestSecondElection(t *testing.T) {
 			return resp, nil, true
 		})
 		for range 2 {
-			behind = true
+			behind.Store(true)
 			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: w.in, Count: 3, Err: kerr.OffsetOutOfRange})
 			time.Sleep(1500 * time.Millisecond)
-			behind = false
+			behind.Store(false)
 			time.Sleep(5 * time.Minute)
 		}
 		n := stop()
@@ -257,10 +258,10 @@ func TestRangeBesideTheCoordinator(t *testing.T) {
 			w.judge.allow(place{part{w.in, 1}, o})
 		}
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "b", Count: -1, Err: kerr.LeaderNotAvailable})
-		asked := 0
+		var asked atomic.Int32
 		w.cluster.ControlKey(int16(kmsg.OffsetFetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if asked++; asked == 1 { // the client's own, after the assignment
+			if asked.Add(1) == 1 { // the client's own, after the assignment
 				return nil, nil, false
 			}
 			resp := r.ResponseKind().(*kmsg.OffsetFetchResponse)
