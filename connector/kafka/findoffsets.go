@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -47,31 +48,24 @@ func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[id]int
 			byLeader[leader][k] = at
 		}
 	}
+	client, err := s.standing.open()
+	if err != nil {
+		return allFailed(ask, err)
+	}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	for leader, ask := range byLeader {
 		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			some := s.askPositions(ctx, leader, ask, isolation)
+			some := listFrom(ctx, client, leader, ask, isolation)
 			mu.Lock()
 			defer mu.Unlock()
-			for k := range ask {
-				answers[k] = some[k]
-			}
+			maps.Copy(answers, some)
 		})
 	}
 	asking.Wait()
 	return answers
-}
-
-// askPositions asks one broker on the connections for positions.
-func (s *Source) askPositions(ctx context.Context, leader int32, ask map[id]int64, isolation int8) map[id]listed {
-	client, err := s.standing.open()
-	if err != nil {
-		return allFailed(ask, err)
-	}
-	return listFrom(ctx, client, leader, ask, isolation)
 }
 
 func allFailed(ask map[id]int64, err error) map[id]listed {
@@ -82,7 +76,7 @@ func allFailed(ask map[id]int64, err error) map[id]listed {
 	return answers
 }
 
-// listFrom asks one broker for offsets of partitions that it leads.
+// listFrom asks one broker for offsets of partitions that it leads. Each has an answer or an error.
 func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[id]int64, isolation int8) map[id]listed {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID, req.IsolationLevel = -1, isolation

@@ -79,15 +79,15 @@ func (s *Source) startOver() (ended []*offset.Lease) {
 
 // endLeases tells of leases that ended without a drain, and has their records dropped.
 func (s *Source) endLeases(ended []*offset.Lease) {
-	again := s.outstanding(ended)
+	again := begun(ended)
 	s.abandon(again)
 	s.handler.Release(ended)
 	s.metrics.Rebalances.WithLabelValues("lost").Inc()
 	s.log.Warn("this process was thrown out of the group and has joined again: partitions that it kept are read again from the group's offsets", "kept", len(ended), "records_again", again)
 }
 
-// outstanding is the number of records that the leases have begun and that are not committed.
-func (s *Source) outstanding(leases []*offset.Lease) (n int64) {
+// begun is the number of records of leases that were put in a batch and are not committed.
+func begun(leases []*offset.Lease) (n int64) {
 	for _, l := range leases {
 		n += l.Begun()
 	}
@@ -130,10 +130,7 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 	final, cancel := context.WithTimeout(ctx, finalCommit)
 	err := s.commitLast(final, leases)
 	cancel()
-	var again int64
-	for _, l := range leases {
-		again += l.Begun()
-	}
+	again := begun(leases)
 	s.drop(gone)
 	s.abandon(again)
 
@@ -186,11 +183,10 @@ func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32)
 	if len(leases) == 0 {
 		return
 	}
-	var again int64
 	for _, l := range leases {
 		l.Close() // first of all, before anything that could wait
-		again += l.Begun()
 	}
+	again := begun(leases)
 	s.drop(gone)
 	s.abandon(again)
 	s.handler.Release(leases)
@@ -225,7 +221,7 @@ func (s *Source) unhold(k id, p *partition) {
 	if p.paused {
 		s.metrics.Paused.Dec()
 	}
-	if p.paused || p.waiting || p.resting || p.left {
+	if p.heldBack() || p.left {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }

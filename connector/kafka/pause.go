@@ -106,10 +106,13 @@ func (s *Source) ResumeWaiting(leases []*offset.Lease) {
 	}
 }
 
+// heldBack reports whether there is a reason not to fetch the partition.
+func (p *partition) heldBack() bool { return p.paused || p.waiting || p.resting }
+
 // resumeFetching has the client fetch a partition unless there is another reason to pause it.
 // It needs s.mu.
 func (s *Source) resumeFetching(k id, p *partition) {
-	if !p.paused && !p.waiting && !p.resting && p.reading {
+	if !p.heldBack() && p.reading {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -34,7 +32,7 @@ const (
 // findPositions. The client forgets a partition that gets no offset here, and no later
 // seek reaches it. So they get one, and are paused until the right one is known.
 func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	view, err := s.describe(ctx, s.topicsToPlace())
+	view, err := s.describe(ctx, s.topics(func(_ id, p *partition) bool { return !p.reading }))
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("the topics of an assignment can't be described, trying again", "error", err)
 	}
@@ -48,7 +46,7 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 			continue // of an assignment before
 		case p.reading:
 			at = kgo.NewOffset().At(p.expected)
-		case !found || !s.placeAtOnce(k, p, view, at):
+		case !found || !s.placeAtOnce(k, p, view):
 			s.hold(k, p)
 			at = kgo.NewOffset().At(max(p.expected, 0))
 		}
@@ -57,22 +55,9 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 		}
 		starts[k.topic][k.partition] = at
 	}
-	clear(s.metadata)
+	clear(s.fetched)
 	s.kick()
 	return starts, nil
-}
-
-// topicsToPlace are the topics of partitions that the client does not read yet.
-func (s *Source) topicsToPlace() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	topics := map[string]bool{}
-	for k, p := range s.partitions {
-		if !p.reading {
-			topics[k.topic] = true
-		}
-	}
-	return slices.AppendSeq([]string{}, maps.Keys(topics))
 }
 
 // hold keeps a partition without a position from being fetched. It needs s.mu.
@@ -82,39 +67,32 @@ func (s *Source) hold(k id, p *partition) {
 }
 
 // placeAtOnce places a partition that has an offset of the group and needs no further question. It needs s.mu.
-func (s *Source) placeAtOnce(k id, p *partition, view topicView, at kgo.Offset) bool {
+func (s *Source) placeAtOnce(k id, p *partition, view topicView) bool {
 	t, described := view.topics[k.topic]
-	metadata, fetched := s.metadata[k]
-	own := committed{offset: at.EpochOffset().Offset, epoch: at.EpochOffset().Epoch}
-	own.marker, own.marked = parseMarker(metadata)
-	if !described || t.err != nil || !fetched || own.offset < 0 {
+	own, fetched := s.fetched[k]
+	if !described || t.err != nil || !fetched || own.err != nil || own.offset < 0 {
 		return false
 	}
-	q := s.question(k, p, view, own, sighting{})
-	decided := q.decide()
+	decided := s.question(k, view, own, sighting{}).decide()
 	if decided.from != fromCommit {
 		return false
 	}
-	p.identify(q.now, decided.marker)
+	p.identify(decided.marker)
 	p.begin, p.expected, p.committed = own.offset, own.offset, own.offset
 	p.reading = true
 	return true
 }
 
-// offsetsFetched implements kgo.OnOffsetsFetched: it keeps the metadata of the offsets, which
-// start is called without.
+// offsetsFetched implements kgo.OnOffsetsFetched: it keeps the offsets with their metadata, which start is
+// called without.
 func (s *Source) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.metadata)
+	clear(s.fetched)
 	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				metadata := ""
-				if p.Metadata != nil {
-					metadata = *p.Metadata
-				}
-				s.metadata[id{t.Topic, p.Partition}] = metadata
+				s.fetched[id{t.Topic, p.Partition}] = committedOf(p)
 			}
 		}
 	}
@@ -122,20 +100,20 @@ func (s *Source) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.Off
 }
 
 // question is the question where a partition starts. It needs s.mu.
-func (s *Source) question(k id, p *partition, view topicView, own committed, seen sighting) startQuestion {
+func (s *Source) question(k id, view topicView, own committed, seen sighting) startQuestion {
 	t := view.topics[k.topic]
 	return startQuestion{
 		reset:     s.cfg.AutoOffsetReset,
 		now:       marker{cluster: view.cluster, topic: t.id, subscription: s.cfg.subscription()},
 		partition: k.partition, partitions: len(t.leaders),
 		joined: s.joinedAt.UnixMilli() + 1, appeared: s.appeared(k.topic, t.id),
-		late: p.late || time.Since(s.joinedAt) > promptly, own: own, sighting: seen,
+		late: time.Since(s.joinedAt) > promptly, own: own, sighting: seen,
 	}
 }
 
 // identify notes which topic a partition belongs to and what its commits carry.
-func (p *partition) identify(now, m marker) {
-	p.topicID = now.topic
+func (p *partition) identify(m marker) {
+	p.topicID = m.topic
 	p.marker = m.String()
 }
 
@@ -146,7 +124,7 @@ func (s *Source) waiting() map[id]*partition {
 	open := map[id]*partition{}
 	for k, p := range s.partitions {
 		switch {
-		case p.reading || p.seekTo >= 0:
+		case p.placed():
 		case p.left:
 			open[k] = p
 		case time.Since(p.assignedAt) >= assignedFor:
@@ -172,35 +150,27 @@ func (s *Source) place(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	asks := s.decideStarts(ctx, open, view, offsets)
-	s.startAt(open, s.answers(ctx, view, asks))
+	decided := s.decideStarts(ctx, open, view, offsets)
+	s.startAt(open, s.answers(ctx, view, decided))
 	return s.confirmStarts(ctx, open)
 }
 
-func topicsOf(open map[id]*partition) []string {
-	topics := map[string]bool{}
-	for k := range open {
-		topics[k.topic] = true
-	}
-	return slices.Sorted(maps.Keys(topics))
-}
+// waits reports whether a partition that had no position is still owned and still has none. It needs s.mu.
+func (s *Source) waits(k id, p *partition) bool { return s.partitions[k] == p && !p.placed() }
 
-// startAsk is a start that needs the offset of a place or a time.
-type startAsk struct {
-	start
-	at int64 // as ListOffsets takes it
-}
+// placed reports whether the client has a position for the partition or is about to get one.
+func (p *partition) placed() bool { return p.reading || p.seekTo >= 0 }
 
-// decideStarts decides for each partition. The rest of the answer are partitions that need an offset.
-func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) map[id]startAsk {
+// decideStarts decides for each partition. It returns the decisions that need an offset of the log.
+func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) map[id]start {
 	sightings, doubts := s.sightings(ctx, open, view, offsets)
 	knows := s.knowsTopics()
-	asks := map[id]startAsk{}
+	starts := map[id]start{}
 	nowhere, missing := id{}, false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, p := range open {
-		if s.partitions[k] != p {
+		if !s.waits(k, p) {
 			continue
 		}
 		own, asked := offsets[k]
@@ -208,11 +178,10 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 			s.unplaced(k, reason)
 			continue
 		}
-		if !p.starting.IsZero() {
+		if p.begin >= 0 {
 			continue // its start is to be committed
 		}
-		q := s.question(k, p, view, own, sightings[k.topic])
-		decided := q.decide()
+		decided := s.question(k, view, own, sightings[k.topic]).decide()
 		if decided.from != fromCommit && !knows {
 			continue
 		}
@@ -228,17 +197,13 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 		}
 		switch decided.from {
 		case fromCommit:
-			p.identify(q.now, decided.marker)
+			p.identify(decided.marker)
 			p.begin, p.committed = own.offset, own.offset
 			s.found(p, offset.Mark{Offset: own.offset, Epoch: own.epoch})
 		case fromNowhere:
 			nowhere, missing = k, true
-		case fromBeginning:
-			asks[k] = startAsk{decided, logStart}
-		case fromEnd:
-			asks[k] = startAsk{decided, logEnd}
-		case fromTime:
-			asks[k] = startAsk{decided, decided.since}
+		case fromBeginning, fromEnd, fromTime:
+			starts[k] = decided
 		}
 		if decided.recreated {
 			s.log.Warn("the group's offset belongs to a topic of the same name that was deleted; it is ignored", "topic", k.topic, "partition", k.partition, "offset", own.offset)
@@ -247,7 +212,7 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 	if missing {
 		s.failWith(fmt.Errorf("topic %s partition %d has no committed offset in group %s, and KAFKA_AUTO_OFFSET_RESET is none: commit one, or say where to start with earliest, latest or a time", nowhere.topic, nowhere.partition, s.cfg.GroupID))
 	}
-	return asks
+	return starts
 }
 
 // why is the reason why nothing can be decided about a partition yet, nil for none.

@@ -97,7 +97,7 @@ func (s *Source) unsettled() bool {
 		return true
 	}
 	for _, p := range s.partitions {
-		if !p.reading && p.seekTo < 0 || p.outOfRange {
+		if !p.placed() || p.outOfRange {
 			return true
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Source) seeks() (to, again map[string]map[int32]kgo.EpochOffset, resume
 			put(&again, k, kgo.EpochOffset{Epoch: -1, Offset: p.seekTo + 1})
 		}
 		put(&to, k, kgo.EpochOffset{Epoch: p.seekEpoch, Offset: p.seekTo})
-		if !p.reading && !p.paused && !p.waiting && !p.resting {
+		if !p.reading && !p.heldBack() {
 			resume[k.topic] = append(resume[k.topic], k.partition)
 		}
 		p.reading, p.seekTo = true, -1

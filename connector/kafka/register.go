@@ -9,8 +9,8 @@ import (
 // register counts the records of one partition with its lease and hands them
 // over. Between the poll and here no rebalance can begin, unless the group is being
 // left, so a partition without a lease is one that was given up on purpose: its
-// // topic was created again, and records that are left of the old topic have no owner. It is false when the records are from
-// before others that the lease has seen.
+// topic was created again, and records that are left of the old topic have no owner. It is false when the
+// records are from before others that the lease has seen.
 func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled time.Time) bool {
 	first, last := p.Records[0].Offset, p.Records[len(p.Records)-1].Offset
 	s.mu.Lock()

@@ -80,7 +80,7 @@ type Source struct {
 	suspects   map[string]*suspicion
 	joinedAt   time.Time           // when the process first was in the group; zero before
 	present    map[string][16]byte // :: topic -> its id, of those that there were then; nil until they are known
-	metadata   map[id]string       // of the group's offsets, between two callbacks of the client
+	fetched    map[id]committed    // the group's offsets, between two callbacks of the client
 	seeking    bool                // a partition is to be read on elsewhere
 	stopPoll   context.CancelFunc  // ends the poll that is under way, nil between two polls
 	plain      bool                // commits carry no marker, because the broker takes none
@@ -103,7 +103,7 @@ type partition struct {
 	lease     *offset.Lease
 	topicID   [16]byte  // of the topic that is read; zero until the partition is placed, and where brokers have no ids
 	marker    string    // what its commits carry as metadata
-	begin     int64     // where this assignment began to read, -1 if unknown
+	begin     int64     // where this assignment began to read, or begins when that is committed; -1 if unknown
 	expected  int64     // the next offset a fetch should bring, -1 if unknown
 	committed int64     // where the group stands, -1 if unknown
 	paused    bool      // too far ahead of its commit
@@ -116,8 +116,6 @@ type partition struct {
 	assignedAt time.Time
 	left       bool      // it waits for findPositions; the client holds it, paused, at some offset
 	foreign    time.Time // since when the group's offset seems to be of another topic; zero for not
-	late       bool      // its start could not be found at once
-	starting   time.Time // since when its start waits for the commit; zero for not
 	reading    bool      // the client has a position for it
 	seekTo     int64     // where the client is to read on, -1 for nowhere else
 	seekEpoch  int32
@@ -157,7 +155,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
 		suspects:   map[string]*suspicion{},
-		metadata:   map[id]string{},
+		fetched:    map[id]committed{},
 		faults:     &faults{log: o.Log, can: read, all: map[id]fault{}},
 		commits:    &faults{log: o.Log, can: committable, all: map[id]fault{}},
 		kicked:     make(chan struct{}, 1),
@@ -297,10 +295,8 @@ func (s *Source) Oldest() (oldest time.Time, ok bool) {
 // Begun is the number of records that were put in a batch and are not committed:
 // what is delivered again if the process ends now. Those of partitions that were
 // lost count until the group is joined again.
-func (s *Source) Begun() (n int64) {
-	for _, l := range s.leases(nil) {
-		n += l.Begun()
-	}
+func (s *Source) Begun() int64 {
+	n := begun(s.leases(nil))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return n + s.abandoned

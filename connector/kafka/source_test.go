@@ -42,6 +42,28 @@ func TestRewindAfterDrop(*testing.T) {
 	s.rewind(at(50))
 }
 
+// TestEarliestIsFoundOnce: with earliest a partition is read at once. The polling goroutine passes the seek to the
+// client and takes the first records, before the look at the starts that are to be committed: one that still
+// found the partition among them would have it read from the beginning again.
+func TestEarliestIsFoundOnce(t *testing.T) {
+	t.Parallel()
+	p := newPartition("t", 0)
+	p.left = true
+	open := map[id]*partition{{"t", 0}: p}
+	s := &Source{cfg: Config{AutoOffsetReset: OffsetReset{Mode: "earliest"}}, partitions: open}
+	s.startAt(open, map[id]answeredStart{{"t", 0}: {at: offset.Mark{Offset: 7, Epoch: -1}}})
+	if p.seekTo != 7 {
+		t.Fatalf("read from %d, want 7", p.seekTo)
+	}
+	p.reading, p.seekTo, p.expected = true, -1, 20 // as seek and register do
+	if err := s.confirmStarts(t.Context(), open); err != nil || len(s.starting(open)) > 0 {
+		t.Errorf("its start is to be committed: %v", err)
+	}
+	if p.seekTo >= 0 || p.expected != 20 {
+		t.Errorf("read again from %d, and the next offset is %d", p.seekTo, p.expected)
+	}
+}
+
 // TestFirstFetch: with little memory the first fetches are smaller, as nobody knows
 // yet how many brokers answer and how far records grow.
 func TestFirstFetch(t *testing.T) {

@@ -91,6 +91,18 @@ type start struct {
 	recreated bool // the group's offset belongs to a topic of the same name that was deleted
 }
 
+// question is what ListOffsets is asked for the offset: a place in the log, or a time.
+func (s start) question() int64 {
+	switch s.from {
+	case fromBeginning:
+		return logStart
+	case fromEnd:
+		return logEnd
+	default:
+		return s.since
+	}
+}
+
 // startQuestion is everything that the decision for one partition rests on.
 type startQuestion struct {
 	reset      OffsetReset
@@ -99,7 +111,7 @@ type startQuestion struct {
 	partitions int   // of the topic now
 	joined     int64 // the first millisecond of Unix time after this process first was in the group
 	appeared   bool  // the topic was not there at that time
-	late       bool  // the end could not be found at once, so records may have come since
+	late       bool  // that was long ago, so records may have come to the end since
 	own        committed
 	sighting   sighting
 }

@@ -11,11 +11,11 @@ import (
 // answers finds the offsets of starts. A time after the last record is the end of the log, and so is one whose
 // first record has a timestamp that can't be: nothing was written at that time. The end is asked for before the time, or
 // a record that is written between the two questions would be passed over.
-func (s *Source) answers(ctx context.Context, view topicView, asks map[id]startAsk) map[id]answeredStart {
-	at, ends := make(map[id]int64, len(asks)), map[id]int64{}
-	for k, a := range asks {
-		at[k] = a.at
-		if a.from == fromTime {
+func (s *Source) answers(ctx context.Context, view topicView, decided map[id]start) map[id]answeredStart {
+	at, ends := make(map[id]int64, len(decided)), map[id]int64{}
+	for k, d := range decided {
+		at[k] = d.question()
+		if d.from == fromTime {
 			ends[k] = logEnd
 		}
 	}
@@ -28,42 +28,37 @@ func (s *Source) answers(ctx context.Context, view topicView, asks map[id]startA
 			listed[k] = end
 		}
 	}
-	answered := make(map[id]answeredStart, len(asks))
-	for k, a := range asks {
-		answered[k] = answeredStart{a.start, view.topics[k.topic].id, listed[k].mark(), listed[k].err}
+	answered := make(map[id]answeredStart, len(decided))
+	for k, d := range decided {
+		answered[k] = answeredStart{d, offset.Mark{Offset: listed[k].offset, Epoch: -1}, listed[k].err}
 	}
 	return answered
 }
 
 type answeredStart struct {
 	start
-	topic [16]byte
-	at    offset.Mark
-	err   error
+	at  offset.Mark
+	err error
 }
-
-func (l listed) mark() offset.Mark { return offset.Mark{Offset: l.offset, Epoch: -1} }
 
 // startAt makes the starts the first marks of their leases. From then on they don't change: the end of
 // the log would be another one at the next attempt. With earliest the next attempt has the same answer, so
-// nothing has to be committed first.
+// nothing has to be committed first: such a partition is read at once, and confirmStarts must let it be.
 func (s *Source) startAt(open map[id]*partition, answered map[id]answeredStart) {
 	earliest := s.cfg.AutoOffsetReset.Mode == "earliest"
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, a := range answered {
 		p := open[k]
-		if s.partitions[k] != p {
+		if !s.waits(k, p) {
 			continue
 		}
 		if a.err != nil {
-			p.late = true
 			s.unplaced(k, a.err)
 			continue
 		}
-		p.identify(marker{topic: a.topic}, a.marker)
-		p.begin, p.expected = a.at.Offset, a.at.Offset
-		p.starting = time.Now()
+		p.identify(a.marker)
+		p.begin = a.at.Offset
 		if earliest && !a.recreated {
 			s.found(p, a.at)
 			continue
@@ -74,7 +69,8 @@ func (s *Source) startAt(open map[id]*partition, answered map[id]answeredStart) 
 
 // confirmStarts commits the starts and has those partitions read whose start Kafka has acknowledged.
 func (s *Source) confirmStarts(ctx context.Context, open map[id]*partition) error {
-	if !s.anyStarting(open) {
+	starting := s.starting(open)
+	if len(starting) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, finalCommit)
@@ -83,8 +79,8 @@ func (s *Source) confirmStarts(ctx context.Context, open map[id]*partition) erro
 	refusals := refusedPartitions(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for k, p := range open {
-		if s.partitions[k] != p || p.starting.IsZero() || p.seekTo >= 0 {
+	for k, p := range starting {
+		if !s.waits(k, p) {
 			continue
 		}
 		if _, pending := p.lease.Mark(); !pending {
@@ -102,13 +98,15 @@ func (s *Source) confirmStarts(ctx context.Context, open map[id]*partition) erro
 	return err
 }
 
-func (s *Source) anyStarting(open map[id]*partition) bool {
+// starting are those of the partitions whose start is to be committed.
+func (s *Source) starting(open map[id]*partition) map[id]*partition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	starting := map[id]*partition{}
 	for k, p := range open {
-		if s.partitions[k] == p && !p.starting.IsZero() && p.seekTo < 0 {
-			return true
+		if s.waits(k, p) && p.begin >= 0 {
+			starting[k] = p
 		}
 	}
-	return false
+	return starting
 }

@@ -59,6 +59,25 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 	return view, nil
 }
 
+// topicsOf are the topics of partitions. They are not nil, which describe would take for all topics.
+func topicsOf[V any](partitions map[id]V) []string {
+	topics := []string{}
+	for k := range partitions {
+		topics = append(topics, k.topic)
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
+}
+
+// topics are those of the owned partitions that match.
+func (s *Source) topics(match func(k id, p *partition) bool) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	matching := maps.Clone(s.partitions)
+	maps.DeleteFunc(matching, func(k id, p *partition) bool { return !match(k, p) })
+	return topicsOf(matching)
+}
+
 // describeTimeouts bound the attempts to describe topics. Each asks another broker: one that hangs does not hold up a
 // commit for long. For all topics of a cluster the answer may be large.
 var describeTimeouts = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
@@ -206,7 +225,7 @@ func (s *Source) resubscribe(topic string) {
 // partitions fetch nothing, and brokers before Kafka 3.1 are asked for records by name, so
 // nobody else would notice.
 func (s *Source) checkIDs(ctx context.Context) error {
-	topics := slices.Collect(maps.Keys(s.assignment()))
+	topics := topicsOf(s.owns())
 	if len(topics) == 0 {
 		return nil
 	}
@@ -221,33 +240,19 @@ func (s *Source) checkIDs(ctx context.Context) error {
 }
 
 // differing are the topics that have another id in the metadata than their partitions here.
-func (s *Source) differing(view topicView) (topics []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen := map[string]bool{}
-	for k, p := range s.partitions {
-		now := view.topics[k.topic]
-		if !seen[k.topic] && p.topicID != [16]byte{} && now.id != [16]byte{} && p.topicID != now.id {
-			seen[k.topic] = true
-			topics = append(topics, k.topic)
-		}
-	}
-	return topics
+func (s *Source) differing(view topicView) []string {
+	return s.topics(func(k id, p *partition) bool { return p.foreignTo(view.topics[k.topic].id) })
 }
 
 // current leaves the marks of topics that have the id that their records came from. Before OffsetCommit v10
 // (Kafka 4.2) a broker stores a commit under the topic's name, whatever topic has it now.
 func (s *Source) current(ctx context.Context, marks map[id]position, refused *refusedCommits) (map[id]position, error) {
-	named := map[string]bool{}
-	for k, p := range marks {
-		if p.topicID != [16]byte{} {
-			named[k.topic] = true
-		}
-	}
-	if len(named) == 0 {
+	withID := maps.Clone(marks)
+	maps.DeleteFunc(withID, func(_ id, p position) bool { return p.topicID == [16]byte{} })
+	if len(withID) == 0 {
 		return marks, nil
 	}
-	view, err := s.describe(ctx, slices.Collect(maps.Keys(named)))
+	view, err := s.describe(ctx, topicsOf(withID))
 	if err != nil {
 		return nil, err
 	}

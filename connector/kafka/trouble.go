@@ -85,7 +85,7 @@ func (s *Source) isReading(k id) (owned, reading bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.partitions[k]
-	return p != nil, p != nil && (p.reading || p.seekTo >= 0)
+	return p != nil, p != nil && p.placed()
 }
 
 // position is the next offset of a partition that is wanted, -1 if unknown.

@@ -110,15 +110,7 @@ func (s *Source) commitWithin(ctx context.Context) error {
 // PauseTopics pauses the assigned topics for which match is true, and returns
 // them. ResumeTopics undoes it.
 func (s *Source) PauseTopics(match func(topic string) bool) (paused []string) {
-	s.mu.Lock()
-	seen := map[string]bool{}
-	for k := range s.partitions {
-		if !seen[k.topic] && match(k.topic) {
-			seen[k.topic] = true
-			paused = append(paused, k.topic)
-		}
-	}
-	s.mu.Unlock()
+	paused = s.topics(func(k id, _ *partition) bool { return match(k.topic) })
 	s.client.PauseFetchTopics(paused...)
 	return paused
 }

@@ -14,7 +14,7 @@ func fences() []mutant {
 		},
 		{
 			fenced, "a member that was thrown out keeps its partitions",
-			"connector/kafka/group.go", "		l.Close() // first of all, before anything that could wait\n		again += l.Begun()\n	}\n	s.drop(gone)\n", "		again += l.Begun()\n	}\n	s.metrics.Partitions.Set(0)\n",
+			"connector/kafka/group.go", "		l.Close() // first of all, before anything that could wait\n	}\n	again := begun(leases)\n	s.drop(gone)\n", "		_ = l\n	}\n	again := begun(leases)\n	s.metrics.Partitions.Set(0)\n",
 			"connector", "TestLostPartitionIsFenced", "zombie-\\w+ committed 100, but kafka-firehose-\\w+ owns it|the members own",
 		},
 		{

@@ -22,8 +22,13 @@ func positionStarts() []mutant {
 			"connector", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
 		},
 		{
+			guarantee, "a partition that is read waits for the commit of its start",
+			"connector/kafka/startcommit.go", "if s.waits(k, p) && p.begin >= 0 {", "if s.partitions[k] == p && p.begin >= 0 {",
+			"connector/kafka", "TestEarliestIsFoundOnce", "its start is to be committed",
+		},
+		{
 			guarantee, "the end of the log is where it is when the coordinator has answered",
-			"connector/kafka/placement.go", "p.late || time.Since(s.joinedAt) > promptly", "p.late",
+			"connector/kafka/placement.go", "late: time.Since(s.joinedAt) > promptly", "late: false",
 			"connector", "TestLateByTheCoordinator", "are lost|lost",
 		},
 		{
