@@ -64,8 +64,8 @@ const (
 	mostClaimed = 32
 	// leastPart is a part that is worth having: with less memory, fewer cores work.
 	leastPart = 64 << 10
-	// So many records in a row that are not in the step end it: they may be the first of very
-	// many, of a partition that waited for a schema.
+	// maxMisses records in a row that are not in the step end it: a partition that waited for
+	// a schema may have thousands more.
 	maxMisses = 64
 )
 

@@ -153,8 +153,8 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.share.Store(c.share)
 	l.queueMost = c.queueMost
 	if l.schemas != nil {
-		// What is queued may all turn out to wait for a schema: then there is as much for the
-		// other partitions.
+		// All queued records may turn out to wait for a schema: then the other partitions can
+		// queue as much again.
 		l.queueMost = min(l.queueMost, (c.share-l.reserve())/2)
 	}
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
@@ -172,7 +172,7 @@ const endGrace = 500 * time.Millisecond
 // ctx asked for.
 //
 // Each wait has a limit, whatever hangs: the lanes have until commitReserve before the end,
-// and everything else what is left. Goroutines that did not end by then are named in the log.
+// and everything else has the rest. Goroutines that did not end by then are named in the log.
 func (c *Connector) Run(ctx context.Context) error {
 	soft, fail := context.WithCancelCause(ctx)
 	defer fail(nil)

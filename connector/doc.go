@@ -20,10 +20,10 @@
 // A partition whose next record has a schema that is not here yet is set aside while package
 // schema fetches it; the other partitions of the lane continue. Once it has half of the queue,
 // its fetches are paused. Where it pays, all cores convert the records that are next in the
-// queue, a step at a time, and the lane packs what comes of it in their order (ahead.go).
+// queue, a step at a time, and the lane packs the output in their order (ahead.go).
 //
-// Between two records the lane looks whether somebody calls: a revoke, a stop, the linger, or
-// the look for a sign of life behind /livez.
+// Between two records the lane checks for a call: a revoke, a stop, the linger, or
+// the liveness check of /livez.
 //
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.

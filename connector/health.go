@@ -48,7 +48,7 @@ type pulse struct {
 
 // Ready reports why records would not get through now, nil when they would: the
 // process is in the group, Kafka refuses it nothing, and every stream accepts. A member
-// without partitions is ready. What is not live is not ready.
+// without partitions is ready. A process that is not live is not ready.
 func (c *Connector) Ready() error {
 	switch c.phase.v.Load() {
 	case starting:

@@ -44,7 +44,7 @@ type lane struct {
 
 	wake   chan struct{} // there is something to queue or room to send; holds one
 	asks   chan ask      // holds maxAsks
-	ending chan struct{} // the lane is to send what it has begun and end; holds one
+	ending chan struct{} // the lane is to send its open batch and end; holds one
 	due    chan struct{} // the open batch has lingered long enough; holds one
 	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
 	sealed chan *batch.Batch
@@ -143,8 +143,8 @@ func (l *lane) answer(a ask) {
 // ask is dropped, and the result is nil.
 //
 // An answer may come when the caller has long stopped waiting and the leases are closed. It
-// does no harm: what it discards are records of closed leases, which packChunk would pass over,
-// and what it seals is fenced before it is sent. For the same reason an ask may be dropped.
+// does no harm: it discards records of closed leases, which packChunk would skip, and it seals
+// a batch that is fenced before it is sent. For the same reason an ask may be dropped.
 func (l *lane) ask(of func(*offset.Lease) bool) <-chan struct{} {
 	a := ask{of: of, done: make(chan struct{})}
 	select {
@@ -155,7 +155,7 @@ func (l *lane) ask(of func(*offset.Lease) bool) <-chan struct{} {
 	}
 }
 
-// end tells the lane to send what it has begun and end.
+// end has the lane send its open batch and end.
 func (l *lane) end() { l.ending <- struct{}{} }
 
 // over reports whether the last request has been answered, or been given up. That fill

@@ -107,7 +107,7 @@ func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	}
 }
 
-// became reports whether sent is what the record is converted to. In a topic that was
+// became reports whether the record is converted to sent. In a topic that was
 // created again, another record has its offset.
 func (l *lane) became(r *kgo.Record, sent []byte) bool {
 	made, err := l.convert.Append(nil, r)

@@ -48,13 +48,13 @@ type queue struct {
 	head   int     // how many were taken; their places are empty
 	aside  []*aside
 	ready  int   // of aside, how many may continue
-	idle   int64 // bytes of what is set aside
+	idle   int64 // bytes of the chunks that were set aside
 }
 
 // aside is a partition that waits for a schema. The queue's lock guards it.
 type aside struct {
 	lease  *offset.Lease
-	chunks []chunk // what was taken or passed over of it; later ones may still be in queue.chunks
+	chunks []chunk // its chunks that were taken or skipped; later ones may still be in queue.chunks
 	ready  bool
 	gone   bool // no longer in the queue
 }
@@ -115,7 +115,7 @@ func (q *queue) putFirst(chunks ...chunk) {
 	q.chunks, q.head = slices.Concat(chunks, q.chunks[q.head:]), 0 // a put has moved the others since
 }
 
-// setAside returns what is left of the chunk that was taken last, and sets its partition aside
+// setAside returns the rest of the chunk that was taken last, and sets its partition aside
 // until readmitted is called with the result.
 func (q *queue) setAside(c chunk) *aside {
 	q.mu.Lock()

@@ -160,10 +160,10 @@ func (r *room) pause(now time.Time) {
 	}
 }
 
-// holdBack pauses the partitions of which most is queued while they wait for a schema, once
-// that comes to half of what a lane may queue of the others. It resumes all of them at half of
-// that, and each when it has not waited for a moment: partitions whose producers write one
-// unknown schema after the other wait again and again.
+// holdBack pauses the partitions that wait for a schema and have the most records queued, once the
+// records that wait take half of the bytes that a lane may queue of the others (queueMost). It resumes
+// all of them at half of that, and each partition when it has not waited for fullFor: partitions whose
+// producers write one unknown schema after the other wait again and again.
 func (r *room) holdBack(now time.Time) {
 	for _, l := range r.c.lanes {
 		st, bytes, most := r.state[l], l.queue.waits(), l.queueMost/2
@@ -193,7 +193,7 @@ func (r *room) holdBack(now time.Time) {
 	}
 }
 
-// hold notes what was paused and resumed.
+// hold notes the leases that were paused and resumed.
 func (st *roomState) hold(now time.Time, pause, resume []*offset.Lease) {
 	if st.waiting == nil {
 		st.waiting = map[*offset.Lease]time.Time{}

@@ -24,7 +24,7 @@ func (c *Connector) lookup(ref convert.Ref) (convert.Schema, error) { return c.s
 
 // await sets a partition aside until the schema of its next record, the first of rest, was
 // asked for. The other partitions of the lane continue meanwhile, the order within each stays,
-// and what waits is only what is queued.
+// and only queued records wait.
 //
 // The goroutine ends with the attempt to fetch, which has a limit, also when the partition is
 // revoked meanwhile. Each partition has one at most that it waits for.

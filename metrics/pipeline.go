@@ -18,7 +18,7 @@ var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_sch
 func newPipeline(f factory) *Pipeline {
 	m := &Pipeline{
 		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
-		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited until what was read before had gone on."),
+		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
 		limit:        f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
 		r:            f.r,
 	}

@@ -74,7 +74,7 @@ func bounded(ctx context.Context, run options, do func(context.Context, options)
 	}
 }
 
-// errStandsStill is a run that does not end when it is told to.
+// errStandsStill is a run that does not end when its context does.
 var errStandsStill = errors.New("and it stands still")
 
 // goroutines writes the stacks of all goroutines into a file, and returns a text that names it.

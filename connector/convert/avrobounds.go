@@ -22,7 +22,7 @@ var avroKeywords = map[string]bool{
 	"size": true, "logicalType": true, "precision": true, "scale": true,
 }
 
-// avroPruner leaves the keywords of schemas, and counts what is left.
+// avroPruner removes everything but the keywords from schemas, and counts the rest.
 type avroPruner struct{ types, levels int }
 
 // prune returns a schema without all that has no effect.

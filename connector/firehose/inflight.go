@@ -46,14 +46,14 @@ func (f *inFlight) send(group []*part) (sent []*part) {
 	return sent
 }
 
-// settled notes that the result of the request has settled what it could of a part, which may
-// have been in none. The breaker has had the result before.
+// settled notes that the result of a request has been applied to a part of it. The part may never
+// have been in flight. The breaker has had the result before.
 func (s *Stream) settled(p *part) {
 	f := &s.inFlight
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.parts, p)
-	if len(f.revoked) > 0 && !s.gate.isClosed() { // else what waits to be sent is about to be accepted
+	if len(f.revoked) > 0 && !s.gate.isClosed() { // else the waiting parts are about to be sent and accepted
 		f.strand()
 	}
 }
@@ -85,8 +85,8 @@ func (f *inFlight) holds(lease *offset.Lease) bool {
 // others would be waited for in vain, and from then on none of them is sent.
 //
 // Requests in flight are another matter, also while the breaker is open. They may well be
-// accepted, and what is accepted after the lease has ended is sent a second time by the next
-// owner of the partition. The same goes for a probe that starts when the last of them ends.
+// accepted, and records that are accepted after the lease has ended are sent a second time by the
+// next owner of the partition. The same goes for a probe that starts when the last of them ends.
 func (s *Stream) Stranded(lease *offset.Lease) <-chan struct{} {
 	f := &s.inFlight
 	f.mu.Lock()

@@ -3,11 +3,11 @@ package firehose
 import "time"
 
 // A refusal for size is a claim about the request, and nothing more: one broken proxy of
-// three answers 413 to a record of five bytes. Two claims are told apart.
+// three answers 413 to a record of five bytes. Two claims are distinguished.
 const (
 	// A limit of something between here and the service is a setting that people change,
 	// by mistake as well. A record is reported as stubborn after stubbornAfter, and
-	// people have ten minutes more before it is given up.
+	// people have ten minutes more before it counts as bad.
 	pathProofTime = 15 * time.Minute
 	// The service's own error on the size of a request.
 	serviceProofTime = 30 * time.Second

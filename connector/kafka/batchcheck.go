@@ -51,8 +51,8 @@ func (b *fetchBudget) check(r *fetchResponse, batch []byte) *BatchError {
 }
 
 // measure returns the memory of the records of a batch beside their keys and values. The
-// error is for a count that is wrong, too: with one that is too small the client would
-// pass over records, with one that is too large it would wait for them for ever.
+// error is also for a wrong count: if it is too small, the client would skip records; if it
+// is too large, the client would wait for them without end.
 func (b *fetchBudget) measure(payload []byte, offset, records int64) (int64, *BatchError) {
 	found, headers, ok := countRecords(payload)
 	if !ok || records >= 0 && found != records {

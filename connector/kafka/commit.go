@@ -160,7 +160,7 @@ func (s *Source) commit(ctx context.Context) error {
 	s.access.committed(err)
 	for k, refused := range refusedPartitions(err) {
 		if s.access.knows([]any{refused}) {
-			continue // it is told there, once for all partitions
+			continue // access reports it, once for all partitions
 		}
 		s.commits.begin(k, fault{reason: "commit", message: "the coordinator refuses it, trying again", err: refused, offset: marks[k].mark.Offset})
 	}
@@ -205,8 +205,8 @@ func (s *Source) marks() map[id]position {
 	return marks
 }
 
-// send commits the marks. Where the broker can't refuse offsets of a topic that was deleted, marks of
-// topics that are not what they were are held back.
+// send commits the marks. A broker that takes topics by name can't refuse the offsets of a deleted topic:
+// then the marks of topics that have another id now are held back.
 func (s *Source) send(ctx context.Context, member string, generation int32, marks map[id]position) error {
 	if member == "" {
 		return errors.New("this process is not in the group")
@@ -313,7 +313,7 @@ var errUnanswered = errors.New("the coordinator did not answer for the partition
 func (s *Source) refused(k id, err error) {
 	switch {
 	case errors.Is(err, kerr.UnknownTopicID):
-		s.suspect(k.topic, [16]byte{}) // a partition that is paused fetches nothing, so nobody else would find out
+		s.suspect(k.topic, [16]byte{}) // a paused partition fetches nothing, so no fetch would find out
 	case errors.Is(err, kerr.OffsetMetadataTooLarge):
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // readiness, the metric, and a log line each minute. It is safe for concurrent use.
 type faults struct {
 	log *slog.Logger
-	can string // what can't be done to the partitions: read or committed
+	can string // the operation that fails: read or committed
 
 	mu     sync.Mutex
 	all    map[id]fault // the partition is -1 for a whole topic
@@ -35,7 +35,7 @@ type fault struct {
 	since, last, told time.Time
 }
 
-// What can't be done to partitions with faults.
+// The operations that fail for partitions with faults.
 const (
 	read        = "read"
 	committable = "committed"

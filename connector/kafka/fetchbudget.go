@@ -76,8 +76,8 @@ const (
 	fetchMaxLeast = 16 << 20
 	// fetchMaxMost bytes are the largest response that the client can read.
 	fetchMaxMost = 1 << 30
-	// closedTime after the end of a connection its last response was polled: whoever asks for
-	// room polls, and records are polled in the order in which they came.
+	// closedTime after the end of a connection its last response has been polled: a caller that
+	// needs room polls, and records are polled in the order in which they came.
 	closedTime = time.Minute
 	// headerBytes is the size of a kgo.RecordHeader in memory, beside its key and value.
 	headerBytes = 40
@@ -120,7 +120,7 @@ func malformed(offset int64, format string, args ...any) *BatchError {
 	return &BatchError{Offset: offset, text: fmt.Sprintf(format, args...)}
 }
 
-// tooLarge is the error about a batch that needs so many bytes of memory, as format says.
+// tooLarge is the error about a batch that needs bytes of memory. format says why.
 func (b *fetchBudget) tooLarge(offset, bytes int64, format string, args ...any) *BatchError {
 	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.setting), mebibytes(b.max))
 	if bytes > fetchMaxMost {
@@ -177,14 +177,14 @@ func (b *fetchBudget) arrive(broker string, size int64) *fetchResponse {
 	return r
 }
 
-// sent is told of a fetch request to a broker.
+// sent is called for each fetch request to a broker.
 func (b *fetchBudget) sent(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.end(broker)
 }
 
-// closed is told of the end of a connection. The client may still hold its last response.
+// closed is called when a connection ends. The client may still hold its last response.
 func (b *fetchBudget) closed(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -271,8 +271,8 @@ func (b *fetchBudget) pack(r *fetchResponse, src []byte, offset, records int64) 
 	r.packed = append(r.packed, hash)
 }
 
-// header returns what is known of a compressed batch. One of a response that has ended,
-// whose connection broke meanwhile, is bounded and not counted.
+// header returns the header of a compressed batch. If the response has ended, because its
+// connection broke meanwhile, the batch is bounded and not counted.
 func (b *fetchBudget) header(src []byte) packedBatch {
 	hash := maphash.Bytes(b.seed, src)
 	b.mu.Lock()

@@ -190,7 +190,7 @@ func (c *fetchConn) shorten(version int16, size int) error {
 // to leave room for fetches.
 func other(head []byte, size, limit int) error {
 	switch {
-	case size <= maxOtherResponse || size > limit: // the client says what is wrong with the latter
+	case size <= maxOtherResponse || size > limit: // the client reports the latter itself
 		return nil
 	case head[0] == 21 && head[1] == 3:
 		return fmt.Errorf("the size of a response, %d, is the beginning of a tls alert record", size)

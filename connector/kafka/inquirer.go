@@ -46,7 +46,7 @@ func (i *inquirer) rest() {
 	}
 }
 
-// inquirerLog is for debugging: whoever asks reports the failure, and the group member's client has the same
+// inquirerLog is for debugging: the caller reports the failure, and the group member's client has the same
 // trouble with the same broker.
 type inquirerLog struct{ log *slog.Logger }
 

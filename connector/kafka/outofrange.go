@@ -105,8 +105,8 @@ func (s *Source) relocate(k id, p *partition, start, end, before int64) {
 	}
 }
 
-// skipExpired goes on at the start of a log that retention has moved beyond the position, and has the group's
-// offset follow although no record may ever come. It needs s.mu.
+// skipExpired moves the position to the start of a log from which retention has removed it. The group's offset
+// follows, although no record may ever come. It needs s.mu.
 func (s *Source) skipExpired(k id, p *partition, at, start int64) {
 	if at >= 0 {
 		s.metrics.Expired.WithLabelValues(k.topic).Add(float64(start - at))

@@ -17,7 +17,7 @@ const (
 	// promptly is how soon after the process came to the group the end of a log is where it was then.
 	promptly = time.Second
 	// assignedFor is how long the client may take to fetch the group's offsets after an
-	// assignment before that is told.
+	// assignment before that counts as a fault.
 	assignedFor = 10 * time.Second
 	// farFuture is how far a record's timestamp may be ahead of the clock before it says
 	// nothing about when the record was written.

@@ -31,9 +31,9 @@ type Handler interface {
 	// when it is done with them. Control records are among them, for the offsets they
 	// occupy.
 	Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time)
-	// Release asks for leases that are about to end: what is queued of them is
-	// discarded, what is in an open batch goes out at once. It returns those that
-	// are worth waiting for, because Firehose is taking what is in flight. It takes
+	// Release asks for leases that are about to end: their queued records are
+	// discarded, and an open batch that has records of them goes out at once. It returns those
+	// that are worth waiting for, because Firehose is taking the requests in flight. It takes
 	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
 	Release(leases []*offset.Lease) (wait []Pending)
 }

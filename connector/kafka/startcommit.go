@@ -89,7 +89,7 @@ func (s *Source) confirmStarts(ctx context.Context, open map[id]*partition) erro
 		}
 		if refused := refusals[k]; refused != nil {
 			s.unplaced(k, fmt.Errorf("commit where it starts: %w", refused))
-			err = nil // it is told there
+			err = nil // the fault reports it
 		}
 	}
 	if moving(err) {

@@ -117,7 +117,7 @@ const confirmAfter = 2 * time.Second
 
 // suspect has the topic's id looked up. An answer UNKNOWN_TOPIC_ID alone proves nothing: a
 // broker that has just started gives it for topics that it is about to hear of. client is
-// the id that was not known, zero if nobody says.
+// the id that was not known, zero if the error does not say.
 func (s *Source) suspect(topic string, client [16]byte) {
 	s.mu.Lock()
 	about := s.suspects[topic]
@@ -223,7 +223,7 @@ func (s *Source) resubscribe(topic string) {
 
 // checkIDs suspects the topics of owned partitions whose id in the metadata differs. Paused
 // partitions fetch nothing, and brokers before Kafka 3.1 are asked for records by name, so
-// nobody else would notice.
+// no fetch would notice.
 func (s *Source) checkIDs(ctx context.Context) error {
 	topics := topicsOf(s.owns())
 	if len(topics) == 0 {

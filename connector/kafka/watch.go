@@ -78,8 +78,8 @@ func every(ctx context.Context, first, interval time.Duration, do func()) {
 	}
 }
 
-// commitAgain is a commit that is repeated later if it fails; it reports whether it did not. A partition that is
-// refused is told as its fault.
+// commitAgain commits, and reports whether that succeeded; the next call repeats a commit that failed. A refused
+// partition is reported as its fault.
 func (s *Source) commitAgain(ctx context.Context) bool {
 	err := s.commitWithin(ctx)
 	if moving(err) {
@@ -143,7 +143,7 @@ func (s *Source) compare(ctx context.Context) error {
 	for k, p := range acknowledged {
 		at, ok := group.Lookup(k.topic, k.partition)
 		if !ok && p.topicID == [16]byte{} {
-			continue // the topic may have been deleted, and the offset with it: without ids nobody can tell
+			continue // the topic may have been deleted, and the offset with it: without ids that is unknown
 		} else if !ok {
 			at.At = -1
 		}

@@ -29,7 +29,7 @@ func Latency(d, jitter time.Duration) Fault {
 	return Fault{directions: answers, latency: d, jitter: jitter}
 }
 
-// Bandwidth lets so many bytes a second through, in each direction of each connection; at least 1.
+// Bandwidth limits each direction of each connection to bytesPerSecond, at least 1.
 func Bandwidth(bytesPerSecond int64) Fault {
 	return Fault{directions: requests | answers, rate: max(bytesPerSecond, 1)}
 }
@@ -49,7 +49,7 @@ func Reset() Fault { return Fault{directions: requests, reset: true} }
 // first one that the fault meets.
 func CutRequests(bytes int64) Fault { return Fault{directions: requests, cut: true, limit: bytes} }
 
-// CutAnswers ends each connection after the given bytes of answers, likewise.
+// CutAnswers ends each connection after the given bytes of answers.
 func CutAnswers(bytes int64) Fault { return Fault{directions: answers, cut: true, limit: bytes} }
 
 // SlowClose passes the end of a connection on only after d.

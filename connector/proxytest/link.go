@@ -139,7 +139,7 @@ func (w *writer) pass(c chunk) bool {
 	return w.write(c.data) && !ends
 }
 
-// delayOf is how long data, or the end of it, is on its way.
+// delayOf is for how long data, or its end, is delayed.
 func delayOf(faults []*Fault, end bool) (d time.Duration) {
 	for _, f := range faults {
 		d += f.latency

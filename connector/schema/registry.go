@@ -300,8 +300,8 @@ func (r *Registry) Trouble() *Trouble {
 	return &t
 }
 
-// room makes room for one entry. Which one goes is left to chance: there are so many by
-// accident or malice only.
+// room makes room for one entry. The one to remove is left to chance: only an accident or malice
+// fills the map.
 func room[V any](kept map[convert.Ref]V) {
 	for ref := range kept {
 		if len(kept) < mostKept {

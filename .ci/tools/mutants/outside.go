@@ -59,7 +59,7 @@ func shown() []mutant {
 	}
 }
 
-// joining are breaks of what is told of a process that is not in the group.
+// joining are breaks of the messages about a process that is not in the group.
 func joining() []mutant {
 	const told = "every reason for not being in the group is told"
 	return []mutant{

@@ -130,7 +130,7 @@ func setAside() []mutant {
 	}
 }
 
-// revokes are those that wait in vain, or not for what is about to be accepted.
+// revokes are those that wait in vain, or that do not wait for a request in flight.
 func revokes() []mutant {
 	const flights = "a revoke waits for requests in flight alone"
 	return []mutant{

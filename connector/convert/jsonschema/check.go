@@ -41,8 +41,8 @@ func (f fault) String() string {
 // exhausted is the fault of a document that took too many steps.
 var exhausted = fault{rule: &rule{}}
 
-// check is the first fault that the part at has by r. Seen gets the marks of what was
-// evaluated, if it is not nil; they mean something without a fault only.
+// check returns the first fault that r finds in the part at. If seen is not nil, it gets the
+// marks of the evaluated parts, which are valid only without a fault.
 func (m *machine) check(r *rule, at int, seen marks) fault {
 	if m.steps--; m.steps < 0 {
 		return exhausted

@@ -277,7 +277,7 @@ func (b *builder) additional(v any) *rule {
 	return nil
 }
 
-// nothing is the rule for what must not be there. The rule that says so is to blame.
+// nothing is the rule for a part that must not exist. A fault names the rule that forbids the part.
 var nothing = &rule{never: true}
 
 func (b *builder) list(r *rule, s *jsonschema.Schema) {

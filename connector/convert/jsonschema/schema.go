@@ -164,7 +164,7 @@ func Compile(text string, references []Reference) (*Schema, error) {
 }
 
 // loader gives the library the schemas that another refers to, and nothing else: no file
-// is read and no address asked because a schema says so. It counts what they hold.
+// is read and no address asked because a schema says so. It counts their values.
 type loader struct {
 	references []Reference
 	loaded     map[int]bool  // the references that were loaded, by their place
