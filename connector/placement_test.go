@@ -121,26 +121,7 @@ func TestSecondElection(t *testing.T) {
 		m := w.start(func(c *connector.Config) { c.Kafka.AutoOffsetReset.Mode = "earliest" })
 		stop := w.load(0, 4, 100*time.Millisecond)
 		time.Sleep(10 * time.Second)
-		var behind atomic.Bool
-		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			w.cluster.KeepControl()
-			req := r.(*kmsg.ListOffsetsRequest)
-			if !behind.Load() || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
-				return nil, nil, false
-			}
-			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
-			for _, rt := range req.Topics {
-				st := kmsg.NewListOffsetsResponseTopic()
-				st.Topic = rt.Topic
-				for _, rp := range rt.Partitions {
-					sp := kmsg.NewListOffsetsResponseTopicPartition()
-					sp.Partition, sp.Offset = rp.Partition, 20
-					st.Partitions = append(st.Partitions, sp)
-				}
-				resp.Topics = append(resp.Topics, st)
-			}
-			return resp, nil, true
-		})
+		behind := w.endBehind(20)
 		for range 2 {
 			behind.Store(true)
 			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: w.in, Count: 3, Err: kerr.OffsetOutOfRange})

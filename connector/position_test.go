@@ -93,6 +93,31 @@ func TestOutOfRangePasses(t *testing.T) {
 	})
 }
 
+// endBehind has the leaders say that their logs end at an offset, as long as the answer is true.
+func (w *world) endBehind(at int64) *atomic.Bool {
+	var behind atomic.Bool
+	w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		req := r.(*kmsg.ListOffsetsRequest)
+		if !behind.Load() || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, rt := range req.Topics {
+			st := kmsg.NewListOffsetsResponseTopic()
+			st.Topic = rt.Topic
+			for _, rp := range rt.Partitions {
+				sp := kmsg.NewListOffsetsResponseTopicPartition()
+				sp.Partition, sp.Offset = rp.Partition, at
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp, nil, true
+	})
+	return &behind
+}
+
 // TestEndBehindForAMoment: after an election the leader's end of the log is behind what was read, for some seconds.
 // That is no cut: nothing is read again.
 func TestEndBehindForAMoment(t *testing.T) {
@@ -101,27 +126,8 @@ func TestEndBehindForAMoment(t *testing.T) {
 		m := w.start()
 		w.produce(0, 400)
 		w.untilCommitted(400)
-		var behind atomic.Bool
+		behind := w.endBehind(60)
 		behind.Store(true)
-		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			w.cluster.KeepControl()
-			req := r.(*kmsg.ListOffsetsRequest)
-			if !behind.Load() || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
-				return nil, nil, false
-			}
-			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
-			for _, rt := range req.Topics {
-				st := kmsg.NewListOffsetsResponseTopic()
-				st.Topic = rt.Topic
-				for _, rp := range rt.Partitions {
-					sp := kmsg.NewListOffsetsResponseTopicPartition()
-					sp.Partition, sp.Offset = rp.Partition, 60
-					st.Partitions = append(st.Partitions, sp)
-				}
-				resp.Topics = append(resp.Topics, st)
-			}
-			return resp, nil, true
-		})
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: w.in, Count: 3, Err: kerr.OffsetOutOfRange})
 		w.produce(400, 404)
 		time.Sleep(6 * time.Second)
