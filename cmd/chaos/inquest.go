@@ -99,7 +99,7 @@ func (in *inquest) explain(earlier, later put, covered int64) (reason, bool) {
 		return afterFreeze, true
 	case l.told(signLost, earlier.at-scrapeSlack, later.at+scrapeSlack):
 		return afterLoss, true
-	case in.struck(l.member, earlier.at-groupSlack, later.at, atKafka) && l.told(signLost, earlier.at, later.at+groupSlack):
+	case in.struck(l.member, earlier.at-groupSlack, later.at, atKafka) && in.impolite(earlier.process, earlier.at, later.at+groupSlack):
 		return afterLoss, true // its network hid from it that it was thrown out, for longer than its successor took to commit
 	case l.died != 0 && !l.killed && !l.clean && l.ended <= later.at:
 		return afterDrain, true
