@@ -16,11 +16,13 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // TestBrokenProxyMakesNoRecordBad: one of two or three proxies refuses everything, in each
 // of the ways in which that can look like a verdict on a record, and the policy is skip.
-// One record is a hundred times as large as all requests beside it. All are delivered.
+// One record is a hundred times as large as all requests beside it. All are delivered. The
+// long run has forty sequences of 413.
 func TestBrokenProxyMakesNoRecordBad(t *testing.T) {
 	t.Parallel()
 	refuse := func(status int, code, body, message string) firehosetest.Fault {
@@ -43,36 +45,44 @@ func TestBrokenProxyMakesNoRecordBad(t *testing.T) {
 			if share < 0.5 && name != "413" && name != "request size" {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s/%v", name, share), func(t *testing.T) {
-				bubble(t, func(w *world) {
+			last := uint64(3)
+			if name == "413" {
+				last = longtest.Pick(last, 22)
+			}
+			for seed := uint64(3); seed <= last; seed++ {
+				t.Run(fmt.Sprintf("%s/%v/seed %d", name, share, seed), func(t *testing.T) {
 					fault := fault
-					fault.Probability, fault.Seed = share, 3
-					w.stream.AddFault(fault)
-					const n, large = 2000, 1000
-					w.produceWith(0, n, func(i int) *kgo.Record {
-						r := w.numbered(i)
-						if i == large {
-							r.Value = []byte(strings.Repeat("0", 50_000) + fmt.Sprint(large))
-							w.judge.alias(string(r.Value), fmt.Sprint(large))
-						}
-						return r
-					})
-					m := w.start(func(c *connector.Config) {
-						c.BadRecordPolicy, c.Firehose.BatchMaxRecords = "skip", 50
-					})
-					for range 360 {
-						if time.Sleep(5 * time.Second); w.committed() == n {
-							break
-						}
-					}
-					m.mustStop()
-					w.wantExactly(n)
-					if bad := m.metric("records_skipped_total", "refused"); bad > 0 {
-						t.Errorf("%v good records are skipped\n%s", bad, w.log.tail())
-					}
+					fault.Probability, fault.Seed = share, seed
+					bubble(t, func(w *world) { brokenProxy(w, fault) })
 				})
-			})
+			}
 		}
+	}
+}
+
+func brokenProxy(w *world, fault firehosetest.Fault) {
+	w.stream.AddFault(fault)
+	const n, large = 2000, 1000
+	w.produceWith(0, n, func(i int) *kgo.Record {
+		r := w.numbered(i)
+		if i == large {
+			r.Value = []byte(strings.Repeat("0", 50_000) + fmt.Sprint(large))
+			w.judge.alias(string(r.Value), fmt.Sprint(large))
+		}
+		return r
+	})
+	m := w.start(func(c *connector.Config) {
+		c.BadRecordPolicy, c.Firehose.BatchMaxRecords = "skip", 50
+	})
+	for range 360 {
+		if time.Sleep(5 * time.Second); w.committed() == n {
+			break
+		}
+	}
+	m.mustStop()
+	w.wantExactly(n)
+	if bad := m.metric("records_skipped_total", "refused"); bad > 0 {
+		w.t.Errorf("%v good records are skipped\n%s", bad, w.log.tail())
 	}
 }
 

@@ -92,15 +92,23 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text := answer{header: w.Header(), status: http.StatusOK}
-	select {
-	case s.gathering <- struct{}{}:
-	case <-r.Context().Done():
+	if !s.gather(&text, r) {
 		return
 	}
-	s.next.ServeHTTP(&text, r)
-	<-s.gathering
 	w.WriteHeader(text.status)
 	_, _ = text.body.WriteTo(w)
+}
+
+// gather reports whether it was its turn while the client waited, and has filled text.
+func (s *scrapes) gather(text *answer, r *http.Request) bool {
+	select {
+	case s.gathering <- struct{}{}:
+		defer func() { <-s.gathering }() // also when the handler panics: net/http goes on after that
+	case <-r.Context().Done():
+		return false
+	}
+	s.next.ServeHTTP(text, r)
+	return true
 }
 
 // answer is an http.ResponseWriter that keeps the answer.
