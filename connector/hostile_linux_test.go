@@ -56,7 +56,8 @@ func digits(line string) string {
 // hostileJSON are JSON Schemas and JSON.
 func hostileJSON() hostileFormat {
 	return hostileFormat{
-		[]string{"RECORD_FORMAT=json-schema", "RECORD_SCHEMA_VALIDATE=true"}, sr.TypeJSON, `{"type":"integer"}`,
+		[]string{"RECORD_FORMAT=json-schema", "RECORD_SCHEMA_VALIDATE=true"},
+		sr.TypeJSON, `{"type":"integer"}`,
 		func(i int) []byte { return fmt.Appendf(nil, "%d", i) },
 		[]hostile{
 			{"each level doubles the time", func(i int) string {
@@ -76,8 +77,10 @@ func hostileJSON() hostileFormat {
 				return schemaList(fmt.Sprintf(`{"title":"%d","type":"string","allOf":[{}`, i), 45, `,{"pattern":"^(a{1,9}#){1,30}(b|c)*$"}`, "]}")
 			}, []byte(`[]`)},
 			{"a text above the bound", func(i int) string { return fmt.Sprintf(`{"title":"%d"}`, i) + strings.Repeat(" ", 2<<20) }, []byte(`{}`)},
-			{"many small values", func(i int) string { return fmt.Sprintf(`{"title":"%d","items":{"type":"object"}}`, i) },
-				[]byte("[" + strings.Repeat(`{"a":1},`, 120_000) + "1]")},
+			{
+				"many small values", func(i int) string { return fmt.Sprintf(`{"title":"%d","items":{"type":"object"}}`, i) },
+				[]byte("[" + strings.Repeat(`{"a":1},`, 120_000) + "1]"),
+			},
 			{"a list of numbers, each compared again and again", func(i int) string {
 				return fmt.Sprintf(`{"title":"%d","uniqueItems":true,"items":{"multipleOf":0.0001},"contains":{"const":"x"}}`, i)
 			}, []byte("[" + strings.Repeat(`1,`, 450_000) + "1]")},
@@ -88,7 +91,8 @@ func hostileJSON() hostileFormat {
 // hostileAvro are schemas and values of Avro.
 func hostileAvro() hostileFormat {
 	return hostileFormat{
-		[]string{"RECORD_FORMAT=avro"}, sr.TypeAvro, `{"type":"record","name":"R","fields":[{"name":"n","type":"long"}]}`,
+		[]string{"RECORD_FORMAT=avro"},
+		sr.TypeAvro, `{"type":"record","name":"R","fields":[{"name":"n","type":"long"}]}`,
 		func(i int) []byte { return binary.AppendVarint(nil, int64(i)) },
 		[]hostile{
 			{"as many fields as are taken", func(i int) string {
@@ -118,7 +122,8 @@ func hostileAvro() hostileFormat {
 // hostileProtobuf are schemas and messages of Protobuf.
 func hostileProtobuf() hostileFormat {
 	return hostileFormat{
-		[]string{"RECORD_FORMAT=protobuf"}, sr.TypeProtobuf, `syntax="proto3"; message M{int32 n=1;}`,
+		[]string{"RECORD_FORMAT=protobuf"},
+		sr.TypeProtobuf, `syntax="proto3"; message M{int32 n=1;}`,
 		func(i int) []byte {
 			return protowire.AppendVarint(protowire.AppendTag([]byte{0}, 1, protowire.VarintType), uint64(i))
 		},
@@ -151,6 +156,7 @@ func hostileProtobuf() hostileFormat {
 // stream, gives up the records one by one, and stops in time.
 func TestMemoryOfHostileSchemas(t *testing.T) {
 	longtest.Require(t)
+	t.Parallel()
 	for format, f := range map[string]hostileFormat{"json-schema": hostileJSON(), "avro": hostileAvro(), "protobuf": hostileProtobuf()} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
@@ -160,6 +166,7 @@ func TestMemoryOfHostileSchemas(t *testing.T) {
 }
 
 func hostileSchemas(t *testing.T, f hostileFormat) {
+	t.Helper()
 	const setting, limit, parts, schemas = 64 << 20, 192 << 20, 8, 15
 	h := newHost(t)
 	h.binary()
