@@ -93,8 +93,8 @@ func (in *inquest) explain(earlier, later put, covered int64) (reason, bool) {
 		return onlyIf(in.impolite(later.process, later.sent, later.at+groupSlack), zombie)
 	}
 	switch l := in.lives[earlier.process]; {
-	case l.killed && earlier.at <= l.died && l.ended <= later.at:
-		return afterKill, true
+	case l.killed && min(earlier.sent, earlier.at) <= l.died && l.ended <= later.at:
+		return afterKill, true // what was under way when it was killed may be accepted after that
 	case in.frozen(l.member, earlier.at-groupSlack, later.at):
 		return afterFreeze, true
 	case l.told(signLost, earlier.at-scrapeSlack, later.at+scrapeSlack):

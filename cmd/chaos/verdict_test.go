@@ -145,6 +145,19 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainUnderWay: a request that was under way when its process was killed is accepted
+// after that.
+func TestExplainUnderWay(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[int64]reason{100 * second: afterKill, 102 * second: unexplained} {
+		_, in := ledger()
+		in.lives[0].kill(101 * second)
+		if got, _ := in.explain(put{103 * second, sent, 0, 1}, put{110 * second, 110 * second, 1, 2}, 1<<62); got != want {
+			t.Errorf("sent at %d: %q, want %q", sent/second, got, want)
+		}
+	}
+}
+
 // TestExplainAggregated: a Firehose record that holds several partitions goes whole after
 // one of them has left, which a record of a single one must not.
 func TestExplainAggregated(t *testing.T) {
