@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -66,8 +65,7 @@ func (e *ErrUndelivered) Error() string {
 	return fmt.Sprintf("the drain ran out of time: %d records will be delivered again", e.Records)
 }
 
-// New makes the clients and, unless FIREHOSE_STARTUP_CHECK is off, asks whether
-// the streams can be written to. Its error names the stream.
+// New makes the clients. The one of Kafka begins to join the group.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
@@ -80,9 +78,6 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c.queueMost = queueMost(c.share, len(streams))
 	c.pool = pool.New[byte](kept, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
-	if err := c.check(ctx, clients, streams); err != nil {
-		return nil, err
-	}
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return nil, err
@@ -93,8 +88,12 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	if err := c.openRegistry(o); err != nil {
 		return nil, err
 	}
+	checks := map[*firehose.Client]int{}
 	for _, name := range streams {
-		l := c.newLane(clients.Of(name), name)
+		client := clients.Of(name)
+		l := c.newLane(client, name)
+		c.newStreamCheck(l, client, name, checks[client])
+		checks[client]++
 		c.lanes[name] = l
 		c.room.state[l] = &roomState{}
 	}
@@ -108,20 +107,6 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	}
 	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
 	return c, nil
-}
-
-// check describes every stream, all at once, unless that is turned off.
-func (c *Connector) check(ctx context.Context, clients firehose.Clients, streams []string) error {
-	if !c.cfg.Firehose.StartupCheck {
-		return nil
-	}
-	errs := make([]error, len(streams))
-	var checks sync.WaitGroup
-	for i, name := range streams {
-		checks.Go(func() { errs[i] = firehose.Check(ctx, clients.Of(name), name, c.cfg.sends(), c.log) })
-	}
-	checks.Wait()
-	return errors.Join(errs...)
 }
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
@@ -200,6 +185,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		}
 	})
 	polling.start("polling", func() { c.poll(soft) })
+	c.checkStreams(soft, polling.start)
 	c.phase.set(running)
 	<-soft.Done()
 

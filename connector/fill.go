@@ -104,10 +104,10 @@ func (l *lane) sealDue() {
 }
 
 // pack moves records from the queue into batches until one is sealed, the queue has none that
-// can be converted now, the memory is full, or a call has come. A partition whose next record
-// waits for a schema is set aside.
+// can be converted now, the memory is full, or a call has come. It moves none before the check of the
+// delivery stream has passed. A partition whose next record waits for a schema is set aside.
 func (l *lane) pack(ctx context.Context) error {
-	for len(l.waiting) == 0 && !l.crowded() && !l.called() {
+	for l.check.passed.Load() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
 		c, ok := l.queue.take()
 		if !ok {
 			return nil

@@ -57,10 +57,15 @@ func (c *Connector) Ready() error {
 		return errors.New("draining")
 	}
 	refused, hangs := errors.Join(c.source.Refused(), c.source.Faults()), c.Live()
-	if !c.source.Joined() {
-		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), refused, hangs)
-	}
 	errs := []error{refused, hangs}
+	for name, l := range c.lanes {
+		if err := l.check.err(); err != nil {
+			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
+		}
+	}
+	if !c.source.Joined() {
+		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), errors.Join(errs...))
+	}
 	for name, l := range c.lanes {
 		if err := ready(l.stream.State(), time.Now()); err != nil {
 			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))

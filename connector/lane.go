@@ -59,6 +59,7 @@ type lane struct {
 	schemas *schema.Registry             // nil unless records are decoded
 	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
 	pulse   pulse
+	check   streamCheck // of the delivery stream, at the start
 
 	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
 	queued atomic.Int64 // bytes in queue

@@ -102,15 +102,16 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":     {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon"},
-	"it judges by exact times":                   {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
-	"how values are written is not the broker's": {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel"},
-	"the broker has to answer wrongly":           {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit", "LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection", "RefusedOffsetEndsNothing", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator", "RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded", "LatestStartIsCommittedFirst", "MemberThrownOutInARebalance"},
-	"a proxy has to answer wrongly":              {"BrokenProxyMakesNoRecordBad"},
-	"the registry has to answer wrongly":         {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
-	"the epoch has to be known beforehand":       {"CommitsHaveTheLeaderEpoch"},
-	"TestApacheInspect is the one on Apache's":   {"Inspect"},
-	"brokers since 4.0 don't write it":           {"LegacyRecords", "UndecodableBatch"},
+	"an hour, or many minutes, have to pass":        {"OutageOfAnHour", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon"},
+	"it judges by exact times":                      {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
+	"how values are written is not the broker's":    {"Envelopes", "Compressed", "OneBadInAThousand", "UndecodableStops", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel"},
+	"DescribeDeliveryStream has to fail or to wait": {"StartWithoutWaits", "CheckHoldsRecords", "StreamIsBeingCreated", "StopInsideACheck", "RevokeInsideACheck", "UnusableStreamHoldsItsRecords", "NoUsableStream", "CheckOfAHangingStream"},
+	"the broker has to answer wrongly":              {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit", "LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection", "RefusedOffsetEndsNothing", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator", "RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded", "LatestStartIsCommittedFirst", "MemberThrownOutInARebalance"},
+	"a proxy has to answer wrongly":                 {"BrokenProxyMakesNoRecordBad"},
+	"the registry has to answer wrongly":            {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
+	"the epoch has to be known beforehand":          {"CommitsHaveTheLeaderEpoch"},
+	"TestApacheInspect is the one on Apache's":      {"Inspect"},
+	"brokers since 4.0 don't write it":              {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
 		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka", "LetterKeepsItsValue",

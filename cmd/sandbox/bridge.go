@@ -51,7 +51,6 @@ func newBridge(b *broker, e *emulator, o options, log *slog.Logger) (*bridge, er
 	cfg.Kafka.Topics = []string{o.topic}
 	cfg.Kafka.GroupID = group
 	cfg.Firehose.Stream = stream
-	cfg.Firehose.StartupCheck = false // the stream is there; the check waits up to 2 s before it asks
 	cfg.Record.Aggregate = o.aggregate
 	cfg.BadRecordPolicy = "skip" // an oversized line should be seen in the proof, not end the show
 	// It is stopped when all is committed, or when waiting longer is of no use.

@@ -61,8 +61,8 @@ The process:
   -v                  the connector's log on standard error, not only in its file
 
 Only these flags count. The connector's variables (KAFKA_..., FIREHOSE_..., RECORD_...) and those of
-the AWS SDK are not read. The connector is at its defaults, but for BAD_RECORD_POLICY=skip,
-FIREHOSE_STARTUP_CHECK=false and SHUTDOWN_TIMEOUT=5s.
+the AWS SDK are not read. The connector is at its defaults, but for BAD_RECORD_POLICY=skip
+and SHUTDOWN_TIMEOUT=5s.
 
 Ctrl-C ends the feeding and goes on to the proof; a second one ends everything at once.
 Exit code: 0 proved, 1 something is lost or delivered twice without a reason, 2 nothing was started.

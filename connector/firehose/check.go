@@ -14,66 +14,91 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
-// Describer is the part of [Client] that Check uses.
+// Describer is the part of [Client] that a check of a stream uses.
 type Describer interface {
 	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
 }
 
 const (
-	// checkJitter spreads the checks of pods that start together: the whole
-	// account has five describes a second.
-	checkJitter   = 2 * time.Second
-	checkAttempts = 4
-	checkTimeout  = 10 * time.Second
-	// creating is how long a stream that is being created is waited for, and
-	// creatingPoll how often it is looked at.
+	// describesPerSecond is the quota of DescribeDeliveryStream, of an account in a region.
+	// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
+	describesPerSecond = 5
+	checkAttempts      = 4
+	checkTimeout       = 10 * time.Second
+	// creating is the maximum wait for a stream that is being created, and creatingPoll the mean
+	// time between two requests meanwhile.
 	creating, creatingPoll = 2 * time.Minute, 5 * time.Second
+	// checkAgain is the maximum time between two checks of a stream that can't be used.
+	checkAgain = time.Minute
 )
 
-// Check describes the stream and returns an error if nothing can ever be
-// delivered to it: it does not exist, takes no direct puts, or is not active.
-// What else goes wrong is a warning, because it need not concern the puts: no
-// permission to describe, throttling, the network, and what the stream is set up to
-// do with what we send.
-func Check(ctx context.Context, api Describer, stream string, sends Sends, log *slog.Logger) error {
-	if err := sleep(ctx, rand.N(checkJitter)); err != nil {
+// StreamCheck describes a delivery stream before records are sent to it.
+//
+// Members of the group that start together share the quota of DescribeDeliveryStream. The first
+// request is sent without a wait all the same, because a start is rarely one of many. A request that
+// is throttled is repeated after a random backoff, which spreads the members.
+type StreamCheck struct {
+	API    Describer
+	Stream string
+	Sends  Sends // what the stream's settings may conflict with
+	Log    *slog.Logger
+	// Delay is the wait before the first request.
+	Delay time.Duration
+	// Waiting is called with the reason whenever Run needs another request.
+	Waiting func(reason error)
+}
+
+// CheckDelay is the Delay of the check number n, from 0, of the streams of one process: more checks
+// than the quota allows would only be throttled.
+func CheckDelay(n int) time.Duration { return time.Duration(n/describesPerSecond) * time.Second }
+
+// RecheckDelay is a random Delay before the next check of a stream that can't be used.
+func RecheckDelay() time.Duration { return checkAgain/2 + rand.N(checkAgain/2) }
+
+// Run describes the stream and returns an error if records can't be delivered to it: it does not exist,
+// takes no direct puts, or is not active. Everything else is only logged as a warning, because PutRecordBatch
+// may succeed all the same: no permission to describe, throttling, the network, and settings of the stream that
+// conflict with Sends. The error is that of ctx when ctx ends first.
+func (c StreamCheck) Run(ctx context.Context) error {
+	if err := sleep(ctx, c.Delay); err != nil {
 		return err
 	}
 	end := time.Now().Add(creating)
 	for {
-		found, err := describe(ctx, api, stream, log)
+		found, err := c.describe(ctx)
 		if err != nil || found == nil {
 			return err
 		}
 		if found.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
-			return fmt.Errorf("the delivery stream %s is of type %s: only DirectPut streams take records from us", stream, found.DeliveryStreamType)
+			return fmt.Errorf("the delivery stream %s is of type %s: only DirectPut streams take records from us", c.Stream, found.DeliveryStreamType)
 		}
 		switch status := found.DeliveryStreamStatus; {
 		case status == types.DeliveryStreamStatusActive:
-			sends.warn(found, stream, log)
+			c.Sends.warn(found, c.Stream, c.Log)
 			return nil
 		case status != types.DeliveryStreamStatusCreating || time.Now().After(end):
-			return fmt.Errorf("the delivery stream %s is %s, not ACTIVE", stream, status)
+			return fmt.Errorf("the delivery stream %s is %s, not ACTIVE", c.Stream, status)
 		}
-		log.Info("waiting for the delivery stream to be created", "stream", stream)
-		if err := sleep(ctx, creatingPoll); err != nil {
+		c.Waiting(errors.New("the delivery stream is being created"))
+		c.Log.Info("waiting for the delivery stream to be created", "stream", c.Stream)
+		if err := sleep(ctx, creatingPoll/2+rand.N(creatingPoll)); err != nil {
 			return err
 		}
 	}
 }
 
-// describe returns nil, and has warned, when it can't find out.
-func describe(ctx context.Context, api Describer, stream string, log *slog.Logger) (*types.DeliveryStreamDescription, error) {
-	found, f := ask(ctx, api, stream)
+// describe returns nil, and has logged a warning, if the stream can't be described.
+func (c StreamCheck) describe(ctx context.Context) (*types.DeliveryStreamDescription, error) {
+	found, f := ask(ctx, c.API, c.Stream, func(f *Failure) { c.Waiting(f) })
 	switch {
 	case f == nil:
 		return found, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case f.missing():
-		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", stream, f.Message)
+		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", c.Stream, f.Message)
 	}
-	log.Warn("could not check the delivery stream; going on without", "stream", stream, "class", f.Class, "code", f.Code, "error", f.Message)
+	c.Log.Warn("could not check the delivery stream; going on without", "stream", c.Stream, "class", f.Class, "code", f.Code, "error", f.Message)
 	return nil, nil
 }
 
@@ -83,11 +108,14 @@ func (f *Failure) missing() bool {
 	return missing
 }
 
-// ask describes a stream. What may pass by itself is tried again, with pauses; then it
-// says why it could not.
-func ask(ctx context.Context, api Describer, stream string) (*types.DeliveryStreamDescription, *Failure) {
+// ask describes a stream. Failures that may pass by themselves are repeated after a random backoff, each of
+// which waiting is called with. After checkAttempts it returns the last failure.
+func ask(ctx context.Context, api Describer, stream string, waiting func(*Failure)) (*types.DeliveryStreamDescription, *Failure) {
 	var f *Failure
 	for attempt := range checkAttempts {
+		if f != nil {
+			waiting(f)
+		}
 		if err := sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
 			return nil, cmp.Or(f, &Failure{Class: canceled, Code: "canceled", err: err})
 		}

@@ -48,9 +48,10 @@ type Config struct {
 	// much again where answers are missing (see reach). An attempt that runs into it may have been
 	// accepted, and is sent again.
 	RequestTimeout time.Duration `envconfig:"FIREHOSE_REQUEST_TIMEOUT" default:"10s" desc:"One attempt, plus time for the size of its body, and more after answers that did not come; what runs into it is sent again and may arrive twice."`
-	// StartupCheck describes each stream once at start, so that a missing one ends the process with a
-	// clear error. It needs firehose:DescribeDeliveryStream.
-	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream once at start; needs firehose:DescribeDeliveryStream."`
+	// StartupCheck describes each stream at the start, beside the group's join. Records of a stream that
+	// can't be used are held; if no stream can be used, the process ends with a clear error. It needs
+	// firehose:DescribeDeliveryStream.
+	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream at start, and send it no record before it is known to be usable; needs firehose:DescribeDeliveryStream."`
 	// RoleARN is a role to assume for writing, for instance one of another account.
 	RoleARN string `envconfig:"FIREHOSE_ROLE_ARN" unset:"none" desc:"Assume this role to write."`
 	// RoleExternalID is what that role's trust policy may ask for. It has no effect without RoleARN.

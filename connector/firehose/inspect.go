@@ -80,7 +80,7 @@ func host(address string) string {
 func inspectStream(ctx context.Context, api Describer, stream string, sends Sends) (found check.Findings) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	d, f := ask(ctx, api, stream)
+	d, f := ask(ctx, api, stream, func(*Failure) {})
 	if f != nil {
 		f.inspect(stream, &found)
 		return found

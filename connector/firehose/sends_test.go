@@ -2,7 +2,6 @@ package firehose
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,7 +75,7 @@ func TestSends(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			virtual(t, firehosetest.Options{}, settings(), func(w *world) {
-				if err := Check(w.t.Context(), tt.stream, "orders", tt.sends, slog.New(slog.NewTextHandler(&w.log, nil))); err != nil {
+				if err := checkOf(w, tt.stream, tt.sends).Run(w.t.Context()); err != nil {
 					t.Error(err)
 				}
 				if n := w.log.count("level=WARN"); (tt.log != "") != (n == 1) || w.log.count(tt.log) == 0 && tt.log != "" {

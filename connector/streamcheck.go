@@ -1,0 +1,119 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kafka-firehose/connector/firehose"
+)
+
+// streamCheck is the check of a delivery stream at the start. It runs beside the group's join. Until it
+// has passed, fetched records stay in the queue of the stream's lane: none is converted, sent, skipped or
+// committed, and a revoke or a stop drops them without a drain. The queue has the bounds that it has for a
+// stream that is down, so nothing else waits for the check.
+type streamCheck struct {
+	firehose.StreamCheck
+	blocked prometheus.Gauge
+	passed  atomic.Bool
+	reason  atomic.Pointer[error] // why it has not passed; nil before the first answer
+}
+
+// err returns why records of the stream are held, nil when they are not.
+func (s *streamCheck) err() error {
+	if s.passed.Load() {
+		return nil
+	}
+	if reason := s.reason.Load(); reason != nil {
+		return *reason
+	}
+	return errors.New("DescribeDeliveryStream was not answered yet")
+}
+
+// hold sets why records are held. blocked is for a stream that has to be repaired.
+func (s *streamCheck) hold(reason error, blocked bool) {
+	s.reason.Store(&reason)
+	if blocked {
+		s.blocked.Set(1)
+	}
+}
+
+// newStreamCheck prepares the check of the lane's stream, number n of those with the same client. It has
+// passed already if FIREHOSE_STARTUP_CHECK is off.
+func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream string, n int) {
+	check := &l.check
+	check.passed.Store(!c.cfg.Firehose.StartupCheck)
+	check.blocked = c.metrics.Firehose.Stream(stream).Blocked
+	check.StreamCheck = firehose.StreamCheck{
+		API: client, Stream: stream, Sends: c.cfg.sends(), Log: c.log, Delay: firehose.CheckDelay(n),
+		Waiting: func(reason error) {
+			check.hold(fmt.Errorf("the delivery stream is not checked yet: %w", reason), false)
+		},
+	}
+}
+
+// checkStreams checks every delivery stream that has not passed, in goroutines that start makes and that end
+// with ctx. If no stream can be used, the connector ends with the error of each.
+func (c *Connector) checkStreams(ctx context.Context, start func(name string, do func())) {
+	var mu sync.Mutex
+	unusable := map[string]error{}
+	for name, l := range c.lanes {
+		if l.check.passed.Load() {
+			continue
+		}
+		result := func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if unusable[name] = err; err == nil {
+				delete(unusable, name)
+			}
+			if len(unusable) == len(c.lanes) {
+				c.fail(joinSorted(unusable))
+			}
+		}
+		start("checking stream "+name, func() { l.checkStream(ctx, result) })
+	}
+}
+
+// joinSorted joins errors in the order of their keys.
+func joinSorted(of map[string]error) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		errs = append(errs, of[name])
+	}
+	return errors.Join(errs...)
+}
+
+// checkStream checks the lane's stream until it has passed or ctx ends, and calls result after each check. While
+// the stream can't be used, its records are held, and those of other streams are not.
+func (l *lane) checkStream(ctx context.Context, result func(error)) {
+	check, held := &l.check, false
+	for ctx.Err() == nil {
+		err := check.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		result(err)
+		switch {
+		case err == nil:
+			check.blocked.Set(0)
+			check.passed.Store(true)
+			if held {
+				l.log.Info("delivery stream can be used: its records are sent")
+			}
+			l.poke()
+			return
+		case ctx.Err() == nil: // another stream can be used, or may be
+			held = true
+			check.hold(fmt.Errorf("blocked: %w", err), true)
+			l.log.Error("delivery stream can't be used: its records are held until a check passes; checking again within a minute", "error", err)
+		}
+		check.Delay = firehose.RecheckDelay()
+	}
+}
