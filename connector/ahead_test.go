@@ -24,7 +24,6 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
-	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/schema"
@@ -231,42 +230,6 @@ func TestAheadEndsWhenItIsFull(t *testing.T) {
 	}
 	if done := len(a.step) - inVain; done < 20 || inVain > 2*mostClaimed {
 		t.Errorf("%d records were converted, %d in vain", done, inVain)
-	}
-}
-
-// TestMemoryIsDivided: what the client, the pool and the lanes may hold is within the bound,
-// with what is converted ahead where that pays.
-func TestMemoryIsDivided(t *testing.T) {
-	for format, least := range map[string]int{"raw": 1 << 30, "json": 5, "avro": 5, "json-schema": 2} {
-		for _, cores := range []int{1, 2, 4, 5, 200} {
-			for _, streams := range []int{1, 2, 20} {
-				cfg := DefaultConfig()
-				cfg.Record.Format, cfg.Record.Validated = format, format == "json-schema"
-				for i := range streams {
-					cfg.Firehose.Routes = append(cfg.Firehose.Routes, firehose.Route{Topic: "t", Stream: strconv.Itoa(i)})
-				}
-				for _, more := range []env.Bytes{0, 1, env.MiB, 16 * env.MiB, env.GiB} {
-					cfg.MaxBufferedBytes = cfg.leastBuffered() + more
-					pool, ahead, share := cfg.memory(cores)
-					what := fmt.Sprintf("%s, %d cores, %d streams, %s: %d bytes pooled, %d ahead and %d each", format, cores, streams, cfg.MaxBufferedBytes, pool, ahead, share)
-					if all := int64(cfg.MaxBufferedBytes)/4 + int64(pool) + int64(streams)*(int64(ahead)+share); all > int64(cfg.MaxBufferedBytes) || all < int64(cfg.MaxBufferedBytes)-int64(2*streams) {
-						t.Errorf("%s, %d in all", what, all)
-					}
-					if (ahead > 0) != (cores >= least && pool >= streams) {
-						t.Error(what)
-					}
-					parts := 0
-					if a := newAhead(nil, nobodyCalls, cores, ahead); a != nil {
-						for _, p := range a.parts {
-							parts += cap(p)
-						}
-					}
-					if parts > ahead || parts == 0 && ahead >= 2*leastPart {
-						t.Errorf("%s, %d of them used", what, parts)
-					}
-				}
-			}
-		}
 	}
 }
 

@@ -146,19 +146,6 @@ func (c Config) leastBuffered() env.Bytes {
 	return minBuffered + env.Bytes(further)*minPerStream
 }
 
-// memory divides MaxBufferedBytes. A quarter is for what the Kafka client has fetched; see
-// connector/kafka. Of what is more than the least, a sixteenth is for buffers that nobody
-// uses at the moment, and up to another one for what is converted ahead. The lanes share
-// the rest; ahead and share are of each.
-func (c Config) memory(cores int) (pool, ahead int, share int64) {
-	streams := len(c.Firehose.Streams())
-	pool = int(max(c.MaxBufferedBytes-c.leastBuffered(), 0) / 16)
-	if least := c.Record.Cores(); least > 0 && cores >= least {
-		ahead = min(pool/streams, cores*convert.MaxRecordBytes)
-	}
-	return pool, ahead, (int64(c.MaxBufferedBytes*3/4)-int64(pool))/int64(streams) - int64(ahead)
-}
-
 func (c Config) buffered(check *env.Check) {
 	least := c.leastBuffered()
 	if c.MaxBufferedBytes < least {

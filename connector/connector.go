@@ -31,9 +31,7 @@ type Connector struct {
 	metrics   *metrics.Set
 	source    *kafka.Source
 	lanes     map[string]*lane // by stream
-	share     int64            // bytes of MAX_BUFFERED_BYTES that each lane may hold
-	ahead     int              // bytes that each lane may convert ahead, beside that
-	queueMost int64            // bytes of share that each lane's queue may have
+	budget    budget
 	pool      *pool.Pool[byte] // of all lanes' buffers
 	room      *room
 	letters   *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
@@ -73,10 +71,8 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	streams := cfg.Firehose.Streams()
-	var kept int
-	kept, c.ahead, c.share = cfg.memory(runtime.GOMAXPROCS(0))
-	c.queueMost = queueMost(c.share, len(streams))
-	c.pool = pool.New[byte](kept, batch.Looseness)
+	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
+	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
@@ -98,7 +94,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		c.room.state[l] = &roomState{}
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
-		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, BufferBytes: int64(cfg.MaxBufferedBytes), Connection: connection, Client: o.Kafka,
+		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, Bytes: c.budget.fetch, Connection: connection, Client: o.Kafka,
 		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
 		Exclude: cfg.DeadLetter.Topic,
 	})
@@ -128,19 +124,19 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		sealed:  make(chan *batch.Batch),
 		freed:   c.room.tell,
 	}
-	l.ahead = newAhead(l.convert, l.called, runtime.GOMAXPROCS(0), c.ahead)
+	l.ahead = newAhead(l.convert, l.called, runtime.GOMAXPROCS(0), c.budget.ahead)
 	pack := batch.Aggregation{Values: 1}
 	if c.cfg.Record.Aggregate {
 		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
-	l.share.Store(c.share)
-	l.queueMost = c.queueMost
+	l.share.Store(c.budget.pipeline)
+	l.queueMost = c.budget.queue
 	if l.schemas != nil {
 		// All queued records may turn out to wait for a schema: then the other partitions can
 		// queue as much again.
-		l.queueMost = min(l.queueMost, (c.share-l.reserve())/2)
+		l.queueMost = min(l.queueMost, schemaQueueShare.of(c.budget.pipeline-l.reserve()))
 	}
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))

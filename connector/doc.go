@@ -30,9 +30,8 @@
 //
 // # Memory
 //
-// MAX_BUFFERED_BYTES bounds it. A quarter is for what the Kafka client has
-// fetched, up to a sixteenth for buffers that are kept for the next batches and
-// requests, up to another one for records that are converted ahead; the rest is
+// MAX_BUFFERED_BYTES bounds it, and budget.go divides it: a part for what the Kafka client has
+// fetched, for pooled records and buffers, and for records that are converted ahead; the rest is
 // shared by the lanes, less what large batches make the client hold beyond its part.
 // The poller polls only while every lane has room, and a lane that is the only one has
 // little in its queue. So a stream that is slow, throttled or down makes lag grow and

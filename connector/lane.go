@@ -105,7 +105,7 @@ func (l *lane) held() int64 {
 // batchBytes is how large a batch may be: a fifth of the share at most, so that with
 // little memory there are still some in flight.
 func (l *lane) batchBytes() int {
-	return min(l.limits.Bytes, max(int(l.share.Load()/5), convert.MaxRecordBytes))
+	return min(l.limits.Bytes, max(int(batchShare.of(l.share.Load())), convert.MaxRecordBytes))
 }
 
 // reserve is room for one more full batch. What is queued could not be sent

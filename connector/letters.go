@@ -25,7 +25,7 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 	}
 	c.letters = deadletter.New(c.cfg.DeadLetter, deadletter.Options{
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
-		Client: append(connection.FetchOptions(int64(c.cfg.MaxBufferedBytes)), o.Kafka...),
+		Client: append(connection.FetchOptions(c.budget.reread), o.Kafka...),
 	})
 	return c.letters.Check(ctx)
 }

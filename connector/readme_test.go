@@ -11,12 +11,23 @@ import (
 	"kafka-firehose/connector"
 )
 
-var update = flag.Bool("update", false, "write what is generated into README.md instead of comparing it")
+var update = flag.Bool("update", false, "write what is generated into the documentation instead of comparing it")
 
 // The table of the README is the one that the program reads.
 func TestReadmeConfig(t *testing.T) {
-	const file, begin, end = "../README.md", "<!-- config:begin -->\n", "<!-- config:end -->\n"
-	const regenerate = "go test ./connector -run TestReadmeConfig -update"
+	generated(t, "../README.md", "config", connector.ConfigMarkdown())
+}
+
+// The table of the budget in the documentation is the program's.
+func TestBoundsBudget(t *testing.T) {
+	generated(t, "../deploy/docs/bounds.md", "budget", connector.BudgetMarkdown())
+}
+
+// generated compares the part of a file between two comments with what the program has, or writes it.
+func generated(t *testing.T, file, part, want string) {
+	t.Helper()
+	begin, end := "<!-- "+part+":begin -->\n", "<!-- "+part+":end -->\n"
+	regenerate := "go test ./connector -run " + t.Name() + " -update"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatalf("%v; it needs a line %sand a line %sfor %s to write the table between", err, begin, end, regenerate)
@@ -26,7 +37,7 @@ func TestReadmeConfig(t *testing.T) {
 	if !hasBegin || !hasEnd {
 		t.Fatalf("%s has no line %sfollowed by a line %s", file, begin, end)
 	}
-	want := "\n" + connector.ConfigMarkdown() + "\n"
+	want = "\n" + want + "\n"
 	if *update {
 		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)
@@ -34,6 +45,6 @@ func TestReadmeConfig(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, table); diff != "" {
-		t.Errorf("the table of variables is not the program's; run: %s\n%s", regenerate, diff)
+		t.Errorf("the table of %s is not the program's; run: %s\n%s", file, regenerate, diff)
 	}
 }

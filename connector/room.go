@@ -67,9 +67,9 @@ func (r *room) tell() {
 func (r *room) divide(now time.Time, held int64) {
 	r.fetched *= math.Exp2(-now.Sub(r.looked).Seconds() / fetchedHalf.Seconds())
 	r.fetched, r.looked = max(r.fetched, float64(held)), now
-	beyond := max(int64(r.fetched)-int64(r.c.cfg.MaxBufferedBytes)/4, 0) / int64(len(r.c.lanes))
+	beyond := max(int64(r.fetched)-(r.c.budget.fetch.Aim+r.c.budget.fetch.Pooled), 0) / int64(len(r.c.lanes))
 	for _, l := range r.c.lanes {
-		l.share.Store(r.c.share - min(beyond, r.c.share/2))
+		l.share.Store(r.c.budget.pipeline - min(beyond, lentShare.of(r.c.budget.pipeline)))
 	}
 }
 
@@ -102,7 +102,7 @@ func (r *room) wait(ctx context.Context) int {
 // the average of what the client holds. An empty lane takes one whatever its
 // size: a fetch may be larger than the lane's whole share.
 func (r *room) records() int {
-	least, empty, tight := r.c.share, true, false
+	least, empty, tight := r.c.budget.pipeline, true, false
 	for _, l := range r.c.lanes {
 		if r.state[l].paused == nil {
 			room := l.room()
@@ -222,19 +222,4 @@ func (r *room) anyPaused() bool {
 		}
 	}
 	return false
-}
-
-// readAhead is the least that may be queued for a lane that is the only one, in bytes: a
-// quarter of a second of 64 MB/s.
-const readAhead = 16 << 20
-
-// queueMost is how much may be queued for each of some lanes with that share, in bytes. With
-// several of them that is all they have: the more goes into the queue of one that is slow,
-// the later it has to be paused for the others. With one, what is read earlier is sent no
-// sooner: it only has left the CPU's caches by then.
-func queueMost(share int64, lanes int) int64 {
-	if lanes > 1 {
-		return share
-	}
-	return min(max(share/8, readAhead), share)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/kafka"
 )
 
 // Lanes give up what the client holds beyond its quarter, up to half of their share, and
@@ -15,7 +15,7 @@ func TestDivide(t *testing.T) {
 	t.Parallel()
 	const share, quarter = 20 << 20, 16 << 20
 	a, b := &lane{}, &lane{}
-	r := &room{c: &Connector{cfg: Config{MaxBufferedBytes: env.Bytes(4 * quarter)}, share: share, lanes: map[string]*lane{"a": a, "b": b}}}
+	r := &room{c: &Connector{budget: budget{pipeline: share, fetch: kafka.FetchBytes{Aim: quarter - 1<<20, Pooled: 1 << 20}}, lanes: map[string]*lane{"a": a, "b": b}}}
 	now := time.Now()
 	for _, c := range []struct {
 		what  string
@@ -38,9 +38,9 @@ func TestDivide(t *testing.T) {
 	}
 }
 
-// TestQueueMost: a lane that is the only one has little in its queue, however much memory
+// TestQueueBytes: a lane that is the only one has little in its queue, however much memory
 // there is; one of several may use all it has.
-func TestQueueMost(t *testing.T) {
+func TestQueueBytes(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
 	for _, tt := range []struct{ share, lanes, want int64 }{
@@ -49,7 +49,7 @@ func TestQueueMost(t *testing.T) {
 		{8 * mib, 1, 8 * mib},    // than there is
 		{192 * mib, 2, 192 * mib},
 	} {
-		if got := queueMost(tt.share, int(tt.lanes)); got != tt.want {
+		if got := queueBytes(tt.share, int(tt.lanes)); got != tt.want {
 			t.Errorf("a share of %d MiB, %d lanes: %d bytes queued, want %d MiB", tt.share/mib, tt.lanes, got, tt.want/mib)
 		}
 	}

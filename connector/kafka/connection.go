@@ -29,10 +29,10 @@ const software, softwareVersion = "kafka-firehose", "1"
 // Options are what a client needs of it.
 func (c *Connection) Options() []kgo.Opt { return slices.Clone(c.options) }
 
-// FetchOptions are Options for a client that reads a few records beside the source. It
-// takes no more memory for them than a source with that MAX_BUFFERED_BYTES may.
-func (c *Connection) FetchOptions(setting int64) []kgo.Opt {
-	return append(c.Options(), newFetchBudget(setting).options(c.dial)...)
+// FetchOptions are Options for a client that reads a few records beside the source. Their
+// memory has the bounds of bytes.
+func (c *Connection) FetchOptions(bytes FetchBytes) []kgo.Opt {
+	return append(c.Options(), newFetchBudget(bytes).options(c.dial)...)
 }
 
 // Connection prepares the connections to the cluster and makes none. dial is for those

@@ -67,7 +67,7 @@ func TestDecompress(t *testing.T) {
 	for name, codec := range map[string]kgo.CompressionCodecType{"gzip": kgo.CodecGzip, "snappy": kgo.CodecSnappy, "xerial": kgo.CodecSnappy, "lz4": kgo.CodecLz4, "zstd": kgo.CodecZstd} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newFetchBudget(32 << 20)
+			b := newFetchBudget(testBytes(32 << 20))
 			b.max = 6 << 20
 			d := newDecompressor(b)
 			limit := int(b.max)
@@ -102,7 +102,7 @@ func TestDecompress(t *testing.T) {
 // and leave nothing behind that the next batch would see.
 func TestDecompressDamaged(t *testing.T) {
 	t.Parallel()
-	d := newDecompressor(newFetchBudget(32 << 20))
+	d := newDecompressor(newFetchBudget(testBytes(32 << 20)))
 	rng := rand.New(rand.NewPCG(3, 3))
 	raw := recordsOf(5000)
 	for codec := kgo.CodecGzip; codec <= kgo.CodecZstd; codec++ {
@@ -140,7 +140,7 @@ func allocated(f func()) int64 {
 // TestZstdWindow: a frame names a window of up to 2 GiB around 100 bytes, as those of
 // levels 19 to 22 do, and is read with the least memory that can be configured.
 func TestZstdWindow(t *testing.T) {
-	d := newDecompressor(newFetchBudget(26 << 20))
+	d := newDecompressor(newFetchBudget(testBytes(26 << 20)))
 	raw := recordsOf(100)
 	for exponent := 23; exponent <= 31; exponent++ {
 		src := windowed(raw, exponent)
@@ -170,7 +170,7 @@ func TestDecompressAllocates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the race detector has pools lose what they keep; the run without it has this")
 	}
-	b := newFetchBudget(256 << 20)
+	b := newFetchBudget(testBytes(256 << 20))
 	d := newDecompressor(b)
 	raw := recordsOf(100_000)
 	for codec := kgo.CodecGzip; codec <= kgo.CodecZstd; codec++ {
@@ -198,7 +198,7 @@ func TestDecompressAllocates(t *testing.T) {
 // beside small ones, and all of them are.
 func TestLargeOnesTakeTurns(t *testing.T) {
 	t.Parallel()
-	b := newFetchBudget(64 << 20)
+	b := newFetchBudget(testBytes(64 << 20))
 	d := newDecompressor(b)
 	small, large := recordsOf(1000), recordsOf(3*mebi)
 	var wg sync.WaitGroup

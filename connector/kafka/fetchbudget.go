@@ -25,8 +25,8 @@ import (
 // A response is held from its arrival to the next fetch request to the same broker, which
 // the client sends when it holds nothing of the response any more.
 type fetchBudget struct {
-	setting  int64        // MAX_BUFFERED_BYTES
-	max      int64        // bytes
+	bytes    FetchBytes
+	max      int64        // bytes.Max
 	buffered func() int64 // records that the client holds; nil for one that holds none for long
 	seed     maphash.Seed
 
@@ -69,13 +69,8 @@ type topicPartition struct {
 }
 
 const (
-	// fetchMaxShare of MAX_BUFFERED_BYTES is the maximum of fetched records, and of one
-	// batch. Fetches aim at half of that (fetchShare).
-	fetchMaxShare = 2
-	// fetchMaxLeast bytes are allowed with any setting, so that batches of 10 MB are read.
-	fetchMaxLeast = 16 << 20
-	// fetchMaxMost bytes are the largest response that the client can read.
-	fetchMaxMost = 1 << 30
+	// MaxFetched is the largest FetchBytes.Max: the largest response that the client can read.
+	MaxFetched = 1 << 30
 	// closedTime after the end of a connection its last response has been polled: a caller that
 	// needs room polls, and records are polled in the order in which they came.
 	closedTime = time.Minute
@@ -86,9 +81,21 @@ const (
 	messageBytes = 320
 )
 
-func newFetchBudget(setting int64) *fetchBudget {
+// FetchBytes is the memory of fetched records that were not polled yet, in bytes. The connector divides
+// MAX_BUFFERED_BYTES.
+type FetchBytes struct {
+	Setting       int64 // MAX_BUFFERED_BYTES, for messages
+	SettingPerMax int64 // how much larger it has to be for each byte of Max, for messages
+	Aim           int64 // fetches of all brokers together aim at this
+	Pooled        int64 // memory of records that is kept for the next fetches, beside Aim
+	Max           int64 // of all records together, and of one batch
+	Response      int64 // a response that is not larger is read without asking for room
+	Uncompressed  int64 // of Max, for records that are not compressed
+}
+
+func newFetchBudget(bytes FetchBytes) *fetchBudget {
 	return &fetchBudget{
-		setting: setting, max: min(max(setting/fetchMaxShare, fetchMaxLeast), fetchMaxMost), seed: maphash.MakeSeed(),
+		bytes: bytes, max: bytes.Max, seed: maphash.MakeSeed(),
 		responses: map[string]*fetchResponse{},
 		packed:    map[uint64]packedBatch{},
 		refused:   map[topicPartition]*BatchError{},
@@ -122,11 +129,11 @@ func malformed(offset int64, format string, args ...any) *BatchError {
 
 // tooLarge is the error about a batch that needs bytes of memory. format says why.
 func (b *fetchBudget) tooLarge(offset, bytes int64, format string, args ...any) *BatchError {
-	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.setting), mebibytes(b.max))
-	if bytes > fetchMaxMost {
-		text += "no setting allows one of more than " + mebibytes(fetchMaxMost) + ": have producers write smaller batches"
+	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.bytes.Setting), mebibytes(b.max))
+	if bytes > MaxFetched {
+		text += "no setting allows one of more than " + mebibytes(MaxFetched) + ": have producers write smaller batches"
 	} else {
-		text += "set MAX_BUFFERED_BYTES to " + mebibytes(bytes*fetchMaxShare) + " or more, or have producers write smaller batches"
+		text += "set MAX_BUFFERED_BYTES to " + mebibytes(bytes*b.bytes.SettingPerMax) + " or more, or have producers write smaller batches"
 	}
 	return &BatchError{Offset: offset, TooLarge: true, text: text}
 }
@@ -153,10 +160,6 @@ func (b *fetchBudget) watch(buffered func() int64) {
 	b.buffered = buffered
 }
 
-// usual is the size of a response, in bytes, that is read without a question: fetches ask
-// for less.
-func (b *fetchBudget) usual() int64 { return b.max / 8 }
-
 // maxResponse is the largest response that the client has to read, in bytes.
 func (b *fetchBudget) maxResponse() int { return max(maxOtherResponse, int(b.max)) }
 
@@ -167,7 +170,7 @@ func (b *fetchBudget) arrive(broker string, size int64) *fetchResponse {
 	defer b.mu.Unlock()
 	b.end(broker)
 	r := &fetchResponse{}
-	if size <= b.usual() {
+	if size <= b.bytes.Response {
 		r.held = size
 		b.used += size
 	} else if !b.take(r, size, b.max, true) {
@@ -243,14 +246,14 @@ func (b *fetchBudget) endClosed(r *fetchResponse) {
 	}
 }
 
-// count takes n bytes for records of r that are not compressed. They leave a quarter to
-// those that are.
+// count takes n bytes for records of r that are not compressed. They leave the rest of
+// the maximum to those that are.
 func (b *fetchBudget) count(r *fetchResponse, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first := !r.counted && b.excess != r
 	r.counted = true
-	return b.take(r, n, b.max/4*3, first)
+	return b.take(r, n, b.bytes.Uncompressed, first)
 }
 
 // unpack takes n bytes for a decompressed batch of r.

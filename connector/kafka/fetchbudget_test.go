@@ -13,11 +13,20 @@ import (
 // TestFetchBudget: whatever responses of ten brokers take, and however they end, together
 // they stay within the maximum beside the one that may exceed it. Each batch that fits at
 // all gets in while nothing else is there, and nothing is counted when all are gone.
+// testBytes is what the connector gives to the source with a setting.
+func testBytes(setting int64) FetchBytes {
+	most := min(max(setting/2, 16<<20), MaxFetched)
+	return FetchBytes{
+		Setting: setting, SettingPerMax: 2, Aim: setting / 64 * 15, Pooled: setting / 64,
+		Max: most, Response: most / 8, Uncompressed: most / 4 * 3,
+	}
+}
+
 func TestFetchBudget(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	for run := range 200 {
-		b := newFetchBudget(64 << 20)
+		b := newFetchBudget(testBytes(64 << 20))
 		responses := map[string]*fetchResponse{}
 		for range 300 {
 			broker := fmt.Sprint(rng.IntN(10))
@@ -47,7 +56,7 @@ func TestFetchBudget(t *testing.T) {
 			for _, r := range b.responses {
 				held += r.held
 			}
-			if usual := 10 * b.usual(); b.used != held || b.used > b.max+usual {
+			if usual := 10 * b.bytes.Response; b.used != held || b.used > b.max+usual {
 				t.Fatalf("run %d: %d bytes are counted, of responses with %d; at most %d are allowed", run, b.used, held, b.max)
 			}
 			if b.excess != nil && b.excess.ended {
@@ -70,7 +79,7 @@ func TestFetchBudget(t *testing.T) {
 // client may hold it, and no longer.
 func TestFetchBudgetOfDeadBrokers(t *testing.T) {
 	t.Parallel()
-	b := newFetchBudget(64 << 20)
+	b := newFetchBudget(testBytes(64 << 20))
 	buffered := int64(1)
 	b.watch(func() int64 { return buffered })
 	for _, broker := range []string{"gone", "too"} {
@@ -96,7 +105,7 @@ func TestFetchBudgetOfDeadBrokers(t *testing.T) {
 // nothing of batches that only wait.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	b := newFetchBudget(64 << 20)
+	b := newFetchBudget(testBytes(64 << 20))
 	id := [16]byte{1}
 	b.refuse(topicPartition{id: id, partition: 3}, b.tooLarge(5, 40*mebi, "has 40 MiB"))
 	b.refuse(topicPartition{topic: "old", partition: 3}, errNoRoom)

@@ -140,7 +140,7 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	start := len(body)
 	body = resp.AppendTo(body)
 
-	b := newFetchBudget(64 << 20)
+	b := newFetchBudget(testBytes(64 << 20))
 	check := &fetchCheck{budget: b, response: b.arrive("broker", int64(len(body))), responseReader: responseReader{buf: body, at: 4}}
 	if check.read(version); check.err != nil || check.at != len(body) && version < 12 {
 		t.Fatalf("version %d: %v at %d of %d", version, check.err, check.at, len(body))
@@ -155,7 +155,7 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	for i := range got.Topics {
 		topic := kgo.FetchTopic{Topic: got.Topics[i].Topic, TopicID: got.Topics[i].TopicID}
 		for p := range got.Topics[i].Partitions {
-			o := kgo.ProcessFetchPartitionOpts{Topic: topic.Topic, Partition: int32(p), Pools: []kgo.Pool{newRecords(64 << 20)}}
+			o := kgo.ProcessFetchPartitionOpts{Topic: topic.Topic, Partition: int32(p), Pools: []kgo.Pool{newRecords(1 << 20)}}
 			part, _ := kgo.ProcessFetchPartition(o, &got.Topics[i].Partitions[p], d, nil)
 			topic.Partitions = append(topic.Partitions, part)
 		}
@@ -196,7 +196,7 @@ func TestBrokenResponses(t *testing.T) {
 	whole := resp.AppendTo(make([]byte, 5))
 	for version := range int16(20) {
 		for n := 4; n <= len(whole); n++ {
-			b := newFetchBudget(64 << 20)
+			b := newFetchBudget(testBytes(64 << 20))
 			check := &fetchCheck{budget: b, response: b.arrive("broker", 1), responseReader: responseReader{buf: slices.Clone(whole[:n]), at: 4}}
 			check.read(version)
 		}
@@ -207,7 +207,7 @@ func TestBrokenResponses(t *testing.T) {
 		for range 1 + rng.IntN(4) {
 			body[4+rng.IntN(len(body)-4)] = byte(rng.Uint32())
 		}
-		b := newFetchBudget(64 << 20)
+		b := newFetchBudget(testBytes(64 << 20))
 		check := &fetchCheck{budget: b, response: b.arrive("broker", 1), responseReader: responseReader{buf: body, at: 4}}
 		check.read(13)
 		if b.used > 10*mebi {

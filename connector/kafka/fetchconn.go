@@ -171,7 +171,7 @@ func (c *fetchConn) body(p []byte) (int, error) {
 // large, and has their partitions answered with an error.
 func (c *fetchConn) shorten(version int16, size int) error {
 	rest := &io.LimitedReader{R: &steadyReader{conn: c}, N: int64(size - 4)}
-	room := c.budget.usual()
+	room := c.budget.bytes.Response
 	cut := &fetchCheck{
 		budget: c.budget, response: c.budget.arrive(c.broker, room), room: room,
 		responseReader: responseReader{buf: append(make([]byte, 0, 4<<10), c.head[:]...), at: 8, in: rest},

@@ -102,7 +102,7 @@ func TestFetchConn(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
-		b := newFetchBudget(64 << 20)
+		b := newFetchBudget(testBytes(64 << 20))
 		p := newPeer(t, b)
 		p.ask(1+rng.IntN(40), kmsg.NewPtrMetadataRequest(), fetchRequest(), kmsg.NewPtrHeartbeatRequest(), fetchRequest())
 		var stream [][]byte
@@ -126,7 +126,7 @@ func TestFetchConn(t *testing.T) {
 func TestFetchConnShortens(t *testing.T) {
 	t.Parallel()
 	for _, buffer := range []int{1, 4096, 1 << 30} {
-		b := newFetchBudget(32 << 20)
+		b := newFetchBudget(testBytes(32 << 20))
 		p := newPeer(t, b)
 		p.ask(1000, fetchRequest(), kmsg.NewPtrMetadataRequest())
 		small, large := batchOf{records: 2}.bytes(5), batchOf{records: 1, value: make([]byte, 17*mebi)}.bytes(9)
@@ -168,7 +168,7 @@ func TestOtherResponsesAreBounded(t *testing.T) {
 		"\x15\x03\x03\x00\x02\x02\x28": "the beginning of a tls alert record",
 		"HTTP/1.1 400":                 "",
 	} {
-		b := newFetchBudget(1 << 30)
+		b := newFetchBudget(testBytes(1 << 30))
 		p := newPeer(t, b)
 		go func() { _, _ = p.Write([]byte(head)) }()
 		n, err := p.conn.Read(make([]byte, 4096))
@@ -229,7 +229,7 @@ func TestSlowResponse(t *testing.T) {
 			"stops":  {len(whole) / 2, 0, 50*time.Second + steadyTime},
 			"unused": {len(whole), 33 * time.Second, 33 * time.Second},
 		} {
-			p := newPeer(t, newFetchBudget(64<<20))
+			p := newPeer(t, newFetchBudget(testBytes(64<<20)))
 			p.ask(1000, fetchRequest())
 			begin := time.Now()
 			var writer sync.WaitGroup

@@ -9,14 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A fetch asks for at most a quarter of MAX_BUFFERED_BYTES divided by the
+// A fetch asks for at most the bytes that fetches aim at, divided by the
 // brokers, because the client holds one for each, and by what the records have
 // been seen to grow when they are decompressed. The first fetches are small, as
 // nothing has been seen yet: firstFetch allows for six brokers and records that grow
 // by twenty, or the like. More than 4 MiB gains nothing: 200-byte zstd records grow a
 // 50 MB fetch to 1.4 GB.
 const (
-	fetchShare    = 4
 	fetchMost     = 4 << 20
 	fetchLeast    = 64 << 10
 	fetchFirst    = 256 << 10 // at most
@@ -25,15 +24,15 @@ const (
 )
 
 // firstFetch is how much to ask for before anything has been seen.
-func firstFetch(buffer int64) int32 {
-	return int32(min(max(buffer/fetchShare/fetchGuess, fetchLeast), fetchFirst))
+func firstFetch(bytes FetchBytes) int32 {
+	return int32(min(max((bytes.Aim+bytes.Pooled)/fetchGuess, fetchLeast), fetchFirst))
 }
 
 // findTopics is the age of metadata after which it is asked for again, which is
 // also how long a new topic or partition waits to be found.
 const findTopics = 15 * time.Second
 
-func (s *Source) options(buffer int64) []kgo.Opt {
+func (s *Source) options(bytes FetchBytes) []kgo.Opt {
 	o := append(s.connection.Options(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
@@ -51,8 +50,8 @@ func (s *Source) options(buffer int64) []kgo.Opt {
 		kgo.AdjustFetchOffsetsFn(s.start),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // only earliest gets that far, see start
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locate
-		kgo.FetchMaxBytes(firstFetch(buffer)),
-		kgo.FetchMaxPartitionBytes(firstFetch(buffer)),
+		kgo.FetchMaxBytes(firstFetch(bytes)),
+		kgo.FetchMaxPartitionBytes(firstFetch(bytes)),
 		kgo.WithHooks(&s.wire, s.access, fenced{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -90,7 +89,7 @@ func (s *Source) topicOptions() []kgo.Opt {
 // traffic counts what fetches weigh on the wire and decoded, so that the next
 // ones can be sized.
 type traffic struct {
-	limit           int64
+	bytes           FetchBytes
 	records         atomic.Int64
 	packed, decoded atomic.Int64
 	largest         atomic.Int64 // batch, decoded, since it was last asked for
@@ -127,7 +126,7 @@ func (s *Source) sizeFetches() {
 	// Topics compress differently and take turns: what grew most is forgotten slowly.
 	s.wire.growth = max(float64(decoded)/float64(packed), s.wire.growth*0.95, 1)
 	brokers := int64(max(len(s.client.DiscoveredBrokers()), 1))
-	fetch := int64(float64((s.wire.limit/fetchShare-recordsKept(s.wire.limit))/brokers) / s.wire.growth)
+	fetch := int64(float64(s.wire.bytes.Aim/brokers) / s.wire.growth)
 	fetch = min(max(fetch, fetchLeast), fetchMost)
 	s.client.UpdateFetchMaxBytes(int32(fetch), int32(min(fetch, fetchPartMost)))
 }

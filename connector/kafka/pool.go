@@ -16,9 +16,6 @@ import (
 type records struct{ *pool.Pool[kgo.Record] }
 
 const (
-	// recordsShare of MAX_BUFFERED_BYTES is kept for records that are to come, and no
-	// more than recordsMost bytes; it is taken off what fetches may take.
-	recordsShare, recordsMost = 64, 8 << 20
 	// recordsLeast is how many are worth it. A fetch takes the memory of all its batches
 	// before any comes back: of small ones there are more than the pool has places for.
 	recordsLeast = 64
@@ -27,12 +24,10 @@ const (
 	recordsLoose = 4
 )
 
-func newRecords(buffer int64) records {
-	return records{pool.New[kgo.Record](int(recordsKept(buffer)/RecordBytes), recordsLoose)}
+// newRecords keeps at most so many bytes.
+func newRecords(bytes int64) records {
+	return records{pool.New[kgo.Record](int(bytes/RecordBytes), recordsLoose)}
 }
-
-// recordsKept is what the pool keeps, in bytes.
-func recordsKept(buffer int64) int64 { return min(buffer/recordsShare, recordsMost) }
 
 // GetRecords implements kgo.PoolRecords.
 func (p records) GetRecords(n int) []kgo.Record {

@@ -138,8 +138,8 @@ type Options struct {
 	// Exclude is a topic that the pattern does not match, whatever it says; empty
 	// for none. Dead letters that were read again would come back for ever.
 	Exclude string
-	// BufferBytes is MAX_BUFFERED_BYTES, of which fetches take a quarter.
-	BufferBytes int64
+	// Bytes bounds the memory of fetched records.
+	Bytes FetchBytes
 	// Connection is what the configuration's method of that name has made. Client are
 	// further options for the client, in tests.
 	Connection *Connection
@@ -162,8 +162,8 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		held:       make(chan struct{}, 1),
-		wire:       traffic{limit: o.BufferBytes},
-		budget:     newFetchBudget(o.BufferBytes),
+		wire:       traffic{bytes: o.Bytes},
+		budget:     newFetchBudget(o.Bytes),
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
 		lag:        newInquirer(o.Connection, o.Log, o.Client),
@@ -173,7 +173,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	client, err := kgo.NewClient(slices.Concat(s.options(o.BufferBytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.BufferBytes))})...)
+	client, err := kgo.NewClient(slices.Concat(s.options(o.Bytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.Bytes.Pooled))})...)
 	if err != nil {
 		return nil, err
 	}

@@ -10,17 +10,17 @@ func unbounded() []mutant {
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/room.go", "	least, empty, tight := r.c.share, true, false\n", "	least, empty, tight := r.c.share, true, false\n	if empty {\n		return pollMost\n	}\n",
+			"connector/room.go", "	least, empty, tight := r.c.budget.pipeline, true, false\n", "	least, empty, tight := r.c.budget.pipeline, true, false\n	if empty {\n		return pollMost\n	}\n",
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
 			memory, "what the client holds beyond its quarter is not taken off the lanes",
-			"connector/room.go", "min(beyond, r.c.share/2)", "min(beyond, 0)",
+			"connector/room.go", "min(beyond, lentShare.of(r.c.budget.pipeline))", "min(beyond, 0)",
 			"connector", "TestDivide", "the lanes gave up",
 		},
 		{
 			memory, "what is converted ahead is not taken off the lanes",
-			"connector/config.go", "int64(streams) - int64(ahead)\n", "int64(streams)\n",
+			"connector/budget.go", "/streams - int64(b.ahead)\n", "/streams\n",
 			"connector", "TestMemoryIsDivided", "ahead and \\d+ each, \\d+ in all",
 		},
 		{
@@ -30,8 +30,8 @@ func unbounded() []mutant {
 		},
 		{
 			memory, "a lane that is the only one reads as far ahead as there is memory",
-			"connector/room.go", "min(max(share/8, readAhead), share)", "share",
-			"connector", "TestQueueMost", "bytes queued, want",
+			"connector/budget.go", "min(max(queueShare.of(pipeline), minQueue), pipeline)", "pipeline",
+			"connector", "TestQueueBytes", "bytes queued, want",
 		},
 	}
 }
