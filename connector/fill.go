@@ -107,7 +107,7 @@ func (l *lane) sealDue() {
 // can be converted now, the memory is full, or a call has come. It moves none before the check of the
 // delivery stream has passed. A partition whose next record waits for a schema is set aside.
 func (l *lane) pack(ctx context.Context) error {
-	for l.check.passed.Load() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
+	for !l.check.held.Load() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
 		c, ok := l.queue.take()
 		if !ok {
 			return nil

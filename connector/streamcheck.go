@@ -21,13 +21,13 @@ import (
 type streamCheck struct {
 	firehose.StreamCheck
 	blocked prometheus.Gauge
-	passed  atomic.Bool
+	held    atomic.Bool           // the check has not passed; false without a check
 	reason  atomic.Pointer[error] // why it has not passed; nil before the first answer
 }
 
 // err returns why records of the stream are held, nil when they are not.
 func (s *streamCheck) err() error {
-	if s.passed.Load() {
+	if !s.held.Load() {
 		return nil
 	}
 	if reason := s.reason.Load(); reason != nil {
@@ -44,11 +44,11 @@ func (s *streamCheck) hold(reason error, blocked bool) {
 	}
 }
 
-// newStreamCheck prepares the check of the lane's stream, number n of those with the same client. It has
-// passed already if FIREHOSE_STARTUP_CHECK is off.
+// newStreamCheck prepares the check of the lane's stream, number n of those with the same client. No
+// record is held if FIREHOSE_STARTUP_CHECK is off.
 func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream string, n int) {
 	check := &l.check
-	check.passed.Store(!c.cfg.Firehose.StartupCheck)
+	check.held.Store(c.cfg.Firehose.StartupCheck)
 	check.blocked = c.metrics.Firehose.Stream(stream).Blocked
 	check.StreamCheck = firehose.StreamCheck{
 		API: client, Stream: stream, Sends: c.cfg.sends(), Log: c.log, Delay: firehose.CheckDelay(n),
@@ -58,13 +58,13 @@ func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream stri
 	}
 }
 
-// checkStreams checks every delivery stream that has not passed, in goroutines that start makes and that end
+// checkStreams checks every delivery stream whose records are held, in goroutines that start makes and that end
 // with ctx. If no stream can be used, the connector ends with the error of each.
 func (c *Connector) checkStreams(ctx context.Context, start func(name string, do func())) {
 	var mu sync.Mutex
 	unusable := map[string]error{}
 	for name, l := range c.lanes {
-		if l.check.passed.Load() {
+		if !l.check.held.Load() {
 			continue
 		}
 		result := func(err error) {
@@ -93,7 +93,7 @@ func joinSorted(of map[string]error) error {
 // checkStream checks the lane's stream until it has passed or ctx ends, and calls result after each check. While
 // the stream can't be used, its records are held, and those of other streams are not.
 func (l *lane) checkStream(ctx context.Context, result func(error)) {
-	check, held := &l.check, false
+	check, unusable := &l.check, false
 	for ctx.Err() == nil {
 		err := check.Run(ctx)
 		if ctx.Err() != nil {
@@ -103,14 +103,14 @@ func (l *lane) checkStream(ctx context.Context, result func(error)) {
 		switch {
 		case err == nil:
 			check.blocked.Set(0)
-			check.passed.Store(true)
-			if held {
+			check.held.Store(false)
+			if unusable {
 				l.log.Info("delivery stream can be used: its records are sent")
 			}
 			l.poke()
 			return
 		case ctx.Err() == nil: // another stream can be used, or may be
-			held = true
+			unusable = true
 			check.hold(fmt.Errorf("blocked: %w", err), true)
 			l.log.Error("delivery stream can't be used: its records are held until a check passes; checking again within a minute", "error", err)
 		}
