@@ -42,8 +42,8 @@ func TestBillHint(t *testing.T) {
 		ratio  float64 // that the metric comes to
 		want   string  // in the line; "" for no line
 	}{
-		{"small", 30_000, 200, func(*connector.Config) {}, 25.6, "average_record_bytes=200 billed_gb_for_a_gb=25.6 aggregated_it_would_be=1.02 hint="},
-		{"one byte too many", 2_000, 5121, func(*connector.Config) {}, 2, "billed_gb_for_a_gb=2 aggregated_it_would_be=1 "},
+		{"small", 30_000, 200, func(*connector.Config) {}, 25.6, "average_record_bytes=200 billed_gb_for_a_gb=25.6 aggregated_it_would_be=1.05 hint="},
+		{"one byte too many", 2_000, 5121, func(*connector.Config) {}, 2, "billed_gb_for_a_gb=2 aggregated_it_would_be=1.03 "},
 		{"small, without a delimiter", 6_000, 1024, func(c *connector.Config) { c.Record.Delimiter = "" }, 5, "into a record, which takes a RECORD_DELIMITER"},
 		{"small, and few so far", 10_000, 200, func(*connector.Config) {}, 25.6, ""},
 		{"small, aggregated", 30_000, 200, func(c *connector.Config) { c.Record.Aggregate = true }, 1.02, ""},

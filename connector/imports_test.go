@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -51,13 +51,14 @@ var mayImport = map[string][]string{
 	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/childtest", "connector/firehose/firehosetest"},
 	"cmd/bench/broker":      {"connector/kafka/kafkatest"},
 	"cmd/bench/floor":       {},
+	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
 	"connector":            {"connector/check", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
 	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "metrics"},
-	"connector/firehose":   {"connector/check", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector/firehose":   {"connector/check", "connector/firehose/limiter", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset", "connector/pool"},
 	"connector/pool":       {},
@@ -73,12 +74,16 @@ var mayImport = map[string][]string{
 	"connector/origin":                {},
 	"connector/logging/logtest":       {},
 	"connector/firehose/firehosetest": {},
-	"connector/kafka/kafkatest":       {"connector/childtest", "connector/porttest"},
-	"connector/proxytest":             {"connector/porttest"},
-	"connector/porttest":              {},
-	"connector/longtest":              {},
-	"connector/childtest":             {},
-	"metrics":                         {},
+
+	"connector/firehose/limiter":             {},
+	"connector/firehose/limiter/limitertest": {"connector/firehose/limiter"},
+
+	"connector/kafka/kafkatest": {"connector/childtest", "connector/porttest"},
+	"connector/proxytest":       {"connector/porttest"},
+	"connector/porttest":        {},
+	"connector/longtest":        {},
+	"connector/childtest":       {},
+	"metrics":                   {},
 }
 
 // Imports point down: cmd, connector, the stages, batch, offset. A stage knows no

@@ -33,8 +33,8 @@ const (
 //
 // The share that members without their part have refused is a mean over many experiments with the
 // rate. No seed fixes it: select, the order of maps and the scheduler decide inside of the bubble,
-// too, which member sends first. So the long run alone measures it, for long enough: over 90 seconds
-// it was 5 to 18 %, over six minutes it is 8 to 14 %.
+// too, which member sends first. So the long run alone measures it, for long enough: over six minutes
+// it was 2.8 %.
 func TestScaling(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -45,7 +45,7 @@ func TestScaling(t *testing.T) {
 		{members: 2, least: 0.98},
 		{members: 8, least: 0.98},
 		{members: 16, least: 0.98},
-		{members: 16, quota: scaleQuota, window: 6 * time.Minute, least: 0.85, refused: 0.2},
+		{members: 16, quota: scaleQuota, window: 6 * time.Minute, least: 0.95, refused: 0.05},
 		{members: 16, quota: scaleQuota, window: 90 * time.Second, told: true, least: 0.98, refused: 0.01},
 	}...)) {
 		t.Run(fmt.Sprintf("%d members quota=%v told=%v", c.members, c.quota > 0, c.told), func(t *testing.T) {

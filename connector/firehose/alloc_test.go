@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/pool"
 )
@@ -56,6 +57,10 @@ func newMill(t testing.TB, records, size int, buffers *pool.Pool[byte]) *mill {
 	}
 	m.client = client
 	m.stream = NewStream("orders", client, cfg, WithPool(buffers))
+	const perSecond = 1e12 // known, or it would begin with small requests
+	m.stream.gate.limiter = limiter.New(limiter.Config{
+		Quota: limiter.Load{Bytes: perSecond, Records: perSecond}, MaxInFlight: cfg.MaxInFlight, Timeout: cfg.RequestTimeout,
+	})
 	m.builder = batch.NewBuilder(batch.Limits{Records: records, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
 	m.builder.SetPool(buffers)
 	return m

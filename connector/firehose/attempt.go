@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kafka-firehose/connector/firehose/limiter"
 )
 
 // rider is a part that may share the request of another one. While it does, its
@@ -80,16 +82,16 @@ func (d *delivery) drive(p *part, slot *Slot) fate {
 
 // request makes one request of some parts and enters its result.
 func (d *delivery) request(group []*part, slot *Slot) []fate {
-	var size amount
+	var size limiter.Load
 	for _, p := range group {
-		size = size.plus(sizeOf(p.batch))
+		size = size.Plus(sizeOf(p.batch))
 	}
 	slot.start(size)
 	number, started := d.number(), time.Now()
-	a, f := d.put(group, size, slot)
+	a, f := d.put(group, slot)
 	d.metrics.Duration.Observe(time.Since(started).Seconds())
-	d.metrics.BatchRecords.Observe(size.records)
-	d.metrics.BatchBytes.Observe(size.bytes)
+	d.metrics.BatchRecords.Observe(size.Records)
+	d.metrics.BatchBytes.Observe(size.Bytes)
 
 	fates := make([]fate, len(group))
 	if f != nil {
@@ -103,7 +105,7 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 		if f.Class == TooLarge && len(group) == 1 {
 			fates[0].slot = slot // what it means is for the part to find out
 		} else {
-			d.failed(slot, size, f, started)
+			d.failed(slot, f, started)
 		}
 		return fates
 	}
@@ -114,13 +116,13 @@ func (d *delivery) request(group []*part, slot *Slot) []fate {
 			fates[i].codes, codes = codes[:p.batch.Len()], codes[p.batch.Len():]
 		}
 	}
-	d.answered(group, fates, slot, a, size, number, started)
+	d.answered(group, fates, slot, a, number, started)
 	return fates
 }
 
 // put is one request, and one more if the first died with a connection that the
 // service had closed while it was idle.
-func (d *delivery) put(group []*part, size amount, slot *Slot) (*answer, *Failure) {
+func (d *delivery) put(group []*part, slot *Slot) (*answer, *Failure) {
 	in := d.input()
 	defer d.reuse(in)
 	for _, p := range group {
@@ -133,12 +135,11 @@ func (d *delivery) put(group []*part, size amount, slot *Slot) (*answer, *Failur
 			in.Records = append(in.Records, types.Record{Data: data})
 		}
 	}
-	timeout := timeLimit(slot.halvings, d.cfg.RequestTimeout, size.bytes)
-	a, f, stale := d.call(in, timeout)
+	a, f, stale := d.call(in, slot.timeout)
 	if stale && d.ctx.Err() == nil {
 		d.metrics.Request(string(f.Class))
 		d.again(len(in.Records), f)
-		a, f, _ = d.call(in, timeout)
+		a, f, _ = d.call(in, slot.timeout)
 	}
 	return a, f
 }

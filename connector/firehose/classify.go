@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/firehose/limiter"
 )
 
 // Class says what to do about a request that failed as a whole. It is also the
@@ -48,6 +49,30 @@ func (f *Failure) Error() string {
 
 // Unwrap is the SDK's error. Its text may hold data: don't log it.
 func (f *Failure) Unwrap() error { return f.err }
+
+// outcome is what the failure is to the limiter.
+func (f *Failure) outcome() limiter.Outcome {
+	switch f.Class {
+	case Throttled:
+		return limiter.Throttled
+	case Unavailable:
+		switch f.Code {
+		case "ServiceUnavailableException", "ServiceUnavailable", http.StatusText(http.StatusServiceUnavailable):
+			return limiter.Unavailable
+		}
+		return limiter.Failed
+	case Ambiguous:
+		return limiter.Ambiguous
+	case TooLarge:
+		return limiter.TooLarge
+	case Blocked:
+		return limiter.Blocked
+	case canceled:
+		return limiter.Canceled
+	case Credentials:
+	}
+	return limiter.Failed
+}
 
 // codes are the error codes whose class does not depend on anything else. Those
 // not here are decided by the HTTP status, and else are Blocked.

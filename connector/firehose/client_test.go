@@ -315,8 +315,8 @@ func TestStaleConnectionIsRetriedAtOnce(t *testing.T) {
 		t.Errorf("%d requests, want 3", n)
 	}
 	w.wantMetric(1, "records_ambiguous_total")
-	if st := w.stream.gate.breaker; st.inARow != 0 {
-		t.Errorf("%d failures in a row", st.inARow)
+	if st := w.stream.State(); st.Reason != nil || st.InFlight != 0 {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/firehose/limiter"
 )
 
 const (
 	// The wait between two attempts of a batch is drawn from zero to this, which
 	// doubles with each attempt that brings nothing.
 	backoffFirst, backoffMost = 100 * time.Millisecond, 5 * time.Second
-	// paceAttempts in a row without progress are taken as a sign of too fast a
-	// pace. More of them say something about the records instead.
-	paceAttempts = 2
+	// rateAttempts in a row without progress may be refusals by a quota. More of
+	// them say something about the records instead.
+	rateAttempts = 2
 )
 
 // Deliver sends the batch until each of its records is accepted, refused for
@@ -150,7 +151,7 @@ func (d *delivery) fence(b *batch.Batch) {
 // fit splits off what is more than a request may hold now.
 func (d *delivery) fit(p *part) {
 	_, most := d.gate.limits()
-	for p.batch.Len() > 1 && sizeOf(p.batch).exceeds(most) {
+	for p.batch.Len() > 1 && sizeOf(p.batch).Exceeds(most) {
 		head, tail := p.batch.Split()
 		p.batch = head
 		d.spawn(&part{batch: tail, progress: p.progress, refusedAt: p.refusedAt, refusedSince: p.refusedSince, resends: p.resends})
@@ -228,6 +229,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 // cause is why a wait was given up: the caller's context, or a part's failure.
 func cause(ctx context.Context) error { return context.Cause(ctx) }
 
-func sizeOf(b *batch.Batch) amount {
-	return amount{float64(b.Bytes()), float64(b.Len())}
+func sizeOf(b *batch.Batch) limiter.Load {
+	return limiter.Load{Bytes: float64(b.Bytes()), Records: float64(b.Len())}
 }

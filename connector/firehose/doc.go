@@ -10,10 +10,10 @@
 //	             ^                     │ what is left
 //	             └────── backoff <─────┘
 //
-// The gate (gate.go) knows who may send now. It asks three things: how many
-// requests are in flight; the pace (pace.go, trial.go), which finds out how much
-// the stream takes; and the breaker (breaker.go), which lets single probes
-// through while it takes nothing. Those two are pure state machines.
+// The gate (gate.go) is the queue of those who want to send. When a request may
+// start and how much it may hold is for the limiter (package limiter), a pure state
+// machine that learns from the result of each request: the rate that the stream
+// takes, the size that passes, and whether the service answers at all.
 //
 // What an answer means is decided in two places and nowhere else: read, in
 // answer.go, says which records an HTTP 200 proves to be accepted; classify, in

@@ -2,29 +2,29 @@ package firehose
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
+
+	"kafka-firehose/connector/firehose/limiter"
 )
 
-// gate decides who may send now: requests in flight, the pace and the breaker.
-// Those who wait stand in two queues, first come first served, and retries go
-// before new batches: what is oldest holds back the commit.
+// gate decides who may send when the limiter lets a request start. Those who wait
+// stand in two queues, first come first served, and retries go before new batches:
+// what is oldest holds back the commit.
 //
 // Nothing polls. The gate is looked at when something changes, and one timer
 // stands for what only time changes.
 type gate struct {
-	mu       sync.Mutex
-	pace     *pace
-	breaker  *breaker
-	reach    reach
-	most     amount // what a batch may hold at any pace
-	inFlight int
-	flying   amount // what those in flight hold
-	queues   [2][]*waiter
-	probed   class // that the last probe was of
-	timer    *time.Timer
-	changed  func() // told after each change, with mu held, for the gauges
+	mu      sync.Mutex
+	limiter *limiter.Limiter
+	failure *Failure     // the last one while the breaker is not closed
+	flying  limiter.Load // of the requests in flight
+	queues  [2][]*waiter
+	probed  class // that the last probe was of
+	timer   *time.Timer
+	changed func() // called after each change, with mu held, for the gauges
 }
 
 // class is a queue's place in gate.queues.
@@ -38,10 +38,10 @@ const (
 // waiter is one who wants to send.
 type waiter struct {
 	class class
-	size  amount     // of the request; zero when the batch isn't sealed yet
-	ready chan *Slot // gets the slot; has room for it
-	rider *rider     // what it has to send, if that may share a request; else nil
-	since time.Time  // when it came
+	size  limiter.Load // of the request; zero when the batch isn't sealed yet
+	ready chan *Slot   // gets the slot; has room for it
+	rider *rider       // what it has to send, if that may share a request; else nil
+	since time.Time    // when it came
 }
 
 // ripe is how long a small retry lets new batches go first, so that others join
@@ -50,32 +50,34 @@ const ripe = 100 * time.Millisecond
 
 // Slot is the permission to have one request in flight.
 type Slot struct {
-	gate  *gate
-	paid  amount // taken from the pace so far
-	size  amount // of the request in flight, once it is
-	flow  flow
-	probe bool
-	done  bool
+	gate    *gate
+	request limiter.Request
+	size    limiter.Load // of the request in flight, once it is
+	timeout time.Duration
+	probe   bool // the breaker was not closed
+	done    bool
 
-	riders   []*rider // that share the request
-	halvings int      // of the reach, when the request started
+	riders []*rider // that share the request
 }
 
 func newGate(cfg Config) *gate {
-	g := &gate{
-		pace:    newPace(float64(cfg.MaxBytesPerSecond), float64(cfg.MaxRecordsPerSecond)),
-		breaker: newBreaker(max(1, cfg.MaxInFlight)),
-		most:    amount{float64(cfg.BatchMaxBytes), float64(cfg.BatchMaxRecords)},
+	return &gate{
+		limiter: limiter.New(limiter.Config{
+			Max:         limiter.Load{Bytes: float64(cfg.MaxBytesPerSecond), Records: float64(cfg.MaxRecordsPerSecond)},
+			MaxRequest:  limiter.Load{Bytes: float64(cfg.BatchMaxBytes), Records: float64(cfg.BatchMaxRecords)},
+			MaxInFlight: cfg.MaxInFlight,
+			Timeout:     cfg.RequestTimeout,
+			Random:      rand.Float64,
+		}),
 		changed: func() {},
 	}
-	return g
 }
 
 // acquire waits for permission to send a request of the given size. The zero
 // size stands for a batch that isn't sealed yet: it is taken to be as large as
 // it may be, and start puts that right. With a rider, the request may share the
 // one of somebody else: then the slot is nil, and what became of it is r's fate.
-func (g *gate) acquire(ctx context.Context, c class, size amount, r *rider) (*Slot, error) {
+func (g *gate) acquire(ctx context.Context, c class, size limiter.Load, r *rider) (*Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -117,13 +119,12 @@ func (g *gate) admit() {
 			g.stop()
 			return
 		}
-		now := time.Now()
-		d, ok := g.breaker.wait(now, g.inFlight)
-		if !ok || g.inFlight >= g.reach.atOnce(g.breaker.most) {
+		d, ok := g.limiter.Wait(time.Now())
+		if !ok {
 			g.stop() // the end of a request looks again
 			return
 		}
-		if d = max(d, g.pace.wait(now)); d > 0 {
+		if d > 0 {
 			g.wake(d)
 			return
 		}
@@ -136,7 +137,7 @@ func (g *gate) admit() {
 // all that is ever tried.
 func (g *gate) next() *waiter {
 	first := retries
-	if g.breaker.state != closed && g.probed == retries || g.breaker.state == closed && !g.ripe() {
+	if closed := g.closed(); !closed && g.probed == retries || closed && !g.ripe() {
 		first = fresh
 	}
 	for _, c := range []class{first, 1 - first} {
@@ -154,25 +155,23 @@ func (g *gate) ripe() bool {
 	if len(q) == 0 {
 		return false
 	}
-	var sum amount
+	var sum limiter.Load
 	for _, w := range q {
-		sum = sum.plus(w.size)
+		sum = sum.Plus(w.size)
 	}
-	return sum.exceeds(g.limit().times(0.5)) || time.Since(q[0].since) >= ripe
+	return sum.Exceeds(g.limiter.MaxRequest().Times(0.5)) || time.Since(q[0].since) >= ripe
 }
 
 func (g *gate) grant(w *waiter) {
 	g.queues[w.class][0] = nil // or it would keep its batch
 	g.queues[w.class] = g.queues[w.class][1:]
-	if w.size == (amount{}) {
-		w.size = g.limit()
+	if w.size == (limiter.Load{}) {
+		w.size = g.limiter.MaxRequest()
 	}
-	s := &Slot{gate: g, paid: w.size, probe: g.breaker.state != closed}
+	s := &Slot{gate: g, request: g.limiter.Start(time.Now(), w.size), size: w.size, probe: !g.closed()}
 	if s.probe {
 		g.probed = w.class
 	}
-	s.flow = g.pace.take(time.Now(), w.size)
-	g.inFlight++
 	if w.rider != nil {
 		g.fill(s)
 	}
@@ -183,12 +182,12 @@ func (g *gate) grant(w *waiter) {
 // batch of which one record in five fails, the last few would otherwise take as
 // many requests as all the others together.
 func (g *gate) fill(s *Slot) {
-	limit, size := g.limit(), s.paid
+	limit, size := g.limiter.MaxRequest(), s.size
 	g.queues[retries] = slices.DeleteFunc(g.queues[retries], func(w *waiter) bool {
-		if w.rider == nil || size.plus(w.size).exceeds(limit) {
+		if w.rider == nil || size.Plus(w.size).Exceeds(limit) {
 			return false
 		}
-		size = size.plus(w.size)
+		size = size.Plus(w.size)
 		s.riders = append(s.riders, w.rider)
 		w.ready <- nil
 		return true
@@ -215,38 +214,47 @@ func (g *gate) stop() {
 }
 
 // start says what the slot's request really holds, right before it goes out.
-func (s *Slot) start(size amount) {
+func (s *Slot) start(size limiter.Load) {
 	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pace.give(s.paid)
-	g.pace.forget(s.flow)
-	s.flow = g.pace.take(time.Now(), size)
-	s.paid, s.size = size, size
-	s.halvings = g.reach.halvings
-	g.flying = g.flying.plus(size)
+	s.request = g.limiter.Resize(time.Now(), s.request, size)
+	s.size, s.timeout = size, g.limiter.TimeLimit(size)
+	g.flying = g.flying.Plus(size)
 	g.admit()
 }
 
-// finish enters the result of the slot's request, by telling the state machines
-// through enter, and gives the slot back.
-func (s *Slot) finish(enter func(now time.Time, g *gate)) {
+// finish enters the result of the slot's request, f if it failed as a whole, and gives
+// the slot back. It returns the limiter's state before and after that.
+func (s *Slot) finish(result limiter.Result, f *Failure) (before, after limiter.State) {
 	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	enter(time.Now(), g)
-	g.flying = g.flying.plus(s.size.times(-1))
+	before = g.limiter.Snapshot()
+	g.limiter.Observe(time.Now(), s.request, result)
+	after = g.limiter.Snapshot()
+	switch {
+	case after.Breaker == limiter.BreakerClosed:
+		g.failure = nil
+	case f != nil && (s.probe || before.Breaker != after.Breaker):
+		g.failure = f
+	}
+	g.flying = g.flying.Plus(s.size.Times(-1))
 	s.leave()
+	return before, after
 }
 
 // end gives the slot back after a request whose result is nobody else's business.
-func (s *Slot) end() { s.finish(func(_ time.Time, g *gate) { g.pace.forget(s.flow) }) }
+func (s *Slot) end() { s.finish(limiter.Result{Outcome: limiter.Canceled}, nil) }
 
-// isClosed reports that no breaker holds back what is sent.
+// closed reports that no breaker holds back what is sent. mu is held.
+func (g *gate) closed() bool { return g.limiter.Snapshot().Breaker == limiter.BreakerClosed }
+
+// isClosed is closed for those who don't hold mu.
 func (g *gate) isClosed() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.breaker.state == closed
+	return g.closed()
 }
 
 // Release gives back a slot that was not used. A slot that was, or was given
@@ -265,30 +273,20 @@ func (s *Slot) Release() {
 		r.fate <- fate{unsent: true}
 	}
 	s.riders = nil
-	g.pace.give(s.paid)
-	g.pace.forget(s.flow)
+	g.limiter.Cancel(time.Now(), s.request)
 	s.leave()
 }
 
 // leave ends the slot. mu is held.
 func (s *Slot) leave() {
 	s.done = true
-	s.gate.inFlight--
 	s.gate.admit()
 }
 
 // limits are the bytes and records that the next batch may hold, and those that a
-// request may hold of one that is there already: it was sealed before the pace fell, and
-// more than twice of what that allows would mostly be refused.
-func (g *gate) limits() (next, most amount) {
+// request may hold of one that is there already.
+func (g *gate) limits() (next, most limiter.Load) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	next = g.limit()
-	return next, g.pace.limits(g.most).times(2).least(g.reach.limit(g.most))
+	return g.limiter.MaxRequest(), g.limiter.MaxSealed()
 }
-
-// allowed is how many requests may be in flight. mu is held.
-func (g *gate) allowed() int { return min(g.breaker.now(), g.reach.atOnce(g.breaker.most)) }
-
-// limit is what a request may hold. mu is held.
-func (g *gate) limit() amount { return g.pace.limits(g.reach.limit(g.most)) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/longtest"
 )
 
@@ -56,6 +57,7 @@ func TestBreaker(t *testing.T) {
 				if len(all) == stored || all[stored].Time.Sub(end) > 10*time.Second {
 					t.Fatal("nothing accepted within ten seconds after the outage")
 				}
+				t.Logf("%+v", w.stream.gate.limiter.Snapshot())
 				t.Logf("first acceptance after %v, requests a second %v", all[stored].Time.Sub(end), w.perSecond(start))
 				last := 0
 				for _, r := range all[stored:] {
@@ -174,14 +176,14 @@ func TestRetriesGoFirstAndInOrder(t *testing.T) {
 		cfg := settings()
 		cfg.MaxInFlight = 1
 		g := newGate(cfg)
-		busy, err := g.acquire(t.Context(), fresh, amount{}, nil)
+		busy, err := g.acquire(t.Context(), fresh, limiter.Load{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var order []string
 		enter := func(name string, c class) {
 			go func() {
-				s, err := g.acquire(t.Context(), c, amount{400, 400}, nil)
+				s, err := g.acquire(t.Context(), c, limiter.Load{Bytes: 400, Records: 400}, nil)
 				if err == nil {
 					order = append(order, name)
 					s.Release()

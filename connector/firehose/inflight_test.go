@@ -9,6 +9,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/offset"
 )
 
@@ -26,7 +27,7 @@ func over(c <-chan struct{}) bool {
 func (w *world) breakOpen(ctx context.Context, lease *offset.Lease) {
 	w.t.Helper()
 	w.svc.SetFaults([]fault{{Effect: firehosetest.RefuseRequest}})
-	for range breakAfter {
+	for range 3 {
 		w.start(ctx, w.of(lease, 10, 100))
 	}
 	for end := time.Now().Add(time.Minute); !w.stream.State().BreakerOpen; time.Sleep(10 * time.Millisecond) {
@@ -46,7 +47,7 @@ func TestStranded(t *testing.T) {
 		flying, waiting, other := offset.NewLease("orders", 1), offset.NewLease("orders", 2), offset.NewLease("orders", 4)
 		w.mustDeliver(w.batch(10, 100))
 
-		w.svc.SetFaults([]fault{{Effect: firehosetest.Delay, Delay: 2500 * time.Millisecond}})
+		w.svc.SetFaults([]fault{{Effect: firehosetest.Delay, Delay: 9 * time.Second}})
 		w.start(ctx, w.of(flying, 10, 100))
 		time.Sleep(100 * time.Millisecond)
 		if over(w.stream.Stranded(waiting)) {
@@ -111,7 +112,7 @@ func onePermit(t *testing.T) (*gate, *Slot) {
 	cfg := settings()
 	cfg.MaxInFlight = 1
 	g := newGate(cfg)
-	s, err := g.acquire(t.Context(), fresh, amount{}, nil)
+	s, err := g.acquire(t.Context(), fresh, limiter.Load{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func onePermit(t *testing.T) (*gate, *Slot) {
 func giveUpWhenGranted(t *testing.T, others ...*rider) (*gate, error) {
 	t.Helper()
 	g, s := onePermit(t)
-	size := amount{100, 1}
+	size := limiter.Load{Bytes: 100, Records: 1}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -143,6 +144,7 @@ func giveUpWhenGranted(t *testing.T, others ...*rider) (*gate, error) {
 	time.Sleep(ripe)
 	g.mu.Lock()
 	cancel() // it wakes up, and waits for the lock
+	g.limiter.Cancel(time.Now(), s.request)
 	s.leave()
 	g.mu.Unlock()
 	return g, <-done
@@ -158,13 +160,13 @@ func TestWaitGivenUpReturnsItsPermit(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		s, err := g.acquire(ctx, fresh, amount{}, nil)
+		s, err := g.acquire(ctx, fresh, limiter.Load{}, nil)
 		if err != nil {
 			t.Fatalf("nobody is let in any more: %v", err)
 		}
 		s.Release()
-		if g.inFlight != 0 {
-			t.Errorf("%d permits are in use at the end", g.inFlight)
+		if n := g.limiter.Snapshot().InFlight; n != 0 {
+			t.Errorf("%d permits are in use at the end", n)
 		}
 	})
 }

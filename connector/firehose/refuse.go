@@ -1,13 +1,14 @@
 package firehose
 
-import "time"
+import (
+	"time"
+
+	"kafka-firehose/connector/firehose/limiter"
+)
 
 // limitRecord is what the documentation promises for a record: 1,000 KiB of data
 // before base64. A larger one is never taken.
 const limitRecord = int(maxRecordBytes)
-
-// safeBytes is the largest request under every reading of the service's "4 MB".
-const safeBytes = 4_000_000
 
 const (
 	// The wait between two attempts of a lone record that is refused for its size while
@@ -36,7 +37,6 @@ func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, err
 	if p.refusedAt == 0 {
 		p.refusedAt, p.refusedSince = e.newest, e.now
 	}
-	d.learnLimit(p, f)
 	single := p.batch.Len() == 1
 	others := e.accepted > p.refusedAt && e.lately
 	switch i := overLimit(p); {
@@ -45,18 +45,18 @@ func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, err
 		return 0, d.refuse(p, i, "limit", f)
 	case e.passes && p.resends < maxResends:
 		p.resends++
-		d.enterRefusal(slot, f)
+		d.finish(slot, limiter.Result{Outcome: limiter.Failed}, f) // the way to the service fails
 		p.tell()
 		return d.backoff(p), nil
 	case !single:
-		d.endRefused(slot, f, others, slot.probe)
+		d.endRefused(slot, f, e, others, slot.probe)
 		d.split(p)
 		return 0, nil
 	case e.proved && p.batch.RecordValues(0) == 1:
 		slot.end()
 		return 0, d.refuse(p, 0, "service", f)
 	}
-	d.endRefused(slot, f, others, true)
+	d.endRefused(slot, f, e, others, true)
 	p.tell()
 	if !others {
 		return d.backoff(p), nil
@@ -66,13 +66,17 @@ func (d *delivery) tooLarge(p *part, slot *Slot, f *Failure) (time.Duration, err
 }
 
 // endRefused gives the slot back. Where others pass, the refusal is no reason to hold
-// them up. Else it may block the stream.
-func (d *delivery) endRefused(slot *Slot, f *Failure, others, block bool) {
+// them up. Else it may block the stream. Where the size passes, it says nothing about the
+// limit for requests.
+func (d *delivery) endRefused(slot *Slot, f *Failure, e sizeEvidence, others, block bool) {
 	switch {
 	case !others && block:
-		d.enterRefusal(slot, &Failure{Class: Blocked, Code: f.Code, Message: f.Message, err: f.err})
+		blocked := &Failure{Class: Blocked, Code: f.Code, Message: f.Message, err: f.err}
+		d.finish(slot, limiter.Result{Outcome: limiter.Blocked}, blocked)
+	case !e.passes:
+		d.finish(slot, limiter.Result{Outcome: limiter.TooLarge}, f)
 	case slot.probe:
-		d.enterRefusal(slot, f)
+		d.finish(slot, limiter.Result{Outcome: limiter.Failed}, f)
 	default:
 		slot.end()
 	}
@@ -96,30 +100,6 @@ func (d *delivery) sizeEvidence(p *part, f *Failure) sizeEvidence {
 		now: now, newest: s.starts, accepted: s.accepted, lately: now.Sub(s.acceptedAt) < passing,
 		passes: s.sizes.passes(now, size),
 		proved: p.batch.Len() == 1 && s.sizes.proves(&p.proof, now, size, proofTime(f)),
-	}
-}
-
-// enterRefusal enters a refusal for size as a failure of the way to the service.
-func (d *delivery) enterRefusal(slot *Slot, f *Failure) {
-	d.finish(slot, f, func(now time.Time, g *gate) {
-		g.pace.forget(slot.flow)
-		g.breaker.failure(now, f, slot.probe)
-	})
-}
-
-// learnLimit keeps batches below 4,000,000 bytes once a larger request was
-// refused as a whole: that "4 MB" is decimal then.
-func (d *delivery) learnLimit(p *part, f *Failure) {
-	if f.Code != "InvalidArgumentException" || p.batch.Bytes() <= safeBytes {
-		return
-	}
-	g := d.gate
-	g.mu.Lock()
-	learned := g.most.bytes > safeBytes
-	g.most.bytes = min(g.most.bytes, safeBytes)
-	g.mu.Unlock()
-	if learned {
-		d.log.Info("the stream takes less than FIREHOSE_BATCH_MAX_BYTES in a request", "bytes", p.batch.Bytes(), "from_now_on", safeBytes)
 	}
 }
 

@@ -5,81 +5,68 @@ import (
 	"time"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/firehose/limiter"
 )
 
 // answered enters the result of a request that was answered.
-func (d *delivery) answered(group []*part, fates []fate, slot *Slot, a *answer, size amount, number int64, started time.Time) {
+func (d *delivery) answered(group []*part, fates []fate, slot *Slot, a *answer, number int64, started time.Time) {
 	outcome := "accepted"
 	if a.left > 0 {
 		outcome = "partial"
 	}
 	d.metrics.Request(outcome)
-	var accepted amount
-	pacing := 0
+	result := limiter.Result{Outcome: limiter.Answered}
 	for i, p := range group {
-		taken, failed := fates[i].count(p.batch)
-		accepted = accepted.plus(taken)
-		// A record that is refused again and again tells of itself, not of the pace.
-		if taken.records > 0 || p.attempts < paceAttempts {
-			pacing += failed
-		}
+		fates[i].count(&result, p)
 	}
-	if accepted.records > 0 {
+	if result.Accepted.Records > 0 {
 		d.fed(number)
 	}
 	d.healed(started)
-	d.finish(slot, nil, func(now time.Time, g *gate) {
-		g.pace.result(now, slot.flow, size, accepted, float64(pacing))
-		full := size.times(2).exceeds(g.reach.limit(g.most))
-		g.reach.answered(slot.halvings, size, full, now.Sub(started), d.cfg.RequestTimeout)
-		if accepted.records > 0 {
-			g.breaker.success(slot.probe)
-		} else {
-			g.breaker.answered(slot.probe)
-		}
-	})
+	d.finish(slot, result, nil)
 }
 
-// count is what of a part was accepted, and how many records were not.
-func (f *fate) count(b *batch.Batch) (accepted amount, failed int) {
+// count adds what became of a part to the result of its request.
+func (f *fate) count(r *limiter.Result, p *part) {
 	if f.all {
-		return sizeOf(b), 0
+		r.Accepted = r.Accepted.Plus(sizeOf(p.batch))
+		return
+	}
+	accepted, unavailable, other := f.split(p.batch)
+	r.Accepted = r.Accepted.Plus(accepted)
+	// A record that is refused again and again tells of itself, not of the rate.
+	if accepted.Records == 0 && p.attempts >= rateAttempts {
+		unavailable, other = 0, other+unavailable
+	}
+	r.Refused += unavailable
+	r.OtherRefused += other
+}
+
+// split is what of a batch was accepted, and how many records were refused with
+// ServiceUnavailableException and with other codes.
+func (f *fate) split(b *batch.Batch) (accepted limiter.Load, unavailable, other float64) {
+	if f.all {
+		return sizeOf(b), 0, 0
 	}
 	for i, code := range f.codes {
-		if code == "" {
-			accepted = accepted.plus(amount{float64(len(b.Record(i))), 1})
-		} else {
-			failed++
+		switch code {
+		case "":
+			accepted = accepted.Plus(limiter.Load{Bytes: float64(len(b.Record(i))), Records: 1})
+		case "ServiceUnavailableException":
+			unavailable++
+		default:
+			other++
 		}
 	}
-	return accepted, failed
+	return accepted, unavailable, other
 }
 
 // failed enters the result of a request that failed as a whole.
-func (d *delivery) failed(slot *Slot, size amount, f *Failure, started time.Time) {
-	if f.Class == canceled || f.Class == TooLarge {
-		slot.end()
-		return
-	}
+func (d *delivery) failed(slot *Slot, f *Failure, started time.Time) {
 	if f.Class == Credentials {
 		d.renew(f, started)
 	}
-	d.finish(slot, f, func(now time.Time, g *gate) {
-		slow := f.Class == Throttled || f.Class == Unavailable
-		g.breaker.failure(now, f, slot.probe)
-		if f.Class == Ambiguous {
-			g.reach.lost(slot.halvings, size)
-		}
-		switch {
-		case g.breaker.state != closed: // no matter of pace after all
-			g.pace.forget(slot.flow)
-			g.pace.calm(now)
-		case slow:
-			g.pace.whole(now, slot.flow, size)
-		default:
-			g.pace.forget(slot.flow)
-		}
-	})
+	d.finish(slot, limiter.Result{Outcome: f.outcome()}, f)
 }
 
 // settle settles what of a part was accepted, and says how long to wait until
@@ -95,7 +82,7 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 	}
 	p.attempts++
 	b, values := p.batch, p.batch.Values()
-	accepted, _ := ft.count(b)
+	accepted, _, _ := ft.split(b)
 	var billed int64
 	for i := range b.Len() {
 		if code := ft.code(i); code == "" {
@@ -105,12 +92,12 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 		}
 	}
 	b.Retain(func(i int) bool { return ft.code(i) != "" })
-	if accepted.records > 0 {
-		d.metrics.Accepted.Add(accepted.records)
-		d.metrics.AcceptedBytes.Add(accepted.bytes)
+	if accepted.Records > 0 {
+		d.metrics.Accepted.Add(accepted.Records)
+		d.metrics.AcceptedBytes.Add(accepted.Bytes)
 		d.metrics.Values.Add(float64(values - b.Values()))
 		d.metrics.Billed.Add(float64(billed))
-		d.metrics.BilledRatio.Set(d.account.enter(Bill{Records: int64(accepted.records), Bytes: int64(accepted.bytes), Billed: billed}).Ratio())
+		d.metrics.BilledRatio.Set(d.account.enter(Bill{Records: int64(accepted.Records), Bytes: int64(accepted.Bytes), Billed: billed}).Ratio())
 		d.softened(p)
 		p.progress, p.attempts, p.resends = time.Now(), 0, 0
 	}
@@ -147,30 +134,23 @@ func (d *delivery) suffer(p *part, ft fate) (time.Duration, error) {
 	return d.backoff(p), nil
 }
 
-// finish enters a result and tells of the change of state that it made.
-func (d *delivery) finish(slot *Slot, f *Failure, enter func(time.Time, *gate)) {
-	var before, after condition
-	var since time.Time
-	var slowed bool
-	var halved, halvings int
-	slot.finish(func(now time.Time, g *gate) {
-		before, since = g.breaker.state, g.breaker.since
-		pace := g.pace.rate
-		halved = g.reach.halvings
-		enter(now, g)
-		after = g.breaker.state
-		halvings = g.reach.halvings
-		slowed = pace == g.pace.cap && g.pace.rate != g.pace.cap
-	})
-	d.announce(before, after, since, f)
+// finish enters a result and logs the change of state that it made.
+func (d *delivery) finish(slot *Slot, result limiter.Result, f *Failure) {
+	before, after := slot.finish(result, f)
+	d.announce(before, after, f)
 	switch {
-	case halved == 0 && halvings > 0:
+	case before.Halvings == 0 && after.Halvings > 0:
 		d.log.Warn("answers don't come: sending smaller requests until they do", "class", f.Class, "code", f.Code, "error", f.Message)
-	case halved > 0 && halvings == 0:
+	case before.Halvings > 0 && after.Halvings == 0:
 		d.log.Info("answers come: sending requests of full size again")
 	}
-	if slowed {
-		_, bytes := d.Limits()
-		d.log.Warn("throttled: slowing down to what the stream takes", "bytes_per_second", int(float64(bytes)/batchShare))
+	switch {
+	case before.SizeLimit == 0 && after.SizeLimit > 0:
+		d.log.Warn("requests are refused for their size: sending smaller ones, and larger ones now and then", "code", f.Code, "error", f.Message, "refused_bytes", int(slot.size.Bytes), "max_bytes", int(after.SizeLimit))
+	case before.SizeLimit > 0 && after.SizeLimit == 0:
+		d.log.Info("requests of full size are accepted again")
+	}
+	if before.Unlimited && !after.Unlimited {
+		d.log.Warn("throttled: slowing down to what the stream takes", "bytes_per_second", int(after.Rate.Bytes))
 	}
 }

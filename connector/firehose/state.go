@@ -2,6 +2,8 @@ package firehose
 
 import (
 	"time"
+
+	"kafka-firehose/connector/firehose/limiter"
 )
 
 // number counts a request that starts.
@@ -75,18 +77,18 @@ func (s *Stream) healed(started time.Time) {
 }
 
 // announce logs a change of the breaker, once each way.
-func (s *Stream) announce(before, after condition, since time.Time, f *Failure) {
-	if before == after {
+func (s *Stream) announce(before, after limiter.State, f *Failure) {
+	if before.Breaker == after.Breaker {
 		return
 	}
-	switch after {
-	case blocked:
+	switch after.Breaker {
+	case limiter.BreakerBlocked:
 		s.log.Error("the stream is blocked: nothing is delivered until this is repaired; trying again every 30 s at most",
 			"class", f.Class, "code", f.Code, "error", f.Message)
-	case open:
+	case limiter.BreakerOpen:
 		s.log.Warn("the stream does not answer; trying again with single requests", "class", f.Class, "code", f.Code, "error", f.Message)
-	case closed:
-		s.log.Info("the stream answers again", "after", time.Since(since).Round(time.Millisecond).String())
+	case limiter.BreakerClosed:
+		s.log.Info("the stream answers again", "after", time.Since(before.BreakerSince).Round(time.Millisecond).String())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/pool"
 	"kafka-firehose/metrics"
@@ -127,7 +128,7 @@ func (s *Stream) Name() string { return s.name }
 func (s *Stream) Acquire(ctx context.Context) (*Slot, error) {
 	s.begin()
 	defer s.end()
-	return s.gate.acquire(ctx, fresh, amount{}, nil)
+	return s.gate.acquire(ctx, fresh, limiter.Load{}, nil)
 }
 
 // Limits are the most records and bytes that the next batch should hold: the
@@ -135,7 +136,7 @@ func (s *Stream) Acquire(ctx context.Context) (*Slot, error) {
 // are 1 at least.
 func (s *Stream) Limits() (records, bytes int) {
 	l, _ := s.gate.limits()
-	return int(l.records), int(l.bytes)
+	return int(l.Records), int(l.Bytes)
 }
 
 // State is how a stream is doing.
@@ -166,15 +167,13 @@ type State struct {
 func (s *Stream) State() State {
 	g := s.gate
 	g.mu.Lock()
+	l := g.limiter.Snapshot()
 	st := State{
 		Stream:  s.name,
-		Blocked: g.breaker.state == blocked, BreakerOpen: g.breaker.state == open,
-		Reason:   g.breaker.reason,
-		InFlight: g.inFlight, Waiting: len(g.queues[retries]) + len(g.queues[fresh]),
-		RecordsPerSecond: g.pace.rate.records, BytesPerSecond: g.pace.rate.bytes,
-	}
-	if g.breaker.state != closed {
-		st.Since = g.breaker.since
+		Blocked: l.Breaker == limiter.BreakerBlocked, BreakerOpen: l.Breaker == limiter.BreakerOpen,
+		Since: l.BreakerSince, Reason: g.failure,
+		InFlight: l.InFlight, Waiting: len(g.queues[retries]) + len(g.queues[fresh]),
+		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes,
 	}
 	g.mu.Unlock()
 	s.mu.Lock()
@@ -203,15 +202,16 @@ func (s *Stream) end() {
 // measure sets the gauges. The gate's mu is held.
 func (s *Stream) measure() {
 	g, m := s.gate, s.metrics
-	m.InFlight.Set(float64(g.inFlight))
-	m.FlyingRecords.Set(g.flying.records)
-	m.FlyingBytes.Set(g.flying.bytes)
+	l := g.limiter.Snapshot()
+	m.InFlight.Set(float64(l.InFlight))
+	m.FlyingRecords.Set(g.flying.Records)
+	m.FlyingBytes.Set(g.flying.Bytes)
 	m.Waiting.Set(float64(len(g.queues[retries]) + len(g.queues[fresh])))
-	m.Allowed.Set(float64(g.allowed()))
-	m.Breaker.Set(flag(g.breaker.state == open))
-	m.Blocked.Set(flag(g.breaker.state == blocked))
-	m.PaceRecords.Set(g.pace.rate.records)
-	m.PaceBytes.Set(g.pace.rate.bytes)
+	m.Allowed.Set(float64(l.Allowed))
+	m.Breaker.Set(flag(l.Breaker == limiter.BreakerOpen))
+	m.Blocked.Set(flag(l.Breaker == limiter.BreakerBlocked))
+	m.PaceRecords.Set(l.Rate.Records)
+	m.PaceBytes.Set(l.Rate.Bytes)
 }
 
 func flag(on bool) float64 {

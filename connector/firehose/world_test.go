@@ -195,6 +195,19 @@ func (w *world) pump(ctx context.Context, size int) {
 	})
 }
 
+// warm sends until requests may have the full size.
+func (w *world) warm() {
+	w.t.Helper()
+	for range 10_000 {
+		records, bytes := w.stream.Limits()
+		if bytes >= int(w.stream.cfg.BatchMaxBytes) {
+			return
+		}
+		w.mustDeliver(w.batch(max(1, min(records, bytes/99_000)), 99_000))
+	}
+	w.t.Fatal("requests don't grow")
+}
+
 // copies counts how often each record was stored.
 func (w *world) copies() map[string]int {
 	n := map[string]int{}

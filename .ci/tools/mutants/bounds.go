@@ -33,7 +33,7 @@ func spins() []mutant {
 	return []mutant{
 		{
 			backoff, "an outage is probed a hundred times as often",
-			"connector/firehose/breaker.go", "	b.probeAt = now.Add(b.delay(fatal))\n", "	b.probeAt = now.Add(b.delay(fatal) / 100)\n",
+			"connector/firehose/limiter/breaker.go", "	d := min(maxOpenDelay, minOpenDelay<<doublings)\n", "	d := min(maxOpenDelay, minOpenDelay<<doublings) / 100\n",
 			"connector", "TestFifteenSecondOutage", "requests in second \\d+ of the outage",
 		},
 		{
@@ -43,12 +43,12 @@ func spins() []mutant {
 		},
 		{
 			backoff, "a blocked stream is asked as often as one that is down",
-			"connector/firehose/breaker.go", "	if fatal {\n		d := min", "	if false {\n		d := min",
+			"connector/firehose/limiter/breaker.go", "	if blocked {\n		d := min", "	if false {\n		d := min",
 			"connector/firehose", "TestBlockedThenRecovers", "requests in an hour",
 		},
 		{
 			backoff, "requests that never get an answer are sent in full for ever",
-			"connector/firehose/reach.go", "r.halvings = min(r.halvings+1, mostHalvings)", "r.halvings = 0",
+			"connector/firehose/limiter/lostanswers.go", "l.halvings = min(maxHalvings, max(l.halvings+1, l.before))", "l.halvings = 0",
 			"connector/firehose", "TestAnswersThatDontCome/something_that_ends_large_requests", "records are delivered after",
 		},
 		{

@@ -80,7 +80,7 @@ func TestAnswersThatDontCome(t *testing.T) {
 		"slow link":                          {speed: 10_000, within: 20 * time.Minute, cut: 100},
 		"very slow link":                     {speed: 1000, within: 150 * time.Minute, cut: 40},
 		"something that ends large requests": {most: 30_000, within: 5 * time.Minute, cut: 80},
-		"answers later than the timeout":     {answer: 15 * time.Second, within: 10 * time.Minute},
+		"answers later than the timeout":     {answer: 15 * time.Second, within: 15 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := settings()
@@ -110,15 +110,15 @@ func TestAnswersThatDontCome(t *testing.T) {
 				l.speed.Store(0)
 				l.most.Store(0)
 				c.answer = 20 * time.Millisecond
-				for range mostNeeded + 10 {
+				for range 600 {
 					records, bytes := w.stream.Limits()
 					if bytes == most {
 						break
 					}
-					w.mustDeliver(w.batch(min(records, bytes/size), size))
+					w.mustDeliver(w.batch(max(1, min(records, bytes/size)), size))
 				}
 				if records, bytes := w.stream.Limits(); records != 500 || bytes != most {
-					t.Errorf("a request may hold %d records and %d bytes after all is well again", records, bytes)
+					t.Errorf("a request may hold %d records and %d bytes after all is well again: %+v", records, bytes, w.stream.gate.limiter.Snapshot())
 				}
 			})
 		})
@@ -128,11 +128,11 @@ func TestAnswersThatDontCome(t *testing.T) {
 // TestOneMissingAnswer is an accident: nothing shrinks.
 func TestOneMissingAnswer(t *testing.T) {
 	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.Hang, Times: 1}}}, settings(), func(w *world) {
-		w.mustDeliver(w.batch(500, 200))
-		if records, bytes := w.stream.Limits(); records != 500 || bytes != 4_000_000 {
-			t.Errorf("a request may hold %d records and %d bytes", records, bytes)
+		w.mustDeliver(w.batch(100, 200))
+		if st := w.stream.gate.limiter.Snapshot(); st.Halvings != 0 || st.SizeLimit != 0 {
+			t.Errorf("%+v", st)
 		}
-		w.wantMetric(500, "records_ambiguous_total")
+		w.wantMetric(100, "records_ambiguous_total")
 	})
 }
 

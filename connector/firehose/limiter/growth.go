@@ -1,0 +1,101 @@
+package limiter
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// usedShare of the rate must be sent for it to grow, or limitedShare if requests
+	// had to wait for tokens: the meter looks back for up to a second, in which the
+	// rate may have grown by half.
+	usedShare, limitedShare = 0.85, 0.5
+
+	// startDoubling is how fast slow start doubles the rate: from 1 MiB/s to
+	// 32 MiB/s within a second. A doubling takes a latency at least, or the first
+	// refusal comes when the rate is many times the quota. Two latencies would refuse
+	// less when members join at 200 ms, but 20 MiB/s would take two seconds.
+	startDoubling        = 200 * time.Millisecond
+	startDoublingLatency = 1
+
+	// growStep is the first step of the growth in bytes per second. It is an
+	// amount, where a cut takes a part, so that members come to equal rates. It is
+	// multiplied by the root of the member's share: with the share itself many
+	// members would need minutes for that; without it they would overshoot together.
+	growStep = 28 << 10
+	// The first step is between these parts of the rate. With more than 0.012, a
+	// quota of 1000 small records per second is exceeded every four seconds (2.3 %
+	// refused).
+	minGrowStep, maxGrowStep = 0.001, 0.012
+	// growDoubling is how fast the step doubles: any quota is found from any rate
+	// within ten seconds, and the overshoot is the same part of every quota. Refusals
+	// come a latency later, so the doubling takes growDoublingLatency at least: with
+	// 4.5 latencies, 16 members refuse 3.9 % at 200 ms; with more than 5.5, a fourfold
+	// quota isn't found in ten seconds.
+	growDoubling        = 720 * time.Millisecond
+	growDoublingLatency = 5.5
+	// afterStart is how many doublings of the step the growth skips after slow start,
+	// whose end is a rough estimate of the quota.
+	afterStart = 3
+	// maxGrowth bounds the growth, as a part of the rate per second.
+	maxGrowth = 0.5
+	// A member that knows its part of the quota stays there for quotaQuiet before it
+	// tries for more, and doubles the step more slowly: the part is right mostly.
+	quotaQuiet    = 20 * time.Second
+	quotaDoubling = 4 * time.Second
+
+	// idleTime without a request is the end of what was learned without a refusal:
+	// after it, slow start begins again. It takes less than a second.
+	idleTime = 10 * time.Second
+)
+
+// grow raises the rate after a window of an age that used the rate and has no
+// evidence of a quota.
+func (r *rate) grow(now time.Time, age time.Duration) {
+	switch r.phase {
+	case holding:
+	case starting:
+		doubling := r.latency.AtLeast(startDoublingLatency, startDoubling)
+		r.load = r.load.Times(math.Exp2(min(1, age.Seconds()/doubling.Seconds()))).AtMost(r.max)
+	case growing:
+		r.load = r.load.Times(1 + r.growth(now)*age.Seconds()).AtMost(r.max)
+	}
+}
+
+// growth returns the part of the rate by which the rate grows per second.
+func (r *rate) growth(now time.Time) float64 {
+	quiet, doubling, delay := now.Sub(r.quiet), r.growDoubling(), 1.0
+	if r.knowsQuota() {
+		quiet, doubling = quiet-quotaQuiet, quotaDoubling
+	} else {
+		delay = doubling.Seconds() / growDoubling.Seconds()
+	}
+	if quiet < 0 {
+		return 0
+	}
+	// A member with few requests sees few refusals: the step doubles once per block
+	// of answers.
+	doubling = max(doubling, r.blockTime)
+	step := min(maxGrowStep/delay, delay*max(minGrowStep, growStep*math.Sqrt(r.share)/r.load.Bytes))
+	return min(maxGrowth, step*math.Ln2/doubling.Seconds()*math.Exp2(quiet.Seconds()/doubling.Seconds()))
+}
+
+func (r *rate) growDoubling() time.Duration {
+	return r.latency.AtLeast(growDoublingLatency, growDoubling)
+}
+
+// endIdle forgets, after a pause in sending, what no refusal has confirmed: a rate
+// that was reached without one, or beyond the known part of the quota, may be
+// used by others now.
+func (r *rate) endIdle() {
+	if r.phase == starting || r.knowsQuota() {
+		r.begin()
+	}
+}
+
+// resume begins new windows after a time without evidence.
+func (r *rate) resume(now time.Time) {
+	r.evidence.reset(now)
+	r.beginBlock(now)
+	r.quiet, r.nearFloor, r.used = now, now, true
+}

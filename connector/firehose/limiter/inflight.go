@@ -1,0 +1,38 @@
+package limiter
+
+// inFlight limits the number of requests in flight. It begins with one, at the
+// start and when the breaker closes: the first requests find out whether the
+// service takes anything before a wave of them is refused. Each success doubles
+// it, so that it reaches 16 after four answers, before slow start needs as many.
+type inFlight struct {
+	max     int // configured
+	allowed int
+	count   int // requests in flight
+	probes  int // of them, while the service is not trusted
+}
+
+// full reports whether no request may start. Requests from before an outage don't keep a
+// probe from it: one of them may hang until its timeout.
+func (f *inFlight) full(allowed int, trusted bool) bool {
+	if !trusted {
+		return f.probes > 0
+	}
+	return f.count >= allowed
+}
+
+func (f *inFlight) start(probe bool) {
+	f.count++
+	if probe {
+		f.probes++
+	}
+}
+
+func (f *inFlight) end(probe bool) {
+	f.count--
+	if probe {
+		f.probes--
+	}
+}
+
+func (f *inFlight) restart() { f.allowed = 1 }
+func (f *inFlight) success() { f.allowed = min(f.max, 2*f.allowed) }

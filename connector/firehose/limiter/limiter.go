@@ -1,0 +1,186 @@
+package limiter
+
+import "time"
+
+// Config of a Limiter.
+type Config struct {
+	Max         Load          // hard limit of this process per second; a zero unit has none
+	Quota       Load          // of the stream per second, for all members; a zero unit is unknown
+	MaxRequest  Load          // limit of a request at any rate
+	MaxInFlight int           // requests
+	Timeout     time.Duration // of a request without a body
+	// Random returns numbers from 0 up to 1, for the jitter of the breaker's delays.
+	Random func() float64
+}
+
+// Limiter decides when one process sends how much to one delivery stream. It is
+// not safe for concurrent use.
+type Limiter struct {
+	maxRequest Load
+	latency    latency
+	rate       *rate
+	breaker    breaker
+	sizes      sizeRefusals
+	lost       lostAnswers
+	inFlight   inFlight
+}
+
+// Request is a request in flight. The zero Request is none.
+type Request struct {
+	size      Load
+	permitted Load // MaxRequest when it started
+	started   time.Time
+	rate      sentRate
+	lowered   int // times that the size was lowered after refusals
+	halvings  int // after lost answers
+	probe     bool
+	trial     bool // of a larger size
+}
+
+// State is a snapshot of a Limiter for metrics and logs.
+type State struct {
+	Rate         Load // limit per second; +Inf is unlimited
+	Unlimited    bool // by refusals: Rate is the configured limit
+	Part         Load // of the stream's quota per second; a zero unit is unknown
+	MaxRequest   Load
+	SizeLimit    float64 // bytes of a request after refusals for size; zero for none
+	Halvings     int     // of the request size after lost answers
+	Breaker      BreakerState
+	BreakerSince time.Time // when the breaker opened; zero while it is closed
+	InFlight     int       // requests
+	Allowed      int       // requests that may be in flight
+}
+
+// New returns a Limiter for a member that owns all partitions (see SetShare).
+func New(c Config) *Limiter {
+	c.MaxInFlight = max(1, c.MaxInFlight)
+	l := &Limiter{
+		maxRequest: c.MaxRequest.zeroIsUnlimited(),
+		breaker:    breaker{random: c.Random},
+		lost:       lostAnswers{timeout: c.Timeout},
+		inFlight:   inFlight{max: c.MaxInFlight, allowed: 1},
+	}
+	l.rate = newRate(c, &l.latency)
+	return l
+}
+
+// SetShare sets the part, from 0 to 1, of the stream's partitions that this member
+// owns; 1 if that is unknown. The rate follows it.
+func (l *Limiter) SetShare(now time.Time, share float64) { l.rate.setShare(now, share) }
+
+// SetMax sets the hard limit of this process per second. A zero unit has none.
+func (l *Limiter) SetMax(limit Load) { l.rate.setMax(limit) }
+
+// Wait returns the time until a request may start. If ok is false, only the end
+// of a request in flight can help. Call it when there are records to send: waiting
+// for tokens is a sign that the rate is used.
+func (l *Limiter) Wait(now time.Time) (d time.Duration, ok bool) {
+	if l.inFlight.full(l.allowed(), l.breaker.trusted()) {
+		return 0, false
+	}
+	return max(l.breaker.wait(now), l.rate.wait(now)), true
+}
+
+// allowed is how many requests may be in flight.
+func (l *Limiter) allowed() int {
+	if !l.breaker.trusted() {
+		return 1
+	}
+	return min(l.inFlight.allowed, l.lost.maxInFlight(l.inFlight.max))
+}
+
+// MaxRequest returns the limit of the next request: a request holds at most this
+// load, or a single record.
+func (l *Limiter) MaxRequest() Load {
+	r := l.lost.limit(l.maxRequest).AtMost(l.rate.maxRequest())
+	r.Bytes = l.sizes.maxBytes(r.Bytes)
+	return r.AtLeast(Load{1, 1})
+}
+
+// MaxSealed returns the limit of a request of records that are batched already. Since the
+// rate may have fallen meanwhile, it is twice that of a new request: a little more of it is
+// refused, and the batch is not split into many small ones.
+func (l *Limiter) MaxSealed() Load {
+	r := l.lost.limit(l.maxRequest).AtMost(l.rate.maxRequest().Times(2))
+	r.Bytes = l.sizes.maxBytes(r.Bytes)
+	return r.AtLeast(Load{1, 1})
+}
+
+// TimeLimit returns how long a request of that load has until its answer counts as lost.
+func (l *Limiter) TimeLimit(size Load) time.Duration { return l.lost.timeLimit(size.Bytes) }
+
+// Start enters that a request starts. Observe or Cancel must follow.
+func (l *Limiter) Start(now time.Time, size Load) Request {
+	probe := !l.breaker.trusted()
+	l.inFlight.start(probe)
+	permitted := l.MaxRequest()
+	return Request{
+		size: size, permitted: permitted, started: now,
+		rate: l.rate.start(now, size), lowered: l.sizes.lowered, halvings: l.lost.halvings,
+		probe: probe, trial: l.sizes.start(size.Bytes),
+	}
+}
+
+// Resize replaces the load of a request that was started before its load was
+// known. It returns the request to use from now on.
+func (l *Limiter) Resize(now time.Time, r Request, size Load) Request {
+	l.rate.resize(now, r.size, size)
+	l.sizes.end(r.trial)
+	r.size, r.trial = size, l.sizes.start(size.Bytes)
+	return r
+}
+
+// Cancel takes back a request that was not sent.
+func (l *Limiter) Cancel(now time.Time, r Request) {
+	l.inFlight.end(r.probe)
+	l.sizes.end(r.trial)
+	l.rate.resize(now, r.size, Load{})
+}
+
+// Observe enters the result of a request.
+func (l *Limiter) Observe(now time.Time, r Request, res Result) {
+	l.inFlight.end(r.probe)
+	l.sizes.end(r.trial)
+	l.observeSize(now, r, res.Outcome)
+	switch closed := l.breaker.observe(now, r.probe, res.Outcome); {
+	case closed:
+		l.inFlight.restart()
+		l.lost.restart()
+		l.rate.resume(now)
+	case !l.breaker.trusted(): // an outage says nothing about the rate
+	default:
+		if res.anyAccepted() {
+			l.inFlight.success()
+		}
+		l.rate.observe(now, r.rate, r.size, res)
+	}
+}
+
+// observeSize enters what a result says about latency and request size.
+func (l *Limiter) observeSize(now time.Time, r Request, o Outcome) {
+	took := now.Sub(r.started)
+	switch o {
+	case Answered:
+		l.latency.observe(took)
+		l.sizes.pass(r.size.Bytes, l.maxRequest.Bytes)
+		l.lost.answer(r.size, r.permitted, r.halvings, took)
+	case TooLarge:
+		l.sizes.refuse(r.size.Bytes, r.lowered, r.trial)
+	case Ambiguous:
+		l.lost.lose(r.size, r.permitted, r.halvings)
+	case Throttled, Unavailable, Failed, Unreachable, Blocked, Canceled:
+	}
+}
+
+// Snapshot returns the state for metrics and logs.
+func (l *Limiter) Snapshot() State {
+	s := State{
+		Rate: l.rate.limit(), Unlimited: l.rate.phase == starting, Part: l.rate.part(), MaxRequest: l.MaxRequest(),
+		SizeLimit: l.sizes.limit, Halvings: l.lost.halvings,
+		Breaker: l.breaker.state, InFlight: l.inFlight.count, Allowed: l.allowed(),
+	}
+	if s.Breaker != BreakerClosed {
+		s.BreakerSince = l.breaker.since
+	}
+	return s
+}

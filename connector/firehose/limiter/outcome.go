@@ -1,0 +1,28 @@
+package limiter
+
+// Outcome is the result of a whole request.
+type Outcome int
+
+// Outcomes of requests.
+const (
+	Answered    Outcome = iota // 200 with one entry for each record
+	Throttled                  // refused with a throttling code
+	Unavailable                // refused with 503
+	Failed                     // refused with 500, or a passing error such as expired credentials
+	Unreachable                // not sent: no connection
+	Ambiguous                  // sent, but no complete answer: the records may be stored
+	TooLarge                   // refused for its size: 413, or InvalidArgument about the size
+	Blocked                    // refused until somebody changes something: no permission, no stream
+	Canceled                   // given up by the caller; it says nothing about the service
+)
+
+// Result is the outcome of a request and, for an answered request, of its records.
+type Result struct {
+	Outcome      Outcome
+	Accepted     Load    // entries with a RecordId
+	Refused      float64 // entries with ServiceUnavailableException
+	OtherRefused float64 // entries with another error, such as InternalFailure
+}
+
+// anyAccepted reports whether the stream took a record of the request.
+func (r Result) anyAccepted() bool { return r.Outcome == Answered && r.Accepted.Records > 0 }

@@ -1,0 +1,208 @@
+package limiter
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// stream refuses what exceeds a quota in bytes per second, with a bucket of a second,
+// and a share of the records by chance.
+type stream struct {
+	quota, tokens float64
+	filled        time.Time
+	chance        float64
+	random        *rand.Rand
+
+	sent, refused float64 // records
+}
+
+func newStream(quota, chance float64) *stream {
+	return &stream{quota: quota, tokens: quota, filled: start, chance: chance, random: rand.New(rand.NewPCG(5, 5))}
+}
+
+func (s *stream) put(now time.Time, size Load) Result {
+	s.tokens = min(s.quota, s.tokens+s.quota*now.Sub(s.filled).Seconds())
+	s.filled = now
+	accepted := 0.0
+	each := size.Bytes / size.Records
+	for range int(size.Records) {
+		if s.random.Float64() >= s.chance && s.tokens >= each {
+			s.tokens -= each
+			accepted++
+		}
+	}
+	s.sent += size.Records
+	s.refused += size.Records - accepted
+	return Result{Accepted: Load{Bytes: accepted * each, Records: accepted}, Refused: size.Records - accepted}
+}
+
+// A quota is found within seconds, is used nearly entirely, and little is refused.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	for _, quota := range []float64{1 << 20, 5 << 20, 20 << 20} {
+		l, s := New(testConfig()), newStream(quota, 0)
+		now, _ := send(t, l, start, 10*time.Second, 50*time.Millisecond, s.put)
+		s.sent, s.refused = 0, 0
+		_, sent := send(t, l, now, 60*time.Second, 50*time.Millisecond, s.put)
+		if refused := s.refused / s.sent; refused > 0.03 || sent*(1-refused) < 0.95*60*quota {
+			t.Errorf("quota %.0f: %.0f bytes/s accepted, %.1f %% refused", quota, sent*(1-refused)/60, 100*refused)
+		}
+	}
+}
+
+// Records that are refused by chance don't slow the sender down: each cut is undone,
+// and their share becomes the baseline.
+func TestChanceIsNoQuota(t *testing.T) {
+	t.Parallel()
+	l, s := New(testConfig()), newStream(1e12, 0.05)
+	now, _ := send(t, l, start, 5*time.Second, 50*time.Millisecond, s.put)
+	if _, sent := send(t, l, now, 20*time.Second, 50*time.Millisecond, s.put); sent < 20*40<<20 {
+		t.Errorf("%.1f MiB/s", sent/20/(1<<20))
+	}
+}
+
+// The same where a quota has been found before, far above what chance would be cut to.
+func TestChanceAfterQuota(t *testing.T) {
+	t.Parallel()
+	const quota = 20 << 20
+	l, s := New(testConfig()), newStream(quota, 0)
+	now, _ := send(t, l, start, 20*time.Second, 50*time.Millisecond, s.put)
+	s.quota, s.tokens, s.chance = 1e12, 1e12, 0.1
+	if _, sent := send(t, l, now, 5*time.Second, 50*time.Millisecond, s.put); sent < 0.85*5*quota {
+		t.Errorf("%.1f MiB/s with a tenth of the records refused by chance, the quota was %d MiB/s", sent/5/(1<<20), quota>>20)
+	}
+}
+
+// The rate is above the smallest quota of AWS although nothing is accepted, for two
+// seconds, and goes below it then.
+func TestFloor(t *testing.T) {
+	t.Parallel()
+	l := New(testConfig())
+	refuse := func(_ time.Time, size Load) Result { return answered(size, 1) }
+	now, _ := send(t, l, start, 1500*time.Millisecond, 50*time.Millisecond, refuse)
+	if got := l.Snapshot().Rate.Bytes; got < smallestQuota.Bytes {
+		t.Errorf("rate %.0f after 1.5 s", got)
+	}
+	send(t, l, now, 5*time.Second, 50*time.Millisecond, refuse)
+	if got := l.Snapshot().Rate.Bytes; got >= smallestQuota.Bytes/2 {
+		t.Errorf("rate %.0f after 6.5 s", got)
+	}
+}
+
+// Only refusals that a quota makes are evidence.
+func TestEvidence(t *testing.T) {
+	t.Parallel()
+	size := Load{Bytes: 1000, Records: 10}
+	for o, counts := range map[Outcome]bool{
+		Answered: true, Throttled: true, Unavailable: true,
+		Failed: false, Unreachable: false, Ambiguous: false, TooLarge: false, Blocked: false, Canceled: false,
+	} {
+		e := evidence{whole: 0.5}
+		if _, ok := e.classify(size, Result{Outcome: o, Refused: 10}); ok != counts {
+			t.Errorf("outcome %d is evidence: %v", o, ok)
+		}
+	}
+	var e evidence
+	if tally, ok := e.classify(size, Result{Accepted: Load{900, 9}, OtherRefused: 1}); !ok || tally.refused != 0 || tally.records != 9 {
+		t.Errorf("an entry with InternalFailure counts: %+v", tally)
+	}
+}
+
+// A request that is refused as a whole counts only while 30 % of the last ones are.
+func TestWholeRequests(t *testing.T) {
+	t.Parallel()
+	var e evidence
+	first := 0
+	for i := 1; i <= 30 && first == 0; i++ {
+		if _, ok := e.classify(Load{1000, 10}, Result{Outcome: Throttled}); ok {
+			first = i
+		}
+	}
+	if first != 11 {
+		t.Errorf("request %d is the first that counts", first)
+	}
+	for range 10 {
+		e.classify(Load{1000, 10}, Result{Accepted: Load{1000, 10}})
+	}
+	if _, ok := e.classify(Load{1000, 10}, Result{Outcome: Unavailable}); ok {
+		t.Error("a refused request counts after ten answered ones")
+	}
+}
+
+// A member that sends nothing for a while begins with slow start again.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	l := New(testConfig())
+	now, _ := send(t, l, start, 5*time.Second, 50*time.Millisecond, accept)
+	now = now.Add(time.Minute)
+	if _, sent := send(t, l, now, 200*time.Millisecond, 50*time.Millisecond, accept); sent > 4_500_000 {
+		t.Errorf("%.0f bytes in the first 0.2 s after a minute without records", sent)
+	}
+}
+
+// A request holds more of the rate where answers are slow, where a member has a small
+// share, and where many requests are refused as a whole, until they no longer are.
+func TestRequestTime(t *testing.T) {
+	t.Parallel()
+	var lat latency
+	r := newRate(testConfig(), &lat)
+	want := func(seconds float64, when string) {
+		t.Helper()
+		if got := r.requestTime(); got < 0.999*seconds || got > 1.001*seconds {
+			t.Errorf("%.3f s %s, want %.3f s", got, when, seconds)
+		}
+	}
+	want(requestSeconds, "at first")
+	lat.mean = 800 * time.Millisecond
+	want(0.1, "with answers after 0.8 s")
+	lat.mean = 0
+	r.setShare(start, 1.0/64)
+	want(0.128, "with a 64th of the partitions")
+	r.setShare(start, 1)
+	enter := func(n int, o Outcome) {
+		for range n {
+			r.evidence.classify(Load{1000, 10}, Result{Outcome: o})
+			r.adjustSpread(o)
+		}
+	}
+	enter(30, Throttled)
+	want(maxRequestSeconds, "while all requests are throttled")
+	enter(5000, Answered)
+	want(requestSeconds, "after 5000 answers")
+}
+
+// A rebalance moves a rate that refusals have confirmed.
+func TestShareWithoutQuota(t *testing.T) {
+	t.Parallel()
+	l, s := New(testConfig()), newStream(5<<20, 0)
+	now, _ := send(t, l, start, 10*time.Second, 50*time.Millisecond, s.put)
+	before := l.Snapshot().Rate
+	if l.SetShare(now, 0.5); l.Snapshot().Rate != before.Times(0.5) {
+		t.Errorf("rate %+v with half of the partitions, before %+v", l.Snapshot().Rate, before)
+	}
+	if l.SetShare(now, 0); l.Snapshot().Rate.Bytes <= 0 {
+		t.Errorf("rate %+v without partitions", l.Snapshot().Rate)
+	}
+}
+
+// The latency follows a change within some answers, and one slow answer hardly moves it.
+func TestLatency(t *testing.T) {
+	t.Parallel()
+	var lat latency
+	for range 20 {
+		lat.observe(50 * time.Millisecond)
+	}
+	if lat.observe(time.Minute); lat.mean > 200*time.Millisecond {
+		t.Errorf("mean %v after a slow answer", lat.mean)
+	}
+	for range 30 {
+		lat.observe(200 * time.Millisecond)
+	}
+	if got := lat.AtLeast(2, 100*time.Millisecond); got < 390*time.Millisecond || got > 410*time.Millisecond {
+		t.Errorf("two latencies are %v", got)
+	}
+	if got := lat.AtLeast(2, time.Second); got != time.Second {
+		t.Errorf("the minimum of a second is %v", got)
+	}
+}
