@@ -167,3 +167,26 @@ func TestStockOverlay(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
+
+// TestReportKeepsTheRest: a new report replaces the old one, and what is written below it stays.
+func TestReportKeepsTheRest(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "report.md")
+	for _, text := range []string{"one\n", "two\n\n"} {
+		if err := writeReport(file, text); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text == "one\n" {
+			err = os.WriteFile(file, append(got, "\n## Below\n"...), 0o600)
+		} else if want := "two\n" + reportEnd + "\n## Below\n"; string(got) != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -119,7 +120,7 @@ func measureAll(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	text := r.markdown()
 	fmt.Fprint(stdout, text)
 	if o.report != "" {
-		if err := os.WriteFile(o.report, []byte(text), 0o644); err != nil { //nolint:gosec // it is documentation
+		if err := writeReport(o.report, text); err != nil {
 			fmt.Fprintf(stderr, "bench: %v\n", err)
 			return exitFailed
 		}
@@ -128,4 +129,16 @@ func measureAll(ctx context.Context, args []string, stdout, stderr io.Writer) in
 		return exitOutside
 	}
 	return exitOK
+}
+
+// reportEnd ends the report in its file. What follows it stays.
+const reportEnd = "\n<!-- the report of cmd/bench ends -->\n"
+
+func writeReport(file, text string) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, after, _ := strings.Cut(string(old), reportEnd)
+	return os.WriteFile(file, []byte(strings.TrimRight(text, "\n")+"\n"+reportEnd+after), 0o644) //nolint:gosec // it is documentation
 }
