@@ -306,6 +306,20 @@ func (c *Connector) Release(leases []*offset.Lease) (wait []kafka.Pending) {
 	return wait
 }
 
+// Shares implements kafka.Handler.
+func (c *Connector) Shares(shares map[string]kafka.Share) {
+	sums := map[string]kafka.Share{}
+	for topic, share := range shares {
+		sum := sums[c.streamOf(topic)]
+		sums[c.streamOf(topic)] = kafka.Share{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
+	}
+	for name, sum := range sums {
+		if l := c.lanes[name]; l != nil && sum.Owned > 0 {
+			l.stream.SetShare(float64(sum.Owned) / float64(sum.All))
+		}
+	}
+}
+
 func (c *Connector) streamOf(topic string) string {
 	stream, _ := c.cfg.Firehose.StreamFor(topic)
 	return stream

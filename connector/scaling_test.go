@@ -47,8 +47,10 @@ func TestScaling(t *testing.T) {
 		{members: 16, least: 0.98},
 		{members: 16, quota: scaleQuota, window: 6 * time.Minute, least: 0.95, refused: 0.05},
 		{members: 16, quota: scaleQuota, window: 90 * time.Second, told: true, least: 0.98, refused: 0.01},
+		{members: 6, quota: scaleQuota, window: 3 * time.Minute, fleet: true, least: 0.98, refused: 0.012},
+		{members: 16, quota: scaleQuota, window: 3 * time.Minute, fleet: true, least: 0.98, refused: 0.012},
 	}...)) {
-		t.Run(fmt.Sprintf("%d members quota=%v told=%v", c.members, c.quota > 0, c.told), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d members quota=%v told=%v fleet=%v", c.members, c.quota > 0, c.told, c.fleet), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				rate, refused := w.scale(c)
 				t.Logf("%2d members: %5.0f KiB/s, %.1f %% of what was sent refused", c.members, rate/1024, 100*refused)
@@ -67,9 +69,13 @@ type scaling struct {
 	quota   float64       // bytes a second, 0 for none
 	window  time.Duration // in which it is measured where there is a quota
 	told    bool          // each has its part of the quota in FIREHOSE_MAX_BYTES_PER_SECOND
+	fleet   bool          // all have the quota in FIREHOSE_QUOTA_BYTES_PER_SECOND
 	least   float64       // part of the limit that is delivered
 	refused float64       // at most this part of what is sent
 }
+
+// partitions are as many for each member.
+func (c scaling) partitions() int32 { return int32(c.members * (scalePartitions / c.members)) }
 
 // limit is what the members can deliver. Where there is a quota, they have no other.
 func (c scaling) limit() float64 {
@@ -83,7 +89,7 @@ func (c scaling) limit() float64 {
 // settled and each has found its pace, and which part of what they sent was refused.
 func (w *world) scale(c scaling) (rate, refused float64) {
 	lag := w.name("lag")
-	w.topic(lag, scalePartitions)
+	w.topic(lag, c.partitions())
 	warmUp, window, latency := 5*time.Second, 15*time.Second, scaleLatency
 	if c.quota > 0 { // until each has found its pace, and then over some of the times at which it tries for more
 		warmUp, window, latency = 2*time.Minute, c.window, 30*time.Millisecond
@@ -97,7 +103,7 @@ func (w *world) scale(c scaling) (rate, refused float64) {
 	n := int(c.limit()*(warmUp+window+10*time.Second).Seconds()) / scaleRecord
 	w.produceWith(0, n, func(i int) *kgo.Record {
 		text := fmt.Sprintf("%d ", i)
-		return &kgo.Record{Topic: lag, Partition: int32(i % scalePartitions), Value: []byte(text + filler[len(text)+1:])}
+		return &kgo.Record{Topic: lag, Partition: int32(i) % c.partitions(), Value: []byte(text + filler[len(text)+1:])}
 	})
 	var all []*member
 	for range c.members {
@@ -109,9 +115,12 @@ func (w *world) scale(c scaling) (rate, refused float64) {
 			if c.told {
 				cfg.Firehose.MaxBytesPerSecond = env.Bytes(c.quota) / env.Bytes(c.members)
 			}
+			if c.fleet {
+				cfg.Firehose.QuotaBytesPerSecond = env.Bytes(c.quota)
+			}
 		}))
 	}
-	w.untilShared(scalePartitions/c.members, all...)
+	w.untilShared(int(c.partitions())/c.members, all...)
 	time.Sleep(warmUp)
 	before := w.stream.Stats().Streams["s"]
 	time.Sleep(window)
@@ -119,7 +128,7 @@ func (w *world) scale(c scaling) (rate, refused float64) {
 	if w.committed() >= int64(n) {
 		w.t.Fatalf("all %d records are delivered: the members had no lag to work off", n)
 	}
-	if slices.ContainsFunc(all, func(m *member) bool { return m.owns() != scalePartitions/c.members }) {
+	if slices.ContainsFunc(all, func(m *member) bool { return m.owns() != int(c.partitions())/c.members }) {
 		w.t.Error("partitions moved while it was measured")
 	}
 	sent := float64(after.Records - before.Records + after.Refused - before.Refused)

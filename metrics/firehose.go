@@ -14,6 +14,7 @@ type Firehose struct {
 	inFlight, flyingRecords, flyingBytes    *prometheus.GaugeVec
 	waiting, allowed, breaker, blocked      *prometheus.GaugeVec
 	paceRecords, paceBytes, stubborn        *prometheus.GaugeVec
+	partRecords, partBytes                  *prometheus.GaugeVec
 	lastAccepted, billedRatio               *prometheus.GaugeVec
 }
 
@@ -56,6 +57,8 @@ func newFirehose(f factory) *Firehose {
 		blocked:       f.gaugeVec("blocked", "1 while the stream refuses everything and someone has to repair something, else 0.", s),
 		paceRecords:   f.gaugeVec("pace_records_per_second", "Records a second that may be sent; +Inf is unlimited.", s),
 		paceBytes:     f.gaugeVec("pace_bytes_per_second", "Bytes a second that may be sent, before base64; +Inf is unlimited.", s),
+		partRecords:   f.gaugeVec("quota_part_records_per_second", "Records a second of the stream's quota that are this member's part, by its partitions; 0 is unknown.", s),
+		partBytes:     f.gaugeVec("quota_part_bytes_per_second", "Bytes a second of the stream's quota, before base64, that are this member's part, by its partitions; 0 is unknown.", s),
 		stubborn:      f.gaugeVec("stubborn_records", "Records refused for five minutes while others pass; each holds back its partition's commit.", s),
 		lastAccepted:  f.gaugeVec("last_accepted_timestamp_seconds", "Unix time of the last acceptance; 0 when there was none yet.", s),
 	}
@@ -69,6 +72,7 @@ type FirehoseStream struct {
 	InFlight, FlyingRecords, FlyingBytes    prometheus.Gauge
 	Waiting, Allowed, Breaker, Blocked      prometheus.Gauge
 	PaceRecords, PaceBytes, Stubborn        prometheus.Gauge
+	PartRecords, PartBytes                  prometheus.Gauge // of the stream's quota
 	LastAccepted, BilledRatio               prometheus.Gauge
 
 	retried, refused, requests map[string]prometheus.Counter
@@ -93,6 +97,7 @@ func (m *Firehose) Stream(name string) *FirehoseStream {
 		Waiting: m.waiting.WithLabelValues(name), Allowed: m.allowed.WithLabelValues(name),
 		Breaker: m.breaker.WithLabelValues(name), Blocked: m.blocked.WithLabelValues(name),
 		PaceRecords: m.paceRecords.WithLabelValues(name), PaceBytes: m.paceBytes.WithLabelValues(name),
+		PartRecords: m.partRecords.WithLabelValues(name), PartBytes: m.partBytes.WithLabelValues(name),
 		Stubborn: m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
 		retried:  each(m.retried, RetryReasons),
 		refused:  each(m.refused, RefuseReasons),

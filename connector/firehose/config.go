@@ -44,6 +44,12 @@ type Config struct {
 	MaxBytesPerSecond env.Bytes `envconfig:"FIREHOSE_MAX_BYTES_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in bytes, before base64."`
 	// MaxRecordsPerSecond is the same in records; 0 is unlimited.
 	MaxRecordsPerSecond int `envconfig:"FIREHOSE_MAX_RECORDS_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in records."`
+	// QuotaBytesPerSecond is a stream's quota for all members of the group together, for each stream. A
+	// member starts from its part of it, which is its share of the partitions, and goes back to that part
+	// when something is refused. 0 is unknown.
+	QuotaBytesPerSecond env.Bytes `envconfig:"FIREHOSE_QUOTA_BYTES_PER_SECOND" unset:"unknown" desc:"Each stream's quota in bytes, before base64, for all members together; each takes its share by its partitions."`
+	// QuotaRecordsPerSecond is the same in records; 0 is unknown.
+	QuotaRecordsPerSecond int `envconfig:"FIREHOSE_QUOTA_RECORDS_PER_SECOND" unset:"unknown" desc:"Each stream's quota in records, for all members together."`
 	// RequestTimeout bounds one attempt; time for the size of the body comes on top, and up to twice as
 	// much again where answers are missing (see reach). An attempt that runs into it may have been
 	// accepted, and is sent again.
@@ -95,6 +101,8 @@ func (c Config) Validate() error {
 	env.Range(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, maxInFlight)
 	env.AtLeast(&check, "FIREHOSE_MAX_BYTES_PER_SECOND", c.MaxBytesPerSecond, 0)
 	env.AtLeast(&check, "FIREHOSE_MAX_RECORDS_PER_SECOND", c.MaxRecordsPerSecond, 0)
+	env.AtLeast(&check, "FIREHOSE_QUOTA_BYTES_PER_SECOND", c.QuotaBytesPerSecond, 0)
+	env.AtLeast(&check, "FIREHOSE_QUOTA_RECORDS_PER_SECOND", c.QuotaRecordsPerSecond, 0)
 	env.Range(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
 	c.role().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
 	c.streamOptions(&check)

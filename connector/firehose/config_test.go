@@ -69,6 +69,8 @@ func TestConfigValidate(t *testing.T) {
 		{"nothing in flight", func(c *Config) { c.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
 		{"negative pace", func(c *Config) { c.MaxBytesPerSecond = -1 }, `FIREHOSE_MAX_BYTES_PER_SECOND holds "-1": want 0 or more`},
 		{"negative pace in records", func(c *Config) { c.MaxRecordsPerSecond = -1 }, `FIREHOSE_MAX_RECORDS_PER_SECOND holds "-1": want 0 or more`},
+		{"negative quota", func(c *Config) { c.QuotaBytesPerSecond = -1 }, `FIREHOSE_QUOTA_BYTES_PER_SECOND holds "-1": want 0 or more`},
+		{"negative quota in records", func(c *Config) { c.QuotaRecordsPerSecond = -1 }, `FIREHOSE_QUOTA_RECORDS_PER_SECOND holds "-1": want 0 or more`},
 		{"no time", func(c *Config) { c.RequestTimeout = 0 }, `FIREHOSE_REQUEST_TIMEOUT holds "0s": want 100ms to 15m`},
 		{"role", func(c *Config) { c.RoleARN, c.RoleExternalID = role, "abc/1" }, ""},
 		{"role of another partition", func(c *Config) { c.RoleARN = "arn:aws-us-gov:iam::123456789012:role/w" }, ""},

@@ -64,6 +64,7 @@ func newGate(cfg Config) *gate {
 	return &gate{
 		limiter: limiter.New(limiter.Config{
 			Max:         limiter.Load{Bytes: float64(cfg.MaxBytesPerSecond), Records: float64(cfg.MaxRecordsPerSecond)},
+			Quota:       limiter.Load{Bytes: float64(cfg.QuotaBytesPerSecond), Records: float64(cfg.QuotaRecordsPerSecond)},
 			MaxRequest:  limiter.Load{Bytes: float64(cfg.BatchMaxBytes), Records: float64(cfg.BatchMaxRecords)},
 			MaxInFlight: cfg.MaxInFlight,
 			Timeout:     cfg.RequestTimeout,

@@ -139,6 +139,16 @@ func (s *Stream) Limits() (records, bytes int) {
 	return int(l.Records), int(l.Bytes)
 }
 
+// SetShare tells the stream which part of the partitions that are routed to it this process owns,
+// above 0 and up to 1: the part of the stream's quota that is its own. It is 1 before the first call.
+func (s *Stream) SetShare(share float64) {
+	g := s.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limiter.SetShare(time.Now(), share)
+	g.admit() // a larger part may let somebody go
+}
+
 // State is how a stream is doing.
 type State struct {
 	Stream string
@@ -212,6 +222,8 @@ func (s *Stream) measure() {
 	m.Blocked.Set(flag(l.Breaker == limiter.BreakerBlocked))
 	m.PaceRecords.Set(l.Rate.Records)
 	m.PaceBytes.Set(l.Rate.Bytes)
+	m.PartRecords.Set(l.Part.Records)
+	m.PartBytes.Set(l.Part.Bytes)
 }
 
 func flag(on bool) float64 {

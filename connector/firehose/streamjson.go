@@ -48,7 +48,7 @@ func (o *StreamOptions) Decode(s string) error {
 }
 
 // optionNames are the fields of an option, in the order of its struct.
-var optionNames = []string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight", "max_bytes_per_second", "max_records_per_second"}
+var optionNames = []string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight", "max_bytes_per_second", "max_records_per_second", "quota_bytes_per_second", "quota_records_per_second"}
 
 // field returns a function that sets one field and adds to problems what it can't read.
 func (o *StreamOption) field(problems *[]string, stream string) func(string, json.RawMessage) {
@@ -77,20 +77,30 @@ func (o *StreamOption) set(name string, value json.RawMessage) error {
 		o.MaxRecordsPerSecond = new(int)
 		return fill(name, value, o.MaxRecordsPerSecond, "a whole number")
 	case "max_bytes_per_second":
-		o.MaxBytesPerSecond = new(env.Bytes)
-		var text string
-		if json.Unmarshal(value, &text) != nil {
-			text = string(value) // a number
-		}
-		if err := o.MaxBytesPerSecond.Decode(text); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return nil
+		return fillBytes(name, value, &o.MaxBytesPerSecond)
+	case "quota_records_per_second":
+		o.QuotaRecordsPerSecond = new(int)
+		return fill(name, value, o.QuotaRecordsPerSecond, "a whole number")
+	case "quota_bytes_per_second":
+		return fillBytes(name, value, &o.QuotaBytesPerSecond)
 	}
 	if meant, ok := env.Suggest(strings.ToUpper(name), upper(optionNames)); ok {
 		return fmt.Errorf("there is no option %q; did you mean %s?", name, strings.ToLower(meant))
 	}
 	return fmt.Errorf("there is no option %q; want %s", name, strings.Join(optionNames, ", "))
+}
+
+// fillBytes reads a number of bytes: 1048576, or "1MiB".
+func fillBytes(name string, value json.RawMessage, to **env.Bytes) error {
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		text = string(value) // a number
+	}
+	*to = new(env.Bytes)
+	if err := (*to).Decode(text); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // fill reads a value that must not be empty: whoever writes "" or null means something that is

@@ -33,6 +33,10 @@ type StreamOption struct {
 	// unlimited.
 	MaxBytesPerSecond   *env.Bytes
 	MaxRecordsPerSecond *int
+	// QuotaBytesPerSecond and QuotaRecordsPerSecond are in the place of the variables of that name; 0 is
+	// unknown.
+	QuotaBytesPerSecond   *env.Bytes
+	QuotaRecordsPerSecond *int
 }
 
 // String returns what the variable holds.
@@ -52,6 +56,12 @@ func (c Config) For(stream string) Config {
 	}
 	if o.MaxRecordsPerSecond != nil {
 		c.MaxRecordsPerSecond = *o.MaxRecordsPerSecond
+	}
+	if o.QuotaBytesPerSecond != nil {
+		c.QuotaBytesPerSecond = *o.QuotaBytesPerSecond
+	}
+	if o.QuotaRecordsPerSecond != nil {
+		c.QuotaRecordsPerSecond = *o.QuotaRecordsPerSecond
 	}
 	return c
 }
@@ -94,11 +104,15 @@ func (o StreamOption) numbers(bad func(string, ...any)) {
 	if n := o.MaxInFlight; n != nil && (*n < 1 || *n > maxInFlight) {
 		bad("max_in_flight is %d: want 1 to %d", *n, maxInFlight)
 	}
-	if n := o.MaxBytesPerSecond; n != nil && *n < 0 {
-		bad("max_bytes_per_second is %d: want 0 or more", int64(*n))
-	}
-	if n := o.MaxRecordsPerSecond; n != nil && *n < 0 {
-		bad("max_records_per_second is %d: want 0 or more", *n)
+	notNegative(bad, "max_bytes_per_second", o.MaxBytesPerSecond)
+	notNegative(bad, "max_records_per_second", o.MaxRecordsPerSecond)
+	notNegative(bad, "quota_bytes_per_second", o.QuotaBytesPerSecond)
+	notNegative(bad, "quota_records_per_second", o.QuotaRecordsPerSecond)
+}
+
+func notNegative[T int | env.Bytes](bad func(string, ...any), name string, n *T) {
+	if n != nil && *n < 0 {
+		bad("%s is %d: want 0 or more", name, int64(*n))
 	}
 }
 

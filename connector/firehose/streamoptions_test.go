@@ -15,7 +15,8 @@ const everyOption = `{
 	"orders": {
 		"region": "eu-west-3", "endpoint_url": "https://vpce-1.firehose.eu-west-3.vpce.amazonaws.com",
 		"role_arn": "arn:aws:iam::123456789012:role/writer", "role_external_id": "x123",
-		"max_in_flight": 3, "max_bytes_per_second": "5MiB", "max_records_per_second": 1000
+		"max_in_flight": 3, "max_bytes_per_second": "5MiB", "max_records_per_second": 1000,
+		"quota_bytes_per_second": 5242880, "quota_records_per_second": 500000
 	},
 	"clicks": {"max_bytes_per_second": 0}
 }`
@@ -26,6 +27,7 @@ func TestStreamOptions(t *testing.T) {
 			Region: "eu-west-3", EndpointURL: "https://vpce-1.firehose.eu-west-3.vpce.amazonaws.com",
 			RoleARN: "arn:aws:iam::123456789012:role/writer", RoleExternalID: "x123",
 			MaxInFlight: new(3), MaxBytesPerSecond: new(5 * env.MiB), MaxRecordsPerSecond: new(1000),
+			QuotaBytesPerSecond: new(5 * env.MiB), QuotaRecordsPerSecond: new(500_000),
 		},
 		"clicks": {MaxBytesPerSecond: new(env.Bytes(0))},
 	}
@@ -56,11 +58,15 @@ func TestFor(t *testing.T) {
 	c.RoleARN, c.RoleExternalID, c.MaxBytesPerSecond = "all", "all's", 7
 	c.StreamOptions.Of = map[string]StreamOption{
 		"role": {RoleARN: "own"}, "pace": {MaxBytesPerSecond: new(env.Bytes(0)), MaxRecordsPerSecond: new(5), MaxInFlight: new(2)},
+		"quota": {QuotaBytesPerSecond: new(env.Bytes(9)), QuotaRecordsPerSecond: new(8)},
 	}
 	if diff := cmp.Diff(c, c.For("other")); diff != "" {
 		t.Error(diff)
 	}
 	if got := c.For("role"); got.RoleARN != "own" || got.RoleExternalID != "" || got.MaxBytesPerSecond != 7 {
+		t.Errorf("%+v", got)
+	}
+	if got := c.For("quota"); got.QuotaBytesPerSecond != 9 || got.QuotaRecordsPerSecond != 8 {
 		t.Errorf("%+v", got)
 	}
 	if got := c.For("pace"); got.RoleARN != "all" || got.MaxBytesPerSecond != 0 || got.MaxRecordsPerSecond != 5 || got.MaxInFlight != 2 {
@@ -80,14 +86,14 @@ func TestStreamOptionsRefuses(t *testing.T) {
 		`{"a": {"region": "x", "region": "y"}}`:        `stream "a": "region" is there twice`,
 		`{"a": {"regoin": "x"}}`:                       `stream "a": there is no option "regoin"; did you mean region?`,
 		`{"a": {"Region": "x"}}`:                       `stream "a": there is no option "Region"; did you mean region?`,
-		`{"a": {"compression": true}}`:                 `stream "a": there is no option "compression"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second`,
+		`{"a": {"compression": true}}`:                 `stream "a": there is no option "compression"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second`,
 		`{"a": {"region": 1}}`:                         `stream "a": region: want a text`,
 		`{"a": {"role_arn": ""}}`:                      `stream "a": role_arn: want a text`,
 		`{"a": {"region": null}}`:                      `stream "a": region: want a text`,
 		`{"a": {"max_in_flight": "3"}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_in_flight": 1.5}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_bytes_per_second": "5MB"}}`:       `stream "a": max_bytes_per_second: want a size: plain bytes such as 4000000, or KiB, MiB or GiB such as 256MiB`,
-		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second; stream "b": max_in_flight: want a whole number`,
+		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second; stream "b": max_in_flight: want a whole number`,
 	} {
 		var o StreamOptions
 		if err := o.Decode(held); err == nil || err.Error() != problem {
@@ -109,6 +115,7 @@ func TestStreamOptionsValidate(t *testing.T) {
 		`"orders": {"max_in_flight": 0}`:                       `stream "orders": max_in_flight is 0: want 1 to 1000`,
 		`"orders": {"max_in_flight": 1001}`:                    `stream "orders": max_in_flight is 1001: want 1 to 1000`,
 		`"orders": {"max_records_per_second": -1}`:             `stream "orders": max_records_per_second is -1: want 0 or more`,
+		`"orders": {"quota_records_per_second": -5}`:           `stream "orders": quota_records_per_second is -5: want 0 or more`,
 	} {
 		c := configForValidate()
 		if err := c.StreamOptions.Decode("{" + option + "}"); err != nil {

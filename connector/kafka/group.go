@@ -58,6 +58,7 @@ func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[strin
 	s.access.granted("group", "group "+s.cfg.GroupID)
 	s.metrics.Member.Set(1)
 	s.metrics.Partitions.Set(float64(total))
+	s.regroup()
 	if n > 0 {
 		s.metrics.Rebalances.WithLabelValues("assigned").Inc()
 		s.log.Info("partitions assigned", "added", n, "owned", total)
@@ -213,6 +214,7 @@ func (s *Source) drop(gone map[string][]int32) {
 		}
 	}
 	s.metrics.Partitions.Set(float64(len(s.partitions)))
+	s.regroup()
 }
 
 // unhold ends the pauses of a partition that has gone: the client remembers them by

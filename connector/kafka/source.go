@@ -36,6 +36,9 @@ type Handler interface {
 	// that are worth waiting for, because Firehose is taking the requests in flight. It takes
 	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
 	Release(leases []*offset.Lease) (wait []Pending)
+	// Shares is told which part of each topic's partitions this member owns, after each rebalance. It
+	// must not wait.
+	Shares(shares map[string]Share)
 }
 
 // Pending is a lease of which records are under way.
@@ -66,6 +69,7 @@ type Source struct {
 	committing chan struct{}
 	leaving    chan struct{} // closed when the group is about to be left
 	held       chan struct{} // a partition was paused until its commit; holds one
+	regrouped  chan struct{} // the owned partitions have changed; holds one
 
 	mu         sync.Mutex
 	partitions map[id]*partition
@@ -162,6 +166,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		held:       make(chan struct{}, 1),
+		regrouped:  make(chan struct{}, 1),
 		wire:       traffic{bytes: o.Bytes},
 		budget:     newFetchBudget(o.Bytes),
 		connection: o.Connection,

@@ -25,6 +25,7 @@ func (s *Source) Run(ctx context.Context) {
 	all.Go(func() { s.watchPositions(ctx) })
 	all.Go(func() { s.watchLag(ctx) })
 	all.Go(func() { s.tellProtocol(ctx) })
+	all.Go(func() { s.watchShares(ctx) })
 	all.Wait()
 }
 

@@ -47,5 +47,10 @@ func weather() []mutant {
 			pkg + "/sizerefusals.go", "s.answers >= s.needed }", "s.answers >= 0 }",
 			pkg, "TestSizeRefusals", ".",
 		},
+		{
+			"one quota for all members", "each member takes all of the quota for its own",
+			"connector/connector.go", "l.stream.SetShare(float64(sum.Owned) / float64(sum.All))", "l.stream.SetShare(1)",
+			"connector", "TestShares", "two have half of it each",
+		},
 	}
 }
