@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"kafka-firehose/connector/firehose"
 )
 
@@ -20,9 +18,8 @@ import (
 // stream that is down, so nothing else waits for the check.
 type streamCheck struct {
 	firehose.StreamCheck
-	blocked prometheus.Gauge
-	held    atomic.Bool           // the check has not passed; false without a check
-	reason  atomic.Pointer[error] // why it has not passed; nil before the first answer
+	held   atomic.Bool           // the check has not passed; false without a check
+	reason atomic.Pointer[error] // why it has not passed; nil before the first answer
 }
 
 // err returns why records of the stream are held, nil when they are not.
@@ -36,24 +33,16 @@ func (s *streamCheck) err() error {
 	return errors.New("DescribeDeliveryStream was not answered yet")
 }
 
-// hold sets why records are held. blocked is for a stream that has to be repaired.
-func (s *streamCheck) hold(reason error, blocked bool) {
-	s.reason.Store(&reason)
-	if blocked {
-		s.blocked.Set(1)
-	}
-}
-
 // newStreamCheck prepares the check of the lane's stream, number n of those with the same client. No
 // record is held if FIREHOSE_STARTUP_CHECK is off.
 func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream string, n int) {
 	check := &l.check
 	check.held.Store(c.cfg.Firehose.StartupCheck)
-	check.blocked = c.metrics.Firehose.Stream(stream).Blocked
 	check.StreamCheck = firehose.StreamCheck{
 		API: client, Stream: stream, Sends: c.cfg.sends(), Log: c.log, Delay: firehose.CheckDelay(n),
 		Waiting: func(reason error) {
-			check.hold(fmt.Errorf("the delivery stream is not checked yet: %w", reason), false)
+			reason = fmt.Errorf("the delivery stream is not checked yet: %w", reason)
+			check.reason.Store(&reason)
 		},
 	}
 }
@@ -102,7 +91,7 @@ func (l *lane) checkStream(ctx context.Context, result func(error)) {
 		result(err)
 		switch {
 		case err == nil:
-			check.blocked.Set(0)
+			l.stream.SetUsable(true)
 			check.held.Store(false)
 			if unusable {
 				l.log.Info("delivery stream can be used: its records are sent")
@@ -111,7 +100,9 @@ func (l *lane) checkStream(ctx context.Context, result func(error)) {
 			return
 		case ctx.Err() == nil: // another stream can be used, or may be
 			unusable = true
-			check.hold(fmt.Errorf("blocked: %w", err), true)
+			reason := fmt.Errorf("blocked: %w", err)
+			check.reason.Store(&reason)
+			l.stream.SetUsable(false)
 			l.log.Error("delivery stream can't be used: its records are held until a check passes; checking again within a minute", "error", err)
 		}
 		check.Delay = firehose.RecheckDelay()

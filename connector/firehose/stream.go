@@ -55,6 +55,7 @@ type Stream struct {
 	metrics   *metrics.FirehoseStream
 	onRefused func(context.Context, Refusal) error
 	gate      *gate
+	unusable  bool // see SetUsable; gate.mu guards it
 	inFlight  inFlight
 	account   account
 	pool      *pool.Pool[byte] // of the bodies of requests
@@ -149,6 +150,14 @@ func (s *Stream) SetShare(share float64) {
 	g.admit() // a larger part may let somebody go
 }
 
+// SetUsable says whether the delivery stream can be used at all, for the gauge of blocked streams.
+func (s *Stream) SetUsable(usable bool) {
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	s.unusable = !usable
+	s.measure()
+}
+
 // State is how a stream is doing.
 type State struct {
 	Stream string
@@ -219,7 +228,7 @@ func (s *Stream) measure() {
 	m.Waiting.Set(float64(len(g.queues[retries]) + len(g.queues[fresh])))
 	m.Allowed.Set(float64(l.Allowed))
 	m.Breaker.Set(flag(l.Breaker == limiter.BreakerOpen))
-	m.Blocked.Set(flag(l.Breaker == limiter.BreakerBlocked))
+	m.Blocked.Set(flag(s.unusable || l.Breaker == limiter.BreakerBlocked))
 	m.PaceRecords.Set(l.Rate.Records)
 	m.PaceBytes.Set(l.Rate.Bytes)
 	m.PartRecords.Set(l.Part.Records)
