@@ -9,7 +9,7 @@ func weather() []mutant {
 	return []mutant{
 		{
 			slows, "resets, cut answers and 500 are evidence of a quota",
-			pkg + "/evidence.go", "	case Failed, Unreachable, Ambiguous, TooLarge, Blocked, Canceled:\n	}\n	return tally{}, false\n", "	case Failed, Unreachable, Ambiguous, TooLarge, Blocked, Canceled:\n		return tally{requests: 1, records: size.Records, refused: size.Records}, true\n	}\n	return tally{}, false\n",
+			pkg + "/evidence.go", "	case Failed, Ambiguous, TooLarge, Blocked, Canceled:\n	}\n	return tally{}, false\n", "	case Failed, Ambiguous, TooLarge, Blocked, Canceled:\n		return tally{requests: 1, records: size.Records, refused: size.Records}, true\n	}\n	return tally{}, false\n",
 			pkg, "TestEvidence", "evidence",
 		},
 		{

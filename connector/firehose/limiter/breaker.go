@@ -71,7 +71,7 @@ func (b *breaker) observe(now time.Time, probe bool, o Outcome) (closed bool) {
 	case Canceled:
 	case Blocked:
 		b.fail(now, probe, true)
-	case Throttled, Unavailable, Failed, Unreachable, Ambiguous:
+	case Throttled, Unavailable, Failed, Ambiguous:
 		b.fail(now, probe, false)
 	}
 	return closed

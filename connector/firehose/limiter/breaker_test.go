@@ -22,7 +22,7 @@ func TestBreakerNeedsTime(t *testing.T) {
 	if d := b.wait(after(800 * time.Millisecond)); d != spacing {
 		t.Errorf("the next request waits for %v, want %v", d, spacing)
 	}
-	b.observe(after(time.Second), false, Unreachable)
+	b.observe(after(time.Second), false, Failed)
 	if b.state != BreakerOpen || !b.since.Equal(after(time.Second)) {
 		t.Errorf("state %d since %v after a second of failures", b.state, b.since)
 	}

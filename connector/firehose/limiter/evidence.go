@@ -60,7 +60,7 @@ func (e *evidence) classify(size Load, res Result) (t tally, ok bool) {
 	case Throttled, Unavailable:
 		e.whole += (1 - e.whole) / wholeMemory
 		return tally{requests: 1, records: size.Records, refused: size.Records}, e.whole > wholeShare
-	case Failed, Unreachable, Ambiguous, TooLarge, Blocked, Canceled:
+	case Failed, Ambiguous, TooLarge, Blocked, Canceled:
 	}
 	return tally{}, false
 }

@@ -168,7 +168,7 @@ func (l *Limiter) observeSize(now time.Time, r Request, o Outcome) {
 		l.sizes.refuse(r.size.Bytes, r.lowered, r.trial)
 	case Ambiguous:
 		l.lost.lose(r.size, r.permitted, r.halvings)
-	case Throttled, Unavailable, Failed, Unreachable, Blocked, Canceled:
+	case Throttled, Unavailable, Failed, Blocked, Canceled:
 	}
 }
 

@@ -8,8 +8,7 @@ const (
 	Answered    Outcome = iota // 200 with one entry for each record
 	Throttled                  // refused with a throttling code
 	Unavailable                // refused with 503
-	Failed                     // refused with 500, or a passing error such as expired credentials
-	Unreachable                // not sent: no connection
+	Failed                     // refused with 500 or expired credentials, or not sent: no connection
 	Ambiguous                  // sent, but no complete answer: the records may be stored
 	TooLarge                   // refused for its size: 413, or InvalidArgument about the size
 	Blocked                    // refused until somebody changes something: no permission, no stream

@@ -96,7 +96,7 @@ func TestEvidence(t *testing.T) {
 	size := Load{Bytes: 1000, Records: 10}
 	for o, counts := range map[Outcome]bool{
 		Answered: true, Throttled: true, Unavailable: true,
-		Failed: false, Unreachable: false, Ambiguous: false, TooLarge: false, Blocked: false, Canceled: false,
+		Failed: false, Ambiguous: false, TooLarge: false, Blocked: false, Canceled: false,
 	} {
 		e := evidence{whole: 0.5}
 		if _, ok := e.classify(size, Result{Outcome: o, Refused: 10}); ok != counts {

@@ -177,7 +177,7 @@ func (m *member) answer(r limiter.Request, parts []retry, records int, res limit
 		m.tooLarge++
 	case limiter.Ambiguous:
 		m.lost++
-	case limiter.Failed, limiter.Unreachable, limiter.Blocked, limiter.Canceled:
+	case limiter.Failed, limiter.Blocked, limiter.Canceled:
 		m.fail++
 	}
 	left := records - int(res.Accepted.Records)
