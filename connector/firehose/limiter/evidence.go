@@ -43,6 +43,7 @@ func (t tally) Plus(u tally) tally {
 // in windows.
 type evidence struct {
 	whole    float64 // share of the last requests that were refused as a whole
+	nothing  float64 // share of the last requests of which nothing was accepted, for throttling or a quota
 	window   tally
 	opened   time.Time // when the window began
 	baseline float64   // share of the records that is refused at any rate
@@ -55,10 +56,15 @@ func (e *evidence) classify(size Load, res Result) (t tally, ok bool) {
 	switch res.Outcome {
 	case Answered:
 		e.whole -= e.whole / wholeMemory
+		e.nothing -= e.nothing / wholeMemory
+		if res.Refused > 0 && !res.anyAccepted() {
+			e.nothing += 1.0 / wholeMemory
+		}
 		records := res.Accepted.Records + res.Refused
 		return tally{requests: 1, records: records, refused: res.Refused}, records > 0
 	case Throttled, Unavailable:
 		e.whole += (1 - e.whole) / wholeMemory
+		e.nothing += (1 - e.nothing) / wholeMemory
 		return tally{requests: 1, records: size.Records, refused: size.Records}, e.whole > wholeShare
 	case Failed, Ambiguous, TooLarge, Blocked, Canceled:
 	}

@@ -148,7 +148,7 @@ func (r *rate) observe(now time.Time, sent sentRate, size Load, res Result) {
 		r.evidence.add(now, t, r.phase != holding)
 		r.block = r.block.Plus(t)
 	}
-	r.adjustSpread(res.Outcome)
+	r.adjustSpread(res)
 	shortest := minWindow
 	if r.phase == starting { // each moment counts when the rate doubles
 		shortest = minWindow / 2

@@ -160,16 +160,19 @@ func TestRequestTime(t *testing.T) {
 	r.setShare(start, 1.0/64)
 	want(0.128, "with a 64th of the partitions")
 	r.setShare(start, 1)
-	enter := func(n int, o Outcome) {
+	enter := func(n int, res Result) {
 		for range n {
-			r.evidence.classify(Load{1000, 10}, Result{Outcome: o})
-			r.adjustSpread(o)
+			r.evidence.classify(Load{1000, 10}, res)
+			r.adjustSpread(res)
 		}
 	}
-	enter(30, Throttled)
-	want(maxRequestSeconds, "while all requests are throttled")
-	enter(5000, Answered)
-	want(requestSeconds, "after 5000 answers")
+	accepted := Result{Accepted: Load{1000, 10}}
+	for _, refused := range []Result{{Outcome: Throttled}, {Refused: 10}} {
+		enter(30, refused)
+		want(maxRequestSeconds, "while nothing of the requests is accepted")
+		enter(5000, accepted)
+		want(requestSeconds, "after 5000 answers")
+	}
 }
 
 // A rebalance moves a rate that refusals have confirmed.

@@ -20,7 +20,7 @@ const (
 	// rate that isn't used doesn't grow.
 	inFlightMargin = 2
 
-	// While more than manyWhole of the requests are refused as a whole, each one that
+	// While more than manyWhole of the requests are refused entirely, each one that
 	// is makes requests larger by spreadUp: with 5 % of them refused by chance that is
 	// rare. Below fewWhole each answer makes them smaller by spreadDown: the quota of
 	// requests is tried again slowly, and a factor of 6 is gone after 1800 answers,
@@ -36,12 +36,13 @@ func (r *rate) requestTime() float64 {
 }
 
 // adjustSpread makes fewer and larger requests of the same load while many are
-// refused as a whole: that may be the quota of requests per second.
-func (r *rate) adjustSpread(o Outcome) {
+// refused entirely: that may be the quota of requests per second.
+func (r *rate) adjustSpread(res Result) {
+	refused := res.Outcome == Throttled || res.Outcome == Unavailable || res.Outcome == Answered && res.Refused > 0 && !res.anyAccepted()
 	switch {
-	case o == Answered && r.evidence.whole < fewWhole:
+	case res.anyAccepted() && r.evidence.nothing < fewWhole:
 		r.spread = max(1, r.spread*(1-spreadDown))
-	case (o == Throttled || o == Unavailable) && r.evidence.whole > manyWhole:
+	case refused && r.evidence.nothing > manyWhole:
 		r.spread = min(r.spread*(1+spreadUp), maxRequestSeconds/requestSeconds)
 	}
 }
