@@ -49,6 +49,7 @@ func TestPrometheus(t *testing.T) {
 	begin := time.Now()
 	_, addr := w.start("bridge",
 		"KAFKA_TOPICS=orders,clicks", "FIREHOSE_ROUTES=orders=orders,clicks=clicks", "KAFKA_MAX_UNCOMMITTED_RECORDS=1000",
+		`FIREHOSE_STREAM_OPTIONS={"clicks": {"quota_bytes_per_second": "5MiB"}}`,
 		"MAX_BUFFERED_BYTES=64MiB", "BAD_RECORD_POLICY=dead-letter", "DEAD_LETTER_TOPIC="+deadLetters)
 	server.scrape("bridge", addr)
 	go w.load()
