@@ -57,7 +57,7 @@ func (e *evidence) classify(size Load, res Result) (t tally, ok bool) {
 	case Answered:
 		e.whole -= e.whole / wholeMemory
 		e.nothing -= e.nothing / wholeMemory
-		if res.Refused > 0 && !res.anyAccepted() {
+		if res.refusedEntirely() {
 			e.nothing += 1.0 / wholeMemory
 		}
 		records := res.Accepted.Records + res.Refused

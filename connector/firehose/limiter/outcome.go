@@ -25,3 +25,13 @@ type Result struct {
 
 // anyAccepted reports whether the stream took a record of the request.
 func (r Result) anyAccepted() bool { return r.Outcome == Answered && r.Accepted.Records > 0 }
+
+// manyRecords are refused one after the other, without one between that is accepted, only
+// by a quota of requests: with fewer, a quota of bytes does it, too.
+const manyRecords = 16
+
+// refusedEntirely reports whether many records of an answered request were refused for a
+// quota, and none was accepted.
+func (r Result) refusedEntirely() bool {
+	return r.Outcome == Answered && r.Refused >= manyRecords && r.Accepted.Records == 0
+}

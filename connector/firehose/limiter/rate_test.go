@@ -167,7 +167,7 @@ func TestRequestTime(t *testing.T) {
 		}
 	}
 	accepted := Result{Accepted: Load{1000, 10}}
-	for _, refused := range []Result{{Outcome: Throttled}, {Refused: 10}} {
+	for _, refused := range []Result{{Outcome: Throttled}, {Refused: 20}} {
 		enter(30, refused)
 		want(maxRequestSeconds, "while nothing of the requests is accepted")
 		enter(5000, accepted)

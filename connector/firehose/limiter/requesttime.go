@@ -38,7 +38,7 @@ func (r *rate) requestTime() float64 {
 // adjustSpread makes fewer and larger requests of the same load while many are
 // refused entirely: that may be the quota of requests per second.
 func (r *rate) adjustSpread(res Result) {
-	refused := res.Outcome == Throttled || res.Outcome == Unavailable || res.Outcome == Answered && res.Refused > 0 && !res.anyAccepted()
+	refused := res.Outcome == Throttled || res.Outcome == Unavailable || res.refusedEntirely()
 	switch {
 	case res.anyAccepted() && r.evidence.nothing < fewWhole:
 		r.spread = max(1, r.spread*(1-spreadDown))

@@ -16,6 +16,7 @@ var missing = map[string]bool{
 	"quota 5 rises to 20 MiB/s, 10th to 15th s, 8192 B":              true,
 	"2 become 16, quota 5 MiB/s, 200 B":                              true,
 	"2 become 16, quota 5 MiB/s, 1024 B":                             true,
+	"16 members, one idle, quota 5 MiB/s, 8192 B":                    true,
 	"2 become 16, quota 1 MiB/s, 8192 B":                             true,
 	"quota 5 rises to 20 MiB/s, 10th to 15th s, 10 ms, 8192 B":       true,
 	"16 members, quota 1 MiB/s, 10 ms, 200 B":                        true,
