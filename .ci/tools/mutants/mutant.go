@@ -64,7 +64,7 @@ func (b bench) control(ctx context.Context, list []mutant) error {
 	var failed []error
 	for _, pkg := range slices.Sorted(maps.Keys(tests)) {
 		names := slices.Sorted(maps.Keys(tests[pkg]))
-		out, err := b.test(ctx, pkg, "^("+strings.Join(names, "|")+")$")
+		out, err := b.test(ctx, pkg, "^("+strings.Join(names, "|")+")$", "-timeout=15m") // they are many
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s fails on the code as it is: %w\n%s", pkg, err, head(out)))
 		}
