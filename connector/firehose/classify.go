@@ -50,7 +50,7 @@ func (f *Failure) Error() string {
 // Unwrap is the SDK's error. Its text may hold data: don't log it.
 func (f *Failure) Unwrap() error { return f.err }
 
-// outcome is what the failure is to the limiter.
+// outcome translates the failure for the limiter.
 func (f *Failure) outcome() limiter.Outcome {
 	switch f.Class {
 	case Throttled:

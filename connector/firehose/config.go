@@ -51,7 +51,7 @@ type Config struct {
 	// QuotaRecordsPerSecond is the same in records; 0 is unknown.
 	QuotaRecordsPerSecond int `envconfig:"FIREHOSE_QUOTA_RECORDS_PER_SECOND" unset:"unknown" desc:"Each stream's quota in records, for all members together."`
 	// RequestTimeout bounds one attempt; time for the size of the body comes on top, and up to twice as
-	// much again where answers are missing (see reach). An attempt that runs into it may have been
+	// much again where answers are missing (see limiter.TimeLimit). An attempt that runs into it may have been
 	// accepted, and is sent again.
 	RequestTimeout time.Duration `envconfig:"FIREHOSE_REQUEST_TIMEOUT" default:"10s" desc:"One attempt, plus time for the size of its body, and more after answers that did not come; what runs into it is sent again and may arrive twice."`
 	// StartupCheck describes each stream at the start, beside the group's join. Records of a stream that

@@ -10,10 +10,10 @@
 //	             ^                     │ what is left
 //	             └────── backoff <─────┘
 //
-// The gate (gate.go) is the queue of those who want to send. When a request may
-// start and how much it may hold is for the limiter (package limiter), a pure state
-// machine that learns from the result of each request: the rate that the stream
-// takes, the size that passes, and whether the service answers at all.
+// The gate (gate.go) is the queue of the batches. The limiter (package limiter), a
+// pure state machine, decides when a request may start and how much it may hold. It
+// learns from the result of each request: the rate that the stream accepts, the size
+// that passes, and whether the service answers at all.
 //
 // What an answer means is decided in two places and nowhere else: read, in
 // answer.go, says which records an HTTP 200 proves to be accepted; classify, in

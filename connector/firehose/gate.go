@@ -10,9 +10,9 @@ import (
 	"kafka-firehose/connector/firehose/limiter"
 )
 
-// gate decides who may send when the limiter lets a request start. Those who wait
-// stand in two queues, first come first served, and retries go before new batches:
-// what is oldest holds back the commit.
+// gate decides which batch is sent when the limiter lets a request start. Batches
+// wait in two queues, first come first served. Retries are sent before new batches,
+// because the oldest record holds back the commit.
 //
 // Nothing polls. The gate is looked at when something changes, and one timer
 // stands for what only time changes.
@@ -248,10 +248,10 @@ func (s *Slot) finish(result limiter.Result, f *Failure) (before, after limiter.
 // end gives the slot back after a request whose result is nobody else's business.
 func (s *Slot) end() { s.finish(limiter.Result{Outcome: limiter.Canceled}, nil) }
 
-// closed reports that no breaker holds back what is sent. mu is held.
-func (g *gate) closed() bool { return g.limiter.Snapshot().Breaker == limiter.BreakerClosed }
+// closed reports whether the breaker lets requests go out. It needs mu.
+func (g *gate) closed() bool { return g.limiter.Breaker() == limiter.BreakerClosed }
 
-// isClosed is closed for those who don't hold mu.
+// isClosed is closed for callers without mu.
 func (g *gate) isClosed() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

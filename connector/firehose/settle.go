@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/limiter"
 )
 
@@ -26,39 +25,27 @@ func (d *delivery) answered(group []*part, fates []fate, slot *Slot, a *answer, 
 	d.finish(slot, result, nil)
 }
 
-// count adds what became of a part to the result of its request.
+// count adds the records of a part to the result of its request.
 func (f *fate) count(r *limiter.Result, p *part) {
 	if f.all {
 		r.Accepted = r.Accepted.Plus(sizeOf(p.batch))
 		return
 	}
-	accepted, unavailable, other := f.split(p.batch)
-	r.Accepted = r.Accepted.Plus(accepted)
-	// A record that is refused again and again tells of itself, not of the rate.
-	if accepted.Records == 0 && p.attempts >= rateAttempts {
-		unavailable, other = 0, other+unavailable
-	}
-	r.Refused += unavailable
-	r.OtherRefused += other
-}
-
-// split is what of a batch was accepted, and how many records were refused with
-// ServiceUnavailableException and with other codes.
-func (f *fate) split(b *batch.Batch) (accepted limiter.Load, unavailable, other float64) {
-	if f.all {
-		return sizeOf(b), 0, 0
-	}
+	var accepted limiter.Load
+	refused := 0.0
 	for i, code := range f.codes {
 		switch code {
 		case "":
-			accepted = accepted.Plus(limiter.Load{Bytes: float64(len(b.Record(i))), Records: 1})
+			accepted = accepted.Plus(limiter.Load{Bytes: float64(len(p.batch.Record(i))), Records: 1})
 		case "ServiceUnavailableException":
-			unavailable++
-		default:
-			other++
+			refused++
 		}
 	}
-	return accepted, unavailable, other
+	r.Accepted = r.Accepted.Plus(accepted)
+	// Repeated refusals of a record are about the record, not about the rate.
+	if accepted.Records > 0 || p.attempts < rateAttempts {
+		r.Refused += refused
+	}
 }
 
 // failed enters the result of a request that failed as a whole.
@@ -81,8 +68,8 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 		return d.suffer(p, ft)
 	}
 	p.attempts++
-	b, values := p.batch, p.batch.Values()
-	accepted, _, _ := ft.split(b)
+	b := p.batch
+	records, bytes, values := b.Len(), b.Bytes(), b.Values()
 	var billed int64
 	for i := range b.Len() {
 		if code := ft.code(i); code == "" {
@@ -92,12 +79,12 @@ func (d *delivery) settle(p *part, ft fate) (backoff time.Duration, err error) {
 		}
 	}
 	b.Retain(func(i int) bool { return ft.code(i) != "" })
-	if accepted.Records > 0 {
-		d.metrics.Accepted.Add(accepted.Records)
-		d.metrics.AcceptedBytes.Add(accepted.Bytes)
+	if accepted, acceptedBytes := records-b.Len(), bytes-b.Bytes(); accepted > 0 {
+		d.metrics.Accepted.Add(float64(accepted))
+		d.metrics.AcceptedBytes.Add(float64(acceptedBytes))
 		d.metrics.Values.Add(float64(values - b.Values()))
 		d.metrics.Billed.Add(float64(billed))
-		d.metrics.BilledRatio.Set(d.account.enter(Bill{Records: int64(accepted.Records), Bytes: int64(accepted.Bytes), Billed: billed}).Ratio())
+		d.metrics.BilledRatio.Set(d.account.enter(Bill{Records: int64(accepted), Bytes: int64(acceptedBytes), Billed: billed}).Ratio())
 		d.softened(p)
 		p.progress, p.attempts, p.resends = time.Now(), 0, 0
 	}

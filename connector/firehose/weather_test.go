@@ -9,9 +9,9 @@ import (
 	"kafka-firehose/connector/longtest"
 )
 
-// TestWeather: faults that have nothing to do with speed take little more of it than they
-// destroy, and it is back soon after them. Nothing is lost, and what comes twice has been
-// counted as ambiguous.
+// TestWeather: faults that have nothing to do with speed cost little more than the requests and
+// records that they destroy, and the full rate is back soon after them. Records that arrive twice
+// have been counted as ambiguous.
 func TestWeather(t *testing.T) {
 	measuresThroughput(t)
 	const chance = 0.05

@@ -2,12 +2,13 @@ package kafka
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
 
-// sharesEvery is how often the partitions of the group's topics are counted, without a rebalance. A
-// topic that gets more partitions makes one within minutes.
+// sharesEvery is how often the partitions of the group's topics are counted beside each rebalance: a count
+// that failed is repeated.
 const sharesEvery = 30 * time.Second
 
 // watchShares tells the handler which part of the topics this member owns, after each rebalance.
@@ -25,7 +26,7 @@ func (s *Source) watchShares(ctx context.Context) {
 	}
 }
 
-// regroup has the shares counted now.
+// regroup makes watchShares count the shares now.
 func (s *Source) regroup() {
 	select {
 	case s.regrouped <- struct{}{}:
@@ -33,25 +34,17 @@ func (s *Source) regroup() {
 	}
 }
 
-// countShares counts the owned partitions and all partitions, of each topic of the group. What a broker
-// does not say is left as it was: a share that is a little old does no harm.
+// countShares counts the owned partitions and all partitions of each topic of the group. If no broker
+// answers, the handler keeps the shares from before.
 func (s *Source) countShares(ctx context.Context) {
-	owned := map[string]int{}
-	s.mu.Lock()
-	for k := range s.partitions {
-		owned[k.topic]++
+	owned := s.assignment()
+	if len(owned) == 0 {
+		return
 	}
-	s.mu.Unlock()
-	topics := s.client.GetConsumeTopics()
-	for topic := range owned {
-		topics = append(topics, topic)
-	}
+	topics := slices.AppendSeq(s.client.GetConsumeTopics(), maps.Keys(owned))
 	topics = slices.DeleteFunc(topics, func(topic string) bool { return !s.routed(topic) })
 	slices.Sort(topics)
 	topics = slices.Compact(topics)
-	if len(owned) == 0 || len(topics) == 0 {
-		return
-	}
 	view, err := s.describe(ctx, topics)
 	if err != nil {
 		s.log.Debug("the partitions of the topics are not known, trying again", "error", err)
@@ -59,8 +52,8 @@ func (s *Source) countShares(ctx context.Context) {
 	}
 	shares := make(map[string]Share, len(topics))
 	for _, topic := range topics {
-		all := max(len(view.topics[topic].leaders), owned[topic])
-		shares[topic] = Share{Owned: owned[topic], All: all}
+		n := len(owned[topic])
+		shares[topic] = Share{Owned: n, All: max(n, len(view.topics[topic].leaders))}
 	}
 	s.handler.Shares(shares)
 }

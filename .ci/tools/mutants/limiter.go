@@ -1,6 +1,6 @@
 package main
 
-// weather is what must not slow a stream down, and what must.
+// weather has a stream slow down for the wrong reasons, or not for the right one.
 func weather() []mutant {
 	const (
 		slows = "only a quota slows a stream down"

@@ -49,8 +49,7 @@ type evidence struct {
 	baseline float64   // share of the records that is refused at any rate
 }
 
-// classify returns what a result says about the quota. ok is false if it says
-// nothing: 500, resets, timeouts, cut answers and entries with InternalFailure
+// classify returns a result as evidence about the quota. ok is false if it is none: 500, resets, timeouts, cut answers and entries with InternalFailure
 // have nothing to do with the rate.
 func (e *evidence) classify(size Load, res Result) (t tally, ok bool) {
 	switch res.Outcome {

@@ -68,9 +68,6 @@ func New(c Config) *Limiter {
 // owns; 1 if that is unknown. The rate follows it.
 func (l *Limiter) SetShare(now time.Time, share float64) { l.rate.setShare(now, share) }
 
-// SetMax sets the hard limit of this process per second. A zero unit has none.
-func (l *Limiter) SetMax(limit Load) { l.rate.setMax(limit) }
-
 // Wait returns the time until a request may start. If ok is false, only the end
 // of a request in flight can help. Call it when there are records to send: waiting
 // for tokens is a sign that the rate is used.
@@ -97,9 +94,9 @@ func (l *Limiter) MaxRequest() Load {
 	return r.AtLeast(Load{1, 1})
 }
 
-// MaxSealed returns the limit of a request of records that are batched already. Since the
-// rate may have fallen meanwhile, it is twice that of a new request: a little more of it is
-// refused, and the batch is not split into many small ones.
+// MaxSealed returns the maximum load of a request with records that are already in a batch.
+// The rate may have fallen since the batch was sealed, so the maximum is twice that of a new
+// request: a few more records are refused, but the batch is not split into many small requests.
 func (l *Limiter) MaxSealed() Load {
 	r := l.lost.limit(l.maxRequest).AtMost(l.rate.maxRequest().Times(2))
 	r.Bytes = l.sizes.maxBytes(r.Bytes)
@@ -156,7 +153,7 @@ func (l *Limiter) Observe(now time.Time, r Request, res Result) {
 	}
 }
 
-// observeSize enters what a result says about latency and request size.
+// observeSize enters a result for the latency and the request size.
 func (l *Limiter) observeSize(now time.Time, r Request, o Outcome) {
 	took := now.Sub(r.started)
 	switch o {
@@ -171,6 +168,9 @@ func (l *Limiter) observeSize(now time.Time, r Request, o Outcome) {
 	case Throttled, Unavailable, Failed, Blocked, Canceled:
 	}
 }
+
+// Breaker returns whether requests go out.
+func (l *Limiter) Breaker() BreakerState { return l.breaker.state }
 
 // Snapshot returns the state for metrics and logs.
 func (l *Limiter) Snapshot() State {

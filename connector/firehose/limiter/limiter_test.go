@@ -82,20 +82,17 @@ func TestNoLimitWithoutEvidence(t *testing.T) {
 	}
 }
 
-// A hard limit is kept from the first second, and can be changed.
+// A hard limit is kept from the first second.
 func TestMax(t *testing.T) {
 	t.Parallel()
-	c := testConfig()
-	c.Max = Load{Bytes: 100_000}
-	l := New(c)
-	now := start
 	for _, limit := range []float64{100_000, 20_000, 500_000} {
-		l.SetMax(Load{Bytes: limit})
+		c := testConfig()
+		c.Max = Load{Bytes: limit}
+		l := New(c)
 		if rate := l.Snapshot().Rate; rate.Bytes != limit || !math.IsInf(rate.Records, 1) {
 			t.Errorf("rate %+v with a limit of %g bytes/s", rate, limit)
 		}
-		var sent float64
-		now, sent = send(t, l, now, 10*time.Second, 50*time.Millisecond, accept)
+		_, sent := send(t, l, start, 10*time.Second, 50*time.Millisecond, accept)
 		if sent > 10.5*limit || sent < 9*limit {
 			t.Errorf("%.0f bytes in 10 s with a limit of %g bytes/s", sent, limit)
 		}

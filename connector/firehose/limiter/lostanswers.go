@@ -35,7 +35,7 @@ const (
 	triedAnswers = 16
 )
 
-// lostAnswers limits the size of a request to what is answered in time. On an
+// lostAnswers limits a request to a size that is answered in time. On an
 // uplink that is too slow for a large request, or behind something that ends
 // connections with large bodies, the same records would be sent again and again,
 // and each time they may have been stored.
@@ -56,7 +56,7 @@ type lostAnswers struct {
 	tried    bool // more is being tried: it has not proved itself yet
 }
 
-// limit returns what a request may hold.
+// limit returns the maximum load of a request.
 func (l *lostAnswers) limit(configured Load) Load {
 	if l.halvings == 0 {
 		return configured
@@ -67,8 +67,8 @@ func (l *lostAnswers) limit(configured Load) Load {
 // maxInFlight returns how many requests may be in flight.
 func (l *lostAnswers) maxInFlight(configured int) int { return max(1, configured>>l.halvings) }
 
-// lose enters that the result of a request is unknown. permitted is what the
-// request could hold, and halvings their number, when it started.
+// lose enters that the result of a request is unknown. permitted and halvings are its
+// maximum load and the number of halvings at its start.
 func (l *lostAnswers) lose(size, permitted Load, halvings int) {
 	switch {
 	case halvings != l.halvings: // it was larger or smaller than requests are now
@@ -96,7 +96,7 @@ func (l *lostAnswers) lose(size, permitted Load, halvings int) {
 
 // restart is called when the service answers again after an outage. In an outage requests
 // of every size are lost, so the full size is tried at once. If it is lost again, the size
-// falls to what it was before that, and rises as it does without an outage.
+// falls back to the size from before, and rises as it does without an outage.
 func (l *lostAnswers) restart() {
 	if l.halvings == 0 || l.futile {
 		return

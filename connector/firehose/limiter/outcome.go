@@ -17,10 +17,9 @@ const (
 
 // Result is the outcome of a request and, for an answered request, of its records.
 type Result struct {
-	Outcome      Outcome
-	Accepted     Load    // entries with a RecordId
-	Refused      float64 // entries with ServiceUnavailableException
-	OtherRefused float64 // entries with another error, such as InternalFailure
+	Outcome  Outcome
+	Accepted Load    // entries with a RecordId
+	Refused  float64 // entries with ServiceUnavailableException
 }
 
 // anyAccepted reports whether the stream took a record of the request.

@@ -34,7 +34,7 @@ type rate struct {
 	bucket  bucket
 	meter   meter
 	limited bool // a request had to wait for tokens since the last judged window
-	used    bool // the rate was what limited the load, in the last judged window or because there is none
+	used    bool // the rate limited the load, in the last judged window or because there was none yet
 	latency *latency
 
 	phase      phase
@@ -87,14 +87,6 @@ func (r *rate) setShare(now time.Time, share float64) {
 		r.begin()
 	case r.phase != starting || factor < 1:
 		r.load = r.load.Times(factor).AtMost(r.max)
-	}
-}
-
-func (r *rate) setMax(limit Load) {
-	r.max = limit.zeroIsUnlimited()
-	r.load = r.load.AtMost(r.max)
-	if r.knowsQuota() {
-		r.load = r.load.AtLeast(r.part())
 	}
 }
 

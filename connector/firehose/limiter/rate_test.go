@@ -104,7 +104,7 @@ func TestEvidence(t *testing.T) {
 		}
 	}
 	var e evidence
-	if tally, ok := e.classify(size, Result{Accepted: Load{900, 9}, OtherRefused: 1}); !ok || tally.refused != 0 || tally.records != 9 {
+	if tally, ok := e.classify(size, Result{Accepted: Load{900, 9}}); !ok || tally.refused != 0 || tally.records != 9 {
 		t.Errorf("an entry with InternalFailure counts: %+v", tally)
 	}
 }

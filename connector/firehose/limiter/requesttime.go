@@ -47,9 +47,9 @@ func (r *rate) adjustSpread(res Result) {
 	}
 }
 
-// maxRequest returns what a request may hold. Where nothing is known of a quota and the rate is
-// not used, requests are few, and large ones are worth more than many answers: an aggregated
-// record is billed by its size.
+// maxRequest returns the maximum load of a request. While no quota is known and the rate is
+// not used, requests are few. Large ones are then worth more than many answers, because an
+// aggregated record is billed by its size.
 func (r *rate) maxRequest() Load {
 	if r.phase == starting && !r.used {
 		return r.load.Times(unusedStartSeconds)

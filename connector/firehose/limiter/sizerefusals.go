@@ -33,7 +33,7 @@ type sizeRefusals struct {
 
 func (s *sizeRefusals) trialDue() bool { return s.limit > 0 && !s.trial && s.answers >= s.needed }
 
-// maxBytes returns what the next request may hold within the configured limit.
+// maxBytes returns the maximum bytes of the next request within the configured limit.
 func (s *sizeRefusals) maxBytes(configured float64) float64 {
 	switch {
 	case s.limit == 0:
