@@ -197,27 +197,7 @@ func TestTopicDeniedForAnHour(t *testing.T) {
 // would repeat stays bounded, and it is told.
 func TestCommitDenied(t *testing.T) {
 	bubble(t, func(w *world) {
-		var denied atomic.Bool
-		denied.Store(true)
-		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			w.cluster.KeepControl()
-			req := r.(*kmsg.OffsetCommitRequest)
-			if !denied.Load() {
-				return nil, nil, false
-			}
-			resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
-			for _, topic := range req.Topics {
-				rt := kmsg.NewOffsetCommitResponseTopic()
-				rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
-				for _, p := range topic.Partitions {
-					rp := kmsg.NewOffsetCommitResponseTopicPartition()
-					rp.Partition, rp.ErrorCode = p.Partition, kerr.GroupAuthorizationFailed.Code
-					rt.Partitions = append(rt.Partitions, rp)
-				}
-				resp.Topics = append(resp.Topics, rt)
-			}
-			return resp, nil, true
-		})
+		denied := w.refuseCommits(kerr.GroupAuthorizationFailed)
 		const limit, n = 1000, 20000
 		m := w.start(func(c *connector.Config) { c.Kafka.MaxUncommittedRecords = limit })
 		for i := range n / 400 {

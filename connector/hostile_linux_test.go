@@ -26,7 +26,7 @@ type hostile struct {
 	value  []byte
 }
 
-// hostileFormat is what a format is attacked with.
+// hostileFormat has the hostile schemas and records of a format.
 type hostileFormat struct {
 	env    []string
 	kind   sr.SchemaType

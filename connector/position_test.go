@@ -102,20 +102,25 @@ func (w *world) endBehind(at int64) *atomic.Bool {
 		if !behind.Load() || len(req.Topics) == 0 || req.Topics[0].Partitions[0].Timestamp != -1 {
 			return nil, nil, false
 		}
-		resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
-		for _, rt := range req.Topics {
-			st := kmsg.NewListOffsetsResponseTopic()
-			st.Topic = rt.Topic
-			for _, rp := range rt.Partitions {
-				sp := kmsg.NewListOffsetsResponseTopicPartition()
-				sp.Partition, sp.Offset = rp.Partition, at
-				st.Partitions = append(st.Partitions, sp)
-			}
-			resp.Topics = append(resp.Topics, st)
-		}
-		return resp, nil, true
+		return listed(req, at, 0), nil, true
 	})
 	return &behind
+}
+
+// listed answers a question for offsets with the same offset and error code for each partition.
+func listed(req *kmsg.ListOffsetsRequest, at int64, code int16) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, rt := range req.Topics {
+		st := kmsg.NewListOffsetsResponseTopic()
+		st.Topic = rt.Topic
+		for _, rp := range rt.Partitions {
+			sp := kmsg.NewListOffsetsResponseTopicPartition()
+			sp.Partition, sp.Offset, sp.ErrorCode = rp.Partition, at, code
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
 }
 
 // TestEndBehindForAMoment: after an election the leader's end of the log is behind what was read, for some seconds.

@@ -206,19 +206,7 @@ func TestLatestAfterAnError(t *testing.T) {
 			if left.Add(-1) < 0 {
 				return nil, nil, false
 			}
-			req := r.(*kmsg.ListOffsetsRequest)
-			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
-			for _, rt := range req.Topics {
-				st := kmsg.NewListOffsetsResponseTopic()
-				st.Topic = rt.Topic
-				for _, rp := range rt.Partitions {
-					sp := kmsg.NewListOffsetsResponseTopicPartition()
-					sp.Partition, sp.ErrorCode = rp.Partition, kerr.UnknownServerError.Code
-					st.Partitions = append(st.Partitions, sp)
-				}
-				resp.Topics = append(resp.Topics, st)
-			}
-			return resp, nil, true
+			return listed(r.(*kmsg.ListOffsetsRequest), -1, kerr.UnknownServerError.Code), nil, true
 		})
 		m := w.start(latestMode)
 		time.Sleep(30 * time.Second)

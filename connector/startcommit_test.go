@@ -9,13 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestLatestStartIsCommittedFirst: a start of latest that the group does not have yet is no start. While
-// the coordinator refuses it nothing is read, and it is tried again; then everything from the start on
-// is delivered.
-func TestLatestStartIsCommittedFirst(t *testing.T) { bubble(t, latestStartIsCommittedFirst) }
-
-func latestStartIsCommittedFirst(w *world) {
-	w.history(40)
+// refuseCommits has the coordinator refuse the commit of each partition, as long as the answer is true.
+func (w *world) refuseCommits(why *kerr.Error) *atomic.Bool {
 	var refuses atomic.Bool
 	refuses.Store(true)
 	w.cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -30,13 +25,24 @@ func latestStartIsCommittedFirst(w *world) {
 			st.Topic, st.TopicID = rt.Topic, rt.TopicID
 			for _, rp := range rt.Partitions {
 				sp := kmsg.NewOffsetCommitResponseTopicPartition()
-				sp.Partition, sp.ErrorCode = rp.Partition, kerr.CoordinatorNotAvailable.Code
+				sp.Partition, sp.ErrorCode = rp.Partition, why.Code
 				st.Partitions = append(st.Partitions, sp)
 			}
 			resp.Topics = append(resp.Topics, st)
 		}
 		return resp, nil, true
 	})
+	return &refuses
+}
+
+// TestLatestStartIsCommittedFirst: a start of latest that the group does not have yet is no start. While
+// the coordinator refuses it nothing is read, and it is tried again; then everything from the start on
+// is delivered.
+func TestLatestStartIsCommittedFirst(t *testing.T) { bubble(t, latestStartIsCommittedFirst) }
+
+func latestStartIsCommittedFirst(w *world) {
+	w.history(40)
+	refuses := w.refuseCommits(kerr.CoordinatorNotAvailable)
 	m := w.start(latestMode)
 	w.untilShared(4, m)
 	time.Sleep(time.Minute)
