@@ -138,8 +138,8 @@ func (a *api) must(t *testing.T, text string) {
 	}
 }
 
-// customResources makes the kinds known whose definitions are in a directory, and waits until
-// the API server serves them.
+// customResources defines the custom resources of a directory, and waits until the API server
+// serves them and clients find them.
 func (c *controlPlane) customResources(t *testing.T, directory string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(directory, "*.yaml"))
@@ -165,9 +165,23 @@ func (c *controlPlane) customResources(t *testing.T, directory string) {
 				}
 				return nil
 			})
+			eventually(t, o.GetName()+" is discovered", func() error { return c.discovers(o) })
 		}
 	}
-	c.kinds.Reset()
+}
+
+// discovers fails unless clients that ask now find the kind that a custom resource defines. The
+// API server builds its list of kinds in the background: a definition is Established up to
+// seconds before it is in there, and what does not find its kind then gives up.
+func (a *api) discovers(definition *object) error {
+	group, _, err := unstructured.NestedString(definition.Object, "spec", "group")
+	kind, _, err2 := unstructured.NestedString(definition.Object, "spec", "names", "kind")
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	a.kinds.Reset()
+	_, err = a.kinds.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
+	return err
 }
 
 func established(condition any) bool {
