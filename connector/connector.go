@@ -119,8 +119,6 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		ending:  make(chan struct{}, 1),
 		due:     make(chan struct{}, 1),
 		ended:   make(chan struct{}),
-		landed:  make(chan struct{}),
-		spare:   make(chan struct{}, c.cfg.Firehose.For(stream).MaxInFlight),
 		sealed:  make(chan *batch.Batch),
 		freed:   c.room.tell,
 	}
@@ -164,7 +162,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	var lanes, upkeep, polling tasks
 	for name, l := range c.lanes {
 		lanes.start("converting for stream "+name, func() { l.fill(hard, fail) })
-		lanes.start("sending to stream "+name, func() { l.dispatch(hard, fail) })
+		lanes.start("sending to stream "+name, func() { l.stream.Run(hard, l.sealed, fail) })
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()

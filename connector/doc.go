@@ -10,9 +10,20 @@
 // Each stream has a lane. The lane converts the records (package convert), packs
 // them into batches (package batch) and hands a batch to the stream (package
 // firehose) when it is full, when its first record has lingered long enough, or
-// when a partition in it is about to go. The stream retries by index, paces
-// itself and breaks the circuit. The span of a partition in a batch settles with
+// when a partition in it is about to go. The stream retries by index, limits
+// its rate and breaks the circuit. The span of a partition in a batch settles with
 // the last of its records, and the mark of the lease moves.
+//
+// From the sealed batch to the settled offset a record passes seven functions. Put runs in a
+// worker, the others in the loop of its stream:
+//
+//	sender.accept        takes over the batch                      firehose/sender.go
+//	sender.compose       chooses what the next request holds       firehose/compose.go
+//	sender.startRequest  enters it in the limiter                  firehose/sender.go
+//	Caller.Put           makes the call                            firehose/putbatch/call.go
+//	sender.finish        reads its result                          firehose/finish.go
+//	sender.settle        keeps what was refused for a retry        firehose/finish.go
+//	Batch.Retain         settles what was accepted with its lease  batch/batch.go
 //
 // What can't be delivered is skipped, ends the connector, or goes to the dead-letter
 // topic (package deadletter). Then its span settles when that topic has it.

@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
 	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "metrics"},
-	"connector/firehose":   {"connector/check", "connector/firehose/limiter", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector/firehose":   {"connector/check", "connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset", "connector/pool"},
 	"connector/pool":       {},
@@ -75,6 +75,7 @@ var mayImport = map[string][]string{
 	"connector/logging/logtest":       {},
 	"connector/firehose/firehosetest": {},
 
+	"connector/firehose/putbatch":            {"connector/awsconfig", "connector/batch", "connector/pool"},
 	"connector/firehose/limiter":             {},
 	"connector/firehose/limiter/limitertest": {"connector/firehose/limiter"},
 

@@ -15,12 +15,11 @@ import (
 )
 
 // lane carries records to one stream: a queue of what was polled, the open batch
-// and its linger, and the requests on their way. Three goroutines share it:
+// and its linger, and the stream that sends the sealed batches. Three goroutines share it:
 //
 //   - the poller appends to the queue, and never waits;
 //   - fill, the owner of the open batch, converts and seals;
-//   - dispatch takes sealed batches when the stream lets another request start,
-//     and gives each to a goroutine that does nothing else until it has settled.
+//   - the sender of the stream takes sealed batches when it can send them.
 //
 // A revoke talks to fill through the channel asks, because the poller, who would
 // otherwise keep the linger, does not come back from a poll while one runs.
@@ -48,11 +47,9 @@ type lane struct {
 	due    chan struct{} // the open batch has lingered long enough; holds one
 	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
 	sealed chan *batch.Batch
-	landed chan struct{} // closed when dispatch has returned: no request is on its way any more
-	spare  chan struct{} // holds one for each goroutine that has nothing to deliver
 
 	builder *batch.Builder // fill's alone
-	waiting []*batch.Batch // sealed and not dispatched; fill's alone
+	waiting []*batch.Batch // sealed and not taken by the stream; fill's alone
 	linger  *time.Timer    // sends to due; fill's alone
 	armed   bool           // linger is set for the open batch; fill's alone
 
@@ -164,7 +161,7 @@ func (l *lane) end() { l.ending <- struct{}{} }
 // comes in between and doesn't wait for them lets the next owner send them again.
 func (l *lane) over() bool {
 	select {
-	case <-l.landed:
+	case <-l.stream.Ended():
 		return true
 	default:
 		return false

@@ -159,7 +159,7 @@ func TestStockOverlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(b.dir, "client.go"))
+	text, err := os.ReadFile(filepath.Join(b.dir, "protocol.go"))
 	if err != nil || strings.Contains(string(text), "o.Protocol") || !strings.Contains(string(text), "o.HTTPClient") {
 		t.Errorf("%v\n%s", err, text)
 	}

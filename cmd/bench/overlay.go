@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ownProtocol is the line of connector/firehose/client.go that has the connector write
+// ownProtocol is the line of connector/firehose/putbatch/protocol.go that has the connector write
 // bodies itself.
 var ownProtocol = regexp.MustCompile(`(?m)^\s*o\.Protocol = protocol\{.*\}$`)
 
@@ -39,11 +39,11 @@ func (b *bench) overlay(ctx context.Context, m mover) (file string, err error) {
 		}
 	}
 	if m == moverStock {
-		client, without, err := stockClient(ctx)
+		own, without, err := stockProtocol(ctx)
 		if err != nil {
 			return "", err
 		}
-		if replace[client], err = b.source("client.go", without); err != nil {
+		if replace[own], err = b.source("protocol.go", without); err != nil {
 			return "", err
 		}
 	}
@@ -54,13 +54,13 @@ func (b *bench) overlay(ctx context.Context, m mover) (file string, err error) {
 	return b.source(m.file()+".json", text)
 }
 
-// stockClient is the source of the client, and what it would be without its own protocol.
-func stockClient(ctx context.Context) (file string, without []byte, err error) {
-	dir, err := sourceDir(ctx, "kafka-firehose/connector/firehose")
+// stockProtocol is the source of the protocol, and what it would be without its own protocol.
+func stockProtocol(ctx context.Context) (file string, without []byte, err error) {
+	dir, err := sourceDir(ctx, "kafka-firehose/connector/firehose/putbatch")
 	if err != nil {
 		return "", nil, err
 	}
-	file = filepath.Join(dir, "client.go")
+	file = filepath.Join(dir, "protocol.go")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", nil, err

@@ -34,6 +34,11 @@ type mill struct {
 	value   []byte
 	next    int64
 
+	batches chan *batch.Batch
+	full    *batch.Batch  // that is being delivered
+	settled chan struct{} // gets one when it is
+	release func(int64)
+
 	answer  []byte
 	scratch []byte
 }
@@ -58,9 +63,17 @@ func newMill(t testing.TB, records, size int, buffers *pool.Pool[byte]) *mill {
 	m.client = client
 	m.stream = NewStream("orders", client, cfg, WithPool(buffers))
 	const perSecond = 1e12 // known, or it would begin with small requests
-	m.stream.gate.limiter = limiter.New(limiter.Config{
+	m.stream.sender.limiter = limiter.New(limiter.Config{
 		Quota: limiter.Load{Bytes: perSecond, Records: perSecond}, MaxInFlight: cfg.MaxInFlight, Timeout: cfg.RequestTimeout,
 	})
+	m.batches, m.settled = make(chan *batch.Batch), make(chan struct{})
+	m.release = func(int64) {
+		if m.full.Held() == 0 {
+			m.settled <- struct{}{}
+		}
+	}
+	go m.stream.Run(context.WithoutCancel(t.Context()), m.batches, func(err error) { t.Error(err) })
+	t.Cleanup(func() { close(m.batches); <-m.stream.Ended() })
 	m.builder = batch.NewBuilder(batch.Limits{Records: records, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
 	m.builder.SetPool(buffers)
 	return m
@@ -85,13 +98,10 @@ func (m *mill) turn() {
 		full = m.builder.Add(time.Time{}, m.lease, offset.After(m.next, 0), time.Time{}, append(m.builder.Buffer(), m.value...))
 		m.next++
 	}
-	slot, err := m.stream.Acquire(context.Background())
-	if err == nil {
-		err = m.stream.Deliver(context.Background(), slot, full)
-	}
-	if err != nil || full.Len() > 0 {
-		m.t.Fatalf("%d records are left: %v", full.Len(), err)
-	}
+	m.full = full
+	full.OnRelease(m.release)
+	m.batches <- full
+	<-m.settled
 }
 
 // cost is what a turn allocates, on average.

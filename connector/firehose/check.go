@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+
+	"kafka-firehose/connector/firehose/putbatch"
 )
 
 // Describer is the part of [Client] that a check of a stream uses.
@@ -89,13 +91,13 @@ func (c StreamCheck) Run(ctx context.Context) error {
 
 // describe returns nil, and has logged a warning, if the stream can't be described.
 func (c StreamCheck) describe(ctx context.Context) (*types.DeliveryStreamDescription, error) {
-	found, f := ask(ctx, c.API, c.Stream, func(f *Failure) { c.Waiting(f) })
+	found, f := ask(ctx, c.API, c.Stream, func(f *putbatch.Failure) { c.Waiting(f) })
 	switch {
 	case f == nil:
 		return found, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case f.missing():
+	case missing(f):
 		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", c.Stream, f.Message)
 	}
 	c.Log.Warn("could not check the delivery stream; going on without", "stream", c.Stream, "class", f.Class, "code", f.Code, "error", f.Message)
@@ -103,21 +105,21 @@ func (c StreamCheck) describe(ctx context.Context) (*types.DeliveryStreamDescrip
 }
 
 // missing says that the stream is not there.
-func (f *Failure) missing() bool {
-	_, missing := errors.AsType[*types.ResourceNotFoundException](f.err)
+func missing(f *putbatch.Failure) bool {
+	_, missing := errors.AsType[*types.ResourceNotFoundException](f)
 	return missing
 }
 
 // ask describes a stream. Failures that may pass by themselves are repeated after a random backoff, each of
 // which waiting is called with. After checkAttempts it returns the last failure.
-func ask(ctx context.Context, api Describer, stream string, waiting func(*Failure)) (*types.DeliveryStreamDescription, *Failure) {
-	var f *Failure
+func ask(ctx context.Context, api Describer, stream string, waiting func(*putbatch.Failure)) (*types.DeliveryStreamDescription, *putbatch.Failure) {
+	var f *putbatch.Failure
 	for attempt := range checkAttempts {
 		if f != nil {
 			waiting(f)
 		}
 		if err := sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
-			return nil, cmp.Or(f, &Failure{Class: canceled, Code: "canceled", err: err})
+			return nil, cmp.Or(f, &putbatch.Failure{Class: putbatch.Canceled, Code: "canceled"})
 		}
 		call, cancel := context.WithTimeout(ctx, checkTimeout)
 		out, err := api.DescribeDeliveryStream(call, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &stream, Limit: aws.Int32(1)})
@@ -126,13 +128,27 @@ func ask(ctx context.Context, api Describer, stream string, waiting func(*Failur
 		case err == nil && out.DeliveryStreamDescription != nil:
 			return out.DeliveryStreamDescription, nil
 		case err == nil:
-			f = &Failure{Class: Ambiguous, Code: "empty answer"}
+			f = &putbatch.Failure{Class: putbatch.Ambiguous, Code: "empty answer"}
 		default:
-			f = classify(context.WithoutCancel(ctx), err, true)
+			f = putbatch.Classify(context.WithoutCancel(ctx), err, true)
 		}
-		if f.missing() || f.Class == Blocked && f.Code != "dns" { // or no permission: asking again does not help
+		if missing(f) || f.Class == putbatch.Blocked && f.Code != "dns" { // or no permission: asking again does not help
 			break
 		}
 	}
 	return nil, f
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

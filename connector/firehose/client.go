@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/firehose/putbatch"
 )
 
 // idleTimeout closes kept-alive connections before the service does, which would
@@ -36,6 +37,7 @@ const (
 type Client struct {
 	*firehose.Client
 	keys *aws.CredentialsCache // what signs
+	http aws.HTTPClient        // what connects
 }
 
 // ClientOption changes the SDK's client: another endpoint or way to it, in tests. An HTTP
@@ -69,9 +71,8 @@ func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ..
 // settle sets what a Stream relies on.
 func (c *Client) settle(o *firehose.Options, log *slog.Logger) {
 	o.Retryer = aws.NopRetryer{} // the stream's loop sees and counts each attempt
-	o.HTTPClient = plainBody{o.HTTPClient}
-	o.Protocol = protocol{o.Protocol}
-	o.APIOptions = append(o.APIOptions, addHash)
+	c.http = o.HTTPClient
+	putbatch.Configure(o)
 	if o.Credentials != c.keys { // an option has brought its own
 		c.keys = awsconfig.Cache(o.Credentials.Retrieve, log)
 		o.Credentials = c.keys

@@ -3,9 +3,7 @@ package firehose
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,12 +21,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/firehose/putbatch"
 	"kafka-firehose/connector/offset"
 )
 
@@ -71,10 +69,8 @@ func listen(t *testing.T, h http.Handler, c **Client) *httptest.Server {
 
 // close lets go of idle connections, for goleak.
 func (c *Client) close() {
-	if h, ok := c.Options().HTTPClient.(plainBody); ok {
-		if b, ok := h.next.(interface{ GetTransport() *http.Transport }); ok {
-			b.GetTransport().CloseIdleConnections()
-		}
+	if b, ok := c.http.(interface{ GetTransport() *http.Transport }); ok {
+		b.GetTransport().CloseIdleConnections()
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
@@ -134,85 +130,6 @@ func eager(n int) http.Handler {
 	})
 }
 
-// lateConn lets the writer sleep after each write, as a busy CPU would: the
-// answer begins before net/http has looked whether the body has more to give, and
-// has not ended when it does.
-type lateConn struct{ net.Conn }
-
-func (c lateConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	time.Sleep(40 * time.Millisecond)
-	return n, err
-}
-
-// An answer that comes before net/http's write loop has seen the body's end. With a
-// body that the SDK has written, and without plainBody, an accepted put is reported as
-// failed.
-func TestBodyOutlivesAFastAnswer(t *testing.T) {
-	for _, tt := range []struct{ ours, wrapped bool }{{true, true}, {false, true}, {false, false}} {
-		t.Run(fmt.Sprintf("ours %v, wrapped %v", tt.ours, tt.wrapped), func(t *testing.T) {
-			var c *Client
-			srv := listen(t, eager(500), &c)
-			environment(t, srv.URL)
-			late := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-				return lateConn{conn}, err
-			}}
-			defer late.CloseIdleConnections()
-			c = mustClient(t, func(o *firehose.Options) { o.HTTPClient = &http.Client{Transport: late} })
-			api := firehose.New(c.Options(), func(o *firehose.Options) { // it has the SDK's protocol
-				if tt.ours {
-					o.Protocol = protocol{o.Protocol}
-				}
-				if !tt.wrapped {
-					o.HTTPClient = o.HTTPClient.(plainBody).next
-				}
-			})
-			// On a busy machine the race that the wrapper prevents needs more than five attempts.
-			race, failed := !tt.ours && !tt.wrapped, 0
-			for i := 0; i < 5 || race && failed == 0 && i < 200; i++ {
-				x := &exchange{}
-				if _, err := api.PutRecordBatch(x.in(t.Context()), input(1, 20_000)); err != nil {
-					failed++
-				}
-			}
-			if !race && failed > 0 {
-				t.Errorf("%d of 5 accepted puts are reported as failed", failed)
-			} else if race && failed == 0 {
-				t.Error("the race did not happen in 200 attempts, so this test proves nothing")
-			}
-		})
-	}
-}
-
-// The same in small: the body that reaches net/http has no WriteTo, whatever the
-// SDK hands over, and still closes what is below.
-func TestPlainBodyHidesWriteTo(t *testing.T) {
-	body := &writerTo{}
-	seen := false
-	c := plainBody{httpFunc(func(r *http.Request) (*http.Response, error) {
-		seen = true
-		if _, ok := r.Body.(io.WriterTo); ok {
-			t.Error("the body can WriteTo")
-		}
-		return nil, r.Body.Close()
-	})}
-	r := httptest.NewRequest(http.MethodPost, "/", body)
-	r.Body = body
-	if _, err := c.Do(r); err != nil || !seen || !body.closed {
-		t.Errorf("error %v, seen %v, closed %v", err, seen, body.closed)
-	}
-}
-
-type writerTo struct{ closed bool }
-
-func (*writerTo) Read([]byte) (int, error)                    { return 0, io.EOF }
-func (*writerTo) WriteTo(io.Writer) (int64, error)            { return 0, io.EOF }
-func (w *writerTo) Close() error                              { w.closed = true; return nil }
-func (f httpFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
-
-type httpFunc func(*http.Request) (*http.Response, error)
-
 func TestCABundle(t *testing.T) {
 	var c *Client
 	srv := httptest.NewUnstartedServer(eager(1))
@@ -223,7 +140,7 @@ func TestCABundle(t *testing.T) {
 	environment(t, srv.URL)
 	c = mustClient(t)
 	_, err := c.PutRecordBatch(t.Context(), input(1, 10))
-	if f := classify(t.Context(), err, true); f.Class != Blocked || f.Code != "tls" {
+	if f := putbatch.Classify(t.Context(), err, true); f.Class != putbatch.Blocked || f.Code != "tls" {
 		t.Errorf("without the bundle: %s %v", f.Class, f)
 	}
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
@@ -254,7 +171,7 @@ func TestProxy(t *testing.T) {
 	if err == nil {
 		t.Fatal("the proxy let us through")
 	}
-	f := classify(t.Context(), err, false)
+	f := putbatch.Classify(t.Context(), err, false)
 	fmt.Printf("class %s\n", f.Class)
 	c.close()
 }
@@ -284,7 +201,7 @@ func TestUnavailableWhileTheBodyIsSent(t *testing.T) {
 			t.Fatal("accepted")
 		}
 		// The answer, or the reset that followed it: either is sent again.
-		if f := classify(t.Context(), err, true); f.Class != Unavailable && f.Class != Ambiguous {
+		if f := putbatch.Classify(t.Context(), err, true); f.Class != putbatch.Unavailable && f.Class != putbatch.Ambiguous {
 			t.Fatalf("class %s: %v", f.Class, f)
 		}
 	}
@@ -328,7 +245,7 @@ func TestConnectionRefusedIsNotAmbiguous(t *testing.T) {
 	_ = l.Close()
 	environment(t, "http://"+l.Addr().String())
 	_, err = mustClient(t).PutRecordBatch(t.Context(), input(1, 10))
-	if f := classify(t.Context(), err, false); f.Class != Unavailable || f.Code != "connect" {
+	if f := putbatch.Classify(t.Context(), err, false); f.Class != putbatch.Unavailable || f.Code != "connect" {
 		t.Errorf("%s %v", f.Class, f)
 	}
 }
@@ -370,7 +287,7 @@ func TestNoCredentialsBlocks(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	_, err := mustClient(t).PutRecordBatch(t.Context(), input(1, 10))
-	if f := classify(t.Context(), err, false); f.Class != Blocked || f.Code != "no_credentials" {
+	if f := putbatch.Classify(t.Context(), err, false); f.Class != putbatch.Blocked || f.Code != "no_credentials" {
 		t.Errorf("%s %v", f.Class, f)
 	}
 }
@@ -460,73 +377,6 @@ func TestExpiredCredentialsAreRenewed(t *testing.T) {
 		cancel()
 		w.wg.Wait()
 	})
-}
-
-// Whatever a 200 says, only what it proves is settled. The judge is a parser of
-// its own, stricter than the SDK's.
-func FuzzAnswer(f *testing.F) {
-	ok := `{"RecordId":"a"}`
-	for _, seed := range []string{
-		``, `{}`, `null`, `[]`, `{"RequestResponses":[` + ok + `,` + ok + `,` + ok + `]}`,
-		`{"FailedPutCount":0,"RequestResponses":[` + ok + `,` + ok + `]}`,
-		`{"FailedPutCount":0,"RequestResponses":[` + ok + `,null,` + ok + `]}`,
-		`{"FailedPutCount":0,"RequestResponses":[null,` + ok + `,` + ok + `,` + ok + `]}`,
-		`{"FailedPutCount":0,"RequestResponses":[` + ok + `,{},{"ErrorCode":"X","RecordId":"a"}]}`,
-		`{"FailedPutCount":3,"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":""}]}`,
-		`{"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":null,"ErrorCode":null}]}`,
-		`{"RequestResponses":[` + ok + `,` + ok + `,` + ok, `<html>`, `{"RequestResponses":{}}`,
-		`{"RequestResponses":[` + ok + `],"RequestResponses":[` + ok + `,` + ok + `,` + ok + `]}`,
-		`{"RequestResponses":[` + ok + `,` + ok + `,{"RecordId":5}]}`,
-		`{"RequestResponses":[` + ok + `,` + ok + `,{"recordId":"a"}]}`,
-		`{"RequestResponses":[` + ok + `,{},{"errorCode":"X","RecordId":"a"}]}`,
-	} {
-		f.Add([]byte(seed))
-	}
-	client := firehose.New(firehose.Options{Region: "us-east-1", Retryer: aws.NopRetryer{}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
-	f.Fuzz(func(t *testing.T, body []byte) {
-		out, err := client.PutRecordBatch(t.Context(), input(3, 1), func(o *firehose.Options) {
-			o.HTTPClient = httpFunc(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
-			})
-		})
-		if err != nil {
-			if fail := classify(t.Context(), err, true); fail.Class != Ambiguous {
-				t.Errorf("an unreadable 200 is %s", fail.Class)
-			}
-			return
-		}
-		a, _ := new(exchange).read(out, 3)
-		if a == nil {
-			return
-		}
-		proof := prove(body)
-		for i := range 3 {
-			if a.accepted(i) && !(len(proof) == 3 && proof[i]) {
-				t.Errorf("record %d is settled by %q", i, body)
-			}
-		}
-	})
-}
-
-// prove says which records an answer proves to be accepted. Of a repeated member
-// the last counts. Names are compared exactly, as JSON has it: a map's are, those
-// of a struct would not be.
-func prove(body []byte) []bool {
-	var out map[string]json.RawMessage
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&out); err != nil {
-		return nil
-	}
-	var entries []map[string]any
-	if err := json.Unmarshal(out["RequestResponses"], &entries); err != nil {
-		return nil
-	}
-	var proof []bool
-	for _, e := range entries {
-		id, _ := e["RecordId"].(string)
-		code, failed := e["ErrorCode"].(string)
-		proof = append(proof, id != "" && (e["ErrorCode"] == nil || failed && code == ""))
-	}
-	return proof
 }
 
 func TestCheck(t *testing.T) {
@@ -629,8 +479,6 @@ func TestCheckDelay(t *testing.T) {
 	}
 }
 
-func TestClassifyUnknownTrouble(t *testing.T) {
-	if f := classify(t.Context(), errors.New("x"), true); f.Class != Ambiguous {
-		t.Errorf("unknown trouble after sending is %s", f.Class)
-	}
-}
+type httpFunc func(*http.Request) (*http.Response, error)
+
+func (f httpFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }

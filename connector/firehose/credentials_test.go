@@ -20,6 +20,7 @@ import (
 
 	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/firehose/putbatch"
 )
 
 const writer = "arn:aws:iam::123456789012:role/writer"
@@ -80,8 +81,8 @@ func TestNoCredentialsSaysWhy(t *testing.T) {
 			c := mustClient(t)
 			c.keys = awsconfig.Cache(awsconfig.Chain("", tt.cfg.role(), 100*time.Millisecond), slog.New(slog.DiscardHandler))
 			_, err := c.keys.Retrieve(t.Context())
-			f := classify(t.Context(), errors.Join(errors.New("get identity: "), err), true)
-			if f.Class != Blocked || f.Code != "no_credentials" {
+			f := putbatch.Classify(t.Context(), errors.Join(errors.New("get identity: "), err), true)
+			if f.Class != putbatch.Blocked || f.Code != "no_credentials" {
 				t.Errorf("%s %s: %v", f.Class, f.Code, f)
 			}
 			for _, want := range tt.want {

@@ -183,7 +183,7 @@ func TestRefusedRecordStopsByDefault(t *testing.T) {
 		w.stream.onRefused = func(_ context.Context, r Refusal) error { return r }
 		var r Refusal
 		if err := w.deliver(w.batch(1, 1_024_001)); !errors.As(err, &r) {
-			t.Errorf("Deliver returned %v", err)
+			t.Errorf("the stream reports %v", err)
 		}
 		w.wantMark(0)
 	})
@@ -402,20 +402,23 @@ func TestFenceLeavesOutClosedLeases(t *testing.T) {
 	})
 }
 
-func TestFenceAfterAcquire(t *testing.T) {
-	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
-		b := w.batch(10, 100)
-		slot, err := w.stream.Acquire(w.t.Context())
-		if err != nil {
-			t.Fatal(err)
+// The lease of a batch is closed while it waits for its first request.
+func TestFenceOfAFreshBatch(t *testing.T) {
+	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.Delay, Delay: 5 * time.Second}}}, settings(), func(w *world) {
+		gone := offset.NewLease("orders", 4)
+		w.start(w.t.Context(), w.batch(10, 100)) // the first request of a stream is alone
+		time.Sleep(time.Second)
+		w.start(w.t.Context(), w.of(gone, 10, 100))
+		time.Sleep(time.Second)
+		if st := w.stream.State(); st.InFlight != 1 || st.Waiting != 1 {
+			t.Fatalf("%+v, want a request in flight and a batch that waits", st)
 		}
-		w.lease.Close()
-		if err := w.stream.Deliver(w.t.Context(), slot, b); err != nil || w.requests() != 0 {
-			t.Errorf("error %v, %d requests", err, w.requests())
+		gone.Close()
+		w.wg.Wait()
+		if n := w.requests(); n != 1 {
+			t.Errorf("%d requests, want 1", n)
 		}
-		if st := w.stream.State(); st.InFlight != 0 {
-			t.Error("the slot was kept")
-		}
+		w.wantMetric(10, "records_fenced_total")
 	})
 }
 
@@ -461,40 +464,19 @@ func TestCanceledContextSettlesNothing(t *testing.T) {
 	virtual(t, firehosetest.Options{Latency: firehosetest.Fixed(time.Second)}, settings(), func(w *world) {
 		ctx, cancel := context.WithTimeout(w.t.Context(), 500*time.Millisecond)
 		defer cancel()
-		slot, err := w.stream.Acquire(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.stream.Deliver(ctx, slot, w.batch(10, 100)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Deliver returned %v", err)
+		w.stream = NewStream("orders", w.stream.api, settings())
+		batches, started := make(chan *batch.Batch, 2), time.Now()
+		batches <- w.batch(10, 100)
+		batches <- w.batch(10, 100)
+		w.stream.Run(ctx, batches, func(err error) { t.Error(err) })
+		if took := time.Since(started); took != 500*time.Millisecond {
+			t.Errorf("Run returned after %v, want 500ms", took)
 		}
 		w.wantMark(0)
-		if _, err := w.stream.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Acquire returned %v", err)
-		}
-		if st := w.stream.State(); st.InFlight != 0 || st.Waiting != 0 {
+		if st := w.stream.State(); st.InFlight != 0 || st.Waiting != 0 || !st.HungrySince.IsZero() {
 			t.Errorf("left behind: %+v", st)
 		}
-		w.mustDeliver(w.batch(10, 100)) // control
-	})
-}
-
-func TestReleasedSlotIsFree(t *testing.T) {
-	cfg := settings()
-	cfg.MaxInFlight = 1
-	virtual(t, firehosetest.Options{}, cfg, func(w *world) {
-		slot, err := w.stream.Acquire(w.t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
-		defer cancel()
-		if _, err := w.stream.Acquire(ctx); err == nil {
-			t.Fatal("a second slot of one")
-		}
-		slot.Release()
-		slot.Release()
-		w.mustDeliver(w.batch(1, 10))
+		w.stream.SetShare(0.5) // is for nobody, and waits for nobody
 	})
 }
 

@@ -1,22 +1,24 @@
 // Package firehose delivers batches to delivery streams and settles each record
-// when the answer proves that Firehose has it. It is the only package that calls
-// AWS.
+// when the answer proves that Firehose has it.
 //
-// A [Stream] is one delivery stream. Who owns a batch calls Acquire, which waits
-// until something may be sent, and then Deliver, which makes one request after
-// the other until nothing of the batch is left:
+// A [Stream] is one delivery stream. [Stream.Run] is a loop in one goroutine that owns
+// everything that a stream knows (sender.go has the picture): the batch that is next,
+// what has to be sent again, the requests in flight, and the limiter. It handles one
+// event after the other: a batch, the result of a request, a change from outside, a
+// timer. After each it starts the requests that may start:
 //
-//	Acquire ── gate ──> attempt ──> settle ──> done
-//	             ^                     │ what is left
-//	             └────── backoff <─────┘
+//   - compose.go chooses what a request holds, without the records of closed leases;
+//   - a worker makes the call (package putbatch);
+//   - finish.go settles what was accepted, tells the limiter the result, and puts the
+//     rest into the retry queue (retryqueue.go), so that records of several batches share
+//     the next request.
 //
-// The gate (gate.go) is the queue of the batches. The limiter (package limiter), a
-// pure state machine, decides when a request may start and how much it may hold. It
-// learns from the result of each request: the rate that the stream accepts, the size
-// that passes, and whether the service answers at all.
+// The limiter (package limiter), a pure state machine, decides when a request may start
+// and how much it may hold. It learns from the result of each request: the rate that the
+// stream accepts, the size that passes, and whether the service answers at all.
 //
-// What an answer means is decided in two places and nowhere else: read, in
-// answer.go, says which records an HTTP 200 proves to be accepted; classify, in
-// classify.go, says what any other outcome is. A record is given up in one
-// place, refuse.go, and only on proof, sizeproof.go.
+// A record is given up in one place, toolarge.go, and only on proof, sizeproof.go.
+//
+// Before records are sent, [StreamCheck] describes the stream, and [Inspect] does so for
+// the check command.
 package firehose

@@ -14,6 +14,7 @@ import (
 
 	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/firehose/putbatch"
 )
 
 // inspectTimeout bounds each look at something of AWS, all attempts together.
@@ -49,7 +50,7 @@ func (c *Client) inspectKeys(ctx context.Context, stream string) (found check.Fi
 	name := "for stream " + stream
 	keys, err := c.keys.Retrieve(ctx)
 	if err != nil {
-		found.Fail(check.Credentials, name, "there are none: "+classify(context.WithoutCancel(ctx), err, false).Message,
+		found.Fail(check.Credentials, name, "there are none: "+putbatch.Classify(context.WithoutCancel(ctx), err, false).Message,
 			"give the process a role (IRSA, Pod Identity, the instance's) or keys, and look at FIREHOSE_ROLE_ARN")
 		return found
 	}
@@ -80,9 +81,9 @@ func host(address string) string {
 func inspectStream(ctx context.Context, api Describer, stream string, sends Sends) (found check.Findings) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	d, f := ask(ctx, api, stream, func(*Failure) {})
+	d, f := ask(ctx, api, stream, func(*putbatch.Failure) {})
 	if f != nil {
-		f.inspect(stream, &found)
+		explain(f, stream, &found)
 		return found
 	}
 	if d.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
@@ -150,18 +151,18 @@ func because(f *types.FailureDescription) string {
 	return fmt.Sprintf(" (%s: %s)", f.Type, awsconfig.Clean(aws.ToString(f.Details)))
 }
 
-// inspect tells why a stream could not be described, as far as that keeps records from it.
-func (f *Failure) inspect(stream string, found *check.Findings) {
+// explain tells why a stream could not be described, as far as that keeps records from it.
+func explain(f *putbatch.Failure, stream string, found *check.Findings) {
 	switch {
-	case f.missing():
+	case missing(f):
 		found.Fail(check.Stream, stream, "does not exist in this account and region: "+f.Message, "create it, or look at FIREHOSE_STREAM, FIREHOSE_ROUTES and AWS_REGION")
 	case f.Code == "AccessDeniedException":
 		found.Warn(check.Stream, stream, "may not be described: "+f.Message, "allow firehose:DescribeDeliveryStream to have it looked at, and see to it that firehose:PutRecordBatch is allowed")
 	case f.Code == "no_credentials":
 		found.Fail(check.Stream, stream, "could not be described without credentials", "see credentials")
-	case f.Class == Throttled:
+	case f.Class == putbatch.Throttled:
 		found.Warn(check.Stream, stream, "could not be described: "+f.Error(), "others describe streams in this account; try again later")
-	case f.Class == Credentials:
+	case f.Class == putbatch.Credentials:
 		found.Fail(check.Stream, stream, "the credentials are refused: "+f.Error(), "look at where they come from, and at this machine's clock")
 	case f.Code == "dns", f.Code == "tls", f.Code == "connect", f.Code == "timeout", f.Code == "connection":
 		found.Fail(check.Stream, stream, "Firehose can't be reached: "+f.Message, "look at AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE, HTTPS_PROXY, AWS_CA_BUNDLE, and at what is between")

@@ -1,6 +1,10 @@
 package firehose
 
-import "time"
+import (
+	"time"
+
+	"kafka-firehose/connector/firehose/putbatch"
+)
 
 // A refusal for size is a claim about the request, and nothing more: one broken proxy of
 // three answers 413 to a record of five bytes. Two claims are distinguished.
@@ -109,7 +113,7 @@ func (p *sizeProof) passes(now time.Time, size int) bool {
 }
 
 // proofTime is how long the evidence for a refusal must last.
-func proofTime(f *Failure) time.Duration {
+func proofTime(f *putbatch.Failure) time.Duration {
 	if f.Code == "InvalidArgumentException" {
 		return serviceProofTime
 	}

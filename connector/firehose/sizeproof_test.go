@@ -4,11 +4,6 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
-	"github.com/prometheus/client_golang/prometheus"
-
-	"kafka-firehose/connector/offset"
 )
 
 // trials feeds a sizeProof as a stream does: one lone record of a size is refused every
@@ -139,20 +134,5 @@ func TestSizePasses(t *testing.T) {
 	}
 	if p.accept(p.now, 50); !p.passes(p.now, 50) || p.passes(p.now, 51) {
 		t.Error("want 50 to pass now, and not 51")
-	}
-}
-
-func TestBodySize(t *testing.T) {
-	w := &world{t: t, lease: offset.NewLease("orders", 3), reg: prometheus.NewPedanticRegistry()}
-	w.use(nil, settings())
-	for _, n := range []int{1, 2, 7} {
-		p := &part{batch: w.batch(n, 100+n)}
-		var records []types.Record
-		for i := range n {
-			records = append(records, types.Record{Data: p.batch.Record(i)})
-		}
-		if got, want := w.stream.bodySize(p), encodedLen("orders", records); got != want {
-			t.Errorf("the body of %d records has %d bytes, bodySize says %d", n, want, got)
-		}
 	}
 }

@@ -2,16 +2,16 @@ package firehose
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/limiter"
+	"kafka-firehose/connector/firehose/putbatch"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/pool"
 	"kafka-firehose/metrics"
@@ -19,7 +19,7 @@ import (
 
 // API is the part of [Client] that a Stream uses.
 type API interface {
-	PutRecordBatch(context.Context, *firehose.PutRecordBatchInput, ...func(*firehose.Options)) (*firehose.PutRecordBatchOutput, error)
+	putbatch.API
 	// InvalidateCredentials makes the next call fetch new credentials.
 	InvalidateCredentials()
 }
@@ -46,31 +46,27 @@ func (r Refusal) Error() string {
 // its pace, its breaker and its requests in flight, so whatever one of them
 // learns about the service holds for all.
 //
-// All methods are safe for concurrent use.
+// All methods are safe for concurrent use. Run owns the state (see sender); the others send it
+// changes, and read the snapshot that it publishes.
 type Stream struct {
 	name      string
-	api       API
 	cfg       Config
 	log       *slog.Logger
 	metrics   *metrics.FirehoseStream
 	onRefused func(context.Context, Refusal) error
-	gate      *gate
-	unusable  bool // see SetUsable; gate.mu guards it
-	inFlight  inFlight
 	account   account
-	pool      *pool.Pool[byte] // of the bodies of requests
-	inputs    sync.Pool        // of *firehose.PutRecordBatchInput
+	api       API
+	calls     putbatch.Caller
+	changes   chan func(*sender)
+	ended     chan struct{} // closed when Run has returned
+	sender    *sender       // Run's alone
+	published atomic.Pointer[snapshot]
+}
 
-	mu          sync.Mutex
-	sizes       sizeProof // what sizes of requests pass, and which are refused
-	starts      int64     // requests started, which numbers them
-	accepted    int64     // the highest number of a request of which something was accepted
-	acceptedAt  time.Time // when
-	pending     int       // batches that want to be delivered
-	hungry      time.Time // since when there are some and nothing was accepted; zero without
-	invalidated time.Time // the last InvalidateCredentials
-	refused     *Failure  // the last credentials failure, nil after an answer
-	stubborn    int
+// snapshot is the state of a sender at some time.
+type snapshot struct {
+	state      State
+	maxRequest limiter.Load
 }
 
 // Option changes how a Stream is made.
@@ -88,12 +84,13 @@ func WithMetrics(m *metrics.Firehose) Option {
 
 // WithPool sets where the buffers for requests come from; default nowhere.
 func WithPool(p *pool.Pool[byte]) Option {
-	return func(s *Stream) { s.pool = p }
+	return func(s *Stream) { s.calls.Pool = p }
 }
 
 // OnRefused sets what becomes of a record that can't be delivered. After nil it
-// is settled, as skipped or dead-lettered; an error is returned by Deliver, which
-// is the default. f may block until its context ends, and may be called concurrently.
+// is settled, as skipped or dead-lettered; after an error, which is the default, its batch stays
+// unsettled and Run reports the error. f may block until its context ends, and may be called
+// concurrently.
 func OnRefused(f func(context.Context, Refusal) error) Option {
 	return func(s *Stream) { s.onRefused = f }
 }
@@ -104,7 +101,9 @@ func NewStream(name string, api API, cfg Config, opts ...Option) *Stream {
 		name: name, api: api, cfg: cfg,
 		log:       slog.New(slog.DiscardHandler),
 		onRefused: func(_ context.Context, r Refusal) error { return r },
-		gate:      newGate(cfg),
+		calls:     putbatch.Caller{API: api, Stream: name, MaxRecords: cfg.BatchMaxRecords},
+		changes:   make(chan func(*sender), 16),
+		ended:     make(chan struct{}),
 	}
 	for _, o := range opts {
 		o(s)
@@ -112,50 +111,54 @@ func NewStream(name string, api API, cfg Config, opts ...Option) *Stream {
 	if s.metrics == nil {
 		s.metrics = metrics.New(prometheus.NewRegistry()).Firehose.Stream(name)
 	}
-	s.gate.changed = s.measure
-	s.gate.mu.Lock()
-	s.measure()
-	s.gate.mu.Unlock()
+	s.sender = newSender(s)
+	s.sender.publish()
 	return s
 }
 
 // Name is the delivery stream's name.
 func (s *Stream) Name() string { return s.name }
 
-// Acquire waits until a new batch may be sent, and returns the permission to
-// send it, for Deliver. It blocks while the stream is throttled, down or blocked
-// or has MaxInFlight requests on their way. A slot that isn't used has to be
-// released. The error is the context's.
-func (s *Stream) Acquire(ctx context.Context) (*Slot, error) {
-	s.begin()
-	defer s.end()
-	return s.gate.acquire(ctx, fresh, limiter.Load{}, nil)
+// Run sends batches until the channel is closed and each of their records is accepted, refused
+// for good, or belongs to a closed lease; or until ctx ends. One batch waits for its first request
+// while the stream is throttled, down or blocked or has MaxInFlight requests in flight; until that
+// is sent, no other is taken from the channel. What is unsettled when Run returns may or may not
+// have been accepted, and stays unsettled.
+//
+// fail is called with what OnRefused returned. It is called once for a Stream.
+func (s *Stream) Run(ctx context.Context, batches <-chan *batch.Batch, fail func(error)) {
+	defer close(s.ended)
+	s.sender.run(ctx, batches, fail)
+}
+
+// Ended is closed when Run has returned: no request is in flight any more.
+func (s *Stream) Ended() <-chan struct{} { return s.ended }
+
+// change has Run apply f between two events. After Run has returned it does nothing.
+func (s *Stream) change(f func(*sender)) {
+	select {
+	case s.changes <- f:
+	case <-s.ended:
+	}
 }
 
 // Limits are the most records and bytes that the next batch should hold: the
 // configured ones, or less if the pace or answers that don't come say so. They
 // are 1 at least.
 func (s *Stream) Limits() (records, bytes int) {
-	l, _ := s.gate.limits()
+	l := s.published.Load().maxRequest
 	return int(l.Records), int(l.Bytes)
 }
 
 // SetShare tells the stream which part of the partitions that are routed to it this process owns,
 // above 0 and up to 1: the part of the stream's quota that is its own. It is 1 before the first call.
 func (s *Stream) SetShare(share float64) {
-	g := s.gate
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.limiter.SetShare(time.Now(), share)
-	g.admit() // a larger part may let somebody go
+	s.change(func(l *sender) { l.limiter.SetShare(time.Now(), share) })
 }
 
 // SetUsable says whether the delivery stream can be used at all, for the gauge of blocked streams.
 func (s *Stream) SetUsable(usable bool) {
-	s.gate.mu.Lock()
-	defer s.gate.mu.Unlock()
-	s.unusable = !usable
-	s.measure()
+	s.change(func(l *sender) { l.unusable = !usable })
 }
 
 // State is how a stream is doing.
@@ -166,10 +169,10 @@ type State struct {
 	// it in either case, and Since is when that began. Reason is the last failure.
 	Blocked, BreakerOpen bool
 	Since                time.Time
-	Reason               *Failure // nil while neither
+	Reason               *putbatch.Failure // nil while neither
 	// CredentialsRefused is the failure if the service did not take our
 	// credentials since it last answered a request, else nil.
-	CredentialsRefused *Failure
+	CredentialsRefused *putbatch.Failure
 	// LastAccepted is when a record was last accepted; zero before the first.
 	LastAccepted time.Time
 	// HungrySince is since when there has been something to send and nothing was
@@ -183,56 +186,45 @@ type State struct {
 }
 
 // State returns how the stream is doing now.
-func (s *Stream) State() State {
-	g := s.gate
-	g.mu.Lock()
-	l := g.limiter.Snapshot()
+func (s *Stream) State() State { return s.published.Load().state }
+
+// publish makes the state known, to State, Limits and the gauges.
+func (s *sender) publish() {
+	l, m := s.limiter.Snapshot(), s.metrics
 	st := State{
 		Stream:  s.name,
 		Blocked: l.Breaker == limiter.BreakerBlocked, BreakerOpen: l.Breaker == limiter.BreakerOpen,
-		Since: l.BreakerSince, Reason: g.failure,
-		InFlight: l.InFlight, Waiting: len(g.queues[retries]) + len(g.queues[fresh]),
-		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes,
+		Since: l.BreakerSince, Reason: s.history.breaker, CredentialsRefused: s.history.credentials.refused,
+		LastAccepted: s.history.acceptedAt, HungrySince: s.history.hungry,
+		InFlight: l.InFlight, Waiting: s.waiting(),
+		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, Stubborn: s.history.stubborn,
 	}
-	g.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st.CredentialsRefused, st.LastAccepted, st.HungrySince, st.Stubborn = s.refused, s.acceptedAt, s.hungry, s.stubborn
-	return st
-}
-
-// begin and end enclose the time in which a batch wants to be delivered.
-func (s *Stream) begin() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pending++; s.pending == 1 {
-		s.hungry = time.Now()
+	s.published.Store(&snapshot{st, l.MaxRequest})
+	var flying limiter.Load
+	for _, r := range s.flying {
+		flying = flying.Plus(r.load)
 	}
-}
-
-func (s *Stream) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pending--; s.pending == 0 {
-		s.hungry = time.Time{}
-	}
-}
-
-// measure sets the gauges. The gate's mu is held.
-func (s *Stream) measure() {
-	g, m := s.gate, s.metrics
-	l := g.limiter.Snapshot()
-	m.InFlight.Set(float64(l.InFlight))
-	m.FlyingRecords.Set(g.flying.Records)
-	m.FlyingBytes.Set(g.flying.Bytes)
-	m.Waiting.Set(float64(len(g.queues[retries]) + len(g.queues[fresh])))
+	m.InFlight.Set(float64(st.InFlight))
+	m.FlyingRecords.Set(flying.Records)
+	m.FlyingBytes.Set(flying.Bytes)
+	m.Waiting.Set(float64(st.Waiting))
+	m.Stubborn.Set(float64(st.Stubborn))
 	m.Allowed.Set(float64(l.Allowed))
-	m.Breaker.Set(flag(l.Breaker == limiter.BreakerOpen))
-	m.Blocked.Set(flag(s.unusable || l.Breaker == limiter.BreakerBlocked))
-	m.PaceRecords.Set(l.Rate.Records)
-	m.PaceBytes.Set(l.Rate.Bytes)
+	m.Breaker.Set(flag(st.BreakerOpen))
+	m.Blocked.Set(flag(s.unusable || st.Blocked))
+	m.PaceRecords.Set(st.RecordsPerSecond)
+	m.PaceBytes.Set(st.BytesPerSecond)
 	m.PartRecords.Set(l.Part.Records)
 	m.PartBytes.Set(l.Part.Bytes)
+}
+
+// waiting is how many deliveries could be sent if the limiter let them.
+func (s *sender) waiting() int {
+	n := s.retries.due(time.Now())
+	if s.fresh != nil {
+		n++
+	}
+	return n
 }
 
 func flag(on bool) float64 {
@@ -241,6 +233,3 @@ func flag(on bool) float64 {
 	}
 	return 0
 }
-
-// errStopped ends the waits of a delivery when a part of it has failed.
-var errStopped = errors.New("another part of the batch failed")

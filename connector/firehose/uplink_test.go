@@ -118,7 +118,7 @@ func TestAnswersThatDontCome(t *testing.T) {
 					w.mustDeliver(w.batch(max(1, min(records, bytes/size)), size))
 				}
 				if records, bytes := w.stream.Limits(); records != 500 || bytes != most {
-					t.Errorf("a request may hold %d records and %d bytes after all is well again: %+v", records, bytes, w.stream.gate.limiter.Snapshot())
+					t.Errorf("a request may hold %d records and %d bytes after all is well again: %+v", records, bytes, w.limiter())
 				}
 			})
 		})
@@ -129,7 +129,7 @@ func TestAnswersThatDontCome(t *testing.T) {
 func TestOneMissingAnswer(t *testing.T) {
 	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.Hang, Times: 1}}}, settings(), func(w *world) {
 		w.mustDeliver(w.batch(100, 200))
-		if st := w.stream.gate.limiter.Snapshot(); st.Halvings != 0 || st.SizeLimit != 0 {
+		if st := w.limiter(); st.Halvings != 0 || st.SizeLimit != 0 {
 			t.Errorf("%+v", st)
 		}
 		w.wantMetric(100, "records_ambiguous_total")

@@ -23,6 +23,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/logging/logtest"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
@@ -36,10 +37,13 @@ type world struct {
 	svc    *firehosetest.Service
 	stream *Stream
 	lease  *offset.Lease
-	build  *batch.Builder
-	next   int64 // offset of the next record
-	log    logBuffer
-	reg    *prometheus.Registry
+
+	batches chan *batch.Batch // to the stream
+	failed  chan error        // from it
+	build   *batch.Builder
+	next    int64 // offset of the next record
+	log     logBuffer
+	reg     *prometheus.Registry
 
 	proxy    atomic.Pointer[func(records [][]byte) bool] // answers 413 if true
 	refusals []Refusal
@@ -87,6 +91,10 @@ func (w *world) use(api API, cfg Config) {
 			w.refusals = append(w.refusals, r)
 			return nil
 		}))
+	w.batches, w.failed = make(chan *batch.Batch), make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	w.t.Cleanup(func() { cancel(); <-w.stream.Ended() })
+	go w.stream.Run(ctx, w.batches, func(err error) { w.failed <- err })
 	w.build = batch.NewBuilder(batch.Limits{Records: 500, Bytes: 8 << 20, Linger: time.Second}, batch.Aggregation{Values: 1})
 }
 
@@ -141,15 +149,36 @@ func (w *world) of(lease *offset.Lease, n, size int) *batch.Batch {
 	return w.build.Seal()
 }
 
-// deliver sends a batch to its end.
-func (w *world) deliver(b *batch.Batch) error {
-	w.t.Helper()
-	slot, err := w.stream.Acquire(w.t.Context())
-	if err != nil {
-		return err
-	}
-	return w.stream.Deliver(w.t.Context(), slot, b)
+// watch calls done when all of a batch is settled.
+func watch(b *batch.Batch, done func()) {
+	b.OnRelease(func(int64) {
+		if b.Held() == 0 {
+			done()
+		}
+	})
 }
+
+// send hands over a batch and waits until it is settled, or the stream gives it up, or ctx ends.
+func (w *world) send(ctx context.Context, b *batch.Batch) error {
+	settled := make(chan struct{})
+	watch(b, func() { close(settled) })
+	select {
+	case w.batches <- b:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-settled:
+		return nil
+	case err := <-w.failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// deliver sends a batch to its end.
+func (w *world) deliver(b *batch.Batch) error { return w.send(w.t.Context(), b) }
 
 func (w *world) mustDeliver(b *batch.Batch) {
 	w.t.Helper()
@@ -158,15 +187,10 @@ func (w *world) mustDeliver(b *batch.Batch) {
 	}
 }
 
-// start delivers batches in the background.
+// start delivers batches in the background. It stops to wait for them when ctx ends.
 func (w *world) start(ctx context.Context, batches ...*batch.Batch) {
 	for _, b := range batches {
-		w.wg.Go(func() {
-			slot, err := w.stream.Acquire(ctx)
-			if err == nil {
-				_ = w.stream.Deliver(ctx, slot, b)
-			}
-		})
+		w.wg.Go(func() { _ = w.send(ctx, b) })
 	}
 }
 
@@ -181,18 +205,23 @@ func (w *world) pump(ctx context.Context, size int) {
 			case <-ctx.Done():
 				return
 			}
-			slot, err := w.stream.Acquire(ctx)
-			if err != nil {
-				return
-			}
 			records, most := w.stream.Limits()
 			b := w.batch(max(1, min(records, most/size)), size)
-			w.wg.Go(func() {
-				_ = w.stream.Deliver(ctx, slot, b)
-				<-room
-			})
+			watch(b, func() { <-room })
+			select {
+			case w.batches <- b:
+			case <-ctx.Done():
+				return
+			}
 		}
 	})
+}
+
+// limiter is the state of the stream's limiter.
+func (w *world) limiter() limiter.State {
+	state := make(chan limiter.State, 1)
+	w.stream.change(func(l *sender) { state <- l.limiter.Snapshot() })
+	return <-state
 }
 
 // warm sends until requests may have the full size.

@@ -11,42 +11,42 @@ func answers() []mutant {
 	return []mutant{
 		{
 			proved, "FailedPutCount alone decides",
-			"connector/firehose/answer.go", "	a := &answer{failed: make([]string, n)}\n", "	a := &answer{failed: make([]string, n)}\n	if out.FailedPutCount != nil && *out.FailedPutCount == 0 {\n		return a, nil\n	}\n",
+			"connector/firehose/putbatch/answer.go", "	a := &Answer{failed: make([]string, n)}\n", "	a := &Answer{failed: make([]string, n)}\n	if out.FailedPutCount != nil && *out.FailedPutCount == 0 {\n		return a, nil\n	}\n",
 			"connector", "TestAnswersThatProveNothing/blank-entries/stored=false", "are lost",
 		},
 		{
 			proved, "200 {} counts as accepted",
-			"connector/firehose/answer.go", "	if got != n {", "	if got == 0 {\n		return &answer{all: true}, nil\n	}\n	if got != n {",
+			"connector/firehose/putbatch/answer.go", "	if got != n {", "	if got == 0 {\n		return &Answer{}, nil\n	}\n	if got != n {",
 			"connector", "TestAnswersThatProveNothing/empty-object/stored=false", "are lost",
 		},
 		{
 			proved, "an answer may have fewer entries than the request had records",
-			"connector/firehose/answer.go", "got != n {", "got > n || got == 0 {",
+			"connector/firehose/putbatch/answer.go", "got != n {", "got > n || got == 0 {",
 			"connector", "TestAnswersThatProveNothing/short-answer/stored=false", "are lost",
 		},
 		{
 			proved, "an entry without a RecordId counts as accepted",
-			"connector/firehose/answer.go", "case entry.RecordId == nil || *entry.RecordId == \"\":", "case false:",
+			"connector/firehose/putbatch/answer.go", "case entry.RecordId == nil || *entry.RecordId == \"\":", "case false:",
 			"connector/firehose", "TestAnswers/entries_without_code_and_id", "9 records stored, want 10",
 		},
 		{
 			proved, "an entry's ErrorCode is not looked at",
-			"connector/firehose/answer.go", "case entry.ErrorCode != nil && *entry.ErrorCode != \"\":", "case false && entry.ErrorCode != nil:",
+			"connector/firehose/putbatch/answer.go", "case entry.ErrorCode != nil && *entry.ErrorCode != \"\":", "case false && entry.ErrorCode != nil:",
 			"connector/firehose", "TestAnswers/entries_with_both", "9 records stored, want 10",
 		},
 		{
 			proved, "an entry that says nothing is in the usual form of an answer",
-			"connector/firehose/usual.go", "	if !s.eat(`{\"RecordId\":`) && ", "	if s.eat(\"{}\") {\n		return true\n	}\n	if !s.eat(`{\"RecordId\":`) && ",
+			"connector/firehose/putbatch/usual.go", "	if !s.eat(`{\"RecordId\":`) && ", "	if s.eat(\"{}\") {\n		return true\n	}\n	if !s.eat(`{\"RecordId\":`) && ",
 			"connector/firehose", "TestAnswers/entries_without_code_and_id", "9 records stored, want 10",
 		},
 		{
 			proved, "an answer that was cut is in the usual form, as far as it came",
-			"connector/firehose/usual.go", "ok && responses && s.over()", "responses && s.over()",
-			"connector/firehose", "TestUsual", "proves that 3 records were accepted, want 0",
+			"connector/firehose/putbatch/usual.go", "ok && responses && s.over()", "responses && s.over()",
+			"connector/firehose/putbatch", "TestUsual", "proves that 3 records were accepted, want 0",
 		},
 		{
 			byIndex, "the whole batch is sent again",
-			"connector/firehose/settle.go", "	b.Retain(func(i int) bool { return ft.code(i) != \"\" })\n", "	b.Retain(func(int) bool { return !ft.all })\n",
+			"connector/firehose/finish.go", "	b.Retain(func(i int) bool { return a.Code(first+i) != \"\" })\n", "	b.Retain(func(int) bool { return !a.All() })\n",
 			"connector/firehose", "TestAnswers/some_records_throttled", "18 copies stored, want 10",
 		},
 		{
@@ -56,7 +56,7 @@ func answers() []mutant {
 		},
 		{
 			counted, "answers that were lost on the way are not",
-			"connector/firehose/attempt.go", "		d.metrics.Ambiguous.Add(float64(records))\n", "",
+			"connector/firehose/finish.go", "		s.metrics.Ambiguous.Add(float64(records))\n", "",
 			"connector/firehose", "TestAnswers/reset,_stored", "records_ambiguous_total",
 		},
 	}
@@ -77,7 +77,7 @@ func policies() []mutant {
 		},
 		{
 			renewed, "the cache keeps what was refused",
-			"connector/firehose/state.go", "		s.api.InvalidateCredentials()\n", "",
+			"connector/firehose/history.go", "		s.api.InvalidateCredentials()\n", "",
 			"connector/firehose", "TestExpiredCredentialsAreRenewed", "credentials were fetched 1 times",
 		},
 		{

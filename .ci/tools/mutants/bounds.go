@@ -38,7 +38,7 @@ func spins() []mutant {
 		},
 		{
 			backoff, "refused records are sent again at once",
-			"connector/firehose/deliver.go", "	return rand.N(most)\n", "	return rand.N(most) * 0\n",
+			"connector/firehose/finish.go", "	return rand.N(min(backoffMost", "	return 0 * rand.N(min(backoffMost",
 			"connector/firehose", "TestRefusedRecordsAreNotHammered", "requests in a minute",
 		},
 		{

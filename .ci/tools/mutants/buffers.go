@@ -43,13 +43,13 @@ func usedTwice() []mutant {
 	return []mutant{
 		{
 			sent, "the buffer of a request is given to the next one before it was sent",
-			"connector/firehose/exchange.go", "	sum := sha256.Sum256(x.body)", "	x.pool.Put(x.body)\n	sum := sha256.Sum256(x.body)",
-			"connector/firehose", "TestBodiesDoNotShareABuffer", "a body has records of another request",
+			"connector/firehose/putbatch/exchange.go", "	sum := sha256.Sum256(x.body)", "	x.pool.Put(x.body)\n	sum := sha256.Sum256(x.body)",
+			"connector/firehose/putbatch", "TestBodiesDoNotShareABuffer", "a body has records of another request",
 		},
 		{
 			sent, "a buffer is given to the next request while the connection may still read it",
-			"connector/firehose/wire.go", "w.tries.Load() == w.wrote.Load()", "w.tries.Load() >= w.wrote.Load()",
-			"connector/firehose", "TestBodiesBeingWrittenAreKept", "a body has records of another request|while that is being written",
+			"connector/firehose/putbatch/wire.go", "w.tries.Load() == w.wrote.Load()", "w.tries.Load() >= w.wrote.Load()",
+			"connector/firehose/putbatch", "TestBodiesBeingWrittenAreKept", "a body has records of another request|while that is being written",
 		},
 		{
 			sent, "the client gets the memory of records back that wait for the next batch",

@@ -19,8 +19,13 @@ func fences() []mutant {
 		},
 		{
 			fenced, "its records stay in the attempts to come",
-			"connector/firehose/deliver.go", "if dropped := b.Fence(); dropped > 0 {", "if dropped := 0; dropped > 0 {",
+			"connector/firehose/compose.go", "if dropped := d.batch.Fence(); dropped > 0 {", "if dropped := 0; dropped > 0 {",
 			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
+		},
+		{
+			fenced, "only fresh batches are fenced",
+			"connector/firehose/compose.go", "		if s.sendable(now, d) {", "		if retries || s.sendable(now, d) {",
+			"connector/firehose", "TestFenceLeavesOutClosedLeases", "of a closed lease was sent",
 		},
 		{
 			fenced, "marks of a lease that is closed can be committed",
@@ -29,7 +34,7 @@ func fences() []mutant {
 		},
 		{
 			polite, "a revoke inside a drain does not wait for what is in flight",
-			"connector/lane.go", "	case <-l.landed:", "	case <-l.ended:",
+			"connector/lane.go", "	case <-l.stream.Ended():", "	case <-l.ended:",
 			"connector", "TestRevokeInsideADrain", "0 are lost and 200 came twice",
 		},
 		{

@@ -4,7 +4,7 @@ import "slices"
 
 // standstills are waits without a limit, and waits of one thing for another.
 func standstills() []mutant {
-	return slices.Concat(answered(), stopped(), paused(), setAside(), revokes())
+	return slices.Concat(answered(), stopped(), paused(), setAside(), revokes(), loops())
 }
 
 // answered are calls of a pipeline that a conversion keeps from it.
@@ -141,23 +141,30 @@ func revokes() []mutant {
 		},
 		{
 			flights, "requests in flight are not waited for while the breaker is open",
-			"connector/firehose/inflight.go", "		if f.holds(r.lease) {\n			return false\n		}\n", "",
+			"connector/firehose/revoked.go", "		if s.holds(r.lease) {\n			return false\n		}\n", "",
 			"connector/firehose", "TestStranded", "a request in flight is not waited for because the breaker is open",
 		},
 		{
 			flights, "records that nobody waits for any more are sent before their partition has gone",
-			"connector/firehose/inflight.go", "		if !slices.ContainsFunc(f.stranded, p.batch.Holds) {\n", "		if true {\n",
+			"connector/firehose/compose.go", "	if s.revoked.holds(d.batch) {\n", "	if false {\n",
 			"connector/firehose", "TestStranded", "of a lease that was given up were sent",
 		},
+	}
+}
+
+// loops are wake-ups that a sender misses.
+func loops() []mutant {
+	const awake = "the sender wakes for whatever only time changes"
+	return []mutant{
 		{
-			flights, "a wait that is given up keeps its permit",
-			"connector/firehose/gate.go", "		s.Release()\n	}\n	return nil, ctx.Err()\n", "	}\n	return nil, ctx.Err()\n",
-			"connector/firehose", "TestWaitGivenUpReturnsItsPermit", "nobody is let in any more",
+			awake, "the loop sets no timer for a retry that becomes due",
+			"connector/firehose/sender.go", "				s.workers.timer.Reset(s.retries[0].due.Sub(now))\n", "				s.workers.timer.Stop()\n",
+			"connector/firehose", "TestRunEndsWhenAllIsSettled", "deadlock",
 		},
 		{
-			flights, "retries waiting on an unused permit wait for ever",
-			"connector/firehose/gate.go", "		r.fate <- fate{unsent: true}\n", "		_ = r\n",
-			"connector/firehose", "TestRetriesLookForAnotherRequest", "waits for a request that was never made",
+			awake, "the loop sets no timer for the next request that the limiter allows",
+			"connector/firehose/sender.go", "			s.workers.timer.Reset(wait)\n", "			s.workers.timer.Stop()\n",
+			"connector/firehose", "TestConfiguredLimitsHold", "records a second of",
 		},
 	}
 }

@@ -48,12 +48,12 @@ func sizeVerdicts() []mutant {
 		},
 		{
 			guarantee, "values that would fit are given up with the record that they were packed into",
-			"connector/firehose/refuse.go", " && p.batch.RecordValues(0) == 1:", ":",
+			"connector/firehose/toolarge.go", " && d.batch.RecordValues(0) == 1:", ":",
 			"connector/firehose", "TestProxyWithALimitBelowAggregates", "given up: 10 values",
 		},
 		{
 			guarantee, "what was accepted before the refusals began hides that nothing is any more",
-			"connector/firehose/refuse.go", "others := e.accepted > p.refusedAt && e.lately", "others := e.lately",
+			"connector/firehose/toolarge.go", "others := s.history.accepted > d.size.at && ", "others := ",
 			"connector/firehose", "TestProxyThatTakesNothingMore", "not blocked",
 		},
 	}

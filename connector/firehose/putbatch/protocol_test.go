@@ -1,4 +1,4 @@
-package firehose
+package putbatch
 
 import (
 	"bytes"

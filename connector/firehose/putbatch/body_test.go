@@ -1,4 +1,4 @@
-package firehose
+package putbatch
 
 import (
 	"bytes"
@@ -184,7 +184,7 @@ func TestBodiesOverConnections(t *testing.T) {
 						}
 						if err != nil {
 							t.Errorf("a put that was taken: %v", err)
-						} else if a, f := x.read(out, records); f != nil || a.left > 0 {
+						} else if a, f := x.read(out, records); f != nil || a.Left > 0 {
 							t.Errorf("a put that was taken: %v, of it %+v", f, a)
 						}
 					}

@@ -1,4 +1,4 @@
-package firehose
+package putbatch
 
 import (
 	"context"
@@ -23,18 +23,6 @@ func encodedLen(stream string, records []types.Record) int {
 		n += base64.StdEncoding.EncodedLen(len(records[i].Data))
 	}
 	return n
-}
-
-// bodySize is the length of the body that a request of the parts has.
-func (s *Stream) bodySize(group ...*part) int {
-	n, records := len(bodyOpen)+len(s.name)+len(bodyList)+len(bodyEnd), 0
-	for _, p := range group {
-		records += p.batch.Len()
-		for i := range p.batch.Len() {
-			n += base64.StdEncoding.EncodedLen(len(p.batch.Record(i)))
-		}
-	}
-	return n + records*(len(recordOpen)+len(recordEnd)+1) - min(1, records)
 }
 
 // encode appends the body to buf, which has room for it.

@@ -3,11 +3,9 @@ package firehose
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
-	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/longtest"
 )
 
@@ -57,7 +55,7 @@ func TestBreaker(t *testing.T) {
 				if len(all) == stored || all[stored].Time.Sub(end) > 10*time.Second {
 					t.Fatal("nothing accepted within ten seconds after the outage")
 				}
-				t.Logf("%+v", w.stream.gate.limiter.Snapshot())
+				t.Logf("%+v", w.limiter())
 				t.Logf("first acceptance after %v, requests a second %v", all[stored].Time.Sub(end), w.perSecond(start))
 				last := 0
 				for _, r := range all[stored:] {
@@ -169,39 +167,4 @@ func TestStreamKeepsQuota(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestRetriesGoFirstAndInOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := settings()
-		cfg.MaxInFlight = 1
-		g := newGate(cfg)
-		busy, err := g.acquire(t.Context(), fresh, limiter.Load{}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var order []string
-		enter := func(name string, c class) {
-			go func() {
-				s, err := g.acquire(t.Context(), c, limiter.Load{Bytes: 400, Records: 400}, nil)
-				if err == nil {
-					order = append(order, name)
-					s.Release()
-				}
-			}()
-			synctest.Wait()
-		}
-		enter("new 1", fresh)
-		enter("new 2", fresh)
-		enter("retry 1", retries)
-		enter("retry 2", retries)
-		busy.Release()
-		synctest.Wait()
-		want := []string{"retry 1", "retry 2", "new 1", "new 2"}
-		for i := range want {
-			if order[i] != want[i] {
-				t.Fatalf("order is %v, want %v", order, want)
-			}
-		}
-	})
 }

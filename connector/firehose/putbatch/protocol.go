@@ -1,4 +1,4 @@
-package firehose
+package putbatch
 
 import (
 	"bytes"
@@ -12,6 +12,13 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
+
+// Configure sets what a Caller relies on in the options of a client. Call it last.
+func Configure(o *firehose.Options) {
+	o.HTTPClient = plainBody{o.HTTPClient}
+	o.Protocol = protocol{o.Protocol}
+	o.APIOptions = append(o.APIOptions, addHash)
+}
 
 // protocol writes the body of a PutRecordBatch itself, into one buffer that later
 // requests get again. The SDK's own serializer grows a small one over and over and

@@ -1,4 +1,4 @@
-package firehose
+package putbatch
 
 import (
 	"fmt"
@@ -13,14 +13,22 @@ import (
 // RecordId: it claims nothing, so its record has failed.
 const noRecordID = "missing_record_id"
 
-// answer is what an HTTP 200 proves about the records of a request.
-type answer struct {
-	all    bool     // each was accepted
-	failed []string // :: index of a record -> its error code, "" if it was accepted; nil with all
-	left   int      // how many failed
+// Answer is what an HTTP 200 proves about the records of a request.
+type Answer struct {
+	Left   int      // records that failed
+	failed []string // :: index of a record -> its error code, "" if it was accepted; nil if all were
 }
 
-func (a *answer) accepted(i int) bool { return a.all || a.failed[i] == "" }
+// All reports whether each record was accepted.
+func (a *Answer) All() bool { return a.Left == 0 }
+
+// Code is the error code of a record, "" if it was accepted.
+func (a *Answer) Code(i int) string {
+	if a.failed == nil {
+		return ""
+	}
+	return a.failed[i]
+}
 
 // read judges an answer to a request of n records. A record counts as accepted
 // only if the answer says so: HTTP 200, an entry for each record, the entry
@@ -29,7 +37,7 @@ func (a *answer) accepted(i int) bool { return a.all || a.failed[i] == "" }
 //
 // An answer that does not cover each record proves nothing about any of them.
 // The service has been seen to answer {} to one request in ten thousand.
-func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*answer, *Failure) {
+func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*Answer, *Failure) {
 	if raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); !ok || raw.StatusCode != http.StatusOK {
 		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: "the answer is not an HTTP 200"}
 	}
@@ -41,9 +49,9 @@ func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*answer, *Fa
 		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: fmt.Sprintf("%d entries for %d records", got, n)}
 	}
 	if x.accepted > 0 {
-		return &answer{all: true}, nil
+		return &Answer{}, nil
 	}
-	a := &answer{failed: make([]string, n)}
+	a := &Answer{failed: make([]string, n)}
 	for i, entry := range out.RequestResponses {
 		switch {
 		case entry.ErrorCode != nil && *entry.ErrorCode != "":
@@ -53,7 +61,7 @@ func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*answer, *Fa
 		default:
 			continue
 		}
-		a.left++
+		a.Left++
 	}
 	return a, nil
 }

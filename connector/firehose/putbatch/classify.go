@@ -1,4 +1,4 @@
-package firehose
+package putbatch
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kafka-firehose/connector/awsconfig"
-	"kafka-firehose/connector/firehose/limiter"
 )
 
 // Class says what to do about a request that failed as a whole. It is also the
@@ -28,7 +27,7 @@ const (
 	TooLarge    Class = "too_large"   // refused for its size: split
 	Credentials Class = "credentials" // expired or refused: fetch new ones, resend all
 	Blocked     Class = "blocked"     // someone has to repair something: probe slowly, never drop
-	canceled    Class = "canceled"    // the caller's context ended
+	Canceled    Class = "canceled"    // the caller's context ended
 )
 
 // Failure is a request that failed as a whole.
@@ -49,30 +48,6 @@ func (f *Failure) Error() string {
 
 // Unwrap is the SDK's error. Its text may hold data: don't log it.
 func (f *Failure) Unwrap() error { return f.err }
-
-// outcome translates the failure for the limiter.
-func (f *Failure) outcome() limiter.Outcome {
-	switch f.Class {
-	case Throttled:
-		return limiter.Throttled
-	case Unavailable:
-		switch f.Code {
-		case "ServiceUnavailableException", "ServiceUnavailable", http.StatusText(http.StatusServiceUnavailable):
-			return limiter.Unavailable
-		}
-		return limiter.Failed
-	case Ambiguous:
-		return limiter.Ambiguous
-	case TooLarge:
-		return limiter.TooLarge
-	case Blocked:
-		return limiter.Blocked
-	case canceled:
-		return limiter.Canceled
-	case Credentials:
-	}
-	return limiter.Failed
-}
 
 // codes are the error codes whose class does not depend on anything else. Those
 // not here are decided by the HTTP status, and else are Blocked.
@@ -98,11 +73,11 @@ var codes = map[string]Class{
 	"RequestTimeTooSkewed": Credentials,
 }
 
-// classify decides what a failed request was. It is the only place that does.
+// Classify decides what a failed request was. It is the only place that does.
 // sent says whether the request may have reached the service.
-func classify(ctx context.Context, err error, sent bool) *Failure {
+func Classify(ctx context.Context, err error, sent bool) *Failure {
 	if ctx.Err() != nil {
-		return &Failure{Class: canceled, Code: "canceled", err: err}
+		return &Failure{Class: Canceled, Code: "canceled", err: err}
 	}
 	if f := classifyCredentials(err); f != nil {
 		return f
@@ -221,8 +196,8 @@ var known = map[string]string{
 	noRecordID:                    noRecordID,
 }
 
-// reason is the bounded label for a record's error code.
-func reason(code string) string {
+// Reason is the bounded label for a record's error code.
+func Reason(code string) string {
 	if label, ok := known[code]; ok {
 		return label
 	}

@@ -1,0 +1,91 @@
+package firehose
+
+import "time"
+
+// compose takes what the next request should hold. It returns nothing if all of that belongs to
+// leases that are closed or about to end.
+func (s *sender) compose(now time.Time) []*delivery {
+	retries := s.retriesFirst(now)
+	if !s.closed() {
+		s.history.probedRetry = retries
+	}
+	var taken []*delivery
+	if retries {
+		taken = s.retries.take(now, s.limiter.MaxRequest())
+	} else {
+		taken, s.fresh = []*delivery{s.fresh}, nil
+	}
+	sendable := taken[:0]
+	for _, d := range taken {
+		if s.sendable(now, d) {
+			sendable = append(sendable, d)
+		}
+	}
+	if len(sendable) > 0 {
+		s.fit(now, sendable[0])
+	}
+	return sendable
+}
+
+// retriesFirst reports whether the next request holds retries rather than the fresh batch. They go
+// first, because the oldest record holds back the commit. While the breaker isn't closed the two
+// take turns: what is refused for ever must not be all that is ever tried.
+func (s *sender) retriesFirst(now time.Time) bool {
+	switch {
+	case s.fresh == nil:
+		return true
+	case s.retries.due(now) == 0:
+		return false
+	case !s.closed():
+		return !s.history.probedRetry
+	}
+	return s.retries.ripe(now, s.limiter.MaxRequest())
+}
+
+// sendable leaves out the records of closed leases, and reports whether the rest may be sent. The
+// wait may have been long; what was revoked meanwhile stays behind.
+func (s *sender) sendable(now time.Time, d *delivery) bool {
+	if dropped := d.batch.Fence(); dropped > 0 {
+		s.metrics.Fenced.Add(float64(dropped))
+	}
+	if d.batch.Len() == 0 {
+		s.end(now, d)
+		return false
+	}
+	if s.revoked.holds(d.batch) {
+		s.retries.add(d, now.Add(strandedWait))
+		return false
+	}
+	return true
+}
+
+// fit splits off what is more than a request may hold now.
+func (s *sender) fit(now time.Time, d *delivery) {
+	most := s.limiter.MaxSealed()
+	for d.batch.Len() > 1 && d.load().Exceeds(most) {
+		head, tail := d.batch.Split()
+		rest := d.part(tail)
+		d.batch = head
+		s.open++
+		s.retries.add(rest, now)
+	}
+}
+
+// split halves a delivery that was refused for its size. The halves are tried one after the other
+// until it is known whether that helped: all of them at once would be a thousand requests to a
+// proxy that takes nothing.
+func (s *sender) split(now time.Time, d *delivery) {
+	head, tail := d.batch.Split()
+	d.followers = append(d.followers, d.part(tail))
+	d.batch, d.attempts = head, 0
+	s.open++
+	s.retries.add(d, now)
+}
+
+// release lets the followers of a delivery go.
+func (s *sender) release(now time.Time, d *delivery) {
+	for _, f := range d.followers {
+		s.retries.add(f, now)
+	}
+	d.followers = nil
+}

@@ -1,0 +1,247 @@
+package firehose
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"kafka-firehose/connector/firehose/limiter"
+	"kafka-firehose/connector/firehose/putbatch"
+)
+
+const (
+	// The wait between two attempts of a delivery is drawn from zero to this, which
+	// doubles with each attempt that brings nothing.
+	backoffFirst, backoffMost = 100 * time.Millisecond, 5 * time.Second
+	// rateAttempts in a row without progress may be refusals by a quota. More of
+	// them say something about the records instead.
+	rateAttempts = 2
+)
+
+// finish enters the result of a request, settles what was accepted, and queues the rest.
+func (s *sender) finish(ctx context.Context, r *request) {
+	now := time.Now()
+	s.removeRequest(r)
+	s.metrics.Duration.Observe(r.Took.Seconds())
+	s.metrics.BatchRecords.Observe(r.load.Records)
+	s.metrics.BatchBytes.Observe(r.load.Bytes)
+	if f := r.Stale; f != nil {
+		s.metrics.Request(string(f.Class))
+		s.countRetried(int(r.load.Records), f)
+	}
+	switch f := r.Failure; {
+	case f == nil:
+		s.answered(now, r)
+	case ctx.Err() != nil: // the sender stops: what the request held stays unsettled
+		s.metrics.Request(string(f.Class))
+		s.observe(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
+	default:
+		s.metrics.Request(string(f.Class))
+		s.failed(ctx, now, r)
+	}
+	s.giveUp()
+}
+
+// answered deals with a request whose answer has an entry for each record.
+func (s *sender) answered(now time.Time, r *request) {
+	outcome := "accepted"
+	if r.Answer.Left > 0 {
+		outcome = "partial"
+	}
+	s.metrics.Request(outcome)
+	s.history.sizes.accept(now, r.Size) // the service got it whole
+	result, first := limiter.Result{Outcome: limiter.Answered}, 0
+	for _, d := range r.deliveries {
+		d.count(&result, r.Answer, first)
+		first += d.batch.Len()
+	}
+	if result.Accepted.Records > 0 {
+		s.history.accepted, s.history.acceptedAt, s.history.hungry = max(s.history.accepted, r.number), now, now
+		s.metrics.LastAccepted.Set(float64(now.UnixNano()) / 1e9)
+	}
+	s.heal(r)
+	s.observe(now, r, result, nil)
+	first = 0
+	for _, d := range r.deliveries {
+		n := d.batch.Len()
+		s.settle(now, d, r.Answer, first)
+		first += n
+	}
+}
+
+// count adds the records of a delivery, which are those from first on in an answer, to the result
+// of its request.
+func (d *delivery) count(r *limiter.Result, a *putbatch.Answer, first int) {
+	if a.All() {
+		r.Accepted = r.Accepted.Plus(d.load())
+		return
+	}
+	var accepted limiter.Load
+	refused := 0.0
+	for i := range d.batch.Len() {
+		switch a.Code(first + i) {
+		case "":
+			accepted = accepted.Plus(limiter.Load{Bytes: float64(len(d.batch.Record(i))), Records: 1})
+		case "ServiceUnavailableException":
+			refused++
+		}
+	}
+	r.Accepted = r.Accepted.Plus(accepted)
+	// Repeated refusals of a record are about the record, not about the rate.
+	if accepted.Records > 0 || d.attempts < rateAttempts {
+		r.Refused += refused
+	}
+}
+
+// settle settles the records of a delivery that were accepted, and queues the others. They are
+// those from first on in the answer.
+func (s *sender) settle(now time.Time, d *delivery, a *putbatch.Answer, first int) {
+	d.attempts++
+	b := d.batch
+	records, bytes, values := b.Len(), b.Bytes(), b.Values()
+	var billed int64
+	for i := range b.Len() {
+		if code := a.Code(first + i); code == "" {
+			billed += Billed(len(b.Record(i)))
+		} else {
+			s.metrics.Retried(putbatch.Reason(code), 1)
+		}
+	}
+	b.Retain(func(i int) bool { return a.Code(first+i) != "" })
+	if accepted, acceptedBytes := records-b.Len(), bytes-b.Bytes(); accepted > 0 {
+		s.metrics.Accepted.Add(float64(accepted))
+		s.metrics.AcceptedBytes.Add(float64(acceptedBytes))
+		s.metrics.Values.Add(float64(values - b.Values()))
+		s.metrics.Billed.Add(float64(billed))
+		s.metrics.BilledRatio.Set(s.account.enter(Bill{Records: int64(accepted), Bytes: int64(acceptedBytes), Billed: billed}).Ratio())
+		s.soften(d)
+		d.progress, d.attempts, d.size.resends = now, 0, 0
+	}
+	if b.Len() == 0 {
+		s.end(now, d)
+		return
+	}
+	s.release(now, d)
+	s.harden(now, d)
+	s.retries.add(d, now.Add(s.backoff(d)))
+}
+
+// failed deals with a request that failed as a whole.
+func (s *sender) failed(ctx context.Context, now time.Time, r *request) {
+	f := r.Failure
+	for _, d := range r.deliveries {
+		d.attempts++
+		s.countRetried(d.batch.Len(), f)
+	}
+	switch f.Class {
+	case putbatch.TooLarge:
+		s.history.sizes.refuse(now, r.Size)
+		if len(r.deliveries) == 1 {
+			s.tooLarge(ctx, now, r)
+			return
+		}
+		s.observe(now, r, limiter.Result{Outcome: limiter.TooLarge}, f)
+		for _, d := range r.deliveries {
+			d.alone = true
+			s.retries.add(d, now)
+		}
+		return
+	case putbatch.Credentials:
+		s.renew(now, r)
+	case putbatch.Throttled, putbatch.Unavailable, putbatch.Ambiguous, putbatch.Blocked, putbatch.Canceled:
+	}
+	s.observe(now, r, limiter.Result{Outcome: outcome(f)}, f)
+	for _, d := range r.deliveries {
+		s.release(now, d)
+		s.retries.add(d, now.Add(s.backoff(d)))
+	}
+}
+
+// countRetried counts records that have to be sent once more because of a request that
+// failed as a whole.
+func (s *sender) countRetried(records int, f *putbatch.Failure) {
+	s.metrics.Retried(string(f.Class), records)
+	if f.Class == putbatch.Ambiguous {
+		s.metrics.Ambiguous.Add(float64(records))
+	}
+}
+
+// backoff is the wait before the next attempt. Where the limiter holds back all
+// that is sent, waiting here too would only add to it.
+func (s *sender) backoff(d *delivery) time.Duration {
+	if !s.closed() {
+		return 0
+	}
+	return rand.N(min(backoffMost, backoffFirst<<min(max(0, d.attempts-1), 10)))
+}
+
+// observe tells the limiter the result of a request, f if it failed as a whole, and logs the
+// change of state that it made.
+func (s *sender) observe(now time.Time, r *request, result limiter.Result, f *putbatch.Failure) {
+	before := s.limiter.Snapshot()
+	s.limiter.Observe(now, r.permit, result)
+	after := s.limiter.Snapshot()
+	switch {
+	case after.Breaker == limiter.BreakerClosed:
+		s.history.breaker = nil
+	case f != nil && (r.probe || before.Breaker != after.Breaker):
+		s.history.breaker = f
+	}
+	s.announce(before, after, f)
+	switch {
+	case before.Halvings == 0 && after.Halvings > 0:
+		s.log.Warn("answers don't come: sending smaller requests until they do", "class", f.Class, "code", f.Code, "error", f.Message)
+	case before.Halvings > 0 && after.Halvings == 0:
+		s.log.Info("answers come: sending requests of full size again")
+	}
+	switch {
+	case before.SizeLimit == 0 && after.SizeLimit > 0:
+		s.log.Warn("requests are refused for their size: sending smaller ones, and larger ones now and then", "code", f.Code, "error", f.Message, "refused_bytes", int(r.load.Bytes), "max_bytes", int(after.SizeLimit))
+	case before.SizeLimit > 0 && after.SizeLimit == 0:
+		s.log.Info("requests of full size are accepted again")
+	}
+	if before.Unlimited && !after.Unlimited {
+		s.log.Warn("throttled: slowing down to what the stream takes", "bytes_per_second", int(after.Rate.Bytes))
+	}
+}
+
+// announce logs a change of the breaker, once each way.
+func (s *sender) announce(before, after limiter.State, f *putbatch.Failure) {
+	if before.Breaker == after.Breaker {
+		return
+	}
+	switch after.Breaker {
+	case limiter.BreakerBlocked:
+		s.log.Error("the stream is blocked: nothing is delivered until this is repaired; trying again every 30 s at most",
+			"class", f.Class, "code", f.Code, "error", f.Message)
+	case limiter.BreakerOpen:
+		s.log.Warn("the stream does not answer; trying again with single requests", "class", f.Class, "code", f.Code, "error", f.Message)
+	case limiter.BreakerClosed:
+		s.log.Info("the stream answers again", "after", time.Since(before.BreakerSince).Round(time.Millisecond).String())
+	}
+}
+
+// outcome translates a failure for the limiter.
+func outcome(f *putbatch.Failure) limiter.Outcome {
+	switch f.Class {
+	case putbatch.Throttled:
+		return limiter.Throttled
+	case putbatch.Unavailable:
+		switch f.Code {
+		case "ServiceUnavailableException", "ServiceUnavailable", http.StatusText(http.StatusServiceUnavailable):
+			return limiter.Unavailable
+		}
+		return limiter.Failed
+	case putbatch.Ambiguous:
+		return limiter.Ambiguous
+	case putbatch.TooLarge:
+		return limiter.TooLarge
+	case putbatch.Blocked:
+		return limiter.Blocked
+	case putbatch.Canceled:
+		return limiter.Canceled
+	case putbatch.Credentials:
+	}
+	return limiter.Failed
+}

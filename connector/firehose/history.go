@@ -1,0 +1,65 @@
+package firehose
+
+import (
+	"time"
+
+	"kafka-firehose/connector/firehose/putbatch"
+)
+
+// credentialState is what the results have shown of the credentials.
+type credentialState struct {
+	refused     *putbatch.Failure // the last one that they were the reason for, nil after an answer
+	invalidated time.Time         // the last InvalidateCredentials
+}
+
+// renew throws away the credentials that a request was refused with. A request
+// that was started before they were last thrown away was signed with older ones,
+// and says nothing about those that are there now.
+func (s *sender) renew(now time.Time, r *request) {
+	first := s.history.credentials.refused == nil
+	s.history.credentials.refused = r.Failure
+	if !r.started.Before(s.history.credentials.invalidated) {
+		s.history.credentials.invalidated = now
+		s.api.InvalidateCredentials()
+	}
+	if first {
+		s.log.Warn("the service refuses our credentials; fetching new ones", "code", r.Failure.Code, "error", r.Failure.Message)
+	}
+}
+
+// heal enters that the service took the credentials of a request.
+func (s *sender) heal(r *request) {
+	if s.history.credentials.refused != nil && !r.started.Before(s.history.credentials.invalidated) {
+		s.history.credentials.refused = nil
+		s.log.Info("the service takes our credentials again")
+	}
+}
+
+const (
+	// stubbornAfter is how long a record is refused by itself until it is
+	// reported: it holds back the commit of its partition.
+	stubbornAfter = 5 * time.Minute
+	// passing is how recently others must have been accepted for that.
+	passing = time.Minute
+)
+
+// harden reports what is left of a delivery if it has been refused for five minutes
+// while others passed. It goes on being tried; it is never dropped.
+func (s *sender) harden(now time.Time, d *delivery) {
+	others := s.history.acceptedAt.After(d.progress) && now.Sub(s.history.acceptedAt) < passing
+	if d.stubborn > 0 || !others || now.Sub(d.progress) < stubbornAfter {
+		return
+	}
+	d.stubborn = d.batch.Len()
+	s.history.stubborn += d.stubborn
+	lease := d.batch.Lease(0)
+	s.log.Error("the stream refuses a record again and again while others pass; it holds back the commit of its partition",
+		"topic", lease.Topic, "partition", lease.Partition, "offset", d.batch.Offset(0), "records", d.stubborn, "since", d.progress.UTC().Format(time.RFC3339))
+}
+
+// soften takes back what harden reported, when something of the delivery was
+// accepted or it has ended.
+func (s *sender) soften(d *delivery) {
+	s.history.stubborn -= d.stubborn
+	d.stubborn = 0
+}

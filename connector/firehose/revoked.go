@@ -1,0 +1,74 @@
+package firehose
+
+import (
+	"slices"
+	"time"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/offset"
+)
+
+// revocations are the leases that are about to end.
+type revocations struct {
+	waiting []revocation    // for what is in flight
+	givenUp []*offset.Lease // records of these are not sent any more
+}
+
+// revocation is a lease that is about to end.
+type revocation struct {
+	lease  *offset.Lease
+	inVain chan struct{} // closed when nothing of it is about to settle
+}
+
+// strandedWait is how long a delivery with records of a lease that is given up waits before it is
+// tried again. The lease ends when the last commit was answered, within milliseconds mostly, and
+// its records are left out then.
+const strandedWait = 50 * time.Millisecond
+
+// Stranded tells the stream that a lease is about to end. It returns a channel that is closed
+// when the stream accepts nothing and no request in flight holds records of the lease: the
+// others would be waited for in vain, and from then on none of them is sent.
+//
+// Requests in flight are another matter, also while the breaker is open. They may well be
+// accepted, and records that are accepted after the lease has ended are sent a second time by the
+// next owner of the partition. The same goes for a probe that starts when the last of them ends.
+func (s *Stream) Stranded(lease *offset.Lease) <-chan struct{} {
+	inVain := make(chan struct{})
+	s.change(func(l *sender) {
+		l.revoked.waiting = append(l.revoked.waiting, revocation{lease, inVain})
+		l.giveUp()
+	})
+	return inVain
+}
+
+// giveUp ends the wait for leases of which no request in flight holds records, if the stream
+// accepts nothing. Otherwise what waits is about to be sent and accepted.
+func (s *sender) giveUp() {
+	v := &s.revoked
+	v.waiting = slices.DeleteFunc(v.waiting, func(r revocation) bool { return r.lease.Closed() })
+	if s.closed() {
+		return
+	}
+	v.waiting = slices.DeleteFunc(v.waiting, func(r revocation) bool {
+		if s.holds(r.lease) {
+			return false
+		}
+		close(r.inVain)
+		v.givenUp = append(v.givenUp, r.lease)
+		return true
+	})
+}
+
+// holds reports whether a request in flight, or a record that OnRefused has been asked about, has
+// records of a lease.
+func (s *sender) holds(lease *offset.Lease) bool {
+	has := func(d *delivery) bool { return d.batch.Holds(lease) }
+	return slices.ContainsFunc(s.refused, has) ||
+		slices.ContainsFunc(s.flying, func(r *request) bool { return slices.ContainsFunc(r.deliveries, has) })
+}
+
+// holds reports whether a batch has records of a lease that is given up and has not ended yet.
+func (v *revocations) holds(b *batch.Batch) bool {
+	v.givenUp = slices.DeleteFunc(v.givenUp, (*offset.Lease).Closed)
+	return slices.ContainsFunc(v.givenUp, b.Holds)
+}
