@@ -27,7 +27,7 @@ func TestRun(t *testing.T) {
 	if err := goRun(t.Context(), "build", "-o", self, "."); err != nil {
 		t.Fatal(err)
 	}
-	o, err := parse([]string{"-only", "matrix", "-size", "1KiB", "-codec", "zstd", "-mode", "aggregated", "-partitions", "3", "-bytes", "16MiB", "-rounds", "1", "-slack", "100", "-profile", filepath.Join(t.TempDir(), "profiles")}, os.Stderr)
+	o, err := parse([]string{"-only", "matrix", "-size", "1KiB", "-codec", "zstd", "-mode", "aggregated", "-partitions", "3", "-bytes", "64MiB", "-rounds", "1", "-slack", "100", "-profile", filepath.Join(t.TempDir(), "profiles")}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%d cells, outside: %q", len(r.matrix), r.outside())
 	}
 	for _, s := range append(r.matrix[0].connector, r.matrix[0].floor...) {
-		if s.stored.Bytes != 16<<10*1025 || s.cpu < 10*time.Millisecond || s.cpu > time.Minute || s.peak < 10<<20 || s.stored.Requests < 4 {
+		if s.stored.Bytes != 64<<10*1025 || s.cpu < 10*time.Millisecond || s.cpu > time.Minute || s.peak < 10<<20 || s.stored.Requests < 4 {
 			t.Errorf("%s: %+v", s.setup.mover, s)
 		}
 		file := filepath.Join(o.profile, string(s.setup.mover)+"_1-KiB_zstd_aggregated_3-partitions.pprof")
@@ -55,7 +55,7 @@ func TestRun(t *testing.T) {
 // made is a sample of a run that took so many seconds for a gigabyte.
 func made(s setup, cost float64, peak int64) sample {
 	return sample{
-		setup: s, wall: time.Second, cpu: time.Duration(cost * float64(s.payload()) / gigabyte * float64(time.Second)), peak: peak,
+		setup: s, wall: time.Second, speed: 1e8, cpu: time.Duration(cost * float64(s.payload()) / gigabyte * float64(time.Second)), peak: peak,
 		stored: firehosetest.StreamStats{Requests: 4, Records: 1000, Bytes: s.delivered(), Billed: s.delivered()},
 	}
 }
@@ -75,6 +75,8 @@ func TestBounds(t *testing.T) {
 	grown := matrix(one, 1, 1)
 	grown.matrix = append(grown.matrix, matrix(thousand, 1.31, 1).matrix[0])
 	grown.matrix[1].floor[0] = made(thousand, 1.1, 1)
+	slow := matrix(base, 1, 1)
+	slow.matrix[0].connector[0].speed = 0.94e8
 	slack := matrix(base, 1.4, 1)
 	slack.options.slack = 1.1
 	for _, test := range []struct {
@@ -85,6 +87,7 @@ func TestBounds(t *testing.T) {
 		{"at the edge", matrix(base, 1.3, beside), ""},
 		{"too much CPU", matrix(base, 1.31, 1), "1.31 times the floor, at most 1.30"},
 		{"too much CPU, but for the slack", slack, ""},
+		{"too slow", slow, "0.94 times the speed of the floor, at least 0.95"},
 		{"too much memory", matrix(base, 1, beside+1), "128 MiB of memory"},
 		{"more partitions", grown, "1.31 times the CPU with 1000 partitions as with 1, at most 1.30"},
 		{"billed too often", &results{bill: []sample{dear}}, "billed 1.060 times, at most 1.05"},
@@ -100,6 +103,23 @@ func TestBounds(t *testing.T) {
 		if text := test.r.markdown(); !strings.Contains(text, test.want) || test.want == "" && !strings.Contains(text, "Nothing.") {
 			t.Errorf("%s: the report doesn't tell:\n%s", test.name, text)
 		}
+	}
+}
+
+// TestWindow: neither the start nor the end of a run counts for its speed.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	var w window
+	at := time.Unix(0, 0)
+	for _, p := range []struct {
+		after time.Duration
+		done  float64
+	}{{5 * time.Second, 0.1}, {0, 0.3}, {time.Second, 0.6}, {time.Second, 0.96}, {time.Minute, 1}} {
+		at = at.Add(p.after)
+		w.look(at, p.done)
+	}
+	if got := w.speed(1000); math.Abs(got-330) > 1e-6 {
+		t.Errorf("%v bytes a second, want 330: 660 in two seconds", got)
 	}
 }
 

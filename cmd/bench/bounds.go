@@ -7,6 +7,7 @@ const (
 	besideBuffers = 64 << 20 // bytes of memory beside MAX_BUFFERED_BYTES
 	growthMost    = 1.3      // of CPU for a GB, from the fewest partitions to the most
 	billedMost    = 1.05     // bytes billed for a byte, with aggregation
+	speedLeast    = 0.95     // of the floor's megabytes a second
 )
 
 // most is what a cell may cost in terms of the floor.
@@ -35,6 +36,9 @@ func (r *results) outside() (all []string) {
 	for _, c := range r.matrix {
 		if of, most := compare(c.connector, c.floor, sample.cost).of, c.most()*r.options.slack; of > most {
 			report("%s: %.2f times the floor, at most %.2f", c.setup, of, most)
+		}
+		if of, least := compare(c.connector, c.floor, sample.rate).of, speedLeast/r.options.slack; of < least {
+			report("%s: %.2f times the speed of the floor, at least %.2f", c.setup, of, least)
 		}
 		memory(c.connector)
 		bill(c.connector[0])

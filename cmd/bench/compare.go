@@ -17,7 +17,7 @@ func (s sample) cost() float64 { return s.cpu.Seconds() / (float64(s.setup.paylo
 func (s sample) each() float64 { return s.cpu.Seconds() / (float64(s.setup.records()) / 1e6) }
 
 // rate is megabytes of values a second.
-func (s sample) rate() float64 { return float64(s.setup.payload()) / 1e6 / s.wall.Seconds() }
+func (s sample) rate() float64 { return s.speed / 1e6 }
 
 // billed is the bytes billed for each byte delivered.
 func billed(st firehosetest.StreamStats) float64 {

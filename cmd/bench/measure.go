@@ -14,6 +14,7 @@ import (
 type sample struct {
 	setup  setup
 	wall   time.Duration // from the first fetch to the last byte stored
+	speed  float64       // bytes of values a second, in the window
 	cpu    time.Duration // user and system, in that time
 	peak   int64         // bytes of memory, of the whole life of the process
 	stored firehosetest.StreamStats
@@ -85,9 +86,12 @@ func (b *bench) follow(ctx context.Context, s setup, k *kafka, p *process, e *em
 			return out, err
 		}
 	}
-	for !s.all(out.stored) {
+	var w window
+	for s.done(out.stored) < 1 {
 		pause(ctx, look)
-		if out.stored, err = e.stats(ctx); err != nil {
+		out.stored, err = e.stats(ctx)
+		w.look(time.Now(), s.done(out.stored))
+		if err != nil {
 			return out, fmt.Errorf("%w; %d records and %d bytes are stored of %d and %d", err, out.stored.Records, out.stored.Bytes, s.records(), s.delivered())
 		}
 		select {
@@ -96,7 +100,7 @@ func (b *bench) follow(ctx context.Context, s setup, k *kafka, p *process, e *em
 		default:
 		}
 	}
-	out.wall = time.Since(began)
+	out.wall, out.speed = time.Since(began), w.speed(s.payload())
 	to, err := p.cpu()
 	out.cpu = to - from
 	err = errors.Join(err, profiled(ctx))
@@ -109,13 +113,13 @@ func (b *bench) follow(ctx context.Context, s setup, k *kafka, p *process, e *em
 // delivered is how many bytes the stream stores: each value has a newline behind it.
 func (s setup) delivered() int64 { return s.records() * int64(s.size+1) }
 
-// all reports whether everything is stored. How long a line is that a format makes is not
+// done is the share of all that is stored. How long a line is that a format makes is not
 // known beforehand, and how many records aggregation makes isn't either.
-func (s setup) all(st firehosetest.StreamStats) bool {
+func (s setup) done(st firehosetest.StreamStats) float64 {
 	if s.format != "raw" {
-		return int64(st.Records) >= s.records()
+		return float64(st.Records) / float64(s.records())
 	}
-	return st.Bytes >= s.delivered()
+	return float64(st.Bytes) / float64(s.delivered())
 }
 
 // suffer lets a tenth through, and then nothing while the outage lasts.
