@@ -59,7 +59,7 @@ func walkLane(t *testing.T, seed uint64, bytes int) (states []string, used int) 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 21))
-		r := newRig(t, []string{"skip", "skip", "stop"}[rng.IntN(3)], bytes)
+		r := newRig(t, []string{"skip", "skip", "exit"}[rng.IntN(3)], bytes)
 		var next int64
 		for step := range 60 {
 			err := stepLane(t, r, rng, &next)
@@ -110,7 +110,7 @@ func stepLane(t *testing.T, r *rig, rng *rand.Rand, next *int64) error {
 // TestAheadConvertsOnce: what is left of a step when a batch is sealed serves the next one.
 func TestAheadConvertsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "stop", 3*leastPart)
+		r := newRig(t, "exit", 3*leastPart)
 		const n = 1000
 		for i := range n {
 			r.poll(i%4, []*kgo.Record{{Topic: "t", Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "100 %d", i)}})
@@ -137,7 +137,7 @@ func TestAheadForgetsWhatWasLost(t *testing.T) {
 			}
 			return records
 		}
-		plain, staged := newRig(t, "stop", 0), newRig(t, "stop", 3*leastPart)
+		plain, staged := newRig(t, "exit", 0), newRig(t, "exit", 3*leastPart)
 		for _, r := range []*rig{plain, staged} {
 			old, newer := records("old"), records("new")
 			r.poll(0, old)
@@ -262,7 +262,7 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 		t.Fatal(err)
 	}
 	r.lane = &lane{
-		convert: convert.New(cfg.Record, registry.Schema), schemas: registry, policy: policy,
+		convert: convert.New(cfg.Record, registry.Schema), schemas: registry, policy: policy, skipCommand: cfg.skipCommand,
 		limits: batch.Limits{Records: 70, Bytes: 2 << 20, Linger: time.Hour}, metrics: r.metrics.Pipeline,
 		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {},
 		builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}),
@@ -444,7 +444,7 @@ func (s slowly) Append(dst, payload []byte, i convert.Index, most int) ([]byte, 
 func TestAheadIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, cores, each = 3000, 3, 10 * time.Millisecond
-		r := newRig(t, "stop", cores*leastPart)
+		r := newRig(t, "exit", cores*leastPart)
 		schema := slowly{numbers{&r.calls}, each}
 		cfg := DefaultConfig().Record
 		cfg.Format = "avro"
@@ -527,7 +527,7 @@ func TestAheadStaysUsefulBesideAWait(t *testing.T) {
 func TestLingerWhilePacking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each, linger = 10 * time.Millisecond, 300 * time.Millisecond
-		r := newRig(t, "stop", 0)
+		r := newRig(t, "exit", 0)
 		cfg := DefaultConfig().Record
 		cfg.Format = "avro"
 		schema := slowly{numbers{&r.calls}, each}
@@ -563,7 +563,7 @@ func TestAheadLeavesOutWhatWaits(t *testing.T) {
 			}
 			return records
 		}
-		plain, staged := newRig(t, "stop", 0), newRig(t, "stop", 3*leastPart)
+		plain, staged := newRig(t, "exit", 0), newRig(t, "exit", 3*leastPart)
 		for _, r := range []*rig{plain, staged} {
 			r.poll(1, records(1, 1, "first"))
 			if err := r.pack(t); err != nil {

@@ -26,10 +26,10 @@ type Config struct {
 	Schema   schema.Config
 
 	// BadRecordPolicy says what happens to a record that can't be delivered, because it is oversized
-	// or can't be decoded: "stop" (the default: the process ends with an error and the commit stays
-	// before the record), "skip" (it is counted and left out) or "dead-letter" (it goes to
-	// DEAD_LETTER_TOPIC, and is not committed before that has it).
-	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
+	// or can't be decoded: "stop" (the default: its partition is not delivered further, the commit stays
+	// before the record, and other partitions go on), "exit" (the process ends with an error), "skip" (it is
+	// counted and left out) or "dead-letter" (it goes to DEAD_LETTER_TOPIC, and is not committed before that has it).
+	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop their partition, exit with an error, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
 	DeadLetter      deadletter.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: what the client
 	// has fetched, queues, open batches, requests on their way and their encoded bodies, buffers
@@ -78,7 +78,7 @@ func (c Config) Validate() error {
 	check.Join(c.Schema.Validate())
 	c.schemas(&check)
 	c.routes(&check)
-	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "skip", "dead-letter"})
+	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "exit", "skip", "dead-letter"})
 	c.deadLetters(&check)
 	c.buffered(&check)
 	check.Add(address("HTTP_ADDR", c.HTTPAddr))

@@ -74,7 +74,7 @@ func TestConfigValidate(t *testing.T) {
 			c.Kafka.Topics, c.Kafka.TopicPattern, c.Firehose.Stream, c.Firehose.Routes = nil, ".*", "", decodeRoutes(t, "a=s")
 		}, ""},
 		{"a route for no topic", func(c *connector.Config) { c.Firehose.Routes = decodeRoutes(t, "a b=s") }, `FIREHOSE_ROUTES holds "a b=s": entry 1: no topic can have this name`},
-		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop, skip or dead-letter`},
+		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop, exit, skip or dead-letter`},
 		{"dead letters without a topic", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `DEAD_LETTER_TOPIC is not set: want the topic that bad records go to, because BAD_RECORD_POLICY is dead-letter`},
 		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "dead" }, ""},
 		{"a topic for no dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "skip", "dead" }, `DEAD_LETTER_TOPIC holds "dead": it has no effect unless BAD_RECORD_POLICY is dead-letter`},

@@ -107,20 +107,22 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l := &lane{
-		convert: convert.New(c.cfg.Record, c.lookup),
-		schemas: c.schemas,
-		policy:  c.cfg.BadRecordPolicy,
-		letters: c.letters,
-		limits:  batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
-		metrics: c.metrics.Pipeline,
-		log:     c.log.With("stream", stream),
-		wake:    make(chan struct{}, 1),
-		asks:    make(chan ask, maxAsks),
-		ending:  make(chan struct{}, 1),
-		due:     make(chan struct{}, 1),
-		ended:   make(chan struct{}),
-		sealed:  make(chan *batch.Batch),
-		freed:   c.room.tell,
+		convert:       convert.New(c.cfg.Record, c.lookup),
+		schemas:       c.schemas,
+		policy:        c.cfg.BadRecordPolicy,
+		skipCommand:   c.cfg.skipCommand,
+		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
+		letters:       c.letters,
+		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
+		metrics:       c.metrics.Pipeline,
+		log:           c.log.With("stream", stream),
+		wake:          make(chan struct{}, 1),
+		asks:          make(chan ask, maxAsks),
+		ending:        make(chan struct{}, 1),
+		due:           make(chan struct{}, 1),
+		ended:         make(chan struct{}),
+		sealed:        make(chan *batch.Batch),
+		freed:         c.room.tell,
 	}
 	l.ahead = newAhead(l.convert, l.called, runtime.GOMAXPROCS(0), c.budget.ahead)
 	pack := batch.Aggregation{Values: 1}
@@ -162,7 +164,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	var lanes, upkeep, polling tasks
 	for name, l := range c.lanes {
 		lanes.start("converting for stream "+name, func() { l.fill(hard, fail) })
-		lanes.start("sending to stream "+name, func() { l.stream.Run(hard, l.sealed, fail) })
+		lanes.start("sending to stream "+name, func() { l.stream.Run(hard, l.sealed, ends(fail)) })
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()

@@ -202,16 +202,16 @@ func revokeDeliversWhatLingers(w *world) {
 	w.wantExactly(40)
 }
 
-func TestBadRecordStops(t *testing.T) { bubble(t, badRecordStops) }
+func TestBadRecordExits(t *testing.T) { bubble(t, badRecordExits) }
 
-func badRecordStops(w *world) {
+func badRecordExits(w *world) {
 	w.produce(0, 100)
 	w.produceWith(100, 101, func(int) *kgo.Record {
 		return &kgo.Record{Topic: w.in, Partition: 1, Value: make([]byte, 1_024_000)} // one more with its delimiter
 	})
 	w.judge.allow(place{part{w.in, 1}, 25})
 	w.produce(101, 201)
-	m := w.start()
+	m := w.start(func(c *connector.Config) { c.BadRecordPolicy = "exit" })
 	err := <-m.done
 	var bad *connector.BadRecordError
 	if !errors.As(err, &bad) || bad.Topic != w.in || bad.Partition != 1 || bad.Offset != 25 || bad.Size != 1_024_001 {

@@ -115,11 +115,16 @@ func (l *lane) pack(ctx context.Context) error {
 		l.limit()
 		done, err := l.packChunk(c)
 		missing, waits := errors.AsType[*convert.Missing](err)
-		if waits {
+		stopped := errors.Is(err, errStopped)
+		if waits || stopped {
 			err = nil
 		}
 		l.builder.Flush()
 		gone, rest := c.split(done)
+		if stopped {
+			gone, rest = c, chunk{}
+			l.discard(func(lease *offset.Lease) bool { return lease == c.lease })
+		}
 		gone.recycle()
 		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
 		l.queued.Add(-gone.weight)
@@ -144,6 +149,9 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
 		l.ahead.forget() // or what comes where these lie would be taken for them
 		return len(c.records), nil
+	}
+	if c.lease.Stopped() != nil {
+		return 0, errStopped
 	}
 	l.packing.Store(c.lease)
 	var now time.Time
@@ -213,13 +221,19 @@ func (l *lane) queueSealed(b *batch.Batch) {
 	l.armed = false
 }
 
+// discard removes what is queued of the given leases, and returns how many records that is.
+func (l *lane) discard(of func(*offset.Lease) bool) (records int) {
+	weight, records := l.queue.remove(of)
+	l.queued.Add(-weight)
+	l.ahead.forget()
+	return records
+}
+
 // giveUp discards what is queued of the given leases and seals the open batch if
 // it holds some of them.
 func (l *lane) giveUp(of func(*offset.Lease) bool) {
-	weight, records := l.queue.remove(of)
-	l.queued.Add(-weight)
+	records := l.discard(of)
 	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
-	l.ahead.forget()
 	if l.builder.Holds(of) {
 		l.seal()
 	}

@@ -31,12 +31,15 @@ import (
 type lane struct {
 	stream  *firehose.Stream
 	convert *convert.Converter
-	ahead   *ahead             // nil where records are converted one by one; fill's alone
-	policy  string             // BAD_RECORD_POLICY
-	letters *deadletter.Writer // nil unless that is dead-letter
-	limits  batch.Limits
-	metrics *metrics.Pipeline
-	log     *slog.Logger
+	ahead   *ahead // nil where records are converted one by one; fill's alone
+	policy  string // BAD_RECORD_POLICY
+	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
+	skipCommand   func(topic string, partition int32, offset int64) string
+	stopPartition func(lease *offset.Lease, offset int64, reason error)
+	letters       *deadletter.Writer // nil unless that is dead-letter
+	limits        batch.Limits
+	metrics       *metrics.Pipeline
+	log           *slog.Logger
 
 	queue     queue
 	queueMost int64 // bytes it may have of partitions that don't wait for a schema

@@ -95,7 +95,7 @@ func largeBatches(w *world) {
 	produce(10, 11, func(int) string { return strings.Repeat("x", size) })
 	produce(11, 100, func(i int) string { return fmt.Sprint(i - 1) })
 
-	reads := func(c *connector.Config) { c.Kafka.Topics = []string{topic} }
+	reads := func(c *connector.Config) { c.Kafka.Topics, c.BadRecordPolicy = []string{topic}, "exit" }
 	m := w.start(reads)
 	err := <-m.done
 	var bad *connector.BadRecordError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -13,7 +14,7 @@ import (
 	"kafka-firehose/connector/schema"
 )
 
-// BadRecordError ends the connector under BAD_RECORD_POLICY=stop. Everything
+// BadRecordError stops a partition under BAD_RECORD_POLICY=stop, and ends the connector under exit. Everything
 // before the record is delivered and committed, nothing after it.
 type BadRecordError struct {
 	Topic     string
@@ -21,16 +22,56 @@ type BadRecordError struct {
 	Offset    int64
 	Size      int // bytes with the delimiter
 	Err       error
+	// Skip is the command that moves the group past the record. Kafka refuses it while the group has members.
+	Skip string
 }
 
 func (e *BadRecordError) Error() string {
-	return fmt.Sprintf("bad record at topic %s partition %d offset %d (%d bytes): %v; BAD_RECORD_POLICY is stop: take the record out of the way, or set skip to count such records and go on, or dead-letter to keep them in a topic", e.Topic, e.Partition, e.Offset, e.Size, e.Err)
+	return fmt.Sprintf("bad record at topic %s partition %d offset %d (%d bytes): %v; to skip it, stop all members of the group, run `%s`, and start them; or set BAD_RECORD_POLICY to skip, which counts such records, or to dead-letter, which keeps them in a topic", e.Topic, e.Partition, e.Offset, e.Size, e.Err, e.Skip)
 }
 
 func (e *BadRecordError) Unwrap() error { return e.Err }
 
-// reject does with a record that can't be delivered what the policy says; the
-// error ends the connector, or is a *convert.Missing: then the record is not bad yet.
+// errStopped says that a partition is stopped at a record, and the others go on.
+var errStopped = errors.New("the partition is stopped")
+
+// stopAt stops the partitions of a record under BAD_RECORD_POLICY=stop. Under exit it returns the error that ends
+// the connector.
+func (l *lane) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
+	if l.policy != "stop" {
+		return bad
+	}
+	for _, lease := range leases {
+		at := int64(-1)
+		if lease.Topic == bad.Topic && lease.Partition == bad.Partition {
+			at = bad.Offset
+		}
+		l.stopPartition(lease, at, bad)
+	}
+	return errStopped
+}
+
+// ends reports whether an error of the stream ends the connector.
+func ends(fail func(error)) func(error) {
+	return func(err error) {
+		if !errors.Is(err, errStopped) {
+			fail(err)
+		}
+	}
+}
+
+// skipCommand moves the group past a record, with Kafka's own tool.
+func (c Config) skipCommand(topic string, partition int32, offset int64) string {
+	command := fmt.Sprintf("kafka-consumer-groups.sh --bootstrap-server %s --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
+		strings.Join(c.Kafka.Brokers, ","), c.Kafka.GroupID, topic, partition, offset+1)
+	if c.Kafka.TLS.Enabled || c.Kafka.SASL.Mechanism != "" {
+		command += " --command-config client.properties"
+	}
+	return command
+}
+
+// reject does with a record that can't be delivered what the policy says; the error ends the
+// connector, or is errStopped, or a *convert.Missing: then the record is not bad yet.
 func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 	var reject *convert.Reject
 	if !errors.As(err, &reject) {
@@ -45,7 +86,9 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 		l.bury(c, r, reject)
 		return nil
 	case l.policy != "skip":
-		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}
+		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
+		l.builder.Flush() // what came before the record still counts
+		return l.stopAt([]*offset.Lease{c.lease}, bad)
 	default:
 		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
 	}
@@ -56,13 +99,13 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 }
 
 // refused does with a record that the service will never take what the policy
-// says; the error ends the connector.
+// says; the error ends the connector, or is errStopped.
 func (l *lane) refused(ctx context.Context, r firehose.Refusal) error {
 	switch {
 	case l.letters != nil:
 		return l.buryRefused(ctx, r)
 	case l.policy != "skip":
-		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r}
+		return l.stopAt(r.Leases, &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)})
 	}
 	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
 	l.metrics.Skipped.WithLabelValues("refused").Add(float64(r.Values))

@@ -42,8 +42,9 @@ var Refusals = []string{"connection", "login", "group", "topic", "commit"}
 var FetchErrorReasons = []string{"unknown_topic", "recreated_topic", "out_of_range", "data_loss", "authorization", "connection", "decode", "other"}
 
 // FaultReasons are the values of the label reason of faulty partitions: position if the offset to read from is
-// unknown, commit if offsets can't be committed; the others are those of fetch errors.
-var FaultReasons = []string{"position", "commit", "unknown_topic", "recreated_topic", "out_of_range", "connection", "decode", "other"}
+// unknown, commit if offsets can't be committed, bad_record if BAD_RECORD_POLICY has stopped the partition; the others
+// are those of fetch errors.
+var FaultReasons = []string{"position", "commit", "bad_record", "unknown_topic", "recreated_topic", "out_of_range", "connection", "decode", "other"}
 
 // RebalanceKinds are the values of the label kind.
 var RebalanceKinds = []string{"assigned", "revoked", "lost"}
@@ -116,7 +117,7 @@ func (m *Kafka) WatchFaulty(count func(reason string) int) {
 	for _, reason := range FaultReasons {
 		m.r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "kafka", Name: "faulty_partitions",
-			Help:        "Owned partitions that can't be read or committed now, by reason. The log and /readyz name them.",
+			Help:        "Owned partitions that can't be read, committed or delivered now, by reason. The log and /readyz name them.",
 			ConstLabels: prometheus.Labels{"reason": reason},
 		}, func() float64 { return float64(count(reason)) }))
 	}

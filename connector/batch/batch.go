@@ -156,6 +156,20 @@ func (b *Batch) Retain(keep func(i int) bool) {
 	b.work.leave(gone)
 }
 
+// Fail removes record i, which is given up and stays undelivered: its spans never settle.
+func (b *Batch) Fail(i int) {
+	r := b.records[i]
+	for run := r.first; run <= r.last; run++ {
+		b.work.runs[run].span.Fail()
+	}
+	b.records = slices.Delete(b.records, i, i+1)
+	b.bytes -= int(r.to - r.from)
+	if len(b.records) == 0 {
+		b.buf = nil // somebody else's soon
+	}
+	b.work.leave(1)
+}
+
 func (b *Batch) shrink() {
 	before := b.work.held.Load()
 	small := make([]byte, 0, b.bytes)

@@ -182,10 +182,15 @@ func TestRefusedRecordStopsByDefault(t *testing.T) {
 	virtual(t, firehosetest.Options{}, settings(), func(w *world) {
 		w.stream.onRefused = func(_ context.Context, r Refusal) error { return r }
 		var r Refusal
-		if err := w.deliver(w.batch(1, 1_024_001)); !errors.As(err, &r) {
+		w.batches <- w.batch(1, 1_024_001)
+		if err := <-w.failed; !errors.As(err, &r) || r.Size != 1_024_001 {
 			t.Errorf("the stream reports %v", err)
 		}
+		w.mustDeliver(w.batch(10, 100)) // others go on
 		w.wantMark(0)
+		if st := w.stream.State(); st.Waiting > 0 || !st.HungrySince.IsZero() {
+			t.Errorf("the record is still sent: %+v", st)
+		}
 	})
 }
 

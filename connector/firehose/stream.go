@@ -88,9 +88,9 @@ func WithPool(p *pool.Pool[byte]) Option {
 }
 
 // OnRefused sets what becomes of a record that can't be delivered. After nil it
-// is settled, as skipped or dead-lettered; after an error, which is the default, its batch stays
-// unsettled and Run reports the error. f may block until its context ends, and may be called
-// concurrently.
+// is settled, as skipped or dead-lettered; after an error, which is the default, it stays
+// undelivered, its partition is not committed any more, and Run reports the error. f may block
+// until its context ends, and may be called concurrently.
 func OnRefused(f func(context.Context, Refusal) error) Option {
 	return func(s *Stream) { s.onRefused = f }
 }

@@ -130,21 +130,23 @@ func (s *sender) refuse(ctx context.Context, d *delivery, i int, reason string, 
 	go func() { s.workers.verdicts <- verdict{d, i, s.onRefused(ctx, r)} }()
 }
 
-// decided settles a record that OnRefused has dealt with. If it could not, the delivery stays
-// unsettled, and fail is told why.
+// decided settles a record that OnRefused has dealt with. If it could not, the record stays
+// undelivered and its partition uncommitted, and fail is told why; the others of its batch go on.
 func (s *sender) decided(ctx context.Context, v verdict, fail func(error)) {
 	now, d := time.Now(), v.delivery
 	i := slices.Index(s.refused, d)
 	s.refused = slices.Delete(s.refused, i, i+1)
 	defer s.giveUp()
-	if v.err != nil {
+	switch {
+	case v.err == nil:
+		d.batch.Retain(func(j int) bool { return j != v.i })
+	case ctx.Err() == nil:
+		d.batch.Fail(v.i)
+		fail(v.err)
+	default:
 		s.end(now, d)
-		if ctx.Err() == nil {
-			fail(v.err)
-		}
 		return
 	}
-	d.batch.Retain(func(j int) bool { return j != v.i })
 	if d.batch.Len() == 0 {
 		s.end(now, d)
 		return

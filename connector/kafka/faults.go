@@ -16,7 +16,10 @@ import (
 // readiness, the metric, and a log line each minute. It is safe for concurrent use.
 type faults struct {
 	log *slog.Logger
-	can string // the operation that fails: read or committed
+	can string // the operation that fails: read, committed or delivered
+	// grace is for how long a fault does not count against readiness: most pass by
+	// themselves, such as the election of a leader.
+	grace time.Duration
 
 	mu     sync.Mutex
 	all    map[id]fault // the partition is -1 for a whole topic
@@ -39,6 +42,7 @@ type fault struct {
 const (
 	read        = "read"
 	committable = "committed"
+	deliverable = "delivered"
 )
 
 const (
@@ -47,8 +51,7 @@ const (
 	faultFor = 30 * time.Second
 	// faultTold is how often a fault is logged while it lasts.
 	faultTold = time.Minute
-	// faultGrace is for how long a fault does not count against readiness: most pass by
-	// themselves, such as the election of a leader.
+	// faultGrace is the grace of faults that pass by themselves.
 	faultGrace = 30 * time.Second
 	// faultsNamed is how many partitions a text names; of the others it has the number.
 	faultsNamed = 5
@@ -123,13 +126,16 @@ func (f *faults) tellIfDue(k id, now time.Time) {
 		log = log.With("for", lasted.Round(time.Second).String())
 	}
 	level := slog.LevelWarn
-	if lasted >= faultGrace {
+	if lasted >= f.grace {
 		level = slog.LevelError
 	}
-	if f.can == read {
+	switch f.can {
+	case read:
 		log.Log(context.Background(), level, "a partition can't be read", "cause", one.message, "error", one.err)
-	} else {
+	case committable:
 		log.Log(context.Background(), level, "the offset of a partition can't be committed", "cause", one.message, "error", one.err)
+	case deliverable:
+		log.Log(context.Background(), level, "a partition is stopped at a record that can't be delivered", "cause", one.message, "error", one.err)
 	}
 }
 
@@ -146,7 +152,7 @@ func (f *faults) end(k id) {
 			continue
 		}
 		delete(f.all, k)
-		if lasted := time.Since(one.since); lasted >= faultGrace {
+		if lasted := time.Since(one.since); lasted >= f.grace {
 			f.log.Info("the fault of a partition is over", "topic", k.topic, "partition", k.partition, "after", lasted.Round(time.Second).String())
 		}
 	}
@@ -162,7 +168,7 @@ func (f *faults) err() error {
 	now := time.Now()
 	f.mu.Lock()
 	for k, one := range f.all {
-		if !one.over(now) && now.Sub(one.since) >= faultGrace {
+		if !one.over(now) && now.Sub(one.since) >= f.grace {
 			all = append(all, named{k, one})
 		}
 	}

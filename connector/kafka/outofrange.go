@@ -128,11 +128,16 @@ func (s *Source) restart(k id, p *partition, to int64) int64 {
 	if from := max(p.committed, p.begin); from >= 0 {
 		to = min(to, from)
 	}
+	stopped := p.lease.Stopped() != nil
 	p.lease.Close()
 	p.lease = offset.NewLease(k.topic, k.partition)
 	p.lease.Start(offset.Mark{Offset: to, Epoch: -1})
 	p.begin, p.committed = to, min(p.committed, to)
 	p.samples = nil
 	s.found(p, offset.Mark{Offset: to, Epoch: -1})
+	if stopped {
+		s.stops.end(k)
+		s.resumeFetching(k, p)
+	}
 	return to
 }

@@ -107,7 +107,9 @@ func (s *Source) ResumeWaiting(leases []*offset.Lease) {
 }
 
 // heldBack reports whether there is a reason not to fetch the partition.
-func (p *partition) heldBack() bool { return p.paused || p.waiting || p.resting }
+func (p *partition) heldBack() bool {
+	return p.paused || p.waiting || p.resting || p.lease.Stopped() != nil
+}
 
 // resumeFetching has the client fetch a partition unless there is another reason to pause it.
 // It needs s.mu.

@@ -73,7 +73,10 @@ func (s *Source) findPositions(ctx context.Context) (open bool, err error) {
 	}
 	owned := s.owns()
 	faulty := s.faults.tidy(owned)
-	faulty = s.commits.tidy(owned) || faulty // the lines of both are due by the clock
+	s.repeatStops()
+	for _, f := range []*faults{s.commits, s.stops} {
+		faulty = f.tidy(owned) || faulty // their lines are due by the clock
+	}
 	return s.unsettled() || faulty, err
 }
 

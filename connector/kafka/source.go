@@ -94,6 +94,7 @@ type Source struct {
 
 	faults  *faults       // of reading
 	commits *faults       // of committing
+	stops   *faults       // of delivering: partitions that BAD_RECORD_POLICY has stopped
 	kicked  chan struct{} // the positions are to be looked at now; holds one
 }
 
@@ -112,6 +113,7 @@ type partition struct {
 	committed int64     // where the group stands, -1 if unknown
 	paused    bool      // too far ahead of its commit
 	resting   bool      // not fetched for a moment, after an error
+	stoppedAt int64     // offset of the record that the lease is stopped at; -1 if unknown
 	waiting   bool      // its records wait for a schema, and enough of them are queued
 	samples   []sample  // records whose commit is awaited, oldest first
 	lastTime  time.Time // timestamp of the last record; zero before
@@ -160,8 +162,9 @@ func Open(cfg Config, o Options) (*Source, error) {
 		unrouted:   map[string]bool{},
 		suspects:   map[string]*suspicion{},
 		fetched:    map[id]committed{},
-		faults:     &faults{log: o.Log, can: read, all: map[id]fault{}},
-		commits:    &faults{log: o.Log, can: committable, all: map[id]fault{}},
+		faults:     &faults{log: o.Log, can: read, grace: faultGrace, all: map[id]fault{}},
+		commits:    &faults{log: o.Log, can: committable, grace: faultGrace, all: map[id]fault{}},
+		stops:      &faults{log: o.Log, can: deliverable, all: map[id]fault{}},
 		kicked:     make(chan struct{}, 1),
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
@@ -185,7 +188,9 @@ func Open(cfg Config, o Options) (*Source, error) {
 	s.client = client
 	s.budget.watch(client.BufferedFetchRecords)
 	s.metrics.WatchRefusals(s.access.count)
-	s.metrics.WatchFaulty(func(reason string) int { return s.faults.count(reason) + s.commits.count(reason) })
+	s.metrics.WatchFaulty(func(reason string) int {
+		return s.faults.count(reason) + s.commits.count(reason) + s.stops.count(reason)
+	})
 	return s, nil
 }
 
@@ -263,9 +268,9 @@ func (s *Source) failWith(err error) {
 // nothing.
 func (s *Source) Refused() error { return s.access.err() }
 
-// Faults says which partitions can't be read or committed now and why, nil for none. A fault counts after
-// half a minute.
-func (s *Source) Faults() error { return errors.Join(s.faults.err(), s.commits.err()) }
+// Faults says which partitions can't be read, committed or delivered now and why, nil for none. A fault that
+// may pass by itself counts after half a minute.
+func (s *Source) Faults() error { return errors.Join(s.faults.err(), s.commits.err(), s.stops.err()) }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }

@@ -13,6 +13,7 @@
 package offset
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,8 @@ type Lease struct {
 	Topic     string
 	Partition int32
 
-	closed atomic.Bool // set under mu, read without it by senders before an attempt
+	closed  atomic.Bool           // set under mu, read without it by senders before an attempt
+	stopped atomic.Pointer[error] // why nothing more is delivered; nil while it is
 
 	mu        sync.Mutex
 	spans     []*Span // oldest first; the head is unsettled
@@ -52,6 +54,7 @@ type Lease struct {
 	committed int64 // records up to the newest acknowledged commit
 	sent      Mark  // the newest acknowledged commit
 	drained   chan struct{}
+	ends      bool // nothing more is covered or skipped: a record before it can't be delivered
 }
 
 // Span is one contiguous run of a lease's records inside one batch.
@@ -103,6 +106,9 @@ func (l *Lease) Register(first, last int64, n int) bool {
 func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ends {
+		return &Span{lease: l, batch: batch, records: int64(n), runs: 1, polled: polled} // moves no mark
+	}
 	l.begun += int64(n)
 	var s *Span
 	if k := len(l.spans); k > 0 && batch != alone && l.spans[k-1].batch == batch {
@@ -130,6 +136,9 @@ func (l *Lease) Alone(next Mark, polled time.Time) *Span { return l.Cover(alone,
 func (l *Lease) Skip(next Mark, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ends {
+		return
+	}
 	l.begun += int64(n)
 	if k := len(l.spans); k > 0 {
 		l.spans[k-1].next = next
@@ -155,6 +164,27 @@ func (s *Span) Settle() {
 		n++
 	}
 	l.spans = l.spans[n:]
+	l.tellDrained()
+}
+
+// Fail says that a record of the span is given up and stays undelivered. The mark never passes the
+// span: it and all after it leave the lease, and nothing is covered any more.
+func (s *Span) Fail() {
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends = true
+	if i := slices.Index(l.spans, s); i >= 0 {
+		for _, later := range l.spans[i:] {
+			l.begun -= later.records
+		}
+		l.spans = slices.Delete(l.spans, i, len(l.spans))
+	}
+	l.tellDrained()
+}
+
+// tellDrained needs l.mu.
+func (l *Lease) tellDrained() {
 	if len(l.spans) == 0 && l.drained != nil {
 		close(l.drained)
 		l.drained = nil
@@ -253,6 +283,23 @@ func (l *Lease) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed.Store(true)
+}
+
+// Stop has nothing more of the lease delivered, because the record that comes next can't be. What is
+// covered already may still settle and be committed.
+func (l *Lease) Stop(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends = true
+	l.stopped.CompareAndSwap(nil, &reason)
+}
+
+// Stopped is the reason of the first Stop, nil while the lease is not stopped.
+func (l *Lease) Stopped() error {
+	if reason := l.stopped.Load(); reason != nil {
+		return *reason
+	}
+	return nil
 }
 
 // Closed reports whether the lease is fenced. A sender asks before each attempt

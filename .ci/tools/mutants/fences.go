@@ -28,6 +28,16 @@ func fences() []mutant {
 			"connector/firehose", "TestFenceLeavesOutClosedLeases", "of a closed lease was sent",
 		},
 		{
+			fenced, "what comes behind a record that stopped its partition moves the mark",
+			"connector/offset/lease.go", "	if l.ends {\n		return &Span", "	if false {\n		return &Span",
+			"connector/offset", "TestLeaseAgainstModel", "mark .* true, want \\d+ true",
+		},
+		{
+			fenced, "a record that was given up settles with its batch",
+			"connector/firehose/toolarge.go", "		d.batch.Fail(v.i)\n", "		d.batch.Retain(func(j int) bool { return j != v.i })\n",
+			"connector/firehose", "TestRefusedRecordStopsByDefault", "mark is 1, want 0",
+		},
+		{
 			fenced, "marks of a lease that is closed can be committed",
 			"connector/offset/lease.go", "	if l.closed.Load() || !l.marked", "	if !l.marked",
 			"connector/offset", "TestLeaseAgainstModel", "mark .* true, want \\d+ false",

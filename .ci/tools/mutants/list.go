@@ -37,7 +37,7 @@ func losses() []mutant {
 		{
 			nothingLost, "the bad record that ends the process is committed",
 			"connector/reject.go", "		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n", "		l.builder.Flush()\n		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n",
-			"connector", "TestBadRecordStops", "partition 1 is committed to 26, want 25",
+			"connector", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
 		},
 		{
 			nothingLost, "bytes that can't be decoded count as a fetch to be tried again",
