@@ -36,7 +36,7 @@ func losses() []mutant {
 		},
 		{
 			nothingLost, "the bad record that ends the process is committed",
-			"connector/reject.go", "		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n", "		l.builder.Flush()\n		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err}\n",
+			"connector/reject.go", "		return l.stopAt([]*offset.Lease{c.lease}, bad)\n", "		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return l.stopAt([]*offset.Lease{c.lease}, bad)\n",
 			"connector", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
 		},
 		{
