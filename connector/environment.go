@@ -2,6 +2,7 @@ package connector
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ func LoadEnvironment() (Config, []string, error) {
 			faults = append(faults, f)
 		}
 	}
+	faults = append(faults, c.Firehose.CheckEnvironment(context.Background())...)
 	unsupported, warnings := strangers(os.Environ())
 	return c, append(warnings, c.hints()...), report(append(faults, unsupported...))
 }

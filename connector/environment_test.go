@@ -17,7 +17,7 @@ import (
 )
 
 // theLeast is an environment with which nothing is wrong.
-var theLeast = map[string]string{"KAFKA_BROKERS": "a:9092", "KAFKA_TOPICS": "orders", "KAFKA_GROUP_ID": "bridge", "FIREHOSE_STREAM": "stream"}
+var theLeast = map[string]string{"KAFKA_BROKERS": "a:9092", "KAFKA_TOPICS": "orders", "KAFKA_GROUP_ID": "bridge", "FIREHOSE_STREAM": "stream", "AWS_REGION": "us-east-1"}
 
 // setEnvironment makes the least and more the whole environment, as far as it is looked at: a
 // variable that is set but empty counts as unset.
@@ -203,8 +203,8 @@ func TestLoadEnvironmentWarns(t *testing.T) {
 			t.Errorf("%s: %s %q", name, diff, faults)
 		}
 	}
-	for _, name := range []string{"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} {
-		setEnvironment(t, map[string]string{name: "3"})
+	for name, value := range map[string]string{"AWS_MAX_ATTEMPTS": "3", "AWS_RETRY_MODE": "standard"} {
+		setEnvironment(t, map[string]string{name: value})
 		if warnings, faults := loadLines(t); len(warnings) != 1 || !strings.HasPrefix(warnings[0], name+" has no effect here: ") || faults != nil {
 			t.Errorf("%s: %q %q", name, warnings, faults)
 		}
@@ -247,7 +247,7 @@ func TestLoadEnvironmentLeavesOthersAlone(t *testing.T) {
 	others := map[string]string{}
 	for _, name := range []string{
 		"PATH", "HOME", "HOSTNAME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GOMEMLIMIT", "GOMAXPROCS", "TZ", "LANG", "LC_ALL",
-		"AWS_REGION", "AWS_ENDPOINT_URL_FIREHOSE", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE", "AWS_ROLE_ARN", "AWS_PROFILE",
+		"AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_ROLE_ARN",
 		"KAFKA_HEAP_OPTS", "KAFKA_OPTS", "KAFKA_HOME", "KAFKA_VERSION", "KAFKA_JMX_PORT", "KAFKA_ADVERTISED_LISTENERS",
 		"OTEL_SERVICE_NAME", "RUST_LOG", "MYAPP_LOG_LEVEL", "POD_NAME", "LOG_DIR", "TOPICS", "GROUP_ID", "SERVER_HTTP_ADDR",
 	} {
@@ -256,6 +256,35 @@ func TestLoadEnvironmentLeavesOthersAlone(t *testing.T) {
 	setEnvironment(t, others)
 	if warnings, faults := loadLines(t); warnings != nil || faults != nil {
 		t.Errorf("warnings %q\nfaults %q", warnings, faults)
+	}
+}
+
+// TestLoadEnvironmentOfAWS: what the SDK reads by itself is part of the report, with all other faults.
+func TestLoadEnvironmentOfAWS(t *testing.T) {
+	for _, tt := range []struct {
+		set  map[string]string
+		want []string
+	}{
+		{map[string]string{"AWS_REGION": ""}, []string{"AWS_REGION is not set: want the region"}},
+		{map[string]string{"AWS_REGION": "", "KAFKA_GROUP_ID": ""}, []string{"KAFKA_GROUP_ID is not set", "AWS_REGION is not set"}},
+		{map[string]string{"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1"}, nil},
+		{map[string]string{"AWS_REGION": "", "FIREHOSE_STREAM_OPTIONS": `{"stream": {"region": "eu-west-3"}}`}, nil},
+		{map[string]string{"AWS_PROFILE": "gone"}, []string{`AWS_PROFILE holds "gone": no file of the AWS configuration has this profile`}},
+		{map[string]string{"AWS_RETRY_MODE": "often"}, []string{`AWS_RETRY_MODE holds "often": the AWS SDK can't use it`}},
+		{map[string]string{"AWS_USE_FIPS_ENDPOINT": "perhaps"}, []string{`AWS_USE_FIPS_ENDPOINT holds "perhaps": the AWS SDK can't use it`}},
+		{map[string]string{"AWS_ENDPOINT_URL_FIREHOSE": "vpce-0ee.example"}, []string{`AWS_ENDPOINT_URL_FIREHOSE holds "vpce-0ee.example": want the address of Firehose with http:// or https://`}},
+		{map[string]string{"AWS_ENDPOINT_URL_FIREHOSE": "https://vpce.example", "AWS_USE_FIPS_ENDPOINT": "true"}, []string{`AWS_USE_FIPS_ENDPOINT holds "true": the SDK has no FIPS endpoint`}},
+		{map[string]string{"AWS_ENDPOINT_URL_FIREHOSE": "https://vpce.example"}, nil},
+	} {
+		setEnvironment(t, tt.set)
+		_, faults := loadLines(t)
+		ok := len(faults) == len(tt.want)
+		for i := range min(len(faults), len(tt.want)) {
+			ok = ok && strings.HasPrefix(faults[i], tt.want[i])
+		}
+		if !ok {
+			t.Errorf("%q: %q, want %q", tt.set, faults, tt.want)
+		}
 	}
 }
 

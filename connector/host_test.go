@@ -235,9 +235,14 @@ func (h *host) sent() int { return h.stream.Stats().Streams["s"].Records }
 // drain asks for a drain and fails the test unless it was clean.
 func (h *host) drain(c *child) {
 	h.t.Helper()
-	_ = c.Process.Signal(syscall.SIGTERM)
+	h.drainBy(c, syscall.SIGTERM)
+}
+
+func (h *host) drainBy(c *child, s syscall.Signal) {
+	h.t.Helper()
+	_ = c.Process.Signal(s)
 	if err := c.Wait(); err != nil {
-		h.t.Errorf("after SIGTERM: %v\n%s", err, c.log.tail())
+		h.t.Errorf("after %v: %v\n%s", s, err, c.log.tail())
 	}
 	if strings.Contains(c.log.String(), secretKey) {
 		h.t.Error("the secret key is in the log")

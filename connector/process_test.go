@@ -51,15 +51,16 @@ func sigkill(h *host) {
 
 func TestSIGTERM(t *testing.T) { t.Parallel(); sigterm(newHost(t)) }
 
-// sigterm under load, and a restart: nothing is lost and nothing comes twice. The
-// session is long enough for a machine that is busy with other things.
+// sigterm under load, and each other signal that drains, with a restart after it: nothing is lost
+// and nothing comes twice. The session is long enough for a machine that is busy with other things.
 func sigterm(h *host) {
 	const session = "KAFKA_SESSION_TIMEOUT=15s"
-	for range longtest.Pick(1, 5) {
+	every := []syscall.Signal{syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	for _, s := range longtest.Pick(every[:1], every) {
 		c := h.start(session)
 		h.produce(10000)
 		<-time.After(300 * time.Millisecond)
-		h.drain(c)
+		h.drainBy(c, s)
 	}
 	c := h.start(session)
 	h.delivered(time.Minute)

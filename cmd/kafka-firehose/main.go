@@ -26,7 +26,7 @@ const (
 func main() {
 	// Room for two: the first asks for a drain, the second for the end.
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect}
@@ -46,10 +46,13 @@ type process struct {
 const usage = `kafka-firehose reads Kafka topics with a consumer group and writes their records to
 Amazon Data Firehose. An offset is committed when everything before it was accepted.
 
-  kafka-firehose [run]     run until SIGTERM or SIGINT, then drain; a second one ends it at once
-  kafka-firehose check     try everything that this environment needs, and send nothing; -h for flags
-  kafka-firehose version   print build information
-  kafka-firehose help      print this
+  kafka-firehose [run]        run until a signal, then drain; a second one ends it at once
+  kafka-firehose check        try everything that this environment needs, and send nothing; -h for flags
+  kafka-firehose healthcheck  ask the process on this machine whether it is well; -h for flags
+  kafka-firehose version      print build information
+  kafka-firehose help         print this
+
+Signals: SIGTERM, SIGINT and SIGHUP drain; SIGQUIT prints all goroutines first.
 
 Exit code: 0 drained, 1 failed or not all drained, 2 configuration.
 
@@ -65,8 +68,11 @@ func (p process) run(ctx context.Context, args []string) int {
 	if len(args) > 0 {
 		command = args[0]
 	}
-	if command == "check" {
+	switch command {
+	case "check":
 		return p.check(ctx, args[1:])
+	case "healthcheck":
+		return p.healthcheck(ctx, args[1:])
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
@@ -85,7 +91,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		fmt.Fprint(p.stdout, version())
 		return exitDrained
 	}
-	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, version or help\n", command)
+	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, version or help\n", command)
 	return exitConfiguration
 }
 

@@ -48,7 +48,7 @@ func newBench(t *testing.T, environment ...string) *bench {
 	return b
 }
 
-var enough = []string{"KAFKA_BROKERS=a:9092", "KAFKA_TOPICS=orders", "KAFKA_GROUP_ID=bridge", "FIREHOSE_STREAM=stream"}
+var enough = []string{"KAFKA_BROKERS=a:9092", "KAFKA_TOPICS=orders", "KAFKA_GROUP_ID=bridge", "FIREHOSE_STREAM=stream", "AWS_REGION=us-east-1"}
 
 func TestHelp(t *testing.T) {
 	for _, arg := range []string{"--help", "-h", "-help", "help"} {
@@ -78,8 +78,8 @@ func TestVersion(t *testing.T) {
 
 func TestUnknownArguments(t *testing.T) {
 	for args, want := range map[string]string{
-		"start":                 "kafka-firehose: unknown command \"start\"; want run, check, version or help\n",
-		"":                      "kafka-firehose: unknown command \"\"; want run, check, version or help\n",
+		"start":                 "kafka-firehose: unknown command \"start\"; want run, check, healthcheck, version or help\n",
+		"":                      "kafka-firehose: unknown command \"\"; want run, check, healthcheck, version or help\n",
 		"run KAFKA_BROKERS=a:1": "kafka-firehose: run takes no arguments, got [\"KAFKA_BROKERS=a:1\"]; settings are environment variables, see kafka-firehose --help\n",
 	} {
 		b := newBench(t)
@@ -103,6 +103,7 @@ KAFKA_TOPICS is not set: want the topics to read, or KAFKA_TOPIC_PATTERN
 KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses
 KAFKA_SASL_PASSWORD holds a secret: without KAFKA_SASL_MECHANISM it has no effect; want that set to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
 LOG_LEVEL holds "loud": want debug, info, warn or error
+AWS_REGION is not set: want the region of the delivery streams, or a region for each of them in FIREHOSE_STREAM_OPTIONS
 warning: KAFKA_TOPIC is not a setting and has no effect; did you mean KAFKA_TOPICS?
 kafka-firehose --help prints all variables.
 `
@@ -167,6 +168,8 @@ func TestSignals(t *testing.T) {
 		{"one asks for a drain", []os.Signal{syscall.SIGTERM}, 0},
 		{"two end the process", []os.Signal{syscall.SIGTERM, syscall.SIGINT}, 130},
 		{"of any kind", []os.Signal{syscall.SIGINT, syscall.SIGTERM}, 143},
+		{"a closed terminal drains", []os.Signal{syscall.SIGHUP}, 0},
+		{"a quit drains", []os.Signal{syscall.SIGQUIT}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t, enough...)
@@ -198,6 +201,9 @@ func TestSignals(t *testing.T) {
 				}
 				if got := <-code; got != 0 || !strings.Contains(b.stderr.String(), "stopping: draining") {
 					t.Errorf("exit code %d:\n%s", got, &b.stderr)
+				}
+				if quit := test.signals[0] == syscall.SIGQUIT; quit != strings.Contains(b.stderr.String(), "(*process).run") && quit != strings.Contains(b.stderr.String(), "process.run(") {
+					t.Errorf("goroutines are printed: %v, want %v", !quit, quit)
 				}
 			})
 		})

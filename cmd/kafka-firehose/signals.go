@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 	"syscall"
 )
 
@@ -19,6 +20,9 @@ func (p process) untilSignal(ctx context.Context, log *slog.Logger, endLog func(
 		select {
 		case s := <-p.signals:
 			log.Info("stopping: draining; a second signal ends the process at once", "signal", s.String())
+			if s == syscall.SIGQUIT { // somebody wants to know what hangs
+				_ = pprof.Lookup("goroutine").WriteTo(p.stderr, 2)
+			}
 			cancel()
 		case <-done:
 			return

@@ -8,9 +8,11 @@ package awsconfig
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -33,10 +35,25 @@ func Load(ctx context.Context, http *awshttp.BuildableClient, more ...func(*conf
 		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),
 		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
 	)...)
-	if err != nil {
-		err = &FetchError{badVariable(), err} // which shows no secret
+	return loaded, unreadable(err)
+}
+
+// unreadable says which variable keeps the SDK's configuration from being read, nil for none. It shows no secret.
+func unreadable(err error) error {
+	if err == nil {
+		return nil
 	}
-	return loaded, err
+	if gone, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+		return env.Holds("AWS_PROFILE", gone.Profile, "no file of the AWS configuration has this profile; look at AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
+	}
+	text := Clean((&FetchError{badVariable(), err}).Error())
+	for _, variable := range os.Environ() { // the SDK tells the name, or ends with the value that it can't use
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "AWS_") && value != "" && (strings.Contains(err.Error(), name) || strings.HasSuffix(err.Error(), value)) {
+			return env.Holds(name, value, "the AWS SDK can't use it: "+text)
+		}
+	}
+	return env.Holds("AWS_CONFIG_FILE", os.Getenv("AWS_CONFIG_FILE"), "the AWS configuration can't be read: "+text)
 }
 
 // fullURI holds the address of a container's credentials, of which nothing but the host is shown.

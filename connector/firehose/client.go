@@ -2,10 +2,9 @@ package firehose
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/putbatch"
 )
 
@@ -57,15 +57,46 @@ func NewClient(ctx context.Context, cfg Config, log *slog.Logger, opts ...Client
 func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ...ClientOption) (*Client, error) {
 	shared, err := awsconfig.Load(ctx, transport(cfg), config.WithRegion(w.region)) // empty is the environment's
 	if err != nil {
-		return nil, fmt.Errorf("read the AWS configuration: %w", err)
+		return nil, err
 	}
 	c := &Client{keys: awsconfig.Cache(awsconfig.Chain(w.region, w.role, awsconfig.FetchTimeout), log)}
 	shared.Credentials = c.keys
 	c.Client = firehose.NewFromConfig(shared, slices.Concat([]ClientOption{w.to}, opts, []ClientOption{func(o *firehose.Options) { c.settle(o, log) }})...)
 	if c.Options().Region == "" {
-		return nil, errors.New("no AWS region is configured: set AWS_REGION, or the stream's region in FIREHOSE_STREAM_OPTIONS")
+		return nil, env.Missing("AWS_REGION", "want the region of the delivery streams, or a region for each of them in "+streamOptionsName)
 	}
-	return c, nil
+	return c, checkEndpoint(c.Options())
+}
+
+// endpointName is the variable that holds the address of Firehose for all streams without one of their own.
+const endpointName = "AWS_ENDPOINT_URL_FIREHOSE"
+
+// checkEndpoint finds the addresses that the SDK takes and can't use.
+func checkEndpoint(o firehose.Options) error {
+	if o.BaseEndpoint == nil {
+		return nil
+	}
+	if u, err := url.Parse(*o.BaseEndpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return env.Holds(endpointName, *o.BaseEndpoint, "want the address of Firehose with http:// or https://")
+	}
+	if o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled {
+		return env.Holds("AWS_USE_FIPS_ENDPOINT", true, "the SDK has no FIPS endpoint at an address that is given; unset this variable, or "+endpointName).With(endpointName)
+	}
+	return nil
+}
+
+// CheckEnvironment returns the faults of the SDK's own environment and files that keep clients from being made: no
+// region, no such profile, no address. It connects to nothing.
+func (c Config) CheckEnvironment(ctx context.Context) (faults []*env.Fault) {
+	for _, stream := range c.Streams() {
+		_, err := newClient(ctx, c, c.way(stream), slog.New(slog.DiscardHandler))
+		for _, f := range env.Faults(err) {
+			if !slices.ContainsFunc(faults, func(known *env.Fault) bool { return known.Error() == f.Error() }) {
+				faults = append(faults, f)
+			}
+		}
+	}
+	return faults
 }
 
 // settle sets what a Stream relies on.

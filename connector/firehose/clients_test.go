@@ -87,7 +87,7 @@ func TestRegionOfEveryStream(t *testing.T) {
 	cfg := settings()
 	cfg.Stream, cfg.Routes = "orders", Routes{{Topic: "p", Stream: "paris"}}
 	cfg.StreamOptions.Of = map[string]StreamOption{"paris": {Region: "eu-west-3"}}
-	if _, err := NewClients(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "stream orders: no AWS region") {
+	if _, err := NewClients(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "stream orders: AWS_REGION is not set") {
 		t.Errorf("error is %v", err)
 	}
 	cfg.StreamOptions.Of["orders"] = StreamOption{Region: "eu-west-1"}

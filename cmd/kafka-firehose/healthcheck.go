@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"kafka-firehose/connector"
+)
+
+// The exit codes of healthcheck are those that Docker and ECS know.
+const (
+	healthy   = 0
+	unhealthy = 1 // also when the flags are wrong: 2 is reserved there
+)
+
+const healthcheckUsage = `kafka-firehose healthcheck asks the process on this machine whether it is well, for
+images without a shell and supervisors that run a command.
+
+  kafka-firehose healthcheck [-probe livez|readyz] [-addr host:port] [-timeout 5s]
+
+Exit code: 0 it is; 1 it is not, does not answer, or the flags are wrong.
+
+`
+
+// maxReasonShown bounds what is read of an answer, in bytes.
+const maxReasonShown = 64 << 10
+
+// healthcheck asks a probe of the process whose HTTP_ADDR this environment has.
+func (p process) healthcheck(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	probe := flags.String("probe", "livez", "livez: a restart would not help; readyz: records get through. The `name` of the probe")
+	addr := flags.String("addr", "", "`host:port` of the process; default HTTP_ADDR on this machine")
+	timeout := flags.Duration("timeout", 5*time.Second, "for the answer")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(p.stdout, healthcheckUsage)
+		flags.SetOutput(p.stdout)
+		flags.PrintDefaults()
+		return healthy
+	case err != nil:
+	case flags.NArg() > 0:
+		err = fmt.Errorf("healthcheck takes flags alone, got %q", flags.Args())
+	case *probe != "livez" && *probe != "readyz":
+		err = fmt.Errorf("-probe is %q; want livez or readyz", *probe)
+	case *timeout <= 0:
+		err = fmt.Errorf("-timeout is %s; want more than 0s", *timeout)
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v; kafka-firehose healthcheck -h lists the flags\n", err)
+		return unhealthy
+	}
+	if *addr == "" {
+		*addr = ownAddr(os.Getenv("HTTP_ADDR"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	reason, err := ask(ctx, "http://"+*addr+"/"+*probe)
+	if err != nil {
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
+		return unhealthy
+	}
+	fmt.Fprint(p.stdout, reason)
+	return healthy
+}
+
+// ownAddr is where a process that serves on addr is reached from its own machine.
+func ownAddr(addr string) string {
+	if addr == "" {
+		addr = connector.DefaultConfig().HTTPAddr
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip != nil && ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// ask returns what a probe that passes says, and an error with the reason of one that fails.
+func ask(ctx context.Context, url string) (said string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	direct := &http.Transport{DisableKeepAlives: true} // and no proxy
+	resp, err := direct.RoundTrip(req)
+	if err != nil {
+		return "", fmt.Errorf("no answer from %s: %w", url, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReasonShown))
+	if err != nil {
+		return "", fmt.Errorf("the answer of %s is cut: %w", url, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answers %s: %s", url, resp.Status, strings.TrimSpace(string(text)))
+	}
+	return string(text), nil
+}
