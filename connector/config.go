@@ -43,6 +43,8 @@ type Config struct {
 	LogLevel slog.Level `envconfig:"LOG_LEVEL" default:"info" want:"debug, info, warn or error" desc:"debug, info, warn or error."`
 	// LogFormat is "json" (the default) or "text".
 	LogFormat string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text."`
+	// LogSummaryInterval is how often one line tells what went through each stream; 0 is never.
+	LogSummaryInterval time.Duration `envconfig:"LOG_SUMMARY_INTERVAL" default:"1m" desc:"How often one line tells what went through each stream, while anything does; 0 for never."`
 	// ShutdownTimeout is how long a stop may take: drain, last commit and leaving the group. The last
 	// two keep commitReserve of it. It has to be shorter than the time after which the process is
 	// killed, which is 30 s in Kubernetes unless set.
@@ -83,6 +85,9 @@ func (c Config) Validate() error {
 	c.buffered(&check)
 	check.Add(address("HTTP_ADDR", c.HTTPAddr))
 	check.OneOf("LOG_FORMAT", c.LogFormat, []string{"json", "text"})
+	if d := c.LogSummaryInterval; d != 0 && d < time.Second {
+		check.Add(env.Holds("LOG_SUMMARY_INTERVAL", d, "want 1s or more, or 0 for never"))
+	}
 	if c.ShutdownTimeout <= commitReserve {
 		check.Add(env.Holds("SHUTDOWN_TIMEOUT", c.ShutdownTimeout, fmt.Sprintf(
 			"want more than the %s that are kept for the last commit and for leaving the group", commitReserve)))

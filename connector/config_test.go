@@ -106,6 +106,7 @@ func TestConfigValidate(t *testing.T) {
 		{"a port by name", func(c *connector.Config) { c.HTTPAddr = ":http" }, `HTTP_ADDR holds ":http": want host:port, or :port for all addresses`},
 		{"a URL", func(c *connector.Config) { c.HTTPAddr = "http://a:80" }, `HTTP_ADDR holds "http://a:80": want host:port, or :port for all addresses`},
 		{"a port too large", func(c *connector.Config) { c.HTTPAddr = ":65536" }, `HTTP_ADDR holds ":65536": want host:port, or :port for all addresses`},
+		{"a summary that never ends", func(c *connector.Config) { c.LogSummaryInterval = time.Millisecond }, `LOG_SUMMARY_INTERVAL holds "1ms": want 1s or more, or 0 for never`},
 		{"a log format", func(c *connector.Config) { c.LogFormat = "logfmt" }, `LOG_FORMAT holds "logfmt": want json or text`},
 		{"no time to drain", func(c *connector.Config) { c.ShutdownTimeout = 3 * time.Second }, `SHUTDOWN_TIMEOUT holds "3s": want more than the 3s that are kept for the last commit and for leaving the group`},
 		{"a little time to drain", func(c *connector.Config) { c.ShutdownTimeout = 3*time.Second + 1 }, ""},

@@ -173,6 +173,8 @@ func (c *Connector) Run(ctx context.Context) error {
 		upkeep.start("writing dead letters", func() { c.letters.Run(committing) })
 	}
 	upkeep.start("watching the pipelines", func() { c.watchLanes(committing) })
+	upkeep.start("watching for faults", func() { c.watchFaults(committing) })
+	upkeep.start("summing up", func() { c.summarize(committing, c.cfg.LogSummaryInterval) })
 	upkeep.start("watching for fatal errors of Kafka", func() {
 		select {
 		case <-c.source.Failed():

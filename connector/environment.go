@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -32,6 +33,25 @@ func LoadEnvironment() (Config, []string, error) {
 	faults = append(faults, c.Firehose.CheckEnvironment(context.Background())...)
 	unsupported, warnings := strangers(os.Environ())
 	return c, append(warnings, c.hints()...), report(append(faults, unsupported...))
+}
+
+// Plan tells what a connector with this configuration does, as the attributes of a log line: what it reads, where it
+// sends it, and the variables of the environment that differ from their defaults. Secrets are hidden.
+func (c Config) Plan() []slog.Attr {
+	topics := slog.Any("topics", c.Kafka.Topics)
+	if c.Kafka.TopicPattern != "" {
+		topics = slog.String("topic_pattern", c.Kafka.TopicPattern)
+	}
+	var settings []any
+	for _, v := range env.Variables(new(Config)) {
+		if value := os.Getenv(v.Name); value != "" && value != v.Default {
+			settings = append(settings, slog.String(v.Name, env.Masked(v.Name, value)))
+		}
+	}
+	return []slog.Attr{
+		topics, slog.String("group", c.Kafka.GroupID), slog.Any("streams", c.Firehose.Streams()), slog.String("format", c.Record.Format),
+		slog.Group("settings", settings...),
+	}
 }
 
 // ConfigUsage prints the table of all variables for a terminal.

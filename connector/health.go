@@ -56,22 +56,12 @@ func (c *Connector) Ready() error {
 	case draining:
 		return errors.New("draining")
 	}
-	refused, hangs := errors.Join(c.source.Refused(), c.source.Faults()), c.Live()
-	errs := []error{refused, hangs}
-	for name, l := range c.lanes {
-		if err := l.check.err(); err != nil {
-			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
+	var errs []error
+	for _, f := range c.faults(time.Now()) {
+		if !f.harmless {
+			errs = append(errs, f.err)
 		}
 	}
-	if !c.source.Joined() {
-		return errors.Join(fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID), errors.Join(errs...))
-	}
-	for name, l := range c.lanes {
-		if err := ready(l.stream.State(), time.Now()); err != nil {
-			errs = append(errs, fmt.Errorf("stream %s: %w", name, err))
-		}
-	}
-	errs = append(errs, c.schemasReady(time.Now()), c.lettersReady(time.Now()))
 	return errors.Join(errs...)
 }
 
@@ -83,7 +73,11 @@ func ready(s firehose.State, now time.Time) error {
 	case s.CredentialsRefused != nil:
 		return fmt.Errorf("credentials refused: %w", s.CredentialsRefused)
 	case !s.HungrySince.IsZero() && now.Sub(s.HungrySince) >= idleFor:
-		return fmt.Errorf("nothing was accepted for %s", now.Sub(s.HungrySince).Round(time.Second))
+		lasts := now.Sub(s.HungrySince).Round(time.Second)
+		if s.LastFailure == nil {
+			return fmt.Errorf("nothing was accepted for %s, %d requests wait for their answers", lasts, s.InFlight)
+		}
+		return fmt.Errorf("nothing was accepted for %s: %w", lasts, s.LastFailure)
 	}
 	return nil
 }

@@ -59,7 +59,12 @@ type lane struct {
 	schemas *schema.Registry             // nil unless records are decoded
 	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
 	pulse   pulse
-	check   streamCheck // of the delivery stream, at the start
+
+	polled    atomic.Int64 // records, since the process began
+	lag       atomic.Int64 // records, of all topics of the stream, when it was last asked for
+	throttled atomic.Bool  // the stream's rate holds records back while the lag grows
+	lags      []lagAt      // of the last minute; watchFaults' alone
+	check     streamCheck  // of the delivery stream, at the start
 
 	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
 	queued atomic.Int64 // bytes in queue
@@ -85,6 +90,7 @@ func everything(*offset.Lease) bool { return true }
 // put queues records. It never waits: the poller asked for room before it polled.
 func (l *lane) put(c chunk) {
 	l.queued.Add(c.weight)
+	l.polled.Add(int64(len(c.records)))
 	l.queue.put(c)
 	l.poke()
 }

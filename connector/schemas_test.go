@@ -216,15 +216,15 @@ func TestOneBadInAThousand(t *testing.T) {
 	})
 }
 
-// TestUndecodableStops: with the policy stop an undecodable record ends the process behind
+// TestUndecodableExits: with the policy stop an undecodable record ends the process behind
 // everything before it, and the error tells which.
-func TestUndecodableStops(t *testing.T) {
+func TestUndecodableExits(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.decodes()
 		w.produceWith(0, 100, func(i int) *kgo.Record { r := avroNumber(i, 1); r.Partition = 0; return r })
 		w.produceWith(100, 101, func(int) *kgo.Record { return &kgo.Record{Topic: "in", Value: []byte{0, 0, 0, 0, 77, 1}} })
 		w.produceWith(101, 150, func(i int) *kgo.Record { r := avroNumber(i, 1); r.Partition = 0; return r })
-		m := w.start(avroFormat)
+		m := w.start(avroFormat, func(c *connector.Config) { c.BadRecordPolicy = "exit" })
 		err := <-m.done
 		if err == nil || !strings.Contains(err.Error(), "topic in partition 0 offset 100 (6 bytes): schema 77: the Schema Registry does not have it") {
 			t.Errorf("%v", err)

@@ -50,6 +50,7 @@ type world struct {
 	records  kgo.PoolRecords                                                   // likewise; nil for their own
 	loads    []func() int
 	registry http.RoundTripper // to the Schema Registry
+	letters  *post             // the dead-letter topic of a test that shares it; nil for none
 	before   func(convert.Ref) // each conversion of the members to come; nil for nothing
 }
 

@@ -14,7 +14,7 @@ type Firehose struct {
 	inFlight, flyingRecords, flyingBytes    *prometheus.GaugeVec
 	waiting, allowed, breaker, blocked      *prometheus.GaugeVec
 	paceRecords, paceBytes, stubborn        *prometheus.GaugeVec
-	partRecords, partBytes                  *prometheus.GaugeVec
+	partRecords, partBytes, throttled       *prometheus.GaugeVec
 	lastAccepted, billedRatio               *prometheus.GaugeVec
 }
 
@@ -55,6 +55,7 @@ func newFirehose(f factory) *Firehose {
 		allowed:       f.gaugeVec("requests_allowed", "Requests that may be in flight at once now: FIREHOSE_MAX_IN_FLIGHT, less after an outage.", s),
 		breaker:       f.gaugeVec("breaker_open", "1 while the stream does not answer and single requests probe it, else 0.", s),
 		blocked:       f.gaugeVec("blocked", "1 while the stream refuses everything and someone has to repair something, else 0.", s),
+		throttled:     f.gaugeVec("throttled", "1 while the stream's quota holds records back and the lag of its topics grows, else 0.", s),
 		paceRecords:   f.gaugeVec("pace_records_per_second", "Records a second that may be sent; +Inf is unlimited.", s),
 		paceBytes:     f.gaugeVec("pace_bytes_per_second", "Bytes a second that may be sent, before base64; +Inf is unlimited.", s),
 		partRecords:   f.gaugeVec("quota_part_records_per_second", "Records a second of the stream's quota that are this member's part, by its partitions; 0 is unknown.", s),
@@ -73,6 +74,7 @@ type FirehoseStream struct {
 	Waiting, Allowed, Breaker, Blocked      prometheus.Gauge
 	PaceRecords, PaceBytes, Stubborn        prometheus.Gauge
 	PartRecords, PartBytes                  prometheus.Gauge // of the stream's quota
+	Throttled                               prometheus.Gauge
 	LastAccepted, BilledRatio               prometheus.Gauge
 
 	retried, refused, requests map[string]prometheus.Counter
@@ -97,7 +99,7 @@ func (m *Firehose) Stream(name string) *FirehoseStream {
 		Waiting: m.waiting.WithLabelValues(name), Allowed: m.allowed.WithLabelValues(name),
 		Breaker: m.breaker.WithLabelValues(name), Blocked: m.blocked.WithLabelValues(name),
 		PaceRecords: m.paceRecords.WithLabelValues(name), PaceBytes: m.paceBytes.WithLabelValues(name),
-		PartRecords: m.partRecords.WithLabelValues(name), PartBytes: m.partBytes.WithLabelValues(name),
+		PartRecords: m.partRecords.WithLabelValues(name), PartBytes: m.partBytes.WithLabelValues(name), Throttled: m.throttled.WithLabelValues(name),
 		Stubborn: m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
 		retried:  each(m.retried, RetryReasons),
 		refused:  each(m.refused, RefuseReasons),

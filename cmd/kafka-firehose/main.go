@@ -112,6 +112,7 @@ func (p process) serve(ctx context.Context) int {
 	ctx, stop := p.untilSignal(ctx, log, endLog)
 	defer stop()
 	log.Info("starting", "version", build().version, "revision", build().revision)
+	log.LogAttrs(ctx, slog.LevelInfo, "reading from Kafka and sending to Firehose", cfg.Plan()...)
 	if err := p.start(ctx, cfg, log); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed

@@ -82,13 +82,23 @@ func Show(name, value string) string {
 	if Hidden(name) {
 		return "a secret"
 	}
-	if i := strings.LastIndexByte(value, '@'); i >= 0 {
-		value = "***" + value[i:]
-	}
+	value = Masked(name, value)
 	if runes := []rune(value); len(runes) > shown {
 		return fmt.Sprintf("%q (cut, %d characters)", string(runes[:shown])+"…", len(runes))
 	}
 	return fmt.Sprintf("%q", value)
+}
+
+// Masked is a value without its secrets: all of it when the name says that it is one, and else
+// what stands before an @.
+func Masked(name, value string) string {
+	if Hidden(name) {
+		return "***"
+	}
+	if i := strings.LastIndexByte(value, '@'); i >= 0 {
+		return "***" + value[i:]
+	}
+	return value
 }
 
 // Hidden reports whether the name says that the variable holds a secret, or the file of one. It

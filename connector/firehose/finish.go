@@ -59,7 +59,12 @@ func (s *sender) answered(now time.Time, r *request) {
 	if result.Accepted.Records > 0 {
 		s.history.accepted, s.history.acceptedAt, s.history.hungry = max(s.history.accepted, r.number), now, now
 		s.metrics.LastAccepted.Set(float64(now.UnixNano()) / 1e9)
+		s.history.failure, s.history.failures = nil, 0
+		s.history.totals.Accepted.add(int(result.Accepted.Records), int(result.Accepted.Bytes))
+	} else {
+		s.fail(r.Answer.Failure())
 	}
+	s.history.totals.Refused += int64(r.Answer.Left)
 	s.heal(r)
 	s.observe(now, r, result, nil)
 	first = 0
@@ -114,6 +119,7 @@ func (s *sender) settle(now time.Time, d *delivery, a *putbatch.Answer, first in
 		s.metrics.AcceptedBytes.Add(float64(acceptedBytes))
 		s.metrics.Values.Add(float64(values - b.Values()))
 		s.metrics.Billed.Add(float64(billed))
+		s.history.totals.Billed += billed
 		s.metrics.BilledRatio.Set(s.account.enter(Bill{Records: int64(accepted), Bytes: int64(acceptedBytes), Billed: billed}).Ratio())
 		s.soften(d)
 		d.progress, d.attempts, d.size.resends = now, 0, 0
@@ -127,9 +133,16 @@ func (s *sender) settle(now time.Time, d *delivery, a *putbatch.Answer, first in
 	s.retries.add(d, now.Add(s.backoff(d)))
 }
 
+// fail remembers why nothing of a request was accepted.
+func (s *sender) fail(f *putbatch.Failure) {
+	s.history.failure = f
+	s.history.failures++
+}
+
 // failed deals with a request that failed as a whole.
 func (s *sender) failed(ctx context.Context, now time.Time, r *request) {
 	f := r.Failure
+	s.fail(f)
 	for _, d := range r.deliveries {
 		d.attempts++
 		s.countRetried(d.batch.Len(), f)

@@ -49,7 +49,11 @@ type history struct {
 	credentials credentialState
 	breaker     *putbatch.Failure // the last one while the breaker is not closed
 	probedRetry bool              // the last probe was a retry
-	stubborn    int               // records that are reported as stubborn
+	failure     *putbatch.Failure // of the last request, nil after one of which something was accepted
+	failures    int               // requests that failed since then
+	heldBack    time.Time         // when a request last waited for the rate
+	totals      Totals
+	stubborn    int // records that are reported as stubborn
 }
 
 // workers make the calls. One is started when all others are busy, and stays: a request goes
@@ -187,6 +191,9 @@ func (s *sender) startRequests(ctx context.Context) {
 			return
 		}
 		if wait > 0 {
+			if s.closed() {
+				s.history.heldBack = now
+			}
 			s.workers.timer.Reset(wait)
 			return
 		}
@@ -206,6 +213,7 @@ func (s *sender) startRequest(ctx context.Context, now time.Time, deliveries []*
 	r.timeout = s.limiter.TimeLimit(r.load)
 	r.permit = s.limiter.Start(now, r.load)
 	s.flying = append(s.flying, r)
+	s.history.totals.Offered.add(int(r.load.Records), int(r.load.Bytes))
 	if w := &s.workers; w.count < len(s.flying) {
 		w.count++
 		w.running.Go(func() { s.work(ctx) })

@@ -161,6 +161,9 @@ func (s *Stream) SetUsable(usable bool) {
 	s.change(func(l *sender) { l.unusable = !usable })
 }
 
+// SetThrottled says whether the stream takes less than there is to send, for the gauge.
+func (s *Stream) SetThrottled(throttled bool) { s.metrics.Throttled.Set(flag(throttled)) }
+
 // State is how a stream is doing.
 type State struct {
 	Stream string
@@ -178,11 +181,35 @@ type State struct {
 	// HungrySince is since when there has been something to send and nothing was
 	// accepted; zero while there is nothing to send.
 	HungrySince time.Time
-	InFlight    int // requests on their way
-	Waiting     int // batches that wait for permission to be sent
+	// LastFailure is why the last request, or all of its records, failed; nil after one of
+	// which something was accepted. Failures is how many requests failed since then.
+	LastFailure *putbatch.Failure
+	Failures    int
+	// HeldBack is when a request last waited for the rate; zero before.
+	HeldBack time.Time
+	Totals   Totals
+	InFlight int // requests on their way
+	Waiting  int // batches that wait for permission to be sent
 	// RecordsPerSecond and BytesPerSecond are the pace; +Inf is unlimited.
 	RecordsPerSecond, BytesPerSecond float64
 	Stubborn                         int // see the gauge kafka_firehose_stubborn_records
+}
+
+// Totals are sums since the process began.
+type Totals struct {
+	Offered  Traffic // requests that were sent, and what they held
+	Accepted Traffic // of that, what was accepted; requests of which something was
+	Refused  int64   // records that came back with an error code of their own
+	Billed   int64   // bytes
+}
+
+// Traffic is what went over the wire, in bytes of data before base64.
+type Traffic struct{ Requests, Records, Bytes int64 }
+
+func (t *Traffic) add(records, bytes int) {
+	t.Requests++
+	t.Records += int64(records)
+	t.Bytes += int64(bytes)
 }
 
 // State returns how the stream is doing now.
@@ -196,6 +223,7 @@ func (s *sender) publish() {
 		Blocked: l.Breaker == limiter.BreakerBlocked, BreakerOpen: l.Breaker == limiter.BreakerOpen,
 		Since: l.BreakerSince, Reason: s.history.breaker, CredentialsRefused: s.history.credentials.refused,
 		LastAccepted: s.history.acceptedAt, HungrySince: s.history.hungry,
+		LastFailure: s.history.failure, Failures: s.history.failures, HeldBack: s.history.heldBack, Totals: s.history.totals,
 		InFlight: l.InFlight, Waiting: s.waiting(),
 		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, Stubborn: s.history.stubborn,
 	}

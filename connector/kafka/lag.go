@@ -178,10 +178,22 @@ func (s *Source) setLag(k id, of logOffsets, open openTransactions) {
 		return
 	}
 	position := max(p.committed, start.offset)
-	s.metrics.SetLag(k.topic, k.partition, max(end.offset-position, 0))
+	p.lag = max(end.offset-position, 0)
+	s.metrics.SetLag(k.topic, k.partition, p.lag)
 	s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)
 	s.metrics.SetOpenTransaction(k.topic, k.partition, max(end.offset-stable.offset, 0))
 	open.look(k, stable.offset, end.offset)
+}
+
+// Lag is the lag of each topic's owned partitions, in records, as far as it is known.
+func (s *Source) Lag() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lag := map[string]int64{}
+	for k, p := range s.partitions {
+		lag[k.topic] += p.lag
+	}
+	return lag
 }
 
 // assignment is the owned partitions by topic.

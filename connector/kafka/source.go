@@ -113,6 +113,7 @@ type partition struct {
 	committed int64     // where the group stands, -1 if unknown
 	paused    bool      // too far ahead of its commit
 	resting   bool      // not fetched for a moment, after an error
+	lag       int64     // records behind the end of the log, when it was last asked for
 	stoppedAt int64     // offset of the record that the lease is stopped at; -1 if unknown
 	waiting   bool      // its records wait for a schema, and enough of them are queued
 	samples   []sample  // records whose commit is awaited, oldest first

@@ -12,7 +12,7 @@ import (
 
 // Every returns a handler that passes a warning or an error on to next at most once in a period. The
 // next one that passes says in "suppressed" how many did not. Lines are the same when they have the
-// level, the message and the same topic, partition, stream and refused: the rest, such as an attempt or an
+// level, the message and the same topic, partition, stream, refused and what: the rest, such as an attempt or an
 // error's text, changes with each repetition. Lines below a warning all pass, because each tells
 // of a change.
 //
@@ -69,7 +69,7 @@ func identity(attrs []slog.Attr) string {
 	var b strings.Builder
 	for _, a := range attrs {
 		switch a.Key {
-		case "topic", "partition", "stream", "refused":
+		case "topic", "partition", "stream", "refused", "what":
 			b.WriteString("\x00" + a.Key + "=" + a.Value.String())
 		}
 	}

@@ -30,6 +30,16 @@ func (a *Answer) Code(i int) string {
 	return a.failed[i]
 }
 
+// Failure is the refusal of the first record that failed, for an answer that accepts none; nil if none failed.
+func (a *Answer) Failure() *Failure {
+	for _, code := range a.failed {
+		if code != "" {
+			return &Failure{Class: Throttled, Code: code, Message: fmt.Sprintf("%d of %d records of a request were refused", a.Left, len(a.failed))}
+		}
+	}
+	return nil
+}
+
 // read judges an answer to a request of n records. A record counts as accepted
 // only if the answer says so: HTTP 200, an entry for each record, the entry
 // without an ErrorCode and with a RecordId. FailedPutCount is not looked at: it

@@ -1,0 +1,220 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"kafka-firehose/connector/firehose"
+)
+
+// fault is something that keeps records from getting through, for as long as it lasts.
+type fault struct {
+	what     string    // what it is about; one of each lasts at a time
+	err      error     // why, and what to do
+	since    time.Time // zero if nobody but the watch knows
+	failures int       // attempts that failed since then; 0 if they aren't counted
+	harmless bool      // records get through, only too slowly: the process is ready
+	told     bool      // whoever finds it logs it each minute
+}
+
+// faults are all that last now: Kafka's first, then those of streams by name.
+func (c *Connector) faults(now time.Time) (all []fault) {
+	add := func(f fault) {
+		if f.err != nil {
+			all = append(all, f)
+		}
+	}
+	if !c.source.Joined() {
+		add(fault{what: "consumer group", err: fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID)})
+	}
+	add(fault{what: "access to Kafka", err: c.source.Refused()})
+	add(fault{what: "partitions", err: c.source.Faults(), told: true})
+	add(fault{what: "pipelines", err: c.Live(), told: true})
+	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
+		l := c.lanes[name]
+		add(l.streamFault(name, now))
+	}
+	add(fault{what: "Schema Registry", err: c.schemasReady(now)})
+	add(fault{what: "dead-letter topic", err: c.lettersReady(now)})
+	return all
+}
+
+// streamFault is the worst that is wrong with the lane's stream, without an err if it takes records.
+func (l *lane) streamFault(name string, now time.Time) fault {
+	s := l.stream.State()
+	f := fault{what: "stream " + name, failures: s.Failures}
+	err := l.check.err()
+	if err == nil {
+		err = ready(s, now)
+	}
+	switch {
+	case err != nil && s.Blocked:
+		f.since = s.Since
+	case err != nil:
+		f.since = s.HungrySince
+	case l.throttled.Load():
+		f.harmless, f.failures = true, 0
+		err = throttling(s, l.lag.Load())
+	}
+	if err != nil {
+		f.err = fmt.Errorf("stream %s: %w", name, err)
+	}
+	return f
+}
+
+// throttling says how fast a stream takes records that come faster.
+func throttling(s firehose.State, lag int64) error {
+	return fmt.Errorf("throttled: it takes %.0f records and %.0f bytes a second, more come, and the lag of %d records grows: ask for a higher quota of the stream, or spread the topics over several",
+		s.RecordsPerSecond, s.BytesPerSecond, lag)
+}
+
+const (
+	// faultsEvery is how often faults are looked for.
+	faultsEvery = 5 * time.Second
+	// faultGrace is how old a fault is when it is logged for the first time: whoever finds it has logged that it began.
+	faultGrace = 30 * time.Second
+	// faultTold is how often it is logged from then on.
+	faultTold = time.Minute
+)
+
+// faultWatch logs faults for as long as they last.
+type faultWatch struct {
+	log   *slog.Logger
+	known map[string]*knownFault // :: what
+}
+
+type knownFault struct {
+	since, told time.Time // told is zero before the first line
+}
+
+// watchFaults looks for faults, and for streams that are throttled, until ctx ends.
+func (c *Connector) watchFaults(ctx context.Context) {
+	w := faultWatch{log: c.log, known: map[string]*knownFault{}}
+	ticks := time.NewTicker(faultsEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		now := time.Now()
+		lag := c.source.Lag()
+		for name, l := range c.lanes {
+			l.watchThrottle(now, c.lagOf(lag, name))
+		}
+		w.look(now, c.faults(now))
+	}
+}
+
+// lagOf is the lag of the topics that are routed to a stream.
+func (c *Connector) lagOf(lag map[string]int64, stream string) (records int64) {
+	for topic, n := range lag {
+		if c.streamOf(topic) == stream {
+			records += n
+		}
+	}
+	return records
+}
+
+// look logs the faults that are due, and the end of those that are over.
+func (w *faultWatch) look(now time.Time, faults []fault) {
+	last := map[string]bool{}
+	for _, f := range faults {
+		last[f.what] = true
+		k := w.known[f.what]
+		if k == nil {
+			k = &knownFault{since: now}
+			w.known[f.what] = k
+		}
+		if !f.since.IsZero() && f.since.Before(k.since) {
+			k.since = f.since
+		}
+		due := k.told.IsZero() && (f.harmless || now.Sub(k.since) >= faultGrace) || !k.told.IsZero() && now.Sub(k.told) >= faultTold
+		if f.told || !due {
+			continue
+		}
+		k.told = now
+		level := slog.LevelError
+		if f.harmless {
+			level = slog.LevelWarn
+		}
+		w.log.Log(context.Background(), level, "a fault lasts", "what", f.what, "for", now.Sub(k.since).Round(time.Second).String(),
+			"failures", f.failures, "error", oneLine(f.err))
+	}
+	for what, k := range w.known {
+		if last[what] {
+			continue
+		}
+		delete(w.known, what)
+		if !k.told.IsZero() {
+			w.log.Info("a fault is over", "what", what, "after", now.Sub(k.since).Round(time.Second).String())
+		}
+	}
+}
+
+// oneLine joins what errors.Join put on lines of their own.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// throttleWindow is the time over which the lag has to grow for a stream to count as throttled.
+const throttleWindow = time.Minute
+
+// watchThrottle notes the lag of the lane's stream. The stream is throttled if its rate holds records back while the lag
+// grows: a rate alone is no fault, and neither is a lag.
+func (l *lane) watchThrottle(now time.Time, lag int64) {
+	l.lag.Store(lag)
+	l.lags = append(l.lags, lagAt{now, lag})
+	for len(l.lags) > 1 && now.Sub(l.lags[1].at) >= throttleWindow {
+		l.lags = l.lags[1:]
+	}
+	first := l.lags[0]
+	grows := now.Sub(first.at) >= throttleWindow && lag > first.records && lag > 0
+	held := now.Sub(l.stream.State().HeldBack) < throttleWindow/2
+	was := l.throttled.Load()
+	switch {
+	case held && grows:
+		l.throttled.Store(true)
+	case was && (!held || lag < first.records):
+		l.throttled.Store(false)
+	}
+	l.stream.SetThrottled(l.throttled.Load())
+}
+
+// lagAt is the lag at some time.
+type lagAt struct {
+	at      time.Time
+	records int64
+}
+
+// summary logs what went through each stream, every interval in which there was something, until ctx ends.
+func (c *Connector) summarize(ctx context.Context, interval time.Duration) {
+	if interval == 0 {
+		return
+	}
+	before := map[string]firehose.Totals{}
+	polled := map[string]int64{}
+	ticks := time.NewTicker(interval)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
+			l := c.lanes[name]
+			now, in := l.stream.State().Totals, l.polled.Load()
+			was := before[name]
+			if now != was || in != polled[name] {
+				c.log.Info("delivered", "stream", name, "in", interval.String(), "polled", in-polled[name], "accepted", now.Accepted.Records-was.Accepted.Records,
+					"bytes", now.Accepted.Bytes-was.Accepted.Bytes, "refused", now.Refused-was.Refused, "requests", now.Offered.Requests-was.Offered.Requests, "lag", l.lag.Load())
+			}
+			before[name], polled[name] = now, in
+		}
+	}
+}
