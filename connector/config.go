@@ -36,7 +36,7 @@ type Config struct {
 	// that are kept for the next ones, and what is converted ahead. The process takes about 48 MiB beside it. The size of fetches follows from it.
 	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes about 48 MiB beside it."`
 	// HTTPAddr is where metrics and probes are served, as host:port; without a host, on all addresses.
-	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves /metrics, /livez and /readyz."`
+	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves the status page at /, /status as JSON, /metrics, /livez and /readyz."`
 	// NativeHistograms adds Prometheus's native histograms to the classic ones.
 	NativeHistograms bool `envconfig:"METRICS_NATIVE_HISTOGRAMS" default:"false" desc:"Histograms on /metrics are native ones, too. A Prometheus that takes those drops the buckets that the alerts use, unless it has always_scrape_classic_histograms."`
 	// LogLevel is the least severe level that is logged.

@@ -20,6 +20,7 @@ import (
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/pool"
 	"kafka-firehose/connector/schema"
+	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
 
@@ -38,7 +39,8 @@ type Connector struct {
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
-	abandoned chan struct{} // closed when a stop no longer waits for the lanes
+	events    *status.Events // the newest lines of the log
+	abandoned chan struct{}  // closed when a stop no longer waits for the lanes
 }
 
 // Options are what a Connector needs beside its configuration.
@@ -65,7 +67,9 @@ func (e *ErrUndelivered) Error() string {
 
 // New makes the clients. The one of Kafka begins to join the group.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
+	events := &status.Events{}
+	o.Log = slog.New(events.Handler(o.Log.Handler(), summaryMessage))
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
@@ -174,6 +178,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	}
 	upkeep.start("watching the pipelines", func() { c.watchLanes(committing) })
 	upkeep.start("watching for faults", func() { c.watchFaults(committing) })
+	upkeep.start("keeping history", func() { c.keepHistory(committing) })
 	upkeep.start("summing up", func() { c.summarize(committing, c.cfg.LogSummaryInterval) })
 	upkeep.start("watching for fatal errors of Kafka", func() {
 		select {
@@ -316,8 +321,8 @@ func (c *Connector) Shares(shares map[string]kafka.Share) {
 		sums[c.streamOf(topic)] = kafka.Share{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
 	}
 	for name, sum := range sums {
-		if l := c.lanes[name]; l != nil && sum.Owned > 0 {
-			l.stream.SetShare(float64(sum.Owned) / float64(sum.All))
+		if l := c.lanes[name]; l != nil && sum.All > 0 {
+			l.setShare(sum)
 		}
 	}
 }

@@ -211,7 +211,7 @@ func (c *Connector) summarize(ctx context.Context, interval time.Duration) {
 			now, in := l.stream.State().Totals, l.polled.Load()
 			was := before[name]
 			if now != was || in != polled[name] {
-				c.log.Info("delivered", "stream", name, "in", interval.String(), "polled", in-polled[name], "accepted", now.Accepted.Records-was.Accepted.Records,
+				c.log.Info(summaryMessage, "stream", name, "in", interval.String(), "polled", in-polled[name], "accepted", now.Accepted.Records-was.Accepted.Records,
 					"bytes", now.Accepted.Bytes-was.Accepted.Bytes, "refused", now.Refused-was.Refused, "requests", now.Offered.Requests-was.Offered.Requests, "lag", l.lag.Load())
 			}
 			before[name], polled[name] = now, in

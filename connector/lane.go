@@ -2,6 +2,7 @@ package connector
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/schema"
+	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
 
@@ -59,6 +61,10 @@ type lane struct {
 	schemas *schema.Registry             // nil unless records are decoded
 	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
 	pulse   pulse
+
+	partitions  atomic.Uint64 // the member's share of the stream's, as bits of a float64
+	historyLock sync.Mutex
+	history     status.History // guarded by historyLock
 
 	polled    atomic.Int64 // records, since the process began
 	lag       atomic.Int64 // records, of all topics of the stream, when it was last asked for

@@ -2,6 +2,7 @@ package connector_test
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +65,11 @@ func sigterm(h *host) {
 	}
 	c := h.start(session)
 	h.delivered(time.Minute)
+	for path, want := range map[string]string{"/status": `"phase":"running"`, "/": "</html>", "/readyz": "ok", "/metrics": "kafka_firehose_peak_second_bytes"} {
+		if status, body := c.probe(h.t, path); status != http.StatusOK || !strings.Contains(body, want) {
+			h.t.Errorf("%s answers %d, without %s", path, status, want)
+		}
+	}
 	h.drain(c)
 	h.wantAll(0)
 }

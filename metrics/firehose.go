@@ -16,6 +16,7 @@ type Firehose struct {
 	paceRecords, paceBytes, stubborn        *prometheus.GaugeVec
 	partRecords, partBytes, throttled       *prometheus.GaugeVec
 	lastAccepted, billedRatio               *prometheus.GaugeVec
+	peakBytes, peakRecords, peakRequests    *prometheus.GaugeVec
 }
 
 // The values of the labels outcome and reason.
@@ -61,6 +62,9 @@ func newFirehose(f factory) *Firehose {
 		partRecords:   f.gaugeVec("quota_part_records_per_second", "Records a second of the stream's quota that are this member's part, by its partitions; 0 is unknown.", s),
 		partBytes:     f.gaugeVec("quota_part_bytes_per_second", "Bytes a second of the stream's quota, before base64, that are this member's part, by its partitions; 0 is unknown.", s),
 		stubborn:      f.gaugeVec("stubborn_records", "Records refused for five minutes while others pass; each holds back its partition's commit.", s),
+		peakBytes:     f.gaugeVec("peak_second_bytes", "Bytes in the highest second of the last minute, before base64: a quota is of a second, and Firehose's own metrics are of a minute. what is offered or accepted.", s, "what"),
+		peakRecords:   f.gaugeVec("peak_second_records", "Records in the highest second of the last minute. what is offered or accepted.", s, "what"),
+		peakRequests:  f.gaugeVec("peak_second_requests", "Requests in the highest second of the last minute.", s),
 		lastAccepted:  f.gaugeVec("last_accepted_timestamp_seconds", "Unix time of the last acceptance; 0 when there was none yet.", s),
 	}
 }
@@ -75,6 +79,9 @@ type FirehoseStream struct {
 	PaceRecords, PaceBytes, Stubborn        prometheus.Gauge
 	PartRecords, PartBytes                  prometheus.Gauge // of the stream's quota
 	Throttled                               prometheus.Gauge
+	PeakOfferedBytes, PeakAcceptedBytes     prometheus.Gauge // in the highest second of the last minute
+	PeakOfferedRecords, PeakAcceptedRecords prometheus.Gauge
+	PeakRequests                            prometheus.Gauge
 	LastAccepted, BilledRatio               prometheus.Gauge
 
 	retried, refused, requests map[string]prometheus.Counter
@@ -100,7 +107,10 @@ func (m *Firehose) Stream(name string) *FirehoseStream {
 		Breaker: m.breaker.WithLabelValues(name), Blocked: m.blocked.WithLabelValues(name),
 		PaceRecords: m.paceRecords.WithLabelValues(name), PaceBytes: m.paceBytes.WithLabelValues(name),
 		PartRecords: m.partRecords.WithLabelValues(name), PartBytes: m.partBytes.WithLabelValues(name), Throttled: m.throttled.WithLabelValues(name),
-		Stubborn: m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
+		PeakOfferedBytes: m.peakBytes.WithLabelValues(name, "offered"), PeakAcceptedBytes: m.peakBytes.WithLabelValues(name, "accepted"),
+		PeakOfferedRecords: m.peakRecords.WithLabelValues(name, "offered"), PeakAcceptedRecords: m.peakRecords.WithLabelValues(name, "accepted"),
+		PeakRequests: m.peakRequests.WithLabelValues(name),
+		Stubborn:     m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
 		retried:  each(m.retried, RetryReasons),
 		refused:  each(m.refused, RefuseReasons),
 		requests: each(m.requests, RequestOutcomes),

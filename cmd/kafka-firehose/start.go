@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
 
@@ -35,10 +38,21 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 		}
 		return errors.New("starting")
 	}
+	snapshot := func() status.Snapshot {
+		if c := c.Load(); c != nil {
+			return c.Status()
+		}
+		return status.Snapshot{At: time.Now(), Phase: "starting", Live: true, Group: status.Group{ID: cfg.Kafka.GroupID}}
+	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	var server sync.WaitGroup
 	server.Go(func() {
-		if err := metrics.Serve(serving, listener, metrics.Handler(registry, live, ready), log); err != nil {
+		pages := http.NewServeMux()
+		pages.Handle("/", metrics.Handler(registry, live, ready))
+		shown := status.Handler(snapshot)
+		pages.Handle("GET /{$}", shown)
+		pages.Handle("GET /status", shown)
+		if err := metrics.Serve(serving, listener, pages, log); err != nil {
 			log.Error("metrics and probes are gone", "error", err)
 		}
 	})

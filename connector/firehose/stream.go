@@ -164,6 +164,19 @@ func (s *Stream) SetUsable(usable bool) {
 // SetThrottled says whether the stream takes less than there is to send, for the gauge.
 func (s *Stream) SetThrottled(throttled bool) { s.metrics.Throttled.Set(flag(throttled)) }
 
+// Peak is the highest of each figure in one second: bytes of data before base64.
+type Peak struct{ OfferedBytes, OfferedRecords, Requests, AcceptedBytes, AcceptedRecords float64 }
+
+// SetPeak sets the gauges of the highest second of the last minute.
+func (s *Stream) SetPeak(p Peak) {
+	m := s.metrics
+	m.PeakOfferedBytes.Set(p.OfferedBytes)
+	m.PeakOfferedRecords.Set(p.OfferedRecords)
+	m.PeakRequests.Set(p.Requests)
+	m.PeakAcceptedBytes.Set(p.AcceptedBytes)
+	m.PeakAcceptedRecords.Set(p.AcceptedRecords)
+}
+
 // State is how a stream is doing.
 type State struct {
 	Stream string
@@ -192,7 +205,8 @@ type State struct {
 	Waiting  int // batches that wait for permission to be sent
 	// RecordsPerSecond and BytesPerSecond are the pace; +Inf is unlimited.
 	RecordsPerSecond, BytesPerSecond float64
-	Stubborn                         int // see the gauge kafka_firehose_stubborn_records
+	PartRecords, PartBytes           float64 // the own part of the stream's quota a second; 0 is unknown
+	Stubborn                         int     // see the gauge kafka_firehose_stubborn_records
 }
 
 // Totals are sums since the process began.
@@ -225,7 +239,7 @@ func (s *sender) publish() {
 		LastAccepted: s.history.acceptedAt, HungrySince: s.history.hungry,
 		LastFailure: s.history.failure, Failures: s.history.failures, HeldBack: s.history.heldBack, Totals: s.history.totals,
 		InFlight: l.InFlight, Waiting: s.waiting(),
-		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, Stubborn: s.history.stubborn,
+		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, PartRecords: l.Part.Records, PartBytes: l.Part.Bytes, Stubborn: s.history.stubborn,
 	}
 	s.published.Store(&snapshot{st, l.MaxRequest})
 	var flying limiter.Load

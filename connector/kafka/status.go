@@ -1,0 +1,46 @@
+package kafka
+
+import (
+	"cmp"
+	"slices"
+)
+
+// PartitionStatus is an owned partition, for people to look at.
+type PartitionStatus struct {
+	Topic       string
+	Partition   int32
+	Lag         int64 // records behind the end of the log, when it was last asked for
+	Committed   int64 // the group's offset, -1 if there is none or it is unknown
+	Uncommitted int64 // records that were polled since then
+	State       string
+}
+
+// Partitions are the owned partitions, by topic and number.
+func (s *Source) Partitions() []PartitionStatus {
+	s.mu.Lock()
+	all := make([]PartitionStatus, 0, len(s.partitions))
+	for k, p := range s.partitions {
+		all = append(all, PartitionStatus{k.topic, k.partition, p.lag, p.committed, p.lease.Uncommitted(), p.state()})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b PartitionStatus) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return all
+}
+
+func (p *partition) state() string {
+	switch {
+	case p.lease.Stopped() != nil:
+		return "stopped"
+	case !p.placed():
+		return "starting"
+	case p.paused:
+		return "paused"
+	case p.waiting:
+		return "waiting for a schema"
+	case p.resting:
+		return "resting"
+	}
+	return "reading"
+}

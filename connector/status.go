@@ -1,0 +1,125 @@
+package connector
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/status"
+)
+
+// summaryMessage is that of the summary line, which tells of no change.
+const summaryMessage = "delivered"
+
+// Status is how the process is doing now.
+func (c *Connector) Status() status.Snapshot {
+	now := time.Now()
+	s := status.Snapshot{
+		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.Ready() == nil,
+		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.Joined()},
+		Faults: []status.Fault{}, Streams: []status.Stream{}, Partitions: []status.Partition{},
+		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy},
+		Memory:     status.Memory{Buffered: c.buffered(), Limit: int64(c.cfg.MaxBufferedBytes)},
+		Events:     c.events.Newest(),
+	}
+	for _, f := range c.faults(now) {
+		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
+		s.Streams = append(s.Streams, c.lanes[name].status(name, now))
+	}
+	for _, p := range c.source.Partitions() {
+		s.Partitions = append(s.Partitions, status.Partition(p))
+	}
+	return s
+}
+
+// status is how the lane's stream is doing now.
+func (l *lane) status(name string, now time.Time) status.Stream {
+	st, f := l.stream.State(), l.streamFault(name, now)
+	s := status.Stream{
+		Name: name, State: stateOf(st, f, l.check.held.Load()), Since: f.since,
+		RateBytes: finite(st.BytesPerSecond), RateRecords: finite(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
+		PartitionShare: math.Float64frombits(l.partitions.Load()),
+		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),
+		Requests: st.Totals.Offered.Requests, AcceptedRecords: st.Totals.Accepted.Records, AcceptedBytes: st.Totals.Accepted.Bytes, Stubborn: st.Stubborn,
+	}
+	if f.err != nil {
+		s.Reason = f.err.Error()
+	}
+	if s.AcceptedBytes > 0 {
+		s.BilledRatio = float64(st.Totals.Billed) / float64(s.AcceptedBytes)
+	}
+	l.historyLock.Lock()
+	defer l.historyLock.Unlock()
+	s.PeakSecond, s.History, s.RefusedShare = l.history.Peak(), l.history.Points(), l.history.RefusedShare()
+	return s
+}
+
+func stateOf(s firehose.State, f fault, held bool) string {
+	switch {
+	case s.Blocked:
+		return "blocked"
+	case held:
+		return "unchecked"
+	case f.harmless && f.err != nil:
+		return "throttled"
+	case f.err != nil, s.BreakerOpen:
+		return "failing"
+	case s.HungrySince.IsZero():
+		return "idle"
+	}
+	return "ok"
+}
+
+// finite is 0 for no limit, which JSON can't say.
+func finite(v float64) float64 {
+	if math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}
+
+// keepHistory enters what went through each stream, every second until ctx ends.
+func (c *Connector) keepHistory(ctx context.Context) {
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		for _, l := range c.lanes {
+			l.keepSecond()
+		}
+	}
+}
+
+func (l *lane) keepSecond() {
+	t := l.stream.State().Totals
+	l.historyLock.Lock()
+	defer l.historyLock.Unlock()
+	l.history.Add(status.Totals{
+		OfferedBytes: t.Offered.Bytes, OfferedRecords: t.Offered.Records, Requests: t.Offered.Requests,
+		AcceptedBytes: t.Accepted.Bytes, AcceptedRecords: t.Accepted.Records,
+	})
+	peak := l.history.Peak()
+	l.stream.SetPeak(firehose.Peak{
+		OfferedBytes: peak.OfferedBytes, OfferedRecords: peak.OfferedRecords, Requests: peak.Requests,
+		AcceptedBytes: peak.AcceptedBytes, AcceptedRecords: peak.AcceptedRecords,
+	})
+}
+
+// setShare notes the member's share of a stream's partitions.
+func (l *lane) setShare(share kafka.Share) {
+	part := float64(share.Owned) / float64(share.All)
+	l.partitions.Store(math.Float64bits(part))
+	if share.Owned > 0 {
+		l.stream.SetShare(part)
+	}
+}

@@ -1,0 +1,159 @@
+package status
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// shownPartitions is how many partitions the page lists, those with the largest lag first. The JSON has all.
+const shownPartitions = 100
+
+var (
+	//go:embed page.html
+	pageText string
+	//go:embed page.css
+	pageStyle string
+	page      = template.Must(template.New("page").Funcs(template.FuncMap{
+		"ago": ago, "bytes": byteText, "number": numberText, "percent": percent, "line": sparkline,
+		"style": func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is a file of this package
+	}).Parse(pageText))
+	// policy lets the page show itself and nothing else: no script, no other host, no frame.
+	policy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", styleHash())
+)
+
+func styleHash() string {
+	sum := sha256.Sum256([]byte(pageStyle))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// Handler serves the snapshot that take returns: the page at /, and JSON at /status.
+func Handler(take func() Snapshot) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		guard(w.Header(), "application/json")
+		_ = json.NewEncoder(w).Encode(take())
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		guard(w.Header(), "text/html; charset=utf-8")
+		_ = page.Execute(w, view(take()))
+	})
+	return mux
+}
+
+func guard(h http.Header, contentType string) {
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+// pageView is a snapshot as the page shows it.
+type pageView struct {
+	Snapshot
+	Lag    int64 // of all partitions
+	Owned  int   // partitions
+	Hidden int   // of them, those that are not listed
+}
+
+func view(s Snapshot) pageView {
+	v := pageView{Snapshot: s, Owned: len(s.Partitions)}
+	for _, p := range s.Partitions {
+		v.Lag += p.Lag
+	}
+	v.Partitions = slices.Clone(s.Partitions)
+	slices.SortStableFunc(v.Partitions, func(a, b Partition) int { return int(min(max(b.Lag-a.Lag, -1), 1)) })
+	v.Hidden = max(len(v.Partitions)-shownPartitions, 0)
+	v.Partitions = v.Partitions[:len(v.Partitions)-v.Hidden]
+	return v
+}
+
+// ago is how long before now something was.
+func ago(now, at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return now.Sub(at).Round(time.Second).String() + " ago"
+}
+
+// byteText prints bytes, or bytes a second, as people read them.
+func byteText(n any) string {
+	v := toFloat(n)
+	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+		if math.Abs(v) < 1024 {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") + " " + unit
+		}
+		v /= 1024
+	}
+	return fmt.Sprintf("%.1f TiB", v)
+}
+
+// numberText groups the digits of a whole number.
+func numberText(n any) string {
+	v := toFloat(n)
+	digits := fmt.Sprintf("%.0f", math.Abs(v))
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + " " + digits[i:]
+	}
+	if v < 0 {
+		return "−" + digits
+	}
+	return digits
+}
+
+// toFloat takes the kinds of numbers that a snapshot has.
+func toFloat(n any) float64 {
+	switch n := n.(type) {
+	case int:
+		return float64(n)
+	case int64:
+		return float64(n)
+	case float64:
+		return n
+	}
+	return math.NaN()
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
+// linePicture is a line in a box of 240 by 40.
+type linePicture struct {
+	Path  string  // of an SVG; empty if there is nothing to draw
+	Quota float64 // the height at which the quota is, -1 without one
+}
+
+// sparkline draws the accepted bytes a second.
+func sparkline(s Stream) (line linePicture) {
+	const width, height = 240.0, 40.0
+	line.Quota = -1
+	top := s.QuotaBytes
+	for _, p := range s.History {
+		top = max(top, p.AcceptedBytes)
+	}
+	if top == 0 || len(s.History) < 2 {
+		return line
+	}
+	if s.QuotaBytes > 0 {
+		line.Quota = height - height*s.QuotaBytes/top
+	}
+	var path strings.Builder
+	const points = historySeconds / pointSeconds
+	for i, p := range s.History {
+		command := "L"
+		if i == 0 {
+			command = "M"
+		}
+		fmt.Fprintf(&path, "%s%.1f %.1f", command, width*float64(points-len(s.History)+i)/(points-1), height-height*p.AcceptedBytes/top)
+	}
+	line.Path = path.String()
+	return line
+}

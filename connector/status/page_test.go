@@ -1,0 +1,128 @@
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func get(t *testing.T, s Snapshot, path string) (*http.Response, string) {
+	t.Helper()
+	r := httptest.NewRecorder()
+	Handler(func() Snapshot { return s }).ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
+	text, err := io.ReadAll(r.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Result(), string(text)
+}
+
+// large is a snapshot of a process that has much to tell.
+func large() Snapshot {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	s := Snapshot{At: at, Phase: "running", Live: true, Group: Group{ID: "g", Joined: true}}
+	for i := range 2000 {
+		s.Partitions = append(s.Partitions, Partition{Topic: "orders", Partition: int32(i), Lag: int64(i), Committed: 1_234_567, State: "reading"})
+	}
+	for i := range 20 {
+		one := Stream{Name: fmt.Sprintf("stream-%d", i), State: "ok", LastAccepted: at.Add(-time.Second), QuotaBytes: 1 << 20, AcceptedBytes: 1 << 40}
+		for j := range historySeconds / pointSeconds {
+			one.History = append(one.History, Second{AcceptedBytes: float64(j * 10_000)})
+		}
+		s.Streams = append(s.Streams, one)
+	}
+	for range maxEvents {
+		s.Events = append(s.Events, Event{At: at, Level: "INFO", Text: strings.Repeat("x", maxEventText)})
+	}
+	return s
+}
+
+// TestPage: it is whole, within its bound, lists the partitions with the largest lag, and loads nothing.
+func TestPage(t *testing.T) {
+	resp, text := get(t, large(), "/")
+	for _, want := range []string{"2 000 partitions", "lag 1 999 000 records", "and 1 900 more with less lag", "1.0 TiB", "stream-19", "<path ", "</html>"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	if len(text) > 200<<10 {
+		t.Errorf("the page has %d bytes, want 200 KiB at most", len(text))
+	}
+	if p := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(p, "default-src 'none'; style-src 'sha256-") || strings.Contains(p, "unsafe") {
+		t.Errorf("policy: %s", p)
+	}
+	for _, bad := range []string{"<script", "http://", "https://", "url(", "@import", " style=", "ZgotmplZ"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if resp, _ := get(t, large(), "/elsewhere"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("another path answers %s", resp.Status)
+	}
+}
+
+// TestHostileTexts: whatever comes from outside is shown as text.
+func TestHostileTexts(t *testing.T) {
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e</style>"
+	s := Snapshot{
+		Group: Group{ID: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil}},
+		Streams: []Stream{{Name: evil, Reason: evil, State: evil}}, Events: []Event{{Level: evil, Text: evil}},
+	}
+	_, text := get(t, s, "/")
+	if n := strings.Count(text, "<script"); n > 0 || strings.Contains(text, "<img") {
+		t.Errorf("%d scripts come through:\n%s", n, text)
+	}
+	if n := strings.Count(text, "&lt;script&gt;"); n < 9 {
+		t.Errorf("the text is shown %d times, want it for each field", n)
+	}
+	_, text = get(t, s, "/status")
+	var back Snapshot
+	if err := json.Unmarshal([]byte(text), &back); err != nil || back.Group.ID != evil {
+		t.Errorf("%v: %q", err, back.Group.ID)
+	}
+}
+
+// TestJSON: times that are zero are left out, and lists are lists.
+func TestJSON(t *testing.T) {
+	resp, text := get(t, large(), "/status")
+	if resp.Header.Get("Content-Type") != "application/json" || strings.Contains(text, "0001-01-01") {
+		t.Errorf("%s: %.300s", resp.Header.Get("Content-Type"), text)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	var h History
+	for i := range int64(700) {
+		h.Add(Totals{OfferedBytes: 200 * i, OfferedRecords: 2 * i, Requests: i, AcceptedBytes: 100 * i, AcceptedRecords: i})
+	}
+	h.Add(Totals{OfferedBytes: 200*699 + 5000, OfferedRecords: 2*699 + 50, Requests: 699 + 3, AcceptedBytes: 100*699 + 4000, AcceptedRecords: 699 + 40})
+	if p := h.Peak(); p != (Second{5000, 50, 3, 4000, 40}) {
+		t.Errorf("peak %+v", p)
+	}
+	points := h.Points()
+	if len(points) != 120 || points[0].AcceptedBytes != 100 || points[119].AcceptedBytes != (4*100+4000)/5.0 {
+		t.Errorf("%d points, from %+v to %+v", len(points), points[0], points[len(points)-1])
+	}
+	if s := h.RefusedShare(); s < 0.45 || s > 0.55 {
+		t.Errorf("refused %v, want a half", s)
+	}
+	for i := int64(0); i <= peakSeconds; i++ {
+		h.Add(h.last)
+	}
+	if p := h.Peak(); p != (Second{}) {
+		t.Errorf("a minute later the peak is %+v", p)
+	}
+}
+
+func BenchmarkStatus(b *testing.B) {
+	s := large()
+	h := Handler(func() Snapshot { return s })
+	for b.Loop() {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/status", nil))
+	}
+}

@@ -1,0 +1,101 @@
+// Package status is what /status and the status page show: a snapshot of one process, for people
+// who have no Prometheus at hand.
+package status
+
+import "time"
+
+// Snapshot is the state of a process at some time. Times that are zero are left out of the JSON.
+type Snapshot struct {
+	At         time.Time   `json:"at"`
+	Phase      string      `json:"phase"` // starting, running or draining
+	Live       bool        `json:"live"`
+	Ready      bool        `json:"ready"`
+	Group      Group       `json:"group"`
+	Faults     []Fault     `json:"faults"` // that last now
+	Streams    []Stream    `json:"streams"`
+	Partitions []Partition `json:"partitions"`
+	BadRecords BadRecords  `json:"bad_records"`
+	Memory     Memory      `json:"memory"`
+	Events     []Event     `json:"events"` // the newest first
+}
+
+// Group is the consumer group as this member sees it.
+type Group struct {
+	ID     string `json:"id"`
+	Joined bool   `json:"joined"`
+}
+
+// Fault is something that keeps records from getting through.
+type Fault struct {
+	What     string    `json:"what"`
+	Reason   string    `json:"reason"`
+	Since    time.Time `json:"since,omitzero"`
+	Failures int       `json:"failures,omitempty"` // attempts since then
+}
+
+// Stream is a delivery stream. Sums are since the process began, sizes are bytes before base64.
+type Stream struct {
+	Name   string    `json:"name"`
+	State  string    `json:"state"` // ok, idle, throttled, failing, blocked or unchecked
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+
+	// Rates are limits a second; 0 is none, or unknown.
+	RateBytes      float64 `json:"rate_bytes_per_second"`
+	RateRecords    float64 `json:"rate_records_per_second"`
+	QuotaBytes     float64 `json:"quota_part_bytes_per_second"`
+	QuotaRecords   float64 `json:"quota_part_records_per_second"`
+	PartitionShare float64 `json:"partition_share"` // of the stream's partitions, from 0 to 1
+
+	InFlight     int       `json:"requests_in_flight"`
+	Waiting      int       `json:"batches_waiting"`
+	LastAccepted time.Time `json:"last_accepted,omitzero"`
+	Lag          int64     `json:"lag_records"`
+
+	Requests        int64   `json:"requests"`
+	AcceptedRecords int64   `json:"accepted_records"`
+	AcceptedBytes   int64   `json:"accepted_bytes"`
+	RefusedShare    float64 `json:"refused_share"` // of the records that were sent in the last ten minutes
+	BilledRatio     float64 `json:"billed_ratio"`
+	Stubborn        int     `json:"stubborn_records"`
+
+	PeakSecond Second   `json:"peak_second"` // the highest second of the last minute
+	History    []Second `json:"history"`     // of the last ten minutes, means of five seconds, oldest first
+}
+
+// Second is what went over the wire in a second.
+type Second struct {
+	OfferedBytes    float64 `json:"offered_bytes"`
+	OfferedRecords  float64 `json:"offered_records"`
+	Requests        float64 `json:"requests"`
+	AcceptedBytes   float64 `json:"accepted_bytes"`
+	AcceptedRecords float64 `json:"accepted_records"`
+}
+
+// Partition is a partition that this process owns.
+type Partition struct {
+	Topic       string `json:"topic"`
+	Partition   int32  `json:"partition"`
+	Lag         int64  `json:"lag_records"`
+	Committed   int64  `json:"committed"`           // the group's offset, -1 if there is none
+	Uncommitted int64  `json:"uncommitted_records"` // polled since then
+	State       string `json:"state"`               // reading, paused, waiting for a schema, resting, stopped or starting
+}
+
+// BadRecords are records that can't be delivered.
+type BadRecords struct {
+	Policy string `json:"policy"`
+}
+
+// Memory is what is held between the fetch and the commit, in bytes, and its limit.
+type Memory struct {
+	Buffered int64 `json:"buffered_bytes"`
+	Limit    int64 `json:"limit_bytes"`
+}
+
+// Event is a line of the log that tells of a change.
+type Event struct {
+	At    time.Time `json:"at"`
+	Level string    `json:"level"`
+	Text  string    `json:"text"`
+}
