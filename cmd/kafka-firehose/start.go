@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,12 +46,7 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	var server sync.WaitGroup
 	server.Go(func() {
-		pages := http.NewServeMux()
-		pages.Handle("/", metrics.Handler(registry, live, ready))
-		shown := status.Handler(snapshot)
-		pages.Handle("GET /{$}", shown)
-		pages.Handle("GET /status", shown)
-		if err := metrics.Serve(serving, listener, pages, log); err != nil {
+		if err := metrics.Serve(serving, listener, status.Handler(snapshot, metrics.Handler(registry, live, ready)), log); err != nil {
 			log.Error("metrics and probes are gone", "error", err)
 		}
 	})

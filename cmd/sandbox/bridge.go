@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
 
@@ -77,7 +78,7 @@ func (b *bridge) start(ctx context.Context) (*running, error) {
 		return nil, fmt.Errorf("start the connector: %w", err)
 	}
 	r := &running{connector: c, registry: registry, done: make(chan struct{})}
-	r.handler = metrics.Handler(registry, c.Live, c.Ready)
+	r.handler = status.Handler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
 	ctx, r.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(r.done)

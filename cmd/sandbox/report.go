@@ -20,7 +20,7 @@ func (s *sandbox) banner() {
 	fmt.Fprintf(&b, "An embedded Kafka, an emulated Firehose, and the connector between them:\n\n")
 	fmt.Fprintf(&b, "  Kafka      %s, topic %s, %d partitions\n", s.broker.addr, s.o.topic, len(s.start))
 	fmt.Fprintf(&b, "  Firehose   http://%s, stream %s, faults: %s\n", s.service.addr, stream, s.o.faults)
-	fmt.Fprintf(&b, "  connector  http://%s/metrics, /livez, /readyz\n", probes)
+	fmt.Fprintf(&b, "  connector  http://%s/ is its status page, beside /status, /metrics, /livez, /readyz\n", probes)
 	fmt.Fprintf(&b, "  objects    %s\n", s.service.objects)
 	fmt.Fprintf(&b, "  log        %s\n\n", s.logPath())
 	fmt.Fprintf(&b, "In another terminal, while this runs:\n\n")

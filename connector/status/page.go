@@ -35,9 +35,10 @@ func styleHash() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Handler serves the snapshot that take returns: the page at /, and JSON at /status.
-func Handler(take func() Snapshot) http.Handler {
+// Handler serves the snapshot that take returns: the page at /, and JSON at /status. Every other path is next's.
+func Handler(take func() Snapshot, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", next)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		guard(w.Header(), "application/json")
 		_ = json.NewEncoder(w).Encode(take())
@@ -102,7 +103,7 @@ func numberText(n any) string {
 	v := toFloat(n)
 	digits := fmt.Sprintf("%.0f", math.Abs(v))
 	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + " " + digits[i:]
+		digits = digits[:i] + "\u202f" + digits[i:] // a narrow space that breaks no line
 	}
 	if v < 0 {
 		return "−" + digits

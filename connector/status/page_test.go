@@ -14,7 +14,7 @@ import (
 func get(t *testing.T, s Snapshot, path string) (*http.Response, string) {
 	t.Helper()
 	r := httptest.NewRecorder()
-	Handler(func() Snapshot { return s }).ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
+	Handler(func() Snapshot { return s }, http.NotFoundHandler()).ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
 	text, err := io.ReadAll(r.Result().Body)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func large() Snapshot {
 // TestPage: it is whole, within its bound, lists the partitions with the largest lag, and loads nothing.
 func TestPage(t *testing.T) {
 	resp, text := get(t, large(), "/")
-	for _, want := range []string{"2 000 partitions", "lag 1 999 000 records", "and 1 900 more with less lag", "1.0 TiB", "stream-19", "<path ", "</html>"} {
+	for _, want := range []string{"2\u202f000 partitions", "lag 1\u202f999\u202f000 records", "and 1\u202f900 more with less lag", "1.0 TiB", "stream-19", "<path ", "</html>"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -121,7 +121,7 @@ func TestHistory(t *testing.T) {
 
 func BenchmarkStatus(b *testing.B) {
 	s := large()
-	h := Handler(func() Snapshot { return s })
+	h := Handler(func() Snapshot { return s }, http.NotFoundHandler())
 	for b.Loop() {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/status", nil))
 	}
