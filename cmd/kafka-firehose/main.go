@@ -49,6 +49,7 @@ Amazon Data Firehose. An offset is committed when everything before it was accep
   kafka-firehose [run]        run until a signal, then drain; a second one ends it at once
   kafka-firehose check        try everything that this environment needs, and send nothing; -h for flags
   kafka-firehose healthcheck  ask the process on this machine whether it is well; -h for flags
+  kafka-firehose top          show what members do now; -h for flags
   kafka-firehose version      print build information
   kafka-firehose help         print this
 
@@ -73,6 +74,8 @@ func (p process) run(ctx context.Context, args []string) int {
 		return p.check(ctx, args[1:])
 	case "healthcheck":
 		return p.healthcheck(ctx, args[1:])
+	case "top":
+		return p.top(ctx, args[1:])
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
@@ -91,7 +94,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		fmt.Fprint(p.stdout, version())
 		return exitDrained
 	}
-	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, version or help\n", command)
+	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, top, version or help\n", command)
 	return exitConfiguration
 }
 

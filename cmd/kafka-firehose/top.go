@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kafka-firehose/connector/status"
+)
+
+const topUsage = `kafka-firehose top shows what members do now: streams, lag and what keeps records back. On a
+terminal it is live; elsewhere it prints once and ends.
+
+  kafka-firehose top [-addr host:port]... [-interval 2s] [-once]
+
+-addr may be given several times; a name with several addresses, as that of a headless Service,
+stands for all of them. The default is HTTP_ADDR on this machine.
+
+Exit code: 0 all members answered; 1 one did not; 2 the flags are wrong.
+
+`
+
+const (
+	// maxMembers bounds the members that are asked, maxStatus the size of an answer in bytes.
+	maxMembers = 200
+	maxStatus  = 16 << 20
+	topTimeout = 5 * time.Second
+	// clearScreen moves to the first line and clears what follows.
+	clearScreen = "\x1b[H\x1b[J"
+)
+
+// top shows the members until a signal comes, or once.
+func (p process) top(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("top", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	var addrs []string
+	flags.Func("addr", "`host:port` of a member", func(addr string) error {
+		addr = strings.TrimSuffix(strings.TrimPrefix(addr, "http://"), "/")
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("want host:port: %w", err)
+		}
+		addrs = append(addrs, addr)
+		return nil
+	})
+	interval := flags.Duration("interval", 2*time.Second, "between two looks")
+	once := flags.Bool("once", false, "print once, on a terminal, too")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(p.stdout, topUsage)
+		return 0
+	case err == nil && flags.NArg() > 0:
+		err = fmt.Errorf("top takes flags alone, got %q", flags.Args())
+	case err == nil && *interval < 100*time.Millisecond:
+		err = fmt.Errorf("-interval is %s; want 100ms or more", *interval)
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v; kafka-firehose top -h lists the flags\n", err)
+		return exitConfiguration
+	}
+	if addrs == nil {
+		addrs = []string{ownAddr(os.Getenv("HTTP_ADDR"))}
+	}
+	live := !*once && isTerminal(p.stdout)
+	for {
+		members := lookAt(ctx, addrs)
+		var text bytes.Buffer
+		if live {
+			text.WriteString(clearScreen)
+		}
+		_ = status.WriteText(&text, members)
+		if _, err := text.WriteTo(p.stdout); err != nil {
+			return exitFailed
+		}
+		if !live {
+			if slices.ContainsFunc(members, func(m status.Member) bool { return m.Err != nil }) {
+				return exitFailed
+			}
+			return 0
+		}
+		select {
+		case <-p.signals:
+			return 0
+		case <-ctx.Done():
+			return 0
+		case <-time.After(*interval):
+		}
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// lookAt asks all members at once, in the order of their addresses.
+func lookAt(ctx context.Context, addrs []string) []status.Member {
+	ctx, cancel := context.WithTimeout(ctx, topTimeout)
+	defer cancel()
+	var all []string
+	for _, addr := range addrs {
+		all = append(all, resolve(ctx, addr)...)
+	}
+	all = all[:min(len(all), maxMembers)]
+	members := make([]status.Member, len(all))
+	var asked sync.WaitGroup
+	for i, addr := range all {
+		asked.Go(func() {
+			members[i].Addr = addr
+			members[i].Snapshot, members[i].Err = fetchStatus(ctx, addr)
+		})
+	}
+	asked.Wait()
+	return members
+}
+
+// resolve returns all addresses of a name, or the name if it has one or none.
+func resolve(ctx context.Context, addr string) []string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || net.ParseIP(host) != nil {
+		return []string{addr}
+	}
+	found, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil || len(found) < 2 || host == "localhost" {
+		return []string{addr}
+	}
+	slices.Sort(found)
+	for i := range found {
+		found[i] = net.JoinHostPort(found[i], port)
+	}
+	return found
+}
+
+func fetchStatus(ctx context.Context, addr string) (s status.Snapshot, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/status", nil)
+	if err != nil {
+		return s, err
+	}
+	direct := &http.Transport{DisableKeepAlives: true}
+	resp, err := direct.RoundTrip(req)
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("it answers %s", resp.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(&s); err != nil {
+		return s, fmt.Errorf("it answers no status: %w", err)
+	}
+	return s, nil
+}

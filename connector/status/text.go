@@ -1,0 +1,103 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Member is what one process has answered.
+type Member struct {
+	Addr     string // host:port
+	Snapshot Snapshot
+	Err      error // why there is no snapshot, else nil
+}
+
+// listedPartitions is how many partitions a text lists of each member: those with the largest lag.
+const listedPartitions = 10
+
+// WriteText prints members side by side, for a terminal or a file. It has no control characters of others: what comes
+// from outside is printed with those escaped.
+func WriteText(w io.Writer, members []Member) error {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "MEMBER\tSTATE\tGROUP\tPARTITIONS\tLAG\tMEMORY")
+	for _, m := range members {
+		if m.Err != nil {
+			fmt.Fprintf(table, "%s\tno answer: %s\t\t\t\t\n", plain(m.Addr), plain(m.Err.Error()))
+			continue
+		}
+		v := view(m.Snapshot)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s of %s\n", plain(m.Addr), memberState(v.Snapshot), plain(v.Group.ID), v.Owned, v.Lag, byteText(v.Memory.Buffered), byteText(v.Memory.Limit))
+	}
+	fmt.Fprintln(table, "\nSTREAM\tMEMBER\tSTATE\tRECORDS/S\tBYTES/S\tPEAK\tLIMIT\tQUOTA\tREFUSED\tLAG\tLAST ACCEPTED")
+	for _, m := range members {
+		for _, s := range m.Snapshot.Streams {
+			now := Second{}
+			if n := len(s.History); n > 0 {
+				now = s.History[n-1]
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plain(s.Name), plain(m.Addr), s.State, now.AcceptedRecords, byteText(now.AcceptedBytes),
+				byteText(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), percent(s.RefusedShare), s.Lag, ago(m.Snapshot.At, s.LastAccepted))
+		}
+	}
+	fmt.Fprintln(table, "\nTOPIC\tPARTITION\tMEMBER\tLAG\tCOMMITTED\tSTATE")
+	for _, m := range members {
+		parts := view(m.Snapshot).Partitions
+		for _, p := range parts[:min(len(parts), listedPartitions)] {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plain(p.Topic), p.Partition, plain(m.Addr), p.Lag, p.Committed, p.State)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	writeFaults(&text, members)
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func writeFaults(w io.Writer, members []Member) {
+	head := "\nWHAT KEEPS RECORDS BACK\n"
+	for _, m := range members {
+		for _, f := range m.Snapshot.Faults {
+			fmt.Fprint(w, head)
+			head = ""
+			lasts := ""
+			if !f.Since.IsZero() {
+				lasts = ", for " + m.Snapshot.At.Sub(f.Since).Round(time.Second).String()
+			}
+			fmt.Fprintf(w, "%s%s: %s\n", plain(m.Addr), lasts, plain(f.Reason))
+		}
+	}
+}
+
+func memberState(s Snapshot) string {
+	switch {
+	case !s.Live:
+		return "not live"
+	case s.Phase != "running":
+		return s.Phase
+	case !s.Ready:
+		return "not ready"
+	}
+	return "ready"
+}
+
+func orNone(rate float64) string {
+	if rate == 0 {
+		return "none"
+	}
+	return byteText(rate) + "/s"
+}
+
+// plain leaves out what would move a terminal's cursor.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '·'
+		}
+		return r
+	}, text)
+}
