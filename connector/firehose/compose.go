@@ -7,7 +7,7 @@ import "time"
 func (s *sender) compose(now time.Time) []*delivery {
 	retries := s.retriesFirst(now)
 	if !s.closed() {
-		s.history.probedRetry = retries
+		s.history.probes.retry = retries
 	}
 	var taken []*delivery
 	if retries {
@@ -37,7 +37,7 @@ func (s *sender) retriesFirst(now time.Time) bool {
 	case s.retries.due(now) == 0:
 		return false
 	case !s.closed():
-		return !s.history.probedRetry
+		return !s.history.probes.retry
 	}
 	return s.retries.ripe(now, s.limiter.MaxRequest())
 }

@@ -6,6 +6,33 @@ import (
 	"kafka-firehose/connector/firehose/putbatch"
 )
 
+// history is what the results have shown beyond what the limiter knows.
+type history struct {
+	started     int64 // requests, which numbers them
+	progress    progress
+	probes      probes
+	sizes       sizeProof
+	credentials credentialState
+	heldBack    time.Time // when a request last waited for the rate
+	totals      Totals
+	stubborn    int // records that are reported as stubborn
+}
+
+// progress is what was accepted last, and what failed since then.
+type progress struct {
+	accepted   int64             // the highest number of a request of which something was accepted
+	acceptedAt time.Time         // when
+	hungry     time.Time         // since when there is something to send and nothing was accepted; zero without
+	failure    *putbatch.Failure // of the last request, nil after one of which something was accepted
+	failures   int               // requests that failed since then
+}
+
+// probes are the requests while the breaker is not closed.
+type probes struct {
+	failure *putbatch.Failure // the last one; nil while the breaker is closed
+	retry   bool              // the last one was of retries
+}
+
 // credentialState is what the results have shown of the credentials.
 type credentialState struct {
 	refused     *putbatch.Failure // the last one that they were the reason for, nil after an answer
@@ -46,7 +73,7 @@ const (
 // harden reports what is left of a delivery if it has been refused for five minutes
 // while others passed. It goes on being tried; it is never dropped.
 func (s *sender) harden(now time.Time, d *delivery) {
-	others := s.history.acceptedAt.After(d.progress) && now.Sub(s.history.acceptedAt) < passing
+	others := s.history.progress.acceptedAt.After(d.progress) && now.Sub(s.history.progress.acceptedAt) < passing
 	if d.stubborn > 0 || !others || now.Sub(d.progress) < stubbornAfter {
 		return
 	}

@@ -39,23 +39,6 @@ type sender struct {
 	unusable bool // see SetUsable
 }
 
-// history is what the results have shown beyond what the limiter knows.
-type history struct {
-	started     int64     // requests, which numbers them
-	accepted    int64     // the highest number of a request of which something was accepted
-	acceptedAt  time.Time // when
-	hungry      time.Time // since when there is something to send and nothing was accepted; zero without
-	sizes       sizeProof
-	credentials credentialState
-	breaker     *putbatch.Failure // the last one while the breaker is not closed
-	probedRetry bool              // the last probe was a retry
-	failure     *putbatch.Failure // of the last request, nil after one of which something was accepted
-	failures    int               // requests that failed since then
-	heldBack    time.Time         // when a request last waited for the rate
-	totals      Totals
-	stubborn    int // records that are reported as stubborn
-}
-
 // workers make the calls. One is started when all others are busy, and stays: a request goes
 // through forty functions of the SDK, and to grow a new stack for them costs as much as to sign it.
 type workers struct {
@@ -147,7 +130,7 @@ func (s *sender) accept(b *batch.Batch) {
 	now := time.Now()
 	s.fresh = &delivery{batch: b, progress: now}
 	if s.open++; s.open == 1 {
-		s.history.hungry = now
+		s.history.progress.hungry = now
 	}
 }
 
@@ -156,7 +139,7 @@ func (s *sender) end(now time.Time, d *delivery) {
 	s.soften(d)
 	s.release(now, d)
 	if s.open--; s.open == 0 {
-		s.history.hungry = time.Time{}
+		s.history.progress.hungry = time.Time{}
 	}
 }
 
@@ -169,7 +152,7 @@ func (s *sender) abandon(ctx context.Context, fail func(error)) {
 	for len(s.refused) > 0 {
 		s.decided(ctx, <-s.workers.verdicts, fail)
 	}
-	s.fresh, s.retries, s.open, s.history.hungry = nil, nil, 0, time.Time{}
+	s.fresh, s.retries, s.open, s.history.progress.hungry = nil, nil, 0, time.Time{}
 	s.publish()
 }
 

@@ -42,7 +42,7 @@ func (s *sender) tooLarge(ctx context.Context, now time.Time, r *request) {
 		d.size.at, d.size.since = s.history.started, now
 	}
 	single := d.batch.Len() == 1
-	others := s.history.accepted > d.size.at && now.Sub(s.history.acceptedAt) < passing
+	others := s.history.progress.accepted > d.size.at && now.Sub(s.history.progress.acceptedAt) < passing
 	switch i := overLimit(d); {
 	case i >= 0:
 		s.observe(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)

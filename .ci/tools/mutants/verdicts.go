@@ -53,7 +53,7 @@ func sizeVerdicts() []mutant {
 		},
 		{
 			guarantee, "what was accepted before the refusals began hides that nothing is any more",
-			"connector/firehose/toolarge.go", "others := s.history.accepted > d.size.at && ", "others := ",
+			"connector/firehose/toolarge.go", "others := s.history.progress.accepted > d.size.at && ", "others := ",
 			"connector/firehose", "TestProxyThatTakesNothingMore", "not blocked",
 		},
 	}
