@@ -161,14 +161,17 @@ ok  topic in                  4 partitions, may be read, to stream s
 ok  group g                   Stable, 1 member, shared by cooperative-sticky
 ok  offsets in                committed in 0 of 4 partitions, lag 0 records; the rest starts at earliest (KAFKA_AUTO_OFFSET_RESET), with 107 records in the log
 ok  credentials for stream s  from a source without a name; region us-east-1
-ok  stream s                  ACTIVE, DirectPut, to S3, no server-side encryption
+ok  stream s                  ACTIVE, DirectPut, to S3, no server-side encryption, puts are authorized
 0 errors, 0 warnings: 7 things looked at in 0s
 `)
 		if seen := i.requests(); len(seen) < 5 || slices.ContainsFunc(seen, func(k kmsg.Key) bool { return !slices.Contains(harmless, k) }) {
 			t.Errorf("a look asks the brokers for %v; want no more than %v", seen, harmless)
 		}
-		if len(i.operations) != 1 || i.operations[0] != "Firehose_20150804.DescribeDeliveryStream" {
-			t.Errorf("a look asks Firehose for %q", i.operations)
+		if want := []string{"Firehose_20150804.DescribeDeliveryStream", "Firehose_20150804.PutRecordBatch"}; !slices.Equal(i.operations, want) {
+			t.Errorf("a look asks Firehose for %q, want %q", i.operations, want)
+		}
+		if n := len(w.stream.Stored("s")); n != 107 {
+			t.Errorf("%d records are stored, want the 107 of before", n)
 		}
 		time.Sleep(10 * time.Second)
 		if got := w.committed(); got != 0 {
@@ -246,8 +249,9 @@ error    stream from-msk                  is of type MSKAsSource; only DirectPut
 warning  stream from-msk                  it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines; remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none
 error    stream going                     is DELETING, not ACTIVE; create it anew
 warning  stream secret                    may not be described: User: arn:aws:iam::123456789012:user/emulated is not authorized to perform: firehose:DescribeDeliveryStream on resource: arn:aws:firehose:us-east-1:123456789012:deliverystream/secret because no identi…; allow firehose:DescribeDeliveryStream to have it looked at, and see to it that firehose:PutRecordBatch is allowed
+error    stream secret                    may not be written to: User: arn:aws:iam::123456789012:user/emulated is not authorized to perform: firehose:PutRecordBatch on resource: arn:aws:firehose:us-east-1:123456789012:deliverystream/secret because no identity-based…; allow firehose:PutRecordBatch on it
 error    stream nix                       does not exist in this account and region: Firehose nix not found under account 123456789012.; create it, or look at FIREHOSE_STREAM, FIREHOSE_ROUTES and AWS_REGION
-11 errors, 3 warnings: 19 things looked at in 0s
+12 errors, 3 warnings: 20 things looked at in 0s
 `)
 		if len(i.operations) == 0 || len(i.requests()) == 0 {
 			t.Error("nothing was asked for")

@@ -20,7 +20,7 @@ import (
 // inspectTimeout bounds each look at something of AWS, all attempts together.
 const inspectTimeout = 12 * time.Second
 
-// Inspect fetches credentials and describes each of the streams. It sends no record.
+// Inspect fetches credentials, describes each of the streams, and asks whether records may be put. It sends no record.
 func Inspect(ctx context.Context, cfg Config, clients Clients, sends Sends) check.Findings {
 	streams := cfg.Streams()
 	found := make([]check.Findings, len(streams))
@@ -33,7 +33,10 @@ func Inspect(ctx context.Context, cfg Config, clients Clients, sends Sends) chec
 			seen[client] = true
 			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
 		}
-		looks.Go(func() { found[i] = inspectStream(ctx, client, name, sends) })
+		looks.Go(func() {
+			found[i] = inspectStream(ctx, client, name, sends)
+			tryPut(ctx, client, name, &found[i])
+		})
 	}
 	looks.Wait()
 	var all check.Findings

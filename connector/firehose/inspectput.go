@@ -1,0 +1,44 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/aws/smithy-go"
+
+	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/firehose/putbatch"
+)
+
+// tryPut finds out whether records may be put, without putting one: it sends a request that has none. AWS asks whether
+// the caller may do it before it looks at what is in a request. That follows from answers of the service to names that no
+// stream can have, which are denied and not called invalid; it is not in its documentation. So a request that is called
+// invalid was authorized.
+func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.Findings) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	_, err := api.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}})
+	var answer smithy.APIError
+	if err == nil || errors.As(err, &answer) && slices.Contains([]string{"ValidationException", "InvalidArgumentException"}, answer.ErrorCode()) {
+		amend(found, ", puts are authorized")
+		return
+	}
+	switch f := putbatch.Classify(context.WithoutCancel(ctx), err, true); {
+	case f.Code == "AccessDeniedException":
+		found.Fail(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")
+	case f.Class == putbatch.Blocked && !missing(f):
+		found.Fail(check.Stream, stream, "can't be written to: "+f.Error(), "")
+	default: // what keeps it from being described is told already
+		amend(found, ", putting was not tried")
+	}
+}
+
+// amend adds to the one finding that says that all is well.
+func amend(found *check.Findings, text string) {
+	if len(*found) == 1 && (*found)[0].Severity == check.OK {
+		(*found)[0].Found += text
+	}
+}

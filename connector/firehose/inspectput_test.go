@@ -1,0 +1,60 @@
+package firehose
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/smithy-go"
+
+	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+// TestTryPut: what the service says to a request without records. Nothing is stored.
+func TestTryPut(t *testing.T) {
+	for name, tt := range map[string]struct {
+		streams []firehosetest.Stream
+		faults  []fault
+		want    string
+		worst   check.Severity
+	}{
+		"authorized": {[]firehosetest.Stream{{Name: "orders"}}, nil, "fine, puts are authorized", check.OK},
+		"denied":     {[]firehosetest.Stream{{Name: "orders", Refusal: "AccessDeniedException"}}, nil, "may not be written to: User: arn:aws:iam::", check.Error},
+		"key":        {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "InvalidKMSResourceException"}}, "can't be written to: InvalidKMSResourceException", check.Error},
+		"busy":       {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}}, "fine, putting was not tried", check.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, firehosetest.Options{Streams: tt.streams, Faults: tt.faults}, settings(), func(w *world) {
+				var found check.Findings
+				found.OK(check.Stream, "orders", "fine")
+				tryPut(t.Context(), w.stream.api, "orders", &found)
+				last := found[len(found)-1]
+				if !strings.HasPrefix(last.Found, tt.want) || last.Severity != tt.worst {
+					t.Errorf("found %+v, want %q", found, tt.want)
+				}
+				if n := len(w.svc.Stored("orders")); n > 0 {
+					t.Errorf("%d records are stored", n)
+				}
+			})
+		})
+	}
+}
+
+// refusing answers every put with an error.
+type refusing struct{ code string }
+
+func (r refusing) PutRecordBatch(context.Context, *firehose.PutRecordBatchInput, ...func(*firehose.Options)) (*firehose.PutRecordBatchOutput, error) {
+	return nil, &smithy.GenericAPIError{Code: r.code}
+}
+
+// TestTryPutSaysNothingTwice: a stream that is missing is told once.
+func TestTryPutSaysNothingTwice(t *testing.T) {
+	var found check.Findings
+	found.Fail(check.Stream, "orders", "does not exist", "create it")
+	tryPut(t.Context(), refusing{"ThrottlingException"}, "orders", &found)
+	if len(found) != 1 || found[0].Found != "does not exist" {
+		t.Errorf("found %+v", found)
+	}
+}
