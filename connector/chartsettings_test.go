@@ -3,6 +3,7 @@ package connector_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,31 +50,66 @@ const (
 )
 
 func valuePatterns() map[string]valuePattern {
-	role := valuePattern{`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`, wantRole,
-		[]string{"arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::123456789012:role/a"}, []string{"reader", "arn:aws:iam::1234:role/a"}, nil}
+	role := valuePattern{
+		`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`, wantRole,
+		[]string{"arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::123456789012:role/a"},
+		[]string{"reader", "arn:aws:iam::1234:role/a"},
+		nil,
+	}
 	external := valuePattern{`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -", []string{"00123", "a/b@c"}, []string{"x", "a b"}, nil}
 	readRole, readExternal := role, external
 	readRole.with = map[string]string{"KAFKA_SASL_MECHANISM": "AWS_MSK_IAM", "KAFKA_TLS_ENABLED": "true", "KAFKA_SASL_AWS_REGION": "eu-west-1"}
 	readExternal.with = map[string]string{"KAFKA_SASL_MECHANISM": "AWS_MSK_IAM", "KAFKA_TLS_ENABLED": "true", "KAFKA_SASL_AWS_REGION": "eu-west-1", "KAFKA_SASL_AWS_ROLE_ARN": role.good[0]}
 	external.with = map[string]string{"FIREHOSE_ROLE_ARN": role.good[0]}
 	return map[string]valuePattern{
-		"KAFKA_BROKERS": {"^" + brokerEntry + "(," + brokerEntry + ")*$", "want host:port, comma separated",
+		"KAFKA_BROKERS": {
+			"^" + brokerEntry + "(," + brokerEntry + ")*$", "want host:port, comma separated",
 			[]string{"a:1", "a:65535", "a:9092, b:09094", "[::1]:9092", "b-1.x.kafka.eu-west-1.amazonaws.com:9094"},
-			[]string{"kafka", "a:0", "a:65536", "a:9092,", "a:9092,,b:9092", "http://a:9092", "::1:9092", "u@a:9092", "a b:9092", "a:9092;b:9092"}, nil},
-		"KAFKA_TOPICS": {`^\s*` + topicName + `\s*(,\s*` + topicName + `\s*)*$`, "want names of topics, comma separated, each 1 to 249 of a-z A-Z 0-9 . _ -",
-			[]string{"orders", "a.b, c_d-E"}, []string{"orders,", "a b", "a;b", "a/b", strings.Repeat("x", 250)}, nil},
-		"DEAD_LETTER_TOPIC": {"^" + topicName + "$", "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -",
-			[]string{"dead"}, []string{"a b", "a,b"}, map[string]string{"BAD_RECORD_POLICY": "dead-letter"}},
-		"KAFKA_AUTO_OFFSET_RESET": {`^(earliest|latest|none|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$`, "want earliest, latest, none or an RFC 3339 time with its zone",
-			[]string{"latest", "2026-01-31T00:00:00Z", "2026-01-31T00:00:00.5+01:00"}, []string{"newest", "2026-01-31", "Latest"}, nil},
-		"FIREHOSE_STREAM": {`^[a-zA-Z0-9_.-]{1,64}$`, "want the name of a delivery stream, 1 to 64 of a-z A-Z 0-9 _ . -, not its ARN",
-			[]string{"orders", "A.b-c_1"}, []string{"arn:aws:firehose:eu-west-1:123456789012:deliverystream/orders", "a b", strings.Repeat("x", 65)}, nil},
-		"LOG_LEVEL": {`^(?i:debug|info|warn|error)([+-][0-9]+)?$`, "want debug, info, warn or error",
-			[]string{"debug", "INFO", "warn+1"}, []string{"loud", "warning", "trace"}, nil},
-		"SCHEMA_REGISTRY_URL": {"^" + urlEntry + "(," + urlEntry + ")*$", "want http://host:port or https://host, with a path if the registry is not at the root",
-			[]string{"http://r:8081", "https://r/a,https://s"}, []string{"r:8081", "ftp://r"}, map[string]string{"RECORD_FORMAT": "avro"}},
-		"KAFKA_SASL_OAUTH_ENDPOINT": {"^" + urlEntry + "$", "want a URL such as https://login.example.com/oauth2/token, without a user in it",
-			[]string{"https://login/token"}, []string{"login:443"}, map[string]string{"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_SASL_OAUTH_CLIENT_ID": "c", "KAFKA_SASL_OAUTH_CLIENT_SECRET": "s"}},
+			[]string{"kafka", "a:0", "a:65536", "a:9092,", "a:9092,,b:9092", "http://a:9092", "::1:9092", "u@a:9092", "a b:9092", "a:9092;b:9092"},
+			nil,
+		},
+		"KAFKA_TOPICS": {
+			`^\s*` + topicName + `\s*(,\s*` + topicName + `\s*)*$`, "want names of topics, comma separated, each 1 to 249 of a-z A-Z 0-9 . _ -",
+			[]string{"orders", "a.b, c_d-E"},
+			[]string{"orders,", "a b", "a;b", "a/b", strings.Repeat("x", 250)},
+			nil,
+		},
+		"DEAD_LETTER_TOPIC": {
+			"^" + topicName + "$", "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -",
+			[]string{"dead"},
+			[]string{"a b", "a,b"},
+			map[string]string{"BAD_RECORD_POLICY": "dead-letter"},
+		},
+		"KAFKA_AUTO_OFFSET_RESET": {
+			`^(earliest|latest|none|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$`, "want earliest, latest, none or an RFC 3339 time with its zone",
+			[]string{"latest", "2026-01-31T00:00:00Z", "2026-01-31T00:00:00.5+01:00"},
+			[]string{"newest", "2026-01-31", "Latest"},
+			nil,
+		},
+		"FIREHOSE_STREAM": {
+			`^[a-zA-Z0-9_.-]{1,64}$`, "want the name of a delivery stream, 1 to 64 of a-z A-Z 0-9 _ . -, not its ARN",
+			[]string{"orders", "A.b-c_1"},
+			[]string{"arn:aws:firehose:eu-west-1:123456789012:deliverystream/orders", "a b", strings.Repeat("x", 65)},
+			nil,
+		},
+		"LOG_LEVEL": {
+			`^(?i:debug|info|warn|error)([+-][0-9]+)?$`, "want debug, info, warn or error",
+			[]string{"debug", "INFO", "warn+1"},
+			[]string{"loud", "warning", "trace"},
+			nil,
+		},
+		"SCHEMA_REGISTRY_URL": {
+			"^" + urlEntry + "(," + urlEntry + ")*$", "want http://host:port or https://host, with a path if the registry is not at the root",
+			[]string{"http://r:8081", "https://r/a,https://s"},
+			[]string{"r:8081", "ftp://r"},
+			map[string]string{"RECORD_FORMAT": "avro"},
+		},
+		"KAFKA_SASL_OAUTH_ENDPOINT": {
+			"^" + urlEntry + "$", "want a URL such as https://login.example.com/oauth2/token, without a user in it",
+			[]string{"https://login/token"},
+			[]string{"login:443"},
+			map[string]string{"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_SASL_OAUTH_CLIENT_ID": "c", "KAFKA_SASL_OAUTH_CLIENT_SECRET": "s"},
+		},
 		"FIREHOSE_ROLE_ARN":               role,
 		"FIREHOSE_ROLE_EXTERNAL_ID":       external,
 		"KAFKA_SASL_AWS_ROLE_ARN":         readRole,
@@ -180,9 +216,7 @@ func TestChartSettings(t *testing.T) {
 func faulty(t *testing.T, name, value string, with map[string]string) bool {
 	t.Helper()
 	environment := map[string]string{name: value}
-	for k, v := range with {
-		environment[k] = v
-	}
+	maps.Copy(environment, with)
 	setEnvironment(t, environment)
 	_, _, err := connector.LoadEnvironment()
 	return slices.ContainsFunc(env.Faults(err), func(f *env.Fault) bool { return f.Variable == name })

@@ -147,7 +147,7 @@ func TestDefaults(t *testing.T) {
 	}
 	file := filepath.Join(directory, "files", "defaults.json")
 	if *update {
-		if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil { //nolint:gosec // as Git has it
+		if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
