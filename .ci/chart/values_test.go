@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,9 @@ type walk struct {
 
 func (w *walk) compare(at string, value any, schema map[string]any) {
 	schema = w.resolve(schema)
+	if at != "" && !acceptsNull(schema) {
+		w.t.Errorf("%s: the schema refuses a null, which --reuse-values keeps and the templates take for the default", at)
+	}
 	properties, listed := schema["properties"].(map[string]any)
 	object, isObject := value.(map[string]any)
 	if !listed || !isObject {
@@ -87,6 +91,20 @@ func (w *walk) compare(at string, value any, schema map[string]any) {
 		if _, ok := object[key]; !ok && !optional(at) && join(at, key) != "enabled" {
 			w.t.Errorf("%s: the schema knows it, values.yaml doesn't", join(at, key))
 		}
+	}
+}
+
+// acceptsNull reports whether a value may be left empty.
+func acceptsNull(schema map[string]any) bool {
+	types, _ := schema["type"].([]any)
+	enum, _ := schema["enum"].([]any)
+	switch {
+	case schema["oneOf"] != nil:
+		return slices.ContainsFunc(schema["oneOf"].([]any), func(one any) bool { return one.(map[string]any)["type"] == "null" })
+	case enum != nil:
+		return slices.Contains(enum, nil)
+	default:
+		return slices.Contains(types, any("null"))
 	}
 }
 

@@ -5,9 +5,10 @@
 {{- end -}}
 
 {{/* Puts the default, of files/defaults.json, where there is no value: Helm takes a null for a wish that the default be
-not there, and --reuse-values brings the values of an older chart. */}}
+not there, and --reuse-values brings the values of an older chart, and nulls as they were given. */}}
 {{- define "kafka-firehose.fillDefaults" -}}
 {{- $values := .Values -}}
+{{- include "kafka-firehose.dropNulls" $values -}}
 {{- range $path, $default := .Files.Get "files/defaults.json" | fromJson -}}
 {{- $at := $values -}}
 {{- $names := splitList "." $path -}}
@@ -16,6 +17,13 @@ not there, and --reuse-values brings the values of an older chart. */}}
 {{- $at = index $at . -}}
 {{- end -}}
 {{- if kindIs "invalid" (index $at (last $names)) }}{{ $_ := set $at (last $names) $default }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "kafka-firehose.dropNulls" -}}
+{{- $values := . -}}
+{{- range $key, $value := $values -}}
+{{- if kindIs "invalid" $value }}{{ $_ := unset $values $key }}{{ else if kindIs "map" $value }}{{ include "kafka-firehose.dropNulls" $value }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
