@@ -3,7 +3,6 @@ package connector_test
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,28 +38,34 @@ type chartSetting struct {
 type valuePattern struct {
 	expression, want string
 	good, bad        []string
-	with             map[string]string // what the setting needs beside it
+	with             []string // what the setting needs beside it, as NAME=value
 }
 
 const (
 	brokerEntry = `\s*(\[[^\]/@\s]+\]|[^/@\s:\[\],]+):0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\s*`
 	topicName   = `[a-zA-Z0-9._-]{1,249}`
 	urlEntry    = `\s*https?://[^\s@,]+\s*`
-	wantRole    = "want the ARN of a role such as arn:aws:iam::123456789012:role/name"
 )
 
 func valuePatterns() map[string]valuePattern {
-	role := valuePattern{
-		`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`, wantRole,
-		[]string{"arn:aws:iam::123456789012:role/a/b", "arn:aws-us-gov:iam::123456789012:role/a"},
-		[]string{"reader", "arn:aws:iam::1234:role/a"},
-		nil,
+	const arn = "arn:aws:iam::123456789012:role/a"
+	role := func(with ...string) valuePattern {
+		return valuePattern{
+			`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`, "want the ARN of a role such as arn:aws:iam::123456789012:role/name",
+			[]string{arn, "arn:aws-us-gov:iam::123456789012:role/a/b"},
+			[]string{"reader", "arn:aws:iam::1234:role/a"},
+			with,
+		}
 	}
-	external := valuePattern{`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -", []string{"00123", "a/b@c"}, []string{"x", "a b"}, nil}
-	readRole, readExternal := role, external
-	readRole.with = map[string]string{"KAFKA_SASL_MECHANISM": "AWS_MSK_IAM", "KAFKA_TLS_ENABLED": "true", "KAFKA_SASL_AWS_REGION": "eu-west-1"}
-	readExternal.with = map[string]string{"KAFKA_SASL_MECHANISM": "AWS_MSK_IAM", "KAFKA_TLS_ENABLED": "true", "KAFKA_SASL_AWS_REGION": "eu-west-1", "KAFKA_SASL_AWS_ROLE_ARN": role.good[0]}
-	external.with = map[string]string{"FIREHOSE_ROLE_ARN": role.good[0]}
+	external := func(with ...string) valuePattern {
+		return valuePattern{
+			`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -",
+			[]string{"00123", "a/b@c"},
+			[]string{"x", "a b"},
+			with,
+		}
+	}
+	const msk, tls = "KAFKA_SASL_MECHANISM=AWS_MSK_IAM", "KAFKA_TLS_ENABLED=true"
 	return map[string]valuePattern{
 		"KAFKA_BROKERS": {
 			"^" + brokerEntry + "(," + brokerEntry + ")*$", "want host:port, comma separated",
@@ -78,7 +83,7 @@ func valuePatterns() map[string]valuePattern {
 			"^" + topicName + "$", "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -",
 			[]string{"dead"},
 			[]string{"a b", "a,b"},
-			map[string]string{"BAD_RECORD_POLICY": "dead-letter"},
+			[]string{"BAD_RECORD_POLICY=dead-letter"},
 		},
 		"KAFKA_AUTO_OFFSET_RESET": {
 			`^(earliest|latest|none|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$`, "want earliest, latest, none or an RFC 3339 time with its zone",
@@ -102,18 +107,24 @@ func valuePatterns() map[string]valuePattern {
 			"^" + urlEntry + "(," + urlEntry + ")*$", "want http://host:port or https://host, with a path if the registry is not at the root",
 			[]string{"http://r:8081", "https://r/a,https://s"},
 			[]string{"r:8081", "ftp://r"},
-			map[string]string{"RECORD_FORMAT": "avro"},
+			[]string{"RECORD_FORMAT=avro"},
 		},
 		"KAFKA_SASL_OAUTH_ENDPOINT": {
 			"^" + urlEntry + "$", "want a URL such as https://login.example.com/oauth2/token, without a user in it",
 			[]string{"https://login/token"},
 			[]string{"login:443"},
-			map[string]string{"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_SASL_OAUTH_CLIENT_ID": "c", "KAFKA_SASL_OAUTH_CLIENT_SECRET": "s"},
+			[]string{"KAFKA_SASL_MECHANISM=OAUTHBEARER", "KAFKA_SASL_OAUTH_CLIENT_ID=c", "KAFKA_SASL_OAUTH_CLIENT_SECRET=s"},
 		},
-		"FIREHOSE_ROLE_ARN":               role,
-		"FIREHOSE_ROLE_EXTERNAL_ID":       external,
-		"KAFKA_SASL_AWS_ROLE_ARN":         readRole,
-		"KAFKA_SASL_AWS_ROLE_EXTERNAL_ID": readExternal,
+		"KAFKA_SASL_AWS_REGION": {
+			`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`, "want a region such as eu-west-1",
+			[]string{"eu-west-1", "us-gov-east-1"},
+			[]string{"Ireland", "eu"},
+			[]string{msk, tls},
+		},
+		"FIREHOSE_ROLE_ARN":               role(),
+		"FIREHOSE_ROLE_EXTERNAL_ID":       external("FIREHOSE_ROLE_ARN=" + arn),
+		"KAFKA_SASL_AWS_ROLE_ARN":         role(msk, tls),
+		"KAFKA_SASL_AWS_ROLE_EXTERNAL_ID": external(msk, tls, "KAFKA_SASL_AWS_ROLE_ARN="+arn),
 	}
 }
 
@@ -137,8 +148,8 @@ func foreignSettings(t *testing.T) map[string]chartSetting {
 		}
 	}
 	add("any", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "TZ")
-	add("file", "SSL_CERT_DIR", "SSL_CERT_FILE")
-	add("text", "AWS_ENDPOINT_URL_FIREHOSE", "AWS_ENDPOINT_URL_STS")
+	add("file", "SSL_CERT_FILE")
+	add("text", "SSL_CERT_DIR", "AWS_ENDPOINT_URL_FIREHOSE", "AWS_ENDPOINT_URL_STS")
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/config").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -164,7 +175,8 @@ func foreignSettings(t *testing.T) map[string]chartSetting {
 		}
 	}
 	region := all["AWS_REGION"]
-	region.Pattern, region.Want = `^[a-z]{2,}(-[a-z]+)+-[0-9]+$`, "want a region such as eu-west-1"
+	region.Pattern, region.Want = `^[a-z0-9]+(-[a-z0-9]+)*$`, "want a region such as eu-west-1" // the SDK takes any name of a host
+
 	all["AWS_REGION"] = region
 	return all
 }
@@ -213,10 +225,13 @@ func TestChartSettings(t *testing.T) {
 }
 
 // faulty reports whether the program finds fault with the value of the setting.
-func faulty(t *testing.T, name, value string, with map[string]string) bool {
+func faulty(t *testing.T, name, value string, with ...string) bool {
 	t.Helper()
 	environment := map[string]string{name: value}
-	maps.Copy(environment, with)
+	for _, variable := range with {
+		name, value, _ := strings.Cut(variable, "=")
+		environment[name] = value
+	}
 	setEnvironment(t, environment)
 	_, _, err := connector.LoadEnvironment()
 	return slices.ContainsFunc(env.Faults(err), func(f *env.Fault) bool { return f.Variable == name })
@@ -227,13 +242,13 @@ func TestChartPatternsAgree(t *testing.T) {
 	for name, p := range valuePatterns() {
 		expression := regexp.MustCompile(p.expression)
 		for _, value := range p.good {
-			if !expression.MatchString(value) || faulty(t, name, value, p.with) {
-				t.Errorf("%s=%q: the pattern accepts it: %v, the program: %v; want both", name, value, expression.MatchString(value), !faulty(t, name, value, p.with))
+			if !expression.MatchString(value) || faulty(t, name, value, p.with...) {
+				t.Errorf("%s=%q: the pattern accepts it: %v, the program: %v; want both", name, value, expression.MatchString(value), !faulty(t, name, value, p.with...))
 			}
 		}
 		for _, value := range p.bad {
-			if expression.MatchString(value) || !faulty(t, name, value, p.with) {
-				t.Errorf("%s=%q: the pattern accepts it: %v, the program: %v; want neither", name, value, expression.MatchString(value), !faulty(t, name, value, p.with))
+			if expression.MatchString(value) || !faulty(t, name, value, p.with...) {
+				t.Errorf("%s=%q: the pattern accepts it: %v, the program: %v; want neither", name, value, expression.MatchString(value), !faulty(t, name, value, p.with...))
 			}
 		}
 	}
@@ -282,7 +297,7 @@ func TestChartLimitsAgree(t *testing.T) {
 			beyond = append(beyond, "x")
 		}
 		for _, value := range beyond {
-			if limited++; !faulty(t, r.Name, value, map[string]string{"RECORD_COMPRESSION": "gzip", "RECORD_AGGREGATE": "true"}) && !faulty(t, r.Name, value, nil) {
+			if limited++; !faulty(t, r.Name, value, "RECORD_COMPRESSION=gzip", "RECORD_AGGREGATE=true") && !faulty(t, r.Name, value) {
 				t.Errorf("the program accepts %s=%s, the chart does not", r.Name, value)
 			}
 		}
