@@ -81,7 +81,7 @@ image: ## Build the image of deploy/Dockerfile and run it as the chart does, wit
 	.ci/run image
 
 .PHONY: chart-generated
-chart-generated: ## Write what the chart has from the settings and from its values: files/settings.json, files/defaults.json and its README
+chart-generated: ## Write the chart's generated files: files/settings.json, files/defaults.json and its README
 	go test ./connector -run=TestChartSettings -count=1 -update
 	go -C .ci/chart test -run=TestDefaults -count=1 . -update
 	.ci/run chartreadme

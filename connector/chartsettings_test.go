@@ -21,24 +21,24 @@ import (
 
 // chartSettings is the file by which the chart checks its config.
 type chartSettings struct {
-	Kinds    map[string]string       `json:"kinds"` // the pattern of what a kind accepts
+	Kinds    map[string]string       `json:"kinds"` // regular expressions of the values of each kind
 	Settings map[string]chartSetting `json:"settings"`
 	Meant    map[string]string       `json:"meant"` // names of other programs
 }
 
 type chartSetting struct {
 	env.Rule
-	Pattern string `json:"pattern,omitempty"` // what the chart wants of the value, where that is more than the kind
+	Pattern string `json:"pattern,omitempty"` // regular expression of the value, where the kind is not enough
 	Path    bool   `json:"path,omitempty"`    // it may hold the path of a file instead
 	Foreign bool   `json:"foreign,omitempty"` // a library of the process reads it
 }
 
-// valuePattern is what the chart knows of a setting that has a decoder or a rule of its own. It may let
-// pass what the program refuses, and never the other way round.
+// valuePattern describes a setting that has a decoder or a rule of its own. It may accept a value that the
+// program refuses, and never refuses one that the program accepts.
 type valuePattern struct {
 	expression, want string
 	good, bad        []string
-	with             []string // what the setting needs beside it, as NAME=value
+	with             []string // other settings that it needs, as NAME=value
 }
 
 const (
@@ -181,7 +181,7 @@ func foreignSettings(t *testing.T) map[string]chartSetting {
 	return all
 }
 
-// The chart knows the settings, and what they accept, from the program.
+// The chart's list of settings, with their rules, is the program's.
 func TestChartSettings(t *testing.T) {
 	c := chartSettings{Kinds: kindPatterns(), Settings: foreignSettings(t), Meant: connector.MeantSettings()}
 	special := valuePatterns()
@@ -220,7 +220,7 @@ func TestChartSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
-		t.Errorf("%s is not what the program says; run: make chart-generated\n%s", file, diff)
+		t.Errorf("%s differs from the program; run: make chart-generated\n%s", file, diff)
 	}
 }
 
@@ -237,7 +237,7 @@ func faulty(t *testing.T, name, value string, with ...string) bool {
 	return slices.ContainsFunc(env.Faults(err), func(f *env.Fault) bool { return f.Variable == name })
 }
 
-// What a pattern says is what the program says.
+// The patterns accept and refuse the same samples as the program.
 func TestChartPatternsAgree(t *testing.T) {
 	for name, p := range valuePatterns() {
 		expression := regexp.MustCompile(p.expression)

@@ -15,7 +15,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-var update = flag.Bool("update", false, "write what is generated instead of comparing it")
+var update = flag.Bool("update", false, "write the generated files instead of comparing them")
 
 const directory = "../../helm/kafka-firehose"
 
@@ -171,7 +171,7 @@ func TestDefaults(t *testing.T) {
 		return
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != want.String() {
-		t.Errorf("%s is not what values.yaml says (%v); run: make chart-generated", file, err)
+		t.Errorf("%s differs from values.yaml (%v); run: make chart-generated", file, err)
 	}
 }
 
@@ -197,7 +197,7 @@ func collectDefaults(t *testing.T, at string, mapping *yaml.Node, defaults map[s
 	}
 }
 
-// Each template is prepared: it finds the defaults, and refuses what can't work.
+// Each template fills in the defaults and refuses values that can't work, before it renders anything.
 func TestEveryTemplateIsPrepared(t *testing.T) {
 	t.Parallel()
 	var files []string

@@ -9,7 +9,7 @@ import (
 )
 
 // Rule says which values a setting accepts, as far as that depends on no other setting. It is for
-// those who check settings before the process reads them.
+// tools that check settings before the process reads them.
 type Rule struct {
 	Name string `json:"-"`
 	// Kind is switch, number, size, duration, words, list, text, secret or file; the last two hold a
@@ -20,18 +20,18 @@ type Rule struct {
 	// for none.
 	Low  *int64 `json:"low,omitempty"`
 	High *int64 `json:"high,omitempty"`
-	// Want says in words what is accepted, where that is more than the kind; WantKind what the kind is.
+	// Want describes the accepted values, where the kind is not enough; WantKind describes the kind.
 	Want     string `json:"want,omitempty"`
 	WantKind string `json:"wantKind,omitempty"`
 }
 
-// limits are what Range, AtLeast and OneOf know of a setting.
+// limits are the arguments of Range, AtLeast and OneOf for a setting.
 type limits struct {
 	words     []string
 	low, high *int64
 }
 
-// widen makes l accept what other accepts, too.
+// widen makes l accept every value that other accepts, too.
 func (l *limits) widen(other limits) {
 	for _, w := range other.words {
 		if !slices.Contains(l.words, w) {
@@ -78,8 +78,8 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 	return rules
 }
 
-// limits sets the field to what nobody accepts and returns the rule that is broken by that; the
-// zero value is for a field without one.
+// limits sets the field to a value that no rule accepts and returns the rule that it breaks, or the
+// zero value if the field has none.
 func (f field) limits(cfg interface{ Validate() error }) (broken limits) {
 	held := reflect.ValueOf(f.value.Interface())
 	defer f.value.Set(held)
@@ -110,7 +110,7 @@ func (f field) choices(words []string) (all []reflect.Value) {
 	return all
 }
 
-// rule puts together what the type and the limits say.
+// rule combines the type of the field with its limits.
 func (f field) rule(l limits) Rule {
 	r := Rule{Name: f.name, Kind: "text", Words: l.words, Low: l.low, High: l.high}
 	switch f.value.Interface().(type) {
@@ -143,7 +143,7 @@ func (f field) rule(l limits) Rule {
 	return r
 }
 
-// span says the limits in words.
+// span describes the limits.
 func (f field) span(l limits) string {
 	if l.low == nil {
 		return ""

@@ -1,5 +1,5 @@
 {{/* How KEDA logs in to the brokers, from the settings of the service: {"metadata": of the triggers, "spec": of the
-TriggerAuthentication, "faults": what KEDA can't be told}. */}}
+TriggerAuthentication, "faults": the settings that KEDA has no parameter for}. */}}
 {{- define "kafka-firehose.kedaLogin" -}}
 {{- $own := .Values.keda.kafkaMetadata -}}
 {{- $state := dict "metadata" dict "secretTargetRef" list "configMapTargetRef" list "env" list "faults" list -}}
@@ -33,7 +33,7 @@ TriggerAuthentication, "faults": what KEDA can't be told}. */}}
 {{- $cannot = list "KAFKA_SASL_OAUTH_TOKEN" "KAFKA_SASL_OAUTH_TOKEN_FILE" "KAFKA_SASL_OAUTH_AUDIENCE" "KAFKA_SASL_OAUTH_CA_FILE" -}}
 {{- if contains " " (include "kafka-firehose.setting" (list .root "KAFKA_SASL_OAUTH_SCOPE")) }}{{ $cannot = append $cannot "KAFKA_SASL_OAUTH_SCOPE" }}{{ end -}}
 {{- end -}}
-{{- range $cannot }}{{ if has . $.set }}{{ $_ := set $.state "faults" (append $.state.faults (printf "KEDA has nothing like %s" .)) }}{{ end }}{{ end -}}
+{{- range $cannot }}{{ if has . $.set }}{{ $_ := set $.state "faults" (append $.state.faults (printf "KEDA has no parameter for %s" .)) }}{{ end }}{{ end -}}
 {{- range $credentials }}{{ include "kafka-firehose.kedaParameter" (dict "root" $.root "state" $.state "set" $.set "parameter" (first .) "name" (last .)) }}{{ end -}}
 {{- end -}}
 
@@ -57,7 +57,7 @@ TriggerAuthentication, "faults": what KEDA can't be told}. */}}
 {{- $_ := set .state.metadata "tls" "enable" -}}
 {{- if include "kafka-firehose.isTrue" (list .root "KAFKA_TLS_INSECURE_SKIP_VERIFY") }}{{ $_ := set .state.metadata "unsafeSsl" "true" }}
 {{- else if and (has "KAFKA_TLS_SERVER_NAME" .set) (not (hasKey .root.Values.keda.kafkaMetadata "unsafeSsl")) -}}
-{{- $_ := set .state "faults" (append .state.faults "KEDA has nothing like KAFKA_TLS_SERVER_NAME") -}}
+{{- $_ := set .state "faults" (append .state.faults "KEDA has no parameter for KAFKA_TLS_SERVER_NAME") -}}
 {{- end -}}
 {{- range list (list "ca" "KAFKA_TLS_CA_FILE") (list "cert" "KAFKA_TLS_CERT_FILE") (list "key" "KAFKA_TLS_KEY_FILE") -}}
 {{- if has (last .) $.set }}{{ include "kafka-firehose.kedaParameter" (dict "root" $.root "state" $.state "set" $.set "parameter" (first .) "name" (last .)) }}{{ end -}}
@@ -80,6 +80,6 @@ TriggerAuthentication, "faults": what KEDA can't be told}. */}}
 {{- else if and (has .name .set) (not (hasSuffix "_FILE" .name)) -}}
 {{- $_ := set .state "env" (append .state.env (dict "parameter" .parameter "name" .name "containerName" "kafka-firehose")) -}}
 {{- else -}}
-{{- $_ := set .state "faults" (append .state.faults (printf "%s is in none of the values from which KEDA could take it: want it in secretEnv or files" .name)) -}}
+{{- $_ := set .state "faults" (append .state.faults (printf "%s: KEDA reads it from secretEnv or files, and it is in neither" .name)) -}}
 {{- end -}}
 {{- end -}}

@@ -38,7 +38,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- toYaml (mergeOverwrite $labels (include "kafka-firehose.selector" $root | fromYaml) $root.Values.commonLabels (last . | default dict)) -}}
 {{- end -}}
 
-{{/* Labels of a pod; the argument is a list of the root and what selects the pod, which wins. */}}
+{{/* Labels of a pod; the argument is a list of the root and the labels that select the pod, which win. */}}
 {{- define "kafka-firehose.podLabels" -}}
 {{- $root := first . -}}
 {{- $labels := dict "app.kubernetes.io/version" (include "kafka-firehose.version" $root) -}}

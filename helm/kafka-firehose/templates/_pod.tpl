@@ -50,7 +50,7 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* Who a pod is, but for its account: the same for the workload and its checks. */}}
+{{/* Security context, DNS and pull secrets of a pod: the same for the workload and its checks. */}}
 {{- define "kafka-firehose.surroundings" -}}
 # It calls no Kubernetes API. The tokens of IRSA and Pod Identity are volumes of their own.
 automountServiceAccountToken: false
@@ -74,7 +74,7 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* What a container runs, with what it is given; the argument is a list of the root and the name of the ConfigMap. */}}
+{{/* Image, environment and mounts of a container; the argument is a list of the root and the name of the ConfigMap. */}}
 {{- define "kafka-firehose.program" -}}
 {{- $root := first . -}}
 image: {{ include "kafka-firehose.image" $root | quote }}

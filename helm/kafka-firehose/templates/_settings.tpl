@@ -49,13 +49,13 @@
 {{- define "kafka-firehose.configFault" -}}
 {{- $text := include "kafka-firehose.text" .value -}}
 {{- if eq .setting.kind "secret" }}
-config.{{ .name }}: a secret in a ConfigMap is none; put it in a Secret, and name that in {{ if not .setting.foreign }}files (as {{ .name }}_FILE) or {{ end }}secretEnv
+config.{{ .name }}: a ConfigMap keeps no secret; put it in a Secret, and name that in {{ if not .setting.foreign }}files (as {{ .name }}_FILE) or {{ end }}secretEnv
 {{- else if regexMatch "-----BEGIN|\n" $text }}
 {{- if .setting.path }}
-config.{{ .name }} holds what a file does: want the file in a Secret or ConfigMap, and that in files
+config.{{ .name }} holds the content of a file: put the file into a Secret or ConfigMap, and name that in files
 {{- else }}{{ include "kafka-firehose.valueFault" . }}{{ end -}}
 {{- else if and (not .setting.pattern) (regexMatch "://[^/@\\s]+@" $text) }}
-config.{{ .name }} holds a login, which is no secret in a ConfigMap: put the whole of it in a Secret, and name that in secretEnv
+config.{{ .name }} holds a login, and a ConfigMap keeps no secret; put the whole value in a Secret, and name that in secretEnv
 {{- else -}}
 {{- include "kafka-firehose.valueFault" . -}}
 {{- end -}}
@@ -64,7 +64,7 @@ config.{{ .name }} holds a login, which is no secret in a ConfigMap: put the who
 {{- define "kafka-firehose.secretEnvFault" -}}
 {{- if eq .setting.kind "file" -}}
 {{- $twin := trimSuffix "_FILE" .name }}
-secretEnv.{{ .name }}: what the Secret holds would be taken for the path of a file; want it in files{{ if hasKey .known.settings $twin }}, or {{ $twin }} in secretEnv{{ end }}
+secretEnv.{{ .name }}: the Secret's content would be taken for the path of a file; want it in files{{ if hasKey .known.settings $twin }}, or {{ $twin }} in secretEnv{{ end }}
 {{- end -}}
 {{- end -}}
 
@@ -73,7 +73,7 @@ secretEnv.{{ .name }}: what the Secret holds would be taken for the path of a fi
 {{- if not .setting.path }}
 files.{{ .name }}: the path of the file would be taken for {{ .name }} itself; want {{ if hasKey .known.settings $twin }}{{ $twin }} in files, or {{ .name }} in secretEnv{{ else if eq .setting.kind "secret" }}it in secretEnv{{ else }}it in config or secretEnv{{ end }}
 {{- else if and .value.configMap (regexMatch "(PASSWORD|SECRET|TOKEN|KEY|CREDENTIALS)_FILE$" .name) }}
-files.{{ .name }}: a secret in a ConfigMap is none; want the file in a Secret, and that as secret
+files.{{ .name }}: a ConfigMap keeps no secret; put the file in a Secret, and name that as secret
 {{- end -}}
 {{- end -}}
 
@@ -90,7 +90,7 @@ tokens.{{ .name }}: the path of the token would be taken for {{ .name }} itself{
 {{- else if not .setting -}}
 {{- if regexMatch "^(KAFKA|FIREHOSE|RECORD|SCHEMA_REGISTRY)_" .name }}{{ include "kafka-firehose.nameFault" . }}{{ end -}}
 {{- else if and (eq .setting.kind "secret") .value }}
-extraEnv.{{ .name }}: a secret in the definition of a pod is none; put it in a Secret, and name that in secretEnv
+extraEnv.{{ .name }}: the definition of a pod keeps no secret; put it in a Secret, and name that in secretEnv
 {{- else -}}
 {{- include "kafka-firehose.valueFault" . -}}
 {{- end -}}
@@ -104,11 +104,11 @@ extraEnv.{{ .name }}: a secret in the definition of a pod is none; put it in a S
 {{- $pattern := .setting.pattern | default (get .known.kinds .setting.kind) -}}
 {{- if has .value (list nil "") -}}
 {{- else if and $number (or (ge (float64 .value) 9007199254740992.0) (le (float64 .value) -9007199254740992.0)) }}
-{{ .place }}.{{ .name }} is a number above 9007199254740992, which YAML reads rounded: put it in quotes (with --set, use --set-string)
+{{ .place }}.{{ .name }}: YAML rounds numbers above 9007199254740992; put it in quotes (with --set, use --set-string)
 {{- else if and $number $literal }}
-{{ .place }}.{{ .name }} is the number {{ $text }} to YAML, which reads 00123 as 83, too: put it in quotes (with --set, use --set-string)
+{{ .place }}.{{ .name }}: YAML reads this as the number {{ $text }}, and 00123 as 83; put it in quotes (with --set, use --set-string)
 {{- else if and (kindIs "bool" .value) $literal (not .setting.foreign) }}
-{{ .place }}.{{ .name }} is {{ $text }} to YAML, as are yes, no, on and off: put it in quotes (with --set, use --set-string)
+{{ .place }}.{{ .name }}: YAML reads this as {{ $text }}, and so it reads yes, no, on and off; put it in quotes (with --set, use --set-string)
 {{- else if and .setting.words (not (has $text .setting.words)) }}
 {{ .place }}.{{ .name }} holds {{ include "kafka-firehose.shown" . }}: {{ .setting.want }}
 {{- else if and $pattern (not (regexMatch $pattern $text)) }}

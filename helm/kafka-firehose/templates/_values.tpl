@@ -1,4 +1,4 @@
-{{/* Every template begins with this: what is left empty is the default, and what can't work is refused. */}}
+{{/* Every template begins with this: empty values become the defaults, and values that can't work are refused. */}}
 {{- define "kafka-firehose.prepare" -}}
 {{- include "kafka-firehose.fillDefaults" . -}}
 {{- include "kafka-firehose.check" . -}}
@@ -133,7 +133,7 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- end }}{{ end -}}
 {{- end -}}
 
-{{/* Keys that are the chart's own: a second one would break the selector, or take the effect from what is there. */}}
+{{/* Keys that the chart sets: a second one would break the selector, or override the chart's own. */}}
 {{- define "kafka-firehose.checkKeys" -}}
 {{- range $value, $reserved := dict
   "commonLabels" (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by")
@@ -147,7 +147,7 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- if hasKey $.Values.keda.kafkaMetadata $value }}{{ fail (printf "keda.kafkaMetadata.%s: the chart sets it, from %s" $value $owners) }}{{ end -}}
 {{- end -}}
 {{- range list "username" "password" "key" "keyPassword" -}}
-{{- if hasKey $.Values.keda.kafkaMetadata . }}{{ fail (printf "keda.kafkaMetadata.%s: a login in a ScaledObject is no secret; want a TriggerAuthentication, and that in keda.authenticationRef" .) }}{{ end -}}
+{{- if hasKey $.Values.keda.kafkaMetadata . }}{{ fail (printf "keda.kafkaMetadata.%s: a ScaledObject keeps no secret; put it in a TriggerAuthentication, and name that in keda.authenticationRef" .) }}{{ end -}}
 {{- end -}}
 {{- range $monitor := list "podMonitor" "serviceMonitor" -}}
 {{- range list "selector" "namespaceSelector" "endpoints" "podMetricsEndpoints" -}}
@@ -163,7 +163,7 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- end -}}
 {{- if .Values.keda.enabled -}}
 {{- with (include "kafka-firehose.kedaLogin" . | fromJson).faults -}}
-{{- fail (printf "keda.enabled: KEDA has to log in to the brokers, too, and these settings don't tell it how: %s. Make a TriggerAuthentication by hand and name it in keda.authenticationRef, or use autoscaling" (join "; " .)) -}}
+{{- fail (printf "keda.enabled: KEDA has to log in to the brokers, too, and the chart cannot pass these settings on: %s. Make a TriggerAuthentication by hand and name it in keda.authenticationRef, or use autoscaling" (join "; " .)) -}}
 {{- end -}}
 {{- end -}}
 {{- range list .Values.keda .Values.autoscaling -}}

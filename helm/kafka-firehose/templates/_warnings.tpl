@@ -1,15 +1,15 @@
-{{/* What works, and is risky or probably not meant: a list of sentences. */}}
+{{/* Values that work and are risky or probably a mistake: a list of sentences. */}}
 {{- define "kafka-firehose.warnings" -}}
 {{- concat (include "kafka-firehose.recordWarnings" . | fromJsonArray) (include "kafka-firehose.networkWarnings" . | fromJsonArray)
   (include "kafka-firehose.podWarnings" . | fromJsonArray) (include "kafka-firehose.scalingWarnings" . | fromJsonArray)
   (include "kafka-firehose.monitorWarnings" . | fromJsonArray) | toJson -}}
 {{- end -}}
 
-{{/* Records that are left out, or come twice. */}}
+{{/* Settings that lose records or deliver too many. */}}
 {{- define "kafka-firehose.recordWarnings" -}}
 {{- $warnings := list -}}
 {{- range $name, $risk := dict
-  "KAFKA_AUTO_OFFSET_RESET=latest" "a partition without a committed offset starts at its end: what is in it before the first start is never delivered."
+  "KAFKA_AUTO_OFFSET_RESET=latest" "a partition without a committed offset starts at its end; records from before the first start are never delivered."
   "BAD_RECORD_POLICY=skip" "records that are too large or can't be decoded are lost; only a counter and the log tell of them."
   "KAFKA_ISOLATION_LEVEL=read_uncommitted" "records of aborted transactions are delivered, too." -}}
 {{- $held := splitList "=" $name -}}
@@ -17,12 +17,12 @@
 {{- end -}}
 {{- $check := include "kafka-firehose.setting" (list . "FIREHOSE_STARTUP_CHECK") -}}
 {{- if and $check (not (include "kafka-firehose.isTrue" (list . "FIREHOSE_STARTUP_CHECK"))) -}}
-{{- $warnings = append $warnings "FIREHOSE_STARTUP_CHECK is false: nobody looks whether a stream is there and takes records as they are sent." -}}
+{{- $warnings = append $warnings "FIREHOSE_STARTUP_CHECK is false: a stream that is missing or has other settings is noticed only when records are refused." -}}
 {{- end -}}
 {{- toJson $warnings -}}
 {{- end -}}
 
-{{/* Who can read along. */}}
+{{/* Settings that let others read the traffic. */}}
 {{- define "kafka-firehose.networkWarnings" -}}
 {{- $warnings := list -}}
 {{- $set := include "kafka-firehose.variables" . | fromJsonArray -}}
@@ -31,15 +31,15 @@
 {{- $warnings = append $warnings (printf "KAFKA_TLS_ENABLED is not %s: records and passwords cross the network to Kafka as they are." (ternary "true" "set" (has "KAFKA_TLS_ENABLED" $set))) -}}
 {{- end -}}
 {{- if include "kafka-firehose.isTrue" (list . "KAFKA_TLS_INSECURE_SKIP_VERIFY") -}}
-{{- $warnings = append $warnings "KAFKA_TLS_INSECURE_SKIP_VERIFY is true: whoever is on the way to Kafka can read and change everything, the login included. Want KAFKA_TLS_CA_FILE instead." -}}
+{{- $warnings = append $warnings "KAFKA_TLS_INSECURE_SKIP_VERIFY is true: anyone between the pods and Kafka can read and change everything, the login included. Use KAFKA_TLS_CA_FILE instead." -}}
 {{- end -}}
 {{- range list "SCHEMA_REGISTRY_URL" "KAFKA_SASL_OAUTH_ENDPOINT" -}}
-{{- if contains "http://" (include "kafka-firehose.setting" (list $ .)) }}{{ $warnings = append $warnings (printf "%s is not https: what is sent there, the login included, can be read on the way." .) }}{{ end -}}
+{{- if contains "http://" (include "kafka-firehose.setting" (list $ .)) }}{{ $warnings = append $warnings (printf "%s is not https: requests and the login can be read on the network." .) }}{{ end -}}
 {{- end -}}
 {{- toJson $warnings -}}
 {{- end -}}
 
-{{/* How the pods run and are replaced. */}}
+{{/* Pods that may run out of memory, differ in version or be replaced together. */}}
 {{- define "kafka-firehose.podWarnings" -}}
 {{- $warnings := list -}}
 {{- if not (include "kafka-firehose.memoryLimit" .) -}}
@@ -63,7 +63,7 @@
 {{- toJson $warnings -}}
 {{- end -}}
 
-{{/* How many pods there are. */}}
+{{/* The number of pods, and the autoscalers. */}}
 {{- define "kafka-firehose.scalingWarnings" -}}
 {{- $warnings := list -}}
 {{- if .Values.keda.enabled -}}
@@ -86,7 +86,7 @@
 {{- toJson $warnings -}}
 {{- end -}}
 
-{{/* Who is told. */}}
+{{/* Monitoring that is not there. */}}
 {{- define "kafka-firehose.monitorWarnings" -}}
 {{- $warnings := list -}}
 {{- $monitored := or .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
