@@ -12,8 +12,8 @@ import (
 // tools that check settings before the process reads them.
 type Rule struct {
 	Name string `json:"-"`
-	// Kind is switch, number, size, duration, words, list, text, secret or file; the last two hold a
-	// secret and the path of a file.
+	// Kind is switch, number (a whole one), size, duration, words, list, text, secret, file (the path of one) or
+	// any, which is text that may look like a number.
 	Kind  string   `json:"kind"`
 	Words []string `json:"words,omitempty"` // all that Kind words accepts
 	// Low and High are the limits of a number, of a size in bytes and of a duration in nanoseconds; nil
@@ -54,15 +54,15 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 	all := fields(reflect.ValueOf(cfg).Elem())
 	found := make([]limits, len(all))
 	for i, f := range all {
-		found[i] = f.limits(cfg)
+		found[i] = f.breakRule(cfg)
 	}
 	for i, f := range all {
 		held := reflect.ValueOf(f.value.Interface())
-		for _, v := range f.choices(found[i].words) {
+		for _, v := range f.knownValues(found[i].words) {
 			f.value.Set(v)
 			for j, other := range all {
 				if other.value.Kind() == reflect.Int || other.value.Kind() == reflect.Int64 || found[j].words != nil {
-					found[j].widen(other.limits(cfg))
+					found[j].widen(other.breakRule(cfg))
 				}
 			}
 		}
@@ -70,7 +70,7 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 	}
 	var rules []Rule
 	for i, f := range all {
-		rules = append(rules, f.rule(found[i]))
+		rules = append(rules, f.combineRule(found[i]))
 		if f.secret() {
 			rules = append(rules, Rule{Name: f.name + twin, Kind: "file"})
 		}
@@ -78,9 +78,9 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 	return rules
 }
 
-// limits sets the field to a value that no rule accepts and returns the rule that it breaks, or the
+// breakRule sets the field to a value that no rule accepts and returns the rule that it breaks, or the
 // zero value if the field has none.
-func (f field) limits(cfg interface{ Validate() error }) (broken limits) {
+func (f field) breakRule(cfg interface{ Validate() error }) (broken limits) {
 	held := reflect.ValueOf(f.value.Interface())
 	defer f.value.Set(held)
 	switch f.value.Kind() {
@@ -99,8 +99,8 @@ func (f field) limits(cfg interface{ Validate() error }) (broken limits) {
 	return broken
 }
 
-// choices are the values of a switch, or those of a setting with words.
-func (f field) choices(words []string) (all []reflect.Value) {
+// knownValues are the values of a switch, or those of a setting with words.
+func (f field) knownValues(words []string) (all []reflect.Value) {
 	if f.value.Kind() == reflect.Bool {
 		return []reflect.Value{reflect.ValueOf(true), reflect.ValueOf(false)}
 	}
@@ -110,8 +110,8 @@ func (f field) choices(words []string) (all []reflect.Value) {
 	return all
 }
 
-// rule combines the type of the field with its limits.
-func (f field) rule(l limits) Rule {
+// combineRule combines the type of the field with its limits.
+func (f field) combineRule(l limits) Rule {
 	r := Rule{Name: f.name, Kind: "text", Words: l.words, Low: l.low, High: l.high}
 	switch f.value.Interface().(type) {
 	case Secret:
@@ -127,6 +127,8 @@ func (f field) rule(l limits) Rule {
 		r.Kind = "number"
 	case []string:
 		r.Kind = "list"
+	case float64:
+		r.Kind = "any"
 	default:
 		if want := f.tag.Get("want"); want != "" {
 			r.Want = "want " + want
@@ -137,14 +139,14 @@ func (f field) rule(l limits) Rule {
 		r.Kind, r.Want = "words", "want "+Or(r.Words)
 	case r.Kind == "text" && strings.HasSuffix(f.name, twin):
 		r.Kind = "file"
-	case r.Kind != "text" && r.Kind != "list":
-		r.Want, r.WantKind = f.span(l), f.want(errBytes)
+	case r.Kind != "text" && r.Kind != "list" && r.Kind != "any":
+		r.Want, r.WantKind = f.describeLimits(l), f.want(errBytes)
 	}
 	return r
 }
 
-// span describes the limits.
-func (f field) span(l limits) string {
+// describeLimits describes the limits.
+func (f field) describeLimits(l limits) string {
 	if l.low == nil {
 		return ""
 	}

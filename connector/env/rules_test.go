@@ -18,6 +18,7 @@ type ruled struct {
 	Wait     time.Duration `envconfig:"T_WAIT" default:"1s" desc:"A time."`
 	List     []string      `envconfig:"T_LIST" unset:"none" desc:"A list."`
 	CAFile   string        `envconfig:"T_CA_FILE" unset:"none" desc:"A file."`
+	Share    float64       `envconfig:"T_SHARE" default:"0.5" desc:"A share."`
 	Password env.Secret    `envconfig:"T_PASSWORD" unset:"none" desc:"A password."`
 }
 
@@ -46,6 +47,7 @@ func TestRules(t *testing.T) {
 		{Name: "T_WAIT", Kind: "duration", Low: new(int64(1e6)), High: new(int64(36e11)), Want: "want 1ms to 1h", WantKind: "want a duration such as 500ms, 10s or 2m"},
 		{Name: "T_LIST", Kind: "list"},
 		{Name: "T_CA_FILE", Kind: "file"},
+		{Name: "T_SHARE", Kind: "any"},
 		{Name: "T_PASSWORD", Kind: "secret"},
 		{Name: "T_PASSWORD_FILE", Kind: "file"},
 	}
