@@ -80,8 +80,10 @@ cluster: ## Install the chart on a real API server of Kubernetes; the first time
 image: ## Build the image of deploy/Dockerfile and run it as the chart does, without an engine; takes root
 	.ci/run image
 
-.PHONY: chart-readme
-chart-readme: ## Write the values into the chart's README
+.PHONY: chart-generated
+chart-generated: ## Write the chart's generated files: files/settings.json, files/defaults.json and its README
+	go test ./connector -run=TestChartSettings -count=1 -update
+	go -C .ci/chart test -run=TestDefaults -count=1 . -update
 	.ci/run chartreadme
 
 .PHONY: prometheus

@@ -37,3 +37,6 @@ func (c *Connector) BeforeEach(do func(convert.Ref)) {
 		}
 	}
 }
+
+// MeantSettings are the names that other programs have for settings, with the settings.
+func MeantSettings() map[string]string { return meant }

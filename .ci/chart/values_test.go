@@ -2,13 +2,20 @@
 package chart
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
+	sigsyaml "sigs.k8s.io/yaml"
 )
+
+var update = flag.Bool("update", false, "write the generated files instead of comparing them")
 
 const directory = "../../helm/kafka-firehose"
 
@@ -55,6 +62,9 @@ type walk struct {
 
 func (w *walk) compare(at string, value any, schema map[string]any) {
 	schema = w.resolve(schema)
+	if at != "" && !acceptsNull(schema) {
+		w.t.Errorf("%s: the schema refuses a null, which --reuse-values keeps and the templates take for the default", at)
+	}
 	properties, listed := schema["properties"].(map[string]any)
 	object, isObject := value.(map[string]any)
 	if !listed || !isObject {
@@ -77,9 +87,24 @@ func (w *walk) compare(at string, value any, schema map[string]any) {
 		w.compare(join(at, key), child, next)
 	}
 	for key := range properties {
-		if _, ok := object[key]; !ok && !optional(at) {
+		// A chart that has this one as a dependency may switch it off by enabled.
+		if _, ok := object[key]; !ok && !optional(at) && join(at, key) != "enabled" {
 			w.t.Errorf("%s: the schema knows it, values.yaml doesn't", join(at, key))
 		}
+	}
+}
+
+// acceptsNull reports whether a value may be left empty.
+func acceptsNull(schema map[string]any) bool {
+	types, _ := schema["type"].([]any)
+	enum, _ := schema["enum"].([]any)
+	switch {
+	case schema["oneOf"] != nil:
+		return slices.ContainsFunc(schema["oneOf"].([]any), func(one any) bool { return one.(map[string]any)["type"] == "null" })
+	case enum != nil:
+		return slices.Contains(enum, nil)
+	default:
+		return slices.Contains(types, any("null"))
 	}
 }
 
@@ -106,10 +131,90 @@ func read(t *testing.T, name string) (content map[string]any) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(directory, name))
 	if err == nil {
-		err = yaml.Unmarshal(text, &content)
+		err = sigsyaml.Unmarshal(text, &content)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// The templates can't read values.yaml, so they have the defaults in a file of their own: a value for
+// each that is explained there.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(directory, "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]any{}
+	collectDefaults(t, "", document.Content[0], defaults)
+	if len(defaults) < 90 {
+		t.Errorf("found %d values, there are more", len(defaults))
+	}
+	var want bytes.Buffer
+	encoder := json.NewEncoder(&want)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(defaults); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(directory, "files", "defaults.json")
+	if *update {
+		if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != want.String() {
+		t.Errorf("%s differs from values.yaml (%v); run: make chart-generated", file, err)
+	}
+}
+
+// collectDefaults puts the value of each key that has a comment of its own into defaults, by its path.
+func collectDefaults(t *testing.T, at string, mapping *yaml.Node, defaults map[string]any) {
+	t.Helper()
+	for i := 0; i < len(mapping.Content); i += 2 {
+		key, value := mapping.Content[i], mapping.Content[i+1]
+		path := join(at, key.Value)
+		if !strings.Contains(key.HeadComment, "# -- ") {
+			if value.Kind != yaml.MappingNode {
+				t.Errorf("%s has no comment that begins with # --", path)
+				continue
+			}
+			collectDefaults(t, path, value, defaults)
+			continue
+		}
+		var content any
+		if err := value.Decode(&content); err != nil {
+			t.Fatal(err)
+		}
+		defaults[path] = content
+	}
+}
+
+// Each template fills in the defaults and refuses values that can't work, before it renders anything.
+func TestEveryTemplateIsPrepared(t *testing.T) {
+	t.Parallel()
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.txt", "tests/*.yaml"} {
+		found, err := filepath.Glob(filepath.Join(directory, "templates", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) < 15 {
+		t.Errorf("found %d templates, there are more", len(files))
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if want := "{{- include \"kafka-firehose.prepare\" . -}}\n"; err != nil || !strings.HasPrefix(string(text), want) {
+			t.Errorf("%s does not begin with %s(%v)", file, want, err)
+		}
+	}
 }

@@ -38,6 +38,8 @@ handler: runsc
 	for _, autoscaler := range []string{"autoscaling", "keda"} {
 		t.Run(autoscaler+" keeps the pods", func(t *testing.T) { keepsThePods(t, c.release(t, "keeps-"+autoscaler), autoscaler) })
 	}
+	t.Run("preflight", func(t *testing.T) { preflightHoldsUp(t, c.release(t, "preflight")) })
+	t.Run("empty values", func(t *testing.T) { emptyValues(t, c.release(t, "empty-values")) })
 	t.Run("becomes static", func(t *testing.T) { becomesStatic(t, c.release(t, "becomes-static")) })
 }
 
@@ -48,6 +50,7 @@ func lifecycle(t *testing.T, r release, values string) { //nolint:thelper // it 
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer r.endJobs(t, true)()
 	r.helm(t, "install", "r", chart, "--values", values)
 	first := r.wantAsRendered(t)
 	r.letsIn(t, first)
@@ -131,6 +134,12 @@ func keepsThePods(t *testing.T, r release, autoscaler string) { //nolint:thelper
 	live := r.wantAsRendered(t).live
 	if got, _, err := unstructured.NestedInt64(live.Object, "spec", "replicas"); got != 5 || err != nil {
 		t.Errorf("%d pods after the autoscaler was switched on, want the 5 of before: %v", got, err)
+	}
+	r.scaled(t, live, 7)
+	r.helm(t, "upgrade", "r", chart, "--values", values, "--set", autoscaler+".enabled=true,config.LOG_LEVEL=debug")
+	live = r.wantAsRendered(t).live
+	if got, _, err := unstructured.NestedInt64(live.Object, "spec", "replicas"); got != 7 || err != nil {
+		t.Errorf("%d pods after an upgrade, want the 7 that the autoscaler has made: %v", got, err)
 	}
 }
 

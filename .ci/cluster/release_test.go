@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,8 +207,9 @@ func (r release) helmTest(t *testing.T, phase string) (string, error) {
 func (r release) hook(t *testing.T) *object {
 	t.Helper()
 	hooks := parse(t, r.helm(t, "get", "hooks", "r"))
+	hooks = slices.DeleteFunc(hooks, func(o *object) bool { return o.GetAnnotations()["helm.sh/hook"] != "test" })
 	if len(hooks) != 1 || hooks[0].GetKind() != "Pod" {
-		t.Fatalf("the release has %d hooks, want the pod of helm test", len(hooks))
+		t.Fatalf("the release has %d hooks for helm test, want its pod", len(hooks))
 	}
 	return hooks[0]
 }

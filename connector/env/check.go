@@ -31,14 +31,14 @@ func (c *Check) Err() error { return errors.Join(c.faults...) }
 // Range wants v within [low, high].
 func Range[T int | Bytes | time.Duration](c *Check, name string, v, low, high T) {
 	if v < low || v > high {
-		c.Add(Holds(name, text(v), fmt.Sprintf("want %s to %s", text(low), text(high))))
+		c.addBroken(name, text(v), limits{low: new(int64(low)), high: new(int64(high))}, fmt.Sprintf("want %s to %s", text(low), text(high)))
 	}
 }
 
 // AtLeast wants v to be low or more.
 func AtLeast[T int | Bytes | time.Duration](c *Check, name string, v, low T) {
 	if v < low {
-		c.Add(Holds(name, text(v), fmt.Sprintf("want %s or more", text(low))))
+		c.addBroken(name, text(v), limits{low: new(int64(low))}, fmt.Sprintf("want %s or more", text(low)))
 	}
 }
 
@@ -50,8 +50,15 @@ func (c *Check) OneOf(name, v string, words []string, later ...string) {
 	case slices.Contains(later, v):
 		c.Add(Holds(name, v, "not supported yet by this version; want "+Or(words)))
 	default:
-		c.Add(Holds(name, v, "want "+Or(words)))
+		c.addBroken(name, v, limits{words: words}, "want "+Or(words))
 	}
+}
+
+// addBroken adds the fault of a rule that Rules can read.
+func (c *Check) addBroken(name, held string, rule limits, problem string) {
+	f := Holds(name, held, problem)
+	f.rule = rule
+	c.Add(f)
 }
 
 // Name wants v, if set, to be free of blanks around it and of control characters in it: both come

@@ -16,6 +16,7 @@ type Fault struct {
 	Others []string
 
 	text string
+	rule limits // the rule that was broken, where it is one of Check's
 }
 
 // Holds returns the fault of a variable that is set to value; problem says what is wrong with that

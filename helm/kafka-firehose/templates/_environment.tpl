@@ -6,20 +6,21 @@ SHUTDOWN_TIMEOUT: {{ printf "%ds" (int .Values.shutdown.timeoutSeconds) | quote 
 METRICS_NATIVE_HISTOGRAMS: "true"
 {{- end }}
 {{- range $name, $value := .Values.config }}
-{{- if not (kindIs "invalid" $value) }}
-{{ $name }}: {{ include "kafka-firehose.text" $value | quote }}
+{{- with include "kafka-firehose.text" $value }}
+{{ $name }}: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* env and envFrom of the container. */}}
+{{/* env and envFrom of a container; the argument is a list of the root and the name of the ConfigMap. */}}
 {{- define "kafka-firehose.environment" -}}
+{{- $root := first . -}}
 envFrom:
-  - configMapRef: {name: {{ include "kafka-firehose.fullname" . | quote }}}
-  {{- with .Values.extraEnvFrom }}
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  - configMapRef: {name: {{ last . | quote }}}
+  {{- with $root.Values.extraEnvFrom }}
+  {{- tpl (toYaml .) $root | nindent 2 }}
   {{- end }}
-{{- with include "kafka-firehose.env" . }}
+{{- with include "kafka-firehose.env" $root }}
 env:
   {{- trim . | nindent 2 }}
 {{- end }}
@@ -42,8 +43,13 @@ env:
 - name: {{ $name }}
   value: {{ printf "/etc/kafka-firehose/tokens/%s" $name | quote }}
 {{- end }}
-{{- with .Values.extraEnv }}
-{{ tpl (toYaml .) $ }}
+{{- range .Values.extraEnv }}
+{{- if kindIs "invalid" (index . "value") }}
+- {{ tpl (toYaml (omit . "value")) $ | nindent 2 | trim }}
+{{- else }}
+- name: {{ tpl .name $ | quote }}
+  value: {{ tpl (include "kafka-firehose.text" .value) $ | quote }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -80,16 +86,16 @@ env:
 {{- range $directory, $source := include "kafka-firehose.sources" . | fromJson }}
 - name: {{ include "kafka-firehose.volume" $directory }}
   {{- with $source.secret }}
-  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 288}
   {{- end }}
   {{- with $source.configMap }}
-  configMap: {name: {{ . | quote }}, defaultMode: 0440}
+  configMap: {name: {{ . | quote }}, defaultMode: 288}
   {{- end }}
 {{- end }}
 {{- if .Values.tokens }}
 - name: tokens
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440 in octal
     sources:
       {{- range $name, $token := .Values.tokens }}
       - serviceAccountToken:

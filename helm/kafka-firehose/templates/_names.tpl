@@ -30,18 +30,23 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- printf "%s-test" (include "kafka-firehose.name" . | trunc 58 | trimSuffix "-") -}}
 {{- end -}}
 
+{{/* Labels of an object; the argument is a list of the root and labels of its own, which win. */}}
 {{- define "kafka-firehose.labels" -}}
-{{ include "kafka-firehose.selector" . }}
-{{ include "kafka-firehose.version" . }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $root := first . -}}
+{{- $chart := printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
+{{- $labels := dict "helm.sh/chart" $chart "app.kubernetes.io/managed-by" $root.Release.Service "app.kubernetes.io/version" (include "kafka-firehose.version" $root) -}}
+{{- toYaml (mergeOverwrite $labels (include "kafka-firehose.selector" $root | fromYaml) $root.Values.commonLabels (last . | default dict)) -}}
+{{- end -}}
+
+{{/* Labels of a pod; the argument is a list of the root and the labels that select the pod, which win. */}}
+{{- define "kafka-firehose.podLabels" -}}
+{{- $root := first . -}}
+{{- $labels := dict "app.kubernetes.io/version" (include "kafka-firehose.version" $root) -}}
+{{- toYaml (mergeOverwrite $labels $root.Values.commonLabels $root.Values.podLabels (last . | fromYaml)) -}}
 {{- end -}}
 
 {{- define "kafka-firehose.version" -}}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
+{{- .Values.image.tag | default .Chart.AppVersion | replace "+" "_" | trunc 63 | trimAll "-_." -}}
 {{- end -}}
 
 {{/* metadata of an object; the argument is a list of the root and labels of its own. */}}
@@ -50,10 +55,7 @@ app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | re
 name: {{ include "kafka-firehose.fullname" $root | quote }}
 namespace: {{ include "kafka-firehose.namespace" $root | quote }}
 labels:
-  {{- include "kafka-firehose.labels" $root | nindent 2 }}
-  {{- with index . 1 }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "kafka-firehose.labels" . | nindent 2 }}
 {{- end -}}
 
 {{- define "kafka-firehose.serviceAccount" -}}
@@ -62,7 +64,7 @@ labels:
 {{- end -}}
 
 {{- define "kafka-firehose.image" -}}
-{{- $name := required "image.repository is empty: want the registry and name of the image that you built with deploy/Dockerfile" .Values.image.repository -}}
+{{- $name := .Values.image.repository -}}
 {{- with .Values.global.imageRegistry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $name .Values.image.digest -}}

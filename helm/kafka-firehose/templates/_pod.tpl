@@ -2,18 +2,12 @@
 {{- define "kafka-firehose.pod" -}}
 metadata:
   labels:
-    {{- include "kafka-firehose.selector" . | nindent 4 }}
-    {{- include "kafka-firehose.version" . | nindent 4 }}
-    {{- with mergeOverwrite (dict) .Values.commonLabels .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "kafka-firehose.podLabels" (list . (include "kafka-firehose.selector" .)) | nindent 4 }}
   annotations:
-    kubectl.kubernetes.io/default-container: kafka-firehose
-    checksum/config: {{ include "kafka-firehose.configData" . | sha256sum }}
-    {{- with .Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $own := dict "kubectl.kubernetes.io/default-container" "kafka-firehose" "checksum/config" (include "kafka-firehose.configData" . | sha256sum) }}
+    {{- toYaml (mergeOverwrite $own .Values.podAnnotations) | nindent 4 }}
 spec:
+  serviceAccountName: {{ include "kafka-firehose.serviceAccount" . | quote }}
   {{- include "kafka-firehose.surroundings" . | trim | nindent 2 }}
   terminationGracePeriodSeconds: {{ add .Values.shutdown.timeoutSeconds .Values.shutdown.marginSeconds }}
   {{- with include "kafka-firehose.scheduling" . | trim }}
@@ -22,12 +16,20 @@ spec:
   {{- with include "kafka-firehose.spread" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}
+  {{- with .Values.initContainers }}
+  initContainers:
+    {{- tpl (toYaml .) $ | nindent 4 }}
+  {{- end }}
   containers:
     - name: kafka-firehose
-      {{- include "kafka-firehose.program" . | nindent 6 }}
+      {{- include "kafka-firehose.program" (list . (include "kafka-firehose.fullname" .)) | nindent 6 }}
       ports:
         - name: http
-          containerPort: {{ .Values.port }}
+          containerPort: {{ int .Values.port }}
+      {{- with .Values.lifecycle }}
+      lifecycle:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- range list (list "startup" "/livez") (list "liveness" "/livez") (list "readiness" "/readyz") }}
       {{ first . }}Probe:
         httpGet: {path: {{ last . }}, port: http}
@@ -39,15 +41,17 @@ spec:
       resizePolicy:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- tpl (toYaml .) $ | nindent 4 }}
+    {{- end }}
   {{- with include "kafka-firehose.volumes" . }}
   volumes:
     {{- trim . | nindent 4 }}
   {{- end }}
 {{- end -}}
 
-{{/* Who a pod is, the same for the workload and its test. */}}
+{{/* Security context, DNS and pull secrets of a pod: the same for the workload and its checks. */}}
 {{- define "kafka-firehose.surroundings" -}}
-serviceAccountName: {{ include "kafka-firehose.serviceAccount" . | quote }}
 # It calls no Kubernetes API. The tokens of IRSA and Pod Identity are volumes of their own.
 automountServiceAccountToken: false
 # A Service named kafka would come as KAFKA_PORT=tcp://..., among our own settings.
@@ -62,20 +66,27 @@ imagePullSecrets:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- range $field := list "dnsPolicy" "dnsConfig" "hostAliases" }}
+{{- with get $.Values $field }}
+{{ $field }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
-{{/* What a container runs, with what it is given. */}}
+{{/* Image, environment and mounts of a container; the argument is a list of the root and the name of the ConfigMap. */}}
 {{- define "kafka-firehose.program" -}}
-image: {{ include "kafka-firehose.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
-{{- with .Values.securityContext }}
+{{- $root := first . -}}
+image: {{ include "kafka-firehose.image" $root | quote }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+{{- with $root.Values.securityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{ include "kafka-firehose.environment" . }}
 # The reason for an exit, such as a setting that can't be used, is then in the pod's status.
 terminationMessagePolicy: FallbackToLogsOnError
-{{- with include "kafka-firehose.mounts" . }}
+{{- with include "kafka-firehose.mounts" $root }}
 volumeMounts:
   {{- trim . | nindent 2 }}
 {{- end }}
@@ -85,6 +96,9 @@ volumeMounts:
 {{- define "kafka-firehose.scheduling" -}}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.schedulerName }}
+schedulerName: {{ . | quote }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
 runtimeClassName: {{ . | quote }}

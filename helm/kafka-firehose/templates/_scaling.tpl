@@ -6,7 +6,7 @@ scaleUp:
   policies:
     - {type: Pods, value: 2, periodSeconds: 60}
 scaleDown:
-  stabilizationWindowSeconds: {{ . }}
+  stabilizationWindowSeconds: {{ int . }}
   policies:
     - {type: Pods, value: 1, periodSeconds: 120}
 {{- end -}}
