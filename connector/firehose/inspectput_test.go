@@ -29,7 +29,7 @@ func TestTryPut(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: tt.streams, Faults: tt.faults}, settings(), func(w *world) {
 				var found check.Findings
 				found.OK(check.Stream, "orders", "fine")
-				tryPut(t.Context(), w.stream.api, "orders", &found)
+				tryPut(w.t.Context(), w.stream.api, "orders", &found)
 				last := found[len(found)-1]
 				if !strings.HasPrefix(last.Found, tt.want) || last.Severity != tt.worst {
 					t.Errorf("found %+v, want %q", found, tt.want)
