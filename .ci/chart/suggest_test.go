@@ -36,9 +36,11 @@ func TestSuggestions(t *testing.T) {
 	meant, config := map[string]string{}, map[string]string{}
 	n := 0
 	for _, name := range slices.Sorted(maps.Keys(known.Settings)) {
-		n++
+		if n++; len(name) < 8 {
+			continue // too short to be known by what is left of it
+		}
 		slip := slips[n%len(slips)](name, len(name)/2)
-		if _, ok := known.Settings[slip]; ok || len(name) < 8 {
+		if _, ok := known.Settings[slip]; ok {
 			continue
 		}
 		meant[slip], config[slip] = name, "x"
