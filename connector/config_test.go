@@ -29,7 +29,7 @@ func TestDefaultConfig(t *testing.T) {
 	c := connector.DefaultConfig()
 	want := c
 	want.BadRecordPolicy, want.MaxBufferedBytes, want.HTTPAddr = "stop", 256<<20, ":8080"
-	want.LogLevel, want.LogFormat, want.ShutdownTimeout = slog.LevelInfo, "json", 25*time.Second
+	want.LogLevel, want.LogFormat, want.ShutdownTimeout, want.LogSummaryInterval = slog.LevelInfo, "json", 25*time.Second, time.Minute
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
@@ -138,7 +138,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 			t.Errorf("%+v: want a sentence, and either a default or what unset means", v)
 		}
 	}
-	worst := connector.Config{ShutdownTimeout: -1, HTTPAddr: "x"}
+	worst := connector.Config{ShutdownTimeout: -1, LogSummaryInterval: -1, HTTPAddr: "x"}
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
