@@ -123,7 +123,8 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 		return nil, err
 	}
 	compile := map[string]func(Definition) (Schema, error){
-		formatAvro: compileAvro, formatProtobuf: compileProtobuf, formatJSONSchema: compileJSONSchema,
+		formatAvro: compileAvro, formatJSONSchema: compileJSONSchema,
+		formatProtobuf: func(d Definition) (Schema, error) { return compileProtobuf(cfg, d) },
 	}[d.Kind]
 	return guardedCompile(compile, d)
 }
