@@ -108,13 +108,30 @@ func compileAvro(d Definition) (Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return avroRoot{t, c.weight}, nil
+	return avroRoot{t, c.weight, !d.SizedBytes && (t.kind == avroBytes || t.kind == avroDecimal)}, nil
 }
 
 // avroRoot is the type of a value.
 type avroRoot struct {
 	*avroType
 	weight int
+	bare   bool // bytes that are all of a value, without their length
+}
+
+// Append implements Schema.
+func (s avroRoot) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+	if !s.bare {
+		return s.avroType.Append(dst, payload, index, most)
+	}
+	r := avroReader{dst: dst, most: len(dst) + most}
+	write := r.base64
+	if s.kind == avroDecimal {
+		write = func(b []byte) error { return r.digits(b, s.scale) }
+	}
+	if err := write(payload); err != nil {
+		return dst, err
+	}
+	return r.dst, nil
 }
 
 // Weight implements weigher.

@@ -157,3 +157,66 @@ func TestProtobufScrubIsLinear(t *testing.T) {
 		}
 	}
 }
+
+// TestAvroTexts: schemas that registries take without a look, and that Java's parser reads.
+func TestAvroTexts(t *testing.T) {
+	t.Parallel()
+	field := func(name, text string) string {
+		return `{"type":"record","name":"R","fields":[{"name":"` + name + `",` + text + `}]}`
+	}
+	decimal := func(attributes string) string {
+		return field("a", `"type":{"type":"bytes","logicalType":"decimal",`+attributes+`}`)
+	}
+	for _, c := range []struct{ schema, value, want string }{
+		// Defaults that don't fit their type.
+		{field("a", `"type":"string","default":null`), "0278", `{"a":"x"}`},
+		{field("a", `"type":{"type":"array","items":"string"},"default":null`), "00", `{"a":[]}`},
+		{field("a", `"type":"int","default":"0"`), "02", `{"a":1}`},
+		{field("a", `"type":"boolean","default":"false"`), "01", `{"a":true}`},
+		{field("a", `"type":"int","default":3000000000`), "02", `{"a":1}`},
+		{field("a", `"type":{"type":"enum","name":"E","symbols":["A","B"]},"default":"C"`), "02", `{"a":"B"}`},
+		{field("a", `"type":{"type":"enum","name":"E","symbols":["A","B"],"default":"C"}`), "02", `{"a":"B"}`},
+		{field("a", `"type":{"type":"fixed","name":"X","size":4},"default":"ab"`), "61626364", `{"a":"YWJjZA=="}`},
+		{field("a", `"type":{"type":"record","name":"S","fields":[{"name":"x","type":"int"},{"name":"y","type":"int"}]},"default":{"x":1}`), "0204", `{"a":{"x":1,"y":2}}`},
+		{field("a", `"type":{"type":"map","values":"int"},"default":null`), "00", `{"a":{}}`},
+		{field("a", `"type":{"type":"bytes","logicalType":"decimal","precision":4,"scale":2},"default":0`), "0201", `{"a":0.01}`},
+		{field("a", `"type":["null",{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}],"default":0`), "00", `{"a":null}`},
+		{field("a", `"type":{"type":"long","logicalType":"timestamp-millis"},"default":"2020-01-01"`), "02", `{"a":"1970-01-01T00:00:00.001Z"}`},
+		// Logical types with invalid attributes.
+		{field("TAX_RATE", `"type":["null",{"type":"bytes","scale":127,"precision":64,"connect.version":1,"connect.parameters":{"scale":"127"},"connect.name":"org.apache.kafka.connect.data.Decimal","logicalType":"decimal"}],"default":null`), "020404d2", `{"TAX_RATE":"BNI="}`},
+		{decimal(`"precision":4,"scale":8`), "0404d2", `{"a":"BNI="}`},
+		{decimal(`"scale":2`), "0404d2", `{"a":"BNI="}`},
+		{decimal(`"precision":0`), "0404d2", `{"a":"BNI="}`},
+		{decimal(`"precision":4,"scale":-2`), "0404d2", `{"a":"BNI="}`},
+		{decimal(`"precision":"10","scale":"2"`), "0404d2", `{"a":"BNI="}`},
+		{decimal(`"precision":10.5,"scale":2`), "0404d2", `{"a":"BNI="}`},
+		{decimal(`"precision":10,"scale":null`), "0404d2", `{"a":1234}`},
+		{decimal(`"precision":10`), "0404d2", `{"a":1234}`},
+		{decimal(`"precision":100000,"scale":2`), "0404d2", `{"a":12.34}`},
+		{field("a", `"type":{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":20,"scale":2}`), "04d2", `{"a":"BNI="}`},
+		{field("a", `"type":{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":4,"scale":2}`), "04d2", `{"a":12.34}`},
+		{field("a", `"type":{"type":"fixed","name":"F","size":2,"logicalType":"uuid"}`), "04d2", `{"a":"BNI="}`},
+		{field("a", `"type":{"type":"string","logicalType":"decimal","precision":"x"}`), "0278", `{"a":"x"}`},
+		{field("a", `"type":{"type":"long","logicalType":7}`), "02", `{"a":1}`},
+		{field("a", `"type":{"type":"long","logicalType":null,"precision":"x","scale":[]}`), "02", `{"a":1}`},
+		// Keywords of other types.
+		{field("a", `"type":{"type":"string","items":"none","size":"many","symbols":[1],"fields":3}`), "0278", `{"a":"x"}`},
+		{field("a", `"type":{"type":"enum","name":"E","symbols":["A"],"size":1}`), "00", `{"a":"A"}`},
+		// All of a value.
+		{`"bytes"`, "0861626364", `"CGFiY2Q="`},
+		{`{"type":"bytes"}`, "68656c6c6f", `"aGVsbG8="`},
+		{`"bytes"`, "", `""`},
+		{`{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}`, "04d2", `12.34`},
+		{`["null","bytes"]`, "020261", `"YQ=="`},
+		// Times without a zone, in the form that Firehose's format conversion reads.
+		{`{"type":"record","name":"R","fields":[{"name":"l","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"u","type":{"type":"long","logicalType":"timestamp-millis"}}]}`,
+			"f6d2a1a8f266 f6d2a1a8f266", `{"l":"2026-01-06 08:54:56.443","u":"2026-01-06T08:54:56.443Z"}`},
+	} {
+		if diff := cmp.Diff(c.want, convertHex(t, Config{}, Definition{Kind: "avro", Text: c.schema}, c.value)); diff != "" {
+			t.Errorf("%s %s: %s", c.schema, c.value, diff)
+		}
+	}
+	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"bytes"`, SizedBytes: true}, "0861626364"); got != `"YWJjZA=="` {
+		t.Errorf("bytes with their length: %s", got)
+	}
+}
