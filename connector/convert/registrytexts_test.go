@@ -104,11 +104,11 @@ func TestProtobufTexts(t *testing.T) {
 		"an import that nothing needs":     {proto3 + `import "buf/validate/validate.proto"; message Order { string id = 1 [(buf.validate.field).string.min_len = 1]; }`, "00 0a0178", `{"id":"x"}`, nil},
 		"a type that no record has":        {proto3 + `message A { string a = 1; Absent b = 2; } message C { oneof o { no.Such d = 1; string e = 2; } }`, "00 0a0178", `{"a":"x"}`, nil},
 		"in a oneof":                       {proto3 + `message C { oneof o { no.Such d = 1; string e = 2; } oneof p { no.Such q = 3; } map<string, no.Such> m = 4; }`, "00 120178", `{"e":"x"}`, nil},
-		"a type that a record has":         {proto3 + `import "gone.proto"; message A { string a = 1; Absent b = 2; }`, "00 0a0178 1200", `error: a part of its A can't be read: b: its type Absent is not defined; the import gone.proto can't be used: it is not among the references of the schema`, nil},
-		"a map of it":                      {proto3 + `message C { map<string, no.Such> m = 4; }`, "00 22030a0178", `error: a part of its C can't be read: m: value: its type no.Such is not defined`, nil},
+		"a type that a record has":         {proto3 + `import "gone.proto"; message A { string a = 1; Absent b = 2; }`, "00 0a0178 1200", `error: schema 1: a part of its A can't be read: b: its type Absent is not defined; the import gone.proto can't be used: it is not among the references of the schema`, nil},
+		"a map of it":                      {proto3 + `message C { map<string, no.Such> m = 4; }`, "00 22030a0178", `error: schema 1: a part of its C can't be read: m: value: its type no.Such is not defined`, nil},
 		"a type of a service":              {proto3 + `message A { string a = 1; } service S { rpc Get(Absent) returns (Absent); rpc Put(A) returns (A) {} }`, "00 0a0178", `{"a":"x"}`, nil},
 		"a reference that can't be parsed": {proto3 + `import "b.proto"; import "c.proto"; message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, append(b, Reference{"c.proto", `message {`})},
-		"a message set":                    {`message A { optional string a = 1; optional S s = 2; } message S { option message_set_wire_format = true; extensions 4 to max; }`, "00 0a0178 1200", `error: a part of its S can't be read: it is a MessageSet, which can't be read`, nil},
+		"a message set":                    {`message A { optional string a = 1; optional S s = 2; } message S { option message_set_wire_format = true; extensions 4 to max; }`, "00 0a0178 1200", `error: schema 1: a part of its S can't be read: it is a MessageSet, which can't be read`, nil},
 		"an edition":                       {`edition = "2023"; option features.field_presence = IMPLICIT; message A { option (x) = 1; string a = 1; int32 b = 2 [features = {field_presence: EXPLICIT}]; repeated int32 c = 3 [features.repeated_field_encoding = EXPANDED]; }`, "00 0a00 1000", `{"b":0}`, nil},
 	} {
 		got := strings.TrimSuffix(convertHex(t, Config{Delimiter: "\n"}, Definition{Kind: "protobuf", Text: c.text, References: c.references}, c.value), "\n")
@@ -209,8 +209,10 @@ func TestAvroTexts(t *testing.T) {
 		{`{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}`, "04d2", `12.34`},
 		{`["null","bytes"]`, "020261", `"YQ=="`},
 		// Times without a zone, in the form that Firehose's format conversion reads.
-		{`{"type":"record","name":"R","fields":[{"name":"l","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"u","type":{"type":"long","logicalType":"timestamp-millis"}}]}`,
-			"f6d2a1a8f266 f6d2a1a8f266", `{"l":"2026-01-06 08:54:56.443","u":"2026-01-06T08:54:56.443Z"}`},
+		{
+			`{"type":"record","name":"R","fields":[{"name":"l","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"u","type":{"type":"long","logicalType":"timestamp-millis"}}]}`,
+			"f6d2a1a8f266 f6d2a1a8f266", `{"l":"2026-01-06 08:54:56.443","u":"2026-01-06T08:54:56.443Z"}`,
+		},
 	} {
 		if diff := cmp.Diff(c.want, convertHex(t, Config{}, Definition{Kind: "avro", Text: c.schema}, c.value)); diff != "" {
 			t.Errorf("%s %s: %s", c.schema, c.value, diff)

@@ -48,13 +48,13 @@ func (noTypes) FindMessageByURL(string) (protoreflect.MessageType, error) {
 	return nil, protoregistry.NotFound
 }
 
-// holeError is the error for a payload with a part that the schema leaves undefined.
-type holeError struct {
+// HoleError is the error for a payload with a part that the schema leaves undefined.
+type HoleError struct {
 	message protoreflect.FullName
 	reason  string
 }
 
-func (h holeError) Error() string {
+func (h HoleError) Error() string {
 	return "a part of its " + string(h.message) + " can't be read: " + h.reason
 }
 
@@ -68,7 +68,7 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 	s.weight += messageWeight
 	holes := s.holes[t.FullName()]
 	if reason := holes[WholeMessage]; reason != "" {
-		return holeError{t.FullName(), reason}
+		return HoleError{t.FullName(), reason}
 	}
 	if t.IsMapEntry() { // its value is written although it is not there
 		if e := t.Fields().ByNumber(2).Enum(); e != nil {
@@ -89,7 +89,7 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 		field := b[:n]
 		b = b[n:]
 		if reason := holes[number]; reason != "" {
-			return holeError{t.FullName(), reason}
+			return HoleError{t.FullName(), reason}
 		}
 		if t.FullName() == "google.protobuf.Any" && typ == protowire.BytesType {
 			content, _ := protowire.ConsumeBytes(field)
