@@ -86,13 +86,14 @@ func compileAvro(d Definition) (Schema, error) {
 	// Names that the specification doesn't allow are in use, and do no harm here.
 	lax := avro.WithLaxNames(func(string) error { return nil })
 	var pruner avroPruner
+	var unread error // of a reference, which may not be needed
 	for _, r := range d.References {
 		text, err := pruner.prune(r.Text)
-		if err == nil {
-			_, err = cache.Parse(text, lax)
-		}
 		if err != nil {
 			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
+		}
+		if _, err := cache.Parse(text, lax); err != nil && unread == nil {
+			unread = fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
 	}
 	text, err := pruner.prune(d.Text)
@@ -101,7 +102,7 @@ func compileAvro(d Definition) (Schema, error) {
 	}
 	s, err := cache.Parse(text, lax)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, unread)
 	}
 	c := avroCompiler{named: map[string]*avroType{}}
 	t, err := c.compile(s.Root(), 0)

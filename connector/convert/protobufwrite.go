@@ -20,6 +20,8 @@ type protoWriter struct {
 	file  *protobuf.File
 	types protoTypes
 	json  protobufJSON
+
+	defaults map[protoreflect.FullName][]protoreflect.FieldDescriptor // of the messages so far
 }
 
 func (w *protoWriter) message(m protoreflect.Message) (err error) {
@@ -60,39 +62,63 @@ func (w *protoWriter) message(m protoreflect.Message) (err error) {
 	return err
 }
 
-// members writes the fields of a message in the order of its schema, and then its extensions by their names.
+// members writes the fields of a message in the order of its schema, and then its extensions by their names. It
+// looks at those fields alone that are written: a message may have thousands of others.
 func (w *protoWriter) members(m protoreflect.Message, first bool) error {
-	fields := m.Descriptor().Fields()
-	for i := range fields.Len() {
-		f := fields.Get(i)
-		if !m.Has(f) && (!w.json.defaults || f.HasPresence()) {
-			continue
+	var fields []protoreflect.FieldDescriptor
+	if w.json.defaults {
+		for _, f := range w.defaultsOf(m.Descriptor()) {
+			if !m.Has(f) {
+				fields = append(fields, f)
+			}
 		}
-		if err := w.member(f, w.json.name(f), m.Get(f), first); err != nil {
-			return err
-		}
-		first = false
 	}
-	if m.Descriptor().ExtensionRanges().Len() == 0 {
-		return nil
-	}
-	var extensions []protoreflect.FieldDescriptor
 	m.Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
-		if f.IsExtension() {
-			extensions = append(extensions, f)
-		}
+		fields = append(fields, f)
 		return true
 	})
-	slices.SortFunc(extensions, func(a, b protoreflect.FieldDescriptor) int {
-		return strings.Compare(string(a.FullName()), string(b.FullName()))
-	})
-	for _, f := range extensions {
-		if err := w.member(f, "["+string(f.FullName())+"]", m.Get(f), first); err != nil {
+	slices.SortFunc(fields, compareFields)
+	for _, f := range fields {
+		name := w.json.name(f)
+		if f.IsExtension() {
+			name = "[" + string(f.FullName()) + "]"
+		}
+		if err := w.member(f, name, m.Get(f), first); err != nil {
 			return err
 		}
 		first = false
 	}
 	return nil
+}
+
+func compareFields(a, b protoreflect.FieldDescriptor) int {
+	switch {
+	case a.IsExtension() && b.IsExtension():
+		return strings.Compare(string(a.FullName()), string(b.FullName()))
+	case a.IsExtension():
+		return 1
+	case b.IsExtension():
+		return -1
+	}
+	return a.Index() - b.Index()
+}
+
+// defaultsOf are the fields of a message that are written although they are not there.
+func (w *protoWriter) defaultsOf(t protoreflect.MessageDescriptor) []protoreflect.FieldDescriptor {
+	if fields, ok := w.defaults[t.FullName()]; ok {
+		return fields
+	}
+	var fields []protoreflect.FieldDescriptor
+	for i := range t.Fields().Len() {
+		if f := t.Fields().Get(i); !f.HasPresence() {
+			fields = append(fields, f)
+		}
+	}
+	if w.defaults == nil {
+		w.defaults = map[protoreflect.FullName][]protoreflect.FieldDescriptor{}
+	}
+	w.defaults[t.FullName()] = fields
+	return fields
 }
 
 func (w *protoWriter) member(f protoreflect.FieldDescriptor, name string, v protoreflect.Value, first bool) error {

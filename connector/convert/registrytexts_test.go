@@ -1,7 +1,9 @@
 package convert
 
 import (
+	"bytes"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +74,8 @@ func TestProtobufTexts(t *testing.T) {
 		"entries of a map":                 {shopEventEntries, "00 0a06 0a0161 120162", `{"labels":{"a":"b"}}`, nil},
 		"a message behind them":            {shopEventEntries, "040002 0a036f2d31 10e209", `{"orderId":"o-1","cents":"1250"}`, nil},
 		"and another":                      {shopEventEntries, "040004 0a0178", `{"reason":"x"}`, nil},
+		"entries with labels":              {`syntax = "proto3"; message M { repeated LabelsEntry labels = 1; message LabelsEntry { option map_entry = true; optional string k = 1; optional string v = 2; } }`, "00 0a06 0a0161 120162", `{"labels":{"a":"b"}}`, nil},
+		"entries of another name":          {`syntax = "proto3"; message M { repeated Pair labels = 1; message Pair { option map_entry = true; string key = 1; string value = 2; } }`, "00 0a06 0a0161 120162", `{"labels":[{"key":"a","value":"b"}]}`, nil},
 		"behind a map, counted with it":    {shopEvent, "040002 0a036f2d31 10e209", `{"orderId":"o-1","cents":"1250"}`, nil},
 		"another, counted with it":         {shopEvent, "040004 0a0178", `{"reason":"x"}`, nil},
 		"behind a map, counted without":    {shopEvent, "040000 0a036f2d31 10e209", `{"orderId":"o-1","cents":"1250"}`, nil},
@@ -218,7 +222,33 @@ func TestAvroTexts(t *testing.T) {
 			t.Errorf("%s %s: %s", c.schema, c.value, diff)
 		}
 	}
+	unread := []Reference{{"other", `{"type":"record"}`}}
+	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"int"`, References: unread}, "02"); got != "1" {
+		t.Errorf("a reference that is not needed: %s", got)
+	}
+	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"Other"`, References: unread}, "02"); !strings.Contains(got, "refers to as other") {
+		t.Errorf("a reference that is needed: %s", got)
+	}
 	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"bytes"`, SizedBytes: true}, "0861626364"); got != `"YWJjZA=="` {
 		t.Errorf("bytes with their length: %s", got)
+	}
+}
+
+// TestProtobufManyFields: what a message does not have takes no time, however many fields its type has.
+func TestProtobufManyFields(t *testing.T) {
+	t.Parallel()
+	text := repeated("message M{repeated M m=1;", 8_000, func(i int) string { return fmt.Sprintf("optional int32 a%d=%d;", i, i+2) }, "}")
+	for _, form := range []string{jsonCanonical, jsonDefaults} {
+		s, err := Compile(Config{Format: "protobuf", ProtobufJSON: []string{form}}, Definition{Kind: "protobuf", Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if _, err := s.Append(nil, bytes.Repeat(wire(1, ""), 100_000), FirstMessage, MaxRecordBytes); err != nil && form == jsonCanonical {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("%s: %v", form, took)
+		}
 	}
 }

@@ -112,7 +112,7 @@ func parseTranslated(s string) (*syntax.Regexp, error) {
 	if err != nil {
 		return nil, errors.New(strings.ToValidUTF8(fmt.Sprintf("%.200s", err.Error()), ""))
 	}
-	if n := programSize(re); n > maxPatternSize {
+	if n := programSize(re) + classSize(re); n > maxPatternSize {
 		return nil, fmt.Errorf("it has %d instructions or more, at most %d are taken; want fewer repetitions", n, maxPatternSize)
 	}
 	return re, nil
@@ -126,15 +126,27 @@ func foldedClasses(s string) int {
 	return strings.Count(s, "[") + strings.Count(s, `\p`) + strings.Count(s, `\P`)
 }
 
+// classSize is the memory of the ranges of characters in re, in terms of instructions. Repeated classes share it.
+func classSize(re *syntax.Regexp) int {
+	n := 0
+	if re.Op == syntax.OpCharClass {
+		n = len(re.Rune) / 8
+	}
+	for _, sub := range re.Sub {
+		n += classSize(sub)
+	}
+	return n
+}
+
 // programSize is how many instructions re is compiled to, or more; it ends soon behind
-// maxPatternSize. Ranges of characters count for the memory that they take.
+// maxPatternSize.
 func programSize(re *syntax.Regexp) int {
 	n := 2
 	switch re.Op {
 	case syntax.OpLiteral:
 		n = max(len(re.Rune), 1)
 	case syntax.OpCharClass:
-		n = 1 + len(re.Rune)/8
+		n = 1
 	case syntax.OpConcat:
 		n = 0
 	case syntax.OpAlternate:

@@ -132,10 +132,6 @@ func (p *preparer) reference(of map[string]any, base *url.URL, _ bool) {
 	}
 	name, fragment, _ := strings.Cut(ref, "#")
 	u, err := base.Parse(name)
-	if err == nil && base.Opaque != "" && u.Scheme == base.Scheme && u.Opaque == "" {
-		u, err = url.Parse(schemaURL)
-		u.Path = "/" + strings.TrimLeft(name, "/")
-	}
 	switch {
 	case err == nil && (p.ids[u.String()] || strings.Contains(u.Host, "json-schema.org")):
 		return

@@ -129,12 +129,14 @@ func (l *linker) linkMessage(s *source, name protoreflect.FullName, m *descripto
 
 // dropOneofs drops those without fields.
 func dropOneofs(m *descriptorpb.DescriptorProto) {
+	filled := map[int32]bool{}
+	for _, f := range m.Field {
+		filled[f.GetOneofIndex()] = filled[f.GetOneofIndex()] || f.OneofIndex != nil
+	}
 	used := map[int32]int32{}
 	var kept []*descriptorpb.OneofDescriptorProto
 	for i, o := range m.OneofDecl {
-		if slices.ContainsFunc(m.Field, func(f *descriptorpb.FieldDescriptorProto) bool {
-			return f.OneofIndex != nil && f.GetOneofIndex() == int32(i)
-		}) {
+		if filled[int32(i)] {
 			used[int32(i)] = int32(len(kept))
 			kept = append(kept, o)
 		}

@@ -44,8 +44,14 @@ func (c *costs) parse(path, text string) (s *source, err error) {
 	return s, nil
 }
 
-// text parses the text of a .proto file, as far as it has an effect.
-func (c *costs) text(path, text string) (*descriptorpb.FileDescriptorProto, error) {
+// text parses the text of a .proto file, as far as it has an effect. The parser panics for some that are cut; a
+// reference that does so may not be needed.
+func (c *costs) text(path, text string) (_ *descriptorpb.FileDescriptorProto, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the parser fails with %T; want a complete .proto file", v)
+		}
+	}()
 	text = scrub(text)
 	if err := c.add(text); err != nil {
 		return nil, err
@@ -107,15 +113,15 @@ func (s *source) mark(m *descriptorpb.DescriptorProto) {
 
 // groups finds the types of the fields that are groups.
 func (s *source) groups(types []*descriptorpb.DescriptorProto, fields []*descriptorpb.FieldDescriptorProto) {
+	groups := map[string]bool{}
 	for _, f := range fields {
-		if f.GetType() != descriptorpb.FieldDescriptorProto_TYPE_GROUP {
-			continue
+		if f.GetType() == descriptorpb.FieldDescriptorProto_TYPE_GROUP {
+			groups[lastName(f.GetTypeName())] = true
 		}
-		name := lastName(f.GetTypeName())
-		for _, m := range types {
-			if m.GetName() == name {
-				s.unwritten[m] = true
-			}
+	}
+	for _, m := range types {
+		if groups[m.GetName()] {
+			s.unwritten[m] = true
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -140,10 +141,36 @@ func TestCompileRefuses(t *testing.T) {
 		`syntax = "proto3"; enum E { A = 0; }`:                         "no message",
 		`syntax = "proto3"; message M { string a = 1; string a = 2; }`: "already declared",
 		`syntax = "proto3"; message M { string a = 1; int32 b = 1 }`:   "schema.proto:1",
+		`syntax = "proto3"; message A { extensions 0[json_name,`:       "the parser fails",
 		``: "no message",
 	} {
 		if _, err := Compile(text, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+// FuzzCompile: no text and no descriptor makes the compiler panic, and blanks are all that is put in the place of what has no effect.
+func FuzzCompile(f *testing.F) {
+	f.Add([]byte(treeProto), false)
+	f.Add([]byte(`syntax = "proto2"; message M { reserved 1 to 2; extensions 5 to 9; optional group G = 1 [(x) = {a: "}"}, json_name = "j"] { option map_entry = true; } oneof o { X x = 3; } } extend M { optional M y = 5; } service S { rpc A(B) returns (C) {} } enum E { option a = 1; A = 0; B = 0; }`), false)
+	f.Add([]byte(`edition = "2023"; option features = {enum_type: CLOSED}; message A { repeated AbEntry ab = 1; message AbEntry { option map_entry = true; optional string k = 1; A v = 2; } }`), false)
+	f.Add(append(field(1, "a.proto"), field(4, string(field(1, "M")))...), true)
+	f.Fuzz(func(t *testing.T, b []byte, binary bool) {
+		text := string(b)
+		if binary {
+			text = base64.StdEncoding.EncodeToString(b)
+		} else if got := scrub(text); len(got) != len(text) || strings.Count(got, "\n") != strings.Count(text, "\n") {
+			t.Fatalf("%q is scrubbed to %q", text, got)
+		}
+		file, err := Compile(text, map[string]string{"schema.proto": imported})
+		if err != nil {
+			return
+		}
+		for i := range int32(3) {
+			if _, err := file.byIndex(nil, b, []int32{i}); err != nil {
+				continue
+			}
+		}
+	})
 }

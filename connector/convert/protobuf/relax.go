@@ -180,19 +180,19 @@ func (l *linker) relaxEnum(s *source, name protoreflect.FullName, e *descriptorp
 
 // relaxMaps makes maps of the fields whose entries are written out as messages of their own.
 func relaxMaps(m *descriptorpb.DescriptorProto) {
+	fields := map[string][]*descriptorpb.FieldDescriptorProto{} // by the names of their types
+	for _, f := range m.Field {
+		fields[lastName(f.GetTypeName())] = append(fields[lastName(f.GetTypeName())], f)
+	}
 	for _, entry := range m.NestedType {
 		if !entry.Options.GetMapEntry() {
 			continue
 		}
-		var of *descriptorpb.FieldDescriptorProto
-		uses := 0
-		for _, f := range m.Field {
-			if lastName(f.GetTypeName()) == entry.GetName() {
-				of = f
-				uses++
-			}
+		of := &descriptorpb.FieldDescriptorProto{}
+		if uses := fields[entry.GetName()]; len(uses) == 1 {
+			of = uses[0]
 		}
-		if uses != 1 || of.GetLabel() != descriptorpb.FieldDescriptorProto_LABEL_REPEATED || mapEntryName(of.GetName()) != entry.GetName() || !isEntry(entry) {
+		if of.GetLabel() != descriptorpb.FieldDescriptorProto_LABEL_REPEATED || mapEntryName(of.GetName()) != entry.GetName() || !isEntry(entry) {
 			entry.Options.MapEntry = nil // a list of messages, which it is on the wire
 			continue
 		}
