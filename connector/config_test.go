@@ -146,7 +146,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, QuotaBytesPerSecond: -1, QuotaRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
-	worst.Record.Validated = true                                                                                                                  // and nothing has a schema
+	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"}                                                                        // and nothing has a schema
 	worst.Schema = schema.Config{Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x"} // without an address
 	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}

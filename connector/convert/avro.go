@@ -86,13 +86,14 @@ func compileAvro(d Definition) (Schema, error) {
 	// Names that the specification doesn't allow are in use, and do no harm here.
 	lax := avro.WithLaxNames(func(string) error { return nil })
 	var pruner avroPruner
+	var unread error // of a reference, which may not be needed
 	for _, r := range d.References {
 		text, err := pruner.prune(r.Text)
-		if err == nil {
-			_, err = cache.Parse(text, lax)
-		}
 		if err != nil {
 			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
+		}
+		if _, err := cache.Parse(text, lax); err != nil && unread == nil {
+			unread = fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
 	}
 	text, err := pruner.prune(d.Text)
@@ -101,20 +102,37 @@ func compileAvro(d Definition) (Schema, error) {
 	}
 	s, err := cache.Parse(text, lax)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, unread)
 	}
 	c := avroCompiler{named: map[string]*avroType{}}
 	t, err := c.compile(s.Root(), 0)
 	if err != nil {
 		return nil, err
 	}
-	return avroRoot{t, c.weight}, nil
+	return avroRoot{t, c.weight, !d.SizedBytes && (t.kind == avroBytes || t.kind == avroDecimal)}, nil
 }
 
 // avroRoot is the type of a value.
 type avroRoot struct {
 	*avroType
 	weight int
+	bare   bool // bytes that are all of a value, without their length
+}
+
+// Append implements Schema.
+func (s avroRoot) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+	if !s.bare {
+		return s.avroType.Append(dst, payload, index, most)
+	}
+	r := avroReader{dst: dst, most: len(dst) + most}
+	write := r.base64
+	if s.kind == avroDecimal {
+		write = func(b []byte) error { return r.digits(b, s.scale) }
+	}
+	if err := write(payload); err != nil {
+		return dst, err
+	}
+	return r.dst, nil
 }
 
 // Weight implements weigher.

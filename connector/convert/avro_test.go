@@ -18,7 +18,7 @@ import (
 // avroSchema compiles text and what it refers to.
 func avroSchema(t testing.TB, text string, refs ...string) Schema {
 	t.Helper()
-	d := Definition{Kind: "avro", Text: text}
+	d := Definition{Kind: "avro", Text: text, SizedBytes: true}
 	for _, r := range refs {
 		d.References = append(d.References, Reference{Name: "a reference", Text: r})
 	}
@@ -99,9 +99,9 @@ func TestAvroLogical(t *testing.T) {
 	f(`{"type":"long","logicalType":"timestamp-millis"}`, varint(math.MinInt64), `-9223372036854775808`)
 	f(`{"type":"long","logicalType":"timestamp-micros"}`, varint(at.UnixMicro()), `"2026-01-31T08:00:00.123456Z"`)
 	f(`{"type":"long","logicalType":"timestamp-nanos"}`, varint(at.UnixNano()), `"2026-01-31T08:00:00.123456789Z"`)
-	f(`{"type":"long","logicalType":"local-timestamp-millis"}`, varint(at.UnixMilli()), `"2026-01-31T08:00:00.123"`)
-	f(`{"type":"long","logicalType":"local-timestamp-micros"}`, varint(at.UnixMicro()), `"2026-01-31T08:00:00.123456"`)
-	f(`{"type":"long","logicalType":"local-timestamp-nanos"}`, varint(at.UnixNano()), `"2026-01-31T08:00:00.123456789"`)
+	f(`{"type":"long","logicalType":"local-timestamp-millis"}`, varint(at.UnixMilli()), `"2026-01-31 08:00:00.123"`)
+	f(`{"type":"long","logicalType":"local-timestamp-micros"}`, varint(at.UnixMicro()), `"2026-01-31 08:00:00.123456"`)
+	f(`{"type":"long","logicalType":"local-timestamp-nanos"}`, varint(at.UnixNano()), `"2026-01-31 08:00:00.123456789"`)
 	f(`{"type":"long","logicalType":"of-the-future"}`, varint(5), `5`)
 	f(`{"type":"string","logicalType":"timestamp-millis"}`, append(varint(1), 'a'), `"a"`)
 	f(`{"type":"string","logicalType":"uuid"}`, append(varint(3), "a-b"...), `"a-b"`)

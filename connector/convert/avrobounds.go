@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 )
 
 // Bounds of an Avro schema, its references included.
@@ -20,6 +23,11 @@ const (
 var avroKeywords = map[string]bool{
 	"type": true, "name": true, "namespace": true, "fields": true, "items": true, "values": true, "symbols": true,
 	"size": true, "logicalType": true, "precision": true, "scale": true,
+}
+
+// avroOwn are the keywords that belong to one type. Beside other types they mean nothing.
+var avroOwn = map[string][]string{
+	"fields": {"record", "error"}, "symbols": {"enum"}, "items": {"array"}, "values": {"map"}, "size": {"fixed"},
 }
 
 // avroPruner removes everything but the keywords from schemas, and counts the rest.
@@ -63,6 +71,7 @@ func (p *avroPruner) walk(v any, level int) error {
 			}
 		}
 	case map[string]any:
+		pruneLogical(v)
 		for keyword, value := range v {
 			if err := p.keyword(v, keyword, value, level); err != nil {
 				return err
@@ -73,6 +82,10 @@ func (p *avroPruner) walk(v any, level int) error {
 }
 
 func (p *avroPruner) keyword(of map[string]any, keyword string, value any, level int) error {
+	if name, ok := of["type"].(string); ok && avroOwn[keyword] != nil && avroKinds[name] != avroNull && !slices.Contains(avroOwn[keyword], name) {
+		delete(of, keyword)
+		return nil
+	}
 	switch keyword {
 	case "type", "fields", "items", "values":
 		return p.walk(value, level+1)
@@ -94,3 +107,39 @@ func (p *avroPruner) name(s string) error {
 	}
 	return nil
 }
+
+// pruneLogical removes a logical type that the specification calls invalid: then the type itself is read. Of a
+// decimal, the precision has no part in reading it.
+func pruneLogical(of map[string]any) {
+	_, isText := of["logicalType"].(string)
+	if of["logicalType"] == "decimal" {
+		precision, ok := wholeNumber(of["precision"])
+		scale, given := wholeNumber(of["scale"])
+		size, _ := wholeNumber(of["size"])
+		isText = ok && (given || of["scale"] == nil) && precision > 0 && scale >= 0 && scale <= precision &&
+			(of["type"] != "fixed" || precision <= decimalDigits(size))
+	}
+	if !isText {
+		delete(of, "logicalType")
+	}
+	if of["logicalType"] != "decimal" {
+		delete(of, "precision")
+		delete(of, "scale")
+		return
+	}
+	scale, _ := wholeNumber(of["scale"])
+	of["precision"], of["scale"] = max(scale, 1), scale
+}
+
+// wholeNumber is the value of a number without a fraction.
+func wholeNumber(v any) (int, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(string(n), 10, 32)
+	return int(i), err == nil
+}
+
+// decimalDigits is how many digits each number has room for in so many bytes.
+func decimalDigits(size int) int { return int(float64(8*size-1) * math.Log10(2)) }

@@ -44,12 +44,13 @@ func (r *avroReader) time(t *avroType) error {
 		r.moment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000Z", true)
 	case avroTimestampNanos:
 		r.moment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000Z", true)
+	// With a blank, which is the form without a zone that Hive's types, and so Parquet and ORC by Firehose, read.
 	case avroLocalMillis:
-		r.moment(n, time.UnixMilli(n), "2006-01-02T15:04:05.000", true)
+		r.moment(n, time.UnixMilli(n), "2006-01-02 15:04:05.000", true)
 	case avroLocalMicros:
-		r.moment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000", true)
+		r.moment(n, time.UnixMicro(n), "2006-01-02 15:04:05.000000", true)
 	default:
-		r.moment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000", true)
+		r.moment(n, time.Unix(0, n), "2006-01-02 15:04:05.000000000", true)
 	}
 	return nil
 }
@@ -87,10 +88,15 @@ func (r *avroReader) decimal(t *avroType) error {
 	if err != nil {
 		return err
 	}
-	if len(b) > mostDigits/2 || t.scale > mostDigits {
+	return r.digits(b, t.scale)
+}
+
+// digits writes the decimal whose unscaled value b is.
+func (r *avroReader) digits(b []byte, scale int) error {
+	if len(b) > mostDigits/2 || scale > mostDigits {
 		return errLongDecimal
 	}
-	r.dst = appendDecimal(r.dst, b, t.scale)
+	r.dst = appendDecimal(r.dst, b, scale)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -52,11 +53,12 @@ func TestSchemaBounds(t *testing.T) {
 		"avro: namespace":  {"avro", `{"type":"record","name":"R","namespace":"` + long + `","fields":[]}`, "90000 bytes, at most 512 are taken"},
 		"protobuf: text":   {"protobuf", proto3 + strings.Repeat(" ", MaxSchemaBytes), "at most 1048576 are taken"},
 		"protobuf: parts":  {"protobuf", repeated(proto3, 30_000, counted("message M#{int32 a=1;}"), ""), "to compile it takes more than 64 MiB"},
-		"protobuf: option": {"protobuf", repeated(proto3+"message M{int32 a=1[(x)=1", 30_000, counted(",(x)=1"), "];}"), "to compile it takes more than 64 MiB"},
-		"protobuf: names":  {"protobuf", repeated(proto3+"message M{reserved \"a\"", 10_000, counted(`,"b#"`), ";}"), "to compile it takes more than 64 MiB"},
+		"protobuf: option": {"protobuf", repeated(proto3+"message M{int32 a=1[features.x=1", 60_000, counted(",features.x=1"), "];}"), "to compile it takes more than 64 MiB"},
 		"protobuf: name":   {"protobuf", repeated(proto3+"message "+long+"{", 100, counted("message M#{}"), "}"), "a name has 90000 bytes, at most 1000"},
 		"protobuf: paths":  {"protobuf", repeated(proto3+strings.Repeat("message "+long[:900]+"{", 9), 5_000, counted("int32 f#=#;"), strings.Repeat("}", 9)), "to compile it takes more than 64 MiB"},
-		"protobuf: deep":   {"protobuf", proto3 + "message M{int32 a=1[(x)={" + strings.Repeat("o<", 10_000) + strings.Repeat(">", 10_000) + "}];}", "nested more than 100 levels"},
+		"protobuf: deep":   {"protobuf", proto3 + "message M{int32 a=1[features={" + strings.Repeat("o<", 10_000) + strings.Repeat(">", 10_000) + "}];}", "nested more than 100 levels"},
+		"protobuf: binary": {"protobuf", base64.StdEncoding.EncodeToString(bytes.Repeat(wire(4, ""), 300_000)), "has too many parts"},
+		"protobuf: types":  {"protobuf", base64.StdEncoding.EncodeToString(bytes.Repeat(wire(4, wire(1, "a")), 60_000)), "to compile it takes more than 64 MiB"},
 		"json: text":       {"json-schema", `{}` + strings.Repeat(" ", MaxSchemaBytes), "at most 1048576 are taken"},
 		"json: depth":      {"json-schema", strings.Repeat(`{"not":`, 4000) + `{}` + strings.Repeat(`}`, 4000), "nested more than 250 levels"},
 	} {
@@ -95,7 +97,7 @@ func TestSchemaErrorsAreShort(t *testing.T) {
 	for kind, text := range map[string]string{
 		"avro":        `["` + strings.Repeat(`","x`, 10_000) + `"]`,
 		"json-schema": repeated(`{"allOf":[{}`, 5_000, counted(`,{"type":"x#"}`), `]}`),
-		"protobuf":    proto3 + `message M { ` + strings.Repeat("x", 990) + ` a = 1; }`,
+		"protobuf":    proto3 + `message M { int32 ` + strings.Repeat("x", 990) + ` = 1; int32 ` + strings.Repeat("x", 990) + ` = 2; }`,
 	} {
 		_, err := Compile(Config{Format: kind, Validated: true}, Definition{Kind: kind, Text: text})
 		if err == nil || len(err.Error()) > maxErrorBytes+len("...") {

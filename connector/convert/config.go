@@ -1,6 +1,10 @@
 package convert
 
-import "kafka-firehose/connector/env"
+import (
+	"slices"
+
+	"kafka-firehose/connector/env"
+)
 
 // What Firehose takes as one record, and how many values its de-aggregation finds in one.
 // https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
@@ -29,6 +33,13 @@ type Config struct {
 	// Validated has values, or keys, in the format json-schema compared with their schema. Without it they
 	// are sent as they are, and no registry is needed.
 	Validated bool `envconfig:"RECORD_SCHEMA_VALIDATE" default:"false" desc:"Records in json-schema that don't agree with their schema are bad. Without it no registry is needed for that format."`
+	// ProtobufJSON is how messages of Protobuf are written: in the canonical form, or with any of "proto-names",
+	// the names of fields as the schema has them, "emit-defaults", fields without presence although they hold
+	// their default, and "int64-numbers", numbers of 64 bits as numbers and not as strings.
+	ProtobufJSON []string `envconfig:"RECORD_PROTOBUF_JSON" default:"canonical" desc:"JSON of Protobuf messages: canonical, or any of proto-names (names of fields as in the schema), emit-defaults (fields that hold their default, empty lists and maps) and int64-numbers (64-bit integers as numbers), comma separated."`
+	// ProtobufIndex is how the serializers of the records count nested messages behind maps and groups. "auto"
+	// has a record read by the one of the two ways that it fits; one that fits both is bad, unless they agree.
+	ProtobufIndex string `envconfig:"RECORD_PROTOBUF_INDEX" default:"auto" desc:"How message indexes count nested messages behind map fields: text, without the entries of maps, as Java's serializers do; descriptor, with them, as those of Python, Go and .NET do; auto, by which of them a record fits."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
 	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
 	// of control characters, which it never contains.
@@ -74,6 +85,29 @@ func (c Config) Validate() error {
 	if c.Compression == "gzip" && !c.Aggregate {
 		check.Add(env.Holds(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").With(aggregate))
 	}
+	c.protobuf(&check)
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
+}
+
+// protobuf checks what there is to choose for Protobuf.
+func (c Config) protobuf(check *env.Check) {
+	const name, index = "RECORD_PROTOBUF_JSON", "RECORD_PROTOBUF_INDEX"
+	for _, form := range c.ProtobufJSON {
+		check.OneOf(name, form, []string{jsonCanonical, jsonNames, jsonDefaults, jsonNumbers})
+		if form == jsonCanonical && len(c.ProtobufJSON) > 1 {
+			check.Add(env.Holds(name, c.ProtobufJSON, jsonCanonical+" is the form without the others; want it alone, or the others without it"))
+		}
+	}
+	check.OneOf(index, c.ProtobufIndex, []string{indexAuto, indexText, indexDescriptor})
+	if slices.Contains(c.SchemaFormats(), formatProtobuf) {
+		return
+	}
+	const without = "no records are read as Protobuf; want RECORD_FORMAT protobuf too, or nothing here"
+	if len(c.ProtobufJSON) > 0 && !slices.Equal(c.ProtobufJSON, []string{jsonCanonical}) {
+		check.Add(env.Holds(name, c.ProtobufJSON, without).With("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
+	}
+	if c.ProtobufIndex != "" && c.ProtobufIndex != indexAuto {
+		check.Add(env.Holds(index, c.ProtobufIndex, without).With("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
+	}
 }

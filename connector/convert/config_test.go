@@ -15,7 +15,7 @@ func configForValidate() Config {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	want := Config{Format: "raw", KeyFormat: "json", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip"}
+	want := Config{Format: "raw", KeyFormat: "json", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip", ProtobufJSON: []string{"canonical"}, ProtobufIndex: "auto"}
 	if diff := cmp.Diff(want, configForValidate()); diff != "" {
 		t.Error(diff)
 	}
@@ -36,6 +36,14 @@ func TestConfigValidate(t *testing.T) {
 		{"protobuf", func(c *Config) { c.Format = "protobuf" }, ""},
 		{"json-schema", func(c *Config) { c.Format, c.Validated = "json-schema", true }, ""},
 		{"validated by what is no schema", func(c *Config) { c.Format, c.Validated = "avro", true }, `RECORD_SCHEMA_VALIDATE holds "true": what is decoded with a schema agrees with it; want RECORD_FORMAT json-schema too, or false here`},
+		{"forms of Protobuf's JSON", func(c *Config) {
+			c.Format, c.ProtobufJSON, c.ProtobufIndex = "protobuf", []string{"proto-names", "emit-defaults", "int64-numbers"}, "text"
+		}, ""},
+		{"forms of Protobuf's JSON for nothing", func(c *Config) { c.ProtobufJSON = []string{"proto-names"} }, `RECORD_PROTOBUF_JSON holds "[proto-names]": no records are read as Protobuf; want RECORD_FORMAT protobuf too, or nothing here`},
+		{"an index for nothing", func(c *Config) { c.ProtobufIndex = "text" }, `RECORD_PROTOBUF_INDEX holds "text": no records are read as Protobuf; want RECORD_FORMAT protobuf too, or nothing here`},
+		{"another form", func(c *Config) { c.Format, c.ProtobufJSON = "protobuf", []string{"names"} }, `RECORD_PROTOBUF_JSON holds "names": want canonical, proto-names, emit-defaults or int64-numbers`},
+		{"canonical and another form", func(c *Config) { c.Format, c.ProtobufJSON = "protobuf", []string{"canonical", "proto-names"} }, `RECORD_PROTOBUF_JSON holds "[canonical proto-names]": canonical is the form without the others; want it alone, or the others without it`},
+		{"another index", func(c *Config) { c.Format, c.ProtobufIndex = "protobuf", "java" }, `RECORD_PROTOBUF_INDEX holds "java": want auto, text or descriptor`},
 		{"aggregate", func(c *Config) { c.Aggregate = true }, ""},
 		{"no delimiter", func(c *Config) { c.Delimiter = "" }, ""},
 		{

@@ -20,15 +20,96 @@ func TestAvroInterop(t *testing.T) {
 	if dir == "" {
 		t.Skip("AVRO_INTEROP names no directory; .ci/run formats fetches the package")
 	}
-	python := exec.CommandContext(t.Context(), "python3", filepath.Join("testdata", "interop.py"), filepath.Join(dir, "avro", "interop.avsc"))
+	compareAvro(t, 1200, pythonLines(t, dir, "interop.py", filepath.Join(dir, "avro", "interop.avsc")))
+}
+
+// TestFastavroInterop reads values of random schemas that fastavro has written. The schemas are as registries
+// may have them: with defaults that don't fit, logical types that are none, keywords of other types.
+// FORMATS_PYTHON is where the package is installed; .ci/run formats does it.
+func TestFastavroInterop(t *testing.T) {
+	compareAvro(t, 5000, pythonLines(t, formatsPython(t), "fastavro_values.py", "500"))
+}
+
+// TestJSONFormatInterop reads messages of random schemas that Protobuf's Python package has written, and compares
+// them with its json_format. The schemas are as registries may have them: a descriptor in base64, a text
+// that no compiler takes, and one with the entries of maps as messages. FORMATS_PYTHON is as above.
+func TestJSONFormatInterop(t *testing.T) {
+	compared := 0
+	var last string
+	compiled := map[string][]Schema{}
+	for line := range bytes.Lines(pythonLines(t, formatsPython(t), "protobuf_values.py", "300")) {
+		var c struct {
+			Schemas []string
+			Index   []int32
+			Payload string
+			Want    map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		payload, err := hex.DecodeString(c.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index := Index{depth: len(c.Index)}
+		copy(index.at[:], c.Index)
+		if c.Schemas[0] != last {
+			last, compiled = c.Schemas[0], map[string][]Schema{}
+		}
+		for form, want := range c.Want {
+			for i, text := range c.Schemas {
+				if len(compiled[form]) == i {
+					s, err := Compile(Config{Format: "protobuf", ProtobufJSON: []string{form}, ProtobufIndex: indexDescriptor}, Definition{Kind: "protobuf", Text: text})
+					if err != nil {
+						t.Fatalf("%v: %s", err, text)
+					}
+					compiled[form] = append(compiled[form], s)
+				}
+				got, err := compiled[form][i].Append(nil, payload, index, MaxRecordBytes)
+				if err != nil {
+					t.Fatalf("%v: %v of %x by %s", err, index, payload, text)
+				}
+				if diff := cmp.Diff(numbered(t, want), numbered(t, got)); diff != "" {
+					t.Fatalf("%s, %v of %x by %s: %s", form, index, payload, text, diff)
+				}
+				compared++
+			}
+		}
+	}
+	if compared < 27_000 {
+		t.Errorf("%d messages were compared, want 27,000", compared)
+	}
+	t.Logf("%d messages", compared)
+}
+
+// formatsPython is the directory of the Python packages.
+func formatsPython(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("FORMATS_PYTHON")
+	if dir == "" {
+		t.Skip("FORMATS_PYTHON names no directory; .ci/run formats installs the packages")
+	}
+	return dir
+}
+
+// pythonLines is what a script in testdata writes, with the packages of dir.
+func pythonLines(t *testing.T, dir, script string, args ...string) []byte {
+	t.Helper()
+	python := exec.CommandContext(t.Context(), "python3", append([]string{filepath.Join("testdata", script)}, args...)...)
 	python.Env = append(os.Environ(), "PYTHONPATH="+dir, "PYTHONDONTWRITEBYTECODE=1")
 	python.Stderr = t.Output()
 	out, err := python.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return out
+}
+
+// compareAvro reads values, one a line, and compares them with the JSON that is promised.
+func compareAvro(t *testing.T, atLeast int, lines []byte) {
+	t.Helper()
 	schemas, passed := map[string]Schema{}, 0
-	for line := range bytes.Lines(out) {
+	for line := range bytes.Lines(lines) {
 		var c struct {
 			Schema, Payload string
 			Want            json.RawMessage
@@ -52,8 +133,8 @@ func TestAvroInterop(t *testing.T) {
 		}
 		passed++
 	}
-	if passed < 1200 {
-		t.Errorf("%d values were written, want 1,200", passed)
+	if passed < atLeast {
+		t.Errorf("%d values were written, want %d", passed, atLeast)
 	}
 	t.Logf("%d values of %d schemas", passed, len(schemas))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/convert/jsonschema"
+	"kafka-firehose/connector/convert/protobuf"
 )
 
 // payload is what a serializer made of a key or a value.
@@ -119,8 +120,14 @@ func (x *Index) parse(b []byte) (rest []byte, err error) {
 // append appends the payload as JSON. Where the schema is to blame, the error names it.
 func (p *payload) append(dst []byte, most int) ([]byte, error) {
 	out, err := p.decode.Append(dst, p.data, p.index, most)
-	if errors.Is(err, jsonschema.ErrSteps) {
+	if blamesSchema(err) {
 		err = fmt.Errorf("schema %s: %w", p.ref, err)
 	}
 	return out, err
+}
+
+// blamesSchema reports whether the schema, or a part of it, can't be used for a payload.
+func blamesSchema(err error) bool {
+	_, hole := errors.AsType[protobuf.HoleError](err)
+	return hole || errors.Is(err, jsonschema.ErrSteps) || errors.Is(err, jsonschema.ErrPart)
 }

@@ -1,21 +1,57 @@
 package convert
 
 import (
+	"bytes"
 	"errors"
-	"sync"
+	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"kafka-firehose/connector/convert/protobuf"
 )
 
+// The forms of Protobuf's JSON, which are the values of RECORD_PROTOBUF_JSON.
+const (
+	jsonCanonical = "canonical"
+	jsonNames     = "proto-names"
+	jsonDefaults  = "emit-defaults"
+	jsonNumbers   = "int64-numbers"
+)
+
+// protobufJSON says how messages are written where that is not the canonical form.
+type protobufJSON struct {
+	names    bool // of fields, as the schema has them
+	defaults bool // of fields without presence, also of empty lists and maps
+	numbers  bool // of 64 bits are numbers and no strings
+}
+
+func newProtobufJSON(forms []string) protobufJSON {
+	return protobufJSON{slices.Contains(forms, jsonNames), slices.Contains(forms, jsonDefaults), slices.Contains(forms, jsonNumbers)}
+}
+
+func (j protobufJSON) name(f protoreflect.FieldDescriptor) string {
+	if j.names {
+		return string(f.Name())
+	}
+	return f.JSONName()
+}
+
+// The ways to count messages in an index, which are the values of RECORD_PROTOBUF_INDEX.
+const (
+	indexAuto       = "auto"
+	indexText       = "text"
+	indexDescriptor = "descriptor"
+)
+
 // protobufSchema is a .proto file.
 type protobufSchema struct {
 	file  *protobuf.File
 	types protoTypes
+	index string
 }
 
-func compileProtobuf(d Definition) (Schema, error) {
+func compileProtobuf(cfg Config, d Definition) (Schema, error) {
 	imports := map[string]string{}
 	for _, r := range d.References {
 		imports[r.Name] = r.Text
@@ -24,7 +60,7 @@ func compileProtobuf(d Definition) (Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := protobufSchema{file, newProtoTypes()}
+	s := protobufSchema{file, newProtoTypes(file, newProtobufJSON(cfg.ProtobufJSON)), cfg.ProtobufIndex}
 	file.Each(func(m protoreflect.MessageDescriptor) { s.types.of(m) })
 	return s, nil
 }
@@ -32,20 +68,47 @@ func compileProtobuf(d Definition) (Schema, error) {
 // Weight implements weigher.
 func (s protobufSchema) Weight() int { return s.file.Weight() }
 
-// protobufText is where a message is written before its blanks are taken out.
-var protobufText = sync.Pool{New: func() any { return new([]byte) }}
-
-// keepText is the capacity above which such a buffer is not kept.
-const keepText = 64 << 10
-
 // Append implements Schema.
 func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
-	m, err := s.file.Message(index.at[:index.depth])
+	byText, byDescriptor, err := s.file.Messages(index.at[:index.depth])
+	switch {
+	case err != nil:
+		return dst, err
+	case byText == byDescriptor || s.index == indexText:
+		return s.append(dst, payload, byText, most)
+	case s.index == indexDescriptor:
+		return s.append(dst, payload, byDescriptor, most)
+	}
+	return s.either(dst, payload, byText, byDescriptor, most)
+}
+
+// either reads a payload as the one of two messages that it fits, or as both if that makes no difference.
+func (s protobufSchema) either(dst, payload []byte, byText, byDescriptor protoreflect.MessageDescriptor, most int) ([]byte, error) {
+	fitsText, fitsDescriptor := protobuf.Fits(byText, payload), protobuf.Fits(byDescriptor, payload)
+	switch {
+	case fitsText && !fitsDescriptor:
+		return s.append(dst, payload, byText, most)
+	case fitsDescriptor && !fitsText:
+		return s.append(dst, payload, byDescriptor, most)
+	}
+	out, err := s.append(dst, payload, byText, most)
 	if err != nil {
 		return dst, err
 	}
+	other, err := s.append(nil, payload, byDescriptor, most)
+	if err != nil {
+		return dst, err
+	}
+	if !bytes.Equal(out[len(dst):], other) {
+		return dst, fmt.Errorf("its message index is that of %s as Java's serializers count, and that of %s as those of Python, Go and .NET do; "+
+			"set RECORD_PROTOBUF_INDEX to %s or to %s", byText.FullName(), byDescriptor.FullName(), indexText, indexDescriptor)
+	}
+	return out, nil
+}
+
+func (s protobufSchema) append(dst, payload []byte, m protoreflect.MessageDescriptor, most int) ([]byte, error) {
 	r := protoReader{dst: dst, most: len(dst) + most}
-	err = r.message(s.types.messages[m.FullName()], payload)
+	err := r.message(s.types.messages[m.FullName()], payload)
 	switch {
 	case err == nil && len(r.dst) <= r.most:
 		return r.dst, nil
@@ -57,22 +120,22 @@ func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]by
 }
 
 // library reads what protoReader does not.
-func (s protobufSchema) library(dst, payload []byte, m protoreflect.MessageDescriptor, most int) ([]byte, error) {
+func (s protobufSchema) library(dst, payload []byte, typ protoreflect.MessageDescriptor, most int) ([]byte, error) {
 	// Packed numbers may become shorter, but not by so much. What a message takes in
 	// memory is bounded by its size.
 	if len(payload)/4 > most {
 		return dst, errTooLong
 	}
-	text, _ := protobufText.Get().(*[]byte)
-	defer func() {
-		if cap(*text) <= keepText {
-			protobufText.Put(text)
-		}
-	}()
-	var err error
-	if *text, err = s.file.AppendJSON((*text)[:0], payload, m); err != nil {
+	m, err := s.file.Read(payload, typ)
+	if err != nil {
 		return dst, err
 	}
-	// The library puts blanks in here and there, so that nobody relies on them.
-	return plainJSON{}.Append(dst, *text, Index{}, most)
+	w := protoWriter{dst: dst, most: len(dst) + most, file: s.file, types: s.types, json: s.types.json}
+	switch err := w.message(m); {
+	case err != nil:
+		return dst, err
+	case len(w.dst) > w.most:
+		return dst, errTooLong
+	}
+	return w.dst, nil
 }

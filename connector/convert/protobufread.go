@@ -73,7 +73,7 @@ func (r *protoReader) object(t *protoType, b []byte) error {
 		f := t.fields[number]
 		if f == nil {
 			skip := protowire.ConsumeFieldValue(number, typ, b[n:])
-			if skip < 0 || t.others.Has(number) {
+			if skip < 0 || t.others.Has(number) || t.holes[number] != "" {
 				return errLibrary
 			}
 			b = b[n+skip:]
@@ -91,15 +91,29 @@ func (r *protoReader) object(t *protoType, b []byte) error {
 		switch {
 		case err != nil:
 			return err
-		case there:
+		case there, t.defaults != nil && !f.presence:
 			first = false
 		default:
 			r.dst = r.dst[:before]
 		}
 		b = rest
 	}
+	r.unset(t, &fields)
 	r.dst = append(r.dst, '}')
 	return nil
+}
+
+// unset writes the defaults of fields that were not there.
+func (r *protoReader) unset(t *protoType, there *marks) {
+	for _, f := range t.defaults {
+		if there.again(f.at) {
+			continue
+		}
+		if r.dst[len(r.dst)-1] != '{' {
+			r.dst = append(r.dst, ',')
+		}
+		r.dst = append(append(r.dst, f.name...), f.unset...)
+	}
 }
 
 // field reads a field with all that it holds; b begins with its tag. It is not there if

@@ -11,9 +11,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bufbuild/protocompile"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"kafka-firehose/connector/longtest"
 )
 
 // kindsProto has every kind of field in every kind of message. LABEL is that of what may
@@ -49,9 +56,8 @@ message M {
   oneof o { M o_m = 150; int32 o_i = 151; string o_s = 152; }
 `
 
-// kinds compiles it with a field and a list of each scalar, numbered from 20 on.
-func kinds(t testing.TB, syntax string) (protobufSchema, protoreflect.MessageDescriptor) {
-	t.Helper()
+// kindsText is it with a field and a list of each scalar, numbered from 20 on.
+func kindsText(syntax string) string {
 	label, end := "", "}"
 	if syntax == "proto2" {
 		label, end = "optional", "optional group G = 200 { optional int32 n = 1; } extensions 300 to 400; } extend M { optional int32 x = 300; }"
@@ -60,12 +66,18 @@ func kinds(t testing.TB, syntax string) (protobufSchema, protoreflect.MessageDes
 	for i, kind := range strings.Fields("E double float int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string bytes") {
 		text += fmt.Sprintf("%s %s one_%s = %d; repeated %s many_%s = %d;\n", label, kind, kind, 20+2*i, kind, kind, 21+2*i)
 	}
-	made, err := compileProtobuf(Definition{Text: text + end})
+	return text + end
+}
+
+// kinds compiles it, for JSON in these forms.
+func kinds(t testing.TB, syntax string, forms ...string) (protobufSchema, protoreflect.MessageDescriptor) {
+	t.Helper()
+	made, err := compileProtobuf(Config{ProtobufJSON: forms}, Definition{Text: kindsText(syntax)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, _ := made.(protobufSchema)
-	m, err := s.file.Message([]int32{0})
+	m, _, err := s.file.Messages([]int32{0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,15 +263,128 @@ func (w writer) sized(b []byte, f protoreflect.FieldDescriptor, depth int) []byt
 	}
 }
 
+// oracle is the library's own reading of messages, compiled by a compiler that knows nothing of what
+// registries return.
+func oracle(t testing.TB, text string, forms ...string) func(payload []byte) ([]byte, error) {
+	t.Helper()
+	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{"m.proto": text})})}
+	compiled, err := compiler.Compile(t.Context(), "m.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := new(protoregistry.Files)
+	var register func(f protoreflect.FileDescriptor)
+	register = func(f protoreflect.FileDescriptor) {
+		for i := range f.Imports().Len() {
+			register(f.Imports().Get(i).FileDescriptor)
+		}
+		if _, err := all.FindFileByPath(f.Path()); err != nil {
+			if err := all.RegisterFile(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	register(compiled[0])
+	types := dynamicpb.NewTypes(all)
+	write := protojson.MarshalOptions{AllowPartial: true, Resolver: types, UseProtoNames: slices.Contains(forms, jsonNames), EmitDefaultValues: slices.Contains(forms, jsonDefaults)}
+	return func(payload []byte) ([]byte, error) {
+		m := dynamicpb.NewMessage(compiled[0].Messages().Get(0))
+		if err := (proto.UnmarshalOptions{AllowPartial: true, DiscardUnknown: true, RecursionLimit: 100, Resolver: types}).Unmarshal(payload, m); err != nil {
+			return nil, err
+		}
+		return write.Marshal(m)
+	}
+}
+
+// TestProtoWrite: all that is read, with or without the library, is written as the library writes it.
+func TestProtoWrite(t *testing.T) {
+	t.Parallel()
+	n := longtest.Pick(60, 3000)
+	for _, syntax := range []string{"proto2", "proto3"} {
+		for _, forms := range [][]string{nil, {jsonNames}, {jsonDefaults}, {jsonNames, jsonDefaults}} {
+			s, m := kinds(t, syntax, forms...)
+			want := oracle(t, kindsText(syntax), forms...)
+			compared, refused := 0, 0
+			for seed := range uint64(n) {
+				payload := writer{rand.New(rand.NewPCG(seed, 8)), true}.message(m, 1)
+				got, err := s.append(nil, payload, m, 10_000_000)
+				other, otherErr := want(payload)
+				switch {
+				case err == nil && otherErr == nil:
+					if diff := cmp.Diff(numbered(t, bytes.ReplaceAll(other, []byte(`"G":`), []byte(`"g":`))), numbered(t, got)); diff != "" {
+						t.Fatalf("%s %v %x: %s", syntax, forms, payload, diff)
+					}
+					compared++
+				case err != nil && otherErr == nil:
+					t.Fatalf("%s %v %x: %v, and the library has %s", syntax, forms, payload, err, other)
+				default:
+					refused++
+				}
+			}
+			t.Logf("%s %v: %d the same, %d that the library refuses", syntax, forms, compared, refused)
+			if compared < n/3 {
+				t.Errorf("%s %v: only %d compared", syntax, forms, compared)
+			}
+		}
+	}
+}
+
+// TestProtobufJSON are the forms of RECORD_PROTOBUF_JSON, of what is read with the library and without.
+func TestProtobufJSON(t *testing.T) {
+	t.Parallel()
+	const text = `syntax = "proto3"; enum E { ZERO = 0; ONE = 1; } message A {
+	  int64 big_one = 1; uint64 u = 2; fixed64 f = 3; sint64 s = 4; repeated int64 l = 5 [json_name = "list"]; map<int64, uint64> m = 6; google.protobuf.Int64Value w = 7;
+	  E e = 8; optional int32 may_be = 9; A a = 10; oneof o { int64 x = 11; string y = 12; } bool b = 13; bytes c = 14; google.protobuf.Any any = 15; double d = 16; google.protobuf.NullValue n = 17; }`
+	values := wire(1, 1<<60, 2, -1, 4, 3, 5, []byte{1, 2}, 6, wire(1, 5, 2, 6), 7, wire(1, 8), 10, wire(9, 0), 11, 0)
+	for name, c := range map[string]struct {
+		forms   []string
+		payload []byte
+		want    string
+	}{
+		"canonical":               {[]string{jsonCanonical}, values, `{"bigOne":"1152921504606846976","u":"18446744073709551615","s":"-2","list":["1","2"],"m":{"5":"6"},"w":"8","a":{"mayBe":0},"x":"0"}`},
+		"names":                   {[]string{jsonNames}, values, `{"big_one":"1152921504606846976","u":"18446744073709551615","s":"-2","l":["1","2"],"m":{"5":"6"},"w":"8","a":{"may_be":0},"x":"0"}`},
+		"numbers":                 {[]string{jsonNumbers}, values, `{"bigOne":1152921504606846976,"u":18446744073709551615,"s":-2,"list":[1,2],"m":{"5":6},"w":8,"a":{"mayBe":0},"x":0}`},
+		"defaults":                {[]string{jsonDefaults}, nil, `{"bigOne":"0","u":"0","f":"0","s":"0","list":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null}`},
+		"defaults that are there": {[]string{jsonDefaults}, wire(8, 0, 5, "", 1, 0, 4, 1), `{"e":"ZERO","list":[],"bigOne":"0","s":"-1","u":"0","f":"0","m":{},"b":false,"c":"","d":0,"n":null}`},
+		"all":                     {[]string{jsonNames, jsonDefaults, jsonNumbers}, wire(8, 1, 10, ""), `{"e":"ONE","a":{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"b":false,"c":"","d":0,"n":null}`},
+		"in an Any":               {[]string{jsonNames, jsonDefaults, jsonNumbers}, wire(15, wire(1, "x/A", 2, wire(1, 5))), `{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","any":{"@type":"x/A","big_one":5,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"d":0,"n":null}`},
+	} {
+		made, err := compileProtobuf(Config{ProtobufJSON: c.forms}, Definition{Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := made.(protobufSchema)
+		got, err := s.Append(nil, c.payload, FirstMessage, 1000)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, string(got)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		m, _, err := s.file.Messages([]int32{0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := s.library(nil, c.payload, m, 1000)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(numbered(t, got), numbered(t, other)); diff != "" {
+			t.Errorf("%s, by the library: %s", name, diff)
+		}
+	}
+}
+
 // TestProtoRead: whatever is read without the library is what the library reads, and
 // that is nearly all of what serializers write.
 func TestProtoRead(t *testing.T) {
-	n := 1000
+	n := longtest.Pick(200, 1000)
 	if testing.Short() {
 		n = 100 // the race detector makes it slow, and there is nothing for it to see
 	}
 	for _, syntax := range []string{"proto2", "proto3"} {
 		s, m := kinds(t, syntax)
+		others, _ := kinds(t, syntax, jsonNames, jsonDefaults, jsonNumbers)
 		for _, odd := range []bool{true, false} {
 			read := 0
 			for seed := range uint64(n) {
@@ -268,6 +393,7 @@ func TestProtoRead(t *testing.T) {
 				if compareRead(t, s, m, payload) {
 					read++
 				}
+				compareRead(t, others, m, payload)
 				if len(payload) > 0 && odd { // and what nobody writes at all
 					compareRead(t, s, m, payload[:w.IntN(len(payload))])
 					payload[w.IntN(len(payload))] = byte(w.IntN(256))

@@ -5,7 +5,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
+
+	"kafka-firehose/connector/convert/protobuf"
 )
 
 // protoForm is how a message is written.
@@ -24,9 +25,11 @@ const (
 
 // protoType is a message type as protoReader needs it. Types may be in themselves.
 type protoType struct {
-	form   protoForm
-	fields map[protowire.Number]*protoField
-	others protoreflect.FieldRanges // numbers of extensions, which are not read here
+	form     protoForm
+	fields   map[protowire.Number]*protoField
+	others   protoreflect.FieldRanges    // numbers of extensions, which are not read here
+	holes    map[protowire.Number]string // of fields that can't be read
+	defaults []*protoField               // those that are written although they are not there
 }
 
 type protoField struct {
@@ -39,6 +42,8 @@ type protoField struct {
 	presence bool   // a zero that is there is told
 	oneof    int    // from 1 on, 0 for none
 	zero     string // what is written for a value that is not there, empty for what has none
+	unset    string // what is written for the field if it is not there, as one of the defaults
+	bare     bool   // numbers of 64 bits are not quoted
 	symbols  map[protoreflect.EnumNumber]string
 	closed   bool // other numbers than those of symbols are not this enum's
 	typ      *protoType
@@ -50,31 +55,37 @@ const mostFields = 256
 // protoTypes makes the type of a message, with those that it is made of, and the names of
 // an enum, once for all fields that have it.
 type protoTypes struct {
+	file     *protobuf.File
+	json     protobufJSON
 	messages map[protoreflect.FullName]*protoType
 	enums    map[protoreflect.FullName]map[protoreflect.EnumNumber]string
 }
 
-func newProtoTypes() protoTypes {
-	return protoTypes{map[protoreflect.FullName]*protoType{}, map[protoreflect.FullName]map[protoreflect.EnumNumber]string{}}
+func newProtoTypes(file *protobuf.File, form protobufJSON) protoTypes {
+	return protoTypes{file, form, map[protoreflect.FullName]*protoType{}, map[protoreflect.FullName]map[protoreflect.EnumNumber]string{}}
 }
 
 func (all protoTypes) of(m protoreflect.MessageDescriptor) *protoType {
 	if t := all.messages[m.FullName()]; t != nil {
 		return t
 	}
-	t := &protoType{form: protoFormOf(m), fields: map[protowire.Number]*protoField{}, others: m.ExtensionRanges()}
+	t := &protoType{form: protoFormOf(m), fields: map[protowire.Number]*protoField{}, others: m.ExtensionRanges(), holes: all.file.Holes(m.FullName())}
+	if t.holes[protobuf.WholeMessage] != "" || len(t.holes) > 0 && t.form != protoObject {
+		t.form = protoLibrary
+	}
 	all.messages[m.FullName()] = t // before its fields, which may be of it
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		t.fields[f.Number()] = all.field(f, i)
+		p := all.field(f, i)
+		t.fields[f.Number()] = p
+		if all.json.defaults && !f.HasPresence() {
+			t.defaults = append(t.defaults, p)
+		}
 	}
 	return t
 }
 
 func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
-	if options, ok := m.Options().(*descriptorpb.MessageOptions); ok && options.GetMessageSetWireFormat() {
-		return protoLibrary
-	}
 	if m.Fields().Len() > mostFields || m.Oneofs().Len() >= mostFields {
 		return protoLibrary
 	}
@@ -104,20 +115,34 @@ func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
 
 func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField {
 	p := &protoField{
-		at: at, name: string(appendName(nil, f.JSONName())) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
-		list: f.IsList(), entries: f.IsMap(), presence: f.HasPresence(), zero: protoZero(f.Kind()),
+		at: at, name: string(appendName(nil, all.json.name(f))) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
+		list: f.IsList(), entries: f.IsMap(), presence: f.HasPresence(), zero: protoZero(f.Kind(), all.json.numbers),
+		bare: all.json.numbers,
 	}
 	if o := f.ContainingOneof(); o != nil && !o.IsSynthetic() {
 		p.oneof = o.Index() + 1
 	}
+	p.unset = p.zero
 	if e := f.Enum(); e != nil {
 		p.closed, p.symbols = e.IsClosed(), all.symbols(e)
 		if e.FullName() == "google.protobuf.NullValue" {
 			p.typ = &protoType{form: protoLibrary}
 		}
+		if p.unset = p.symbols[0]; p.unset == "" {
+			p.unset = "0"
+		}
+		if p.typ != nil {
+			p.unset = "null"
+		}
 	}
 	if m := f.Message(); m != nil {
 		p.typ = all.of(m)
+	}
+	switch {
+	case f.IsMap():
+		p.unset = "{}"
+	case f.IsList():
+		p.unset = "[]"
 	}
 	return p
 }
@@ -129,12 +154,8 @@ func (all protoTypes) symbols(e protoreflect.EnumDescriptor) map[protoreflect.En
 		return symbols
 	}
 	symbols = map[protoreflect.EnumNumber]string{}
-	for i := range e.Values().Len() {
-		// Of two names for a number the first counts.
-		v := e.Values().Get(i)
-		if _, ok := symbols[v.Number()]; !ok {
-			symbols[v.Number()] = string(appendName(nil, string(v.Name())))
-		}
+	for n, name := range all.file.Names(e) {
+		symbols[n] = string(appendName(nil, name))
 	}
 	all.enums[e.FullName()] = symbols
 	return symbols
@@ -157,7 +178,7 @@ func protoWire(k protoreflect.Kind) protowire.Type {
 }
 
 // protoZero is the JSON of the value that is not there.
-func protoZero(k protoreflect.Kind) string {
+func protoZero(k protoreflect.Kind, numbers bool) string {
 	switch k {
 	case protoreflect.BoolKind:
 		return "false"
@@ -165,6 +186,9 @@ func protoZero(k protoreflect.Kind) string {
 		protoreflect.FloatKind, protoreflect.DoubleKind:
 		return "0"
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
+		if numbers {
+			return "0"
+		}
 		return `"0"`
 	case protoreflect.StringKind, protoreflect.BytesKind:
 		return `""`

@@ -37,7 +37,7 @@ func (r *protoReader) value(f *protoField, typ protowire.Type, b []byte) (rest [
 		if n < 0 {
 			return nil, false, errLibrary
 		}
-		r.fixed64(f.kind, v)
+		r.fixed64(f, v)
 		return b[n:], v == 0, nil
 	case protowire.BytesType:
 		v, n := protowire.ConsumeBytes(b)
@@ -55,11 +55,11 @@ func (r *protoReader) varint(f *protoField, v uint64) error {
 	case protoreflect.BoolKind:
 		r.dst = strconv.AppendBool(r.dst, v != 0)
 	case protoreflect.Int64Kind:
-		r.quoted(int64(v))
+		r.dst = appendLong(r.dst, int64(v), f.bare)
 	case protoreflect.Sint64Kind:
-		r.quoted(protowire.DecodeZigZag(v))
+		r.dst = appendLong(r.dst, protowire.DecodeZigZag(v), f.bare)
 	case protoreflect.Uint64Kind:
-		r.dst = append(strconv.AppendUint(append(r.dst, '"'), v, 10), '"')
+		r.dst = appendUlong(r.dst, v, f.bare)
 	default:
 		return r.varint32(f, v)
 	}
@@ -84,8 +84,20 @@ func (r *protoReader) varint32(f *protoField, v uint64) error {
 	return nil
 }
 
-func (r *protoReader) quoted(v int64) {
-	r.dst = append(strconv.AppendInt(append(r.dst, '"'), v, 10), '"')
+// appendLong appends a number of 64 bits, in quotes unless it is to be a number.
+func appendLong(dst []byte, v int64, bare bool) []byte {
+	if bare {
+		return strconv.AppendInt(dst, v, 10)
+	}
+	return append(strconv.AppendInt(append(dst, '"'), v, 10), '"')
+}
+
+// appendUlong is appendLong for one without a sign.
+func appendUlong(dst []byte, v uint64, bare bool) []byte {
+	if bare {
+		return strconv.AppendUint(dst, v, 10)
+	}
+	return append(strconv.AppendUint(append(dst, '"'), v, 10), '"')
 }
 
 func (r *protoReader) symbol(f *protoField, n protoreflect.EnumNumber) error {
@@ -112,14 +124,14 @@ func (r *protoReader) fixed32(k protoreflect.Kind, v uint32) {
 	}
 }
 
-func (r *protoReader) fixed64(k protoreflect.Kind, v uint64) {
-	switch k {
+func (r *protoReader) fixed64(f *protoField, v uint64) {
+	switch f.kind {
 	case protoreflect.DoubleKind:
 		r.dst = appendFloat(r.dst, math.Float64frombits(v), 64)
 	case protoreflect.Sfixed64Kind:
-		r.quoted(int64(v))
+		r.dst = appendLong(r.dst, int64(v), f.bare)
 	default:
-		r.dst = append(strconv.AppendUint(append(r.dst, '"'), v, 10), '"')
+		r.dst = appendUlong(r.dst, v, f.bare)
 	}
 }
 
@@ -197,33 +209,50 @@ func moment(b []byte) (seconds, nanos int64, err error) {
 	return parts[0], parts[1], nil
 }
 
-// timestamp writes one that is in its range, which begins with the year 1 and ends with
-// the year 9999.
 func (r *protoReader) timestamp(b []byte) error {
-	const least, most = -62135596800, 253402300799
+	return r.momentText(b, appendProtoTimestamp)
+}
+
+func (r *protoReader) duration(b []byte) error {
+	return r.momentText(b, appendProtoDuration)
+}
+
+func (r *protoReader) momentText(b []byte, write func([]byte, int64, int64) ([]byte, bool)) error {
 	seconds, nanos, err := moment(b)
-	if err != nil || seconds < least || seconds > most || nanos < 0 || nanos >= 1e9 {
+	if err != nil {
+		return err
+	}
+	out, ok := write(r.dst, seconds, nanos)
+	if !ok {
 		return errLibrary
 	}
-	r.dst = time.Unix(seconds, 0).UTC().AppendFormat(append(r.dst, '"'), "2006-01-02T15:04:05")
-	r.dst = append(appendNanos(r.dst, nanos), 'Z', '"')
+	r.dst = out
 	return nil
 }
 
-// duration writes one that is in its range, of some 10,000 years, whose two parts have
-// one sign.
-func (r *protoReader) duration(b []byte) error {
+// appendProtoTimestamp appends a Timestamp that is in its range, which begins with the year 1 and ends with
+// the year 9999. It reports whether it is.
+func appendProtoTimestamp(dst []byte, seconds, nanos int64) ([]byte, bool) {
+	const least, most = -62135596800, 253402300799
+	if seconds < least || seconds > most || nanos < 0 || nanos >= 1e9 {
+		return dst, false
+	}
+	dst = time.Unix(seconds, 0).UTC().AppendFormat(append(dst, '"'), "2006-01-02T15:04:05")
+	return append(appendNanos(dst, nanos), 'Z', '"'), true
+}
+
+// appendProtoDuration appends a Duration that is in its range, of some 10,000 years, whose two parts have
+// one sign. It reports whether it is.
+func appendProtoDuration(dst []byte, seconds, nanos int64) ([]byte, bool) {
 	const most = 315_576_000_000
-	seconds, nanos, err := moment(b)
-	if err != nil || seconds < -most || seconds > most || nanos <= -1e9 || nanos >= 1e9 || seconds > 0 && nanos < 0 || seconds < 0 && nanos > 0 {
-		return errLibrary
+	if seconds < -most || seconds > most || nanos <= -1e9 || nanos >= 1e9 || seconds > 0 && nanos < 0 || seconds < 0 && nanos > 0 {
+		return dst, false
 	}
-	r.dst = append(r.dst, '"')
+	dst = append(dst, '"')
 	if seconds < 0 || nanos < 0 {
-		r.dst, seconds, nanos = append(r.dst, '-'), -seconds, -nanos
+		dst, seconds, nanos = append(dst, '-'), -seconds, -nanos
 	}
-	r.dst = append(appendNanos(strconv.AppendInt(r.dst, seconds, 10), nanos), 's', '"')
-	return nil
+	return append(appendNanos(strconv.AppendInt(dst, seconds, 10), nanos), 's', '"'), true
 }
 
 // appendNanos appends a fraction of 3, 6 or 9 digits, or none.

@@ -39,6 +39,9 @@ func appendUUID(dst, b []byte) []byte {
 type Definition struct {
 	Kind string // the format that it is for: "avro", "protobuf" or "json-schema"
 	Text string
+	// SizedBytes says that a value whose schema is "bytes" begins with its length, as Avro has it. Confluent's
+	// serializers leave the length out.
+	SizedBytes bool
 	// References are the schemas that this one, or one of them, refers to. Each comes
 	// after those that it refers to itself.
 	References []Reference
@@ -123,7 +126,8 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 		return nil, err
 	}
 	compile := map[string]func(Definition) (Schema, error){
-		formatAvro: compileAvro, formatProtobuf: compileProtobuf, formatJSONSchema: compileJSONSchema,
+		formatAvro: compileAvro, formatJSONSchema: compileJSONSchema,
+		formatProtobuf: func(d Definition) (Schema, error) { return compileProtobuf(cfg, d) },
 	}[d.Kind]
 	return guardedCompile(compile, d)
 }

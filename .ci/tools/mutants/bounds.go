@@ -68,7 +68,7 @@ func inputs() []mutant {
 	return []mutant{
 		{
 			alive, "nobody weighs what a message in Protobuf becomes",
-			"connector/convert/protobuf/json.go", "	if len(payload) > light {\n", "	if len(payload) > 1<<30 {\n",
+			"connector/convert/protobuf/read.go", "	if len(payload) > light ||", "	if len(payload) > 1<<30 ||",
 			"connector/convert/protobuf", "TestMemory", "after \\d+ MiB; want it has so many parts",
 		},
 		{

@@ -1,6 +1,9 @@
 package jsonschema
 
-import "hash/maphash"
+import (
+	"fmt"
+	"hash/maphash"
+)
 
 // machine checks one document. Each part of the work costs steps, so that the time that
 // a document takes is bounded whatever its schema says; they depend on the document and
@@ -13,7 +16,11 @@ type machine struct {
 	buf     []byte
 	digits  [MaxDigits]byte // of the number that is looked at
 	seed    maphash.Seed
+	undone  error // why the document can't be compared
 }
+
+// give ends the comparison without a verdict.
+func (m *machine) give(err error) { m.undone, m.steps = err, -1 }
 
 // frame is a rule that is being checked, and the part that it is checked for.
 type frame struct {
@@ -48,6 +55,9 @@ func (m *machine) check(r *rule, at int, seen marks) fault {
 		return exhausted
 	}
 	switch {
+	case r.missing != "":
+		m.give(fmt.Errorf("%w: %s", ErrPart, r.missing))
+		return exhausted
 	case r.always:
 		return fault{}
 	case r.never:

@@ -1,5 +1,7 @@
 package jsonschema
 
+import "fmt"
+
 func (m *machine) object(r *rule, at int, seen marks) fault {
 	p := &m.parts[at]
 	n := int(p.from)
@@ -105,6 +107,10 @@ func (m *machine) has(at int, name string) bool {
 }
 
 func (m *machine) matches(p *pattern, at int) bool {
+	if p.refused != nil {
+		m.give(fmt.Errorf("%w: the pattern %.100q: %w", ErrPart, p.text, p.refused))
+		return false
+	}
 	const perStep = 3
 	ok, n := m.matcher.match(p, m.bytes(at), perStep*max(m.steps, 0))
 	m.steps -= 3 + n/perStep

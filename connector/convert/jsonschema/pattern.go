@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"errors"
 	"fmt"
 	"regexp/syntax"
 	"strings"
@@ -26,10 +27,62 @@ type pattern struct {
 	anchored bool           // matches at the start of a text only
 	empties  syntax.EmptyOp // all that it asks for of its surroundings, as with ^ and \b
 	ascii    [][2]uint64    // the characters of ASCII that an instruction takes, a bit each
+	ahead    []ahead        // patterns that have to match, too, or must not
+	refused  error          // why it can't be matched: those who need it can't be compared
 }
 
-func compilePattern(s string) (*pattern, error) {
-	re, err := parsePattern(s)
+// ahead is a pattern that has to match where another one begins, or must not.
+type ahead struct {
+	*pattern
+	negated bool
+}
+
+// compilePattern compiles a pattern. One that can't be matched says so itself: it may not be needed.
+func compilePattern(s string) *pattern {
+	p, err := compileAll(s)
+	if err != nil {
+		return &pattern{text: s, refused: err}
+	}
+	return p
+}
+
+func compileAll(s string) (*pattern, error) {
+	if len(s) > maxPatternBytes {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are taken", len(s), maxPatternBytes)
+	}
+	t, err := translatePattern(s)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compileTranslated(s, t.text)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range t.ahead {
+		also, err := compileTranslated(s, other.text)
+		if err != nil {
+			return nil, err
+		}
+		p.ahead = append(p.ahead, ahead{also, other.negated})
+	}
+	return p, nil
+}
+
+// size is how many instructions p has.
+func (p *pattern) size() int {
+	if p.prog == nil {
+		return 0
+	}
+	n := len(p.prog.Inst)
+	for _, other := range p.ahead {
+		n += len(other.prog.Inst)
+	}
+	return n
+}
+
+// compileTranslated compiles the form of a pattern, or of a part of it, in package regexp.
+func compileTranslated(s, form string) (*pattern, error) {
+	re, err := parseTranslated(form)
 	if err != nil {
 		return nil, err
 	}
@@ -53,35 +106,54 @@ func compilePattern(s string) (*pattern, error) {
 	return p, nil
 }
 
-// parsePattern reads a pattern that can be compiled.
-func parsePattern(s string) (*syntax.Regexp, error) {
-	if len(s) > maxPatternBytes {
-		return nil, fmt.Errorf("the pattern has %d bytes, at most %d are taken", len(s), maxPatternBytes)
-	}
+// parseTranslated reads a pattern that can be compiled.
+func parseTranslated(s string) (*syntax.Regexp, error) {
 	re, err := syntax.Parse(s, syntax.Perl)
 	if err != nil {
-		return nil, err
+		return nil, errors.New(strings.ToValidUTF8(fmt.Sprintf("%.200s", err.Error()), ""))
 	}
-	if n := programSize(re); n > maxPatternSize {
-		return nil, fmt.Errorf("the pattern has %d instructions or more, at most %d are taken; want fewer repetitions", n, maxPatternSize)
+	if n := programSize(re) + classSize(re); n > maxPatternSize {
+		return nil, fmt.Errorf("it has %d instructions or more, at most %d are taken; want fewer repetitions", n, maxPatternSize)
 	}
 	return re, nil
 }
 
 // foldedClasses counts the character classes in a pattern that may ignore case.
 func foldedClasses(s string) int {
-	if !strings.Contains(s, "(?") {
+	if !inlineFlags.MatchString(s) {
 		return 0
 	}
 	return strings.Count(s, "[") + strings.Count(s, `\p`) + strings.Count(s, `\P`)
 }
 
+// classSize is the memory of the ranges of characters in re, in terms of instructions. Repeated classes share it.
+func classSize(re *syntax.Regexp) int {
+	n := 0
+	if re.Op == syntax.OpCharClass {
+		n = len(re.Rune) / 8
+	}
+	for _, sub := range re.Sub {
+		n += classSize(sub)
+	}
+	return n
+}
+
 // programSize is how many instructions re is compiled to, or more; it ends soon behind
 // maxPatternSize.
 func programSize(re *syntax.Regexp) int {
-	n := 2 + len(re.Rune)/8
-	if re.Op == syntax.OpLiteral {
-		n = 2 + len(re.Rune)
+	n := 2
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = max(len(re.Rune), 1)
+	case syntax.OpCharClass:
+		n = 1
+	case syntax.OpConcat:
+		n = 0
+	case syntax.OpAlternate:
+		n = len(re.Sub)
+	case syntax.OpRepeat:
+		n = 1
+	default:
 	}
 	for _, sub := range re.Sub {
 		if n += programSize(sub); n > maxPatternSize {
@@ -100,6 +172,9 @@ func (p *pattern) String() string { return p.text }
 // MatchString implements jsonschema.Regexp. Only the patterns of meta-schemas are matched
 // with it.
 func (p *pattern) MatchString(s string) bool {
+	if p.refused != nil {
+		return false
+	}
 	var m matcher
 	ok, _ := m.match(p, []byte(s), 1<<40)
 	return ok
@@ -117,6 +192,18 @@ type matcher struct {
 // match reports whether p matches a part of s, and how many instructions that took, of
 // some 10 ns each. It ends when these are more than most.
 func (m *matcher) match(p *pattern, s []byte, most int) (matched bool, steps int) {
+	matched, steps = m.matchOne(p, s, most)
+	for _, other := range p.ahead {
+		if !matched || steps > most {
+			break
+		}
+		found, more := m.matchOne(other.pattern, s, most-steps)
+		matched, steps = found != other.negated, steps+more
+	}
+	return matched, steps
+}
+
+func (m *matcher) matchOne(p *pattern, s []byte, most int) (matched bool, steps int) {
 	if n := len(p.prog.Inst); len(m.sparse) < n {
 		m.sparse = make([]uint32, n)
 	}

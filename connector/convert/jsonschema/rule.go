@@ -11,6 +11,7 @@ import (
 // rule is a subschema, ready to be checked. Rules may be in themselves.
 type rule struct {
 	location string // the fragment of its address
+	missing  string // why it is not there: nothing can be compared with it
 	always   bool   // it agrees with everything
 	never    bool
 
@@ -76,18 +77,6 @@ type patternRule struct {
 	rule    *rule
 }
 
-// format checks a text.
-type format struct {
-	valid func(any) error
-	regex bool
-}
-
-func validRegex(v any) error {
-	s, _ := v.(string)
-	_, err := parsePattern(s)
-	return err
-}
-
 // fragment is the part of an address behind its #.
 func fragment(address string) string {
 	_, after, _ := strings.Cut(address, "#")
@@ -131,6 +120,7 @@ type builder struct {
 	rules  map[*jsonschema.Schema]*rule
 	scopes map[*jsonschema.Schema]*resource
 	all    []*rule
+	absent map[string]string // addresses of schemas that are missing, with the reason
 	err    error
 }
 
@@ -144,6 +134,10 @@ func (b *builder) build(s *jsonschema.Schema) *rule {
 	r := &rule{location: fragment(s.Location)}
 	b.rules[s] = r // before its parts, which may refer to it
 	b.all = append(b.all, r)
+	if address, _, _ := strings.Cut(s.Location, "#"); b.absent[address] != "" {
+		r.missing = b.absent[address]
+		return r
+	}
 	if s.Bool != nil {
 		r.always, r.never = *s.Bool, !*s.Bool
 		return r
@@ -177,7 +171,7 @@ func (b *builder) general(r *rule, s *jsonschema.Schema) {
 	if s.Enum != nil {
 		r.enum = b.values(s.Enum.Values)
 	}
-	if s.Format != nil {
+	if s.Format != nil && hasFormat(s.DraftVersion, s.Format.Name) {
 		r.format = &format{valid: s.Format.Validate}
 		if s.Format.Name == "regex" {
 			r.format = &format{validRegex, true}

@@ -57,6 +57,9 @@ var ErrDiffers = errors.New("it is not what its schema says")
 // ErrSteps is the error for a document whose schema makes more work than it is worth.
 var ErrSteps = errors.New("to compare it with its schema takes too many steps")
 
+// ErrPart is the error for a document that needs a part of its schema that can't be used.
+var ErrPart = errors.New("it can't be compared with a part of its schema")
+
 // Weight estimates the memory that s holds, in bytes.
 func (s *Schema) Weight() int { return s.weight }
 
@@ -82,6 +85,8 @@ func (s *Schema) Validate(doc []byte) error {
 	m.steps = most
 	f := m.check(s.root, 0, nil)
 	switch {
+	case m.undone != nil:
+		return m.undone
 	case m.steps < 0:
 		return fmt.Errorf("%w: more than %d for its %d bytes; want a schema with fewer alternatives and references in one another", ErrSteps, most, len(doc))
 	case f.rule != nil:
@@ -107,7 +112,7 @@ func (m *machine) release() {
 	if cap(m.names) > keepParts {
 		m.names = nil
 	}
-	m.text, m.frames = nil, m.frames[:0]
+	m.text, m.frames, m.undone = nil, m.frames[:0], nil
 	machines.Put(m)
 }
 
@@ -129,6 +134,7 @@ func Compile(text string, references []Reference) (*Schema, error) {
 			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
 		l.drafts[i] = l.draft
+		l.names, l.ids = append(l.names, plainName(r.Name)), append(l.ids, identifierOf(r.Text))
 	}
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
@@ -142,7 +148,7 @@ func Compile(text string, references []Reference) (*Schema, error) {
 		c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "registry:///scope", Compile: l.scope})
 		c.AssertVocabs()
 	}
-	if err := c.AddResource(schemaURL, doc); err != nil {
+	if err := c.AddResource(schemaURL, l.prepare(doc, schemaURL)); err != nil {
 		return nil, err
 	}
 	compiled, err := c.Compile(schemaURL)
@@ -152,7 +158,7 @@ func Compile(text string, references []Reference) (*Schema, error) {
 	case err != nil:
 		return nil, err
 	}
-	b := builder{rules: map[*jsonschema.Schema]*rule{}, scopes: map[*jsonschema.Schema]*resource{}}
+	b := builder{rules: map[*jsonschema.Schema]*rule{}, scopes: map[*jsonschema.Schema]*resource{}, absent: l.missing}
 	s := &Schema{root: b.build(compiled)}
 	if b.err != nil {
 		return nil, b.err
@@ -161,60 +167,6 @@ func Compile(text string, references []Reference) (*Schema, error) {
 	const ruleBytes, instructionBytes = 1000, 40
 	s.weight = len(b.all)*ruleBytes + l.sizes*instructionBytes + 4*l.bytes
 	return s, nil
-}
-
-// loader gives the library the schemas that another refers to, and nothing else: no file
-// is read and no address asked because a schema says so. It counts their values.
-type loader struct {
-	references []Reference
-	loaded     map[int]bool  // the references that were loaded, by their place
-	drafts     map[int]error // those that are of no known draft
-	draft      error         // of the schema that was counted last
-	longest    int           // bytes of an address, of the schema that was counted last
-
-	dynamic bool // a reference depends on where it is reached from
-
-	bytes, parts, objects, paths int
-	sizes, classes               int // of all patterns: instructions, and classes that ignore case
-	patterns                     map[string]*pattern
-	refused                      error           // why a pattern could not be compiled, of the first one
-	addresses                    map[string]bool // references, identifiers and anchors
-	anchors                      map[string]bool // the names of $dynamicAnchor
-}
-
-func newLoader(references []Reference) *loader {
-	return &loader{
-		references: references, loaded: map[int]bool{}, drafts: map[int]error{}, patterns: map[string]*pattern{},
-		addresses: map[string]bool{}, anchors: map[string]bool{},
-	}
-}
-
-// Load implements jsonschema.URLLoader. A reference is found by the name that it was
-// registered with, whatever the address is that this was taken to be relative to: the
-// longest name counts that the address ends in.
-func (l *loader) Load(url string) (any, error) {
-	found := -1
-	for i, r := range l.references {
-		if url != r.Name && !strings.HasSuffix(url, "/"+strings.TrimPrefix(r.Name, "/")) {
-			continue
-		}
-		if found < 0 || len(r.Name) > len(l.references[found].Name) {
-			found = i
-		}
-	}
-	if found < 0 {
-		return nil, fmt.Errorf("it refers to %s, which is not among its references", url)
-	}
-	r := l.references[found]
-	err := l.drafts[found]
-	if err == nil && l.loaded[found] { // for another address
-		err = l.count(r.Text)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
-	}
-	l.loaded[found] = true
-	return jsonschema.UnmarshalJSON(strings.NewReader(r.Text))
 }
 
 // count adds a schema to those that are to be compiled, if it is within the bounds with
@@ -339,20 +291,25 @@ func (l *loader) pattern(s string) (jsonschema.Regexp, error) {
 		}
 		return nil, err
 	}
-	l.sizes += len(p.prog.Inst)
+	l.sizes += p.size()
 	l.patterns[s] = p
 	return p, nil
 }
 
 func (l *loader) compile(s string) (*pattern, error) {
-	l.classes += foldedClasses(s)
+	if t, err := translatePattern(s); err == nil {
+		l.classes += foldedClasses(t.text)
+		for _, other := range t.ahead {
+			l.classes += foldedClasses(other.text)
+		}
+	}
 	switch {
 	case l.classes > maxFoldedClasses:
 		return nil, exceeds(l.classes, "character classes in patterns with flags", maxFoldedClasses)
 	case l.sizes > maxProgramSizes:
 		return nil, exceeds(l.sizes, "instructions or more in its patterns", maxProgramSizes)
 	}
-	return compilePattern(s)
+	return compilePattern(s), nil
 }
 
 // scopeOf says which resource a schema is in, and where the dynamic anchors of that one

@@ -7,7 +7,6 @@ const (
 	statementBytes   = 2500 // a field, a value of an enum, a message
 	parenthesisBytes = 6000 // an option with a name of its own, or a method
 	textBytes        = 1000 // a string
-	reservedBytes    = 8    // a reserved name, for each before it: they are compared with one another
 	wordBytes        = 300  // a name, a number or a sign
 	commentBytes     = 250
 )
@@ -16,12 +15,20 @@ const (
 // imports: some 25,000 fields.
 const maxCompileBytes = 64 << 20
 
+// descriptorFactor is the memory that it takes to compile a descriptor, in terms of its weight, or more.
+const descriptorFactor = 3
+
 // maxLevels limits how deep braces may be nested. Messages may have 32 levels, the values
 // of options any number, which takes a time that grows with the square of it.
 const maxLevels = 100
 
 // maxNameBytes limits a name with all that it is in: each part of a file repeats it.
 const maxNameBytes = 1000
+
+// boundError is the error for files that exceed one of the bounds.
+type boundError struct{ error }
+
+func exceeded(format string, args ...any) error { return boundError{fmt.Errorf(format, args...)} }
 
 // costs adds up the memory that it takes to compile files, before that is done. It reads
 // them as far as that needs, and counts a sign that it does not know as a word.
@@ -31,14 +38,11 @@ type costs struct {
 	path   int   // their sum
 	angles int   // < that are open
 	name   int   // the length of the last name
-
-	reserving bool // the statement reserves names
-	reserved  int  // how many there are so far
 }
 
 // add counts a file.
 func (c *costs) add(text string) error {
-	c.scopes, c.path, c.angles, c.name, c.reserving = c.scopes[:0], 0, 0, 0, false
+	c.scopes, c.path, c.angles, c.name = c.scopes[:0], 0, 0, 0
 	c.bytes += 4 * len(text)
 	pkg := false
 	for i := 0; i < len(text) && c.bytes <= maxCompileBytes && len(c.scopes)+c.angles <= maxLevels; {
@@ -50,20 +54,15 @@ func (c *costs) add(text string) error {
 			}
 			c.bytes += wordBytes
 			if c.name = i - from; c.name > maxNameBytes {
-				return fmt.Errorf("a name has %d bytes, at most %d are taken", c.name, maxNameBytes)
+				return exceeded("a name has %d bytes, at most %d are taken", c.name, maxNameBytes)
 			}
 			if pkg {
 				c.path += c.name
 			}
 			pkg = text[from:i] == "package"
-			c.reserving = c.reserving || text[from:i] == "reserved"
 		case b == '"' || b == '\'':
 			i = behindText(text, i)
 			c.bytes += textBytes
-			if c.reserving {
-				c.bytes += reservedBytes * c.reserved
-				c.reserved++
-			}
 		case b == '/':
 			i = behindComment(text, i)
 			c.bytes += commentBytes
@@ -73,10 +72,10 @@ func (c *costs) add(text string) error {
 		}
 	}
 	if len(c.scopes)+c.angles > maxLevels {
-		return fmt.Errorf("it is nested more than %d levels deep", maxLevels)
+		return exceeded("it is nested more than %d levels deep", maxLevels)
 	}
 	if c.bytes > maxCompileBytes {
-		return fmt.Errorf("to compile it takes more than %d MiB; want fewer messages, fields and options, or shorter names", maxCompileBytes>>20)
+		return exceeded("to compile it takes more than %d MiB; want fewer messages, fields and options, or shorter names", maxCompileBytes>>20)
 	}
 	return nil
 }
@@ -99,7 +98,6 @@ func (c *costs) sign(b byte) {
 	case '>':
 		c.angles = max(c.angles-1, 0)
 	case ';':
-		c.reserving = false
 		c.bytes += statementBytes + 8*(c.path+c.name)
 	case '(':
 		c.bytes += parenthesisBytes

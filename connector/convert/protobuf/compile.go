@@ -1,16 +1,20 @@
-// Package protobuf compiles .proto files as a Schema Registry has them and writes
-// messages in the JSON that the Protobuf documentation calls canonical.
+// Package protobuf compiles .proto files as a Schema Registry has them and reads messages with them.
+//
+// Registries return files that no compiler accepts: their own renderers, and those of their clients, have
+// rewritten them, and they accept imports that nobody has. So only what is needed to read messages is
+// compiled: the syntax is that of a parser, and the rest of a file is left out before its types are
+// resolved (scrub, relax). A field whose type is missing is an error of the records that have it.
 package protobuf
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
-	"github.com/bufbuild/protocompile"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -18,6 +22,8 @@ import (
 type File struct {
 	messages []*message
 	types    *dynamicpb.Types // of all files, for Any and extensions
+	names    enumNames
+	holes    holes
 	weight   int
 }
 
@@ -25,91 +31,115 @@ type File struct {
 // compile it.
 func (f *File) Weight() int { return f.weight }
 
-// message is a message type and those defined inside of it, in the order of the
-// source: serializers count them.
-type message struct {
-	typ    protoreflect.MessageDescriptor
-	inside []*message
-}
-
-// bundled are files that Confluent's tools know without being told, beside those of
-// google/protobuf.
-var bundled = map[string]string{
-	"confluent/meta.proto": `syntax = "proto3"; package confluent; import "google/protobuf/descriptor.proto";
-message Meta { string doc = 1; map<string, string> params = 2; repeated string tags = 3; }
-extend google.protobuf.FileOptions { Meta file_meta = 1088; }
-extend google.protobuf.MessageOptions { Meta message_meta = 1088; }
-extend google.protobuf.FieldOptions { Meta field_meta = 1088; }
-extend google.protobuf.EnumOptions { Meta enum_meta = 1088; }
-extend google.protobuf.EnumValueOptions { Meta enum_value_meta = 1088; }`,
-	"confluent/type/decimal.proto": `syntax = "proto3"; package confluent.type;
-message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`,
-}
-
-// Compile compiles text; imports holds the files that it imports, by the names under
-// which it does so.
+// Compile compiles text, that of a .proto file or its descriptor in base64; imports holds the files that it
+// imports, by the names under which it does so.
 func Compile(text string, imports map[string]string) (*File, error) {
-	var c costs
-	if err := c.add(text); err != nil {
-		return nil, err
-	}
-	for name, imported := range imports {
-		if err := c.add(imported); err != nil {
-			return nil, fmt.Errorf("with its import %s: %w", name, err)
-		}
-	}
 	main := "schema.proto"
 	for imports[main] != "" {
 		main = "_" + main
 	}
-	files := maps.Clone(bundled)
-	maps.Copy(files, imports)
-	files[main] = text
-	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(files)}),
-		MaxParallelism: 1,
+	l := linker{
+		texts: maps.Clone(imports), sources: map[string]*source{}, missing: map[string]string{},
+		messages: map[protoreflect.FullName]declared{}, names: enumNames{}, holes: holes{}, all: new(protoregistry.Files),
 	}
-	// It takes no time that a context could end: all files are here.
-	compiled, err := compiler.Compile(context.Background(), main)
-	if err != nil {
+	if l.texts == nil {
+		l.texts = map[string]string{}
+	}
+	for path := range imports { // the library's have what its types need
+		if strings.HasPrefix(path, "google/protobuf/") && knownFile(path) != nil {
+			delete(l.texts, path)
+		}
+	}
+	l.texts[main] = text
+	// References that no file imports come last: an import may be lost, or have another name.
+	for _, path := range append([]string{main}, slices.Sorted(maps.Keys(imports))...) {
+		if err := l.load(path); err != nil {
+			return nil, err
+		}
+	}
+	if reason := l.missing[main]; reason != "" {
+		return nil, errors.New(reason)
+	}
+	imported := l.imported(main)
+	for _, path := range slices.Sorted(maps.Keys(l.sources)) {
+		l.link(l.sources[path])
+	}
+	if err := l.build(l.sources[main]); err != nil {
 		return nil, err
 	}
-	file := compiled.FindFileByPath(main)
-	if file == nil {
-		return nil, errors.New("nothing was compiled")
-	}
-	all := new(protoregistry.Files)
-	if err := register(all, file); err != nil {
+	if err := l.buildImported(imported); err != nil {
 		return nil, err
 	}
-	f := &File{types: dynamicpb.NewTypes(all), messages: messages(file.Messages()), weight: c.bytes / 2}
+	s := l.sources[main]
+	f := &File{types: dynamicpb.NewTypes(l.all), names: l.names, holes: l.holes, weight: l.costs.bytes / 2}
+	f.messages = messages(s, s.proto.MessageType, s.built.Messages())
 	if len(f.messages) == 0 {
 		return nil, errors.New("it defines no message")
 	}
 	return f, nil
 }
 
-// register adds a file and all that it imports.
-func register(all *protoregistry.Files, file protoreflect.FileDescriptor) error {
-	if _, err := all.FindFileByPath(file.Path()); err == nil {
-		return nil
-	}
-	imports := file.Imports()
-	for i := range imports.Len() {
-		if err := register(all, imports.Get(i).FileDescriptor); err != nil {
-			return err
+// imported lists the files that a file imports, with all that those import, in the order of the text.
+func (l *linker) imported(main string) (paths []string) {
+	seen := map[string]bool{main: true}
+	for next := []string{main}; len(next) > 0; next = next[1:] {
+		s := l.sources[next[0]]
+		if s == nil {
+			continue
+		}
+		for _, path := range s.proto.Dependency {
+			if !seen[path] {
+				seen[path] = true
+				paths, next = append(paths, path), append(next, path)
+			}
 		}
 	}
-	return all.RegisterFile(file)
+	return paths
 }
 
-// messages leaves out the types that stand for the entries of maps: they are not in
-// the source.
-func messages(types protoreflect.MessageDescriptors) (all []*message) {
-	for i := range types.Len() {
-		if t := types.Get(i); !t.IsMapEntry() {
-			all = append(all, &message{typ: t, inside: messages(t.Messages())})
+// buildImported adds files whose types may be in an Any, or extend others. One that can't be built is needed
+// for nothing else.
+func (l *linker) buildImported(paths []string) error {
+	for _, path := range paths {
+		if s := l.sources[path]; s != nil {
+			if err := l.build(s); err != nil {
+				continue
+			}
+		} else if f := knownFile(path); f != nil {
+			if err := register(l.all, f); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// Names returns the names of an enum's values.
+func (f *File) Names(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]string {
+	if names := f.names[e.FullName()]; names != nil {
+		return names
+	}
+	names := map[protoreflect.EnumNumber]string{}
+	for i := range e.Values().Len() {
+		v := e.Values().Get(i)
+		if _, ok := names[v.Number()]; !ok {
+			names[v.Number()] = string(v.Name())
+		}
+	}
+	return names
+}
+
+// Holes returns the numbers of fields of a message that can't be read.
+func (f *File) Holes(m protoreflect.FullName) map[protoreflect.FieldNumber]string { return f.holes[m] }
+
+// Types finds the types that an Any or an extension names.
+func (f *File) Types() *dynamicpb.Types { return f.types }
+
+// messages pairs the messages of a file with their types.
+func messages(s *source, written []*descriptorpb.DescriptorProto, types protoreflect.MessageDescriptors) (all []*message) {
+	for i, m := range written {
+		t := types.Get(i)
+		all = append(all, &message{typ: t, unwritten: s.unwritten[m], inside: messages(s, m.NestedType, t.Messages())})
 	}
 	return all
 }

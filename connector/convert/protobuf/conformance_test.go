@@ -93,7 +93,7 @@ func newSubject(name, text string) (*subject, error) {
 		return nil, err
 	}
 	for ; ; s.index++ {
-		if m, err := s.file.Message([]int32{s.index}); err != nil || string(m.FullName()) == name {
+		if m, _, err := s.file.Messages([]int32{s.index}); err != nil || string(m.FullName()) == name {
 			return s, err
 		}
 	}
@@ -167,7 +167,7 @@ func respond(subjects map[string]*subject, request []byte) []byte {
 	}
 	text, err := subject.json(payload)
 	switch {
-	case err != nil && strings.Contains(err.Error(), protobuf.ErrJSON.Error()):
+	case err != nil && strings.Contains(err.Error(), "no form as JSON"):
 		return answer(responseSerializeError, err.Error())
 	case err != nil:
 		return answer(responseParseError, err.Error())

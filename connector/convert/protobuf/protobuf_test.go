@@ -1,11 +1,13 @@
 package protobuf
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -29,13 +31,21 @@ message Second {
 // imported has the name that Compile gives to what has none.
 const imported = `syntax = "proto3"; message Imported { string text = 1; }`
 
-// byIndex is AppendJSON of the message that an index leads to.
+// byIndex reads the message that an index leads to, and appends what the library makes of it.
 func (f *File) byIndex(dst, payload []byte, index []int32) ([]byte, error) {
-	m, err := f.Message(index)
+	typ, _, err := f.Messages(index)
 	if err != nil {
 		return dst, err
 	}
-	return f.AppendJSON(dst, payload, m)
+	m, err := f.Read(payload, typ)
+	if err != nil {
+		return dst, err
+	}
+	out, err := protojson.MarshalOptions{AllowPartial: true, Resolver: f.types}.MarshalAppend(dst, m.Interface())
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
 }
 
 func tree(t *testing.T) *File {
@@ -66,7 +76,8 @@ func TestIndex(t *testing.T) {
 		{[]int32{0, 1}, `{"other":"x"}`},
 		{[]int32{1}, `{"name":"x"}`},
 		{[]int32{2}, "no message 2 at depth 1"},
-		{[]int32{0, 2}, "no message 2 at depth 2"},
+		{[]int32{0, 2}, `{"other":"x"}`}, // where the entries of maps count
+		{[]int32{0, 3}, "no message 3 at depth 2"},
 		{[]int32{1, 0}, "no message 0 at depth 2"},
 		{[]int32{-1}, "no message -1 at depth 1"},
 		{[]int32{}, "index is empty"},
@@ -84,37 +95,30 @@ func TestIndex(t *testing.T) {
 // compact takes out the blanks, which the library puts where it likes.
 func compact(text string) string { return strings.ReplaceAll(text, " ", "") }
 
-// TestRefused: what can't become JSON is one of two errors, neither of which repeats
-// what the payload held, and leaves what was there.
+// TestRefused: errors repeat nothing of the payload, and leave what was there.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	f := tree(t)
 	deep := field(1, "secret")
-	for range mostDepth {
+	for range MaxDepth {
 		deep = field(2, string(deep))
 	}
-	year10000 := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 253402300800)
-	for name, c := range map[string]struct {
-		payload []byte
-		want    error
-	}{
-		"cut":          {field(1, "secret")[:4], errWire},
-		"not UTF-8":    {field(1, "secret\xff"), errWire},
-		"too deep":     {deep, errWire},
-		"time":         {field(3, string(year10000)), errJSON},
-		"unknown type": {field(4, string(field(1, "example.com/secret.Type"))), errJSON},
+	for name, payload := range map[string][]byte{
+		"cut":       field(1, "secret")[:4],
+		"not UTF-8": field(1, "secret\xff"),
+		"too deep":  deep,
 	} {
-		out, err := f.byIndex([]byte("before"), c.payload, []int32{1})
-		if !errors.Is(err, c.want) || string(out) != "before" || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %q, %v; want what was there and %v", name, out, err, c.want)
+		out, err := f.byIndex([]byte("before"), payload, []int32{1})
+		if !errors.Is(err, errWire) || string(out) != "before" || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %q, %v; want what was there and %v", name, out, err, errWire)
 		}
 	}
 	nearly := field(1, "x")
-	for range mostDepth - 1 {
+	for range MaxDepth - 1 {
 		nearly = field(2, string(nearly))
 	}
 	if _, err := f.byIndex(nil, nearly, []int32{1}); err != nil {
-		t.Errorf("%d deep: %v", mostDepth, err)
+		t.Errorf("%d deep: %v", MaxDepth, err)
 	}
 }
 
@@ -134,14 +138,39 @@ func TestImported(t *testing.T) {
 func TestCompileRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`syntax = "proto3"; enum E { A = 0; }`:                       "no message",
-		`syntax = "proto3"; import "absent.proto"; message M {}`:     "absent.proto",
-		`syntax = "proto3"; message M { Absent a = 1; }`:             "Absent",
-		`syntax = "proto3"; message M { string a = 1; int32 b = 1 }`: "schema.proto:1",
+		`syntax = "proto3"; enum E { A = 0; }`:                         "no message",
+		`syntax = "proto3"; message M { string a = 1; string a = 2; }`: "already declared",
+		`syntax = "proto3"; message M { string a = 1; int32 b = 1 }`:   "schema.proto:1",
+		`syntax = "proto3"; message A { extensions 0[json_name,`:       "the parser fails",
 		``: "no message",
 	} {
 		if _, err := Compile(text, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+// FuzzCompile: no text and no descriptor makes the compiler panic, and blanks are all that is put in the place of what has no effect.
+func FuzzCompile(f *testing.F) {
+	f.Add([]byte(treeProto), false)
+	f.Add([]byte(`syntax = "proto2"; message M { reserved 1 to 2; extensions 5 to 9; optional group G = 1 [(x) = {a: "}"}, json_name = "j"] { option map_entry = true; } oneof o { X x = 3; } } extend M { optional M y = 5; } service S { rpc A(B) returns (C) {} } enum E { option a = 1; A = 0; B = 0; }`), false)
+	f.Add([]byte(`edition = "2023"; option features = {enum_type: CLOSED}; message A { repeated AbEntry ab = 1; message AbEntry { option map_entry = true; optional string k = 1; A v = 2; } }`), false)
+	f.Add(append(field(1, "a.proto"), field(4, string(field(1, "M")))...), true)
+	f.Fuzz(func(t *testing.T, b []byte, binary bool) {
+		text := string(b)
+		if binary {
+			text = base64.StdEncoding.EncodeToString(b)
+		} else if got := scrub(text); len(got) != len(text) || strings.Count(got, "\n") != strings.Count(text, "\n") {
+			t.Fatalf("%q is scrubbed to %q", text, got)
+		}
+		file, err := Compile(text, map[string]string{"schema.proto": imported})
+		if err != nil {
+			return
+		}
+		for i := range int32(3) {
+			if _, err := file.byIndex(nil, b, []int32{i}); err != nil {
+				continue
+			}
+		}
+	})
 }

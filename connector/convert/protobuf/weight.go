@@ -3,6 +3,7 @@ package protobuf
 import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // What a part of a message takes in memory while it becomes JSON, in bytes: little on
@@ -24,6 +25,8 @@ const light = 64 << 10
 // scale weighs a payload before anything is made of it.
 type scale struct {
 	types  resolver
+	names  enumNames
+	holes  holes
 	weight int
 	enums  map[protoreflect.FullName]int // what a value of an enum weighs
 }
@@ -34,14 +37,39 @@ type resolver interface {
 	FindMessageByURL(url string) (protoreflect.MessageType, error)
 }
 
+// noTypes are those of files that name none.
+type noTypes struct{}
+
+func (noTypes) FindExtensionByNumber(protoreflect.FullName, protoreflect.FieldNumber) (protoreflect.ExtensionType, error) {
+	return nil, protoregistry.NotFound
+}
+
+func (noTypes) FindMessageByURL(string) (protoreflect.MessageType, error) {
+	return nil, protoregistry.NotFound
+}
+
+// HoleError is the error for a payload with a part that the schema leaves undefined.
+type HoleError struct {
+	message protoreflect.FullName
+	reason  string
+}
+
+func (h HoleError) Error() string {
+	return "a part of its " + string(h.message) + " can't be read: " + h.reason
+}
+
 // message adds a message of type t. It is an error when the payload is too heavy or too
 // deep: an Any inside of an Any is a level, too, though the library does not count it.
 // What is wrong with the wire format is left to the library.
 func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) error {
-	if depth > mostDepth {
+	if depth > MaxDepth {
 		return errWire
 	}
 	s.weight += messageWeight
+	holes := s.holes[t.FullName()]
+	if reason := holes[WholeMessage]; reason != "" {
+		return HoleError{t.FullName(), reason}
+	}
 	if t.IsMapEntry() { // its value is written although it is not there
 		if e := t.Fields().ByNumber(2).Enum(); e != nil {
 			s.weight += s.enum(e)
@@ -60,6 +88,9 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 		}
 		field := b[:n]
 		b = b[n:]
+		if reason := holes[number]; reason != "" {
+			return HoleError{t.FullName(), reason}
+		}
 		if t.FullName() == "google.protobuf.Any" && typ == protowire.BytesType {
 			content, _ := protowire.ConsumeBytes(field)
 			s.weight += len(content)
@@ -152,7 +183,8 @@ func (s *scale) enum(e protoreflect.EnumDescriptor) int {
 	}
 	weight := enumWeight
 	for i := range e.Values().Len() {
-		weight = max(weight, valueWeight+len(e.Values().Get(i).Name()))
+		v := e.Values().Get(i)
+		weight = max(weight, valueWeight+max(len(v.Name()), len(s.names[e.FullName()][v.Number()])))
 	}
 	if s.enums == nil {
 		s.enums = map[protoreflect.FullName]int{}

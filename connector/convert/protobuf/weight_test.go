@@ -2,10 +2,13 @@ package protobuf
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -111,4 +114,38 @@ func FuzzWeight(f *testing.F) {
 			t.Errorf("%d bytes took %d and weigh %d", len(payload), took, s.weight)
 		}
 	})
+}
+
+// TestCompileMemory: what is within the bound takes about as much memory to compile, however its parts are
+// chosen, and a time that does not grow with their square.
+func TestCompileMemory(t *testing.T) {
+	numbered := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(strings.ReplaceAll(strings.ReplaceAll(format, "#", strconv.Itoa(i)), "@", strconv.Itoa(i+1)))
+		}
+		return b.String()
+	}
+	inside := func(n protowire.Number, parts ...[]byte) []byte { return field(n, string(bytes.Join(parts, nil))) }
+	named := func(i int) []byte { return inside(4, field(1, "M"+strconv.Itoa(i))) }
+	var messages []byte
+	for i := range 18_000 {
+		messages = append(messages, named(i)...)
+	}
+	for name, text := range map[string]string{
+		"maps":       `syntax="proto3"; message M{` + numbered(11_000, "map<string,M>a#=@;") + "}",
+		"oneofs":     `syntax="proto3"; message M{` + numbered(5_000, "oneof o#{int32 a#=@;}") + "}",
+		"optional":   `syntax="proto3"; message M{` + numbered(13_000, "optional int32 a#=@;") + "}",
+		"no types":   `syntax="proto3"; message M{` + numbered(14_000, "X a#=@;") + "}",
+		"groups":     `message M{` + numbered(5_000, "optional group G#=@{}") + "}",
+		"descriptor": base64.StdEncoding.EncodeToString(messages),
+	} {
+		var err error
+		begin := time.Now()
+		took := allocated(func() { _, err = Compile(text, nil) }) >> 20
+		t.Logf("%s: %d bytes took %d MiB", name, len(text), took)
+		if took > 2*maxCompileBytes>>20 || time.Since(begin) > 10*time.Second || err != nil {
+			t.Errorf("%s: %d MiB and %v to compile it, %v", name, took, time.Since(begin), err)
+		}
+	}
 }

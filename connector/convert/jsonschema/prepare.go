@@ -1,0 +1,165 @@
+package jsonschema
+
+import (
+	"fmt"
+	"maps"
+	"net/url" //nolint:depguard // it takes addresses apart; no one is asked
+	"slices"
+	"strings"
+)
+
+// preparer changes a schema so that the library can compile it: identifiers that the library refuses have no
+// effect, and references that lead nowhere are errors of the documents that reach them.
+type preparer struct {
+	l     *loader
+	draft int
+	ids   map[string]bool // addresses with a schema of their own
+}
+
+// missingURL begins the addresses of schemas that are missing.
+const missingURL = "registry:///missing/"
+
+// prepare prepares the schema at an address.
+func (l *loader) prepare(doc any, address string) any {
+	p := preparer{l: l, draft: draftOf(doc), ids: map[string]bool{address: true}}
+	base, err := url.Parse(address)
+	if err != nil {
+		return doc
+	}
+	p.walk(doc, base, true, p.identifier)
+	p.walk(doc, base, true, p.reference)
+	return doc
+}
+
+// draftOf is the draft that a schema names, as a number.
+func draftOf(doc any) int {
+	const unknown = 7
+	m, _ := doc.(map[string]any)
+	name, _ := m["$schema"].(string)
+	for text, draft := range map[string]int{"draft-04": 4, "draft-06": 6, "2019-09": 2019, "2020-12": 2020, "json-schema.org/schema": 2020} {
+		if strings.Contains(name, text) {
+			return draft
+		}
+	}
+	return unknown
+}
+
+// keywordID is the keyword for an identifier.
+func (p *preparer) keywordID() string {
+	if p.draft == 4 {
+		return "id"
+	}
+	return "$id"
+}
+
+// walk calls do for each object that may be a schema, with the address that its references are relative to.
+func (p *preparer) walk(v any, base *url.URL, root bool, do func(of map[string]any, base *url.URL, root bool)) {
+	switch v := v.(type) {
+	case []any:
+		for _, each := range v {
+			p.walk(each, base, false, do)
+		}
+	case map[string]any:
+		do(v, base, root)
+		if own := p.own(v, base); own != nil {
+			base = own
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if !isConstant(name) {
+				p.walk(v[name], base, false, do)
+			}
+		}
+	}
+}
+
+// isConstant reports whether the value of a keyword is no schema.
+func isConstant(name string) bool {
+	return name == "const" || name == "enum" || name == "default" || name == "examples"
+}
+
+// own is the address that a schema gives itself, nil for none.
+func (p *preparer) own(of map[string]any, base *url.URL) *url.URL {
+	id, ok := of[p.keywordID()].(string)
+	if _, ref := of["$ref"].(string); !ok || ref && p.draft < 2019 || strings.HasPrefix(id, "#") {
+		return nil
+	}
+	u, err := base.Parse(id)
+	if err != nil {
+		return nil
+	}
+	u.Fragment = ""
+	return u
+}
+
+// identifier drops an identifier that is no address, or that another schema has. From draft 2019-09 on, a
+// fragment in one is an anchor.
+func (p *preparer) identifier(of map[string]any, base *url.URL, root bool) {
+	id, ok := of[p.keywordID()].(string)
+	if !ok {
+		return
+	}
+	if address, fragment, cut := strings.Cut(id, "#"); cut && fragment != "" && p.draft >= 2019 {
+		of["$id"] = address
+		if address == "" {
+			delete(of, "$id")
+		}
+		if _, other := of["$anchor"]; !other && !strings.Contains(fragment, "/") {
+			of["$anchor"] = fragment
+		}
+	}
+	if _, err := base.Parse(id); err != nil {
+		delete(of, p.keywordID())
+		return
+	}
+	own := p.own(of, base)
+	if own == nil {
+		return
+	}
+	if p.ids[own.String()] && !root {
+		delete(of, p.keywordID())
+	}
+	p.ids[own.String()] = true
+}
+
+// reference changes a reference that the library would not find.
+func (p *preparer) reference(of map[string]any, base *url.URL, _ bool) {
+	ref, ok := of["$ref"].(string)
+	if !ok || strings.HasPrefix(ref, "#") {
+		return
+	}
+	if own := p.own(of, base); own != nil {
+		base = own
+	}
+	name, fragment, _ := strings.Cut(ref, "#")
+	u, err := base.Parse(name)
+	switch {
+	case err == nil && (p.ids[u.String()] || strings.Contains(u.Host, "json-schema.org")):
+		return
+	case err == nil && p.l.find(u.String()) >= 0:
+		of["$ref"] = u.String() + "#" + fragment
+		return
+	}
+	if i := p.l.find(name); i >= 0 {
+		plain := url.URL{Scheme: "registry", Path: "/" + p.l.names[i]}
+		of["$ref"] = plain.String() + "#" + fragment
+		return
+	}
+	address := missingURL + fmt.Sprint(len(p.l.missing))
+	p.l.missing[address] = fmt.Sprintf("it refers to %.200s, which is not among its references", ref)
+	of["$ref"] = address
+}
+
+// plainName is the name or the address of a reference in the form in which they are compared.
+func plainName(name string) string {
+	name, _, _ = strings.Cut(name, "#")
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	for {
+		rest := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "../"), "./"), "/")
+		if rest == name {
+			return name
+		}
+		name = rest
+	}
+}

@@ -1,0 +1,72 @@
+package protobuf
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// message is a message type and those defined inside of it, in the order of the descriptor.
+type message struct {
+	typ       protoreflect.MessageDescriptor
+	unwritten bool // an entry of a map, or a group, which is no message in the text
+	inside    []*message
+}
+
+// Messages returns the message types that index may lead to: which of the file, which of those inside of
+// that one, and so on. Serializers count in two ways: Java's counts the messages in the text, and those
+// of Python, Go, .NET and JavaScript all types of the descriptor, where the entries of maps and groups are
+// types, too. Nothing in a record says who wrote it. The two results are the same where the ways agree, and
+// where one of them leads nowhere.
+func (f *File) Messages(index []int32) (byText, byDescriptor protoreflect.MessageDescriptor, err error) {
+	if len(index) == 0 {
+		return nil, nil, errors.New("the message index is empty")
+	}
+	byText, err = walk(f.messages, index, func(m *message) bool { return !m.unwritten })
+	byDescriptor, _ = walk(f.messages, index, func(*message) bool { return true })
+	if byDescriptor != nil && byDescriptor.IsMapEntry() { // nobody writes one alone
+		byDescriptor = nil
+	}
+	switch {
+	case byText == nil && byDescriptor == nil:
+		return nil, nil, err
+	case byText == nil:
+		byText = byDescriptor
+	case byDescriptor == nil:
+		byDescriptor = byText
+	}
+	return byText, byDescriptor, nil
+}
+
+// walk follows an index through those types that count.
+func walk(from []*message, index []int32, counts func(*message) bool) (found protoreflect.MessageDescriptor, err error) {
+	for at, i := range index {
+		var next *message
+		for _, m := range from {
+			if !counts(m) {
+				continue
+			}
+			if i == 0 {
+				next = m
+				break
+			}
+			i--
+		}
+		if next == nil || i < 0 {
+			return nil, fmt.Errorf("its schema has no message %d at depth %d", index[at], at+1)
+		}
+		found, from = next.typ, next.inside
+	}
+	return found, nil
+}
+
+// Each calls f for each message type that an index can lead to.
+func (f *File) Each(do func(protoreflect.MessageDescriptor)) { each(f.messages, do) }
+
+func each(messages []*message, do func(protoreflect.MessageDescriptor)) {
+	for _, m := range messages {
+		do(m.typ)
+		each(m.inside, do)
+	}
+}

@@ -1,0 +1,252 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"kafka-firehose/connector/convert/protobuf"
+)
+
+// protoWriter writes messages that the library has read, those that protoReader leaves to it.
+type protoWriter struct {
+	dst   []byte
+	most  int // length that dst may have
+	depth int
+	file  *protobuf.File
+	types protoTypes
+	json  protobufJSON
+
+	defaults map[protoreflect.FullName][]protoreflect.FieldDescriptor // of the messages so far
+}
+
+func (w *protoWriter) message(m protoreflect.Message) (err error) {
+	switch {
+	case len(w.dst) > w.most:
+		return errTooLong
+	case w.depth == protobuf.MaxDepth:
+		return errDeep
+	}
+	w.depth++
+	name, standard := strings.CutPrefix(string(m.Descriptor().FullName()), "google.protobuf.")
+	if !standard {
+		name = ""
+	}
+	switch fields := m.Descriptor().Fields(); name {
+	case "Any":
+		err = w.any(m)
+	case "Timestamp":
+		err = w.time(m, appendProtoTimestamp, errFormTime)
+	case "Duration":
+		err = w.time(m, appendProtoDuration, errFormDuration)
+	case "FieldMask":
+		err = w.mask(m)
+	case "Struct", "ListValue":
+		err = w.value(fields.ByNumber(1), m.Get(fields.ByNumber(1)))
+	case "Value":
+		err = w.anything(m)
+	default:
+		if protoFormOf(m.Descriptor()) == protoWrapper {
+			err = w.single(fields.ByNumber(1), m.Get(fields.ByNumber(1)))
+			break
+		}
+		w.dst = append(w.dst, '{')
+		err = w.members(m, true)
+		w.dst = append(w.dst, '}')
+	}
+	w.depth--
+	return err
+}
+
+// members writes the fields of a message in the order of its schema, and then its extensions by their names. It
+// looks at those fields alone that are written: a message may have thousands of others.
+func (w *protoWriter) members(m protoreflect.Message, first bool) error {
+	var fields []protoreflect.FieldDescriptor
+	if w.json.defaults {
+		for _, f := range w.defaultsOf(m.Descriptor()) {
+			if !m.Has(f) {
+				fields = append(fields, f)
+			}
+		}
+	}
+	m.Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		fields = append(fields, f)
+		return true
+	})
+	slices.SortFunc(fields, compareFields)
+	for _, f := range fields {
+		name := w.json.name(f)
+		if f.IsExtension() {
+			name = "[" + string(f.FullName()) + "]"
+		}
+		if err := w.member(f, name, m.Get(f), first); err != nil {
+			return err
+		}
+		first = false
+	}
+	return nil
+}
+
+func compareFields(a, b protoreflect.FieldDescriptor) int {
+	switch {
+	case a.IsExtension() && b.IsExtension():
+		return strings.Compare(string(a.FullName()), string(b.FullName()))
+	case a.IsExtension():
+		return 1
+	case b.IsExtension():
+		return -1
+	}
+	return a.Index() - b.Index()
+}
+
+// defaultsOf are the fields of a message that are written although they are not there.
+func (w *protoWriter) defaultsOf(t protoreflect.MessageDescriptor) []protoreflect.FieldDescriptor {
+	if fields, ok := w.defaults[t.FullName()]; ok {
+		return fields
+	}
+	var fields []protoreflect.FieldDescriptor
+	for i := range t.Fields().Len() {
+		if f := t.Fields().Get(i); !f.HasPresence() {
+			fields = append(fields, f)
+		}
+	}
+	if w.defaults == nil {
+		w.defaults = map[protoreflect.FullName][]protoreflect.FieldDescriptor{}
+	}
+	w.defaults[t.FullName()] = fields
+	return fields
+}
+
+func (w *protoWriter) member(f protoreflect.FieldDescriptor, name string, v protoreflect.Value, first bool) error {
+	if !first {
+		w.dst = append(w.dst, ',')
+	}
+	w.dst = append(appendName(w.dst, name), ':')
+	return w.named(f, w.value(f, v))
+}
+
+// named tells which field an error is about.
+func (w *protoWriter) named(f protoreflect.FieldDescriptor, err error) error {
+	if err == nil || errors.Is(err, errTooLong) || errors.Is(err, errDeep) || w.depth > namedDepth {
+		return err
+	}
+	return fmt.Errorf("%s: %w", f.Name(), err)
+}
+
+// value writes all that a field holds.
+func (w *protoWriter) value(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
+	switch {
+	case f.IsMap():
+		return w.entries(f, v.Map())
+	case !f.IsList():
+		return w.single(f, v)
+	}
+	w.dst = append(w.dst, '[')
+	for i := range v.List().Len() {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		if err := w.single(f, v.List().Get(i)); err != nil {
+			return err
+		}
+	}
+	w.dst = append(w.dst, ']')
+	return nil
+}
+
+// entries writes a map in the order of its keys.
+func (w *protoWriter) entries(f protoreflect.FieldDescriptor, m protoreflect.Map) error {
+	keys := make([]protoreflect.MapKey, 0, m.Len())
+	m.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
+		keys = append(keys, k)
+		return true
+	})
+	slices.SortFunc(keys, compareKeys)
+	w.dst = append(w.dst, '{')
+	for i, k := range keys {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		w.text(k.String())
+		w.dst = append(w.dst, ':')
+		if err := w.single(f.MapValue(), m.Get(k)); err != nil {
+			return err
+		}
+	}
+	w.dst = append(w.dst, '}')
+	return nil
+}
+
+func compareKeys(a, b protoreflect.MapKey) int {
+	switch a.Interface().(type) {
+	case bool, string:
+		return strings.Compare(a.String(), b.String()) // false is before true
+	case int32, int64:
+		if a.Int() < b.Int() {
+			return -1
+		}
+		return 1
+	}
+	if a.Uint() < b.Uint() {
+		return -1
+	}
+	return 1
+}
+
+// single writes one value of a field.
+func (w *protoWriter) single(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
+	if len(w.dst) > w.most {
+		return errTooLong
+	}
+	switch f.Kind() {
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		return w.message(v.Message())
+	case protoreflect.BoolKind:
+		w.dst = strconv.AppendBool(w.dst, v.Bool())
+	case protoreflect.EnumKind:
+		w.symbol(f.Enum(), v.Enum())
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		w.dst = strconv.AppendInt(w.dst, v.Int(), 10)
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		w.dst = strconv.AppendUint(w.dst, v.Uint(), 10)
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		w.dst = appendLong(w.dst, v.Int(), w.json.numbers)
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		w.dst = appendUlong(w.dst, v.Uint(), w.json.numbers)
+	case protoreflect.FloatKind:
+		w.dst = appendFloat(w.dst, v.Float(), 32)
+	case protoreflect.DoubleKind:
+		w.dst = appendFloat(w.dst, v.Float(), 64)
+	case protoreflect.StringKind:
+		w.text(v.String())
+	default:
+		w.dst = appendBase64(w.dst, v.Bytes())
+	}
+	return nil
+}
+
+// text writes a string. In one of proto2, bytes that are no UTF-8 become U+FFFD, as Java's printer has it.
+func (w *protoWriter) text(s string) {
+	w.dst = appendText(w.dst, []byte(string([]rune(s))))
+}
+
+func (w *protoWriter) symbol(e protoreflect.EnumDescriptor, n protoreflect.EnumNumber) {
+	if e.FullName() == "google.protobuf.NullValue" {
+		w.dst = append(w.dst, "null"...)
+		return
+	}
+	if symbols, ok := w.types.enums[e.FullName()]; ok {
+		if name, ok := symbols[n]; ok {
+			w.dst = append(w.dst, name...)
+			return
+		}
+	} else if name, ok := w.file.Names(e)[n]; ok {
+		w.dst = appendName(w.dst, name)
+		return
+	}
+	w.dst = strconv.AppendInt(w.dst, int64(n), 10)
+}
