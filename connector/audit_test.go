@@ -1,9 +1,11 @@
 package connector_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,4 +122,64 @@ func TestAuditTopics(t *testing.T) {
 			t.Errorf("got %+v, %v", report, err)
 		}
 	})
+}
+
+// auditOfCompacted: of a topic that the cleaner has gone over, with aborted transactions, the records that are left are
+// expected, and no others. A missing one is named, and so is an aborted one that was delivered.
+func auditOfCompacted(w *world) {
+	m := w.start()
+	w.produce(0, 40)
+	w.untilCommitted(40) // in another topic; the audit leaves it alone
+	m.mustStop()
+	topic := w.name("audited")
+	w.topic(topic, 1, "cleanup.policy", "compact", "segment.ms", "100", "min.cleanable.dirty.ratio", "0.01")
+	tx := w.client(kgo.TransactionalID(topic))
+	defer tx.Close()
+	aborted := int64(-1)
+	for i := range 10 {
+		end := kgo.TransactionEndTry(i%3 != 1)
+		var records []*kgo.Record
+		for n := range 100 {
+			records = append(records, &kgo.Record{Topic: topic, Key: fmt.Appendf(nil, "%d", n%20), Value: []byte("1")})
+		}
+		if err := errors.Join(tx.BeginTransaction(), tx.ProduceSync(w.t.Context(), records...).FirstErr(), tx.EndTransaction(w.t.Context(), end)); err != nil {
+			w.t.Fatal(err)
+		}
+		if end == kgo.TryAbort {
+			aborted = records[0].Offset
+		}
+		time.Sleep(200 * time.Millisecond) // the next batch begins a segment
+	}
+	left := slices.DeleteFunc(w.untilCompacted(topic), func(r *kgo.Record) bool { return r.Attrs.IsControl() })
+	var lines strings.Builder
+	for _, r := range left[1:] {
+		fmt.Fprintf(&lines, `{"id":"%s-0-%d"}`, topic, r.Offset)
+	}
+	fmt.Fprintf(&lines, `{"id":"%s-0-%d"}`, topic, aborted)
+	root := w.t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "object"), []byte(lines.String()), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	report, err := w.audit(root, func(c *connector.Config, _ *recovery.Request) {
+		c.Kafka.Topics, c.Record.Format, c.Record.Envelope, c.Schema.URLs = []string{topic}, "json", false, nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := report.Partitions[0]
+	w.t.Logf("%d of 1000 records are left, of %d offsets", len(left), p.End-p.Begin)
+	if p.Expected != int64(len(left)) || p.End <= left[len(left)-1].Offset {
+		w.t.Errorf("%d are expected up to %d, want %d up to %d", p.Expected, p.End, len(left), left[len(left)-1].Offset)
+	}
+	for name, c := range map[string]struct {
+		got  recovery.OffsetList
+		want int64
+	}{"missing": {p.MissingOffsets, left[0].Offset}, "not expected": {p.UnexpectedOffsets, aborted}} {
+		if diff := cmp.Diff([][2]int64{{c.want, c.want}}, c.got.Ranges); diff != "" {
+			w.t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if got := w.committed(); got != 40 {
+		w.t.Errorf("the group's commits changed to %d", got)
+	}
 }
