@@ -99,7 +99,7 @@ func parseTime(name, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%s is %q; want an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or an age such as 24h", name, text)
 }
 
-// audit compares Kafka with the delivered objects and prints what is there and what is not.
+// audit compares Kafka with the delivered objects and prints the report.
 func (p process) audit(ctx context.Context, args []string) int {
 	var a auditFlags
 	flags := flag.NewFlagSet("audit", flag.ContinueOnError)

@@ -144,7 +144,7 @@ func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit
 				first = err
 			}
 			if err != nil && !errors.As(err, new(*passingError)) {
-				cancel() // the others need not go on
+				cancel() // stop the others
 			}
 		})
 	}
@@ -158,7 +158,7 @@ func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit
 }
 
 // readFrom fetches from one broker until all positions are at their end, or an error comes. The broker has one
-// request at a time, which is what the budget counts by.
+// request at a time: the fetch budget counts by responses of a broker.
 func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*rangePosition, visit func(*kgo.Record) error) error {
 	if leader < 0 {
 		return &passingError{kerr.LeaderNotAvailable}
@@ -278,7 +278,7 @@ func (r *RangeReader) processPartition(p *rangePosition, answer *kmsg.FetchRespo
 	return false, r.partitionError(p, fetched)
 }
 
-// partitionError says what an error of a partition means for the range.
+// partitionError returns a passingError for an error that may pass, and else the error with its place.
 func (r *RangeReader) partitionError(p *rangePosition, fetched kgo.FetchPartition) error {
 	one := kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: p.Topic, TopicID: p.TopicID, Partitions: []kgo.FetchPartition{fetched}}}}}
 	if r.budget.explain(one) {
@@ -309,7 +309,7 @@ func (r *RangeReader) isolation() int8 {
 	return readCommitted
 }
 
-// explain adds to an error of access what to do about it.
+// explain adds the remedy to an error of access.
 func (r *RangeReader) explain(err error) error {
 	if d, ok := r.cfg.diagnose(err); ok {
 		return fmt.Errorf("%w: %s", err, d.hint)

@@ -15,7 +15,7 @@ import (
 	"kafka-firehose/connector/kafka"
 )
 
-// Request is what an audit is asked for.
+// Request describes one audit.
 type Request struct {
 	// From and To are the range, by the records' timestamps: From belongs to it and To does not.
 	From, To time.Time
@@ -37,7 +37,7 @@ type Request struct {
 	Terminal bool
 }
 
-// Validate returns what makes a request senseless at a time.
+// Validate returns the first fault of the request, as of now.
 func (r Request) Validate(now time.Time) error {
 	switch {
 	case r.Objects == "":
@@ -45,9 +45,9 @@ func (r Request) Validate(now time.Time) error {
 	case r.From.IsZero() || r.To.IsZero():
 		return errors.New("-from and -to are both needed: want RFC 3339 times such as 2026-01-31T00:00:00Z, or an age such as 24h")
 	case !r.From.Before(r.To):
-		return fmt.Errorf("the range is empty: -from is %s and -to is %s; want -from before -to", stamp(r.From), stamp(r.To))
+		return fmt.Errorf("the range is empty: -from is %s and -to is %s; want -from before -to", formatTime(r.From), formatTime(r.To))
 	case r.To.After(now):
-		return fmt.Errorf("the range is in the future: -to is %s and it is %s now; want a range that is over", stamp(r.To), stamp(now))
+		return fmt.Errorf("the range is in the future: -to is %s and it is %s now; want a range that is over", formatTime(r.To), formatTime(now))
 	case r.Due < 0:
 		return fmt.Errorf("-due is %s; want 0s or more", r.Due)
 	case r.Late < 0:
@@ -61,7 +61,7 @@ func (r Request) Validate(now time.Time) error {
 // maxParallel objects are read at a time: each takes a connection and some hundred KiB.
 const maxParallel = 256
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Service is how the service that is audited treats records.
 type Service struct {
@@ -227,7 +227,7 @@ func (a *auditor) readKafka(ctx context.Context) error {
 	})
 }
 
-// plausible returns an error if what was read shows that something else was meant.
+// plausible returns an error if the objects can't be those of the audited service.
 func (a *auditor) plausible() error {
 	c := &a.counts
 	switch documents := c.documents.Load(); {

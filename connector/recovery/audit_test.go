@@ -521,3 +521,16 @@ func TestNames(t *testing.T) {
 	p.deliver(records...)
 	p.wantTotal(p.mustAudit(p.request("a-1-2")), Complete, Totals{Expected: 5, Once: 5})
 }
+
+// TestStoreOutOfReach: an audit ends when hardly anything can be read.
+func TestStoreOutOfReach(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, kfake.SeedTopics(1, "orders"))
+	p.produce("orders", 1, 1, old())
+	for range stopUnreadable + 10 {
+		p.object(p.objects, time.Now(), []byte("PAR1"))
+	}
+	if _, err := p.audit(p.request("orders")); !errors.Is(err, ErrStop) || !strings.Contains(err.Error(), "no object can be read: 1000 of them failed, the last one 2") {
+		t.Errorf("got %v", err)
+	}
+}

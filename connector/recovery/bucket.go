@@ -35,7 +35,7 @@ func IsBucket(place string) bool { return strings.HasPrefix(place, s3Scheme) }
 // defaultRegion is asked for a bucket when the environment names no region; it answers with the bucket's.
 const defaultRegion = "us-east-1"
 
-// OpenBucket returns the Store behind s3://BUCKET/PREFIX. It reads what the SDK reads (AWS_REGION,
+// OpenBucket returns the Store behind s3://BUCKET/PREFIX. It reads the SDK's environment (AWS_REGION,
 // AWS_ENDPOINT_URL_S3, AWS_CA_BUNDLE, HTTPS_PROXY, the chain of credentials), looks up the region of the bucket and
 // makes sure that objects can be listed.
 func OpenBucket(ctx context.Context, place string, log *slog.Logger) (*Bucket, error) {
@@ -165,7 +165,7 @@ func (b *Bucket) Open(ctx context.Context, o Object) (io.ReadCloser, error) {
 const (
 	// readTries is how often in a row an object is asked for from where its content broke off.
 	readTries = 5
-	// readIdle is how long the content may not go on before it counts as broken off.
+	// readIdle is how long a read may stall before the content counts as broken off.
 	readIdle = 30 * time.Second
 )
 
@@ -240,7 +240,7 @@ func (r *bucketReader) Close() error {
 	return err
 }
 
-// explain says what an error of S3 means, and what to do about it.
+// explain turns an error of S3 into its cause and the remedy.
 func (b *Bucket) explain(err error) error {
 	code := ""
 	if api, ok := errors.AsType[smithy.APIError](err); ok {

@@ -25,7 +25,7 @@ var formats = []struct{ magic, name, advice string }{
 }
 
 // contentOf takes compression off: gzip, as a stream or a record may have it, and framed Snappy.
-// The beginning of the content says what it is, as names of objects need not.
+// The format follows from the first bytes of the content, because the name of an object need not tell it.
 func contentOf(r io.Reader) (io.Reader, error) {
 	for range maxLayers {
 		in := bufio.NewReaderSize(r, readBuffer)

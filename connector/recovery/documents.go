@@ -11,7 +11,7 @@ import (
 // and 31 for the partition and the offset.
 const maxMember = 512
 
-// document is what the scanner keeps of one JSON object. Its slices are valid until the next one.
+// document holds the kept members of one JSON object. Its slices are valid until the next one.
 type document struct {
 	id        []byte // JSON of the member with the id; nil without one, or if it is too long to be one
 	timestamp []byte // JSON of the member with the record's timestamp, likewise
@@ -65,7 +65,7 @@ func (m *member) value() []byte {
 	return m.json
 }
 
-// stops are the bytes that mean something inside of a string, and outside of one.
+// stops are the bytes that the scanner has to look at inside of a string (text), and outside of one (structure).
 var stops = func() (s struct{ text, structure [256]bool }) {
 	for c := range 0x20 {
 		s.text[c] = true
@@ -133,7 +133,7 @@ func until(b []byte, i int, c byte) int {
 	return i
 }
 
-// between skips what separates objects.
+// between skips the bytes between objects.
 func (s *documentScanner) between(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
@@ -153,7 +153,7 @@ func (s *documentScanner) between(b []byte, i int) int {
 // longText is the length of strings for which searches pay, in bytes.
 const longText = 32
 
-// inText goes on to the end of a string.
+// inText scans up to the end of a string.
 func (s *documentScanner) inText(b []byte, i int) int {
 	begin := i
 	if end := bytes.IndexByte(b[i:], '"'); end > longText && !s.escaped &&
@@ -182,10 +182,10 @@ func (s *documentScanner) inText(b []byte, i int) int {
 	return i
 }
 
-// malformed gives the current object up. Reading goes on at the next line.
+// malformed discards the current object. Scanning resumes at the next line.
 func (s *documentScanner) malformed() { s.depth, s.text, s.skip = 0, false, true }
 
-// inStructure goes on to the next byte that is no part of a string.
+// inStructure scans up to the next structural byte outside of a string.
 func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
 	begin := i
 	for i < len(b) && !stops.structure[b[i]] {
@@ -256,16 +256,16 @@ func (s *documentScanner) beginValue() {
 // wanted is the member that the current name stands for, nil for none.
 func (s *documentScanner) wanted() *member {
 	switch name := s.name; {
-	case s.id != "" && quotes(name, s.id):
+	case s.id != "" && quotesText(name, s.id):
 		return &s.found[0]
-	case s.timestamp != "" && quotes(name, s.timestamp):
+	case s.timestamp != "" && quotesText(name, s.timestamp):
 		return &s.found[1]
 	}
 	return nil
 }
 
-// quotes reports whether the JSON string is this text.
-func quotes(quoted []byte, text string) bool {
+// quotesText reports whether the JSON string is this text.
+func quotesText(quoted []byte, text string) bool {
 	if len(quoted) == len(text)+2 && string(quoted[1:len(quoted)-1]) == text {
 		return true
 	}

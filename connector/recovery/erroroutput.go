@@ -12,7 +12,7 @@ import (
 	"kafka-firehose/connector/awsconfig"
 )
 
-// errorDocument is what Firehose writes of a record that it could not deliver; one JSON object a line.
+// errorDocument is a record that Firehose could not deliver, as its error output has it; one JSON object a line.
 // https://docs.aws.amazon.com/firehose/latest/dev/retry.html
 type errorDocument struct {
 	RawData      *string `json:"rawData"` // base64 of the record, with all its values if it is an aggregated one
@@ -52,7 +52,7 @@ func (a *auditor) readErrors(ctx context.Context) error {
 
 // readErrorObject notes the ids of the records in an object of the error output.
 func (a *auditor) readErrorObject(_ string, content io.Reader) error {
-	in := &bounded{r: content}
+	in := &limitedReader{r: content}
 	documents := json.NewDecoder(in)
 	for {
 		in.limit = documents.InputOffset() + maxErrorDocument
@@ -75,7 +75,7 @@ func (a *auditor) readErrorObject(_ string, content io.Reader) error {
 }
 
 func (a *auditor) noteError(d errorDocument) error {
-	code := brief(d.ErrorCode)
+	code := briefText(d.ErrorCode)
 	if code == "" {
 		code = "(none)"
 	}
@@ -103,13 +103,13 @@ func (a *auditor) noteError(d errorDocument) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, known := a.messages[code]; !known && len(a.messages) < maxCodes {
-		a.messages[code] = brief(d.ErrorMessage)
+		a.messages[code] = briefText(d.ErrorMessage)
 	}
 	return nil
 }
 
-// brief is a text of Firehose's fit for one line.
-func brief(text any) string {
+// briefText is a text of Firehose's fit for one line.
+func briefText(text any) string {
 	if text == nil {
 		return ""
 	}
@@ -120,8 +120,8 @@ func brief(text any) string {
 	return line
 }
 
-// bounded ends a reader at a limit, with an error.
-type bounded struct {
+// limitedReader ends a reader at a limit, with an error.
+type limitedReader struct {
 	r         io.Reader
 	at, limit int64
 }
@@ -129,7 +129,7 @@ type bounded struct {
 var errErrorDocument = fmt.Errorf("a document has more than %d bytes", maxErrorDocument)
 
 // Read implements io.Reader.
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *limitedReader) Read(p []byte) (int, error) {
 	if b.at >= b.limit {
 		return 0, errErrorDocument
 	}

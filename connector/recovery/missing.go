@@ -19,7 +19,7 @@ const missingVersion = 1
 //
 // A pair is the first and the last offset of a stretch, both of them missing. Pairs go up and neither touch nor overlap.
 // Partitions without missing records are not in it, and neither are records in the error output, records that
-// are not due, and gaps in what Kafka has no more. A stretch may have any length, and a file any number of them: it is
+// are not due, and gaps among expired offsets. A stretch may have any length, and a file any number of them: it is
 // written piece by piece, one partition a line.
 func (r Report) WriteMissing(w io.Writer) error {
 	if r.Result == Unknown {
@@ -39,7 +39,7 @@ func (r Report) WriteMissing(w io.Writer) error {
 		// A topic's name needs no escaping: it is of a-z A-Z 0-9 . _ -
 		fmt.Fprintf(out, `%s{"topic":"%s","partition":%d,"records":%d,"offsets":[`, separator, p.Topic, p.Partition, p.Missing)
 		comma := ""
-		for pair := range ranges(p.missing) {
+		for pair := range rangesOf(p.missing) {
 			fmt.Fprintf(out, "%s[%d,%d]", comma, pair[0], pair[1])
 			comma = ","
 		}

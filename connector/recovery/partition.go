@@ -77,7 +77,7 @@ func (p *partitionAudit) deliver(offsets []uint64) {
 	}
 }
 
-// deliverExpired notes delivered offsets that Kafka has no more.
+// deliverExpired notes delivered offsets that retention has removed from Kafka.
 func (p *partitionAudit) deliverExpired(offsets []uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *partitionAudit) refuse(offset int64, code string) {
 	p.codes[code].Add(uint64(offset))
 }
 
-// PartitionReport says what became of the records of a partition. All counts are of records, each of which has
+// PartitionReport has the fates of a partition's records. All counts are of records, each of which has
 // one of the fates: Expected = Once + Twice + Refused + NotSent + NotDue + Missing.
 type PartitionReport struct {
 	Topic     string `json:"topic"`
@@ -140,7 +140,7 @@ type OffsetList struct {
 	Cut    bool       `json:"cut,omitzero"` // there are more
 }
 
-// ExpiredReport judges offsets that Kafka has no more by the ids that were delivered. A gap may be a lost record, and may as
+// ExpiredReport judges offsets that retention has removed from Kafka by the ids that were delivered. A gap may be a lost record, and may as
 // well be an offset without a record for the service: of a transaction's marker, an aborted or compacted
 // record, or a tombstone.
 type ExpiredReport struct {
@@ -160,13 +160,13 @@ func (p *partitionAudit) report() PartitionReport {
 	p.flush()
 	r := PartitionReport{
 		Topic: p.Topic, Partition: p.Partition, Begin: p.Begin, End: p.End,
-		Expected: count(p.expected), Copies: p.copies, LeftOut: p.leftOut, Codes: map[string]int64{},
+		Expected: cardinality(p.expected), Copies: p.copies, LeftOut: p.leftOut, Codes: map[string]int64{},
 	}
 	unexpected := roaring64.AndNot(p.delivered, p.expected)
 	twice := roaring64.And(p.twice, p.expected)
-	r.Unexpected, r.UnexpectedOffsets = count(unexpected), listOf(unexpected)
-	r.Twice, r.TwiceOffsets = count(twice), listOf(twice)
-	r.Once = count(p.delivered) - r.Unexpected - r.Twice
+	r.Unexpected, r.UnexpectedOffsets = cardinality(unexpected), listOf(unexpected)
+	r.Twice, r.TwiceOffsets = cardinality(twice), listOf(twice)
+	r.Once = cardinality(p.delivered) - r.Unexpected - r.Twice
 
 	absent := p.expected // it is not needed any more
 	absent.AndNot(p.delivered)
@@ -188,7 +188,7 @@ func (p *partitionAudit) report() PartitionReport {
 		r.NotSent = take(behind)
 	}
 	r.NotDue = take(p.notDue)
-	r.Missing, r.MissingOffsets, r.missing = count(absent), listOf(absent), absent
+	r.Missing, r.MissingOffsets, r.missing = cardinality(absent), listOf(absent), absent
 	r.Expired = p.reportExpired()
 	return r
 }
@@ -197,22 +197,22 @@ func (p *partitionAudit) reportExpired() *ExpiredReport {
 	if !p.Expired || p.expired.IsEmpty() {
 		return nil
 	}
-	e := &ExpiredReport{Begin: int64(p.expired.Minimum()), End: int64(p.expired.Maximum()) + 1, Delivered: count(p.expired), Copies: p.again}
-	if p.End > p.Begin { // the range goes on in Kafka
+	e := &ExpiredReport{Begin: int64(p.expired.Minimum()), End: int64(p.expired.Maximum()) + 1, Delivered: cardinality(p.expired), Copies: p.again}
+	if p.End > p.Begin { // the rest of the range is in Kafka
 		e.End = p.LogStart
 	}
 	gaps := roaring64.New()
 	gaps.AddRange(uint64(e.Begin), uint64(e.End))
 	gaps.AndNot(p.expired)
 	gaps.AndNot(p.refused)
-	e.Gaps, e.Offsets = count(gaps), listOf(gaps)
+	e.Gaps, e.Offsets = cardinality(gaps), listOf(gaps)
 	return e
 }
 
-func count(b *roaring64.Bitmap) int64 { return int64(b.GetCardinality()) }
+func cardinality(b *roaring64.Bitmap) int64 { return int64(b.GetCardinality()) }
 
-// ranges yields the offsets of b as inclusive pairs.
-func ranges(b *roaring64.Bitmap) func(yield func([2]int64) bool) {
+// rangesOf yields the offsets of b as inclusive pairs.
+func rangesOf(b *roaring64.Bitmap) func(yield func([2]int64) bool) {
 	return func(yield func([2]int64) bool) {
 		current, open := [2]int64{}, false
 		for it := b.Iterator(); it.HasNext(); {
@@ -235,7 +235,7 @@ func ranges(b *roaring64.Bitmap) func(yield func([2]int64) bool) {
 // listOf returns the lowest offsets of b.
 func listOf(b *roaring64.Bitmap) OffsetList {
 	list := OffsetList{Ranges: [][2]int64{}}
-	for r := range ranges(b) {
+	for r := range rangesOf(b) {
 		if list.Cut = len(list.Ranges) == maxRanges; list.Cut {
 			break
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// counts are what was read, and the progress of it.
+// counts are the totals of the records, objects and documents that were read.
 type counts struct {
 	records, recordsTotal atomic.Int64 // of Kafka; the total is of offsets, some of which hold no record
 	objects, objectsTotal atomic.Int64 // read, and found so far in the window

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// maxUnreadable objects are named in the report.
-const maxUnreadable = 100
+const (
+	// maxUnreadable objects are named in the report.
+	maxUnreadable = 100
+	// stopUnreadable objects that can't be read end the audit: the store is out of reach.
+	stopUnreadable = 1000
+)
 
 // Unreadable is an object that could not be read.
 type Unreadable struct {
@@ -32,7 +36,7 @@ func (a *auditor) window() Window {
 func (a *auditor) readObjects(ctx context.Context) error {
 	var exclude string
 	if a.errors != nil {
-		exclude, _ = within(a.objects, a.errors)
+		exclude, _ = prefixWithin(a.objects, a.errors)
 	}
 	list := func(visit func(Object) error) error {
 		return a.objects.List(ctx, a.window(), func(o Object) error {
@@ -94,7 +98,7 @@ func (a *auditor) readOne(ctx context.Context, s Store, o Object, read func(stri
 			return err
 		}
 		defer stored.Close()
-		content, err := contentOf(&counted{stored, &a.counts})
+		content, err := contentOf(&countingReader{stored, &a.counts})
 		if err != nil {
 			return err
 		}
@@ -111,6 +115,9 @@ func (a *auditor) readOne(ctx context.Context, s Store, o Object, read func(stri
 		if a.unread++; len(a.unreadable) < maxUnreadable {
 			a.unreadable = append(a.unreadable, Unreadable{o.Name, err.Error()})
 		}
+		if a.unread >= stopUnreadable {
+			return fmt.Errorf("%w: %d of them failed, the last one %s: %w", ErrStop, a.unread, o.Name, err)
+		}
 	default:
 		a.counts.objects.Add(1)
 	}
@@ -119,7 +126,7 @@ func (a *auditor) readOne(ctx context.Context, s Store, o Object, read func(stri
 
 // readObject notes the ids of an object.
 func (a *auditor) readObject(name string, content io.Reader) error {
-	n := &noter{a: a, object: name, delivered: map[*partitionAudit][]uint64{}, expired: map[*partitionAudit][]uint64{}}
+	n := &idCollector{a: a, object: name, delivered: map[*partitionAudit][]uint64{}, expired: map[*partitionAudit][]uint64{}}
 	s := &documentScanner{id: a.id, timestamp: a.service.Timestamp, visit: n.note}
 	err := s.readAll(content, make([]byte, readBuffer))
 	n.flushAll()
@@ -128,17 +135,17 @@ func (a *auditor) readObject(name string, content io.Reader) error {
 	return err
 }
 
-// noter gathers the offsets of one object, so that partitions are locked seldom.
-type noter struct {
+// idCollector gathers the offsets of one object, so that partitions are locked seldom.
+type idCollector struct {
 	a                  *auditor
 	object             string
 	delivered, expired map[*partitionAudit][]uint64
 }
 
-// maxGathered offsets of a partition are held by a noter.
+// maxGathered offsets of a partition are held by a idCollector.
 const maxGathered = 4096
 
-func (n *noter) note(d document) error {
+func (n *idCollector) note(d document) error {
 	id, ok := parseID(d.id)
 	if !ok {
 		n.a.documentWithoutID(n.object)
@@ -149,16 +156,16 @@ func (n *noter) note(d document) error {
 	case p == nil:
 		n.a.counts.others.Add(1)
 	case id.offset >= p.Begin && id.offset < p.End:
-		gather(n.delivered, p, id.offset, p.deliver)
+		gatherOffset(n.delivered, p, id.offset, p.deliver)
 	case p.Expired && id.offset < p.LogStart && n.a.inRange(d.timestamp):
-		gather(n.expired, p, id.offset, p.deliverExpired)
+		gatherOffset(n.expired, p, id.offset, p.deliverExpired)
 	default:
 		n.a.counts.outside.Add(1)
 	}
 	return nil
 }
 
-func gather(into map[*partitionAudit][]uint64, p *partitionAudit, offset int64, flush func([]uint64)) {
+func gatherOffset(into map[*partitionAudit][]uint64, p *partitionAudit, offset int64, flush func([]uint64)) {
 	into[p] = append(into[p], uint64(offset))
 	if len(into[p]) == maxGathered {
 		flush(into[p])
@@ -166,7 +173,7 @@ func gather(into map[*partitionAudit][]uint64, p *partitionAudit, offset int64, 
 	}
 }
 
-func (n *noter) flushAll() {
+func (n *idCollector) flushAll() {
 	for p, offsets := range n.delivered {
 		p.deliver(offsets)
 	}
@@ -197,14 +204,14 @@ func (a *auditor) documentWithoutID(object string) {
 	}
 }
 
-// counted counts the bytes that come from a store.
-type counted struct {
+// countingReader counts the bytes that come from a store.
+type countingReader struct {
 	io.Reader
 	counts *counts
 }
 
 // Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
+func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.counts.bytes.Add(int64(n))
 	return n, err

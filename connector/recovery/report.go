@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Result is what an audit comes to.
+// Result is the verdict of an audit.
 type Result string
 
 // The results.
@@ -22,7 +22,7 @@ const (
 	Unknown    Result = "unknown"    // an object could not be read
 )
 
-// Report is what an audit has found.
+// Report is the outcome of an audit.
 type Report struct {
 	Result     Result            `json:"result"`
 	From       time.Time         `json:"from"`
@@ -49,10 +49,10 @@ type Totals struct {
 	NotDue     int64 `json:"not_due"`
 	Missing    int64 `json:"missing"`
 	Unexpected int64 `json:"not_expected"`
-	Gaps       int64 `json:"gaps"` // in what Kafka has no more
+	Gaps       int64 `json:"gaps"` // among offsets that retention has removed from Kafka
 }
 
-// ObjectsReport is what was read on the side of the delivery.
+// ObjectsReport describes the objects that were read.
 type ObjectsReport struct {
 	Place          string       `json:"place"`
 	Errors         string       `json:"errors_place,omitempty"`
@@ -122,14 +122,14 @@ func (r *Report) judge() Result {
 	return Complete
 }
 
-// remarks are what a reader of the figures has to know.
+// remarks are the notes that explain the figures.
 func (a *auditor) remarks(r Report) (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if r.Objects.Read == 0 && a.unread == 0 {
-		add("%s has objects, but none was delivered between %s and %s", a.objects, stamp(a.window().From), stamp(a.window().Until))
+		add("%s has objects, but none was delivered between %s and %s", a.objects, formatTime(a.window().From), formatTime(a.window().Until))
 	}
 	if r.Total.Missing > 0 && a.window().Until.Before(a.now) {
-		add("objects that begin after %s were not read; with a larger -late they are", stamp(a.window().Until))
+		add("objects that begin after %s were not read; with a larger -late they are", formatTime(a.window().Until))
 	}
 	if n := r.Objects.WithoutID; n > 0 {
 		add("%d documents have no id in their member %q; the first is in %s", n, a.id, a.withoutID)
@@ -209,7 +209,7 @@ func (r Report) Table(w io.Writer) error {
 		return err
 	}
 	r.details(w)
-	_, err := fmt.Fprintf(w, "%s: %s to %s; %d objects, %d documents, %.1f MB in %.1f s\n", r.Result, stamp(r.From), stamp(r.To),
+	_, err := fmt.Fprintf(w, "%s: %s to %s; %d objects, %d documents, %.1f MB in %.1f s\n", r.Result, formatTime(r.From), formatTime(r.To),
 		r.Objects.Read, r.Objects.Documents, float64(r.Objects.Bytes)/1e6, r.Took)
 	return err
 }
@@ -228,11 +228,11 @@ func (r Report) details(w io.Writer) {
 			{"not expected: offsets", p.UnexpectedOffsets},
 		} {
 			if len(l.list.Ranges) > 0 {
-				fmt.Fprintf(w, "%s: %s %s\n", name, l.what, shown(l.list))
+				fmt.Fprintf(w, "%s: %s %s\n", name, l.what, formatRanges(l.list))
 			}
 		}
 		if p.Expired != nil && p.Expired.Gaps > 0 {
-			fmt.Fprintf(w, "%s: gaps in the delivered ids: offsets %s\n", name, shown(p.Expired.Offsets))
+			fmt.Fprintf(w, "%s: gaps in the delivered ids: offsets %s\n", name, formatRanges(p.Expired.Offsets))
 		}
 		for _, reason := range slices.Sorted(maps.Keys(p.LeftOut)) {
 			fmt.Fprintf(w, "%s: not sent by the service's policy: %d records, %s\n", name, p.LeftOut[reason], reason)
@@ -249,7 +249,7 @@ func (r Report) details(w io.Writer) {
 	}
 }
 
-func shown(list OffsetList) string {
+func formatRanges(list OffsetList) string {
 	var parts []string
 	for _, r := range list.Ranges[:min(len(list.Ranges), shownRanges)] {
 		if r[0] == r[1] {

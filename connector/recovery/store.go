@@ -59,8 +59,8 @@ func (w Window) wants(o Object) bool {
 }
 
 var (
-	// Firehose names objects STREAM-VERSION-YYYY-MM-dd-HH-mm-ss-UUID whatever their prefix is: by the UTC time of the
-	// first record. https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
+	// Firehose names objects STREAM-VERSION-YYYY-MM-dd-HH-mm-ss-UUID under any prefix, with the UTC time of the
+	// first record: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
 	nameTime   = regexp.MustCompile(`-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)-`)
 	folderTime = regexp.MustCompile(`(?:^|/)(\d{4}/\d\d/\d\d/\d\d)/`)
 )
@@ -142,8 +142,8 @@ func (d *Directory) Open(_ context.Context, o Object) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(d.root, filepath.FromSlash(o.Name)))
 }
 
-// within reports whether objects of a store may be below another, and their names' beginning there.
-func within(outer, inner Store) (prefix string, ok bool) {
+// prefixWithin reports whether objects of a store may be below another, and their names' beginning there.
+func prefixWithin(outer, inner Store) (prefix string, ok bool) {
 	switch o := outer.(type) {
 	case *Directory:
 		if i, same := inner.(*Directory); same {
