@@ -314,8 +314,8 @@ func (r *RangeReader) explain(err error) error {
 	if d, ok := r.cfg.diagnose(err); ok {
 		return fmt.Errorf("%w: %s", err, d.hint)
 	}
-	if _, ok := errors.AsType[*dialError](err); ok {
-		return fmt.Errorf("%w: %s", err, r.cfg.diagnoseConnection("", err).hint)
+	if dial, ok := errors.AsType[*dialError](err); ok {
+		return fmt.Errorf("%w: %s", err, r.cfg.diagnoseConnection(dial.addr, err).hint)
 	}
 	return err
 }

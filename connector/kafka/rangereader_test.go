@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,6 +220,28 @@ func TestRangeVisit(t *testing.T) {
 		err := r.reader.Read(r.Context(), r.whole(), func(*kgo.Record) error { visits++; return broken })
 		if !errors.Is(err, broken) || visits != 1 {
 			t.Errorf("got %v after %d visits", err, visits)
+		}
+	})
+}
+
+// TestRangeUnreachable: the message says which setting the address is from.
+func TestRangeUnreachable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{Brokers: []string{"nowhere:9092"}}
+		connection, err := cfg.Connection(func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, err := cfg.OpenRangeReader(connection, FetchBytes{Max: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		begin := time.Now()
+		_, _, err = reader.FindRanges(t.Context(), []string{"t"}, begin.Add(-time.Hour), begin)
+		if err == nil || !strings.Contains(err.Error(), "connection refused: nothing listens at this address: start the broker, or look at KAFKA_BROKERS") || time.Since(begin) > 2*time.Minute {
+			t.Errorf("got %v after %s", err, time.Since(begin))
 		}
 	})
 }

@@ -247,9 +247,12 @@ func (b *Bucket) explain(err error) error {
 		code = api.ErrorCode()
 	}
 	answer, answered := errors.AsType[*awshttp.ResponseError](err)
+	credentials, _ := errors.AsType[*awsconfig.FetchError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
+	case credentials != nil:
+		return fmt.Errorf("%w: no AWS credentials: %w", ErrStop, credentials)
 	case code == "InvalidObjectState":
 		return errors.New("it is archived, in Glacier or the like: restore it first")
 	case code == "NoSuchKey":

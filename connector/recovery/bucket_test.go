@@ -225,6 +225,17 @@ func TestBucketErrors(t *testing.T) {
 	}
 }
 
+// TestBucketCredentials: without any the message says where they were looked for.
+func TestBucketCredentials(t *testing.T) {
+	s := &fakeS3{}
+	s.serve(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	_, err := OpenBucket(t.Context(), "s3://b/p", slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "list objects of s3://b/p: no object can be read: no AWS credentials: there are none in the environment, a profile,") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestWindow: names say when an object begins, whatever its prefix is, and the time at which it was written when it ends.
 func TestWindow(t *testing.T) {
 	t.Parallel()
