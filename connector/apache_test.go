@@ -18,6 +18,7 @@ import (
 // retention, replicas in racks, and other people's clients.
 func apacheOnly() map[string]func(*world) {
 	return map[string]func(*world){
+		"AuditOfCompacted":    auditOfCompacted,
 		"CompactedTopic":      compactedTopic,
 		"RetentionByTime":     retentionByTime,
 		"NearestReplica":      nearestReplica,

@@ -44,7 +44,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 // The picture of the packages: what each may import of this module. A package
 // that isn't here has no place yet; give it one.
 var mayImport = map[string][]string{
-	"cmd/kafka-firehose":    {"connector", "connector/check", "connector/status", "connector/env", "connector/logging", "metrics"},
+	"cmd/kafka-firehose":    {"connector", "connector/check", "connector/recovery", "connector/status", "connector/env", "connector/logging", "metrics"},
 	"cmd/sandbox":           {"connector", "connector/status", "connector/kafka", "connector/env", "connector/logging", "metrics", "connector/firehose/firehosetest"},
 	"cmd/chaos":             {"connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
@@ -54,7 +54,8 @@ var mayImport = map[string][]string{
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
-	"connector":            {"connector/check", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector":            {"connector/check", "connector/recovery", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector/recovery":   {"connector/awsconfig", "connector/kafka"},
 	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
 	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "metrics"},

@@ -3,6 +3,7 @@ package connector_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -181,7 +183,13 @@ func startMoto(t *testing.T) *moto {
 // http makes a request to moto's S3, which asks for no signature.
 func (m *moto) http(method, path, query string) []byte {
 	m.t.Helper()
-	req, err := http.NewRequestWithContext(m.t.Context(), method, m.url+path+"?"+query, http.NoBody)
+	return m.request(method, path, query, "", http.StatusOK)
+}
+
+// request makes one with a body and an answer.
+func (m *moto) request(method, path, query, content string, status int) []byte {
+	m.t.Helper()
+	req, err := http.NewRequestWithContext(m.t.Context(), method, m.url+path+"?"+query, strings.NewReader(content))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -193,16 +201,15 @@ func (m *moto) http(method, path, query string) []byte {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
+	if err != nil || res.StatusCode != status {
 		m.t.Fatalf("%s %s: %s, %v: %s", method, path, res.Status, err, body)
 	}
 	return body
 }
 
-// delivered reads all objects: how often each value is in them.
-func (m *moto) delivered() (values map[string]int, objects int) {
+// keys lists all objects.
+func (m *moto) keys() (keys []string) {
 	m.t.Helper()
-	values = map[string]int{}
 	for after := ""; ; {
 		var list struct {
 			Keys      []string `xml:"Contents>Key"`
@@ -211,18 +218,75 @@ func (m *moto) delivered() (values map[string]int, objects int) {
 		if err := xml.Unmarshal(m.http(http.MethodGet, "/"+bucket, "list-type=2&start-after="+url.QueryEscape(after)), &list); err != nil {
 			m.t.Fatal(err)
 		}
-		for _, key := range list.Keys {
-			object := m.http(http.MethodGet, "/"+bucket+"/"+key, "")
-			if !bytes.HasSuffix(object, []byte("\n")) {
-				m.t.Errorf("object %s does not end in the delimiter", key)
-			}
-			for line := range bytes.Lines(object) {
-				values[string(bytes.TrimSuffix(line, []byte("\n")))]++
-			}
-			objects, after = objects+1, key
+		if keys = append(keys, list.Keys...); !list.Truncated {
+			return keys
 		}
-		if !list.Truncated {
-			return values, objects
+		after = keys[len(keys)-1]
+	}
+}
+
+// delivered reads all objects: how often each value is in them.
+func (m *moto) delivered() (values map[string]int, objects int) {
+	m.t.Helper()
+	values = map[string]int{}
+	keys := m.keys()
+	for _, key := range keys {
+		object := m.http(http.MethodGet, "/"+bucket+"/"+key, "")
+		if !bytes.HasSuffix(object, []byte("\n")) {
+			m.t.Errorf("object %s does not end in the delimiter", key)
+		}
+		for line := range bytes.Lines(object) {
+			values[string(bytes.TrimSuffix(line, []byte("\n")))]++
+		}
+	}
+	return values, len(keys)
+}
+
+// TestMotoAudit: what a process has delivered through moto is found in moto's S3; objects that are taken away and copied by
+// hand are named, record by record, and so is a bucket or a prefix that is not there.
+func TestMotoAudit(t *testing.T) {
+	m := startMoto(t)
+	h := newHost(t)
+	env := []string{"AWS_ENDPOINT_URL_FIREHOSE=" + m.url, "AWS_ENDPOINT_URL_S3=" + m.url, "RECORD_FORMAT=json"}
+	p := h.start(env...)
+	h.produce(3000)
+	h.delivered(time.Minute)
+	h.drain(p)
+	audit := func(objects string, more ...string) (string, int) {
+		cmd := exec.Command(h.binary(), append([]string{"audit", "-from", "1h", "-to", "0s", "-due", "0s", "-objects", objects, "-parallel", "3"}, more...)...)
+		cmd.Env = h.environ(env...)
+		out, _ := cmd.CombinedOutput()
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	if out, code := audit("s3://" + bucket + "/"); code != 0 || !strings.Contains(out, "complete: ") || !regexp.MustCompile(` all +3000 +3000 +0 +0 `).MatchString(out) {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	keys := m.keys()
+	lost, copied := m.http(http.MethodGet, "/"+bucket+"/"+keys[1], ""), m.http(http.MethodGet, "/"+bucket+"/"+keys[2], "")
+	m.request(http.MethodDelete, "/"+bucket+"/"+keys[1], "", "", http.StatusNoContent)
+	m.request(http.MethodPut, "/"+bucket+"/"+keys[2]+"copy", "", string(copied), http.StatusOK)
+	missing := filepath.Join(t.TempDir(), "missing.json")
+	out, code := audit("s3://"+bucket, "-missing", missing, "-o", "json")
+	var report struct {
+		Result string
+		Total  map[string]int
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want := map[string]int{"missing": bytes.Count(lost, []byte("\n")), "delivered_twice": bytes.Count(copied, []byte("\n")), "expected": 3000}
+	if code != 1 || report.Result != "incomplete" || report.Total["missing"] != want["missing"] || report.Total["delivered_twice"] != want["delivered_twice"] || report.Total["expected"] != want["expected"] {
+		t.Errorf("exit code %d, %s, %v, want %v", code, report.Result, report.Total, want)
+	}
+	if file, err := os.ReadFile(missing); err != nil || !bytes.HasPrefix(file, []byte(`{"version":1,`)) {
+		t.Errorf("%v: %s", err, file)
+	}
+	for place, want := range map[string]string{
+		"s3://absent/":              "bucket absent does not exist",
+		"s3://" + bucket + "/2020/": "has no object; want the prefix of the stream's destination",
+	} {
+		if out, code := audit(place); code != 2 || !strings.Contains(out, want) {
+			t.Errorf("%s: exit code %d\n%s", place, code, out)
 		}
 	}
 }

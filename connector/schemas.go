@@ -11,12 +11,17 @@ import (
 
 // openRegistry prepares what decodes records, if they are to be.
 func (c *Connector) openRegistry(o Options) (err error) {
-	if len(c.cfg.Record.SchemaFormats()) == 0 {
-		return nil
-	}
-	compile := func(d convert.Definition) (convert.Schema, error) { return convert.Compile(c.cfg.Record, d) }
-	c.schemas, err = schema.New(c.cfg.Schema, schema.Options{Compile: compile, Log: c.log, Metrics: o.Metrics.Schema, Transport: o.Registry})
+	c.schemas, err = openSchemas(c.cfg, o)
 	return err
+}
+
+// openSchemas returns nil unless records are decoded with schemas.
+func openSchemas(cfg Config, o Options) (*schema.Registry, error) {
+	if len(cfg.Record.SchemaFormats()) == 0 {
+		return nil, nil
+	}
+	compile := func(d convert.Definition) (convert.Schema, error) { return convert.Compile(cfg.Record, d) }
+	return schema.New(cfg.Schema, schema.Options{Compile: compile, Log: o.Log, Metrics: o.Metrics.Schema, Transport: o.Registry})
 }
 
 // lookup is the convert.Lookup of all lanes.

@@ -99,15 +99,6 @@ func (p process) top(ctx context.Context, args []string) int {
 	}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 // lookAt asks all members at once, in the order of their addresses.
 func lookAt(ctx context.Context, addrs []string) []status.Member {
 	ctx, cancel := context.WithTimeout(ctx, topTimeout)

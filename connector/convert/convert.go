@@ -82,13 +82,7 @@ func New(cfg Config, lookup Lookup) *Converter {
 		c.tombstone = &Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}
 	if cfg.envelope() {
-		fields := cfg.Fields
-		if len(fields) == 0 {
-			if err := fields.Decode(defaultFields); err != nil {
-				panic("convert: " + err.Error())
-			}
-		}
-		c.envelope = newEnvelope(fields)
+		c.envelope = newEnvelope(cfg.fields())
 	}
 	return c
 }

@@ -131,3 +131,28 @@ func (fs Fields) String() string {
 	}
 	return strings.Join(out, ",")
 }
+
+// EnvelopeName returns the name of the envelope's member that tells a source, such as "id", of a record. It is empty if
+// records are sent without an envelope or without that member.
+func (c Config) EnvelopeName(source string) string {
+	if !c.envelope() {
+		return ""
+	}
+	for _, f := range c.fields() {
+		if f.Source == source {
+			return f.Name
+		}
+	}
+	return ""
+}
+
+// fields are those of the envelope.
+func (c Config) fields() Fields {
+	fields := c.Fields
+	if len(fields) == 0 {
+		if err := fields.Decode(defaultFields); err != nil {
+			panic("convert: " + err.Error())
+		}
+	}
+	return fields
+}

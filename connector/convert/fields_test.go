@@ -62,3 +62,26 @@ func TestDefaultFields(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// TestEnvelopeName: a reader of the delivered objects finds the members by the names that the settings give them.
+func TestEnvelopeName(t *testing.T) {
+	t.Parallel()
+	renamed := Fields{{Source: "value", Form: "json", Name: "value"}, {Source: "id", Name: "key of it"}}
+	for _, test := range []struct {
+		cfg    Config
+		source string
+		want   string
+	}{
+		{Config{Format: "json"}, "id", "id"},
+		{Config{Format: "json"}, "timestamp_ms", ""},
+		{Config{Format: "json", Fields: renamed}, "id", "key of it"},
+		{Config{Format: "json", Fields: renamed}, "timestamp", ""},
+		{Config{Format: "avro", Envelope: true}, "id", "id"},
+		{Config{Format: "avro"}, "id", ""},
+		{Config{Format: "raw"}, "id", ""},
+	} {
+		if got := test.cfg.EnvelopeName(test.source); got != test.want {
+			t.Errorf("%+v: %s is called %q, want %q", test.cfg, test.source, got, test.want)
+		}
+	}
+}

@@ -39,6 +39,10 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 	if err != nil {
 		return topicView{}, fmt.Errorf("describe topics: %w", err)
 	}
+	return newTopicView(resp), nil
+}
+
+func newTopicView(resp *kmsg.MetadataResponse) topicView {
 	view := topicView{topics: make(map[string]topicState, len(resp.Topics))}
 	if resp.ClusterID != nil {
 		view.cluster = *resp.ClusterID
@@ -56,7 +60,7 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 		}
 		view.topics[*t.Topic] = state
 	}
-	return view, nil
+	return view
 }
 
 // topicsOf are the topics of partitions. They are not nil, which describe would take for all topics.

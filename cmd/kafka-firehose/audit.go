@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/recovery"
+)
+
+// The exit codes of audit.
+const (
+	auditComplete   = 0 // every record that is due is there, once
+	auditIncomplete = 1 // something is missing, there twice, in the error output, or not expected
+	auditFailed     = 2 // audit was not called right, or could not find out
+)
+
+const auditUsage = `kafka-firehose audit compares what Kafka holds of a range with the objects that Firehose has
+delivered, by the id of each envelope. It needs the environment of the service, joins no group,
+commits nothing and sends nothing, so that it can run beside the service.
+
+  kafka-firehose audit -from T -to T -objects s3://BUCKET/PREFIX|DIR [-errors s3://BUCKET/PREFIX|DIR]
+                       [-topic T,..] [-o table|json] [-missing FILE]
+
+T is an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31 (in UTC), or an age
+such as 24h. The range is of the records' timestamps; -from belongs to it and -to does not.
+
+Exit code: 0 everything that is due is there, once; 1 something is missing, there twice, in the error
+output, or not expected; 2 audit was not called right, or could not find out.
+
+`
+
+// auditFlags are the flags of audit.
+type auditFlags struct {
+	request         recovery.Request
+	from, to, topic string
+	output, missing string
+}
+
+func (a *auditFlags) declare(flags *flag.FlagSet) {
+	r := &a.request
+	flags.StringVar(&a.from, "from", "", "`time` at which the range begins")
+	flags.StringVar(&a.to, "to", "", "`time` at which the range ends")
+	flags.StringVar(&a.topic, "topic", "", "`topics` to look at, comma separated, of those that the service reads (default all)")
+	flags.StringVar(&r.Objects, "objects", "", "`place` of the delivered objects: s3://BUCKET/PREFIX, or a directory")
+	flags.StringVar(&r.Errors, "errors", "", "`place` of the stream's error output, likewise (default none)")
+	flags.StringVar(&a.output, "o", "table", "table, for people, or json, one `format` for programs")
+	flags.StringVar(&a.missing, "missing", "", "`file` that gets the offsets of the missing records, as JSON")
+	flags.DurationVar(&r.Due, "due", 15*time.Minute, "how old a record has to be to be missed: the longest buffering of the stream")
+	flags.DurationVar(&r.Late, "late", 24*time.Hour, "how long after -to objects are searched for records that came late")
+	flags.StringVar(&r.ID, "id", "", "`member` of the delivered objects that holds the id (default that of RECORD_FIELDS)")
+	flags.IntVar(&r.Parallel, "parallel", 8, "how many objects are read at a time")
+}
+
+// parse reads the arguments at a time.
+func (a *auditFlags) parse(flags *flag.FlagSet, args []string, now time.Time) (err error) {
+	flags.SetOutput(io.Discard) // it would print the usage with each mistake
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("%w; kafka-firehose audit -h lists the flags", err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("audit takes flags alone, got %q; settings are environment variables", flags.Args())
+	}
+	if a.output != "table" && a.output != "json" {
+		return fmt.Errorf("-o is %q; want table or json", a.output)
+	}
+	if a.request.From, err = parseTime("-from", a.from, now); err != nil {
+		return err
+	}
+	if a.request.To, err = parseTime("-to", a.to, now); err != nil {
+		return err
+	}
+	if a.topic != "" {
+		a.request.Topics = strings.Split(a.topic, ",")
+	}
+	return a.request.Validate(now)
+}
+
+// parseTime reads a time, a day or an age. Nothing is the zero time.
+func parseTime(name, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if age, err := time.ParseDuration(text); err == nil {
+		return now.Add(-age), nil
+	}
+	return time.Time{}, fmt.Errorf("%s is %q; want an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or an age such as 24h", name, text)
+}
+
+// audit compares Kafka with the delivered objects and prints the report.
+func (p process) audit(ctx context.Context, args []string) int {
+	var a auditFlags
+	flags := flag.NewFlagSet("audit", flag.ContinueOnError)
+	a.declare(flags)
+	err := a.parse(flags, args, time.Now())
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(p.stdout, auditUsage)
+		flags.SetOutput(p.stdout)
+		flags.PrintDefaults()
+		return auditComplete
+	case err != nil:
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
+		return auditFailed
+	}
+	cfg, warnings, err := connector.LoadEnvironment()
+	if err != nil {
+		p.explain(err, warnings)
+		return auditFailed
+	}
+	a.request.Progress, a.request.Terminal = p.stderr, isTerminal(p.stderr)
+	report, err := p.compare(ctx, cfg, a.request)
+	if err == nil {
+		err = a.write(report, p.stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
+		return auditFailed
+	}
+	switch report.Result {
+	case recovery.Complete:
+		return auditComplete
+	case recovery.Incomplete:
+		return auditIncomplete
+	default:
+		return auditFailed
+	}
+}
+
+// compare runs the audit until it ends or a signal comes.
+func (p process) compare(ctx context.Context, cfg connector.Config, r recovery.Request) (recovery.Report, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case s := <-p.signals:
+			cancel(fmt.Errorf("ended by the signal %s, without a result", s))
+		case <-ctx.Done():
+		}
+	}()
+	report, err := p.runAudit(ctx, cfg, r, connector.Options{})
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return report, cause
+	}
+	return report, err
+}
+
+// write writes the report, and the file of the missing offsets.
+func (a *auditFlags) write(report recovery.Report, stdout io.Writer) error {
+	write := report.Table
+	if a.output == "json" {
+		write = report.JSON
+	}
+	if err := write(stdout); err != nil {
+		return fmt.Errorf("the report can't be written: %w", err)
+	}
+	if a.missing == "" {
+		return nil
+	}
+	if err := writeWhole(a.missing, report.WriteMissing); err != nil {
+		return fmt.Errorf("-missing: the file is not written: %w", err)
+	}
+	return nil
+}
+
+// writeWhole writes a file that is there with all of its content or not at all.
+func writeWhole(name string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".incomplete-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // it is gone if it was renamed
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// isTerminal reports that w is one, as far as can be told without a call for each platform.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return info.Mode()&os.ModeCharDevice != 0 && (err != nil || !os.SameFile(info, null))
+}

@@ -1,0 +1,144 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/recovery"
+	"kafka-firehose/connector/schema"
+	"kafka-firehose/metrics"
+)
+
+// Audit compares a range of the topics that a process with this environment reads with the objects that Firehose has
+// delivered. It joins no group, commits nothing and sends nothing. An error means that there is no result.
+func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (recovery.Report, error) {
+	if err := r.Validate(time.Now()); err != nil {
+		return recovery.Report{}, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.NewRegistry("")) // that nobody reads
+	}
+	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	if err != nil {
+		return recovery.Report{}, err
+	}
+	reader, err := cfg.Kafka.OpenRangeReader(connection, cfg.budget(1).fetch, o.Kafka...)
+	if err != nil {
+		return recovery.Report{}, err
+	}
+	defer reader.Close()
+	topics, err := cfg.auditTopics(ctx, r.Topics, func(ctx context.Context) ([]string, error) {
+		return reader.FindTopics(ctx, cfg.DeadLetter.Topic)
+	})
+	if err != nil {
+		return recovery.Report{}, err
+	}
+	p := policy{begin: time.Now()}
+	if p.schemas, err = openSchemas(cfg, o); err != nil {
+		return recovery.Report{}, err
+	}
+	p.convert = convert.New(cfg.Record, p.lookup)
+	return recovery.Audit(ctx, r, recovery.Service{
+		Kafka: reader, Topics: topics, Group: cfg.Kafka.GroupID, Sends: p.sends, Log: o.Log,
+		ID: cfg.Record.EnvelopeName("id"), Timestamp: cfg.timestampName(),
+	})
+}
+
+// timestampName is the member of the envelope that tells the record's time, empty without one.
+func (c Config) timestampName() string {
+	if name := c.Record.EnvelopeName("timestamp"); name != "" {
+		return name
+	}
+	return c.Record.EnvelopeName("timestamp_ms")
+}
+
+// auditTopics are those of asked, or with none all that the service reads, which all finds. A topic that the service
+// does not read, or that no stream takes, is an error.
+func (c Config) auditTopics(ctx context.Context, asked []string, all func(context.Context) ([]string, error)) (topics []string, err error) {
+	const routes = "look at FIREHOSE_ROUTES and FIREHOSE_STREAM"
+	read, err := all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range asked {
+		if !slices.Contains(read, t) {
+			return nil, fmt.Errorf("topic %s is not among the topics that the service reads: look at KAFKA_TOPICS and KAFKA_TOPIC_PATTERN", t)
+		}
+		if _, ok := c.Firehose.StreamFor(t); !ok {
+			return nil, fmt.Errorf("no stream takes topic %s: %s", t, routes)
+		}
+	}
+	if len(asked) > 0 {
+		return asked, nil
+	}
+	for _, t := range read {
+		if _, ok := c.Firehose.StreamFor(t); ok {
+			topics = append(topics, t)
+		}
+	}
+	if len(topics) == 0 {
+		return nil, errors.New("no stream takes any of the topics: " + routes)
+	}
+	return topics, nil
+}
+
+// policy tells records that the service sends from those that it leaves out.
+type policy struct {
+	convert *convert.Converter
+	schemas *schema.Registry // nil unless records are decoded
+	begin   time.Time        // of the audit
+	buffers sync.Pool        // of *[]byte, for conversions that nobody needs
+}
+
+func (p *policy) lookup(ref convert.Ref) (convert.Schema, error) { return p.schemas.Schema(ref) }
+
+// schemaTimeout is how long a schema may not be had until that is an error: only the registry can tell whether the record
+// is bad.
+const schemaTimeout = 2 * time.Minute
+
+// sends is a recovery.Service's. It converts the record as the service would, because only that
+// shows whether it can be sent.
+func (p *policy) sends(ctx context.Context, r *kgo.Record) (reason string, err error) {
+	buffer, ok := p.buffers.Get().(*[]byte)
+	if !ok {
+		buffer = new([]byte)
+	}
+	defer p.buffers.Put(buffer)
+	for begin := time.Now(); ; {
+		*buffer, err = p.convert.Append((*buffer)[:0], r)
+		if outdated := schema.Outdated(err, p.begin); outdated != nil {
+			err = outdated
+		}
+		missing, waits := errors.AsType[*convert.Missing](err)
+		reject, rejected := errors.AsType[*convert.Reject](err)
+		switch {
+		case err == nil:
+			return "", nil
+		case rejected:
+			return string(reject.Reason), nil
+		case !waits:
+			return "", err
+		case time.Since(begin) > schemaTimeout:
+			if t := p.schemas.Trouble(); t != nil {
+				err = t.Err
+			}
+			return "", fmt.Errorf("its schema could not be fetched for %s: %w", schemaTimeout, err)
+		}
+		select {
+		case <-p.schemas.FetchFor(ctx, missing.Ref, p.begin):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// rangeLookupTimeout bounds each question about topics and their offsets.
+const rangeLookupTimeout = time.Minute
+
+// Range is the part of a partition that lies between two times: the offsets from Begin up to and without End.
+type Range struct {
+	Topic     string
+	TopicID   [16]byte // zero where brokers have none
+	Partition int32
+	// Begin is the offset of the first record that is not older than the earlier time, End that of the first
+	// record that is not older than the later time, or the end of the log.
+	Begin, End int64
+	// LogStart is the first offset that the log still has.
+	LogStart int64
+	// Expired is true if retention has removed records just before Begin: some may have been in the range.
+	Expired bool
+}
+
+// RangeTopics are topics that were found, by name.
+type RangeTopics struct {
+	Cluster string // id of the cluster; empty where brokers have none
+	of      map[string]topicState
+}
+
+// FindTopics returns the topics that the configuration names, or that its pattern matches, without exclude.
+func (r *RangeReader) FindTopics(ctx context.Context, exclude string) ([]string, error) {
+	if r.cfg.TopicPattern == "" {
+		return r.cfg.Topics, nil
+	}
+	topics, err := r.describe(ctx, nil)
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	var all []kmsg.MetadataResponseTopic
+	for name := range topics.of {
+		all = append(all, kmsg.MetadataResponseTopic{Topic: &name})
+	}
+	var names []string
+	for _, t := range (&inspector{cfg: r.cfg, o: InspectOptions{Exclude: exclude}}).matching(all) {
+		names = append(names, *t.Topic)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("KAFKA_TOPIC_PATTERN matches none of the %d topics that this process may see: correct it, or grant DESCRIBE on the topics", len(all))
+	}
+	return names, nil
+}
+
+// describe asks for topics, for all with nil.
+func (r *RangeReader) describe(ctx context.Context, names []string) (RangeTopics, error) {
+	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = &name
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, r.client)
+	if err != nil {
+		return RangeTopics{}, fmt.Errorf("describe topics: %w", err)
+	}
+	return viewOf(resp), nil
+}
+
+func viewOf(resp *kmsg.MetadataResponse) RangeTopics {
+	view := newTopicView(resp)
+	return RangeTopics{Cluster: view.cluster, of: view.topics}
+}
+
+func topicNames(open []*rangePosition) (names []string) {
+	for _, p := range open {
+		names = append(names, p.Topic)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// FindRanges returns the range of every partition of the topics between two times, by topic and partition, and
+// the id of the cluster. A topic that does not exist is an error.
+func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]Range, string, error) {
+	topics, err := r.describe(ctx, names)
+	if err != nil {
+		return nil, "", r.explain(err)
+	}
+	for _, name := range names {
+		switch t, ok := topics.of[name]; {
+		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
+			return nil, "", fmt.Errorf("topic %s does not exist, or %s may not describe it", name, r.cfg.principal())
+		case t.err != nil:
+			return nil, "", r.explain(fmt.Errorf("topic %s: %w", name, t.err))
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
+	defer cancel()
+	var listed [4]kadm.ListedOffsets
+	for i, list := range []func() (kadm.ListedOffsets, error){
+		func() (kadm.ListedOffsets, error) { return r.admin.ListStartOffsets(ctx, names...) },
+		func() (kadm.ListedOffsets, error) {
+			return r.admin.ListOffsetsAfterMilli(ctx, from.UnixMilli(), names...)
+		},
+		func() (kadm.ListedOffsets, error) {
+			return r.admin.ListOffsetsAfterMilli(ctx, to.UnixMilli(), names...)
+		},
+		func() (kadm.ListedOffsets, error) { return endsOf(ctx, r.admin, r.cfg.IsolationLevel, names) },
+	} {
+		if listed[i], err = list(); err != nil {
+			return nil, "", r.explain(fmt.Errorf("list offsets: %w", err))
+		}
+	}
+	var ranges []Range
+	for _, name := range names {
+		for n := range topics.of[name].leaders {
+			g := Range{Topic: name, TopicID: topics.of[name].id, Partition: int32(n)}
+			if err := g.set(listed); err != nil {
+				return nil, "", r.explain(err)
+			}
+			ranges = append(ranges, g)
+		}
+	}
+	slices.SortFunc(ranges, func(a, b Range) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return ranges, topics.Cluster, nil
+}
+
+// set takes the offsets of the log's start, the two times and the log's end.
+func (g *Range) set(listed [4]kadm.ListedOffsets) error {
+	var at [4]int64
+	for i := range listed {
+		o, ok := listed[i].Lookup(g.Topic, g.Partition)
+		if err := errors.Join(o.Err, notListed(ok)); err != nil {
+			return fmt.Errorf("list offsets of topic %s partition %d: %w", g.Topic, g.Partition, err)
+		}
+		at[i] = o.Offset
+	}
+	start, begin, end, last := at[0], at[1], at[2], at[3]
+	g.LogStart = start
+	g.Begin = min(max(begin, start), last)
+	g.End = max(min(end, last), g.Begin)
+	g.Expired = start > 0 && begin <= start
+	return nil
+}
+
+// RangeCommits returns the offsets that the group has committed, by the index of ranges, -1 for none. It joins no
+// group. An offset of an earlier topic of the same name does not count.
+func (r *RangeReader) RangeCommits(ctx context.Context, ranges []Range, cluster string) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
+	defer cancel()
+	commits, err := patiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, r.cfg.GroupID) })
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		commits, err = nil, nil
+	}
+	if err != nil {
+		return nil, r.explain(fmt.Errorf("offsets of group %s: %w", r.cfg.GroupID, err))
+	}
+	at := make([]int64, len(ranges))
+	for i, g := range ranges {
+		at[i] = -1
+		commit, ok := commits.Lookup(g.Topic, g.Partition)
+		if !ok || commit.Err != nil {
+			continue
+		}
+		if m, marked := parseMarker(commit.Metadata); !marked || m.of(cluster, g.TopicID) {
+			at[i] = commit.At
+		}
+	}
+	return at, nil
+}

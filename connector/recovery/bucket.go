@@ -1,0 +1,272 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"kafka-firehose/connector/awsconfig"
+)
+
+// Bucket is a Store in S3: the objects whose keys begin with a prefix.
+type Bucket struct {
+	client         *s3.Client
+	bucket, prefix string
+}
+
+// s3Scheme begins the place of a Bucket.
+const s3Scheme = "s3://"
+
+// IsBucket reports whether a place is an address of S3.
+func IsBucket(place string) bool { return strings.HasPrefix(place, s3Scheme) }
+
+// defaultRegion is asked for a bucket when the environment names no region; it answers with the bucket's.
+const defaultRegion = "us-east-1"
+
+// OpenBucket returns the Store behind s3://BUCKET/PREFIX. It reads the SDK's environment (AWS_REGION,
+// AWS_ENDPOINT_URL_S3, AWS_CA_BUNDLE, HTTPS_PROXY, the chain of credentials), looks up the region of the bucket and
+// makes sure that objects can be listed.
+func OpenBucket(ctx context.Context, place string, log *slog.Logger) (*Bucket, error) {
+	u, err := url.Parse(place)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return nil, errors.New("the place of the objects is no address in S3; want s3://BUCKET/PREFIX")
+	}
+	b := &Bucket{bucket: u.Host, prefix: strings.TrimPrefix(strings.TrimPrefix(place, s3Scheme+u.Host), "/")}
+	shared, err := awsconfig.Load(ctx, awshttp.NewBuildableClient())
+	if err != nil {
+		return nil, fmt.Errorf("read the AWS configuration: %w", err)
+	}
+	if shared.Region == "" {
+		shared.Region = defaultRegion
+	}
+	shared.Credentials = awsconfig.Cache(awsconfig.Chain(shared.Region, awsconfig.Role{}, awsconfig.FetchTimeout), log)
+	b.connect(shared)
+	_, err = b.first(ctx)
+	if region := bucketRegion(err); region != "" && region != shared.Region {
+		shared.Region = region
+		b.connect(shared)
+		_, err = b.first(ctx)
+	}
+	if err != nil {
+		return nil, b.listError(err)
+	}
+	return b, nil
+}
+
+func (b *Bucket) connect(shared aws.Config) {
+	b.client = s3.NewFromConfig(shared, func(o *s3.Options) {
+		o.UsePathStyle = o.BaseEndpoint != nil // another service's host has no name for each bucket
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
+}
+
+// first lists the first object.
+func (b *Bucket) first(ctx context.Context) (*s3.ListObjectsV2Output, error) {
+	return b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, MaxKeys: aws.Int32(1)})
+}
+
+// bucketRegion is where the bucket is, if an error says that it is in another region.
+func bucketRegion(err error) string {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.HTTPStatusCode() != http.StatusForbidden {
+		return answer.Response.Header.Get("X-Amz-Bucket-Region")
+	}
+	return ""
+}
+
+func (b *Bucket) listError(err error) error {
+	return fmt.Errorf("list objects of %s: %w", b, b.explain(err))
+}
+
+// Empty implements Store.
+func (b *Bucket) Empty(ctx context.Context) (bool, error) {
+	found, err := b.first(ctx)
+	if err != nil {
+		return false, b.listError(err)
+	}
+	return len(found.Contents) == 0, nil
+}
+
+// String implements Store.
+func (b *Bucket) String() string { return s3Scheme + b.bucket + "/" + b.prefix }
+
+var yearFolder = regexp.MustCompile(`\A\d{4}/\z`)
+
+// listMargin is more than any time zone is away from UTC: the folders of the hours may be in a time zone.
+const listMargin = 15 * time.Hour
+
+// List implements Store. Below folders of years, as they are by default, it begins and ends with the hours of the window.
+// Otherwise it lists the whole prefix.
+func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) error {
+	in := s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix}
+	last := ""
+	byHour, err := b.foldersOfYears(ctx)
+	if err != nil {
+		return b.listError(err)
+	}
+	if byHour {
+		hour := func(t time.Time) string { return b.prefix + t.UTC().Format(folderLayout) }
+		in.StartAfter = aws.String(hour(w.From.Add(-listMargin)))
+		last = hour(w.Until.Add(listMargin)) + "0" // behind the slash
+	}
+	for pages := s3.NewListObjectsV2Paginator(b.client, &in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return b.listError(err)
+		}
+		for _, o := range page.Contents {
+			name := aws.ToString(o.Key)
+			if last != "" && name > last {
+				return nil
+			}
+			found := Object{Name: name, Bytes: aws.ToInt64(o.Size), Written: aws.ToTime(o.LastModified), version: aws.ToString(o.ETag)}
+			if err := visit(found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// foldersOfYears reports whether everything below the prefix is in such folders.
+func (b *Bucket) foldersOfYears(ctx context.Context) (bool, error) {
+	found, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, Delimiter: aws.String("/")})
+	if err != nil || len(found.CommonPrefixes) == 0 || len(found.Contents) > 0 || aws.ToBool(found.IsTruncated) {
+		return false, err
+	}
+	for _, folder := range found.CommonPrefixes {
+		if !yearFolder.MatchString(strings.TrimPrefix(aws.ToString(folder.Prefix), b.prefix)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Open implements Store.
+func (b *Bucket) Open(ctx context.Context, o Object) (io.ReadCloser, error) {
+	r := &bucketReader{ctx: ctx, bucket: b, object: o}
+	if err := r.open(); err != nil {
+		return nil, b.explain(err)
+	}
+	return r, nil
+}
+
+const (
+	// readTries is how often in a row an object is asked for from where its content broke off.
+	readTries = 5
+	// readIdle is how long a read may stall before the content counts as broken off.
+	readIdle = 30 * time.Second
+)
+
+// bucketReader reads an object, and asks for the rest of one that broke off: every byte comes once.
+type bucketReader struct {
+	ctx    context.Context
+	bucket *Bucket
+	object Object
+	at     int64 // bytes that were read
+	failed int   // tries since then
+	body   io.ReadCloser
+	idle   *time.Timer
+	cancel context.CancelFunc
+}
+
+func (r *bucketReader) open() error {
+	ctx, cancel := context.WithCancel(r.ctx)
+	in := &s3.GetObjectInput{Bucket: &r.bucket.bucket, Key: &r.object.Name}
+	if r.object.version != "" {
+		in.IfMatch = &r.object.version
+	}
+	if r.at > 0 {
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.at))
+	}
+	idle := time.AfterFunc(readIdle, cancel)
+	out, err := r.bucket.client.GetObject(ctx, in)
+	if err != nil {
+		idle.Stop()
+		cancel()
+		return err
+	}
+	r.body, r.idle, r.cancel = out.Body, idle, cancel
+	return nil
+}
+
+// Read implements io.Reader.
+func (r *bucketReader) Read(p []byte) (int, error) {
+	for {
+		if r.body == nil {
+			if err := r.open(); err != nil {
+				return 0, r.bucket.explain(err)
+			}
+		}
+		r.idle.Reset(readIdle)
+		n, err := r.body.Read(p)
+		if r.at += int64(n); n > 0 {
+			r.failed = 0
+		}
+		switch {
+		case err == nil, errors.Is(err, io.EOF) && r.at >= r.object.Bytes, r.ctx.Err() != nil:
+			return n, err
+		case n > 0:
+			_ = r.Close()
+			return n, nil
+		}
+		_ = r.Close()
+		if r.failed++; r.failed >= readTries {
+			return 0, fmt.Errorf("broke off %d times in a row behind %d of %d bytes: %w", r.failed, r.at, r.object.Bytes, err)
+		}
+	}
+}
+
+// Close implements io.Closer.
+func (r *bucketReader) Close() error {
+	if r.body == nil {
+		return nil
+	}
+	r.idle.Stop()
+	r.cancel()
+	err := r.body.Close()
+	r.body = nil
+	return err
+}
+
+// explain turns an error of S3 into its cause and the remedy.
+func (b *Bucket) explain(err error) error {
+	code := ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code = api.ErrorCode()
+	}
+	answer, answered := errors.AsType[*awshttp.ResponseError](err)
+	credentials, _ := errors.AsType[*awsconfig.FetchError](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case credentials != nil:
+		return fmt.Errorf("%w: no AWS credentials: %w", ErrStop, credentials)
+	case code == "InvalidObjectState":
+		return errors.New("it is archived, in Glacier or the like: restore it first")
+	case code == "NoSuchKey":
+		return errors.New("it was deleted after it had been listed, for instance by a lifecycle rule")
+	case code == "PreconditionFailed":
+		return errors.New("it was overwritten after it had been listed")
+	case code == "NoSuchBucket":
+		return fmt.Errorf("%w: bucket %s does not exist", ErrStop, b.bucket)
+	case code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch", code == "ExpiredToken", code == "InvalidToken":
+		return fmt.Errorf("%w: S3 does not accept the credentials (%s): renew them, or look at the clock of this machine", ErrStop, code)
+	case code == "AccessDenied", answered && answer.HTTPStatusCode() == http.StatusForbidden:
+		return fmt.Errorf("%w: access is denied: the credentials need s3:ListBucket on arn:aws:s3:::%s and s3:GetObject on arn:aws:s3:::%s/%s*, and kms:Decrypt on the key of objects that are encrypted with one", ErrStop, b.bucket, b.bucket, b.prefix)
+	case strings.HasPrefix(code, "KMS."):
+		return fmt.Errorf("%w: the key of the objects can't be used (%s): grant kms:Decrypt on it, or enable it", ErrStop, code)
+	}
+	return errors.New(awsconfig.Clean(err.Error()))
+}

@@ -1,0 +1,265 @@
+package recovery
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fakeS3 is a bucket "b" behind a loopback port, which can be made to fail.
+type fakeS3 struct {
+	objects map[string]string
+	written map[string]time.Time
+	region  string
+	broken  func(key string, from int) (status int, code string) // instead of the content; 0 for none
+	cut     int                                                  // bytes after which each answer with content ends; 0 for never
+
+	mu    sync.Mutex
+	lists []url.Values
+	gets  []string // key and range
+}
+
+func (s *fakeS3) serve(t *testing.T) {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_S3": server.URL, "AWS_REGION": "", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "",
+		"AWS_PROFILE": "", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, code string) {
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message></Error>", code)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.region != "" && !strings.Contains(r.Header.Get("Authorization"), "/"+s.region+"/") {
+		w.Header().Set("X-Amz-Bucket-Region", s.region)
+		refuse(w, http.StatusMovedPermanently, "PermanentRedirect")
+		return
+	}
+	key := strings.TrimPrefix(r.URL.Path, "/b/")
+	if key == "" || r.URL.Path == "/b" {
+		s.list(w, r.URL.Query())
+		return
+	}
+	from := 0
+	if given, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
+		from, _ = strconv.Atoi(strings.TrimSuffix(given, "-"))
+	}
+	s.gets = append(s.gets, fmt.Sprintf("%s %d %s", key, from, r.Header.Get("If-Match")))
+	if s.broken != nil {
+		if status, code := s.broken(key, from); status != 0 {
+			refuse(w, status, code)
+			return
+		}
+	}
+	content := s.objects[key][from:]
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	if s.cut > 0 && len(content) > s.cut {
+		_, _ = io.WriteString(w, content[:s.cut])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = io.WriteString(w, content)
+}
+
+func (s *fakeS3) list(w http.ResponseWriter, q url.Values) {
+	s.lists = append(s.lists, q)
+	prefix, after, limit := q.Get("prefix"), max(q.Get("start-after"), q.Get("continuation-token")), 3
+	if n, err := strconv.Atoi(q.Get("max-keys")); err == nil {
+		limit = min(limit, n)
+	}
+	var keys []string
+	folders := map[string]bool{}
+	for key := range s.objects {
+		if !strings.HasPrefix(key, prefix) || key <= after {
+			continue
+		}
+		if folder, _, deeper := strings.Cut(key[len(prefix):], "/"); q.Get("delimiter") != "" && deeper {
+			folders[prefix+folder+"/"] = true
+			continue
+		}
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%t</IsTruncated>", len(keys) > limit)
+	if len(keys) > limit {
+		keys = keys[:limit]
+		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", keys[limit-1])
+	}
+	for _, key := range keys {
+		written := time.Now()
+		if at, ok := s.written[key]; ok {
+			written = at
+		}
+		fmt.Fprintf(w, "<Contents><Key>%s</Key><Size>%d</Size><ETag>&quot;e&quot;</ETag><LastModified>%s</LastModified></Contents>", key, len(s.objects[key]), written.UTC().Format(time.RFC3339))
+	}
+	for folder := range folders {
+		fmt.Fprintf(w, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", folder)
+	}
+	fmt.Fprint(w, "</ListBucketResult>")
+}
+
+func openBucket(t *testing.T, place string) *Bucket {
+	t.Helper()
+	b, err := OpenBucket(t.Context(), place, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func listed(t *testing.T, s Store, w Window) (names []string) {
+	t.Helper()
+	if err := s.List(t.Context(), w, func(o Object) error { names = append(names, o.Name); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestBucketList: below the folders of the hours only the time around the window is listed; with another prefix
+// everything is, over all pages.
+func TestBucketList(t *testing.T) {
+	s := &fakeS3{objects: map[string]string{}, region: "eu-west-1"}
+	s.serve(t)
+	begin := time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
+	for hour := range 96 {
+		at := begin.Add(time.Duration(hour) * time.Hour).Format(folderLayout)
+		s.objects["default/"+at+"/x"] = "x"
+		s.objects["custom/hour="+at+"/x"] = "x"
+	}
+	w := Window{From: begin.Add(40 * time.Hour), Until: begin.Add(44 * time.Hour)}
+	b := openBucket(t, "s3://b/default/")
+	if got := listed(t, b, w); len(got) != 4+1+2*15 || got[0] != "default/2026/01/31/13/x" || got[len(got)-1] != "default/2026/02/01/23/x" {
+		t.Errorf("got %d: %q", len(got), got)
+	}
+	if got := listed(t, openBucket(t, "s3://b/custom/"), w); len(got) != 96 {
+		t.Errorf("got %d: %q", len(got), got)
+	}
+	if got := listed(t, openBucket(t, "s3://b/default/2026/02/01"), w); len(got) != 24 {
+		t.Errorf("got %d: %q", len(got), got)
+	}
+}
+
+// TestBucketBreaksOff: content that breaks off goes on where it did, in the same version of the object; without progress
+// it is given up.
+func TestBucketBreaksOff(t *testing.T) {
+	content := strings.Repeat("0123456789", 5000)
+	s := &fakeS3{objects: map[string]string{"p/x": content}, cut: 7000}
+	s.serve(t)
+	b := openBucket(t, "s3://b/p")
+	o := Object{Name: "p/x", Bytes: int64(len(content)), version: `"e"`}
+	r, err := b.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(r)
+	if err != nil || string(got) != content {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+	if len(s.gets) != 8 || s.gets[0] != `p/x 0 "e"` || s.gets[1] != `p/x 7000 "e"` {
+		t.Errorf("asked for %q", s.gets)
+	}
+	s.gets, s.cut = nil, 1
+	s.objects["p/x"] = content[:20]
+	o.Bytes = 100 // the rest never comes
+	if r, err = b.Open(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = io.ReadAll(r); err == nil || !strings.Contains(err.Error(), "broke off 5 times in a row behind 20 of 100 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestBucketErrors: each error says what to do; a missing permission is one of the place, and an archive one of the object.
+func TestBucketErrors(t *testing.T) {
+	for code, test := range map[string]struct {
+		status int
+		want   string
+		stops  bool
+	}{
+		"AccessDenied":          {403, "access is denied: the credentials need s3:ListBucket on arn:aws:s3:::b and s3:GetObject on arn:aws:s3:::b/p*, and kms:Decrypt", true},
+		"InvalidAccessKeyId":    {403, "does not accept the credentials", true},
+		"KMS.DisabledException": {400, "the key of the objects can't be used (KMS.DisabledException)", true},
+		"InvalidObjectState":    {403, "archived, in Glacier or the like: restore it first", false},
+		"NoSuchKey":             {404, "deleted after it had been listed", false},
+		"PreconditionFailed":    {412, "overwritten after it had been listed", false},
+		"NoSuchBucket":          {404, "bucket b does not exist", true},
+	} {
+		s := &fakeS3{objects: map[string]string{"p/x": "x"}, broken: func(string, int) (int, string) { return test.status, code }}
+		s.serve(t)
+		p := newPlace(t)
+		if err := p.cluster.CreateTopic("orders", 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		p.produce("orders", 1, 1, old())
+		request := p.request("orders")
+		request.Objects, request.Errors = "s3://b/p", ""
+		r, err := p.audit(request)
+		if test.stops && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: got %v", code, err)
+		}
+		if !test.stops && (err != nil || r.Result != Unknown || len(r.Objects.Unreadable) != 1 || !strings.Contains(r.Objects.Unreadable[0].Error, test.want)) {
+			t.Errorf("%s: got %v, %+v", code, err, r.Objects)
+		}
+		if strings.Contains(fmt.Sprint(err), "secret") {
+			t.Errorf("a secret is in %v", err)
+		}
+	}
+}
+
+// TestBucketCredentials: without any the message says where they were looked for.
+func TestBucketCredentials(t *testing.T) {
+	s := &fakeS3{}
+	s.serve(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	_, err := OpenBucket(t.Context(), "s3://b/p", slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "list objects of s3://b/p: no object can be read: no AWS credentials: there are none in the environment, a profile,") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestWindow: names say when an object begins, whatever its prefix is, and the time at which it was written when it ends.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	at := func(hour int) time.Time { return time.Date(2026, 1, 31, hour, 0, 0, 0, time.UTC) }
+	w := Window{From: at(8), Until: at(12)}
+	for name, test := range map[string]struct {
+		name    string
+		written time.Time
+		bytes   int64
+		want    bool
+	}{
+		"in it":                      {"2026/01/31/09/s-1-2026-01-31-09-10-00-uuid", at(9), 1, true},
+		"begins before it":           {"2026/01/31/07/s-1-2026-01-31-07-55-00-uuid", at(8), 1, true},
+		"written before it":          {"2026/01/31/05/s-1-2026-01-31-05-55-00-uuid", at(6), 1, false},
+		"begins behind it":           {"dt=1/s-1-2026-01-31-14-00-00-uuid.gz", at(14), 1, false},
+		"a folder behind it":         {"2026/01/31/14/name", at(14), 1, false},
+		"a name that tells nothing":  {"custom/name", at(20), 1, true},
+		"a custom prefix":            {"topic=a/hour=09/s-1-2026-01-31-09-10-00-uuid", at(9), 1, true},
+		"empty, as a folder is":      {"2026/01/31/09/", at(9), 0, false},
+		"not complete":               {".incomplete-1", at(9), 1, false},
+		"copied long after that day": {"2026/01/31/09/s-1-2026-01-31-09-10-00-uuid", at(500), 1, true},
+	} {
+		if got := w.wants(Object{Name: test.name, Bytes: test.bytes, Written: test.written}); got != test.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Object is one that Firehose has delivered.
+type Object struct {
+	Name    string    // key, or path below the directory with slashes
+	Bytes   int64     // as it is stored
+	Written time.Time // when it was last written
+	version string    // that the listing saw
+}
+
+// Store is where objects are.
+type Store interface {
+	// List calls visit for the objects that may be in the window, and maybe for others, in any order.
+	List(ctx context.Context, w Window, visit func(Object) error) error
+	// Empty reports whether there is no object at all.
+	Empty(ctx context.Context) (bool, error)
+	// Open returns the content of an object as it is stored.
+	Open(ctx context.Context, o Object) (io.ReadCloser, error)
+	// String is the place as it was given.
+	String() string
+}
+
+// ErrStop is wrapped by errors of a store that other objects would meet as well, such as a missing permission.
+var ErrStop = errors.New("no object can be read")
+
+// Window is the time in which objects were delivered that may hold records of a range.
+type Window struct {
+	// From is the beginning of the range: an object that was last written before it has no record of it.
+	From time.Time
+	// Until is the end of the range and the time that was allowed for its delivery: objects that begin after it
+	// are not read.
+	Until time.Time
+}
+
+// clockSkew is how far the clocks of producers, of Firehose and of this machine may be apart.
+const clockSkew = time.Hour
+
+// wants reports whether an object may hold records of the range.
+func (w Window) wants(o Object) bool {
+	if o.Bytes == 0 || strings.HasPrefix(path.Base(o.Name), ".") || o.Written.Before(w.From.Add(-clockSkew)) {
+		return false
+	}
+	begun, known := timeOfName(o.Name)
+	return !known || !begun.After(w.Until.Add(clockSkew))
+}
+
+var (
+	// Firehose names objects STREAM-VERSION-YYYY-MM-dd-HH-mm-ss-UUID under any prefix, with the UTC time of the
+	// first record: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
+	nameTime   = regexp.MustCompile(`-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)-`)
+	folderTime = regexp.MustCompile(`(?:^|/)(\d{4}/\d\d/\d\d/\d\d)/`)
+)
+
+const (
+	nameLayout   = "2006-01-02-15-04-05"
+	folderLayout = "2006/01/02/15"
+)
+
+// timeOfName is when the first record of an object came to Firehose, by its name or else by the folder of the hour.
+func timeOfName(name string) (t time.Time, known bool) {
+	for _, form := range []struct {
+		in      string
+		pattern *regexp.Regexp
+		layout  string
+	}{{path.Base(name), nameTime, nameLayout}, {name, folderTime, folderLayout}} {
+		if found := form.pattern.FindStringSubmatch(form.in); found != nil {
+			if t, err := time.Parse(form.layout, found[1]); err == nil {
+				return t, true
+			}
+		}
+	}
+	return time.Time{}, false
+}
+
+// Directory is a Store in a directory, which the emulator has written or a bucket was copied to.
+type Directory struct{ root string }
+
+// OpenDirectory returns the Store below a directory. The error says why it can't be one.
+func OpenDirectory(root string) (*Directory, error) {
+	info, err := os.Stat(root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("directory %s does not exist; want a directory, or s3://BUCKET/PREFIX", root)
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is a file; want the directory that it is in, or s3://BUCKET/PREFIX", root)
+	}
+	return &Directory{root}, nil
+}
+
+// String implements Store.
+func (d *Directory) String() string { return d.root }
+
+// List implements Store. Links are not followed.
+func (d *Directory) List(ctx context.Context, _ Window, visit func(Object) error) error {
+	return filepath.WalkDir(d.root, func(file string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was moved while the directory was read
+		}
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(d.root, file)
+		if err != nil {
+			return err
+		}
+		return visit(Object{Name: filepath.ToSlash(name), Bytes: info.Size(), Written: info.ModTime()})
+	})
+}
+
+// Empty implements Store.
+func (d *Directory) Empty(ctx context.Context) (bool, error) {
+	empty := true
+	err := d.List(ctx, Window{}, func(Object) error {
+		empty = false
+		return fs.SkipAll
+	})
+	return empty, err
+}
+
+// Open implements Store.
+func (d *Directory) Open(_ context.Context, o Object) (io.ReadCloser, error) {
+	return os.Open(filepath.Join(d.root, filepath.FromSlash(o.Name)))
+}
+
+// prefixWithin reports whether objects of a store may be below another, and their names' beginning there.
+func prefixWithin(outer, inner Store) (prefix string, ok bool) {
+	switch o := outer.(type) {
+	case *Directory:
+		if i, same := inner.(*Directory); same {
+			rel, err := filepath.Rel(o.root, i.root)
+			return filepath.ToSlash(rel) + "/", err == nil && rel != "." && !strings.HasPrefix(rel, "..")
+		}
+	case *Bucket:
+		if i, same := inner.(*Bucket); same && i.bucket == o.bucket && i.prefix != o.prefix && strings.HasPrefix(i.prefix, o.prefix) {
+			return i.prefix, true
+		}
+	}
+	return "", false
+}
