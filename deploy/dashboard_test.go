@@ -96,7 +96,7 @@ func TestDashboardPanels(t *testing.T) {
 
 var (
 	selector = regexp.MustCompile(`\b([a-z]+(?:_[a-z0-9]+)+)\b(\{[^}]*\})?(\[[^\]]*\])?`)
-	words    = []string{"histogram_quantile", "group_left", "max_over_time"} // of the language
+	words    = []string{"histogram_quantile", "group_left", "max_over_time", "last_over_time"} // of the language
 )
 
 // Every selector is narrowed by the variables, looks at a metric that is there, and asks for a

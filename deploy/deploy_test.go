@@ -128,6 +128,37 @@ func TestAlertsSelectByJob(t *testing.T) {
 	}
 }
 
+// The chart puts the labels of several clusters in the place of the first one.
+func TestAlertsAreGroupedByCluster(t *testing.T) {
+	t.Parallel()
+	groupings := all(`\b(?:by|on) (\(.{0,24})`, read(t, "alerts.yaml"))
+	if len(groupings) < 60 {
+		t.Fatalf("found %d groupings; there are more", len(groupings))
+	}
+	for _, g := range groupings {
+		if !strings.HasPrefix(g, "(cluster, namespace, job") {
+			t.Errorf("a grouping begins with %s, want (cluster, namespace, job", g)
+		}
+	}
+}
+
+// The chart takes the number at the end of an expression for its threshold. On the right of an unless it
+// would change when the alert is silent.
+func TestThresholdsOfAlerts(t *testing.T) {
+	t.Parallel()
+	names := alerts(t)
+	silencer, number := regexp.MustCompile(`(?m)^ {10}unless`), regexp.MustCompile(` [0-9.]+$`)
+	for i, rule := range strings.Split(read(t, "alerts.yaml"), "- alert: ")[1:] {
+		expr := all(`(?s)\n        expr: (.*?)\n        [a-z]`, rule)
+		if len(expr) != 1 {
+			t.Fatalf("%s has the expressions %q, want one", names[i], expr)
+		}
+		if number.MatchString(expr[0]) && silencer.MatchString(expr[0]) {
+			t.Errorf("the expression of %s ends in a number that belongs to its unless: put it in parentheses", names[i])
+		}
+	}
+}
+
 // The README and the policy for IAM agree.
 func TestPolicy(t *testing.T) {
 	t.Parallel()

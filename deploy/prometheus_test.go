@@ -26,15 +26,22 @@ type phase struct {
 	from, to time.Time
 }
 
-// TestPrometheus has a real Prometheus scrape real processes, with the rules of alerts.yaml. While all
-// is well no alert fires; of each trouble the alerts fire that are named for it; and when all is over,
-// each query of the dashboard and of the documents has returned data.
-func TestPrometheus(t *testing.T) {
+// prometheus is the path of the server's binary.
+func prometheus(t *testing.T) string {
+	t.Helper()
 	binary := os.Getenv("PROMETHEUS")
 	if binary == "" {
 		t.Skip("needs a Prometheus server: .ci/run prometheus installs it and runs this; PROMETHEUS is its path")
 	}
-	server := startServer(t, binary, hastened(t))
+	return binary
+}
+
+// TestPrometheus has a real Prometheus scrape real processes, with the rules of alerts.yaml. While all
+// is well no alert fires; of each trouble the alerts fire that are named for it; and when all is over,
+// each query of the dashboard and of the documents has returned data.
+func TestPrometheus(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, prometheus(t), hastened(t, time.Second))
 	queries := queriesOf(t)
 	for _, q := range queries {
 		if _, err := server.over(expand(q.expr, ".+"), time.Now(), time.Now()); err != nil {
@@ -52,7 +59,7 @@ func TestPrometheus(t *testing.T) {
 		`FIREHOSE_STREAM_OPTIONS={"clicks": {"quota_bytes_per_second": "5MiB"}}`,
 		"MAX_BUFFERED_BYTES=64MiB", "BAD_RECORD_POLICY=dead-letter", "DEAD_LETTER_TOPIC="+deadLetters)
 	server.scrape("bridge", addr)
-	go w.load()
+	go w.load(1)
 	waitFor(t, time.Minute, "Firehose has records", func() bool { return w.firehose.Stats().Streams["clicks"].Records > 0 })
 	waitFor(t, time.Minute, "no alert fires any more", func() bool { return len(server.firing()) == 0 })
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(time.Second) {

@@ -50,35 +50,31 @@ func queriesOf(t *testing.T) (all []query) {
 // expand puts values into the place of Grafana's variables.
 func expand(expr, job string) string {
 	return strings.NewReplacer("$namespace", ".+", "$job", job, "$instance", ".+", "$stream", ".+",
-		"$__rate_interval", "5s", "$__range", "10m").Replace(expr)
+		"$__rate_interval", "5s", "$__range_s", "600", "$__range", "10m").Replace(expr)
 }
 
-// hastened are the rules of alerts.yaml in a world in which a minute is a second. The
-// expressions stay what they are, but for the times in them.
-func hastened(t *testing.T) string {
+// hastened are the rules of alerts.yaml in a world in which a minute takes less. The
+// expressions stay the same but for the times in them.
+func hastened(t *testing.T, minute time.Duration) string {
 	t.Helper()
 	rules := regexp.MustCompile(`\b(\d+)([mhd])\b`).ReplaceAllStringFunc(read(t, "alerts.yaml"), func(span string) string {
 		n, err := strconv.Atoi(span[:len(span)-1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		unit := map[byte]time.Duration{'m': time.Second, 'h': time.Minute, 'd': 24 * time.Minute}[span[len(span)-1]]
-		return fmt.Sprintf("%ds", int((time.Duration(n) * unit).Seconds()))
+		minutes := map[byte]int{'m': 1, 'h': 60, 'd': 24 * 60}[span[len(span)-1]]
+		return fmt.Sprintf("%ds", int((time.Duration(n*minutes) * minute).Seconds()))
 	})
 	// Thresholds that are seconds.
-	for _, c := range []struct{ alert, from, to string }{
-		{"NoProgress", "> 300", "> 5"},
-		{"Late", "> 300", "> 5"},
-		{"DeliveryDelay", "> 300", "> 5"},
-		{"LagGrowing", "> 900", "> 15"},
-		{"DeadLettersPending", "> 60", "> 1"},
-	} {
-		before, rule, found := strings.Cut(rules, "- alert: KafkaFirehose"+c.alert+"\n")
+	for alert, seconds := range map[string]int{"NoProgress": 300, "Late": 300, "DeliveryDelay": 300, "LagGrowing": 900, "DeadLettersPending": 60} {
+		before, rule, found := strings.Cut(rules, "- alert: KafkaFirehose"+alert+"\n")
 		expr, rest, hasFor := strings.Cut(rule, "\n        for: ")
-		if !found || !hasFor || !strings.HasSuffix(expr, c.from) {
-			t.Fatalf("the expression of KafkaFirehose%s does not end in %s", c.alert, c.from)
+		threshold := fmt.Sprintf("> %d", seconds)
+		if !found || !hasFor || !strings.HasSuffix(expr, threshold) {
+			t.Fatalf("the expression of KafkaFirehose%s does not end in %s", alert, threshold)
 		}
-		rules = before + "- alert: KafkaFirehose" + c.alert + "\n" + strings.TrimSuffix(expr, c.from) + c.to + "\n        for: " + rest
+		expr = fmt.Sprintf("%s> %g", strings.TrimSuffix(expr, threshold), float64(seconds)*minute.Minutes())
+		rules = before + "- alert: KafkaFirehose" + alert + "\n" + expr + "\n        for: " + rest
 	}
 	return rules
 }

@@ -113,18 +113,19 @@ func (s *scene) start(group string, env ...string) (p *process, addr string) {
 	return p, p.says(s.t, servesAt)
 }
 
-// load writes 300 orders and 100 clicks of 2 KiB in each second until the test ends.
-func (s *scene) load() {
+// load writes 300 orders and 100 clicks of 2 KiB, times a factor, in each second until the test ends.
+func (s *scene) load(factor int) {
 	value := bytes.Repeat([]byte("0123456789abcdef"), 128)
-	for i := 0; s.t.Context().Err() == nil; i++ {
-		for n := range 20 {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for ; s.t.Context().Err() == nil; <-tick.C {
+		for n := range 20 * factor {
 			topic := "orders"
 			if n%4 == 0 {
 				topic = "clicks"
 			}
 			s.produce(topic, fmt.Appendf(nil, "%d", n), value)
 		}
-		<-time.After(50 * time.Millisecond)
 	}
 }
 
