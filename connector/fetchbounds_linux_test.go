@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/longtest"
 )
 
 // TestMemoryOfHostileBatches: batches that stand for far more memory than there is lie in
@@ -14,6 +16,7 @@ import (
 // is alive all the time, and delivers what comes in at the other partitions. The batches
 // with room for one of them at a time are passed.
 func TestMemoryOfHostileBatches(t *testing.T) {
+	longtest.Require(t)
 	t.Parallel()
 	const setting, limit = 64 << 20, 192 << 20
 	h := newHost(t)

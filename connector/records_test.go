@@ -14,6 +14,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/longtest"
 )
 
 // fetched notes where the batches come from that a member reads.
@@ -119,6 +120,7 @@ func largeBatches(w *world) {
 // a whole batch, however large. While Firehose is slow, all of it together stays within
 // the bound.
 func TestLargeBatchesOfThreeBrokers(t *testing.T) {
+	longtest.Require(t)
 	if testing.Short() {
 		t.Skip("moves 180 MB; the run without the race detector has it")
 	}

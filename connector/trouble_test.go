@@ -226,7 +226,7 @@ func TestReadiness(t *testing.T) {
 // TestMemoryIsBounded: the sink is slow, records are large, memory is small.
 func TestMemoryIsBounded(t *testing.T) {
 	if testing.Short() {
-		t.Skip("moves 135 MB; the run without the race detector has it")
+		t.Skip("moves 81 MB; the run without the race detector has it")
 	}
 	bubble(t, memoryIsBounded)
 }
@@ -234,7 +234,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func memoryIsBounded(w *world) {
 	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.Delay, Delay: 2 * time.Second})
 	const bound = 32 << 20
-	n := either(w, 150, 50)
+	n := either(w, 90, 50)
 	pad := strings.Repeat(" ", 900_000)
 	w.produceWith(0, n, func(i int) *kgo.Record {
 		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, "%d%s", i, pad)}
