@@ -15,8 +15,15 @@ func (c *Connector) openRegistry(o Options) (err error) {
 		return nil
 	}
 	compile := func(d convert.Definition) (convert.Schema, error) { return convert.Compile(c.cfg.Record, d) }
-	c.schemas, err = schema.New(c.cfg.Schema, schema.Options{Compile: compile, Log: c.log, Metrics: o.Metrics.Schema, Transport: o.Registry})
+	c.schemas, err = schema.New(c.cfg.Schema, schema.Options{Compile: compile, Log: c.log, Metrics: o.Metrics.Schema, Transport: o.Registry, Glue: o.Glue})
 	return err
+}
+
+// newConverter returns a converter of the records that the settings describe.
+func (c *Connector) newConverter(lookup convert.Lookup) *convert.Converter {
+	made := convert.New(c.cfg.Record, lookup)
+	made.SetFraming(c.cfg.Schema.Framing(), c.cfg.Schema.ByContent())
+	return made
 }
 
 // lookup is the convert.Lookup of all lanes.

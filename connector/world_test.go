@@ -20,6 +20,7 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/logging/logtest"
+	"kafka-firehose/connector/schema/glue"
 )
 
 const (
@@ -50,6 +51,7 @@ type world struct {
 	records  kgo.PoolRecords                                                   // likewise; nil for their own
 	loads    []func() int
 	registry http.RoundTripper // to the Schema Registry
+	glue     []glue.ClientOption
 	before   func(convert.Ref) // each conversion of the members to come; nil for nothing
 }
 

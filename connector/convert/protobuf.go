@@ -40,7 +40,7 @@ const keepText = 64 << 10
 
 // Append implements Schema.
 func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
-	m, err := s.file.Message(index.at[:index.depth])
+	m, err := s.message(index)
 	if err != nil {
 		return dst, err
 	}
@@ -54,6 +54,17 @@ func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]by
 	default:
 		return dst, errTooLong
 	}
+}
+
+// message finds the type of a payload.
+func (s protobufSchema) message(index Index) (protoreflect.MessageDescriptor, error) {
+	switch {
+	case index.name != "":
+		return s.file.Named(index.name)
+	case index.sorted:
+		return s.file.Sorted(int(index.at[0]))
+	}
+	return s.file.Message(index.at[:index.depth])
 }
 
 // library reads what protoReader does not.

@@ -8,17 +8,21 @@ import (
 )
 
 // Ref names the schema that a payload was written with: by the number it has in the
-// registry or, in the newer form, by an id that is the same in every registry.
+// registry or, in the newer form and in AWS Glue, by an id that is the same in every registry.
 type Ref struct {
-	ID   uint32
-	GUID [16]byte // zero where ID is what counts
+	ID      uint64
+	GUID    [16]byte // zero where ID is what counts
+	Content bool     // ID is Apicurio's contentId, not its globalId
 }
 
 // ByGUID reports whether it is the GUID that counts.
 func (r Ref) ByGUID() bool { return r.GUID != [16]byte{} }
 
 func (r Ref) String() string {
-	if !r.ByGUID() {
+	switch {
+	case r.Content:
+		return fmt.Sprintf("of content %d", r.ID)
+	case !r.ByGUID():
 		return fmt.Sprint(r.ID)
 	}
 	return string(appendUUID(nil, r.GUID[:]))
@@ -37,7 +41,7 @@ func appendUUID(dst, b []byte) []byte {
 
 // Definition is a schema as the registry has it.
 type Definition struct {
-	Kind string // the format that it is for: "avro", "protobuf" or "json-schema"
+	Kind string // the format that it is for: "avro", "protobuf" or "json-schema"; empty if the registry does not say
 	Text string
 	// References are the schemas that this one, or one of them, refers to. Each comes
 	// after those that it refers to itself.
@@ -116,6 +120,9 @@ func Weight(s Schema) int {
 // can't be.
 func Compile(cfg Config, d Definition) (Schema, error) {
 	formats := cfg.SchemaFormats()
+	if d.Kind == "" && len(formats) > 0 {
+		return compileAny(cfg, d, formats)
+	}
 	if !slices.Contains(formats, d.Kind) {
 		return nil, fmt.Errorf("the registry has it as %s, and the records are to be %s", d.Kind, strings.Join(formats, " and "))
 	}
@@ -126,4 +133,15 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 		formatAvro: compileAvro, formatProtobuf: compileProtobuf, formatJSONSchema: compileJSONSchema,
 	}[d.Kind]
 	return guardedCompile(compile, d)
+}
+
+// compileAny makes d usable in the first of the formats that it is a schema of. No text is one of two.
+func compileAny(cfg Config, d Definition, formats []string) (s Schema, err error) {
+	for _, format := range formats {
+		d.Kind = format
+		if s, err = Compile(cfg, d); err == nil {
+			break
+		}
+	}
+	return s, err
 }

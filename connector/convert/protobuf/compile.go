@@ -17,6 +17,8 @@ import (
 // File is a compiled file with the messages that a payload may hold.
 type File struct {
 	messages []*message
+	sorted   []protoreflect.MessageDescriptor // all of the file, with the entries of maps, by full name
+	named    map[string]protoreflect.MessageDescriptor
 	types    *dynamicpb.Types // of all files, for Any and extensions
 	weight   int
 }
@@ -82,7 +84,8 @@ func Compile(text string, imports map[string]string) (*File, error) {
 	if err := register(all, file); err != nil {
 		return nil, err
 	}
-	f := &File{types: dynamicpb.NewTypes(all), messages: messages(file.Messages()), weight: c.bytes / 2}
+	f := &File{types: dynamicpb.NewTypes(all), messages: messages(file.Messages()), sorted: sorted(file), weight: c.bytes / 2}
+	f.named = byName(f.sorted)
 	if len(f.messages) == 0 {
 		return nil, errors.New("it defines no message")
 	}
