@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsglue "github.com/aws/aws-sdk-go-v2/service/glue"
 
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/schema/glue"
 	"kafka-firehose/connector/schema/glue/gluetest"
 )
@@ -112,6 +115,57 @@ type slow struct{}
 func (slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
+}
+
+// TestRole: the environment's own keys assume the role, and what that gives signs the requests, which go to the
+// environment's endpoint. Keys that are refused are fetched anew.
+func TestRole(t *testing.T) {
+	r := gluetest.New("", "")
+	const role = "arn:aws:iam::123456789012:role/reads-schemas"
+	sts := firehosetest.NewSTS(firehosetest.STSOptions{
+		Region:  gluetest.Region,
+		Callers: []firehosetest.Credentials{{AccessKey: "AKIDTEST", SecretKey: "secret"}},
+		Roles:   []firehosetest.Role{{ARN: role, ExternalID: "external"}},
+		Issued:  func(c firehosetest.Credentials) { r.SetKeys(c.AccessKey, c.SecretKey) },
+	})
+	tokens, registry := httptest.NewServer(sts), httptest.NewServer(r)
+	defer tokens.Close()
+	defer registry.Close()
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL_STS": tokens.URL, "AWS_ENDPOINT_URL_GLUE": registry.URL,
+		"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none", "AWS_PROFILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	r.Add(id, "AVRO", `"int"`)
+	c, err := glue.New(glue.Options{
+		Region: gluetest.Region, Role: awsconfig.Role{Variable: "SCHEMA_REGISTRY_ROLE_ARN", ARN: role, ExternalID: "external"},
+		Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler), Shorten: func(*http.Response) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.Version(t.Context(), id); err != nil || v.Text != `"int"` {
+		t.Errorf("%+v, %v", v, err)
+	}
+	r.SetKeys("another", "one")
+	if _, err := c.Version(t.Context(), id); err == nil || !strings.Contains(err.Error(), "unknown key") {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Version(t.Context(), id); err != nil {
+		t.Errorf("with new keys: %v", err)
+	}
+	if calls := sts.Calls(); len(calls) != 2 || calls[0].Role != role {
+		t.Errorf("the role was assumed by %+v", calls)
+	}
+	sts.SetRole(firehosetest.Role{ARN: role, ExternalID: "other"})
+	r.SetKeys("another", "one")
+	_, _ = c.Version(t.Context(), id)
+	_, err = c.Version(t.Context(), id)
+	f, ok := errors.AsType[*glue.Failure](err)
+	if !ok || f.Kind != glue.Blocked || !strings.Contains(f.Error(), "there are no credentials: assume SCHEMA_REGISTRY_ROLE_ARN "+role) {
+		t.Errorf("a role that may not be assumed: %v", err)
+	}
 }
 
 // TestOtherKeys: keys that the service does not know make nothing absent.

@@ -20,9 +20,8 @@ const Region = "eu-central-1"
 
 // Registry is the service. It is an [net/http.Handler] and, with Do, the HTTP client of an AWS SDK.
 type Registry struct {
-	accessKey, secretKey string
-
 	mu       sync.Mutex
+	keys     map[string]string  // :: access key -> secret key
 	versions map[string]version // :: UUID -> version
 	fault    func(id string) *Refusal
 	asked    []string // ids, in the order of the requests
@@ -49,7 +48,14 @@ var (
 
 // New returns a registry without schemas, for requests that are signed with these keys.
 func New(accessKey, secretKey string) *Registry {
-	return &Registry{accessKey: accessKey, secretKey: secretKey, versions: map[string]version{}}
+	return &Registry{keys: map[string]string{accessKey: secretKey}, versions: map[string]version{}}
+}
+
+// SetKeys replaces the keys that requests may be signed with.
+func (r *Registry) SetKeys(accessKey, secretKey string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keys = map[string]string{accessKey: secretKey}
 }
 
 // Add registers a version. The format is AVRO, JSON or PROTOBUF.

@@ -28,8 +28,11 @@ func (r *Registry) verify(req *http.Request, body []byte, now time.Time) error {
 	key, date, region, service, signed, signature := m[1], m[2], m[3], m[4], strings.Split(m[5], ";"), m[6]
 	stamp := req.Header.Get("X-Amz-Date")
 	at, err := time.Parse("20060102T150405Z", stamp)
+	r.mu.Lock()
+	secretKey, known := r.keys[key]
+	r.mu.Unlock()
 	switch {
-	case key != r.accessKey:
+	case !known:
 		return fmt.Errorf("unknown key %s", key)
 	case region != Region, service != "glue":
 		return fmt.Errorf("signed for %s in %s", service, region)
@@ -54,7 +57,7 @@ func (r *Registry) verify(req *http.Request, body []byte, now time.Time) error {
 		canonical.WriteString(name + ":" + strings.TrimSpace(value) + "\n")
 	}
 	canonical.WriteString("\n" + m[5] + "\n" + digest(body))
-	secret := []byte("AWS4" + r.secretKey)
+	secret := []byte("AWS4" + secretKey)
 	for _, part := range []string{date, region, service, "aws4_request"} {
 		secret = mac(secret, part)
 	}
