@@ -307,6 +307,39 @@ func TestZlibBomb(t *testing.T) {
 	}
 }
 
+// BenchmarkFramings converts an order in Avro, with some 300 bytes as JSON, in each framing.
+func BenchmarkFramings(b *testing.B) {
+	schema, err := Compile(Config{Format: "avro"}, Definition{Kind: "avro", Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"note","type":"string"},{"name":"cents","type":{"type":"array","items":"long"}}]}`})
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := append(varint(12), "order-000042"...)
+	data = append(append(data, varint(200)...), strings.Repeat("note ", 40)...)
+	data = append(append(data, varint(10)...), varint(1250, 1, 99999, 5, 17, 4200, 1, 2, 3, 4)...)
+	data = append(data, 0)
+	for name, c := range map[string]struct {
+		framing Framing
+		value   []byte
+	}{
+		"confluent": {Confluent, confluent(1, data)},
+		"glue":      {Glue, glued(b, glueNone, data)},
+		"glue-zlib": {Glue, glued(b, glueZlib, data)},
+		"apicurio":  {Apicurio, apicurioID(1, data)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			converter := New(Config{Format: "avro", Delimiter: "\n"}, func(Ref) (Schema, error) { return schema, nil })
+			converter.SetFraming(c.framing, false)
+			r, buf := &kgo.Record{Value: c.value}, make([]byte, 0, 4<<10)
+			b.ReportAllocs()
+			for b.Loop() {
+				if buf, err = converter.Append(buf[:0], r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzFramings(f *testing.F) {
 	for _, seed := range []string{
 		"03000102030405060708090a0b0c0d0e0f1002", "03050102030405060708090a0b0c0d0e0f10789c010100feff02", "000000000000000502", "0000000005020a0141", "010102030405060708090a0b0c0d0e0f1002",

@@ -14,6 +14,7 @@ import (
 type inflated struct {
 	source bytes.Reader
 	reader io.ReadCloser // it is a zlib.Resetter, too
+	limit  io.LimitedReader
 	bytes.Buffer
 }
 
@@ -42,7 +43,8 @@ func (p *payload) inflate(limit int) error {
 	if err := in.open(); err != nil {
 		return errZlib
 	}
-	n, err := in.ReadFrom(io.LimitReader(in.reader, int64(limit)+1))
+	in.limit = io.LimitedReader{R: in.reader, N: int64(limit) + 1}
+	n, err := in.ReadFrom(&in.limit)
 	switch {
 	case n > int64(limit):
 		return errInflated{len(p.data), limit}

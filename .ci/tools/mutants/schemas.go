@@ -95,7 +95,7 @@ func schemaMemory() []mutant {
 		},
 		{
 			memory, "a value may become as large as zlib makes it",
-			"connector/convert/inflate.go", "int64(limit)+1", "1<<40",
+			"connector/convert/inflate.go", "N: int64(limit) + 1", "N: 1 << 40",
 			"connector/convert", "TestZlibBomb", "bytes took",
 		},
 		{
