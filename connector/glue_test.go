@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,3 +133,49 @@ func TestGlueOfAnotherType(t *testing.T) {
 		}
 	})
 }
+
+// TestApicurioDelivers: values in Apicurio's own framing, with the id before the data and in a header, arrive, and one
+// whose schema can't be had yet waits for it.
+func TestApicurioDelivers(t *testing.T) {
+	bubble(t, func(w *world) {
+		var registered atomic.Bool
+		w.registry = tripper(func(r *http.Request) (*http.Response, error) {
+			resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r}
+			body := ""
+			switch id := strings.TrimPrefix(r.URL.Path, "/apis/registry/v2/ids/"); {
+			case strings.HasSuffix(id, "/references"):
+				body = "[]"
+			case id == "contentIds/1", id == "globalIds/2" && registered.Load():
+				body = `"long"`
+			default:
+				resp.StatusCode, body = http.StatusNotFound, `{"error_code":404,"name":"ArtifactNotFoundException"}`
+			}
+			resp.Body = io.NopCloser(strings.NewReader(body))
+			return resp, nil
+		})
+		w.judge.made = byPlace
+		id := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+		w.produceWith(0, 1000, func(i int) *kgo.Record {
+			r := &kgo.Record{Topic: "in", Partition: int32(i % 4)}
+			data := binary.AppendVarint(nil, int64(i))
+			if i%3 == 0 {
+				r.Value, r.Headers = data, []kgo.RecordHeader{{Key: "apicurio.value.globalId", Value: id(2)}}
+			} else {
+				r.Value = append(append([]byte{0}, id(1)...), data...)
+			}
+			return r
+		})
+		time.AfterFunc(20*time.Second, func() { registered.Store(true) })
+		m := w.start(func(c *connector.Config) {
+			c.Record.Format, c.Schema.Type, c.Schema.ApicurioID = "avro", "apicurio", "contentId"
+			c.Schema.URLs = []string{"http://registry.example/apis/registry/v2"}
+		})
+		w.untilCommitted(1000)
+		m.mustStop()
+		w.wantExactly(1000)
+	})
+}
+
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -47,7 +47,9 @@ func (g *glueRegistry) classify(err error) error {
 	case !ok:
 		return err
 	case f.Kind == glue.Absent:
-		return &unusable{convert.UnknownSchema, true, fmt.Errorf("AWS Glue in %s does not have it (%s)", g.client.Region(), f.Code)}
+		return &unusable{convert.UnknownSchema, true, fmt.Errorf("%s does not have it (%s)", g.name(), f.Code)}
 	}
-	return &trouble{blocked: f.Kind == glue.Blocked, throttled: f.Kind == glue.Throttled, err: f}
+	return &trouble{blocked: f.Kind == glue.Blocked, throttled: f.Kind == glue.Throttled, err: fmt.Errorf("%s: %w", g.name(), f)}
 }
+
+func (g *glueRegistry) name() string { return "AWS Glue in " + g.client.Region() }

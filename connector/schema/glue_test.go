@@ -111,6 +111,9 @@ func TestGlueOutage(t *testing.T) {
 				if blocked := name == "denied" || name == "a page" || name == "a proxy"; trouble == nil || trouble.Blocked != blocked {
 					t.Errorf("trouble %+v", trouble)
 				}
+				if text := trouble.Err.Error(); !strings.HasPrefix(text, "AWS Glue in eu-central-1: ") {
+					t.Errorf("trouble does not say whose it is: %s", text)
+				}
 				if n := len(aws.Asked()); n < 40 || n > 400 {
 					t.Errorf("%d requests in ten minutes", n)
 				}

@@ -72,16 +72,16 @@ func inspectGlue(ctx context.Context, cfg Config, o Options) (found check.Findin
 		found.Fail(check.Registry, "AWS Glue", err.Error(), "")
 		return found
 	}
-	name := "AWS Glue in " + g.client.Region()
-	err = g.has(ctx, convert.Ref{GUID: [16]byte{15: 1}})
-	if _, ok := errors.AsType[*unusable](err); err == nil || ok {
-		found.OK(check.Registry, name, "answers, with credentials from "+g.client.Identity(ctx))
+	_, err = g.client.Version(ctx, convert.Ref{GUID: [16]byte{15: 1}}.String())
+	f, failed := errors.AsType[*glue.Failure](err)
+	if !failed || f.Kind == glue.Absent {
+		found.OK(check.Registry, g.name(), "answers, with credentials from "+g.client.Identity(ctx))
 		return found
 	}
 	advice := "look at AWS_REGION, " + regionName + ", AWS_ENDPOINT_URL_GLUE, HTTPS_PROXY, and at what is between"
-	if f, ok := errors.AsType[*glue.Failure](err); ok && f.Kind == glue.Blocked {
+	if f.Kind == glue.Blocked {
 		advice = "allow glue:GetSchemaVersion to the role of the process, or to " + roleName + ", and look at where its credentials come from"
 	}
-	found.Fail(check.Registry, name, err.Error(), advice)
+	found.Fail(check.Registry, g.name(), f.Error(), advice)
 	return found
 }
