@@ -141,7 +141,7 @@ func TestApicurioDelivers(t *testing.T) {
 		var registered atomic.Bool
 		w.registry = tripper(func(r *http.Request) (*http.Response, error) {
 			resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r}
-			body := ""
+			var body string
 			switch id := strings.TrimPrefix(r.URL.Path, "/apis/registry/v2/ids/"); {
 			case strings.HasSuffix(id, "/references"):
 				body = "[]"
