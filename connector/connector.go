@@ -108,7 +108,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l := &lane{
-		convert: c.newConverter(c.lookup),
+		convert: c.cfg.newConverter(c.lookup),
 		schemas: c.schemas,
 		policy:  c.cfg.BadRecordPolicy,
 		letters: c.letters,

@@ -20,9 +20,9 @@ func (c *Connector) openRegistry(o Options) (err error) {
 }
 
 // newConverter returns a converter of the records that the settings describe.
-func (c *Connector) newConverter(lookup convert.Lookup) *convert.Converter {
-	made := convert.New(c.cfg.Record, lookup)
-	made.SetFraming(c.cfg.Schema.Framing(), c.cfg.Schema.ByContent())
+func (c Config) newConverter(lookup convert.Lookup) *convert.Converter {
+	made := convert.New(c.Record, lookup)
+	made.SetFraming(c.Schema.Framing(), c.Schema.ByContent())
 	return made
 }
 

@@ -21,6 +21,9 @@ type inflated struct {
 // decompressors are kept for the next values: each has some 40 KiB beside its buffer.
 var decompressors = sync.Pool{New: func() any { return new(inflated) }}
 
+// keepInflated is the capacity above which a buffer is not kept, in bytes.
+const keepInflated = 64 << 10
+
 var errZlib = errors.New("its data is not what zlib has compressed")
 
 // errInflated is for data that becomes larger than what Firehose takes.
@@ -70,7 +73,7 @@ func (p *payload) release() {
 		return
 	}
 	in.source.Reset(nil)
-	if in.Cap() <= keepText {
+	if in.Cap() <= keepInflated {
 		decompressors.Put(in)
 	}
 }
