@@ -138,10 +138,12 @@ func (c Config) schemas(check *env.Check) {
 	const url, format, key, envelope, validate = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE", "RECORD_SCHEMA_VALIDATE"
 	formats := strings.Join(c.Record.SchemaFormats(), " and ")
 	switch needed := formats != ""; {
-	case needed && len(c.Schema.URLs) == 0:
+	case needed && len(c.Schema.URLs) == 0 && c.Schema.NeedsURL():
 		check.Add(env.Missing(url, "want the address of the Schema Registry, because records are "+formats).With(format, key, envelope))
 	case !needed && len(c.Schema.URLs) > 0:
 		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").With(format, key, envelope, validate))
+	case c.Schema.Framing() != convert.Confluent && !c.Record.Decodes():
+		check.Add(env.Holds("SCHEMA_REGISTRY_TYPE", c.Schema.Type, "no format that is set reads values with it; want "+format+" avro, protobuf or json-schema, or nothing here").With(format, key, envelope))
 	}
 }
 

@@ -92,6 +92,10 @@ func TestConfigValidate(t *testing.T) {
 		{"avro without a registry", func(c *connector.Config) { c.Record.Format = "avro" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
 		{"avro keys without a registry", func(c *connector.Config) { c.Record.Format, c.Record.KeyFormat = "json", "avro" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
 		{"a registry for nothing", func(c *connector.Config) { c.Schema.URLs = []string{"http://registry:8081"} }, `SCHEMA_REGISTRY_URL holds "http://registry:8081": no format that is set asks it for schemas; want RECORD_FORMAT avro, protobuf, or json-schema with RECORD_SCHEMA_VALIDATE=true, or nothing here`},
+		{"avro in AWS Glue", func(c *connector.Config) { c.Record.Format, c.Schema.Type = "avro", "glue" }, ""},
+		{"json-schema in AWS Glue, without schemas", func(c *connector.Config) { c.Record.Format, c.Schema.Type = "json-schema", "glue" }, ""},
+		{"AWS Glue for nothing", func(c *connector.Config) { c.Schema.Type = "glue" }, `SCHEMA_REGISTRY_TYPE holds "glue": no format that is set reads values with it; want RECORD_FORMAT avro, protobuf or json-schema, or nothing here`},
+		{"avro in Apicurio without a registry", func(c *connector.Config) { c.Record.Format, c.Schema.Type = "avro", "apicurio" }, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
 		{"a part is asked: schema", func(c *connector.Config) {
 			c.Record.Format, c.Schema.URLs = "avro", []string{"registry:8081"}
 		}, `SCHEMA_REGISTRY_URL holds "registry:8081": want http://host:port or https://host, with a path if the registry is not at the root`},
@@ -146,8 +150,11 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, QuotaBytesPerSecond: -1, QuotaRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
-	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"}                                                                        // and nothing has a schema
-	worst.Schema = schema.Config{Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x"} // without an address
+	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"} // and nothing has a schema
+	worst.Schema = schema.Config{                                           // without an address
+		Type: "x", ApicurioID: "x", Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x",
+		Region: "x", RoleARN: "x", RoleExternalID: "x",
+	}
 	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {

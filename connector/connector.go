@@ -13,13 +13,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/pool"
 	"kafka-firehose/connector/schema"
+	"kafka-firehose/connector/schema/glue"
 	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
@@ -54,6 +54,7 @@ type Options struct {
 	Firehose  []firehose.ClientOption
 	// Registry replaces the network to the Schema Registry, in tests.
 	Registry http.RoundTripper
+	Glue     []glue.ClientOption // likewise, to AWS Glue
 }
 
 // ErrUndelivered says that a stop ran out of time.
@@ -111,7 +112,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l := &lane{
-		convert:       convert.New(c.cfg.Record, c.lookup),
+		convert:       c.cfg.newConverter(c.lookup),
 		schemas:       c.schemas,
 		policy:        c.cfg.BadRecordPolicy,
 		skipCommand:   c.cfg.skipCommand,

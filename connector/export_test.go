@@ -28,7 +28,7 @@ func BudgetMarkdown() string {
 // It is for formats with schemas, and is called before Run.
 func (c *Connector) BeforeEach(do func(convert.Ref)) {
 	for _, l := range c.lanes {
-		l.convert = convert.New(c.cfg.Record, func(ref convert.Ref) (convert.Schema, error) {
+		l.convert = c.cfg.newConverter(func(ref convert.Ref) (convert.Schema, error) {
 			do(ref)
 			return c.lookup(ref)
 		})

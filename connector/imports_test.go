@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"), strings.HasSuffix(dep, "/gluetest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -54,11 +54,11 @@ var mayImport = map[string][]string{
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
-	"connector":            {"connector/check", "connector/recovery", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector":            {"connector/check", "connector/recovery", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/recovery":   {"connector/awsconfig", "connector/kafka"},
 	"connector/kafka":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
 	"connector/convert":    {"connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
-	"connector/schema":     {"connector/check", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "metrics"},
+	"connector/schema":     {"connector/check", "connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "connector/schema/glue", "metrics"},
 	"connector/firehose":   {"connector/check", "connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/deadletter": {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":      {"connector/offset", "connector/pool"},
@@ -76,6 +76,9 @@ var mayImport = map[string][]string{
 	"connector/origin":                {},
 	"connector/logging/logtest":       {},
 	"connector/firehose/firehosetest": {},
+
+	"connector/schema/glue":          {"connector/awsconfig"},
+	"connector/schema/glue/gluetest": {},
 
 	"connector/firehose/putbatch":            {"connector/awsconfig", "connector/batch", "connector/pool"},
 	"connector/firehose/limiter":             {},

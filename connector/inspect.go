@@ -119,7 +119,7 @@ func (i inspection) registry(ctx context.Context) (found check.Findings) {
 	if len(i.cfg.Record.SchemaFormats()) == 0 || skipped(&found, check.Registry, "", i.faulty("SCHEMA_REGISTRY_", "RECORD_FORMAT", "RECORD_KEY_FORMAT")) {
 		return found
 	}
-	return schema.Inspect(ctx, i.cfg.Schema, i.o.Registry)
+	return schema.Inspect(ctx, i.cfg.Schema, schema.Options{Transport: i.o.Registry, Glue: i.o.Glue})
 }
 
 // firehose looks at the credentials and the streams.

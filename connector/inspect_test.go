@@ -65,6 +65,7 @@ func (w *world) inspect(change ...func(*connector.Config)) *inspection {
 		KafkaDial: i.dial,
 		Firehose:  []func(*awsfirehose.Options){(&httpWire{w: w}).client, func(o *awsfirehose.Options) { o.HTTPClient = i }},
 		Registry:  w.registry,
+		Glue:      w.glue,
 	})
 	return i
 }

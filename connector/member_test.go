@@ -60,6 +60,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 		Kafka:     client,
 		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
 		Registry:  w.registry,
+		Glue:      w.glue,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -21,7 +21,14 @@ func openSchemas(cfg Config, o Options) (*schema.Registry, error) {
 		return nil, nil
 	}
 	compile := func(d convert.Definition) (convert.Schema, error) { return convert.Compile(cfg.Record, d) }
-	return schema.New(cfg.Schema, schema.Options{Compile: compile, Log: o.Log, Metrics: o.Metrics.Schema, Transport: o.Registry})
+	return schema.New(cfg.Schema, schema.Options{Compile: compile, Log: o.Log, Metrics: o.Metrics.Schema, Transport: o.Registry, Glue: o.Glue})
+}
+
+// newConverter returns a converter of the records that the settings describe.
+func (c Config) newConverter(lookup convert.Lookup) *convert.Converter {
+	made := convert.New(c.Record, lookup)
+	made.SetFraming(c.Schema.Framing(), c.Schema.ByContent())
+	return made
 }
 
 // lookup is the convert.Lookup of all lanes.

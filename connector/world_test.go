@@ -20,6 +20,7 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/logging/logtest"
+	"kafka-firehose/connector/schema/glue"
 )
 
 const (
@@ -51,6 +52,7 @@ type world struct {
 	loads    []func() int
 	registry http.RoundTripper // to the Schema Registry
 	letters  *post             // the dead-letter topic of a test that shares it; nil for none
+	glue     []glue.ClientOption
 	before   func(convert.Ref) // each conversion of the members to come; nil for nothing
 }
 

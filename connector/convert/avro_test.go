@@ -193,10 +193,10 @@ func TestAvroCompileRefuses(t *testing.T) {
 func confluent(id byte, payload []byte) []byte { return append([]byte{0, 0, 0, 0, id}, payload...) }
 
 // lookupOf finds schemas by their number.
-func lookupOf(schemas map[uint32]Schema) Lookup {
+func lookupOf(schemas map[uint64]Schema) Lookup {
 	return func(r Ref) (Schema, error) {
 		if r.ByGUID() {
-			r.ID = uint32(r.GUID[15])
+			r.ID = uint64(r.GUID[15])
 		}
 		if s, ok := schemas[r.ID]; ok {
 			return s, nil
@@ -207,7 +207,7 @@ func lookupOf(schemas map[uint32]Schema) Lookup {
 
 // TestDecoded: values alone and in envelopes, keys, the two ways to name a schema.
 func TestDecoded(t *testing.T) {
-	schemas := lookupOf(map[uint32]Schema{1: avroSchema(t, `"string"`), 2: avroSchema(t, `"long"`)})
+	schemas := lookupOf(map[uint64]Schema{1: avroSchema(t, `"string"`), 2: avroSchema(t, `"long"`)})
 	text, number := append(varint(2), "hi"...), varint(42)
 	guid := append(append([]byte{1}, make([]byte, 15)...), 2)
 	f := func(name string, change func(*Config), r *kgo.Record, want string) {
@@ -254,7 +254,7 @@ func TestDecoded(t *testing.T) {
 // TestDecodedSize: what is decoded is counted while it is written, with all that is
 // around it.
 func TestDecodedSize(t *testing.T) {
-	schemas := lookupOf(map[uint32]Schema{1: avroSchema(t, `"string"`)})
+	schemas := lookupOf(map[uint64]Schema{1: avroSchema(t, `"string"`)})
 	for _, envelope := range []bool{false, true} {
 		cfg := configForValidate()
 		cfg.Format, cfg.Envelope = "avro", envelope
@@ -287,14 +287,14 @@ func TestDecodedAllocates(t *testing.T) {
 	})
 	logical := `{"type":"record","name":"L","fields":[{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},
 		{"name":"day","type":{"type":"int","logicalType":"date"}},{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
-	schemas := lookupOf(map[uint32]Schema{1: avroSchema(t, everything), 2: avroSchema(t, logical)})
+	schemas := lookupOf(map[uint64]Schema{1: avroSchema(t, everything), 2: avroSchema(t, logical)})
 	second := append(varint(1_769_846_400_007, 20484, 2), 0x04, 0xe2)
 	guid := append(append([]byte{1}, make([]byte, 15)...), 1)
 	buf := make([]byte, 0, 4<<10)
 	for name, r := range map[string]*kgo.Record{
 		"every type": {Value: confluent(1, payload), Key: confluent(1, payload)},
 		"logical":    {Value: confluent(2, second), Key: confluent(2, second)},
-		"by header":  {Value: payload, Headers: []kgo.RecordHeader{{Key: valueSchemaHeader, Value: guid}}},
+		"by header":  {Value: payload, Headers: []kgo.RecordHeader{{Key: valueHeaders.schemaID, Value: guid}}},
 	} {
 		for _, envelope := range []bool{false, true} {
 			cfg := configForValidate()
@@ -355,7 +355,7 @@ func BenchmarkAvro(b *testing.B) {
 	payload = append(append(payload, varint(2, 1)...), 'x', 2, 2, 'y', 4, 0)
 	payload = append(append(payload, varint(1, 12)...), "said no more"...)
 	payload = append(append(payload, varint(1_769_846_400_007, 2)...), 0x04, 0xe2)
-	schemas := lookupOf(map[uint32]Schema{1: avroSchema(b, schema)})
+	schemas := lookupOf(map[uint64]Schema{1: avroSchema(b, schema)})
 	cfg := configForValidate()
 	r := &kgo.Record{Topic: "orders", Partition: 12, Offset: 123456789, Timestamp: time.UnixMilli(1_769_846_400_007), Key: []byte("customer-12345"), Value: confluent(1, payload)}
 	buf := make([]byte, 0, 4<<10)

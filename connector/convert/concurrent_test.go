@@ -44,7 +44,7 @@ func TestConcurrent(t *testing.T) {
 		for _, envelope := range []bool{false, true} {
 			cfg := configForValidate()
 			cfg.Format, cfg.Envelope, cfg.Validated = format, envelope && format != "json", format == "json-schema"
-			c := New(cfg, lookupOf(map[uint32]Schema{1: schemas[format]}))
+			c := New(cfg, lookupOf(map[uint64]Schema{1: schemas[format]}))
 			var records []*kgo.Record
 			for i := range 60 {
 				v := value(i)

@@ -76,8 +76,8 @@ type Converter struct {
 // schemas up with lookup, which may be nil where cfg needs none.
 func New(cfg Config, lookup Lookup) *Converter {
 	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip"}
-	c.value = newDecoder(cfg, cfg.Format, valueSchemaHeader, lookup)
-	c.key = newDecoder(cfg, cfg.KeyFormat, keySchemaHeader, lookup)
+	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.limit(), lookup)
+	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.limit(), lookup)
 	if cfg.Tombstones != "envelope" {
 		c.tombstone = &Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}
@@ -85,6 +85,16 @@ func New(cfg Config, lookup Lookup) *Converter {
 		c.envelope = newEnvelope(cfg.fields())
 	}
 	return c
+}
+
+// SetFraming sets how keys and values name their schema, before the first record. Content says that ids
+// before the data are Apicurio's contentId.
+func (c *Converter) SetFraming(f Framing, content bool) {
+	for _, d := range []*decoder{c.value, c.key} {
+		if d != nil {
+			d.framing, d.content = f, content
+		}
+	}
 }
 
 // Append appends what Firehose is to store of r, delimiter included, to dst. The
@@ -148,6 +158,7 @@ func (c *Converter) append(dst []byte, r *kgo.Record, limit int) ([]byte, error)
 
 func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	var m measured
+	defer m.release()
 	if err := c.decoded(&m, r); err != nil {
 		return dst, err
 	}
@@ -167,6 +178,7 @@ func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, limit int) ([]byte
 // is written: then nothing of it is kept.
 func (c *Converter) appendDecoded(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	var p payload
+	defer p.release()
 	if err := c.value.prepare(&p, r.Value, r.Headers); err != nil {
 		return dst, err
 	}

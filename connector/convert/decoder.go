@@ -10,50 +10,62 @@ import (
 
 // decoder prepares the keys, or the values, of one format.
 type decoder struct {
-	header  string
-	indexed bool // the index of a message is in the payload
+	format  string
+	framing Framing
+	content bool // ids before the data are Apicurio's contentId
+	headers headerNames
+	indexed bool // the type of the message is in the payload
+	limit   int  // of decompressed bytes
 	lookup  Lookup
 }
 
 // newDecoder returns nil for a format that is not decoded.
-func newDecoder(cfg Config, format, header string, lookup Lookup) *decoder {
+func newDecoder(cfg Config, format string, headers headerNames, limit int, lookup Lookup) *decoder {
 	switch {
 	case !slices.Contains(decoded, format):
 		return nil
 	case !cfg.needsSchema(format):
 		lookup = func(Ref) (Schema, error) { return plainJSON{}, nil }
 	}
-	return &decoder{header: header, indexed: format == formatProtobuf, lookup: lookup}
+	return &decoder{format: format, framing: Confluent, headers: headers, indexed: format == formatProtobuf, limit: limit, lookup: lookup}
 }
 
-// prepare takes data apart and finds its schema. The error is that of a Lookup.
+// prepare takes data apart and finds its schema. The error is that of a Lookup. The caller releases p,
+// also after an error.
 func (d *decoder) prepare(p *payload, data []byte, headers []kgo.RecordHeader) error {
-	if err := p.parse(data, headers, d.header, d.indexed); err != nil {
+	if err := d.parse(p, data, headers); err != nil {
 		return rejected(err, len(data))
 	}
 	schema, err := d.lookup(p.ref)
 	if err != nil {
-		return sized(err, len(data))
+		return d.refused(err, data, headers)
 	}
 	p.decode = schema
 	return nil
 }
 
+// refused is the error of a Lookup for data. Where there is no such schema, data may be in another framing.
+func (d *decoder) refused(err error, data []byte, headers []kgo.RecordHeader) error {
+	reject, ok := errors.AsType[*Reject](err)
+	if !ok {
+		return err
+	}
+	sized := &Reject{Reason: reject.Reason, Size: len(data), err: reject.err}
+	if hint := d.hint(data, headers); hint != "" && reject.Reason == UnknownSchema {
+		sized.err = fmt.Errorf("%w%s", reject.err, hint)
+	}
+	return sized
+}
+
 // rejected is the Reject for what went wrong with size bytes.
 func rejected(err error, size int) *Reject {
 	reason := Undecodable
-	if errors.Is(err, errTooLong) {
+	if _, inflated := errors.AsType[errInflated](err); inflated {
+		reason = TooLarge
+	} else if errors.Is(err, errTooLong) {
 		reason, err = TooLarge, fmt.Errorf("%d bytes that become too many as JSON", size)
 	}
 	return &Reject{Reason: reason, Size: size, err: err}
-}
-
-// sized tells the size of a record whose schema can't be used.
-func sized(err error, size int) error {
-	if reject, ok := errors.AsType[*Reject](err); ok {
-		return &Reject{Reason: reject.Reason, Size: size, err: reject.err}
-	}
-	return err
 }
 
 // named tells which part of a record it is that can't be used.

@@ -64,6 +64,11 @@ type measured struct {
 	key, value piece
 }
 
+func (m *measured) release() {
+	m.key.release()
+	m.value.release()
+}
+
 // piece is a key or a value: with a shape or, if its schema is there, to be decoded.
 type piece struct {
 	shape

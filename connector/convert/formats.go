@@ -51,6 +51,12 @@ func (c Config) SchemaFormats() (formats []string) {
 	return formats
 }
 
+// Decodes reports whether values or keys are in a format whose serializers name a schema, although it may
+// be read without.
+func (c Config) Decodes() bool {
+	return slices.Contains(decoded, c.Format) || slices.Contains(decoded, c.KeyFormat) && c.envelope()
+}
+
 // needsSchema reports whether records of a format are read with their schema. JSON can
 // be read without.
 func (c Config) needsSchema(format string) bool {

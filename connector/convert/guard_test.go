@@ -21,7 +21,7 @@ func TestPanics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(Config{Format: "avro", Delimiter: "\n"}, lookupOf(map[uint32]Schema{1: s}))
+	c := New(Config{Format: "avro", Delimiter: "\n"}, lookupOf(map[uint64]Schema{1: s}))
 	out, err := c.Append([]byte("x"), &kgo.Record{Value: confluent(1, []byte("secret"))})
 	wantFault(t, err, "faulty.Append, line ")
 	if string(out) != "x" {

@@ -31,7 +31,7 @@ func TestJSONSchema(t *testing.T) {
 		}{{true, validated}, {false, plain}} {
 			cfg := configForValidate()
 			cfg.Format, cfg.Validated = "json-schema", test.validate
-			lookup := lookupOf(map[uint32]Schema{1: s})
+			lookup := lookupOf(map[uint64]Schema{1: s})
 			if !test.validate {
 				lookup = nil // none is needed
 			}

@@ -70,6 +70,13 @@ func (s protobufSchema) Weight() int { return s.file.Weight() }
 
 // Append implements Schema.
 func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+	if index.name != "" || index.sorted {
+		m, err := s.message(index)
+		if err != nil {
+			return dst, err
+		}
+		return s.append(dst, payload, m, most)
+	}
 	byText, byDescriptor, err := s.file.Messages(index.at[:index.depth])
 	switch {
 	case err != nil:
@@ -117,6 +124,14 @@ func (s protobufSchema) append(dst, payload []byte, m protoreflect.MessageDescri
 	default:
 		return dst, errTooLong
 	}
+}
+
+// message finds the type of a payload that names it, or counts all types by their names.
+func (s protobufSchema) message(index Index) (protoreflect.MessageDescriptor, error) {
+	if index.name != "" {
+		return s.file.Named(index.name)
+	}
+	return s.file.Sorted(int(index.at[0]))
 }
 
 // library reads what protoReader does not.

@@ -81,7 +81,7 @@ func TestProtobuf(t *testing.T) {
 	const want = `{"id":"a-1","byWhom":{"name":"Jürgen","at":{"city":"Bonn"}},"counts":{"x":"5"},"lines":[{"parts":[{"sku":"p"},{"sku":"q"}]}],` +
 		`"at":"2026-01-31T08:00:00.007Z","maybe":"3","anyJson":"text \"quoted\"  twice","states":["OPEN","PAID",7],"raw":"/w==",` +
 		`"other":{"@type":"type.googleapis.com/people.Customer","name":"Any"},"total":{"value":"BOI=","precision":4,"scale":2},"inner":{"big":"-1"}}`
-	schemas := lookupOf(map[uint32]Schema{1: shop(t)})
+	schemas := lookupOf(map[uint64]Schema{1: shop(t)})
 	guid := append(append([]byte{1}, make([]byte, 15)...), 1)
 	f := func(name string, r *kgo.Record, want string) {
 		t.Helper()

@@ -8,17 +8,21 @@ import (
 )
 
 // Ref names the schema that a payload was written with: by the number it has in the
-// registry or, in the newer form, by an id that is the same in every registry.
+// registry or, in the newer form and in AWS Glue, by an id that is the same in every registry.
 type Ref struct {
-	ID   uint32
-	GUID [16]byte // zero where ID is what counts
+	ID      uint64
+	GUID    [16]byte // zero where ID is what counts
+	Content bool     // ID is Apicurio's contentId, not its globalId
 }
 
 // ByGUID reports whether it is the GUID that counts.
 func (r Ref) ByGUID() bool { return r.GUID != [16]byte{} }
 
 func (r Ref) String() string {
-	if !r.ByGUID() {
+	switch {
+	case r.Content:
+		return fmt.Sprintf("of content %d", r.ID)
+	case !r.ByGUID():
 		return fmt.Sprint(r.ID)
 	}
 	return string(appendUUID(nil, r.GUID[:]))
@@ -37,7 +41,7 @@ func appendUUID(dst, b []byte) []byte {
 
 // Definition is a schema as the registry has it.
 type Definition struct {
-	Kind string // the format that it is for: "avro", "protobuf" or "json-schema"
+	Kind string // the format that it is for: "avro", "protobuf" or "json-schema"; empty if the registry does not say
 	Text string
 	// SizedBytes says that a value whose schema is "bytes" begins with its length, as Avro has it. Confluent's
 	// serializers leave the length out.
@@ -119,6 +123,9 @@ func Weight(s Schema) int {
 // can't be.
 func Compile(cfg Config, d Definition) (Schema, error) {
 	formats := cfg.SchemaFormats()
+	if d.Kind == "" && len(formats) > 0 {
+		return compileAny(cfg, d, formats)
+	}
 	if !slices.Contains(formats, d.Kind) {
 		return nil, fmt.Errorf("the registry has it as %s, and the records are to be %s", d.Kind, strings.Join(formats, " and "))
 	}
@@ -130,4 +137,15 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 		formatProtobuf: func(d Definition) (Schema, error) { return compileProtobuf(cfg, d) },
 	}[d.Kind]
 	return guardedCompile(compile, d)
+}
+
+// compileAny makes d usable in the first of the formats that it is a schema of. No text is one of two.
+func compileAny(cfg Config, d Definition, formats []string) (s Schema, err error) {
+	for _, format := range formats {
+		d.Kind = format
+		if s, err = Compile(cfg, d); err == nil {
+			break
+		}
+	}
+	return s, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"kafka-firehose/connector/convert"
@@ -102,7 +101,7 @@ func (c *client) confirm(ctx context.Context, known []convert.Ref) error {
 			if len(c.nodes) > 1 {
 				err = fmt.Errorf("%s: %w", n.url, err)
 			}
-			return &trouble{blocked: isBlocked(err), err: err}
+			return &trouble{blocked: isBlocked(err), throttled: isThrottled(err), err: err}
 		}
 	}
 	return nil
@@ -113,9 +112,14 @@ func isBlocked(err error) bool {
 	return !ok || t.blocked
 }
 
+func isThrottled(err error) bool {
+	t, ok := errors.AsType[*trouble](err)
+	return ok && t.throttled
+}
+
 func (n node) confirm(ctx context.Context, known []convert.Ref) error {
 	for _, ref := range known {
-		_, err := n.get(ctx, ref)
+		err := n.has(ctx, ref)
 		if err == nil {
 			return nil
 		}
@@ -126,15 +130,10 @@ func (n node) confirm(ctx context.Context, known []convert.Ref) error {
 	if len(known) > 0 {
 		return fmt.Errorf("the Schema Registry does not have schema %s any more, which it had before: is it another one, or has it lost its schemas?", known[0])
 	}
-	var subjects someList
-	err := classify(n.sr.Do(ctx, http.MethodGet, "/subjects", nil, &subjects))
-	switch _, gone := errors.AsType[*unusable](err); {
-	case gone:
-		return errors.New("this is not the address of a Schema Registry: it answers 404 to everything")
-	case err != nil:
-		return err
-	case !bool(subjects):
-		return errors.New("the Schema Registry has no schema at all: is it the one that the producers use?")
-	}
-	return nil
+	return n.filled(ctx)
 }
+
+var (
+	errNotFound = errors.New("this is not the address of a Schema Registry: it answers 404 to everything")
+	errEmpty    = errors.New("the Schema Registry has no schema at all: is it the one that the producers use?")
+)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -14,15 +15,24 @@ import (
 // the list of references is bounded while it is read: in memory an answer of 8 MiB of empty
 // ones would take thirty times as much.
 type answer struct {
-	Schema     string        `json:"schema"`
-	Type       sr.SchemaType `json:"schemaType"`
-	References references    `json:"references"`
+	Schema     string                   `json:"schema"`
+	Type       sr.SchemaType            `json:"schemaType"`
+	References list[sr.SchemaReference] `json:"references"`
 }
 
-type references []sr.SchemaReference
+// references are those of the schema.
+func (a answer) references() (all []reference) {
+	for _, r := range a.References {
+		all = append(all, reference{name: r.Name, subject: r.Subject, version: strconv.Itoa(r.Version)})
+	}
+	return all
+}
+
+// list is a list of references. No more are read than are followed.
+type list[T any] []T
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (r *references) UnmarshalJSON(b []byte) error {
+func (l *list[T]) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	begin, err := d.Token()
 	switch {
@@ -32,14 +42,14 @@ func (r *references) UnmarshalJSON(b []byte) error {
 		return errors.New("the references of the schema are no list")
 	}
 	for d.More() {
-		if len(*r) == convert.MaxReferences {
+		if len(*l) == convert.MaxReferences {
 			return errReferences
 		}
-		var one sr.SchemaReference
+		var one T
 		if err := d.Decode(&one); err != nil {
 			return err
 		}
-		*r = append(*r, one)
+		*l = append(*l, one)
 	}
 	return nil
 }

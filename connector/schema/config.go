@@ -1,16 +1,22 @@
 package schema
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 
+	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 )
 
 // Config says where schemas are and how to log in there.
 type Config struct {
+	// Type is the registry, and with it how records name their schema: "confluent" is Confluent's protocol, which others have,
+	// too; "glue" is AWS Glue, by the SDK's own region and credentials; "apicurio" is Apicurio Registry's own API and framing.
+	Type string `envconfig:"SCHEMA_REGISTRY_TYPE" default:"confluent" desc:"confluent: ids of 4 bytes, or GUIDs in headers; also Apicurio, Karapace and others by that protocol. glue: AWS Glue Schema Registry. apicurio: Apicurio's own framing, ids of 8 bytes or in headers."`
 	// URLs are addresses of one registry: when one is down, or in trouble of its own, the next is asked.
-	URLs []string `envconfig:"SCHEMA_REGISTRY_URL" unset:"none" desc:"Addresses of the Schema Registry, comma separated; the formats avro, protobuf and json-schema need one."`
+	URLs []string `envconfig:"SCHEMA_REGISTRY_URL" unset:"none" desc:"Addresses of the Schema Registry, comma separated; the formats avro, protobuf and json-schema need one, except with glue. For apicurio it ends in /apis/registry/v2 or v3."`
 	// Username and Password log in with HTTP basic authentication; Token as a bearer. The secrets are
 	// read for each request.
 	Username string     `envconfig:"SCHEMA_REGISTRY_USERNAME" unset:"none" desc:"Name to log in to the registry with."`
@@ -21,9 +27,16 @@ type Config struct {
 	CAFile   string `envconfig:"SCHEMA_REGISTRY_CA_FILE" unset:"the system's" desc:"PEM file of the authorities that sign the registry's certificate."`
 	CertFile string `envconfig:"SCHEMA_REGISTRY_CERT_FILE" unset:"none" desc:"PEM file of this client's certificate, for mutual TLS with the registry. Read again when it changes, as are the other two."`
 	KeyFile  string `envconfig:"SCHEMA_REGISTRY_KEY_FILE" unset:"none" desc:"PEM file of that certificate's key, without a passphrase."`
+	// Region, RoleARN and RoleExternalID are for AWS Glue, which is reached as Firehose is otherwise.
+	Region         string `envconfig:"SCHEMA_REGISTRY_REGION" unset:"AWS_REGION" desc:"Region of AWS Glue, if it is not that of the process."`
+	RoleARN        string `envconfig:"SCHEMA_REGISTRY_ROLE_ARN" unset:"none" desc:"Assume this role to read schemas from AWS Glue."`
+	RoleExternalID string `envconfig:"SCHEMA_REGISTRY_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for SCHEMA_REGISTRY_ROLE_ARN."`
+	// ApicurioID is which id Apicurio's serializers write before the data (apicurio.registry.use-id). Headers say it themselves.
+	ApicurioID string `envconfig:"SCHEMA_REGISTRY_APICURIO_ID" default:"globalId" desc:"Which id Apicurio's serializers write before the data: globalId or contentId, as their apicurio.registry.use-id says. Headers name theirs."`
 }
 
 const (
+	typeName     = "SCHEMA_REGISTRY_TYPE"
 	urlName      = "SCHEMA_REGISTRY_URL"
 	usernameName = "SCHEMA_REGISTRY_USERNAME"
 	passwordName = "SCHEMA_REGISTRY_PASSWORD" // #nosec G101 -- the name of a variable
@@ -31,18 +44,36 @@ const (
 	caName       = "SCHEMA_REGISTRY_CA_FILE"
 	certName     = "SCHEMA_REGISTRY_CERT_FILE"
 	keyName      = "SCHEMA_REGISTRY_KEY_FILE"
+	regionName   = "SCHEMA_REGISTRY_REGION"
+	roleName     = "SCHEMA_REGISTRY_ROLE_ARN"
+	externalName = "SCHEMA_REGISTRY_ROLE_EXTERNAL_ID"
+	idName       = "SCHEMA_REGISTRY_APICURIO_ID"
+
+	globalID, contentID = "globalId", "contentId"
 )
+
+// Framing is how records name their schema.
+func (c Config) Framing() convert.Framing { return cmp.Or(convert.Framing(c.Type), convert.Confluent) }
+
+// ByContent reports whether ids before the data are Apicurio's contentId.
+func (c Config) ByContent() bool { return c.ApicurioID == contentID }
+
+// NeedsURL reports whether the registry is one at an address.
+func (c Config) NeedsURL() bool { return c.Framing() != convert.Glue }
 
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
 	var check env.Check
+	check.OneOf(typeName, string(c.Framing()), convert.Framings)
+	check.OneOf(idName, cmp.Or(c.ApicurioID, globalID), []string{globalID, contentID})
 	secure := len(c.URLs) > 0
 	for _, u := range c.URLs {
-		check.Add(address(u))
+		check.Add(c.address(u))
 		secure = secure && strings.HasPrefix(u, "https://")
 	}
 	c.login(&check)
 	c.unused(&check)
+	c.glue(&check)
 	if len(c.URLs) > 0 && !secure && (c.CAFile != "" || c.CertFile != "") {
 		check.Add(env.Holds(urlName, strings.Join(c.URLs, ","), "there are files for TLS; want https:// before each").With(caName, certName))
 	}
@@ -50,13 +81,36 @@ func (c Config) Validate() error {
 	return check.Err()
 }
 
-func address(s string) *env.Fault {
+// glue checks what only AWS Glue has, and what it does not have.
+func (c Config) glue(check *env.Check) {
+	c.role().Validate(check, externalName)
+	if c.Region != "" && !awsconfig.LegalRegion(c.Region) {
+		check.Add(env.Holds(regionName, c.Region, "want a region such as eu-west-1"))
+	}
+	if c.Framing() != convert.Glue {
+		for name, value := range map[string]string{regionName: c.Region, roleName: c.RoleARN} {
+			if value != "" {
+				check.Add(env.Holds(name, value, "it has no effect without "+typeName+"=glue").With(typeName))
+			}
+		}
+	}
+	if c.Framing() == convert.Glue && len(c.URLs) > 0 {
+		check.Add(env.Holds(urlName, strings.Join(c.URLs, ","), "AWS Glue is found by its region; want nothing here, or another "+typeName).With(typeName))
+	}
+	if c.Framing() != convert.Apicurio && c.ByContent() {
+		check.Add(env.Holds(idName, c.ApicurioID, "it has no effect without "+typeName+"=apicurio").With(typeName))
+	}
+}
+
+func (c Config) address(s string) *env.Fault {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return env.Holds(urlName, s, "want http://host:port or https://host, with a path if the registry is not at the root")
 	case u.User != nil:
 		return env.Holds(urlName, s, "an address is shown in logs and must not hold a login; want "+usernameName+" and "+passwordName)
+	case c.Framing() == convert.Apicurio && !strings.HasSuffix(u.Path, "/v2") && !strings.HasSuffix(u.Path, "/v3"):
+		return env.Holds(urlName, s, "want the address of Apicurio's own API, which ends in /apis/registry/v2 or /apis/registry/v3").With(typeName)
 	}
 	return nil
 }

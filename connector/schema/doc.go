@@ -6,13 +6,18 @@
 // until the channel that this returns is closed. Meanwhile it answers to a revoke and
 // to a stop, and sends what it has begun.
 //
+// A registry is asked by one of three protocols: Confluent's, Apicurio's own API, or AWS
+// Glue's (package glue). Each tells its registry's statements about a schema from all other
+// answers; everything else is the same for the three.
+//
 // Only the registry itself makes records bad, by one of two statements about a schema:
 // that it is absent, or a text that is no schema. Everything else is the registry's own
 // trouble, and the records wait for its end:
 //
 //	down       no connection, a time-out, 429, 5xx: somebody is on it, or will be
-//	blocked    a login that is refused, an address that is no registry's: it needs
-//	           somebody to change something
+//	throttled  as down, and there is one request at a time for all schemas
+//	blocked    a login or a permission that is refused, an address that is no
+//	           registry's: it needs somebody to change something
 //
 // A schema is absent when every address says so, each of which is seen to be the registry
 // (absent.go), half a minute after the record was polled that it is asked for, and after the

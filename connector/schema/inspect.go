@@ -4,22 +4,26 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 
 	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/schema/glue"
 )
 
 // Inspect asks each address for a schema, as decoding does. That the registry does not
-// have it is an answer, too. Transport replaces the network, in tests.
-func Inspect(ctx context.Context, cfg Config, transport http.RoundTripper) check.Findings {
+// have it is an answer, too. Of o, only what replaces the network in tests counts.
+func Inspect(ctx context.Context, cfg Config, o Options) check.Findings {
+	o.Log = slog.New(slog.DiscardHandler)
+	if cfg.Framing() == convert.Glue {
+		return inspectGlue(ctx, cfg, o)
+	}
 	errs := make([]error, len(cfg.URLs))
 	var looks sync.WaitGroup
 	for i, address := range cfg.URLs {
 		one := cfg
 		one.URLs = []string{address}
-		looks.Go(func() { errs[i] = reach(ctx, one, transport) })
+		looks.Go(func() { errs[i] = reach(ctx, one, o) })
 	}
 	looks.Wait()
 	good := 0
@@ -44,10 +48,10 @@ func Inspect(ctx context.Context, cfg Config, transport http.RoundTripper) check
 }
 
 // reach returns why no schema can be had, nil when one can.
-func reach(ctx context.Context, cfg Config, transport http.RoundTripper) error {
+func reach(ctx context.Context, cfg Config, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	c, err := newClient(cfg, slog.New(slog.DiscardHandler), transport)
+	c, err := newClient(cfg, o)
 	if err != nil {
 		return err
 	}
@@ -56,4 +60,28 @@ func reach(ctx context.Context, cfg Config, transport http.RoundTripper) error {
 		return nil
 	}
 	return err
+}
+
+// inspectGlue asks for a version that there can't be: the answer to that takes the permission that decoding
+// needs. Where the policy allows single schemas alone it is refused, although theirs may be allowed.
+func inspectGlue(ctx context.Context, cfg Config, o Options) (found check.Findings) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	g, err := newGlue(cfg, o)
+	if err != nil {
+		found.Fail(check.Registry, "AWS Glue", err.Error(), "")
+		return found
+	}
+	_, err = g.client.Version(ctx, convert.Ref{GUID: [16]byte{15: 1}}.String())
+	f, failed := errors.AsType[*glue.Failure](err)
+	if !failed || f.Kind == glue.Absent {
+		found.OK(check.Registry, g.name(), "answers, with credentials from "+g.client.Identity(ctx))
+		return found
+	}
+	advice := "look at AWS_REGION, " + regionName + ", AWS_ENDPOINT_URL_GLUE, HTTPS_PROXY, and at what is between"
+	if f.Kind == glue.Blocked {
+		advice = "allow glue:GetSchemaVersion to the role of the process, or to " + roleName + ", and look at where its credentials come from"
+	}
+	found.Fail(check.Registry, g.name(), f.Error(), advice)
+	return found
 }

@@ -36,7 +36,7 @@ func TestInspect(t *testing.T) {
 		"none of two lets us in": {[]string{other.URL, registry.URL}, "wrong", []check.Severity{check.Error, check.Error}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := Inspect(t.Context(), Config{URLs: test.urls, Username: "u", Password: env.NewSecret(test.password)}, nil)
+			found := Inspect(t.Context(), Config{URLs: test.urls, Username: "u", Password: env.NewSecret(test.password)}, Options{})
 			if len(found) != len(test.want) {
 				t.Fatalf("found %+v", found)
 			}

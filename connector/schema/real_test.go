@@ -99,7 +99,7 @@ func realRegistry(ctx context.Context, t *testing.T, r *Registry, admin *sr.Clie
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeWith(ctx, r, convert.Ref{ID: uint32(s.ID)}, v.payload)
+		got, err := decodeWith(ctx, r, convert.Ref{ID: uint64(s.ID)}, v.payload)
 		if err != nil || got != v.want {
 			t.Errorf("version %d, id %d: %s %v, want %s", i+1, s.ID, got, err, v.want)
 		}

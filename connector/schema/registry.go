@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/schema/glue"
 	"kafka-firehose/metrics"
 )
 
@@ -38,7 +39,8 @@ type Options struct {
 	Compile   func(convert.Definition) (convert.Schema, error)
 	Log       *slog.Logger
 	Metrics   *metrics.Schema
-	Transport http.RoundTripper // nil for the network
+	Transport http.RoundTripper   // nil for the network
+	Glue      []glue.ClientOption // likewise, to AWS Glue
 }
 
 // Registry keeps schemas. It is safe for concurrent use.
@@ -56,6 +58,7 @@ type Registry struct {
 	// for theirs, because each may take tens of megabytes.
 	compiling chan struct{}
 	fetching  chan struct{} // holds a place for each schema that is asked for
+	probing   chan struct{} // held by the only one that is asked for while the registry throttles
 
 	mu       sync.Mutex
 	kept     int // bytes of all that is in found
@@ -68,6 +71,7 @@ type Registry struct {
 	failed   map[convert.Ref]struct{}      // whose last attempt failed
 	failures int                           // in a row
 	next     time.Time                     // no attempt before, for those that failed
+	slow     time.Time                     // no attempt before, for all; zero unless the registry throttles
 }
 
 // verdict is why a schema can't be used, for now.
@@ -86,13 +90,13 @@ type Trouble struct {
 
 // New returns a registry without any schema. It connects when the first is asked for.
 func New(cfg Config, o Options) (*Registry, error) {
-	c, err := newClient(cfg, o.Log, o.Transport)
+	c, err := newClient(cfg, o)
 	if err != nil {
 		return nil, fmt.Errorf("schema registry: %w", err)
 	}
 	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
-		compiling: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches),
+		compiling: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches), probing: make(chan struct{}, 1),
 		unusable: map[convert.Ref]verdict{}, suspects: suspects{}, flights: map[convert.Ref]chan struct{}{},
 		failed: map[convert.Ref]struct{}{},
 	}
@@ -152,6 +156,12 @@ func (r *Registry) fly(ctx context.Context, ref convert.Ref, wait time.Duration,
 		r.land(ref)
 		return
 	}
+	leave, err := r.enter(ctx)
+	if err != nil {
+		r.land(ref)
+		return
+	}
+	defer leave() // when it is known whether the registry still throttles
 	s, err := r.obtain(ctx, ref)
 	if ctx.Err() != nil {
 		r.land(ref)
@@ -160,14 +170,8 @@ func (r *Registry) fly(ctx context.Context, ref convert.Ref, wait time.Duration,
 	r.settle(ref, s, err)
 }
 
-// obtain fetches a schema and compiles it. Few are fetched and one is compiled at a time.
+// obtain fetches a schema and compiles it. One is compiled at a time.
 func (r *Registry) obtain(ctx context.Context, ref convert.Ref) (convert.Schema, error) {
-	select {
-	case r.fetching <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-r.fetching }()
 	d, err := r.client.fetch(ctx, ref, r.landmarks())
 	if err != nil {
 		return nil, err
@@ -262,7 +266,7 @@ func (r *Registry) answered() {
 	if r.failing != nil {
 		r.log.Info("the Schema Registry answers again", "after", time.Since(r.failing.Since).Round(time.Second).String(), "attempts", r.failures)
 	}
-	r.failing, r.failures, r.next = nil, 0, time.Time{}
+	r.failing, r.failures, r.next, r.slow = nil, 0, time.Time{}, time.Time{}
 }
 
 // fail notes a failure, and tells of the first, and when it is of the other kind.
@@ -285,6 +289,9 @@ func (r *Registry) fail(err error) {
 	backoff := min(leastBackoff<<min(r.failures, 10), mostBackoff)
 	r.failures++
 	r.next = now.Add(backoff/10 + rand.N(backoff))
+	if r.slow = (time.Time{}); ok && t.throttled {
+		r.slow = r.next
+	}
 	r.metrics.Fetched.WithLabelValues("failed").Inc()
 }
 

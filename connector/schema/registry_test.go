@@ -152,7 +152,7 @@ func (w *world) wait(ref convert.Ref, most time.Duration) (convert.Schema, error
 	}
 }
 
-func byID(id uint32) convert.Ref { return convert.Ref{ID: id} }
+func byID(id uint32) convert.Ref { return convert.Ref{ID: uint64(id)} }
 
 func TestFetchesOnce(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
@@ -720,7 +720,7 @@ func TestLookupsMeanwhile(t *testing.T) {
 			lookups.Go(func() {
 				for {
 					for id := range uint32(n) {
-						if s, err := w.Schema(convert.Ref{ID: id + 1}); err == nil && s != text(fmt.Sprint("avro ", id+1)) {
+						if s, err := w.Schema(convert.Ref{ID: uint64(id) + 1}); err == nil && s != text(fmt.Sprint("avro ", id+1)) {
 							t.Errorf("schema %d is %v", id+1, s)
 						}
 					}
@@ -733,8 +733,8 @@ func TestLookupsMeanwhile(t *testing.T) {
 			})
 		}
 		for id := range uint32(n) {
-			<-w.Fetch(w.ctx, convert.Ref{ID: id + 1})
-			if _, err := w.Schema(convert.Ref{ID: id + 1}); err != nil {
+			<-w.Fetch(w.ctx, convert.Ref{ID: uint64(id) + 1})
+			if _, err := w.Schema(convert.Ref{ID: uint64(id) + 1}); err != nil {
 				t.Error(err)
 			}
 		}

@@ -75,7 +75,7 @@ func TestNewAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	c, err := newClient(cfg, slog.New(slog.NewTextHandler(&log, nil)), nil)
+	c, err := newClient(cfg, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestHeaderIsBounded(t *testing.T) {
 		_, _ = w.Write([]byte(`{"schema":"x"}`))
 	}))
 	defer server.Close()
-	c, err := newClient(Config{URLs: []string{server.URL}}, slog.New(slog.DiscardHandler), nil)
+	c, err := newClient(Config{URLs: []string{server.URL}}, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

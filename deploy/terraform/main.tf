@@ -144,6 +144,13 @@ data "aws_iam_policy_document" "bridge" {
     actions   = ["firehose:PutRecordBatch", "firehose:DescribeDeliveryStream"]
     resources = [aws_kinesis_firehose_delivery_stream.records.arn]
   }
+  dynamic "statement" {
+    for_each = var.glue_schema_registry ? [1] : []
+    content {
+      actions   = ["glue:GetSchemaVersion"]
+      resources = ["*"]
+    }
+  }
 }
 
 locals {

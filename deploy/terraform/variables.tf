@@ -22,3 +22,9 @@ variable "service_account" {
   description = "Name of the chart's service account; RELEASE-kafka-firehose unless set."
   type        = string
 }
+
+variable "glue_schema_registry" {
+  description = "Whether the bridge reads schemas from AWS Glue (SCHEMA_REGISTRY_TYPE=glue)."
+  type        = bool
+  default     = false
+}

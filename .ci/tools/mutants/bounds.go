@@ -52,6 +52,11 @@ func spins() []mutant {
 			"connector/firehose", "TestAnswersThatDontCome/something_that_ends_large_requests", "records are delivered after",
 		},
 		{
+			backoff, "a registry that throttles is asked for every schema",
+			"connector/schema/registry.go", "ok && t.throttled {", "ok && t.throttled && false {",
+			"connector/schema", "TestThrottledShare", "requests in ten seconds",
+		},
+		{
 			backoff, "fetch errors are polled a hundred times as fast",
 			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
 			"connector", "TestFetchErrorsAreNotAskedForInALoop/passes", "fetches in a minute",

@@ -90,8 +90,13 @@ func schemaMemory() []mutant {
 	return []mutant{
 		{
 			memory, "references are collected without an end",
-			"connector/schema/client.go", "w.bytes > convert.MaxDefinitionBytes", "false",
+			"connector/schema/walk.go", "w.bytes > convert.MaxDefinitionBytes", "false",
 			"connector/schema", "TestReferencesTooLarge", "requests, of 1 MiB each|<nil>",
+		},
+		{
+			memory, "a value may become as large as zlib makes it",
+			"connector/convert/inflate.go", "N: int64(limit) + 1", "N: 1 << 40",
+			"connector/convert", "TestZlibBomb", "bytes took",
 		},
 		{
 			memory, "schemas that are kept are not weighed",

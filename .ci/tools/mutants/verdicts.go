@@ -129,6 +129,11 @@ func registryVerdicts() []mutant {
 			"connector/schema/registry.go", "		r.steady = now\n		room(r.failed)\n", "		room(r.failed)\n",
 			"connector/schema", "TestUnsteady/an_outage", "the verdict took",
 		},
+		{
+			guarantee, "AWS Glue's refusal of the permission says so, too",
+			"connector/schema/glue/failure.go", "	\"EntityNotFoundException\": Absent,\n", "	\"EntityNotFoundException\": Absent, \"AccessDeniedException\": Absent,\n",
+			"connector/schema/glue", "TestFailures", "denied: ",
+		},
 	}
 }
 
@@ -137,17 +142,17 @@ func registryBounds() []mutant {
 	return []mutant{
 		{
 			guarantee, "references are followed at any depth",
-			"connector/schema/client.go", " depth == mostDepth,", "",
+			"connector/schema/walk.go", " depth == mostDepth,", "",
 			"connector/schema", "TestReferencesWithoutEnd", "a chain: ",
 		},
 		{
 			guarantee, "any number of references is followed",
-			"connector/schema/client.go", ", len(w.found) == convert.MaxReferences:", ":",
+			"connector/schema/walk.go", ", len(w.found) == convert.MaxReferences:", ":",
 			"connector/schema", "TestReferencesWithoutEnd", "two lists: ",
 		},
 		{
 			guarantee, "a list of any number of references is read",
-			"connector/schema/answer.go", "		if len(*r) == convert.MaxReferences {", "		if len(*r) == 1000*convert.MaxReferences {",
+			"connector/schema/answer.go", "		if len(*l) == convert.MaxReferences {", "		if len(*l) == 1000*convert.MaxReferences {",
 			"connector/schema", "TestAnswerIsBounded", "MiB for answers of 6 MB|references",
 		},
 		{

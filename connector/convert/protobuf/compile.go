@@ -21,6 +21,8 @@ import (
 // File is a compiled file with the messages that a payload may hold.
 type File struct {
 	messages []*message
+	sorted   []protoreflect.MessageDescriptor // all of the file, with the entries of maps, by full name
+	named    map[string]protoreflect.MessageDescriptor
 	types    *dynamicpb.Types // of all files, for Any and extensions
 	names    enumNames
 	holes    holes
@@ -71,8 +73,9 @@ func Compile(text string, imports map[string]string) (*File, error) {
 		return nil, err
 	}
 	s := l.sources[main]
-	f := &File{types: dynamicpb.NewTypes(l.all), names: l.names, holes: l.holes, weight: l.costs.bytes / 2}
+	f := &File{types: dynamicpb.NewTypes(l.all), names: l.names, holes: l.holes, sorted: sorted(s.built), weight: l.costs.bytes / 2}
 	f.messages = messages(s, s.proto.MessageType, s.built.Messages())
+	f.named = byName(f.sorted)
 	if len(f.messages) == 0 {
 		return nil, errors.New("it defines no message")
 	}

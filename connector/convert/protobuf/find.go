@@ -1,0 +1,67 @@
+package protobuf
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// errMapEntry is for a message that no serializer writes by itself.
+var errMapEntry = errors.New("its message is the entry of a map")
+
+// sorted returns all message types of a file by their full name, the entries of maps too.
+func sorted(file protoreflect.FileDescriptor) (all []protoreflect.MessageDescriptor) {
+	var add func(protoreflect.MessageDescriptors)
+	add = func(types protoreflect.MessageDescriptors) {
+		for i := range types.Len() {
+			all = append(all, types.Get(i))
+			add(types.Get(i).Messages())
+		}
+	}
+	add(file.Messages())
+	slices.SortFunc(all, func(a, b protoreflect.MessageDescriptor) int { return cmp.Compare(a.FullName(), b.FullName()) })
+	return all
+}
+
+// Sorted returns message number i, from 0, of all message types in the file by their full name: the
+// count of AWS Glue's serializers.
+func (f *File) Sorted(i int) (protoreflect.MessageDescriptor, error) {
+	switch {
+	case i < 0 || i >= len(f.sorted):
+		return nil, fmt.Errorf("its schema has %d messages by name, and no number %d among them", len(f.sorted), i)
+	case f.sorted[i].IsMapEntry():
+		return nil, errMapEntry
+	}
+	return f.sorted[i], nil
+}
+
+// byName finds message types by their full name and, where they are not inside of others, by their name
+// without the package.
+func byName(sorted []protoreflect.MessageDescriptor) map[string]protoreflect.MessageDescriptor {
+	all := map[string]protoreflect.MessageDescriptor{}
+	for _, m := range sorted {
+		all[string(m.FullName())] = m
+	}
+	for _, m := range sorted {
+		if _, inside := m.Parent().(protoreflect.MessageDescriptor); !inside {
+			all[string(m.Name())] = m
+		}
+	}
+	return all
+}
+
+// Named returns the message type of a name without the package, as Apicurio's serializers write it,
+// or else of a full name.
+func (f *File) Named(name string) (protoreflect.MessageDescriptor, error) {
+	m := f.named[name]
+	switch {
+	case m == nil:
+		return nil, errors.New("its schema has no message of the name that comes with it")
+	case m.IsMapEntry():
+		return nil, errMapEntry
+	}
+	return m, nil
+}
