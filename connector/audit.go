@@ -48,7 +48,7 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
 		return recovery.Report{}, err
 	}
-	p.convert = convert.New(cfg.Record, p.lookup)
+	p.convert = cfg.newConverter(p.lookup)
 	return recovery.Audit(ctx, r, recovery.Service{
 		Kafka: reader, Topics: topics, Group: cfg.Kafka.GroupID, Sends: p.sends, Log: o.Log,
 		ID: cfg.Record.EnvelopeName("id"), Timestamp: cfg.timestampName(),
