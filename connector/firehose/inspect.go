@@ -114,10 +114,16 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Send
 		for _, c := range sends.clashes(d) {
 			text, advice = text+"; "+c.problem, append(advice, c.advice)
 		}
+		if e := d.DeliveryStreamEncryptionConfiguration; e != nil && e.KeyType == types.KeyTypeCustomerManagedCmk {
+			advice = append(advice, keyAdvice)
+		}
 		found.Note(check.Stream, stream, text, strings.Join(advice, "; "))
 	}
 	return found
 }
+
+// keyAdvice is for a stream that is encrypted with a customer managed key.
+const keyAdvice = "allow kms:GenerateDataKey and kms:Decrypt on the key, which AWS asks of callers for streams created since 2026-04-20, and from 2027-02-28 for all"
 
 func destinations(d *types.DeliveryStreamDescription) string {
 	var names []string

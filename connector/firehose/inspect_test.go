@@ -51,7 +51,7 @@ func TestInspectStream(t *testing.T) {
 			d.DeliveryStreamStatus, d.FailureDescription = types.DeliveryStreamStatusCreatingFailed, why
 		}), check.Finding{Severity: check.Error, Found: "is CREATING_FAILED, not ACTIVE (DISABLED_KMS_KEY: the key is off)", Advice: "create it anew"}},
 		"encrypted":     {encrypted(types.DeliveryStreamEncryptionConfiguration{Status: types.DeliveryStreamEncryptionStatusEnabled, KeyType: types.KeyTypeAwsOwnedCmk}), check.Finding{Severity: check.OK, Found: "ACTIVE, DirectPut, to HTTP endpoint, encryption ENABLED with a key of AWS"}},
-		"own key":       {encrypted(types.DeliveryStreamEncryptionConfiguration{Status: types.DeliveryStreamEncryptionStatusEnabled, KeyType: types.KeyTypeCustomerManagedCmk, KeyARN: aws.String("arn:k")}), check.Finding{Severity: check.OK, Found: "ACTIVE, DirectPut, to HTTP endpoint, encryption ENABLED with the key arn:k"}},
+		"own key":       {encrypted(types.DeliveryStreamEncryptionConfiguration{Status: types.DeliveryStreamEncryptionStatusEnabled, KeyType: types.KeyTypeCustomerManagedCmk, KeyARN: aws.String("arn:k")}), check.Finding{Severity: check.OK, Found: "ACTIVE, DirectPut, to HTTP endpoint, encryption ENABLED with the key arn:k", Advice: keyAdvice}},
 		"not encrypted": {encrypted(types.DeliveryStreamEncryptionConfiguration{Status: types.DeliveryStreamEncryptionStatusEnablingFailed, FailureDescription: why}), check.Finding{Severity: check.Warning, Found: "its encryption is ENABLING_FAILED (DISABLED_KMS_KEY: the key is off)", Advice: "look at its key, the key's policy and grants"}},
 		"converts": {stream(func(d *types.DeliveryStreamDescription) {
 			d.Destinations = []types.DestinationDescription{{ExtendedS3DestinationDescription: converts}}

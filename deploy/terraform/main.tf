@@ -145,6 +145,13 @@ data "aws_iam_policy_document" "bridge" {
     resources = [aws_kinesis_firehose_delivery_stream.records.arn]
   }
   dynamic "statement" {
+    for_each = var.kms_key_arn == "" ? [] : [1]
+    content {
+      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+      resources = [var.kms_key_arn]
+    }
+  }
+  dynamic "statement" {
     for_each = var.glue_schema_registry ? [1] : []
     content {
       actions   = ["glue:GetSchemaVersion"]

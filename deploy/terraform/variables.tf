@@ -23,6 +23,12 @@ variable "service_account" {
   type        = string
 }
 
+variable "kms_key_arn" {
+  description = "ARN of the customer managed key that encrypts the delivery stream at rest; empty without one. The bridge needs it, too, for streams created since 2026-04-20, and for all from 2027-02-28."
+  type        = string
+  default     = ""
+}
+
 variable "glue_schema_registry" {
   description = "Whether the bridge reads schemas from AWS Glue (SCHEMA_REGISTRY_TYPE=glue)."
   type        = bool

@@ -144,11 +144,18 @@ func classifyAnswer(err error, status int) *Failure {
 	default:
 		f.Class = Blocked
 	}
-	if f.Code == "SerializationException" {
+	switch {
+	case f.Code == "SerializationException":
 		f.Message = "" // it may quote the body
+	case f.Code == "InvalidKMSResourceException", f.Code == "AccessDeniedException" && strings.Contains(f.Message, "kms:"):
+		f.Message += "; " + keyHint
 	}
 	return f
 }
+
+// keyHint is for streams that are encrypted at rest with a customer managed key. AWS has said that callers need these
+// since 2026-04-20, for streams created since then, and from 2027-02-28 on for all.
+const keyHint = "the caller needs kms:GenerateDataKey and kms:Decrypt on the key that encrypts the stream, and the key has to be enabled"
 
 // onSize reports whether a refusal is about the size of the request or of a
 // record in it, which is what splitting cures.

@@ -1,0 +1,33 @@
+package putbatch
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/aws/smithy-go"
+)
+
+// TestKeyHint: a stream whose key can't be used is blocked, whichever of the two ways the service says it, and the
+// reason tells what the caller needs.
+func TestKeyHint(t *testing.T) {
+	for _, tt := range []struct {
+		code, message string
+		hint          bool
+	}{
+		{"InvalidKMSResourceException", "The KMS key arn:aws:kms:eu-west-1:1:key/k is disabled, or the caller might not have sufficient permissions", true},
+		{"AccessDeniedException", "User: arn:aws:sts::1:assumed-role/r is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:1:key/k", true},
+		{"AccessDeniedException", "User: arn:aws:sts::1:assumed-role/r is not authorized to perform: firehose:PutRecordBatch", false},
+	} {
+		err := &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusBadRequest}},
+			Err:      &smithy.GenericAPIError{Code: tt.code, Message: tt.message},
+		}
+		f := Classify(t.Context(), err, true)
+		if f.Class != Blocked || strings.HasSuffix(f.Message, keyHint) != tt.hint || !strings.HasPrefix(f.Message, "User: arn") && !strings.HasPrefix(f.Message, "The KMS key arn") {
+			t.Errorf("%s: %s %s", tt.code, f.Class, f.Message)
+		}
+	}
+}
