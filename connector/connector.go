@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -325,6 +326,15 @@ func (c *Connector) Shares(shares map[string]kafka.Share) {
 		if l := c.lanes[name]; l != nil && sum.All > 0 {
 			l.setShare(sum)
 		}
+	}
+}
+
+// setShare notes the member's share of a stream's partitions.
+func (l *lane) setShare(share kafka.Share) {
+	part := float64(share.Owned) / float64(share.All)
+	l.partitions.Store(math.Float64bits(part))
+	if share.Owned > 0 {
+		l.stream.SetShare(part)
 	}
 }
 

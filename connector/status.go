@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose"
-	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/status"
 )
 
@@ -113,13 +112,4 @@ func (l *lane) keepSecond() {
 		OfferedBytes: peak.OfferedBytes, OfferedRecords: peak.OfferedRecords, Requests: peak.Requests,
 		AcceptedBytes: peak.AcceptedBytes, AcceptedRecords: peak.AcceptedRecords,
 	})
-}
-
-// setShare notes the member's share of a stream's partitions.
-func (l *lane) setShare(share kafka.Share) {
-	part := float64(share.Owned) / float64(share.All)
-	l.partitions.Store(math.Float64bits(part))
-	if share.Owned > 0 {
-		l.stream.SetShare(part)
-	}
 }
