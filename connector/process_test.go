@@ -64,7 +64,8 @@ func sigterm(h *host) {
 		h.drainBy(c, s)
 	}
 	c := h.start(session)
-	h.delivered(time.Minute)
+	h.delivered(time.Minute) // perhaps by the process before
+	h.until(c, "it is ready", func() bool { status, _ := c.probe(h.t, "/readyz"); return status == http.StatusOK })
 	for path, want := range map[string]string{"/status": `"phase":"running"`, "/": "</html>", "/readyz": "ok", "/metrics": "kafka_firehose_peak_second_bytes"} {
 		if status, body := c.probe(h.t, path); status != http.StatusOK || !strings.Contains(body, want) {
 			h.t.Errorf("%s answers %d, without %s", path, status, want)

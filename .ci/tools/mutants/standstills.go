@@ -55,7 +55,7 @@ func stopped() []mutant {
 		},
 		{
 			hangs, "a pipeline that hangs is ready",
-			"connector/health.go", "c.source.Faults()), c.Live()\n", "c.source.Faults()), error(nil)\n",
+			"connector/fault.go", "err: c.Live(), told: true", "told: true",
 			"connector", "TestHangingConversion", "the probe says <nil>",
 		},
 		{
