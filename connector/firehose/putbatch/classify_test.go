@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // TestKeyHint: a stream whose key can't be used is blocked, whichever of the two ways the service says it, and the
