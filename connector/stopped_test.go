@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -136,6 +137,43 @@ func TestRefusedRecordStopsItsPartition(t *testing.T) {
 		}
 		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "--to-offset 26 --execute") {
 			w.t.Errorf("readiness: %v", err)
+		}
+		m.mustStop()
+	})
+}
+
+// TestStoppedPartitionGoesOn: the record is tried again while its partition stands. Here its schema is registered later.
+func TestStoppedPartitionGoesOn(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.decodes()
+		numbered := func(i int) *kgo.Record { r := avroNumber(i, 1); r.Partition = 0; return r }
+		w.produceWith(0, 100, numbered)
+		w.produceWith(100, 101, func(i int) *kgo.Record {
+			r := numbered(i)
+			r.Value[4] = 77 // a schema that nobody has registered
+			return r
+		})
+		w.produceWith(101, 150, numbered)
+		m := w.start(avroFormat)
+		w.until("the partition is stopped", 5*time.Minute, func() bool {
+			return m.metric("kafka_faulty_partitions", `value:"bad_record"`) == 1
+		})
+		time.Sleep(12 * time.Minute) // and is stopped again
+		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "offset 100 (") {
+			t.Errorf("readiness: %v", err)
+		}
+		if at := w.judge.lastCommit(w.in, 0); at != 100 {
+			t.Errorf("committed to %d, want 100", at)
+		}
+		r.SeedSchema("later-value", 1, 77, sr.Schema{Schema: `"long"`})
+		w.until("all is committed", 7*time.Minute, func() bool { return w.committed() == 150 })
+		w.wantExactly(150)
+		time.Sleep(time.Minute)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+		if n := w.lines("level=INFO", "the fault of a partition is over"); n != 1 {
+			t.Errorf("%d lines say that the fault is over, want 1: %s", n, w.log.tail())
 		}
 		m.mustStop()
 	})

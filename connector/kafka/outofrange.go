@@ -136,7 +136,6 @@ func (s *Source) restart(k id, p *partition, to int64) int64 {
 	p.samples = nil
 	s.found(p, offset.Mark{Offset: to, Epoch: -1})
 	if stopped {
-		s.stops.end(k)
 		s.resumeFetching(k, p)
 	}
 	return to

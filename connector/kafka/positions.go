@@ -73,7 +73,7 @@ func (s *Source) findPositions(ctx context.Context) (open bool, err error) {
 	}
 	owned := s.owns()
 	faulty := s.faults.tidy(owned)
-	s.repeatStops()
+	s.watchStops()
 	for _, f := range []*faults{s.commits, s.stops} {
 		faulty = f.tidy(owned) || faulty // their lines are due by the clock
 	}
@@ -100,7 +100,7 @@ func (s *Source) unsettled() bool {
 		return true
 	}
 	for _, p := range s.partitions {
-		if !p.placed() || p.outOfRange {
+		if !p.placed() || p.outOfRange || p.lease.Stopped() != nil {
 			return true
 		}
 	}

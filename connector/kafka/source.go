@@ -105,19 +105,20 @@ type id struct {
 
 // partition is what the source knows of a partition that it owns.
 type partition struct {
-	lease     *offset.Lease
-	topicID   [16]byte  // of the topic that is read; zero until the partition is placed, and where brokers have no ids
-	marker    string    // what its commits carry as metadata
-	begin     int64     // where this assignment began to read, or begins when that is committed; -1 if unknown
-	expected  int64     // the next offset a fetch should bring, -1 if unknown
-	committed int64     // where the group stands, -1 if unknown
-	paused    bool      // too far ahead of its commit
-	resting   bool      // not fetched for a moment, after an error
-	lag       int64     // records behind the end of the log, when it was last asked for
-	stoppedAt int64     // offset of the record that the lease is stopped at; -1 if unknown
-	waiting   bool      // its records wait for a schema, and enough of them are queued
-	samples   []sample  // records whose commit is awaited, oldest first
-	lastTime  time.Time // timestamp of the last record; zero before
+	lease        *offset.Lease
+	topicID      [16]byte  // of the topic that is read; zero until the partition is placed, and where brokers have no ids
+	marker       string    // what its commits carry as metadata
+	begin        int64     // where this assignment began to read, or begins when that is committed; -1 if unknown
+	expected     int64     // the next offset a fetch should bring, -1 if unknown
+	committed    int64     // where the group stands, -1 if unknown
+	paused       bool      // too far ahead of its commit
+	resting      bool      // not fetched for a moment, after an error
+	lag          int64     // records behind the end of the log, when it was last asked for
+	stoppedAt    int64     // offset of the record that the lease is, or was, stopped at; -1 if unknown
+	stoppedSince time.Time // when
+	waiting      bool      // its records wait for a schema, and enough of them are queued
+	samples      []sample  // records whose commit is awaited, oldest first
+	lastTime     time.Time // timestamp of the last record; zero before
 
 	// How it comes to its position, see positions.go.
 	assignedAt time.Time
@@ -131,7 +132,7 @@ type partition struct {
 }
 
 func newPartition(topic string, n int32) *partition {
-	return &partition{lease: offset.NewLease(topic, n), begin: -1, expected: -1, committed: -1, seekTo: -1, assignedAt: time.Now()}
+	return &partition{lease: offset.NewLease(topic, n), begin: -1, expected: -1, committed: -1, stoppedAt: -1, seekTo: -1, assignedAt: time.Now()}
 }
 
 // Options are what a Source needs beside its configuration.

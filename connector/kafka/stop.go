@@ -1,10 +1,20 @@
 package kafka
 
-import "kafka-firehose/connector/offset"
+import (
+	"math"
+	"time"
+
+	"kafka-firehose/connector/offset"
+)
+
+// stopRetry is how long a partition stands before its record is tried again: a schema may be there by then, or
+// retention may have removed the record.
+const stopRetry = 5 * time.Minute
 
 // Stop delivers nothing more of a partition, because its record at an offset can't be, and nothing behind a
-// record may be committed before it. The other partitions go on. It lasts until the lease ends, and is told in the log
-// each minute, in Faults and in the metric of faulty partitions. offset is -1 if the record is in another partition.
+// record may be committed before it. The other partitions go on. The record is tried again every stopRetry; until it
+// passes, the stop is told in the log each minute, in Faults and in the metric of faulty partitions. offset is -1 if the
+// record is in another partition.
 func (s *Source) Stop(lease *offset.Lease, offset int64, reason error) {
 	lease.Stop(reason)
 	k := id{lease.Topic, lease.Partition}
@@ -12,22 +22,30 @@ func (s *Source) Stop(lease *offset.Lease, offset int64, reason error) {
 	p := s.partitions[k]
 	owned := p != nil && p.lease == lease
 	if owned {
-		p.stoppedAt = offset
+		p.stoppedAt, p.stoppedSince = offset, time.Now()
 		s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 	s.mu.Unlock()
 	if owned {
-		s.repeatStops()
+		s.watchStops()
 		s.kick()
 	}
 }
 
-// repeatStops notes all stopped partitions again, or their faults would count as over.
-func (s *Source) repeatStops() {
-	stopped := map[id]fault{}
+// watchStops notes the stopped partitions again, or their faults would count as over, and has those read again that are
+// due. It ends the faults of those whose record has passed.
+func (s *Source) watchStops() {
+	stopped, passed := map[id]fault{}, []id{}
 	s.mu.Lock()
 	for k, p := range s.partitions {
-		if reason := p.lease.Stopped(); reason != nil {
+		switch reason := p.lease.Stopped(); {
+		case reason == nil && p.stoppedAt >= 0 && p.committed > p.stoppedAt:
+			p.stoppedAt = -1
+			passed = append(passed, k)
+		case reason == nil:
+		case time.Since(p.stoppedSince) >= stopRetry && p.settled() && max(p.committed, p.begin) >= 0:
+			s.restart(k, p, math.MaxInt64) // from the group's offset, which is that of the record
+		default:
 			stopped[k] = fault{reason: "bad_record", message: "BAD_RECORD_POLICY is stop", err: reason, offset: p.stoppedAt}
 		}
 	}
@@ -35,4 +53,15 @@ func (s *Source) repeatStops() {
 	for k, f := range stopped {
 		s.stops.begin(k, f)
 	}
+	for _, k := range passed {
+		s.stops.end(k)
+	}
+}
+
+// settled reports whether everything that was sent of the partition is committed, so that nothing comes twice if it is
+// read again.
+func (p *partition) settled() bool {
+	_, waits := p.lease.Mark()
+	_, open := p.lease.Oldest()
+	return !waits && !open
 }
