@@ -173,7 +173,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 		named[name] = true
 	}
 	// What can't be wrong here: a switch, a level that has its type, and what is fine as it is.
-	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "KAFKA_TLS_ENABLED", "METRICS_NATIVE_HISTOGRAMS", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
+	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "FIREHOSE_REQUIRE_ENCRYPTION", "KAFKA_TLS_ENABLED", "METRICS_NATIVE_HISTOGRAMS", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
 		named[name] = true
 	}
 	for name := range known {

@@ -45,7 +45,7 @@ func (l *lane) status(name string, now time.Time) status.Stream {
 		RateBytes: finite(st.BytesPerSecond), RateRecords: finite(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
 		PartitionShare: math.Float64frombits(l.partitions.Load()),
 		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),
-		Requests: st.Totals.Offered.Requests, AcceptedRecords: st.Totals.Accepted.Records, AcceptedBytes: st.Totals.Accepted.Bytes, Stubborn: st.Stubborn,
+		Requests: st.Totals.Offered.Requests, AcceptedRecords: st.Totals.Accepted.Records, AcceptedBytes: st.Totals.Accepted.Bytes, Stubborn: st.Stubborn, Encrypted: st.Encrypted,
 	}
 	if f.err != nil {
 		s.Reason = f.err.Error()

@@ -15,7 +15,7 @@ type Firehose struct {
 	waiting, allowed, breaker, blocked      *prometheus.GaugeVec
 	paceRecords, paceBytes, stubborn        *prometheus.GaugeVec
 	partRecords, partBytes, throttled       *prometheus.GaugeVec
-	lastAccepted, billedRatio               *prometheus.GaugeVec
+	lastAccepted, billedRatio, encrypted    *prometheus.GaugeVec
 	peakBytes, peakRecords, peakRequests    *prometheus.GaugeVec
 }
 
@@ -56,6 +56,7 @@ func newFirehose(f factory) *Firehose {
 		allowed:       f.gaugeVec("requests_allowed", "Requests that may be in flight at once now: FIREHOSE_MAX_IN_FLIGHT, less after an outage.", s),
 		breaker:       f.gaugeVec("breaker_open", "1 while the stream does not answer and single requests probe it, else 0.", s),
 		blocked:       f.gaugeVec("blocked", "1 while the stream refuses everything and someone has to repair something, else 0.", s),
+		encrypted:     f.gaugeVec("encrypted", "1 if the last answer said that the stream encrypts records at rest (server-side encryption), else 0.", s),
 		throttled:     f.gaugeVec("throttled", "1 while the stream's quota holds records back and the lag of its topics grows, else 0.", s),
 		paceRecords:   f.gaugeVec("pace_records_per_second", "Records a second that may be sent; +Inf is unlimited.", s),
 		paceBytes:     f.gaugeVec("pace_bytes_per_second", "Bytes a second that may be sent, before base64; +Inf is unlimited.", s),
@@ -78,7 +79,7 @@ type FirehoseStream struct {
 	Waiting, Allowed, Breaker, Blocked      prometheus.Gauge
 	PaceRecords, PaceBytes, Stubborn        prometheus.Gauge
 	PartRecords, PartBytes                  prometheus.Gauge // of the stream's quota
-	Throttled                               prometheus.Gauge
+	Throttled, Encrypted                    prometheus.Gauge
 	PeakOfferedBytes, PeakAcceptedBytes     prometheus.Gauge // in the highest second of the last minute
 	PeakOfferedRecords, PeakAcceptedRecords prometheus.Gauge
 	PeakRequests                            prometheus.Gauge
@@ -106,7 +107,7 @@ func (m *Firehose) Stream(name string) *FirehoseStream {
 		Waiting: m.waiting.WithLabelValues(name), Allowed: m.allowed.WithLabelValues(name),
 		Breaker: m.breaker.WithLabelValues(name), Blocked: m.blocked.WithLabelValues(name),
 		PaceRecords: m.paceRecords.WithLabelValues(name), PaceBytes: m.paceBytes.WithLabelValues(name),
-		PartRecords: m.partRecords.WithLabelValues(name), PartBytes: m.partBytes.WithLabelValues(name), Throttled: m.throttled.WithLabelValues(name),
+		PartRecords: m.partRecords.WithLabelValues(name), PartBytes: m.partBytes.WithLabelValues(name), Throttled: m.throttled.WithLabelValues(name), Encrypted: m.encrypted.WithLabelValues(name),
 		PeakOfferedBytes: m.peakBytes.WithLabelValues(name, "offered"), PeakAcceptedBytes: m.peakBytes.WithLabelValues(name, "accepted"),
 		PeakOfferedRecords: m.peakRecords.WithLabelValues(name, "offered"), PeakAcceptedRecords: m.peakRecords.WithLabelValues(name, "accepted"),
 		PeakRequests: m.peakRequests.WithLabelValues(name),

@@ -58,6 +58,8 @@ type Config struct {
 	// can't be used are held; if no stream can be used, the process ends with a clear error. It needs
 	// firehose:DescribeDeliveryStream.
 	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream at start, and send it no record before it is known to be usable; needs firehose:DescribeDeliveryStream."`
+	// RequireEncryption blocks a stream whose answers say that its records are not encrypted at rest.
+	RequireEncryption bool `envconfig:"FIREHOSE_REQUIRE_ENCRYPTION" default:"false" desc:"Block a stream whose answers say that it does not encrypt records at rest (server-side encryption); their offsets are not committed."`
 	// RoleARN is a role to assume for writing, for instance one of another account.
 	RoleARN string `envconfig:"FIREHOSE_ROLE_ARN" unset:"none" desc:"Assume this role to write."`
 	// RoleExternalID is what that role's trust policy may ask for. It has no effect without RoleARN.

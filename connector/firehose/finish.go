@@ -29,6 +29,9 @@ func (s *sender) finish(ctx context.Context, r *request) {
 		s.metrics.Request(string(f.Class))
 		s.countRetried(int(r.load.Records), f)
 	}
+	if s.cfg.RequireEncryption && r.Answer != nil && !r.Answer.Encrypted {
+		s.refuseUnencrypted(r)
+	}
 	switch f := r.Failure; {
 	case f == nil:
 		s.answered(now, r)
@@ -40,6 +43,16 @@ func (s *sender) finish(ctx context.Context, r *request) {
 		s.failed(ctx, now, r)
 	}
 	s.giveUp()
+}
+
+// refuseUnencrypted makes a failure of an answer that says that the records are stored without encryption. None of them
+// settles, so their offsets are not committed; those that were accepted are sent again once the stream encrypts.
+func (s *sender) refuseUnencrypted(r *request) {
+	s.metrics.Ambiguous.Add(r.load.Records - float64(r.Answer.Left))
+	r.Answer, r.Failure = nil, &putbatch.Failure{
+		Class: putbatch.Blocked, Code: "not_encrypted",
+		Message: "the stream stores records without server-side encryption, and FIREHOSE_REQUIRE_ENCRYPTION is true: enable it on the stream (StartDeliveryStreamEncryption)",
+	}
 }
 
 // answered deals with a request whose answer has an entry for each record.
@@ -64,6 +77,7 @@ func (s *sender) answered(now time.Time, r *request) {
 		s.fail(r.Answer.Failure())
 	}
 	s.history.totals.Refused += int64(r.Answer.Left)
+	s.history.encrypted = r.Answer.Encrypted
 	s.heal(r)
 	s.observe(now, r, result, nil)
 	first = 0

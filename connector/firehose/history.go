@@ -15,7 +15,8 @@ type history struct {
 	credentials credentialState
 	heldBack    time.Time // when a request last waited for the rate
 	totals      Totals
-	stubborn    int // records that are reported as stubborn
+	encrypted   bool // what the last answer said of records at rest
+	stubborn    int  // records that are reported as stubborn
 }
 
 // progress is what was accepted last, and what failed since then.

@@ -44,8 +44,10 @@ type State struct {
 	// HeldBack is when a request last waited for the rate; zero before.
 	HeldBack time.Time
 	Totals   Totals
-	InFlight int // requests on their way
-	Waiting  int // batches that wait for permission to be sent
+	// Encrypted is what the last answer said of records at rest; false before the first.
+	Encrypted bool
+	InFlight  int // requests on their way
+	Waiting   int // batches that wait for permission to be sent
 	// RecordsPerSecond and BytesPerSecond are the pace; +Inf is unlimited.
 	RecordsPerSecond, BytesPerSecond float64
 	PartRecords, PartBytes           float64 // the own part of the stream's quota a second; 0 is unknown
@@ -80,7 +82,7 @@ func (s *sender) publish() {
 		Blocked: l.Breaker == limiter.BreakerBlocked, BreakerOpen: l.Breaker == limiter.BreakerOpen,
 		Since: l.BreakerSince, Reason: s.history.probes.failure, CredentialsRefused: s.history.credentials.refused,
 		LastAccepted: s.history.progress.acceptedAt, HungrySince: s.history.progress.hungry,
-		LastFailure: s.history.progress.failure, Failures: s.history.progress.failures, HeldBack: s.history.heldBack, Totals: s.history.totals,
+		LastFailure: s.history.progress.failure, Failures: s.history.progress.failures, HeldBack: s.history.heldBack, Totals: s.history.totals, Encrypted: s.history.encrypted,
 		InFlight: l.InFlight, Waiting: s.waiting(),
 		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, PartRecords: l.Part.Records, PartBytes: l.Part.Bytes, Stubborn: s.history.stubborn,
 	}
@@ -94,6 +96,7 @@ func (s *sender) publish() {
 	m.FlyingBytes.Set(flying.Bytes)
 	m.Waiting.Set(float64(st.Waiting))
 	m.Stubborn.Set(float64(st.Stubborn))
+	m.Encrypted.Set(flag(s.history.encrypted))
 	m.Allowed.Set(float64(l.Allowed))
 	m.Breaker.Set(flag(st.BreakerOpen))
 	m.Blocked.Set(flag(s.unusable || st.Blocked))

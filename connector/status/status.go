@@ -58,6 +58,7 @@ type Stream struct {
 	RefusedShare    float64 `json:"refused_share"` // of the records that were sent in the last ten minutes
 	BilledRatio     float64 `json:"billed_ratio"`
 	Stubborn        int     `json:"stubborn_records"`
+	Encrypted       bool    `json:"encrypted"` // what the last answer said of records at rest
 
 	PeakSecond Second   `json:"peak_second"` // the highest second of the last minute
 	History    []Second `json:"history"`     // of the last ten minutes, means of five seconds, oldest first

@@ -15,8 +15,11 @@ const noRecordID = "missing_record_id"
 
 // Answer is what an HTTP 200 proves about the records of a request.
 type Answer struct {
-	Left   int      // records that failed
-	failed []string // :: index of a record -> its error code, "" if it was accepted; nil if all were
+	Left int // records that failed
+	// Encrypted says that the stream encrypts the records at rest with a key of KMS. An answer that does not tell counts as
+	// one that says no.
+	Encrypted bool
+	failed    []string // :: index of a record -> its error code, "" if it was accepted; nil if all were
 }
 
 // All reports whether each record was accepted.
@@ -59,9 +62,10 @@ func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*Answer, *Fa
 		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: fmt.Sprintf("%d entries for %d records", got, n)}
 	}
 	if x.accepted > 0 {
-		return &Answer{}, nil
+		return &Answer{Encrypted: x.encrypted}, nil
 	}
 	a := &Answer{failed: make([]string, n)}
+	a.Encrypted = out.Encrypted != nil && *out.Encrypted
 	for i, entry := range out.RequestResponses {
 		switch {
 		case entry.ErrorCode != nil && *entry.ErrorCode != "":

@@ -31,7 +31,8 @@ type exchange struct {
 
 	// accepted is how many records an answer proves to be accepted, which is all of
 	// its entries; 0 when the SDK has read it.
-	accepted int
+	accepted  int
+	encrypted bool // what such an answer says of the records at rest
 }
 
 type exchangeKey struct{}

@@ -62,8 +62,8 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	}
 	answer, rest := x.receive(resp.Body, resp.ContentLength)
 	if rest == nil {
-		if n, ok := usual(answer); ok {
-			x.accepted = n
+		if n, encrypted, ok := usual(answer); ok {
+			x.accepted, x.encrypted = n, encrypted
 			return nil
 		}
 		rest = http.NoBody

@@ -8,14 +8,15 @@ import (
 // usual reads an answer in the form that nearly all have: an object with
 // RequestResponses, a list of entries that hold a RecordId and nothing else, and
 // perhaps with Encrypted and a FailedPutCount of 0, in any order. It returns how many
-// entries there are, each of them a record that was accepted.
+// entries there are, each of them a record that was accepted, and whether they are said to be
+// encrypted at rest.
 //
 // ok is false for everything else, however right it may be: the SDK has to read that.
 // So this errs on one side only, and has to know no more of JSON than it takes. A text
 // with an escape or a letter that is not ASCII is not usual, either.
-func usual(answer []byte) (entries int, ok bool) {
+func usual(answer []byte) (entries int, encrypted, ok bool) {
 	s := scanner{text: answer}
-	var encrypted, count, responses bool
+	var told, count, responses bool
 	once := func(seen *bool) bool {
 		first := !*seen
 		*seen = true
@@ -35,12 +36,16 @@ func usual(answer []byte) (entries int, ok bool) {
 		case "FailedPutCount":
 			return once(&count) && s.eat("0")
 		case "Encrypted":
-			return once(&encrypted) && (s.eat("false") || s.eat("true"))
+			if !once(&told) {
+				return false
+			}
+			encrypted = s.eat("true")
+			return encrypted || s.eat("false")
 		}
 		return false
 	})
 	s.blank()
-	return entries, ok && responses && s.over()
+	return entries, encrypted, ok && responses && s.over()
 }
 
 // scanner reads JSON from left to right. What its methods don't find, they leave. It

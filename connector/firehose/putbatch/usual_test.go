@@ -103,7 +103,7 @@ var answers = map[string]int{
 
 func TestUsual(t *testing.T) {
 	for body, want := range answers {
-		n, ok := usual([]byte(body))
+		n, _, ok := usual([]byte(body))
 		if got := map[bool]int{true: n}[ok]; got != want {
 			t.Errorf("%s\nproves that %d records were accepted, want %d", body, got, want)
 		}

@@ -1,0 +1,58 @@
+package firehose
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+// TestRequireEncryption: the first answer that says that records are stored without encryption blocks the stream, and
+// nothing of it settles. When the stream encrypts, what was stored before is stored once more, and counted.
+func TestRequireEncryption(t *testing.T) {
+	cfg := settings()
+	cfg.RequireEncryption = true
+	virtual(t, firehosetest.Options{}, cfg, func(w *world) {
+		ctx, cancel := context.WithCancel(w.t.Context())
+		w.start(ctx, w.batch(10, 100))
+		time.Sleep(10 * time.Minute)
+		w.wantMark(0)
+		if st := w.stream.State(); !st.Blocked || st.Reason.Code != "not_encrypted" || st.Encrypted {
+			t.Errorf("%+v", st)
+		}
+		w.wantMetric(0, "records_accepted_total")
+		stored := len(w.svc.Stored("orders"))
+		w.wantMetric(float64(stored), "records_ambiguous_total")
+		if stored > 10*30 {
+			t.Errorf("%d copies are stored, want a probe every half minute at most", stored)
+		}
+		w.svc.DeleteStream("orders")
+		w.svc.AddStream(firehosetest.Stream{Name: "orders", Encrypted: true})
+		w.wg.Wait()
+		w.wantMark(10)
+		w.wantMetric(1, "encrypted")
+		if st := w.stream.State(); st.Blocked || !st.Encrypted {
+			t.Errorf("%+v", st)
+		}
+		cancel()
+	})
+}
+
+// TestEncryptedIsShown also without the setting, in the usual form of an answer and in others.
+func TestEncryptedIsShown(t *testing.T) {
+	for _, encrypted := range []bool{true, false} {
+		virtual(t, firehosetest.Options{Streams: []firehosetest.Stream{{Name: "orders", Encrypted: encrypted}}}, settings(), func(w *world) {
+			w.mustDeliver(w.batch(10, 100))
+			if st := w.stream.State(); st.Encrypted != encrypted {
+				t.Errorf("usual: %v, want %v", st.Encrypted, encrypted)
+			}
+			w.svc.SetFaults([]fault{{Effect: firehosetest.RefuseRecords, Indexes: []int{1}, Times: 1}})
+			w.mustDeliver(w.batch(10, 100))
+			if st := w.stream.State(); st.Encrypted != encrypted {
+				t.Errorf("with refusals: %v, want %v", st.Encrypted, encrypted)
+			}
+			w.wantMark(20)
+		})
+	}
+}
