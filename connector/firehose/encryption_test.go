@@ -29,13 +29,14 @@ func TestRequireEncryption(t *testing.T) {
 		}
 		w.svc.DeleteStream("orders")
 		w.svc.AddStream(firehosetest.Stream{Name: "orders", Encrypted: true})
-		w.wg.Wait()
+		time.Sleep(time.Minute)
 		w.wantMark(10)
 		w.wantMetric(1, "encrypted")
 		if st := w.stream.State(); st.Blocked || !st.Encrypted {
 			t.Errorf("%+v", st)
 		}
 		cancel()
+		w.wg.Wait()
 	})
 }
 
