@@ -148,7 +148,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
 		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},
 	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
-	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, QuotaBytesPerSecond: -1, QuotaRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
+	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, QuotaBytesPerSecond: -1, QuotaRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
 	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"} // and nothing has a schema
 	worst.Schema = schema.Config{                                           // without an address

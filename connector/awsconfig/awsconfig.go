@@ -23,8 +23,8 @@ import (
 	"kafka-firehose/connector/origin"
 )
 
-// Application is how we introduce ourselves: in the user agent and as the
-// session name of an assumed role, where audit logs show it.
+// Application is how we introduce ourselves: in the user agent, and as the beginning
+// of the session name of an assumed role, where audit logs show it.
 const Application = "kafka-firehose"
 
 // Load reads what the SDK reads: the environment, and the files of the profile. Requests of its clients follow no
@@ -72,6 +72,42 @@ func badVariable() string {
 type Role struct {
 	Variable        string // that holds the ARN
 	ARN, ExternalID string
+	SessionName     string // empty for that of the environment, or else of this machine
+}
+
+// sessionName is the name under which audit logs and trust policies see who has assumed the role.
+func (r Role) sessionName() string {
+	if r.SessionName != "" {
+		return r.SessionName
+	}
+	if name := os.Getenv("AWS_ROLE_SESSION_NAME"); name != "" {
+		return name
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return Application
+	}
+	name := illegalInSession.ReplaceAllString(Application+"-"+host, "-")
+	return name[:min(len(name), maxSessionName)]
+}
+
+// maxSessionName is the longest session name that STS takes.
+const maxSessionName = 64
+
+var (
+	legalSession     = regexp.MustCompile(`\A[\w+=,.@-]{2,64}\z`)
+	illegalInSession = regexp.MustCompile(`[^\w+=,.@-]`)
+)
+
+// ValidateSession checks the session name; variable is the one that holds it.
+func (r Role) ValidateSession(check *env.Check, variable string) {
+	switch {
+	case r.SessionName == "":
+	case r.ARN == "":
+		check.Add(env.Holds(variable, r.SessionName, "it has no effect without "+r.Variable).With(r.Variable))
+	case !legalSession.MatchString(r.SessionName):
+		check.Add(env.Holds(variable, r.SessionName, "want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -"))
+	}
 }
 
 var (

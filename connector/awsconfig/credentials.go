@@ -139,7 +139,7 @@ func Chain(region string, role Role, timeout time.Duration) func(context.Context
 		}
 		// The token service is the region's own.
 		c, err = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(shared), role.ARN, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName = Application
+			o.RoleSessionName = role.sessionName()
 			if role.ExternalID != "" {
 				o.ExternalID = aws.String(role.ExternalID)
 			}

@@ -299,7 +299,7 @@ func TestAssumesRole(t *testing.T) {
 		if strings.Contains(r.Header.Get("Content-Type"), "form") {
 			asked.Add(1)
 			body, _ := io.ReadAll(r.Body)
-			for _, want := range []string{"RoleSessionName=kafka-firehose", "ExternalId=x123", "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwriter"} {
+			for _, want := range []string{"RoleSessionName=of-orders", "ExternalId=x123", "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwriter"} {
 				if !strings.Contains(string(body), want) {
 					t.Errorf("no %s in %s", want, body)
 				}
@@ -315,7 +315,7 @@ func TestAssumesRole(t *testing.T) {
 	}), &c)
 	environment(t, srv.URL)
 	cfg := settings()
-	cfg.RoleARN, cfg.RoleExternalID = "arn:aws:iam::123456789012:role/writer", "x123"
+	cfg.RoleARN, cfg.RoleExternalID, cfg.RoleSessionName = "arn:aws:iam::123456789012:role/writer", "x123", "of-orders"
 	var err error
 	if c, err = NewClient(t.Context(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)

@@ -64,6 +64,8 @@ type Config struct {
 	RoleARN string `envconfig:"FIREHOSE_ROLE_ARN" unset:"none" desc:"Assume this role to write."`
 	// RoleExternalID is what that role's trust policy may ask for. It has no effect without RoleARN.
 	RoleExternalID string `envconfig:"FIREHOSE_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for FIREHOSE_ROLE_ARN."`
+	// RoleSessionName is what audit logs and trust policies see of the role's session. It has no effect without RoleARN.
+	RoleSessionName string `envconfig:"FIREHOSE_ROLE_SESSION_NAME" unset:"AWS_ROLE_SESSION_NAME, or kafka-firehose-HOST" desc:"Session name for FIREHOSE_ROLE_ARN, which its trust policy may ask for."`
 	// StreamOptions are what is different for single streams, as JSON or in a file: where they are,
 	// who writes to them, how hard.
 	StreamOptions StreamOptions `envconfig:"FIREHOSE_STREAM_OPTIONS" unset:"none" desc:"What is different for single streams, as JSON or the path of a file with it: {\"stream\": {\"region\": …}}, see below."`
@@ -107,6 +109,7 @@ func (c Config) Validate() error {
 	env.AtLeast(&check, "FIREHOSE_QUOTA_RECORDS_PER_SECOND", c.QuotaRecordsPerSecond, 0)
 	env.Range(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
 	c.role().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
+	c.role().ValidateSession(&check, "FIREHOSE_ROLE_SESSION_NAME")
 	c.streamOptions(&check)
 	return check.Err()
 }
@@ -137,5 +140,5 @@ func wantStream(stream string) string {
 }
 
 func (c Config) role() awsconfig.Role {
-	return awsconfig.Role{Variable: "FIREHOSE_ROLE_ARN", ARN: c.RoleARN, ExternalID: c.RoleExternalID}
+	return awsconfig.Role{Variable: "FIREHOSE_ROLE_ARN", ARN: c.RoleARN, ExternalID: c.RoleExternalID, SessionName: c.RoleSessionName}
 }
