@@ -2,8 +2,11 @@ package connector_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/longtest"
@@ -38,7 +41,9 @@ func TestWeatherOfTheProcess(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			h.binary()
-			h.produceWith(90_000, func(i int) []byte { return fmt.Appendf(nil, "%0500d", i) })
+			h.judge.made = func(r *kgo.Record) string { return strings.TrimSpace(string(r.Value)) }
+			h.judge.read = strings.TrimSpace
+			h.produceWith(90_000, func(i int) []byte { return fmt.Appendf(nil, "%-500d", i) })
 			c := h.start("KAFKA_SESSION_TIMEOUT=15s", "FIREHOSE_BATCH_MAX_RECORDS=20", "FIREHOSE_MAX_IN_FLIGHT=2")
 			rate := func(d time.Duration) float64 {
 				before, _ := h.judge.count(h.produced)

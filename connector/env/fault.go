@@ -83,17 +83,20 @@ func Show(name, value string) string {
 	if Hidden(name) {
 		return "a secret"
 	}
-	value = Masked(name, value)
+	if i := strings.LastIndexByte(value, '@'); i >= 0 {
+		value = "***" + value[i:]
+	}
 	if runes := []rune(value); len(runes) > shown {
 		return fmt.Sprintf("%q (cut, %d characters)", string(runes[:shown])+"…", len(runes))
 	}
 	return fmt.Sprintf("%q", value)
 }
 
-// Masked is a value without its secrets: all of it when the name says that it is one, and else
-// what stands before an @.
+// Masked is a value without its secrets: all of it when the name says that it is one or an external
+// id, which is shared by two parties, or when it holds such an id, and else what stands before an @.
 func Masked(name, value string) string {
-	if Hidden(name) {
+	const external = "external_id"
+	if Hidden(name) || strings.Contains(strings.ToLower(name), external) || strings.Contains(value, external) {
 		return "***"
 	}
 	if i := strings.LastIndexByte(value, '@'); i >= 0 {

@@ -169,11 +169,22 @@ func (w *world) send(ctx context.Context, b *batch.Batch) error {
 	}
 	select {
 	case <-settled:
+		w.published()
 		return nil
 	case err := <-w.failed:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// published waits until the stream has published the state after what it has handled so far.
+func (w *world) published() {
+	handled := make(chan struct{})
+	w.stream.change(func(*sender) { close(handled) })
+	select {
+	case <-handled:
+	case <-w.stream.Ended():
 	}
 }
 
