@@ -48,7 +48,7 @@ func TestMemoryOfHostileBatches(t *testing.T) {
 	}
 	const passed = 2*4*150_000 + 4*100_000
 	c := h.start("KAFKA_SESSION_TIMEOUT=15s", "KAFKA_TOPICS=in,hostile", fmt.Sprintf("MAX_BUFFERED_BYTES=%d", setting))
-	const each, ticks = 200, 50
+	const each, ticks = 200, 100
 	begin := time.Now()
 	for range ticks {
 		h.produce(each)

@@ -117,6 +117,8 @@ func zipped(content []byte) []byte {
 
 func (p *place) request(topics ...string) Request {
 	now := time.Now()
+	for written := now.UnixMilli(); now.UnixMilli() == written; now = time.Now() { // Kafka counts in milliseconds
+	}
 	return Request{From: now.Add(-3 * time.Hour), To: now, Topics: topics, Objects: p.objects, Errors: p.errors, Due: 15 * time.Minute, Late: time.Hour, Parallel: 4}
 }
 
@@ -294,17 +296,6 @@ func TestTransactions(t *testing.T) {
 	p.deliver(first...)
 	p.deliver(second[1:]...)
 	p.deliver(aborted[2])
-	// The answer to the end of a transaction may come before its marker is in the log.
-	admin := kadm.NewClient(tx)
-	for end := last[4].Offset + 2; ; {
-		ends, err := admin.ListCommittedOffsets(t.Context(), "orders")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at, _ := ends.Lookup("orders", 0); at.Offset >= end {
-			break
-		}
-	}
 	r := p.mustAudit(p.request("orders"))
 	p.wantTotal(r, Incomplete, Totals{Expected: 20, Once: 19, Missing: 1, Unexpected: 1})
 	if got := r.Partitions[0]; !slices.Equal(offsetsOf(got.MissingOffsets), []int64{second[0].Offset}) || !slices.Equal(offsetsOf(got.UnexpectedOffsets), []int64{aborted[2].Offset}) || got.End != last[4].Offset+2 {
