@@ -143,7 +143,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 		}
 	}
 	worst := connector.Config{ShutdownTimeout: -1, LogSummaryInterval: -1, HTTPAddr: "x"}
-	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
+	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", TopicExclude: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
 		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},

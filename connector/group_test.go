@@ -87,32 +87,33 @@ func topicCreatedAnew(pattern bool) func(*world) {
 func TestPattern(t *testing.T) { bubble(t, pattern) }
 
 func pattern(w *world) {
-	first, later, unrouted, longer := w.name("log-a"), w.name("log-b"), w.name("log-x"), "my-"+w.name("log-b")
+	first, later, unrouted, longer, excluded := w.name("log-a"), w.name("log-b"), w.name("log-x"), "my-"+w.name("log-b"), w.name("log-t")
 	w.topic(first, 1)
 	to := func(topic string) func(int) *kgo.Record {
 		return func(i int) *kgo.Record { return &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, "%d", i)} }
 	}
 	w.produceWith(0, 10, to(first))
 	m := w.start(func(c *connector.Config) {
-		c.Kafka.Topics, c.Kafka.TopicPattern = nil, w.name("log-[a-z]")
+		c.Kafka.Topics, c.Kafka.TopicPattern, c.Kafka.TopicExclude = nil, w.name("log-[a-z]"), w.name("log-[tu]")
 		c.Firehose.Stream = ""
 		if err := c.Firehose.Routes.Decode(fmt.Sprintf("%s=s,/%s/=s", first, w.name("log-[bc]"))); err != nil {
 			w.t.Fatal(err)
 		}
 	})
 	w.untilStored(10, 10)
-	for _, topic := range []string{later, unrouted, longer} {
+	for _, topic := range []string{later, unrouted, longer, excluded} {
 		w.topic(topic, 1)
 	}
 	w.produceWith(10, 20, to(later))
 	w.produceWith(100000, 100001, to(unrouted))
 	w.produceWith(100001, 100002, to(longer))
+	w.produceWith(100002, 100003, to(excluded))
 	w.until("the new topic is found", 30*time.Second, func() bool { lost, _ := w.judge.count(20); return lost == 0 })
 	w.until("one topic has no stream", patience, func() bool { return m.metric("kafka_unrouted_topics") == 1 })
 	w.untilCommitted(20)
 	m.mustStop()
 	w.wantExactly(20)
-	for _, v := range []string{"100000", "100001"} {
+	for _, v := range []string{"100000", "100001", "100002"} {
 		if w.judge.copiesOf(v) != 0 {
 			w.t.Errorf("record %s of a topic that is not to be read was delivered", v)
 		}

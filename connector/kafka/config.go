@@ -22,6 +22,8 @@ type Config struct {
 	// TopicPattern is a regular expression that has to match the whole name of a topic. Topics that
 	// begin with two underscores are left out even if it matches; new ones are found while running.
 	TopicPattern string `envconfig:"KAFKA_TOPIC_PATTERN" unset:"this or KAFKA_TOPICS" desc:"Read all topics whose whole name matches this regular expression, new ones included; never those that begin with __."`
+	// TopicExclude is a regular expression for the whole names of topics that TopicPattern matches and that are not read.
+	TopicExclude string `envconfig:"KAFKA_TOPIC_EXCLUDE" unset:"none" desc:"Topics whose whole name matches this regular expression are not read, although KAFKA_TOPIC_PATTERN matches them."`
 	// GroupID is the consumer group, which owns the committed offsets. Required: with a default, two
 	// installations would split one group and each would deliver a part of the topic.
 	GroupID string `envconfig:"KAFKA_GROUP_ID" unset:"required" desc:"Consumer group; one for each installation."`
@@ -126,7 +128,7 @@ func (c Config) brokers() *env.Fault {
 
 // topics checks that the topics are named in exactly one of the two ways, and that they can exist.
 func (c Config) topics(check *env.Check) {
-	const names, pattern = "KAFKA_TOPICS", "KAFKA_TOPIC_PATTERN"
+	const names, pattern, exclude = "KAFKA_TOPICS", "KAFKA_TOPIC_PATTERN", "KAFKA_TOPIC_EXCLUDE"
 	switch {
 	case len(c.Topics) == 0 && c.TopicPattern == "":
 		check.Add(env.Missing(names, "want the topics to read, or "+pattern).With(pattern))
@@ -135,6 +137,11 @@ func (c Config) topics(check *env.Check) {
 	}
 	if _, err := regexp.Compile(c.TopicPattern); err != nil {
 		check.Add(env.Holds(pattern, c.TopicPattern, "want a regular expression (RE2): "+syntax(err)))
+	}
+	if _, err := regexp.Compile(c.TopicExclude); err != nil {
+		check.Add(env.Holds(exclude, c.TopicExclude, "want a regular expression (RE2): "+syntax(err)))
+	} else if c.TopicExclude != "" && c.TopicPattern == "" {
+		check.Add(env.Holds(exclude, c.TopicExclude, "it has no effect without "+pattern).With(pattern))
 	}
 	seen := map[string]bool{}
 	for i, topic := range c.Topics {

@@ -45,12 +45,14 @@ func (i *inspector) lookAtTopics(ctx context.Context) {
 
 // matching are the topics that the service would read, by name.
 func (i *inspector) matching(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
-	pattern := regexp.MustCompile("^(?:" + i.cfg.TopicPattern + ")$") // it has been validated
+	pattern := regexp.MustCompile(wholeName(i.cfg.TopicPattern)) // they have been validated
+	exclude := regexp.MustCompile(wholeName(i.cfg.TopicExclude))
 	all = slices.DeleteFunc(all, func(t kmsg.MetadataResponseTopic) bool {
 		if i.cfg.TopicPattern == "" || t.Topic == nil {
 			return t.Topic == nil
 		}
-		return !pattern.MatchString(*t.Topic) || strings.HasPrefix(*t.Topic, "__") || *t.Topic == i.o.Exclude
+		return !pattern.MatchString(*t.Topic) || strings.HasPrefix(*t.Topic, "__") || *t.Topic == i.o.Exclude ||
+			i.cfg.TopicExclude != "" && exclude.MatchString(*t.Topic)
 	})
 	slices.SortFunc(all, func(a, b kmsg.MetadataResponseTopic) int { return strings.Compare(*a.Topic, *b.Topic) })
 	return all

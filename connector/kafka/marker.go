@@ -85,6 +85,9 @@ func (m marker) of(cluster string, topic [16]byte) bool {
 func (c Config) subscription() uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(c.TopicPattern))
+	if c.TopicExclude != "" {
+		_, _ = h.Write([]byte("\x01" + c.TopicExclude))
+	}
 	for _, t := range slices.Sorted(slices.Values(c.Topics)) {
 		_, _ = h.Write([]byte("\x00" + t))
 	}

@@ -79,12 +79,18 @@ func (s *Source) topicOptions() []kgo.Opt {
 	if s.exclude != "" {
 		excluded = append(excluded, "^"+regexp.QuoteMeta(s.exclude)+"$")
 	}
+	if s.cfg.TopicExclude != "" {
+		excluded = append(excluded, wholeName(s.cfg.TopicExclude))
+	}
 	return []kgo.Opt{
 		kgo.ConsumeRegex(),
-		kgo.ConsumeTopics("^(?:" + s.cfg.TopicPattern + ")$"),
+		kgo.ConsumeTopics(wholeName(s.cfg.TopicPattern)),
 		kgo.ConsumeExcludeTopics(excluded...),
 	}
 }
+
+// wholeName has an expression match whole names.
+func wholeName(pattern string) string { return "^(?:" + pattern + ")$" }
 
 // traffic counts what fetches weigh on the wire and decoded, so that the next
 // ones can be sized.
