@@ -58,13 +58,13 @@ type Options struct {
 	Glue     []glue.ClientOption // likewise, to AWS Glue
 }
 
-// ErrUndelivered says that a stop ran out of time.
+// ErrUndelivered says that a stop ran out of time, or that a partition is stopped in front of records that were accepted.
 type ErrUndelivered struct {
 	Records int64 // polled, perhaps accepted, and not committed
 }
 
 func (e *ErrUndelivered) Error() string {
-	return fmt.Sprintf("the drain ran out of time: %d records will be delivered again", e.Records)
+	return fmt.Sprintf("not all that was sent is committed: %d records will be delivered again", e.Records)
 }
 
 // New makes the clients. The one of Kafka begins to join the group.

@@ -105,6 +105,7 @@ func (l *lane) refused(ctx context.Context, r firehose.Refusal) error {
 	case l.letters != nil:
 		return l.buryRefused(ctx, r)
 	case l.policy != "skip":
+		r.Data = nil // the buffer of the batch, which the error would keep
 		return l.stopAt(r.Leases, &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)})
 	}
 	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)

@@ -20,10 +20,10 @@ func (p process) untilSignal(ctx context.Context, log *slog.Logger, endLog func(
 		select {
 		case s := <-p.signals:
 			log.Info("stopping: draining; a second signal ends the process at once", "signal", s.String())
-			if s == syscall.SIGQUIT { // somebody wants to know what hangs
-				_ = pprof.Lookup("goroutine").WriteTo(p.stderr, 2)
-			}
 			cancel()
+			if s == syscall.SIGQUIT { // somebody wants to know what hangs; the reader of standard error may be that
+				go func() { _ = pprof.Lookup("goroutine").WriteTo(p.stderr, 2) }()
+			}
 		case <-done:
 			return
 		}

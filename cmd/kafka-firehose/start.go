@@ -41,7 +41,7 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 		if c := c.Load(); c != nil {
 			return c.Status()
 		}
-		return status.Snapshot{At: time.Now(), Phase: "starting", Live: true, Group: status.Group{ID: cfg.Kafka.GroupID}}
+		return status.Empty(time.Now(), cfg.Kafka.GroupID)
 	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	var server sync.WaitGroup

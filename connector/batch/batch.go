@@ -47,6 +47,9 @@ type run struct {
 	left atomic.Int32 // Firehose records
 }
 
+// gone reports whether it is in vain to send the run.
+func (r *run) gone() bool { return r.span.Void() || r.span.Lease().Closed() }
+
 // overhead is what a batch keeps alive beside its buffer: record bounds, spans,
 // the goroutine that sends it. An estimate that is on the safe side.
 const overhead = 16 << 10
@@ -184,13 +187,13 @@ func (b *Batch) shrink() {
 	b.work.free(before - weigh(small, b.bytes))
 }
 
-// Fence drops the records that belong to closed leases alone and returns how
-// many Kafka records that was. An aggregated record that mixes partitions goes
+// Fence drops the records that belong to closed leases, or stand behind one that stays undelivered, alone and
+// returns how many Kafka records that was. An aggregated record that mixes partitions goes
 // whole as long as one of them is still ours.
 func (b *Batch) Fence() (dropped int) {
 	fenced := false
 	for i := range b.work.runs {
-		fenced = fenced || b.work.runs[i].span.Lease().Closed()
+		fenced = fenced || b.work.runs[i].gone()
 	}
 	if !fenced {
 		return 0
@@ -198,7 +201,7 @@ func (b *Batch) Fence() (dropped int) {
 	before := b.Values()
 	b.Retain(func(i int) bool {
 		for run := b.records[i].first; run <= b.records[i].last; run++ {
-			if !b.work.runs[run].span.Lease().Closed() {
+			if !b.work.runs[run].gone() {
 				return true
 			}
 		}

@@ -1,6 +1,10 @@
 package firehose
 
-import "time"
+import (
+	"time"
+
+	"kafka-firehose/connector/firehose/limiter"
+)
 
 // compose takes what the next request should hold. It returns nothing if all of that belongs to
 // leases that are closed or about to end.
@@ -11,7 +15,7 @@ func (s *sender) compose(now time.Time) []*delivery {
 	}
 	var taken []*delivery
 	if retries {
-		taken = s.retries.take(now, s.limiter.MaxRequest())
+		taken = s.retries.take(now, s.atMost(s.limiter.MaxRequest()))
 	} else {
 		taken, s.fresh = []*delivery{s.fresh}, nil
 	}
@@ -59,9 +63,18 @@ func (s *sender) sendable(now time.Time, d *delivery) bool {
 	return true
 }
 
+// atMost limits a request while the stream stores records without the encryption that is required: a probe is stored,
+// too, so it is a single record.
+func (s *sender) atMost(most limiter.Load) limiter.Load {
+	if f := s.history.probes.failure; f != nil && f.Code == notEncrypted {
+		most.Records = 1
+	}
+	return most
+}
+
 // fit splits off what is more than a request may hold now.
 func (s *sender) fit(now time.Time, d *delivery) {
-	most := s.limiter.MaxSealed()
+	most := s.atMost(s.limiter.MaxSealed())
 	for d.batch.Len() > 1 && d.load().Exceeds(most) {
 		head, tail := d.batch.Split()
 		rest := d.part(tail)

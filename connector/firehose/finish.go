@@ -29,7 +29,7 @@ func (s *sender) finish(ctx context.Context, r *request) {
 		s.metrics.Request(string(f.Class))
 		s.countRetried(int(r.load.Records), f)
 	}
-	if s.cfg.RequireEncryption && r.Answer != nil && !r.Answer.Encrypted {
+	if a := r.Answer; s.cfg.RequireEncryption && a != nil && !a.Encrypted && a.Left < int(r.load.Records) {
 		s.refuseUnencrypted(r)
 	}
 	switch f := r.Failure; {
@@ -45,12 +45,17 @@ func (s *sender) finish(ctx context.Context, r *request) {
 	s.giveUp()
 }
 
+// notEncrypted is the code of a failure that is ours.
+const notEncrypted = "not_encrypted"
+
 // refuseUnencrypted makes a failure of an answer that says that the records are stored without encryption. None of them
 // settles, so their offsets are not committed; those that were accepted are sent again once the stream encrypts.
 func (s *sender) refuseUnencrypted(r *request) {
 	s.metrics.Ambiguous.Add(r.load.Records - float64(r.Answer.Left))
+	s.history.encrypted = false
+	s.heal(r)
 	r.Answer, r.Failure = nil, &putbatch.Failure{
-		Class: putbatch.Blocked, Code: "not_encrypted",
+		Class: putbatch.Blocked, Code: notEncrypted,
 		Message: "the stream stores records without server-side encryption, and FIREHOSE_REQUIRE_ENCRYPTION is true: enable it on the stream (StartDeliveryStreamEncryption)",
 	}
 }

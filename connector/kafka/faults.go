@@ -158,6 +158,13 @@ func (f *faults) end(k id) {
 	}
 }
 
+// forget drops the fault of a partition that has gone, which is not the end of it.
+func (f *faults) forget(k id) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.all, k)
+}
+
 // err names the partitions that have a fault now and why, nil for none.
 func (f *faults) err() error {
 	type named struct {

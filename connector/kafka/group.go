@@ -210,7 +210,7 @@ func (s *Source) drop(gone map[string][]int32) {
 			s.metrics.Forget(topic, n)
 			s.faults.end(id{topic, n})
 			s.commits.end(id{topic, n})
-			s.stops.end(id{topic, n})
+			s.stops.forget(id{topic, n}) // its next owner stops, too
 			s.unhold(id{topic, n}, p)
 		}
 	}

@@ -100,7 +100,7 @@ func (s *Source) unsettled() bool {
 		return true
 	}
 	for _, p := range s.partitions {
-		if !p.placed() || p.outOfRange || p.lease.Stopped() != nil {
+		if !p.placed() || p.outOfRange || p.stopReason != nil {
 			return true
 		}
 	}

@@ -116,6 +116,7 @@ type partition struct {
 	lag          int64     // records behind the end of the log, when it was last asked for
 	stoppedAt    int64     // offset of the record that the lease is, or was, stopped at; -1 if unknown
 	stoppedSince time.Time // when
+	stopReason   error     // why; nil when that record has passed
 	waiting      bool      // its records wait for a schema, and enough of them are queued
 	samples      []sample  // records whose commit is awaited, oldest first
 	lastTime     time.Time // timestamp of the last record; zero before

@@ -12,19 +12,20 @@ import (
 const stopRetry = 5 * time.Minute
 
 // Stop delivers nothing more of a partition, because its record at an offset can't be, and nothing behind a
-// record may be committed before it. The other partitions go on. The record is tried again every stopRetry; until it
-// passes, the stop is told in the log each minute, in Faults and in the metric of faulty partitions. offset is -1 if the
-// record is in another partition.
+// record may be committed before it. The other partitions go on. Until the record passes, the stop is told in the log
+// each minute, in Faults and in the metric of faulty partitions. A record that was never sent is tried again every
+// stopRetry; where it was, others behind it have been accepted, and would come twice each time. offset is -1 if the record
+// is in another partition.
 func (s *Source) Stop(lease *offset.Lease, offset int64, reason error) {
-	lease.Stop(reason)
 	k := id{lease.Topic, lease.Partition}
 	s.mu.Lock()
 	p := s.partitions[k]
 	owned := p != nil && p.lease == lease
 	if owned {
-		p.stoppedAt, p.stoppedSince = offset, time.Now()
+		p.stoppedAt, p.stoppedSince, p.stopReason = offset, time.Now(), reason
 		s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
+	lease.Stop(reason)
 	s.mu.Unlock()
 	if owned {
 		s.watchStops()
@@ -38,15 +39,16 @@ func (s *Source) watchStops() {
 	stopped, passed := map[id]fault{}, []id{}
 	s.mu.Lock()
 	for k, p := range s.partitions {
-		switch reason := p.lease.Stopped(); {
-		case reason == nil && p.stoppedAt >= 0 && p.committed > p.stoppedAt:
-			p.stoppedAt = -1
-			passed = append(passed, k)
-		case reason == nil:
-		case time.Since(p.stoppedSince) >= stopRetry && p.settled() && max(p.committed, p.begin) >= 0:
+		stands := p.lease.Stopped() != nil
+		if stands && time.Since(p.stoppedSince) >= stopRetry && !p.lease.Failed() && p.settled() && max(p.committed, p.begin) >= 0 {
 			s.restart(k, p, math.MaxInt64) // from the group's offset, which is that of the record
-		default:
-			stopped[k] = fault{reason: "bad_record", message: "BAD_RECORD_POLICY is stop", err: reason, offset: p.stoppedAt}
+		}
+		switch tried := !stands && p.stopReason != nil; { // again, since the last stop
+		case tried && p.committed > p.stoppedAt:
+			p.stopReason = nil
+			passed = append(passed, k)
+		case tried, stands:
+			stopped[k] = fault{reason: "bad_record", message: "BAD_RECORD_POLICY is stop", err: p.stopReason, offset: p.stoppedAt}
 		}
 	}
 	s.mu.Unlock()

@@ -55,6 +55,7 @@ type Lease struct {
 	sent      Mark  // the newest acknowledged commit
 	drained   chan struct{}
 	ends      bool // nothing more is covered or skipped: a record before it can't be delivered
+	failed    bool // that record was sent
 }
 
 // Span is one contiguous run of a lease's records inside one batch.
@@ -65,7 +66,13 @@ type Span struct {
 	records int64
 	runs    int       // covered and not settled; the span settles with the last
 	polled  time.Time // when the first of its records was polled
+
+	void atomic.Bool // it moves no mark: a record before it, or in it, stays undelivered
 }
+
+// Void reports whether the span moves no mark any more. To send its records would be in vain: they are
+// delivered again, behind the record that could not be.
+func (s *Span) Void() bool { return s.void.Load() }
 
 // NewLease starts a lease with nothing to commit.
 func NewLease(topic string, partition int32) *Lease {
@@ -107,7 +114,9 @@ func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ends {
-		return &Span{lease: l, batch: batch, records: int64(n), runs: 1, polled: polled} // moves no mark
+		s := &Span{lease: l, batch: batch, records: int64(n), runs: 1, polled: polled}
+		s.void.Store(true)
+		return s
 	}
 	l.begun += int64(n)
 	var s *Span
@@ -173,14 +182,22 @@ func (s *Span) Fail() {
 	l := s.lease
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ends = true
+	l.ends, l.failed = true, true
 	if i := slices.Index(l.spans, s); i >= 0 {
 		for _, later := range l.spans[i:] {
-			l.begun -= later.records
+			later.void.Store(true)
 		}
 		l.spans = slices.Delete(l.spans, i, len(l.spans))
 	}
 	l.tellDrained()
+}
+
+// Failed reports whether a record of the lease was given up after it was sent: others behind it may have been
+// accepted, and come twice whenever the partition is read again.
+func (l *Lease) Failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // tellDrained needs l.mu.

@@ -139,7 +139,7 @@ func counts(l *Lease, m *model) error {
 	all, lost := int64(len(m.records)), false
 	begun := -before
 	for _, r := range m.records {
-		lost = lost || r.late || r.unit != nil && r.unit.failed
+		lost = lost || r.late
 		if !lost {
 			begun++
 		}

@@ -39,16 +39,32 @@ func styleHash() string {
 func Handler(take func() Snapshot, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", next)
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+	slots := make(chan struct{}, maxAnswers)
+	limited := func(answer http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+				answer(w, r)
+			default:
+				http.Error(w, fmt.Sprintf("%d answers are under way already", maxAnswers), http.StatusServiceUnavailable)
+			}
+		}
+	}
+	mux.HandleFunc("GET /status", limited(func(w http.ResponseWriter, _ *http.Request) {
 		guard(w.Header(), "application/json")
 		_ = json.NewEncoder(w).Encode(take())
-	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	}))
+	mux.HandleFunc("GET /{$}", limited(func(w http.ResponseWriter, _ *http.Request) {
 		guard(w.Header(), "text/html; charset=utf-8")
 		_ = page.Execute(w, view(take()))
-	})
+	}))
 	return mux
 }
+
+// maxAnswers is how many answers are under way at a time. Each is in memory until its client has it, about 200 bytes for a
+// partition and 20 KiB for a stream.
+const maxAnswers = 4
 
 func guard(h http.Header, contentType string) {
 	h.Set("Content-Type", contentType)

@@ -87,6 +87,31 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
+// TestAnswersAreBounded: clients that don't read hold no more than some answers in memory.
+func TestAnswersAreBounded(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	h := Handler(func() Snapshot { begun <- struct{}{}; <-end; return large() }, http.NotFoundHandler())
+	ask := func() int {
+		r := httptest.NewRecorder()
+		h.ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/status", nil))
+		return r.Code
+	}
+	codes := make(chan int)
+	for range maxAnswers {
+		go func() { codes <- ask() }()
+		<-begun
+	}
+	if code := ask(); code != http.StatusServiceUnavailable {
+		t.Errorf("one more is answered with %d", code)
+	}
+	close(end)
+	for range maxAnswers {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("an answer under way ends with %d", code)
+		}
+	}
+}
+
 // TestJSON: times that are zero are left out, and lists are lists.
 func TestJSON(t *testing.T) {
 	resp, text := get(t, large(), "/status")

@@ -19,6 +19,11 @@ type Snapshot struct {
 	Events     []Event     `json:"events"` // the newest first
 }
 
+// Empty is the snapshot of a process of a group that has just begun.
+func Empty(now time.Time, group string) Snapshot {
+	return Snapshot{At: now, Phase: "starting", Live: true, Group: Group{ID: group}, Faults: []Fault{}, Streams: []Stream{}, Partitions: []Partition{}, Events: []Event{}}
+}
+
 // Group is the consumer group as this member sees it.
 type Group struct {
 	ID     string `json:"id"`

@@ -39,7 +39,7 @@ func WriteText(w io.Writer, members []Member) error {
 			if n := len(s.History); n > 0 {
 				now = s.History[n-1]
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plain(s.Name), plain(m.Addr), s.State, now.AcceptedRecords, byteText(now.AcceptedBytes),
+			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plain(s.Name), plain(m.Addr), plain(s.State), now.AcceptedRecords, byteText(now.AcceptedBytes),
 				byteText(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), percent(s.RefusedShare), s.Lag, ago(m.Snapshot.At, s.LastAccepted))
 		}
 	}
@@ -47,7 +47,7 @@ func WriteText(w io.Writer, members []Member) error {
 	for _, m := range members {
 		parts := view(m.Snapshot).Partitions
 		for _, p := range parts[:min(len(parts), listedPartitions)] {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plain(p.Topic), p.Partition, plain(m.Addr), p.Lag, p.Committed, p.State)
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plain(p.Topic), p.Partition, plain(m.Addr), p.Lag, p.Committed, plain(p.State))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -78,7 +78,7 @@ func memberState(s Snapshot) string {
 	case !s.Live:
 		return "not live"
 	case s.Phase != "running":
-		return s.Phase
+		return plain(s.Phase)
 	case !s.Ready:
 		return "not ready"
 	}
