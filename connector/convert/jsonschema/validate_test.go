@@ -124,7 +124,9 @@ func FuzzLikeLibrary(f *testing.F) {
 			return
 		}
 		for i, p := range pairs {
-			p.check(t, keywords[i], doc)
+			if !strings.Contains(keywords[i], `"regex"`) { // the library asks Go's, and JSON Schema says ECMA 262
+				p.check(t, keywords[i], doc)
+			}
 		}
 	})
 }
