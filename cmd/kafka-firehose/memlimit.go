@@ -19,7 +19,7 @@ import (
 // file, which is code at least.
 const (
 	besideBuffers = 48 * env.MiB
-	code          = 8 * env.MiB
+	code          = 16 * env.MiB
 )
 
 // limitMemory tells the Go runtime how much memory it may take, unless GOMEMLIMIT does, and logs the
