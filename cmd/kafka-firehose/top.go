@@ -138,12 +138,7 @@ func resolve(ctx context.Context, addr string) []string {
 }
 
 func fetchStatus(ctx context.Context, addr string) (s status.Snapshot, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/status", nil) //nolint:gosec // who calls the command says whom to ask
-	if err != nil {
-		return s, err
-	}
-	direct := &http.Transport{DisableKeepAlives: true}
-	resp, err := direct.RoundTrip(req)
+	resp, err := getWithoutProxy(ctx, "http://"+addr+"/status")
 	if err != nil {
 		return s, err
 	}
