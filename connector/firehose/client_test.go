@@ -115,24 +115,16 @@ func input(n, size int) *firehose.PutRecordBatchInput {
 	return in
 }
 
-// eager answers as soon as it has the last byte of the body, and takes its time
-// for the rest of the answer.
-func eager(n int) http.Handler {
-	entries := strings.Repeat(`{"RecordId":"`+strings.Repeat("A", 224)+`"},`, n)
-	answer := []byte(`{"FailedPutCount":0,"RequestResponses":[` + strings.TrimSuffix(entries, ",") + `]}`)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		_, _ = w.Write(answer[:len(answer)/2])
-		_ = http.NewResponseController(w).Flush()
-		time.Sleep(100 * time.Millisecond)
-		_, _ = w.Write(answer[len(answer)/2:])
-	})
+// acceptRecord answers that the record of a request was accepted.
+func acceptRecord(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	_, _ = io.WriteString(w, `{"FailedPutCount":0,"RequestResponses":[{"RecordId":"`+strings.Repeat("A", 224)+`"}]}`)
 }
 
 func TestCABundle(t *testing.T) {
 	var c *Client
-	srv := httptest.NewUnstartedServer(eager(1))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(acceptRecord))
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
@@ -220,7 +212,7 @@ func TestStaleConnectionIsRetriedAtOnce(t *testing.T) {
 			}
 			return
 		}
-		eager(1).ServeHTTP(w, r)
+		acceptRecord(w, r)
 	}), &c)
 	environment(t, srv.URL)
 	c = mustClient(t)
@@ -311,7 +303,7 @@ func TestAssumesRole(t *testing.T) {
 		if !strings.Contains(r.Header.Get("Authorization"), "Credential=ROLE/") {
 			t.Errorf("signed by %s", r.Header.Get("Authorization"))
 		}
-		eager(1).ServeHTTP(w, r)
+		acceptRecord(w, r)
 	}), &c)
 	environment(t, srv.URL)
 	cfg := settings()
