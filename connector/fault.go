@@ -95,21 +95,14 @@ type knownFault struct {
 // watchFaults looks for faults, and for streams that are throttled, until ctx ends.
 func (c *Connector) watchFaults(ctx context.Context) {
 	w := faultWatch{log: c.log, known: map[string]*knownFault{}}
-	ticks := time.NewTicker(faultsEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
+	repeat(ctx, faultsEvery, func() {
 		now := time.Now()
 		lag := c.source.Lag()
 		for name, l := range c.lanes {
 			l.watchThrottle(now, c.lagOf(lag, name))
 		}
 		w.look(now, c.faults(now))
-	}
+	})
 }
 
 // lagOf is the lag of the topics that are routed to a stream.
@@ -191,21 +184,14 @@ type lagAt struct {
 	records int64
 }
 
-// summary logs what went through each stream, every interval in which there was something, until ctx ends.
+// summarize logs what went through each stream, every interval in which there was something, until ctx ends.
 func (c *Connector) summarize(ctx context.Context, interval time.Duration) {
 	if interval == 0 {
 		return
 	}
 	before := map[string]firehose.Totals{}
 	polled := map[string]int64{}
-	ticks := time.NewTicker(interval)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
+	repeat(ctx, interval, func() {
 		for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
 			l := c.lanes[name]
 			now, in := l.stream.State().Totals, l.polled.Load()
@@ -216,5 +202,5 @@ func (c *Connector) summarize(ctx context.Context, interval time.Duration) {
 			}
 			before[name], polled[name] = now, in
 		}
-	}
+	})
 }

@@ -98,18 +98,11 @@ func (c *Connector) Live() error {
 // watchLanes asks every lane for a sign of life until ctx ends. It keeps the wait for it off
 // the probes, which come from outside, and one goroutine waits however many of them come.
 func (c *Connector) watchLanes(ctx context.Context) {
-	ticks := time.NewTicker(pulseEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
+	repeat(ctx, pulseEvery, func() {
 		for _, l := range c.lanes {
 			l.watch(time.Now())
 		}
-	}
+	})
 }
 
 // watch looks for the last sign of life and asks for the next.

@@ -85,18 +85,11 @@ func finite(v float64) float64 {
 
 // keepHistory enters what went through each stream, every second until ctx ends.
 func (c *Connector) keepHistory(ctx context.Context) {
-	ticks := time.NewTicker(time.Second)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
+	repeat(ctx, time.Second, func() {
 		for _, l := range c.lanes {
 			l.keepSecond()
 		}
-	}
+	})
 }
 
 func (l *lane) keepSecond() {

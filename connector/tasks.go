@@ -46,3 +46,17 @@ func (t *tasks) wait(limit time.Duration) (left []string) {
 	defer t.mu.Unlock()
 	return slices.Sorted(maps.Keys(t.running))
 }
+
+// repeat does the work every interval until ctx ends.
+func repeat(ctx context.Context, interval time.Duration, work func()) {
+	ticks := time.NewTicker(interval)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			work()
+		}
+	}
+}
