@@ -49,7 +49,10 @@ type pulse struct {
 // Ready reports why records would not get through now, nil when they would: the
 // process is in the group, Kafka refuses it nothing, and every stream accepts. A member
 // without partitions is ready. A process that is not live is not ready.
-func (c *Connector) Ready() error {
+func (c *Connector) Ready() error { return c.notReady(c.faults(time.Now())) }
+
+// notReady is why records would not get through with these faults, nil when they would.
+func (c *Connector) notReady(faults []fault) error {
 	switch c.phase.v.Load() {
 	case starting:
 		return errors.New("starting")
@@ -57,7 +60,7 @@ func (c *Connector) Ready() error {
 		return errors.New("draining")
 	}
 	var errs []error
-	for _, f := range c.faults(time.Now()) {
+	for _, f := range faults {
 		if !f.harmless {
 			errs = append(errs, f.err)
 		}

@@ -17,15 +17,16 @@ const summaryMessage = "delivered"
 // Status is how the process is doing now.
 func (c *Connector) Status() status.Snapshot {
 	now := time.Now()
+	faults := c.faults(now)
 	s := status.Snapshot{
-		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.Ready() == nil,
+		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.notReady(faults) == nil,
 		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.Joined()},
 		Faults: []status.Fault{}, Streams: []status.Stream{}, Partitions: []status.Partition{},
 		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy},
 		Memory:     status.Memory{Buffered: c.buffered(), Limit: int64(c.cfg.MaxBufferedBytes)},
 		Events:     c.events.Newest(),
 	}
-	for _, f := range c.faults(now) {
+	for _, f := range faults {
 		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
