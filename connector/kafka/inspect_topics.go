@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,14 +44,9 @@ func (i *inspector) lookAtTopics(ctx context.Context) {
 
 // matching are the topics that the service would read, by name.
 func (i *inspector) matching(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
-	pattern := regexp.MustCompile(wholeName(i.cfg.TopicPattern)) // they have been validated
-	exclude := regexp.MustCompile(wholeName(i.cfg.TopicExclude))
+	matches := i.cfg.topicMatcher(i.o.Exclude)
 	all = slices.DeleteFunc(all, func(t kmsg.MetadataResponseTopic) bool {
-		if i.cfg.TopicPattern == "" || t.Topic == nil {
-			return t.Topic == nil
-		}
-		return !pattern.MatchString(*t.Topic) || strings.HasPrefix(*t.Topic, "__") || *t.Topic == i.o.Exclude ||
-			i.cfg.TopicExclude != "" && exclude.MatchString(*t.Topic)
+		return t.Topic == nil || i.cfg.TopicPattern != "" && !matches(*t.Topic)
 	})
 	slices.SortFunc(all, func(a, b kmsg.MetadataResponseTopic) int { return strings.Compare(*a.Topic, *b.Topic) })
 	return all

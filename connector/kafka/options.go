@@ -3,6 +3,7 @@ package kafka
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +87,16 @@ func (s *Source) topicOptions() []kgo.Opt {
 		kgo.ConsumeRegex(),
 		kgo.ConsumeTopics(wholeName(s.cfg.TopicPattern)),
 		kgo.ConsumeExcludeTopics(excluded...),
+	}
+}
+
+// topicMatcher returns what topicOptions have the client do: it reports whether the service reads a topic that it
+// finds. exclude is the topic that it writes to, empty for none. It is for a validated Config with a TopicPattern.
+func (c Config) topicMatcher(exclude string) func(name string) bool {
+	pattern, excluded := regexp.MustCompile(wholeName(c.TopicPattern)), regexp.MustCompile(wholeName(c.TopicExclude))
+	return func(name string) bool {
+		return pattern.MatchString(name) && !strings.HasPrefix(name, "__") && name != exclude &&
+			(c.TopicExclude == "" || !excluded.MatchString(name))
 	}
 }
 

@@ -114,13 +114,13 @@ func (e *passingError) Unwrap() error { return e.error }
 // readOnce looks up the leaders and reads from all of them until they have no more or have failed. It
 // returns the positions that are not at their end.
 func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit func(*kgo.Record) error) (left []*rangePosition, err error) {
-	topics, err := r.describe(ctx, topicNames(open))
+	view, err := r.describe(ctx, topicNames(open))
 	if err != nil {
 		return open, &passingError{err}
 	}
 	byLeader := map[int32][]*rangePosition{}
 	for _, p := range open {
-		t := topics.of[p.Topic]
+		t := view.topics[p.Topic]
 		if t.id != p.TopicID {
 			return open, fmt.Errorf("topic %s was deleted and created again while it was read", p.Topic)
 		}

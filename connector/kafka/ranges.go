@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // rangeLookupTimeout bounds each question about topics and their offsets.
@@ -30,55 +30,37 @@ type Range struct {
 	Expired bool
 }
 
-// RangeTopics are topics that were found, by name.
-type RangeTopics struct {
-	Cluster string // id of the cluster; empty where brokers have none
-	of      map[string]topicState
-}
-
 // FindTopics returns the topics that the configuration names, or that its pattern matches, without exclude.
 func (r *RangeReader) FindTopics(ctx context.Context, exclude string) ([]string, error) {
 	if r.cfg.TopicPattern == "" {
 		return r.cfg.Topics, nil
 	}
-	topics, err := r.describe(ctx, nil)
+	view, err := r.describe(ctx, nil)
 	if err != nil {
 		return nil, r.explain(err)
 	}
-	var all []kmsg.MetadataResponseTopic
-	for name := range topics.of {
-		all = append(all, kmsg.MetadataResponseTopic{Topic: &name})
-	}
+	matches := r.cfg.topicMatcher(exclude)
 	var names []string
-	for _, t := range (&inspector{cfg: r.cfg, o: InspectOptions{Exclude: exclude}}).matching(all) {
-		names = append(names, *t.Topic)
+	for _, name := range slices.Sorted(maps.Keys(view.topics)) {
+		if matches(name) {
+			names = append(names, name)
+		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("KAFKA_TOPIC_PATTERN matches none of the %d topics that this process may see: correct it, or grant DESCRIBE on the topics", len(all))
+		return nil, fmt.Errorf("KAFKA_TOPIC_PATTERN matches none of the %d topics that this process may see: correct it, or grant DESCRIBE on the topics", len(view.topics))
 	}
 	return names, nil
 }
 
 // describe asks for topics, for all with nil.
-func (r *RangeReader) describe(ctx context.Context, names []string) (RangeTopics, error) {
+func (r *RangeReader) describe(ctx context.Context, names []string) (topicView, error) {
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	req := kmsg.NewPtrMetadataRequest()
-	for _, name := range names {
-		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = &name
-		req.Topics = append(req.Topics, t)
-	}
-	resp, err := req.RequestWith(ctx, r.client)
+	resp, err := metadataRequest(names).RequestWith(ctx, r.client)
 	if err != nil {
-		return RangeTopics{}, fmt.Errorf("describe topics: %w", err)
+		return topicView{}, fmt.Errorf("describe topics: %w", err)
 	}
-	return viewOf(resp), nil
-}
-
-func viewOf(resp *kmsg.MetadataResponse) RangeTopics {
-	view := newTopicView(resp)
-	return RangeTopics{Cluster: view.cluster, of: view.topics}
+	return newTopicView(resp), nil
 }
 
 func topicNames(open []*rangePosition) (names []string) {
@@ -92,12 +74,12 @@ func topicNames(open []*rangePosition) (names []string) {
 // FindRanges returns the range of every partition of the topics between two times, by topic and partition, and
 // the id of the cluster. A topic that does not exist is an error.
 func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]Range, string, error) {
-	topics, err := r.describe(ctx, names)
+	view, err := r.describe(ctx, names)
 	if err != nil {
 		return nil, "", r.explain(err)
 	}
 	for _, name := range names {
-		switch t, ok := topics.of[name]; {
+		switch t, ok := view.topics[name]; {
 		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
 			return nil, "", fmt.Errorf("topic %s does not exist, or %s may not describe it", name, r.cfg.principal())
 		case t.err != nil:
@@ -123,8 +105,8 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	}
 	var ranges []Range
 	for _, name := range names {
-		for n := range topics.of[name].leaders {
-			g := Range{Topic: name, TopicID: topics.of[name].id, Partition: int32(n)}
+		for n := range view.topics[name].leaders {
+			g := Range{Topic: name, TopicID: view.topics[name].id, Partition: int32(n)}
 			if err := g.set(listed); err != nil {
 				return nil, "", r.explain(err)
 			}
@@ -134,7 +116,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	slices.SortFunc(ranges, func(a, b Range) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	return ranges, topics.Cluster, nil
+	return ranges, view.cluster, nil
 }
 
 // set takes the offsets of the log's start, the two times and the log's end.

@@ -26,6 +26,15 @@ type topicState struct {
 
 // describe asks a broker for topics, for all that it has with nil. It creates none.
 func (s *Source) describe(ctx context.Context, topics []string) (topicView, error) {
+	resp, err := s.askAnyone(ctx, metadataRequest(topics))
+	if err != nil {
+		return topicView{}, fmt.Errorf("describe topics: %w", err)
+	}
+	return newTopicView(resp), nil
+}
+
+// metadataRequest asks for topics, for all with nil.
+func metadataRequest(topics []string) *kmsg.MetadataRequest {
 	req := kmsg.NewPtrMetadataRequest()
 	if topics != nil {
 		req.Topics = []kmsg.MetadataRequestTopic{}
@@ -35,11 +44,7 @@ func (s *Source) describe(ctx context.Context, topics []string) (topicView, erro
 		t.Topic = new(name)
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := s.askAnyone(ctx, req)
-	if err != nil {
-		return topicView{}, fmt.Errorf("describe topics: %w", err)
-	}
-	return newTopicView(resp), nil
+	return req
 }
 
 func newTopicView(resp *kmsg.MetadataResponse) topicView {
