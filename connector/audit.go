@@ -98,7 +98,7 @@ type policy struct {
 	convert *convert.Converter
 	schemas *schema.Registry // nil unless records are decoded
 	begin   time.Time        // of the audit
-	buffers sync.Pool        // of *[]byte, for conversions that nobody needs
+	buffers sync.Pool        // of *[]byte, for converted records that are not used
 }
 
 func (p *policy) lookup(ref convert.Ref) (convert.Schema, error) { return p.schemas.Schema(ref) }

@@ -14,12 +14,12 @@ import (
 
 // fault is something that keeps records from getting through, for as long as it lasts.
 type fault struct {
-	what     string    // what it is about; one of each lasts at a time
+	what     string    // its subject; the faults of one moment differ in it
 	err      error     // why, and what to do
-	since    time.Time // zero if nobody but the watch knows
+	since    time.Time // zero if only faultWatch knows it
 	failures int       // attempts that failed since then; 0 if they aren't counted
 	harmless bool      // records get through, only too slowly: the process is ready
-	told     bool      // whoever finds it logs it each minute
+	told     bool      // the code that finds it logs it each minute
 }
 
 // faults are all that last now: Kafka's first, then those of streams by name.
@@ -76,7 +76,7 @@ func throttling(s firehose.State, lag int64) error {
 const (
 	// faultsEvery is how often faults are looked for.
 	faultsEvery = 5 * time.Second
-	// faultGrace is how old a fault is when it is logged for the first time: whoever finds it has logged that it began.
+	// faultGrace is the age at which faultWatch first logs a fault: the code that found it has logged its beginning.
 	faultGrace = 30 * time.Second
 	// faultTold is how often it is logged from then on.
 	faultTold = time.Minute
@@ -184,7 +184,7 @@ type lagAt struct {
 	records int64
 }
 
-// summarize logs what went through each stream, every interval in which there was something, until ctx ends.
+// summarize logs the totals of each stream that had records in an interval, every interval until ctx ends.
 func (c *Connector) summarize(ctx context.Context, interval time.Duration) {
 	if interval == 0 {
 		return

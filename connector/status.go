@@ -84,7 +84,7 @@ func finite(v float64) float64 {
 	return v
 }
 
-// keepHistory enters what went through each stream, every second until ctx ends.
+// keepHistory adds the traffic of each stream to its history, every second until ctx ends.
 func (c *Connector) keepHistory(ctx context.Context) {
 	repeat(ctx, time.Second, func() {
 		for _, l := range c.lanes {

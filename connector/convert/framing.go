@@ -44,11 +44,11 @@ const (
 // headerNames are the headers in which serializers put the schema instead of before the data, for
 // keys or for values.
 type headerNames struct {
-	schemaID  string // Confluent's, with what would be before the data
+	schemaID  string // Confluent's: the same bytes that otherwise precede the data
 	globalID  string // Apicurio's, with eight bytes
-	contentID string // likewise
+	contentID string // Apicurio's, with eight bytes
 	hash      string // Apicurio's, where it was set up to write no id
-	artifact  string // likewise
+	artifact  string // Apicurio's, where it was set up to write no id
 	encoding  string // Apicurio's, for Avro: BINARY or JSON
 	message   string // Apicurio's, the name of the Protobuf message
 }
@@ -131,8 +131,8 @@ func (p *payload) id(b []byte) (rest []byte, ok bool) {
 	return nil, false
 }
 
-// parseGlue: behind the header, what is left may be compressed. The number of a Protobuf message is
-// compressed with it.
+// parseGlue reads AWS Glue's header and decompresses the rest, which includes the number of a Protobuf
+// message.
 func (d *decoder) parseGlue(p *payload, data []byte, headers []kgo.RecordHeader) (err error) {
 	if len(data) < glueLen || data[0] != magicGlue {
 		return d.foreign(data, headers)

@@ -33,7 +33,7 @@ func (s *sender) compose(now time.Time) []*delivery {
 
 // retriesFirst reports whether the next request holds retries rather than the fresh batch. They go
 // first, because the oldest record holds back the commit. While the breaker isn't closed the two
-// take turns: what is refused for ever must not be all that is ever tried.
+// take turns: otherwise records that are refused for ever would be the only ones tried.
 func (s *sender) retriesFirst(now time.Time) bool {
 	switch {
 	case s.fresh == nil:
@@ -47,7 +47,7 @@ func (s *sender) retriesFirst(now time.Time) bool {
 }
 
 // sendable leaves out the records of closed leases, and reports whether the rest may be sent. The
-// wait may have been long; what was revoked meanwhile stays behind.
+// wait may have been long, and a partition revoked meanwhile.
 func (s *sender) sendable(now time.Time, d *delivery) bool {
 	if dropped := d.batch.Fence(); dropped > 0 {
 		s.metrics.Fenced.Add(float64(dropped))
@@ -72,7 +72,7 @@ func (s *sender) atMost(most limiter.Load) limiter.Load {
 	return most
 }
 
-// fit splits off what is more than a request may hold now.
+// fit splits a delivery that exceeds the size of a request now, and queues the rest.
 func (s *sender) fit(now time.Time, d *delivery) {
 	most := s.atMost(s.limiter.MaxSealed())
 	for d.batch.Len() > 1 && d.load().Exceeds(most) {

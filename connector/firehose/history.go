@@ -19,7 +19,7 @@ type history struct {
 	stubborn    int  // records that are reported as stubborn
 }
 
-// progress is what was accepted last, and what failed since then.
+// progress has the last request that delivered records, and the failures since then.
 type progress struct {
 	accepted   int64             // the highest number of a request of which something was accepted
 	acceptedAt time.Time         // when
@@ -71,8 +71,8 @@ const (
 	passing = time.Minute
 )
 
-// harden reports what is left of a delivery if it has been refused for five minutes
-// while others passed. It goes on being tried; it is never dropped.
+// harden reports the rest of a delivery that has been refused for five minutes while
+// others passed. The delivery is tried further and never dropped.
 func (s *sender) harden(now time.Time, d *delivery) {
 	others := s.history.progress.acceptedAt.After(d.progress) && now.Sub(s.history.progress.acceptedAt) < passing
 	if d.stubborn > 0 || !others || now.Sub(d.progress) < stubbornAfter {

@@ -14,7 +14,7 @@ import (
 )
 
 // tryPut finds out whether records may be put, without putting one: it sends a request that has none. AWS asks whether
-// the caller may do it before it looks at what is in a request. That follows from answers of the service to names that no
+// the caller may do it before it validates the request. That follows from answers of the service to names that no
 // stream can have, which are denied and not called invalid; it is not in its documentation. So a request that is called
 // invalid was authorized.
 func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.Findings) {
@@ -31,7 +31,7 @@ func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.F
 		found.Fail(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")
 	case f.Class == putbatch.Blocked && !missing(f):
 		found.Fail(check.Stream, stream, "can't be written to: "+f.Error(), "")
-	default: // what keeps it from being described is told already
+	default: // the finding on its description has told the reason
 		amend(found, ", putting was not tried")
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // revocations are the leases that are about to end.
 type revocations struct {
-	waiting []revocation    // for what is in flight
+	waiting []revocation    // for requests in flight
 	givenUp []*offset.Lease // records of these are not sent any more
 }
 
@@ -20,8 +20,8 @@ type revocation struct {
 	inVain chan struct{} // closed when nothing of it is about to settle
 }
 
-// strandedWait is how long a delivery with records of a lease that is given up waits before it is
-// tried again. The lease ends when the last commit was answered, within milliseconds mostly, and
+// strandedWait is the pause before a delivery with records of a given-up lease is looked at
+// again. The lease ends when the last commit was answered, within milliseconds mostly, and
 // its records are left out then.
 const strandedWait = 50 * time.Millisecond
 
@@ -42,7 +42,7 @@ func (s *Stream) Stranded(lease *offset.Lease) <-chan struct{} {
 }
 
 // giveUp ends the wait for leases of which no request in flight holds records, if the stream
-// accepts nothing. Otherwise what waits is about to be sent and accepted.
+// accepts nothing. Otherwise the waiting records are about to be sent and accepted.
 func (s *sender) giveUp() {
 	v := &s.revoked
 	v.waiting = slices.DeleteFunc(v.waiting, func(r revocation) bool { return r.lease.Closed() })
@@ -67,7 +67,7 @@ func (s *sender) holds(lease *offset.Lease) bool {
 		slices.ContainsFunc(s.flying, func(r *request) bool { return slices.ContainsFunc(r.deliveries, has) })
 }
 
-// holds reports whether a batch has records of a lease that is given up and has not ended yet.
+// holds reports whether a batch has records of a given-up lease that has not ended yet.
 func (v *revocations) holds(b *batch.Batch) bool {
 	v.givenUp = slices.DeleteFunc(v.givenUp, (*offset.Lease).Closed)
 	return slices.ContainsFunc(v.givenUp, b.Holds)

@@ -17,7 +17,7 @@ import (
 //
 //	batches ──> fresh ──┐
 //	                    ├── compose ──> worker ──> finish ──> settled
-//	            retries ┘                             │ what is left
+//	            retries ┘                             │ the rest
 //	               └──────────── backoff <────────────┘
 //
 // Whatever happens is an event for the loop, and after each event it starts all requests that
@@ -28,7 +28,7 @@ type sender struct {
 
 	limiter *limiter.Limiter
 	fresh   *delivery   // the next batch, until its first request; nil if there is none
-	retries retryQueue  // what waits for its next request
+	retries retryQueue  // deliveries that wait for their next request
 	flying  []*request  // in flight
 	refused []*delivery // with a record that OnRefused has been asked about
 	open    int         // deliveries that are not settled
@@ -143,8 +143,8 @@ func (s *sender) end(now time.Time, d *delivery) {
 	}
 }
 
-// abandon waits until nothing is in flight any more. What was accepted is settled, and what was
-// not stays unsettled.
+// abandon waits for the requests in flight. It settles the records that they delivered; all others
+// stay unsettled.
 func (s *sender) abandon(ctx context.Context, fail func(error)) {
 	for len(s.flying) > 0 {
 		s.finish(ctx, <-s.workers.results)
@@ -170,7 +170,7 @@ func (s *sender) startRequests(ctx context.Context) {
 		}
 		wait, ok := s.limiter.Wait(now)
 		if !ok {
-			s.workers.timer.Stop() // the result of a request is what comes next
+			s.workers.timer.Stop() // the next event is the result of a request
 			return
 		}
 		if wait > 0 {

@@ -116,7 +116,7 @@ func overLimit(d *delivery) int {
 	return -1
 }
 
-// refuse asks OnRefused what becomes of record i of a delivery, which may take long. The delivery
+// refuse asks OnRefused to deal with record i of a delivery, which may take long. The delivery
 // waits for the verdict.
 func (s *sender) refuse(ctx context.Context, d *delivery, i int, reason string, f *putbatch.Failure) {
 	lease, data := d.batch.Lease(i), d.batch.Record(i)
@@ -131,7 +131,7 @@ func (s *sender) refuse(ctx context.Context, d *delivery, i int, reason string, 
 }
 
 // decided settles a record that OnRefused has dealt with. If it could not, the record stays
-// undelivered and its partition uncommitted, and fail is told why; the others of its batch go on.
+// undelivered and its partition uncommitted, and fail gets the error; the others of its batch go on.
 func (s *sender) decided(ctx context.Context, v verdict, fail func(error)) {
 	now, d := time.Now(), v.delivery
 	i := slices.Index(s.refused, d)

@@ -126,7 +126,7 @@ func artifactKind(h http.Header) string {
 	return "of a type that is not known here"
 }
 
-// get asks for what is at path.
+// get sends a GET for a path below the base address.
 func (a *apicurio) get(ctx context.Context, path string) ([]byte, http.Header, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, http.NoBody)
 	if err != nil {
@@ -151,7 +151,7 @@ func (a *apicurio) get(ctx context.Context, path string) ([]byte, http.Header, e
 		return body, resp.Header, nil
 	}
 	var said struct{ Name, Message, Detail, Title string }
-	_ = json.Unmarshal(body, &said) // not JSON: whoever answered is no registry, and the code says enough
+	_ = json.Unmarshal(body, &said) // an error that is not JSON is not from a registry; the status is enough
 	absent := ""
 	if resp.StatusCode == http.StatusNotFound {
 		switch said.Name {

@@ -124,7 +124,7 @@ func refusal(code int, message, absent string) error {
 	case absent != "":
 		return &unusable{convert.UnknownSchema, true, fmt.Errorf("the Schema Registry does not have it (%s)", absent)}
 	case code == http.StatusNotFound:
-		// Whoever answered like that is no registry, or not at this path.
+		// Such an answer is not from a registry, or not at this path.
 		return &trouble{blocked: true, err: fmt.Errorf("this is not the address of a Schema Registry: %w", said)}
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return &trouble{blocked: true, err: fmt.Errorf("the login is refused: %w", said)}

@@ -69,7 +69,7 @@ type Stream struct {
 	History    []Second `json:"history"`     // of the last ten minutes, means of five seconds, oldest first
 }
 
-// Second is what went over the wire in a second.
+// Second has the traffic of one second.
 type Second struct {
 	OfferedBytes    float64 `json:"offered_bytes"`
 	OfferedRecords  float64 `json:"offered_records"`
@@ -93,7 +93,7 @@ type BadRecords struct {
 	Policy string `json:"policy"`
 }
 
-// Memory is what is held between the fetch and the commit, in bytes, and its limit.
+// Memory is the memory of records between the fetch and the commit, in bytes, and its limit.
 type Memory struct {
 	Buffered int64 `json:"buffered_bytes"`
 	Limit    int64 `json:"limit_bytes"`

@@ -18,8 +18,8 @@ type Member struct {
 // listedPartitions is how many partitions a text lists of each member: those with the largest lag.
 const listedPartitions = 10
 
-// WriteText prints members side by side, for a terminal or a file. It has no control characters of others: what comes
-// from outside is printed with those escaped.
+// WriteText prints members side by side, for a terminal or a file. Control characters in names and messages are
+// replaced.
 func WriteText(w io.Writer, members []Member) error {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -92,7 +92,7 @@ func orNone(rate float64) string {
 	return byteText(rate) + "/s"
 }
 
-// plain leaves out what would move a terminal's cursor.
+// plain replaces control characters, which could move the cursor of a terminal.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {

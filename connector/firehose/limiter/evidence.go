@@ -92,7 +92,7 @@ func (e *evidence) complete(now time.Time, shortest time.Duration) (age time.Dur
 
 func (e *evidence) reset(now time.Time) { e.window, e.opened = tally{}, now }
 
-// exceeds reports whether more is refused in a window than baseline and chance explain.
+// Exceeds reports whether a window has more refusals than baseline and chance explain.
 func (e *evidence) Exceeds(w tally) bool {
 	chance := deviations * math.Sqrt(w.records*max(e.baseline, minShare))
 	return w.refused > (e.baseline+tolerated)*w.records+chance

@@ -28,7 +28,7 @@ type Caller struct {
 	inputs     sync.Pool        // of *firehose.PutRecordBatchInput
 }
 
-// Result is what became of a call: an Answer, or a Failure of the whole request.
+// Result is the result of a call: an Answer, or a Failure of the whole request.
 type Result struct {
 	Answer  *Answer
 	Failure *Failure
@@ -64,7 +64,7 @@ func (c *Caller) Put(ctx context.Context, timeout time.Duration, batches []*batc
 	return r
 }
 
-// input is what a call is given, with no records yet.
+// input returns the input of a call, without records.
 func (c *Caller) input() *firehose.PutRecordBatchInput {
 	if in, ok := c.inputs.Get().(*firehose.PutRecordBatchInput); ok {
 		return in

@@ -19,7 +19,7 @@ type Kind int
 const (
 	Down      Kind = iota // no connection, no answer in time, a fault of the service: it may go by itself
 	Throttled             // too many requests
-	Blocked               // somebody has to change something: credentials, permissions, region
+	Blocked               // until credentials, permissions or the region are changed
 	Absent                // AWS Glue itself says that there is no such version
 	refused               // as Blocked, and other credentials may do
 )
@@ -32,13 +32,13 @@ type Failure struct {
 	err     error
 }
 
-// Error has the code and what was said about it.
+// Error has the code and the message.
 func (f *Failure) Error() string { return strings.TrimPrefix(f.Code+": "+f.Message, ": ") }
 
 // Unwrap is the SDK's error.
 func (f *Failure) Unwrap() error { return f.err }
 
-// kinds are the codes that say what they mean. For others the HTTP status decides.
+// kinds has the codes with a kind of their own. For others the HTTP status decides.
 var kinds = map[string]Kind{
 	"EntityNotFoundException": Absent,
 

@@ -65,7 +65,7 @@ func (r *Registry) Add(id, format, text string) {
 	r.versions[id] = version{format, text}
 }
 
-// Fault sets what is answered instead, where f returns something. f may wait.
+// Fault has the registry answer with the result of f, unless that is nil. f may wait.
 func (r *Registry) Fault(f func(id string) *Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
