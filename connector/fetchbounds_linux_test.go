@@ -67,11 +67,7 @@ func TestMemoryOfHostileBatches(t *testing.T) {
 			return len(c.lines(`"error":"batch `, fmt.Sprintf(`"topic":"hostile","partition":%d,`, partition))) > 0
 		})
 	}
-	most := c.status(t, "VmHWM:")
-	t.Logf("the process took %d MiB", most>>20)
-	if most > limit {
-		t.Errorf("the process took %d MiB, want at most %d", most>>20, limit>>20)
-	}
+	c.wantMemory(t, limit)
 	h.drain(c)
 	h.wantAll(0)
 }

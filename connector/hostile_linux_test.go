@@ -222,11 +222,7 @@ func hostileSchemas(t *testing.T, f hostileFormat) {
 	if skipped := c.metric(t, "kafka_firehose_records_skipped_total", `reason="undecodable"`) + c.metric(t, "kafka_firehose_records_skipped_total", `reason="too_large"`); int(skipped) != bad {
 		t.Errorf("%v records are skipped, want %d", skipped, bad)
 	}
-	most := c.status(t, "VmHWM:")
-	t.Logf("the process took %d MiB", most>>20)
-	if most > limit {
-		t.Errorf("the process took %d MiB, want at most %d", most>>20, limit>>20)
-	}
+	c.wantMemory(t, limit)
 	begin = time.Now()
 	h.drain(c)
 	if took := time.Since(begin); took > shutdown+2*time.Second {

@@ -151,3 +151,13 @@ func (c *child) status(t *testing.T, name string) int {
 	t.Fatalf("there is no %s:\n%s", name, text)
 	return 0
 }
+
+// wantMemory checks the most memory that the process has taken, code included, in bytes.
+func (c *child) wantMemory(t *testing.T, limit int) {
+	t.Helper()
+	most := c.status(t, "VmHWM:")
+	t.Logf("the process took %d MiB", most>>20)
+	if most > limit {
+		t.Errorf("the process took %d MiB, want at most %d", most>>20, limit>>20)
+	}
+}

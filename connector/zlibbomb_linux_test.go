@@ -65,11 +65,7 @@ func TestMemoryOfZlibBombs(t *testing.T) {
 	if skipped := c.metric(t, "kafka_firehose_records_skipped_total", `reason="too_large"`); int(skipped) != bombs {
 		t.Errorf("%v records are skipped, want %d", skipped, bombs)
 	}
-	most := c.status(t, "VmHWM:")
-	t.Logf("the process took %d MiB", most>>20)
-	if most > limit {
-		t.Errorf("the process took %d MiB, want at most %d", most>>20, limit>>20)
-	}
+	c.wantMemory(t, limit)
 	h.drain(c)
 	h.wantAll(0)
 }

@@ -62,13 +62,7 @@ func apicurioBubble(t *testing.T, address string, a artifacts, f func(w *world))
 		var err error
 		w.Registry, err = New(cfg, Options{
 			Transport: w, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-			Compile: func(d convert.Definition) (convert.Schema, error) {
-				all := d.Kind + " " + d.Text
-				for _, r := range d.References {
-					all += " " + r.Name + "=" + r.Text
-				}
-				return text(all), nil
-			},
+			Compile: func(d convert.Definition) (convert.Schema, error) { return textOf(d), nil },
 		})
 		if err != nil {
 			t.Fatal(err)

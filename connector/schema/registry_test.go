@@ -88,6 +88,15 @@ type text string
 
 func (text) Append(dst, _ []byte, _ convert.Index, _ int) ([]byte, error) { return dst, nil }
 
+// textOf is the text of a definition and those that it references.
+func textOf(d convert.Definition) text {
+	all := d.Kind + " " + d.Text
+	for _, r := range d.References {
+		all += " " + r.Name + "=" + r.Text
+	}
+	return text(all)
+}
+
 func bubble(t *testing.T, cfg Config, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,11 +114,7 @@ func bubble(t *testing.T, cfg Config, f func(w *world)) {
 				if strings.Contains(d.Text, "spoiled") {
 					return nil, errors.New("it is spoiled")
 				}
-				all := d.Kind + " " + d.Text
-				for _, r := range d.References {
-					all += " " + r.Name + "=" + r.Text
-				}
-				return text(all), nil
+				return textOf(d), nil
 			},
 		})
 		if err != nil {
