@@ -44,7 +44,7 @@ type Config struct {
 	// LogFormat is "json" (the default) or "text".
 	LogFormat string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text."`
 	// LogSummaryInterval is how often one line tells what went through each stream; 0 is never.
-	LogSummaryInterval time.Duration `envconfig:"LOG_SUMMARY_INTERVAL" default:"1m" desc:"How often one line tells what went through each stream, while anything does; 0 for never."`
+	LogSummaryInterval time.Duration `envconfig:"LOG_SUMMARY_INTERVAL" default:"1m" desc:"Interval of a log line with the totals of each stream that had records in it; 0 for no such lines."`
 	// ShutdownTimeout is how long a stop may take: drain, last commit and leaving the group. The last
 	// two keep commitReserve of it. It has to be shorter than the time after which the process is
 	// killed, which is 30 s in Kubernetes unless set.

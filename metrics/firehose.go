@@ -63,8 +63,8 @@ func newFirehose(f factory) *Firehose {
 		partRecords:   f.gaugeVec("quota_part_records_per_second", "Records a second of the stream's quota that are this member's part, by its partitions; 0 is unknown.", s),
 		partBytes:     f.gaugeVec("quota_part_bytes_per_second", "Bytes a second of the stream's quota, before base64, that are this member's part, by its partitions; 0 is unknown.", s),
 		stubborn:      f.gaugeVec("stubborn_records", "Records refused for five minutes while others pass; each holds back its partition's commit.", s),
-		peakBytes:     f.gaugeVec("peak_second_bytes", "Bytes in the highest second of the last minute, before base64: a quota is of a second, and Firehose's own metrics are of a minute. what is offered or accepted.", s, "what"),
-		peakRecords:   f.gaugeVec("peak_second_records", "Records in the highest second of the last minute. what is offered or accepted.", s, "what"),
+		peakBytes:     f.gaugeVec("peak_second_bytes", "Bytes in the highest second of the last minute, before base64: a quota is of a second, and Firehose's own metrics are of a minute. The value of the label is offered (sent) or accepted.", s, "what"),
+		peakRecords:   f.gaugeVec("peak_second_records", "Records in the highest second of the last minute. The value of the label is offered (sent) or accepted.", s, "what"),
 		peakRequests:  f.gaugeVec("peak_second_requests", "Requests in the highest second of the last minute.", s),
 		lastAccepted:  f.gaugeVec("last_accepted_timestamp_seconds", "Unix time of the last acceptance; 0 when there was none yet.", s),
 	}
