@@ -142,7 +142,7 @@ type idCollector struct {
 	delivered, expired map[*partitionAudit][]uint64
 }
 
-// maxGathered offsets of a partition are held by a idCollector.
+// maxGathered offsets of a partition are held by an idCollector.
 const maxGathered = 4096
 
 func (n *idCollector) note(d document) error {
