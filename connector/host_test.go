@@ -249,19 +249,33 @@ func (h *host) drainBy(c *child, s syscall.Signal) {
 	}
 }
 
-// delivered waits until everything produced is committed.
-func (h *host) delivered(within time.Duration) {
+// delivered waits until everything produced is committed. It fails when nothing is committed for
+// the given time: a busy machine may be slow, a process that stands still is not waited for.
+func (h *host) delivered(patience time.Duration) {
 	h.t.Helper()
-	for deadline := time.Now().Add(within); ; {
-		var sum int64
+	h.untilAt("records are committed", int64(h.produced), patience, func() (sum int64) {
 		if offsets, err := h.admin.FetchOffsets(context.Background(), h.group); err == nil {
 			offsets.Each(func(o kadm.OffsetResponse) { sum += max(o.At, 0) })
 		}
-		if sum == int64(h.produced) {
+		return sum
+	})
+}
+
+// untilAt waits until a count has reached a goal. It fails when the count has not changed for the
+// given time.
+func (h *host) untilAt(counted string, goal int64, patience time.Duration, count func() int64) {
+	h.t.Helper()
+	last := int64(-1)
+	for changed := time.Now(); ; {
+		now := count()
+		if now == goal {
 			return
 		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("%d of %d records are committed", sum, h.produced)
+		if now != last {
+			last, changed = now, time.Now()
+		}
+		if time.Since(changed) > patience {
+			h.t.Fatalf("%d of %d %s, and for %v no more of them", now, goal, counted, patience)
 		}
 		<-time.After(50 * time.Millisecond)
 	}
