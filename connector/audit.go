@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,19 +49,49 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
 		return recovery.Report{}, err
 	}
-	p.convert = cfg.newConverter(p.lookup)
+	p.converters = cfg.topicConverters(topics, p.lookup)
+	names, err := cfg.envelopeNames(topics)
+	if err != nil {
+		return recovery.Report{}, err
+	}
 	return recovery.Audit(ctx, r, recovery.Service{
 		Kafka: reader, Topics: topics, Group: cfg.Kafka.GroupID, Sends: p.sends, Log: o.Log,
-		ID: cfg.Record.EnvelopeName("id"), Timestamp: cfg.timestampName(),
+		ID: names.id, Timestamp: names.timestamp,
 	})
 }
 
-// timestampName is the member of the envelope that tells the record's time, empty without one.
-func (c Config) timestampName() string {
-	if name := c.Record.EnvelopeName("timestamp"); name != "" {
-		return name
+// topicConverters returns the converter of each topic. Topics of one stream share theirs.
+func (c Config) topicConverters(topics []string, lookup convert.Lookup) map[string]*convert.Converter {
+	ofStream, ofTopic := map[string]*convert.Converter{}, map[string]*convert.Converter{}
+	for _, topic := range topics {
+		stream, _ := c.Firehose.StreamFor(topic)
+		if ofStream[stream] == nil {
+			ofStream[stream] = c.newConverter(c.recordFor(stream), lookup)
+		}
+		ofTopic[topic] = ofStream[stream]
 	}
-	return c.Record.EnvelopeName("timestamp_ms")
+	return ofTopic
+}
+
+// envelopeNames are the members of the envelope that an audit reads; empty for those that there aren't.
+type envelopeNames struct{ id, timestamp string }
+
+// envelopeNames returns the names that the envelopes of the topics' streams have. It is an error if they differ: the
+// objects of one audit are read by the same names.
+func (c Config) envelopeNames(topics []string) (names envelopeNames, err error) {
+	first := ""
+	for _, topic := range topics {
+		stream, _ := c.Firehose.StreamFor(topic)
+		record := c.recordFor(stream)
+		own := envelopeNames{record.EnvelopeName("id"), cmp.Or(record.EnvelopeName("timestamp"), record.EnvelopeName("timestamp_ms"))}
+		switch {
+		case first == "":
+			first, names = stream, own
+		case own.id != names.id, own.timestamp != names.timestamp:
+			return names, fmt.Errorf("the streams %s and %s have different envelopes: audit them one by one, with -topic", first, stream)
+		}
+	}
+	return names, nil
 }
 
 // auditTopics are those of asked, or with none all that the service reads, which all finds. A topic that the service
@@ -95,10 +126,10 @@ func (c Config) auditTopics(ctx context.Context, asked []string, all func(contex
 
 // policy tells records that the service sends from those that it leaves out.
 type policy struct {
-	convert *convert.Converter
-	schemas *schema.Registry // nil unless records are decoded
-	begin   time.Time        // of the audit
-	buffers sync.Pool        // of *[]byte, for converted records that are not used
+	converters map[string]*convert.Converter // by topic
+	schemas    *schema.Registry              // nil unless records are decoded
+	begin      time.Time                     // of the audit
+	buffers    sync.Pool                     // of *[]byte, for converted records that are not used
 }
 
 func (p *policy) lookup(ref convert.Ref) (convert.Schema, error) { return p.schemas.Schema(ref) }
@@ -116,7 +147,7 @@ func (p *policy) sends(ctx context.Context, r *kgo.Record) (reason string, err e
 	}
 	defer p.buffers.Put(buffer)
 	for begin := time.Now(); ; {
-		*buffer, err = p.convert.Append((*buffer)[:0], r)
+		*buffer, err = p.converters[r.Topic].Append((*buffer)[:0], r)
 		if outdated := schema.Outdated(err, p.begin); outdated != nil {
 			err = outdated
 		}

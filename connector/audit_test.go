@@ -34,6 +34,14 @@ func (w *world) audit(objects string, change ...func(*connector.Config, *recover
 	return connector.Audit(w.t.Context(), cfg, r, connector.Options{KafkaDial: w.dial, Registry: w.registry})
 }
 
+// writeObject writes lines into the only object of a directory. The bubble's clock is not that of the file system.
+func writeObject(t *testing.T, root, lines string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(root, "object"), []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAuditPolicy: records that the service leaves out are not expected, each with its reason, also those that only the registry
 // can tell; while it is down that is an error after a while.
 func TestAuditPolicy(t *testing.T) {
@@ -42,14 +50,6 @@ func TestAuditPolicy(t *testing.T) {
 		registry := newRegistry()
 		w.registry = registry
 		root := t.TempDir()
-		// The bubble's clock is not that of the file system.
-		name := filepath.Join(root, "object")
-		write := func(lines string) {
-			t.Helper()
-			if err := os.WriteFile(name, []byte(lines), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
 		w.produceWith(0, 10, func(i int) *kgo.Record {
 			r := avroNumber(i, 1)
 			switch i {
@@ -69,7 +69,7 @@ func TestAuditPolicy(t *testing.T) {
 		for _, offset := range []int{0, 1, 2, 3, 8} {
 			fmt.Fprintf(&lines, `{"id":"in-0-%d"}`+"\n", offset)
 		}
-		write(lines.String())
+		writeObject(t, root, lines.String())
 		time.Sleep(time.Minute)
 		report, err := w.audit(root)
 		if err != nil {
@@ -95,9 +95,7 @@ func TestAuditTopics(t *testing.T) {
 		w.topic("other", 2)
 		w.topic("unsent", 1)
 		root := t.TempDir()
-		if err := os.WriteFile(filepath.Join(root, "object"), []byte("{}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeObject(t, root, "{}")
 		pattern := func(c *connector.Config, _ *recovery.Request) {
 			c.Kafka.Topics, c.Kafka.TopicPattern = nil, "in|unsent"
 			if err := c.Firehose.Routes.Decode("in=s"); err != nil {
@@ -157,9 +155,7 @@ func auditOfCompacted(w *world) {
 	}
 	fmt.Fprintf(&lines, `{"id":"%s-0-%d"}`, topic, aborted)
 	root := w.t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "object"), []byte(lines.String()), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	writeObject(w.t, root, lines.String())
 	report, err := w.audit(root, func(c *connector.Config, _ *recovery.Request) {
 		c.Kafka.Topics, c.Record.Format, c.Record.Envelope, c.Schema.URLs = []string{topic}, "json", false, nil
 	})

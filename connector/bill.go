@@ -18,16 +18,17 @@ const (
 // billHint tells a user who doesn't aggregate what that costs: once, and only where
 // aggregation would cost less.
 func (c *Connector) billHint(stream string) firehose.Option {
-	if c.cfg.Record.Aggregate {
+	record := c.cfg.recordFor(stream)
+	if record.Aggregate {
 		return firehose.OnBill(0, nil)
 	}
 	return firehose.OnBill(billAfter, func(b firehose.Bill) {
-		with := aggregated(c.cfg.Record, b)
+		with := aggregated(record, b)
 		if b.Ratio() < with*billWorth {
 			return
 		}
 		hint := "RECORD_AGGREGATE=true packs many values into a record"
-		if len(c.cfg.Record.Delimiter) == 0 {
+		if len(record.Delimiter) == 0 {
 			hint += ", which takes a RECORD_DELIMITER"
 		}
 		c.log.Info("Firehose bills each record as a multiple of 5 KiB, and these are small", "stream", stream,

@@ -78,7 +78,7 @@ func (c Config) budget(cores int) budget {
 		reread:  fetchBytes(setting, rereadShare),
 		buffers: int(buffersShare.of(above)),
 	}
-	if least := c.Record.Cores(); least > 0 && cores >= least {
+	if least := c.convertingCores(); least > 0 && cores >= least {
 		b.ahead = int(min(aheadShare.of(above)/streams, int64(cores*convert.MaxRecordBytes)))
 	}
 	b.pipeline = (setting-b.fetch.Aim-b.fetch.Pooled-int64(b.buffers))/streams - int64(b.ahead)

@@ -76,7 +76,7 @@ func (c Config) Validate() error {
 	var check env.Check
 	check.Join(c.Kafka.Validate())
 	check.Join(c.Firehose.Validate())
-	check.Join(c.Record.Validate())
+	c.records(&check)
 	check.Join(c.Schema.Validate())
 	c.schemas(&check)
 	c.routes(&check)
@@ -136,13 +136,13 @@ func (c Config) deadLetters(check *env.Check) {
 // schemas checks that formats that need a registry have one.
 func (c Config) schemas(check *env.Check) {
 	const url, format, key, envelope, validate = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE", "RECORD_SCHEMA_VALIDATE"
-	formats := strings.Join(c.Record.SchemaFormats(), " and ")
+	formats := strings.Join(c.schemaFormats(), " and ")
 	switch needed := formats != ""; {
 	case needed && len(c.Schema.URLs) == 0 && c.Schema.NeedsURL():
 		check.Add(env.Missing(url, "want the address of the Schema Registry, because records are "+formats).With(format, key, envelope))
 	case !needed && len(c.Schema.URLs) > 0:
 		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").With(format, key, envelope, validate))
-	case c.Schema.Framing() != convert.Confluent && !c.Record.Decodes():
+	case c.Schema.Framing() != convert.Confluent && !c.decodes():
 		check.Add(env.Holds("SCHEMA_REGISTRY_TYPE", c.Schema.Type, "no format that is set reads values with it; want "+format+" avro, protobuf or json-schema, or nothing here").With(format, key, envelope))
 	}
 }
@@ -159,14 +159,6 @@ func (c Config) buffered(check *env.Check) {
 		check.Add(env.Holds("MAX_BUFFERED_BYTES", c.MaxBufferedBytes, fmt.Sprintf(
 			"want %s or more: %s, and %s for each stream after the first", least, minBuffered, minPerStream)).
 			With("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
-	}
-}
-
-// sends is what records look like to Firehose.
-func (c Config) sends() firehose.Sends {
-	return firehose.Sends{
-		Delimiter: string(c.Record.Delimiter), Aggregate: c.Record.Aggregate,
-		Gzip: c.Record.Compression == "gzip", Raw: c.Record.Format == "raw",
 	}
 }
 

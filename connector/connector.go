@@ -112,9 +112,10 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 }
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
+	record := c.cfg.recordFor(stream)
 	l := &lane{
-		convert:       c.cfg.newConverter(c.lookup),
-		schemas:       c.schemas,
+		format:        record.Summary(),
+		convert:       c.cfg.newConverter(record, c.lookup),
 		policy:        c.cfg.BadRecordPolicy,
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
@@ -130,10 +131,15 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		sealed:        make(chan *batch.Batch),
 		freed:         c.room.tell,
 	}
-	l.ahead = newAhead(l.convert, l.called, runtime.GOMAXPROCS(0), c.budget.ahead)
+	if cores := runtime.GOMAXPROCS(0); record.Cores() > 0 && cores >= record.Cores() {
+		l.ahead = newAhead(l.convert, l.called, cores, c.budget.ahead)
+	}
+	if len(record.SchemaFormats()) > 0 {
+		l.schemas = c.schemas
+	}
 	pack := batch.Aggregation{Values: 1}
-	if c.cfg.Record.Aggregate {
-		pack = batch.Aggregation{Values: c.cfg.Record.AggregateMaxRecords, Bytes: int(c.cfg.Record.AggregateMaxBytes), Gzip: c.cfg.Record.Compression == "gzip"}
+	if record.Aggregate {
+		pack = batch.Aggregation{Values: record.AggregateMaxRecords, Bytes: int(record.AggregateMaxBytes), Gzip: record.Compression == "gzip"}
 	}
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)

@@ -49,7 +49,7 @@ func (c Config) Plan() []slog.Attr {
 		}
 	}
 	return []slog.Attr{
-		topics, slog.String("group", c.Kafka.GroupID), slog.Any("streams", c.Firehose.Streams()), slog.String("format", c.Record.Format),
+		topics, slog.String("group", c.Kafka.GroupID), slog.Any("streams", c.Firehose.Streams()), c.formatPlan(),
 		slog.Group("settings", settings...),
 	}
 }

@@ -27,8 +27,8 @@ func BudgetMarkdown() string {
 // BeforeEach has do called before each record is converted, by the goroutine that converts it.
 // It is for formats with schemas, and is called before Run.
 func (c *Connector) BeforeEach(do func(convert.Ref)) {
-	for _, l := range c.lanes {
-		l.convert = c.cfg.newConverter(func(ref convert.Ref) (convert.Schema, error) {
+	for stream, l := range c.lanes {
+		l.convert = c.cfg.newConverter(c.cfg.recordFor(stream), func(ref convert.Ref) (convert.Schema, error) {
 			do(ref)
 			return c.lookup(ref)
 		})

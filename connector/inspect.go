@@ -116,7 +116,7 @@ func (i inspection) kafka(ctx context.Context) (found check.Findings) {
 
 // registry looks at the Schema Registry, if the format needs one.
 func (i inspection) registry(ctx context.Context) (found check.Findings) {
-	if len(i.cfg.Record.SchemaFormats()) == 0 || skipped(&found, check.Registry, "", i.faulty("SCHEMA_REGISTRY_", "RECORD_FORMAT", "RECORD_KEY_FORMAT")) {
+	if len(i.cfg.schemaFormats()) == 0 || skipped(&found, check.Registry, "", i.faulty("SCHEMA_REGISTRY_", "RECORD_FORMAT", "RECORD_KEY_FORMAT")) {
 		return found
 	}
 	return schema.Inspect(ctx, i.cfg.Schema, schema.Options{Transport: i.o.Registry, Glue: i.o.Glue})
@@ -132,5 +132,5 @@ func (i inspection) firehose(ctx context.Context) (found check.Findings) {
 		found.Fail(check.Credentials, "", fmt.Sprint(err), "")
 		return found
 	}
-	return firehose.Inspect(ctx, i.cfg.Firehose, clients, i.cfg.sends())
+	return firehose.Inspect(ctx, i.cfg.Firehose, clients, i.cfg.sends)
 }

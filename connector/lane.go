@@ -32,6 +32,7 @@ import (
 // without a limit.
 type lane struct {
 	stream  *firehose.Stream
+	format  string // of the records, for people
 	convert *convert.Converter
 	ahead   *ahead // nil where records are converted one by one; fill's alone
 	policy  string // BAD_RECORD_POLICY

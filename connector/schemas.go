@@ -17,16 +17,19 @@ func (c *Connector) openRegistry(o Options) (err error) {
 
 // openSchemas returns nil unless records are decoded with schemas.
 func openSchemas(cfg Config, o Options) (*schema.Registry, error) {
-	if len(cfg.Record.SchemaFormats()) == 0 {
+	formats := cfg.schemaFormats()
+	if len(formats) == 0 {
 		return nil, nil
 	}
-	compile := func(d convert.Definition) (convert.Schema, error) { return convert.Compile(cfg.Record, d) }
+	compile := func(d convert.Definition) (convert.Schema, error) {
+		return convert.CompileFor(cfg.Record, formats, d)
+	}
 	return schema.New(cfg.Schema, schema.Options{Compile: compile, Log: o.Log, Metrics: o.Metrics.Schema, Transport: o.Registry, Glue: o.Glue})
 }
 
-// newConverter returns a converter of the records that the settings describe.
-func (c Config) newConverter(lookup convert.Lookup) *convert.Converter {
-	made := convert.New(c.Record, lookup)
+// newConverter returns a converter of records with these settings.
+func (c Config) newConverter(record convert.Config, lookup convert.Lookup) *convert.Converter {
+	made := convert.New(record, lookup)
 	made.SetFraming(c.Schema.Framing(), c.Schema.ByContent())
 	return made
 }

@@ -42,7 +42,7 @@ func (c *Connector) Status() status.Snapshot {
 func (l *lane) status(name string, now time.Time) status.Stream {
 	st, f := l.stream.State(), l.streamFault(name, now)
 	s := status.Stream{
-		Name: name, State: stateOf(st, f, l.check.held.Load()), Since: f.since,
+		Name: name, State: stateOf(st, f, l.check.held.Load()), Since: f.since, Format: l.format,
 		RateBytes: finite(st.BytesPerSecond), RateRecords: finite(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
 		PartitionShare: math.Float64frombits(l.partitions.Load()),
 		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),

@@ -39,7 +39,7 @@ func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream stri
 	check := &l.check
 	check.held.Store(c.cfg.Firehose.StartupCheck)
 	check.StreamCheck = firehose.StreamCheck{
-		API: client, Stream: stream, Sends: c.cfg.sends(), Log: c.log, Delay: firehose.CheckDelay(n),
+		API: client, Stream: stream, Sends: c.cfg.sends(stream), Log: c.log, Delay: firehose.CheckDelay(n),
 		Waiting: func(reason error) {
 			reason = fmt.Errorf("the delivery stream is not checked yet: %w", reason)
 			check.reason.Store(&reason)

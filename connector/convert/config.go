@@ -65,6 +65,14 @@ type Config struct {
 
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
+	var check env.Check
+	check.Join(c.Conflicts())
+	check.Join(c.Unused())
+	return check.Err()
+}
+
+// Conflicts returns the faults of values that can't be used, alone or together.
+func (c Config) Conflicts() error {
 	const delimiter, aggregate, compression = "RECORD_DELIMITER", "RECORD_AGGREGATE", "RECORD_COMPRESSION"
 	var check env.Check
 	c.formats(&check)
@@ -90,9 +98,12 @@ func (c Config) Validate() error {
 	return check.Err()
 }
 
+// The variables that choose something for Protobuf.
+const protobufJSONName, protobufIndexName = "RECORD_PROTOBUF_JSON", "RECORD_PROTOBUF_INDEX"
+
 // protobuf checks what there is to choose for Protobuf.
 func (c Config) protobuf(check *env.Check) {
-	const name, index = "RECORD_PROTOBUF_JSON", "RECORD_PROTOBUF_INDEX"
+	const name, index = protobufJSONName, protobufIndexName
 	for _, form := range c.ProtobufJSON {
 		check.OneOf(name, form, []string{jsonCanonical, jsonNames, jsonDefaults, jsonNumbers})
 		if form == jsonCanonical && len(c.ProtobufJSON) > 1 {
@@ -100,6 +111,11 @@ func (c Config) protobuf(check *env.Check) {
 		}
 	}
 	check.OneOf(index, c.ProtobufIndex, []string{indexAuto, indexText, indexDescriptor})
+}
+
+// withoutProtobuf reports settings of Protobuf where no records are read as that.
+func (c Config) withoutProtobuf(check *env.Check) {
+	const name, index = protobufJSONName, protobufIndexName
 	if slices.Contains(c.SchemaFormats(), formatProtobuf) {
 		return
 	}

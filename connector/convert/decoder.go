@@ -40,6 +40,9 @@ func (d *decoder) prepare(p *payload, data []byte, headers []kgo.RecordHeader) e
 	if err != nil {
 		return d.refused(err, data, headers)
 	}
+	if s, ok := schema.(guarded); ok && s.kind != d.format { // keys, or another stream, may be in that format
+		return &Reject{Reason: Undecodable, Size: len(data), err: fmt.Errorf("schema %s: %w", p.ref, errKind(s.kind, d.format))}
+	}
 	p.decode = schema
 	return nil
 }

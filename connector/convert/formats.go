@@ -23,6 +23,24 @@ func (c Config) envelope() bool {
 	return c.Format == formatJSON || c.Envelope && slices.Contains(decoded, c.Format)
 }
 
+// Summary describes the records in some words for people, such as "avro in an envelope, aggregated, gzip".
+func (c Config) Summary() string {
+	text := c.Format
+	if c.envelope() && c.Format != formatJSON {
+		text += " in an envelope"
+	}
+	if c.Delimiter != "\n" {
+		text += ", delimiter " + c.Delimiter.String()
+	}
+	if c.Aggregate {
+		text += ", aggregated"
+	}
+	if c.Compression != "none" {
+		text += ", " + c.Compression
+	}
+	return text
+}
+
 // Cores is how many there have to be before it pays to convert records on all of them,
 // 0 where it never does. What was converted by another core takes longer to copy: some
 // 10 % more CPU for a record of 1 KiB, on its whole way. To compare JSON with its schema
@@ -65,19 +83,13 @@ func (c Config) needsSchema(format string) bool {
 
 // formats checks the formats, what needs an envelope, and what JSON needs.
 func (c Config) formats(check *env.Check) {
-	const format, delimiter, envelope, keyFormat = "RECORD_FORMAT", "RECORD_DELIMITER", "RECORD_ENVELOPE", "RECORD_KEY_FORMAT"
+	const format, delimiter, keyFormat = "RECORD_FORMAT", "RECORD_DELIMITER", "RECORD_KEY_FORMAT"
 	check.OneOf(format, c.Format, append([]string{formatRaw, formatJSON}, decoded...))
 	check.OneOf(keyFormat, c.KeyFormat, append([]string{formatJSON}, decoded...))
-	if c.Envelope && c.Format == formatRaw {
-		check.Add(env.Holds(envelope, c.Envelope, "values go into the envelope as they are with "+format+" json; want that, or false here").With(format))
-	}
-	if c.Validated && c.Format != formatJSONSchema && c.KeyFormat != formatJSONSchema {
-		check.Add(env.Holds("RECORD_SCHEMA_VALIDATE", c.Validated, "what is decoded with a schema agrees with it; want "+format+" json-schema too, or false here").With(format, keyFormat))
-	}
 	if c.envelope() {
 		c.forms(check)
-	} else {
-		c.withoutEnvelope(check)
+	} else if c.Tombstones == "envelope" {
+		check.Add(env.Holds("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+c.envelopeWanted()+" too, or skip or bad here").With(format, "RECORD_ENVELOPE"))
 	}
 	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
 	if c.Format != formatRaw && strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
@@ -85,18 +97,37 @@ func (c Config) formats(check *env.Check) {
 	}
 }
 
-// withoutEnvelope reports what has no effect without an envelope.
+// Unused returns the faults of settings that have no effect on these records.
+func (c Config) Unused() error {
+	const format, keyFormat, envelope = "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE"
+	var check env.Check
+	if c.Envelope && c.Format == formatRaw {
+		check.Add(env.Holds(envelope, c.Envelope, "values go into the envelope as they are with "+format+" json; want that, or false here").With(format))
+	}
+	if c.Validated && c.Format != formatJSONSchema && c.KeyFormat != formatJSONSchema {
+		check.Add(env.Holds("RECORD_SCHEMA_VALIDATE", c.Validated, "what is decoded with a schema agrees with it; want "+format+" json-schema too, or false here").With(format, keyFormat))
+	}
+	if !c.envelope() {
+		c.withoutEnvelope(&check)
+	}
+	c.withoutProtobuf(&check)
+	return check.Err()
+}
+
+// envelopeWanted is the setting that puts the records into an envelope.
+func (c Config) envelopeWanted() string {
+	if slices.Contains(decoded, c.Format) {
+		return "RECORD_ENVELOPE=true"
+	}
+	return "RECORD_FORMAT json"
+}
+
+// withoutEnvelope reports settings that have no effect without an envelope.
 func (c Config) withoutEnvelope(check *env.Check) {
 	const format, envelope = "RECORD_FORMAT", "RECORD_ENVELOPE"
-	want := format + " json"
-	if slices.Contains(decoded, c.Format) {
-		want = envelope + "=true"
-	}
+	want := c.envelopeWanted()
 	if len(c.Fields) > 0 {
 		check.Add(env.Holds("RECORD_FIELDS", c.Fields, "there is no envelope to choose them for; want "+want+" too, or nothing here").With(format, envelope))
-	}
-	if c.Tombstones == "envelope" {
-		check.Add(env.Holds("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+want+" too, or skip or bad here").With(format, envelope))
 	}
 	if slices.Contains(decoded, c.KeyFormat) {
 		check.Add(env.Holds("RECORD_KEY_FORMAT", c.KeyFormat, "there is no envelope with a key; want "+want+" too, or nothing here").With(format, envelope))

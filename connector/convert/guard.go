@@ -36,7 +36,7 @@ func guardedCompile(compile func(Definition) (Schema, error), d Definition) (s S
 	if s, err = compile(d); err != nil {
 		return nil, shortened(err)
 	}
-	return guarded{s}, nil
+	return guarded{s, d.Kind}, nil
 }
 
 // maxErrorBytes limits the text of an error about a schema: the libraries may repeat the
@@ -52,7 +52,10 @@ func shortened(err error) error {
 }
 
 // guarded is a Schema that does not panic.
-type guarded struct{ Schema }
+type guarded struct {
+	Schema
+	kind string // the format that it is for
+}
 
 // Weight implements weigher.
 func (g guarded) Weight() int { return Weight(g.Schema) }

@@ -17,7 +17,7 @@ func (faulty) Append(_, payload []byte, _ Index, _ int) ([]byte, error) {
 // TestPanics: a panic while a record or a schema is read makes that bad, and the error
 // tells where it was, and nothing of what was read.
 func TestPanics(t *testing.T) {
-	s, err := guardedCompile(func(Definition) (Schema, error) { return faulty{}, nil }, Definition{})
+	s, err := guardedCompile(func(Definition) (Schema, error) { return faulty{}, nil }, Definition{Kind: "avro"})
 	if err != nil {
 		t.Fatal(err)
 	}

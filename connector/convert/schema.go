@@ -122,12 +122,17 @@ func Weight(s Schema) int {
 // Compile makes d usable for the records that cfg describes. The error says why it
 // can't be.
 func Compile(cfg Config, d Definition) (Schema, error) {
-	formats := cfg.SchemaFormats()
+	return CompileFor(cfg, cfg.SchemaFormats(), d)
+}
+
+// CompileFor is Compile for records in any of formats, which are those of several configurations that differ from cfg
+// in their formats alone.
+func CompileFor(cfg Config, formats []string, d Definition) (Schema, error) {
 	if d.Kind == "" && len(formats) > 0 {
 		return compileAny(cfg, d, formats)
 	}
 	if !slices.Contains(formats, d.Kind) {
-		return nil, fmt.Errorf("the registry has it as %s, and the records are to be %s", d.Kind, strings.Join(formats, " and "))
+		return nil, errKind(d.Kind, strings.Join(formats, " and "))
 	}
 	if err := d.bounded(); err != nil {
 		return nil, err
@@ -139,11 +144,16 @@ func Compile(cfg Config, d Definition) (Schema, error) {
 	return guardedCompile(compile, d)
 }
 
+// errKind is the error for a schema of another kind than the records.
+func errKind(kind, wanted string) error {
+	return fmt.Errorf("the registry has it as %s, and the records are to be %s", kind, wanted)
+}
+
 // compileAny makes d usable in the first of the formats that it is a schema of. No text is one of two.
 func compileAny(cfg Config, d Definition, formats []string) (s Schema, err error) {
 	for _, format := range formats {
 		d.Kind = format
-		if s, err = Compile(cfg, d); err == nil {
+		if s, err = CompileFor(cfg, formats, d); err == nil {
 			break
 		}
 	}

@@ -37,9 +37,7 @@ func Load(cfg any) error {
 // It panics if a tag doesn't parse or a secret could be shown, which is a mistake in the program.
 func Defaults(cfg any) {
 	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
-		tag := reflect.StructTag("default:" + strconv.Quote(f.tag.Get("default")))
-		// The environment has no name with a = in it: with this prefix, envconfig finds only the tag.
-		value, err := process("=", f.value.Type(), tag)
+		value, err := f.parseDefault(f.tag.Get("default"))
 		if err != nil {
 			panic(fmt.Sprintf("default of %s: %v", f.name, err))
 		}
@@ -48,6 +46,12 @@ func Defaults(cfg any) {
 		}
 		f.value.Set(value)
 	}
+}
+
+// parseDefault reads a text as a default.
+func (f field) parseDefault(text string) (reflect.Value, error) {
+	// The environment has no name with a = in it: with this prefix, envconfig finds only the tag.
+	return process("=", f.value.Type(), reflect.StructTag("default:"+strconv.Quote(text)))
 }
 
 // field is one setting of a tree of structs.
@@ -84,6 +88,11 @@ func process(prefix string, t reflect.Type, tag reflect.StructTag) (reflect.Valu
 func (f field) load(held string) *Fault {
 	tag := reflect.StructTag("envconfig:" + strconv.Quote(f.name))
 	value, err := process("", f.value.Type(), tag)
+	return f.set(held, value, err)
+}
+
+// set sets the field to the value that was read of a text, with this error.
+func (f field) set(held string, value reflect.Value, err error) *Fault {
 	if _, number := reflect.TypeAssert[int](value); err == nil && number && !decimal(held) {
 		err = strconv.ErrSyntax
 	}
@@ -97,6 +106,18 @@ func (f field) load(held string) *Fault {
 	}
 	f.value.Set(value)
 	return nil
+}
+
+// Set sets the setting of cfg, a pointer to a struct, whose variable is name, as if the environment held value. The
+// fault is that of the variable. It panics for a name that is no setting, and for a secret.
+func Set(cfg any, name, value string) *Fault {
+	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
+		if f.name == name && !f.secret() {
+			read, err := f.parseDefault(value)
+			return f.set(value, read, err)
+		}
+	}
+	panic(name + " is no setting that can be set")
 }
 
 // decimal keeps out what strconv reads as another number than people do: 010 is 8 to it.

@@ -155,3 +155,25 @@ func TestTables(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestSet reads a text as the environment's, whatever the environment holds.
+func TestSet(t *testing.T) {
+	t.Setenv("T_COUNT", "7")
+	var c struct {
+		Count int      `envconfig:"T_COUNT" default:"1" desc:"A number."`
+		List  []string `envconfig:"T_LIST" default:"x" desc:"A list."`
+		Text  string   `envconfig:"T_TEXT" default:"x" desc:"A text."`
+	}
+	env.Defaults(&c)
+	for name, value := range map[string]string{"T_COUNT": "3", "T_LIST": "a, b", "T_TEXT": "\t\n\"\\"} {
+		if f := env.Set(&c, name, value); f != nil {
+			t.Error(f)
+		}
+	}
+	if c.Count != 3 || len(c.List) != 2 || c.List[1] != "b" || c.Text != "\t\n\"\\" {
+		t.Errorf("%+v", c)
+	}
+	if f := env.Set(&c, "T_COUNT", "010"); f == nil || f.Error() != `T_COUNT holds "010": want a whole number` || c.Count != 3 {
+		t.Errorf("%v, %d", f, c.Count)
+	}
+}

@@ -21,7 +21,7 @@ import (
 const inspectTimeout = 12 * time.Second
 
 // Inspect fetches credentials, describes each of the streams, and asks whether records may be put. It sends no record.
-func Inspect(ctx context.Context, cfg Config, clients Clients, sends Sends) check.Findings {
+func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream string) Sends) check.Findings {
 	streams := cfg.Streams()
 	found := make([]check.Findings, len(streams))
 	keys := make([]check.Findings, len(streams))
@@ -34,7 +34,7 @@ func Inspect(ctx context.Context, cfg Config, clients Clients, sends Sends) chec
 			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
 		}
 		looks.Go(func() {
-			found[i] = inspectStream(ctx, client, name, sends)
+			found[i] = inspectStream(ctx, client, name, sends(name))
 			tryPut(ctx, client, name, &found[i])
 		})
 	}

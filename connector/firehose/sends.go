@@ -14,6 +14,7 @@ type Sends struct {
 	Aggregate bool   // a record holds many values
 	Gzip      bool   // each record is a gzip member, and the delimiter is in it
 	Raw       bool   // values are sent as they are, JSON or not
+	Own       bool   // some of this is set by the stream's options
 }
 
 // clash is what a stream is set up to do and what does not go with our records.
@@ -31,7 +32,18 @@ func (s Sends) warn(found *types.DeliveryStreamDescription, stream string, log *
 	}
 }
 
-func (s Sends) clashes(found *types.DeliveryStreamDescription) (all []clash) {
+// clashes finds conflicts with the settings of a stream.
+func (s Sends) clashes(found *types.DeliveryStreamDescription) []clash {
+	all := s.findClashes(found)
+	for i := range all {
+		if s.Own {
+			all[i].advice += "; the stream has options of its own in " + streamOptionsName
+		}
+	}
+	return all
+}
+
+func (s Sends) findClashes(found *types.DeliveryStreamDescription) (all []clash) {
 	for _, d := range found.Destinations {
 		steps := stepsOf(d)
 		if s.Gzip {

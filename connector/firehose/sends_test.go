@@ -63,6 +63,7 @@ func TestSends(t *testing.T) {
 		{"packs whose members are looked at", s3(types.ProcessorTypeMetadataExtraction), packs, "it partitions by what is in a record"},
 		{"packs that are split and partitioned", s3(types.ProcessorTypeMetadataExtraction, types.ProcessorTypeRecordDeAggregation), packs, ""},
 		{"packs to a function", s3(types.ProcessorTypeLambda), packs, ""},
+		{"packs to Splunk, by options of the stream", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, Sends{Delimiter: "\n", Aggregate: true, Own: true}, "the stream has options of its own in FIREHOSE_STREAM_OPTIONS"},
 		{"gzip to S3", s3(), zipped, ""},
 		{"gzip to S3 that compresses", squeezed, zipped, "compressed twice"},
 		{"gzip to Redshift", described{RedshiftDestinationDescription: &types.RedshiftDestinationDescription{}}, zipped, ""},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"kafka-firehose/connector/env"
@@ -48,7 +49,12 @@ func (o *StreamOptions) Decode(s string) error {
 }
 
 // optionNames are the fields of an option, in the order of its struct.
-var optionNames = []string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight", "max_bytes_per_second", "max_records_per_second", "quota_bytes_per_second", "quota_records_per_second"}
+var optionNames = append([]string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight", "max_bytes_per_second", "max_records_per_second", "quota_bytes_per_second", "quota_records_per_second"}, recordOptions...)
+
+// recordOptions are the options in the place of variables that begin with recordPrefix.
+var recordOptions = []string{"format", "envelope", "fields", "key_format", "tombstones", "delimiter", "aggregate", "aggregate_max_bytes", "aggregate_max_records", "compression"}
+
+const recordPrefix = "RECORD_"
 
 // field returns a function that sets one field and adds to problems what it can't read.
 func (o *StreamOption) field(problems *[]string, stream string) func(string, json.RawMessage) {
@@ -84,10 +90,27 @@ func (o *StreamOption) set(name string, value json.RawMessage) error {
 	case "quota_bytes_per_second":
 		return fillBytes(name, value, &o.QuotaBytesPerSecond)
 	}
-	if meant, ok := env.Suggest(strings.ToUpper(name), upper(optionNames)); ok {
+	if slices.Contains(recordOptions, name) {
+		return o.setRecord(name, value)
+	}
+	upperName := strings.TrimPrefix(strings.TrimPrefix(strings.ToUpper(name), recordPrefix), "FIREHOSE_")
+	if meant, ok := env.Suggest(upperName, upper(optionNames)); ok {
 		return fmt.Errorf("there is no option %q; did you mean %s?", name, strings.ToLower(meant))
 	}
 	return fmt.Errorf("there is no option %q; want %s", name, strings.Join(optionNames, ", "))
+}
+
+// setRecord keeps the value of an option as the text that its variable would hold.
+func (o *StreamOption) setRecord(name string, value json.RawMessage) error {
+	text := string(value) // of a number, true or false
+	if err := json.Unmarshal(value, &text); text == "" || text == "null" || err != nil && strings.ContainsAny(text, "{[") {
+		return fmt.Errorf("%s: want a text, a number, true or false, as in %s", name, recordPrefix+strings.ToUpper(name))
+	}
+	if o.Record == nil {
+		o.Record = map[string]string{}
+	}
+	o.Record[recordPrefix+strings.ToUpper(name)] = text
+	return nil
 }
 
 // fillBytes reads a number of bytes: 1048576, or "1MiB".

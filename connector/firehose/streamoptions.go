@@ -37,6 +37,9 @@ type StreamOption struct {
 	// unknown.
 	QuotaBytesPerSecond   *env.Bytes
 	QuotaRecordsPerSecond *int
+	// Record has the values that are in the place of settings of records, by the name of the variable. They are
+	// texts as the variable would hold.
+	Record map[string]string
 }
 
 // String returns what the variable holds.
@@ -67,6 +70,12 @@ func (c Config) For(stream string) Config {
 }
 
 const streamOptionsName = "FIREHOSE_STREAM_OPTIONS"
+
+// RecordFault is the fault of an option that concerns the records of a stream. The rule that found it reads the
+// variables others, too.
+func (c Config) RecordFault(stream, problem string, others ...string) *env.Fault {
+	return env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: %s", stream, problem)).With(others...)
+}
 
 // streamOptions checks each option as the variable for all is checked, and that the streams are ours:
 // an option for a stream that is written wrong would silently have no effect.

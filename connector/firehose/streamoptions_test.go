@@ -18,7 +18,7 @@ const everyOption = `{
 		"max_in_flight": 3, "max_bytes_per_second": "5MiB", "max_records_per_second": 1000,
 		"quota_bytes_per_second": 5242880, "quota_records_per_second": 500000
 	},
-	"clicks": {"max_bytes_per_second": 0}
+	"clicks": {"max_bytes_per_second": 0, "format": "json", "aggregate": true, "aggregate_max_records": 100, "delimiter": "\t"}
 }`
 
 func TestStreamOptions(t *testing.T) {
@@ -29,7 +29,9 @@ func TestStreamOptions(t *testing.T) {
 			MaxInFlight: new(3), MaxBytesPerSecond: new(5 * env.MiB), MaxRecordsPerSecond: new(1000),
 			QuotaBytesPerSecond: new(5 * env.MiB), QuotaRecordsPerSecond: new(500_000),
 		},
-		"clicks": {MaxBytesPerSecond: new(env.Bytes(0))},
+		"clicks": {MaxBytesPerSecond: new(env.Bytes(0)), Record: map[string]string{
+			"RECORD_FORMAT": "json", "RECORD_AGGREGATE": "true", "RECORD_AGGREGATE_MAX_RECORDS": "100", "RECORD_DELIMITER": "	",
+		}},
 	}
 	file := filepath.Join(t.TempDir(), "options.json")
 	if err := os.WriteFile(file, []byte(everyOption), 0o600); err != nil {
@@ -86,14 +88,17 @@ func TestStreamOptionsRefuses(t *testing.T) {
 		`{"a": {"region": "x", "region": "y"}}`:        `stream "a": "region" is there twice`,
 		`{"a": {"regoin": "x"}}`:                       `stream "a": there is no option "regoin"; did you mean region?`,
 		`{"a": {"Region": "x"}}`:                       `stream "a": there is no option "Region"; did you mean region?`,
-		`{"a": {"compression": true}}`:                 `stream "a": there is no option "compression"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second`,
+		`{"a": {"RECORD_FORMAT": "raw"}}`:              `stream "a": there is no option "RECORD_FORMAT"; did you mean format?`,
+		`{"a": {"format": ""}}`:                        `stream "a": format: want a text, a number, true or false, as in RECORD_FORMAT`,
+		`{"a": {"delimiter": null}}`:                   `stream "a": delimiter: want a text, a number, true or false, as in RECORD_DELIMITER`,
+		`{"a": {"aggregate": {}}}`:                     `stream "a": aggregate: want a text, a number, true or false, as in RECORD_AGGREGATE`,
 		`{"a": {"region": 1}}`:                         `stream "a": region: want a text`,
 		`{"a": {"role_arn": ""}}`:                      `stream "a": role_arn: want a text`,
 		`{"a": {"region": null}}`:                      `stream "a": region: want a text`,
 		`{"a": {"max_in_flight": "3"}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_in_flight": 1.5}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_bytes_per_second": "5MB"}}`:       `stream "a": max_bytes_per_second: want a size: plain bytes such as 4000000, or KiB, MiB or GiB such as 256MiB`,
-		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second; stream "b": max_in_flight: want a whole number`,
+		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second, format, envelope, fields, key_format, tombstones, delimiter, aggregate, aggregate_max_bytes, aggregate_max_records, compression; stream "b": max_in_flight: want a whole number`,
 	} {
 		var o StreamOptions
 		if err := o.Decode(held); err == nil || err.Error() != problem {

@@ -44,6 +44,7 @@ type Stream struct {
 	State  string    `json:"state"` // ok, idle, throttled, failing, blocked or unchecked
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
+	Format string    `json:"format"` // of its records, for people
 
 	// Rates are limits a second; 0 is none, or unknown.
 	RateBytes      float64 `json:"rate_bytes_per_second"`

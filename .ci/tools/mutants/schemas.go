@@ -6,7 +6,18 @@ import "slices"
 const comparing = "connector/convert/jsonschema"
 
 // schemas are bounds of schemas, and of the work that they make of a record.
-func schemas() []mutant { return slices.Concat(schemaWork(), schemaSizes(), schemaMemory()) }
+func schemas() []mutant {
+	return slices.Concat(schemaWork(), schemaSizes(), schemaMemory(), schemaKinds())
+}
+
+// schemaKinds are values that are read as something else.
+func schemaKinds() []mutant {
+	return []mutant{{
+		"a record is read by its own schema, or is bad", "a schema of another stream's format is used",
+		"connector/convert/decoder.go", "ok && s.kind != d.format {", "ok && s.kind == \"\" {",
+		"connector", "TestSchemaOfAnotherStream", "1 records are bad, want 2",
+	}}
+}
 
 // schemaWork is work that is not counted.
 func schemaWork() []mutant {

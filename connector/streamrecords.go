@@ -1,0 +1,152 @@
+package connector
+
+import (
+	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+)
+
+// recordFor returns the record settings of a stream: its options in FIREHOSE_STREAM_OPTIONS, and those of the
+// environment for all that it has no option for.
+func (c Config) recordFor(stream string) convert.Config {
+	record, _ := c.setRecord(stream)
+	return record
+}
+
+// setRecord is recordFor, with the faults of options that can't be read.
+func (c Config) setRecord(stream string) (record convert.Config, faults []*env.Fault) {
+	record = c.Record
+	own := c.Firehose.StreamOptions.Of[stream].Record
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		if f := env.Set(&record, name, own[name]); f != nil {
+			faults = append(faults, f)
+		}
+	}
+	return record, faults
+}
+
+// recordStreams are the streams, with an unnamed one in their place while none is set.
+func (c Config) recordStreams() []string {
+	if streams := c.Firehose.Streams(); len(streams) > 0 {
+		return streams
+	}
+	return []string{""}
+}
+
+// records checks the record settings of each stream. A fault of the environment is reported once, if any stream has
+// it; a setting of the environment without effect only if it has none for all streams.
+func (c Config) records(check *env.Check) {
+	shared := map[string]bool{} // faults of the environment alone, by their text; true if reported
+	for _, f := range env.Faults(c.Record.Conflicts()) {
+		shared[f.Error()] = false
+	}
+	streams, unused := c.recordStreams(), map[string]int{}
+	for _, stream := range streams {
+		record, faults := c.setRecord(stream)
+		own := c.Firehose.StreamOptions.Of[stream].Record
+		for _, f := range append(faults, env.Faults(record.Conflicts())...) {
+			reported, known := shared[f.Error()]
+			switch {
+			case !known || own[f.Variable] != "":
+				check.Add(c.streamFault(stream, f))
+			case !reported:
+				shared[f.Error()] = true
+				check.Add(f)
+			}
+		}
+		counted := map[string]bool{}
+		for _, f := range env.Faults(record.Unused()) {
+			switch {
+			case own[f.Variable] != "":
+				check.Add(c.streamFault(stream, f))
+			case !counted[f.Variable]:
+				counted[f.Variable] = true
+				if unused[f.Variable]++; unused[f.Variable]+c.overriding(f.Variable) == len(streams) {
+					check.Add(f)
+				}
+			}
+		}
+	}
+}
+
+// overriding is the number of streams with an option in the place of a variable.
+func (c Config) overriding(variable string) (streams int) {
+	for _, stream := range c.recordStreams() {
+		if c.Firehose.StreamOptions.Of[stream].Record[variable] != "" {
+			streams++
+		}
+	}
+	return streams
+}
+
+var recordVariable = regexp.MustCompile(`RECORD_([A-Z_]+)`)
+
+// streamFault is a fault of a stream's record settings, in the names of its options where it has them.
+func (c Config) streamFault(stream string, f *env.Fault) *env.Fault {
+	own := c.Firehose.StreamOptions.Of[stream].Record
+	text := recordVariable.ReplaceAllStringFunc(f.Error(), func(name string) string {
+		if own[name] == "" {
+			return name
+		}
+		return strings.ToLower(strings.TrimPrefix(name, "RECORD_"))
+	})
+	return c.Firehose.RecordFault(stream, text, append(f.Others, f.Variable)...)
+}
+
+// schemaFormats are the formats of values and keys of all streams that can't be converted without a registry.
+func (c Config) schemaFormats() (formats []string) {
+	for _, stream := range c.recordStreams() {
+		for _, f := range c.recordFor(stream).SchemaFormats() {
+			if !slices.Contains(formats, f) {
+				formats = append(formats, f)
+			}
+		}
+	}
+	return formats
+}
+
+// decodes reports whether records of any stream are in a format whose serializers name a schema.
+func (c Config) decodes() bool {
+	return slices.ContainsFunc(c.recordStreams(), func(stream string) bool { return c.recordFor(stream).Decodes() })
+}
+
+// convertingCores is the least number of cores for which it pays to convert the records of some stream on all of
+// them, 0 where it never does.
+func (c Config) convertingCores() (least int) {
+	for _, stream := range c.recordStreams() {
+		if n := c.recordFor(stream).Cores(); n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	return least
+}
+
+// sends describes the records that a stream gets.
+func (c Config) sends(stream string) firehose.Sends {
+	record := c.recordFor(stream)
+	return firehose.Sends{
+		Delimiter: string(record.Delimiter), Aggregate: record.Aggregate,
+		Gzip: record.Compression == "gzip", Raw: record.Format == "raw",
+		Own: len(c.Firehose.StreamOptions.Of[stream].Record) > 0,
+	}
+}
+
+// formatPlan is an attribute of the start line: the format of all streams, or of each where they differ.
+func (c Config) formatPlan() slog.Attr {
+	var of []any
+	differ := false
+	for _, stream := range c.recordStreams() {
+		differ = differ || len(c.Firehose.StreamOptions.Of[stream].Record) > 0
+		of = append(of, slog.String(stream, c.recordFor(stream).Summary()))
+	}
+	if differ {
+		return slog.Group("formats", of...)
+	}
+	return slog.String("format", c.Record.Format)
+}
