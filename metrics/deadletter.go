@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// DeadLetter is what happens to records on their way to the dead-letter topic.
+// DeadLetter are the metrics of records sent to the dead-letter topic.
 type DeadLetter struct {
 	Letters *prometheus.CounterVec // by topic and reason, see DeadLetterReasons
 	Digests prometheus.Counter

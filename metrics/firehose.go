@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Firehose is what happens between a sealed batch and its acceptance. Every
+// Firehose are the metrics between a sealed batch and its acceptance. Every
 // collector has the label stream.
 type Firehose struct {
 	accepted, acceptedBytes, values, billed *prometheus.CounterVec
@@ -21,7 +21,7 @@ type Firehose struct {
 
 // The values of the labels outcome and reason.
 var (
-	// RequestOutcomes are what a request can come to. partial is an answer that
+	// RequestOutcomes are the results of requests. partial is an answer that
 	// failed some or all of its records; canceled is ours, at shutdown.
 	RequestOutcomes = []string{"accepted", "partial", "throttled", "unavailable", "ambiguous", "too_large", "credentials", "blocked", "canceled"}
 	// RetryReasons are why records were sent again: the record's own error code,
@@ -128,7 +128,7 @@ func (m *FirehoseStream) Retried(reason string, records int) {
 	c.Add(float64(records))
 }
 
-// Refused counts a record that is given up, for one of RefuseReasons.
+// Refused counts a bad record, for one of RefuseReasons.
 func (m *FirehoseStream) Refused(reason string) { m.refused[reason].Inc() }
 
 // Request counts a request that ended, as one of RequestOutcomes.

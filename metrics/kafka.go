@@ -49,8 +49,8 @@ var FaultReasons = []string{"position", "commit", "bad_record", "unknown_topic",
 // RebalanceKinds are the values of the label kind.
 var RebalanceKinds = []string{"assigned", "revoked", "lost"}
 
-// delays are the buckets of the delivery delay, in seconds: below the commit interval nothing can be
-// told apart, above a day nobody counts.
+// delays are the buckets of the delivery delay, in seconds: the commit interval limits the
+// resolution, and delays above a day need none.
 var delays = []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600}
 
 func newKafka(f factory) *Kafka {
@@ -160,8 +160,8 @@ func (m *Kafka) ForgetLag(topic string, partition int32) {
 	m.open.DeleteLabelValues(topic, p)
 }
 
-// Forget removes the series of a partition that left: a lag that nobody
-// refreshes would lie for ever.
+// Forget removes the series of a partition that left: a stale lag
+// would stay wrong.
 func (m *Kafka) Forget(topic string, partition int32) {
 	m.ForgetLag(topic, partition)
 	p := label(partition)

@@ -29,8 +29,8 @@ type Set struct {
 type Option func(*factory)
 
 // NativeHistograms says whether histograms are native ones too, beside their buckets.
-// Only those who take protobuf see the difference. A server that takes native ones keeps
-// nothing of the buckets, by which the alerts judge, unless it is told to keep both.
+// Only scrapes that take protobuf see the difference. A server that takes native ones keeps
+// none of the buckets, which the alerts need, unless it is configured to keep both.
 func NativeHistograms(too bool) Option { return func(f *factory) { f.native = too } }
 
 // New registers every collector of the connector with r. Two sets in one
@@ -69,7 +69,7 @@ func NewRegistry(version string) *prometheus.Registry {
 	return r
 }
 
-// factory registers what it makes.
+// factory registers the collectors that it makes.
 type factory struct {
 	r         prometheus.Registerer
 	subsystem string

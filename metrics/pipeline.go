@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Pipeline is what happens between the poll and the put.
+// Pipeline are the metrics between the poll and the put.
 type Pipeline struct {
 	Skipped      *prometheus.CounterVec // by reason, see SkipReasons
 	Backpressure prometheus.Counter
@@ -28,8 +28,8 @@ func newPipeline(f factory) *Pipeline {
 	return m
 }
 
-// Watch adds the gauges that are read at scrape time: what is buffered, in
-// bytes, and the age of the oldest unsettled record, in seconds.
+// Watch adds the gauges that are read at scrape time: the buffered bytes, and
+// the age of the oldest unsettled record, in seconds.
 func (m *Pipeline) Watch(limit int64, buffered func() int64, oldest func() float64) {
 	m.limit.Set(float64(limit))
 	m.r.MustRegister(

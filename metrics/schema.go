@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Schema is what is asked of the Schema Registry.
+// Schema are the metrics of requests to the Schema Registry.
 type Schema struct {
 	Fetched *prometheus.CounterVec // by outcome
 }

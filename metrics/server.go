@@ -103,7 +103,7 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *scrapes) gather(text *answer, r *http.Request) bool {
 	select {
 	case s.gathering <- struct{}{}:
-		defer func() { <-s.gathering }() // also when the handler panics: net/http goes on after that
+		defer func() { <-s.gathering }() // also when the handler panics: net/http continues after that
 	case <-r.Context().Done():
 		return false
 	}
@@ -124,8 +124,8 @@ func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
 func (a *answer) WriteHeader(status int) { a.status = status }
 
-// Serve answers on l until ctx ends. What is in its way goes to the log, and not to
-// standard error, where net/http would write it.
+// Serve answers on l until ctx ends. Its errors go to the log, and not to
+// standard error, where net/http would write them.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, to *slog.Logger) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,

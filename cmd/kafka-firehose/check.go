@@ -30,7 +30,7 @@ Exit code: 0 fine, or only warnings; 1 only warnings, with -strict; 2 an error.
 
 `
 
-// check looks at the surroundings and prints what it finds.
+// check inspects Kafka, Firehose and the registry, and prints the findings.
 func (p process) check(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // it would print the usage with each mistake

@@ -30,7 +30,7 @@ Exit code: 0 it is; 1 it is not, does not answer, or the flags are wrong.
 
 `
 
-// maxReasonShown bounds what is read of an answer, in bytes.
+// maxReasonShown bounds the part of an answer that is read, in bytes.
 const maxReasonShown = 64 << 10
 
 // healthcheck asks a probe of the process whose HTTP_ADDR this environment has.

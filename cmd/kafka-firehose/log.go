@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	logBytes = 1 << 20     // of the log that may wait for whoever takes it
+	logBytes = 1 << 20     // of the log that may wait for its reader
 	logFlush = time.Second // how long the last lines are waited for
-	// logEvery is how often a warning that repeats is written. What is logged each minute as long as it lasts has to pass.
+	// logEvery is the interval of a repeated warning. It is shorter than a minute, so that the lines of a standing fault pass.
 	logEvery = 50 * time.Second
 )
 
-// newLogger returns the logger of the process, and what ends it, with its last lines. An outage repeats its
-// warnings with every attempt; once a minute is enough to know that it lasts. The log never holds up
-// the process: where nobody takes it, lines are dropped and counted.
+// newLogger returns the logger of the process, and a function that ends it after its last lines. An
+// outage repeats its warnings with every attempt; one line a minute shows that it lasts. The log never
+// blocks the process: lines without a reader are dropped and counted.
 func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, end func()) {
 	out := logging.Detach(w, logBytes)
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}

@@ -103,7 +103,7 @@ func (p process) run(ctx context.Context, args []string) int {
 	return exitConfiguration
 }
 
-// serve runs the connector until it is told to stop.
+// serve runs the connector until a signal ends it.
 func (p process) serve(ctx context.Context) int {
 	cfg, warnings, err := connector.LoadEnvironment()
 	if err != nil {
@@ -129,8 +129,8 @@ func (p process) serve(ctx context.Context) int {
 	return exitDrained
 }
 
-// explain prints what is wrong with the environment, a line each. It is for whoever starts the
-// process and comes before any logger: how to log is part of what may be wrong.
+// explain prints the faults of the environment, a line each. It runs before there is a logger,
+// because the settings of the log may be faulty as well.
 func (p process) explain(err error, warnings []string) {
 	fmt.Fprintf(p.stderr, "kafka-firehose: the configuration can't be used:\n%v\n", err)
 	for _, w := range warnings {

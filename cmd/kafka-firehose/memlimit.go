@@ -14,9 +14,9 @@ import (
 	"kafka-firehose/connector/env"
 )
 
-// besideBuffers is what the process takes besides MAX_BUFFERED_BYTES: code, stacks, connections,
-// metrics and room for the collector. Of it, the Go runtime doesn't count what is read of the program's
-// file, which is code at least.
+// besideBuffers is the memory of the process besides MAX_BUFFERED_BYTES: code, stacks, connections,
+// metrics and room for the collector. The Go runtime does not count the pages of the program's
+// file, which are at least its code.
 const (
 	besideBuffers = 48 * env.MiB
 	code          = 16 * env.MiB

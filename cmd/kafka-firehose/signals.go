@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// untilSignal returns a context that ends at the first signal, which asks for a drain. The second one
-// is from somebody who doesn't want to wait for it: the process ends at once, and what was not
-// committed is delivered again by whoever reads next.
+// untilSignal returns a context that ends at the first signal, which asks for a drain. The second
+// signal means that the operator does not wait for it: the process ends at once, and records that
+// are not committed are delivered again by the next reader.
 //
 // stop ends the watch; a signal after that is too late to matter.
 func (p process) untilSignal(ctx context.Context, log *slog.Logger, endLog func()) (_ context.Context, stop func()) {
@@ -21,7 +21,7 @@ func (p process) untilSignal(ctx context.Context, log *slog.Logger, endLog func(
 		case s := <-p.signals:
 			log.Info("stopping: draining; a second signal ends the process at once", "signal", s.String())
 			cancel()
-			if s == syscall.SIGQUIT { // somebody wants to know what hangs; the reader of standard error may be that
+			if s == syscall.SIGQUIT { // an operator asks which goroutine hangs; the reader of standard error may be that
 				go func() { _ = pprof.Lookup("goroutine").WriteTo(p.stderr, 2) }()
 			}
 		case <-done:

@@ -2,8 +2,8 @@
 // environment, credentials that last through an outage, roles, and the signature that
 // logs in to Amazon MSK.
 //
-// Each side asks for its own: the role that writes to Firehose is not the one that
-// reads from MSK, unless both are told the same.
+// Each side asks for its own: the role that writes to Firehose differs from the role that
+// reads from MSK, unless both settings name the same.
 package awsconfig
 
 import (

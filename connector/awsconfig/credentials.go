@@ -25,9 +25,9 @@ import (
 )
 
 const (
-	// renewEarly is how long before their end credentials are fetched anew, up to
-	// half of it less by chance so that a fleet does not do it at the same second.
-	// Of a life that is shorter than four times that, the last quarter.
+	// renewEarly is the time before the end of credentials at which they are refreshed, up to
+	// half of it less by chance so that a fleet does not refresh in the same second.
+	// Credentials that live shorter than four times that are refreshed in their last quarter.
 	renewEarly = 5 * time.Minute
 	// renewAgain is the time between two tries while the old ones are still good.
 	renewAgain = 20 * time.Second
@@ -52,14 +52,14 @@ type keyring struct {
 	failing bool      // the last fetch failed, and the old ones are in use
 }
 
-// Cache keeps what fetch has fetched: it is renewed early, and used to its end when
-// that fails. Invalidate on it has the next request fetch anew.
+// Cache caches the credentials that fetch returns. It refreshes them early, and uses them to their
+// end when that fails. Invalidate forces a refresh on the next request.
 func Cache(fetch func(context.Context) (aws.Credentials, error), log *slog.Logger) *aws.CredentialsCache {
 	return aws.NewCredentialsCache(&keyring{fetch: fetch, log: log})
 }
 
-// Retrieve implements aws.CredentialsProvider. The end of what it returns is when
-// it wants to be asked again.
+// Retrieve implements aws.CredentialsProvider. The expiry of the returned credentials is the
+// time of their refresh.
 func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := k.fetch(ctx)
 	if err == nil && !c.HasKeys() {
@@ -83,7 +83,7 @@ func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
-// renewal is when credentials that end at some time are fetched anew.
+// renewal returns the refresh time of credentials that end at some time.
 func renewal(now, end time.Time) time.Time {
 	early := renewEarly - time.Duration(rand.Float64()/2*float64(renewEarly))
 	at := end.Add(-min(early, end.Sub(now)/4))
@@ -93,7 +93,7 @@ func renewal(now, end time.Time) time.Time {
 	return at
 }
 
-// HandleFailToRefresh goes on with the old credentials to their end: a token
+// HandleFailToRefresh keeps the old credentials to their end: a token
 // service that is down for a minute stops nothing.
 func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, err error) (aws.Credentials, error) {
 	now := time.Now()
@@ -112,10 +112,10 @@ func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, er
 	return old, nil
 }
 
-// Chain fetches from the SDK's default chain, and assumes the role, if there is one,
-// with what it got. An empty region is the environment's; timeout is for each request
-// of either. The configuration is read anew each time, so that keys which were changed
-// in a file are found without a restart.
+// Chain fetches from the SDK's default chain and, if there is a role, assumes it
+// with these credentials. An empty region is the environment's; timeout is for each request
+// of either. The configuration is read again each time, so that keys that change
+// in a file are picked up without a restart.
 func Chain(region string, role Role, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
 	// It keeps no connections: an hour goes by until the next fetch. Without a
 	// timeout, a service that takes the request and stays silent would be waited

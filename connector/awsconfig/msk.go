@@ -53,7 +53,7 @@ func newMSK(region string, keys *aws.CredentialsCache) *MSK {
 	return &MSK{region: region, keys: keys, signer: v4.NewSigner()}
 }
 
-// Forget has the next login fetch credentials anew.
+// Forget forces a refresh of the credentials on the next login.
 func (m *MSK) Forget() { m.keys.Invalidate() }
 
 // Login is what a broker wants to see; addr is its host:port.

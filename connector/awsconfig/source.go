@@ -15,7 +15,7 @@ var sources = []struct{ provider, name string }{
 	{"ProcessProvider", "a process that the profile names"},
 }
 
-// SourceOf puts aws.Credentials.Source into words. What it does not know it passes on.
+// SourceOf puts aws.Credentials.Source into words. An unknown source is returned unchanged.
 func SourceOf(source string) string {
 	for _, s := range sources {
 		if strings.HasPrefix(source, s.provider) {

@@ -15,7 +15,7 @@ import (
 // UnknownError is the SDK's word for an answer that names no error.
 const UnknownError = "UnknownError"
 
-// RootCause is the text of the innermost error that still says what it is about,
+// RootCause is the text of the innermost error that still names its subject,
 // an address or a file: the outer ones repeat the operation, and those further in
 // are words such as "connection refused".
 func RootCause(err error) string {
@@ -48,7 +48,7 @@ func requestCause(err *url.Error) string {
 	return origin.Bare(err.Error())
 }
 
-// echo is where a validation error repeats what was sent.
+// echo is the place where a validation error repeats a value of the request.
 var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
 
 // Clean makes a message of a service fit for a log line: without its echo of the

@@ -54,11 +54,11 @@ func (r *run) gone() bool { return r.span.Void() || r.span.Lease().Closed() }
 // the goroutine that sends it. An estimate that is on the safe side.
 const overhead = 16 << 10
 
-// Looseness says how much larger a buffer of a batch or a request may be than what is in
-// it, as one part in so many: full batches of a stream differ by less. See pool.New.
+// Looseness bounds the unused part of a batch's or request's buffer: 1/Looseness of it. Full
+// batches of a stream differ by less. See pool.New.
 const Looseness = 16
 
-// encoded is the memory of the request body that is made of so many bytes: base64
+// encoded returns the memory of the request body for a number of bytes: base64
 // makes them 4/3 as large, in a buffer that may be larger.
 func encoded(bytes int) int { return (bytes * 4 / 3) * (Looseness + 1) / Looseness }
 
@@ -66,7 +66,7 @@ func encoded(bytes int) int { return (bytes * 4 / 3) * (Looseness + 1) / Loosene
 // made of its data.
 func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + encoded(bytes) + overhead) }
 
-// Weight is what a full batch of so many bytes weighs once it is sealed.
+// Weight returns the memory of a full batch of a number of bytes once it is sealed.
 func Weight(bytes int) int64 { return int64(bytes + encoded(bytes) + overhead) }
 
 // Len is the number of Firehose records.
@@ -136,8 +136,8 @@ func (b *Batch) RecordValues(i int) int { return int(b.records[i].values) }
 func (b *Batch) Offset(i int) int64 { return b.records[i].offset }
 
 // Retain keeps the records for which keep is true and settles the others. When
-// little is left of a big buffer, what is left moves to a small one: a stubborn
-// record must not hold the four megabytes it came with.
+// little is left of a big buffer, the rest moves to a small one: a record that is
+// refused again and again must not hold the four megabytes it came with.
 func (b *Batch) Retain(keep func(i int) bool) {
 	kept, bytes := b.records[:0], 0
 	for i, r := range b.records {
@@ -152,14 +152,14 @@ func (b *Batch) Retain(keep func(i int) bool) {
 	b.records, b.bytes = kept, bytes
 	switch {
 	case len(kept) == 0:
-		b.buf = nil // somebody else's soon
+		b.buf = nil // another batch gets it soon
 	case !b.split && bytes < cap(b.buf)/4:
 		b.shrink()
 	}
 	b.work.leave(gone)
 }
 
-// Fail removes record i, which is given up and stays undelivered: its spans never settle.
+// Fail removes record i, which stays undelivered: its spans never settle.
 func (b *Batch) Fail(i int) {
 	r := b.records[i]
 	for run := r.first; run <= r.last; run++ {
@@ -168,7 +168,7 @@ func (b *Batch) Fail(i int) {
 	b.records = slices.Delete(b.records, i, i+1)
 	b.bytes -= int(r.to - r.from)
 	if len(b.records) == 0 {
-		b.buf = nil // somebody else's soon
+		b.buf = nil // another batch gets it soon
 	}
 	b.work.leave(1)
 }
@@ -234,8 +234,8 @@ func (w *work) settle(r record) {
 }
 
 // leave frees the memory with the last record. Parts of the batch may settle at the
-// same time: each has dropped the buffer before it counts its records out, so when none
-// is left nobody reads it.
+// same time: each drops its buffer before it counts its records out, so no part reads
+// the buffer after the last record.
 func (w *work) leave(n int) {
 	if n > 0 && w.left.Add(-int64(n)) == 0 {
 		w.giveBack()

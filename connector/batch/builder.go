@@ -22,7 +22,7 @@ type Limits struct {
 type Aggregation struct {
 	Values int  // most values in a record; 1 is no aggregation, 500 what Firehose's de-aggregation takes
 	Bytes  int  // most bytes in a record, at most 1,024,000
-	Gzip   bool // compress each record; Bytes, and all limits, count what comes out
+	Gzip   bool // compress each record; Bytes, and all limits, count compressed bytes
 }
 
 // Builder fills one batch at a time. Values are staged first and added when
@@ -38,7 +38,7 @@ type Builder struct {
 	pool    *pool.Pool[byte] // where buffers come from; may be nil
 	spare   []byte           // the buffer of the next batch, empty
 	last    int              // bytes in the batch sealed last: about what the next will need
-	records int              // Firehose records in it, likewise
+	records int              // Firehose records in the batch sealed last
 }
 
 // filling is the run that is being added to. It is not covered by its span yet,
@@ -52,7 +52,7 @@ type filling struct {
 }
 
 // NewBuilder returns an empty Builder. A lease may be given to one Builder only:
-// batches are told apart by a number that counts from 1 in each.
+// each Builder numbers its batches from 1.
 func NewBuilder(l Limits, a Aggregation) *Builder {
 	b := &Builder{limits: l, pack: a}
 	if a.Gzip {
@@ -64,11 +64,11 @@ func NewBuilder(l Limits, a Aggregation) *Builder {
 // SetPool sets where the buffers of batches come from and go to.
 func (b *Builder) SetPool(p *pool.Pool[byte]) { b.pool = p }
 
-// SetLimits changes the limits for what is added from now on.
+// SetLimits changes the limits for records that are added later.
 func (b *Builder) SetLimits(l Limits) { b.limits = l }
 
-// Buffer is where the next value is appended. What is appended becomes part of
-// a batch with Add; without it, it is forgotten.
+// Buffer is where the next value is appended. Add makes the appended bytes part of
+// a batch; without Add they are dropped.
 func (b *Builder) Buffer() []byte {
 	switch {
 	case b.gzipped != nil:
@@ -165,9 +165,9 @@ func (b *Builder) place(lease *offset.Lease, next offset.Mark, polled time.Time)
 	b.run.values++
 }
 
-// Flush covers what was added since the last Flush with its span. Call it at
-// the end of each run of one partition, before anything of that partition is
-// skipped, and before the lease's state is looked at.
+// Flush covers the records added since the last Flush with its span. Call it at
+// the end of each run of one partition, before a record of that partition is
+// skipped, and before the lease's state is read.
 func (b *Builder) Flush() {
 	b.cover()
 	b.run = filling{}

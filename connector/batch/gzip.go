@@ -15,8 +15,8 @@ import (
 // long to save a tenth.
 const gzipLevel = 2
 
-// GzipBound is the most that n bytes can become: what can't be compressed is stored,
-// with a few bytes around each piece of it.
+// GzipBound is the maximum size of n bytes after compression: incompressible bytes are stored,
+// with a few bytes around each piece.
 func GzipBound(n int) int { return n + n/1000 + 64 }
 
 // GzipSize is the exact size of a record that holds value alone, compressed.
@@ -30,7 +30,7 @@ func GzipSize(value []byte) int {
 	return w.n
 }
 
-// sizer counts what is written to it and keeps none of it.
+// sizer counts the bytes written to it and discards them.
 type sizer struct {
 	n    int
 	gzip *gzip.Writer

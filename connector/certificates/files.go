@@ -1,5 +1,5 @@
-// Package certificates reads what TLS takes from files, and notices when the files
-// change. It knows no setting by name: whoever has some tells their variables.
+// Package certificates reads certificates and keys for TLS from files, and notices when the files
+// change. It knows no setting by name: callers pass the names of their variables.
 package certificates
 
 import (
@@ -39,7 +39,7 @@ func (f Files) Paired(check *env.Check) {
 		check.Add(env.Missing(f.Cert.Variable, "want the certificate of the key in "+f.Key.Variable).With(f.Key.Variable))
 	}
 	if f.Cert.Path == "" || f.Key.Path == "" {
-		f.Cert, f.Key = File{}, File{} // half of a pair is told already
+		f.Cert, f.Key = File{}, File{} // half of a pair is reported already
 	}
 	_, _, err := f.Config()
 	check.Join(err)

@@ -8,16 +8,16 @@ import (
 )
 
 // Watched are files that are read for each new connection, which is seldom, so that a
-// certificate that was renewed is used without a restart. Whoever renews them does not
-// do it at one instant: a pair whose halves don't belong together, or a file that is not
-// there at the moment, leaves what was read before in use.
+// renewed certificate is used without a restart. A renewal does not replace all files
+// at one instant: while a pair's halves don't belong together, or a file is
+// missing, the files that were read before stay in use.
 type Watched struct {
 	files  Files
 	log    *slog.Logger
 	expiry func(time.Time)
 
 	mu      sync.Mutex
-	read    texts       // what was looked at last, good or not
+	read    texts       // the files as read last, valid or not
 	current *tls.Config // from the last that was good
 }
 

@@ -1,5 +1,5 @@
-// Package check is what a look at the surroundings of the process finds, and how that is told:
-// to people as a table, to programs as JSON, and to whoever started it as an exit code.
+// Package check holds the findings of an inspection of the process's surroundings, and prints them:
+// to people as a table, to programs as JSON, to the caller of the process as an exit code.
 package check
 
 import (
@@ -13,7 +13,7 @@ type Severity int
 // The severities.
 const (
 	OK      Severity = iota // it works, or will
-	Warning                 // it works, and somebody should know
+	Warning                 // it works, and an operator should know
 	Error                   // the service will not work like this
 )
 
@@ -23,7 +23,7 @@ func (s Severity) String() string { return [...]string{"ok", "warning", "error"}
 // MarshalText implements encoding.TextMarshaler.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Kind is what was looked at. Programs tell findings apart by it, so that a name never changes.
+// Kind is the inspected thing. Programs tell findings apart by it, so that a name never changes.
 type Kind string
 
 // The kinds, in the order of a report.
@@ -57,7 +57,7 @@ func (f *Findings) OK(k Kind, name, found string) { f.add(OK, k, name, found, ""
 // Note adds something that is as it should be as far as can be seen, and what else to look at.
 func (f *Findings) Note(k Kind, name, found, advice string) { f.add(OK, k, name, found, advice) }
 
-// Warn adds something that works and that somebody should know.
+// Warn adds a finding that works and that an operator should know.
 func (f *Findings) Warn(k Kind, name, found, advice string) { f.add(Warning, k, name, found, advice) }
 
 // Fail adds something without which the service will not work.

@@ -32,8 +32,8 @@ func (r Report) Worst() (worst Severity) {
 	return worst
 }
 
-// Table writes a line for each finding: how bad it is, what was looked at, what was found and what
-// to do about it; and one that counts them.
+// Table writes a line for each finding: its severity, the inspected thing, the finding and
+// the advice; and one that counts them.
 func (r Report) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range r.Findings {

@@ -20,7 +20,7 @@ func (w *Writer) deliver(ctx context.Context, group []*letter) error {
 	}
 	errs := w.write(ctx, group)
 	if ctx.Err() != nil {
-		return ctx.Err() // and nobody knows what became of them
+		return ctx.Err() // and the result of the writes is unknown
 	}
 	failed := w.settle(group, errs)
 	for _, err := range failed {
@@ -96,8 +96,8 @@ func (w *Writer) write(ctx context.Context, group []*letter) []error {
 	}
 }
 
-// settle finishes what was acknowledged of a group and puts the rest back to where
-// it was. With no errs nothing was written.
+// settle finishes the acknowledged letters of a group and puts the others back into the
+// queue. Without errs no letter was written.
 func (w *Writer) settle(group []*letter, errs []error) (failed []error) {
 	var back []*letter
 	for i, l := range group {
@@ -122,10 +122,10 @@ func isTooLarge(err error) bool {
 	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
 }
 
-// tooLarge deals with a group that the broker found too large. In company nobody
-// knows which one it was, so each goes alone from then on; a letter that is refused
-// alone is made smaller when that is proved. It is an error only when it isn't yet, or
-// when nothing is left to leave out.
+// tooLarge handles a group that the broker found too large. In a group it is unknown
+// which letter is too large, so each is written alone from then on; a letter that is refused
+// alone is made smaller when that is proved. It is an error only when it isn't proved yet, or
+// when there is nothing left to leave out.
 func (w *Writer) tooLarge(group []*letter, err error) error {
 	w.metrics.Errors.WithLabelValues("too_large").Inc()
 	known, limit := w.known, int(w.limit.Load())

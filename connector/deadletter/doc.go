@@ -3,9 +3,9 @@
 //
 // A letter is pending from Send until Kafka has acknowledged it on all in-sync
 // replicas; only then its span settles, so the commit of its partition waits.
-// Whatever keeps the topic from taking letters is back-pressure: they are tried
-// again for ever, after growing pauses, and the memory that they take counts.
+// A topic that takes no letters is back-pressure: they are tried
+// again without end, after growing pauses, and their memory counts.
 //
 // One goroutine, Run, owns the client. It writes one group of letters at a time and
-// knows what became of each before it takes the next. Send only queues.
+// has the result of each before it takes the next. Send only queues.
 package deadletter

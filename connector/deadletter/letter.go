@@ -13,14 +13,14 @@ import (
 
 // Letter is a record that can't be delivered, and why.
 type Letter struct {
-	// Record is what Kafka holds, or what is left of it. Send copies it.
+	// Record is the record in Kafka, or the part of it that is left. Send copies it.
 	Record *kgo.Record
 	Reason string // one of metrics.DeadLetterReasons
 	Stage  string // where it was found out, one of the Stages
 	Error  string // the whole story, without any payload
 	Values int    // Kafka records that were packed into this one; 0 and 1 for none
 	// Leases are the assignments that it belongs to. When all of them have ended it
-	// is given up: it is for the next owners of the partitions then.
+	// is dropped: it is for the next owners of the partitions then.
 	Leases []*offset.Lease
 	// Done is called once: when Kafka has acknowledged the letter, or when it is
 	// given up. It must not block.
@@ -56,11 +56,11 @@ const (
 // mostError is how much of an error's text is kept, in bytes.
 const mostError = 1000
 
-// letter is a Letter on its way. It is Run's while it is in flight, else under the
+// letter is a Letter in the writer's queue. It is Run's while it is in flight, else under the
 // Writer's mu.
 type letter struct {
 	Letter
-	record *kgo.Record // what is written
+	record *kgo.Record // the record that is written
 	own    int         // headers of the original in record
 	weight int64
 	since  time.Time // when it was sent
@@ -122,7 +122,7 @@ func cut(text string) string {
 	return text
 }
 
-// fenced reports whether the letter is somebody else's by now.
+// fenced reports whether the letter belongs to another member now.
 func (l *letter) fenced() bool {
 	return !slices.ContainsFunc(l.Leases, func(lease *offset.Lease) bool { return !lease.Closed() })
 }

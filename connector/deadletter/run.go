@@ -15,7 +15,7 @@ const (
 	groupBytes   = 1 << 20
 )
 
-// Run writes letters until ctx is over. What is pending then stays unacknowledged.
+// Run writes letters until ctx is over. Letters that are pending then stay unacknowledged.
 func (w *Writer) Run(ctx context.Context) {
 	defer w.drop()
 	failures := 0
@@ -72,7 +72,7 @@ func (w *Writer) take() (group []*letter) {
 	return group
 }
 
-// fence gives up what is somebody else's by now.
+// fence drops the letters that belong to another member now.
 func (w *Writer) fence() {
 	var gone []*letter
 	w.mu.Lock()

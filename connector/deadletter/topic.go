@@ -20,8 +20,8 @@ const (
 	// topic whose configuration can't be read. Letters up to this size share batches.
 	// https://kafka.apache.org/documentation/#brokerconfigs_message.max.bytes
 	defaultLimit = 1_048_588
-	// The client has limits of its own: what it takes for a batch at least, and a
-	// request of 100 MiB, which is also what brokers take at most unless they are set.
+	// The client has limits of its own: a minimum for a batch, and a maximum of
+	// 100 MiB for a request, which is also the maximum of brokers unless it is set.
 	limitMin, limitMax = 512, 100<<20 - 64<<10
 	// limitAge is how old the limit may be when a letter is cut because of it.
 	limitAge = time.Minute
@@ -34,9 +34,9 @@ var errForbidden = fmt.Errorf("no permission to write: %w", kerr.TopicAuthorizat
 
 var errNotTold = errors.New("the broker's answer does not have it")
 
-// Check asks whether the topic is there and may be written to. The error is for
-// what somebody has to repair; when the brokers don't answer it only warns, because
-// an outage at the start is an outage like any other. It comes before Run.
+// Check asks whether the topic exists and may be written to. The error is for
+// faults that an operator has to repair; when the brokers don't answer it only warns, because
+// an outage at the start is an outage like any other. It runs before Run.
 func (w *Writer) Check(ctx context.Context) error {
 	err := w.open(ctx, false)
 	switch {
@@ -51,9 +51,9 @@ func (w *Writer) Check(ctx context.Context) error {
 	return nil
 }
 
-// open makes the client and finds out what the topic takes. A topic that does not
+// open makes the client and asks for the limits of the topic. A topic that does not
 // exist is not created: partitions, replicas and retention are for people to decide.
-// Without a limit the client sends batches of any size that brokers take at most.
+// Without a limit the client sends batches up to the maximum of brokers.
 func (w *Writer) open(ctx context.Context, unlimited bool) error {
 	w.unlimited = unlimited
 	client, err := kgo.NewClient(append(w.options(unlimited), w.connect...)...)
@@ -85,7 +85,7 @@ func (w *Writer) open(ctx context.Context, unlimited bool) error {
 // clients do.
 //
 // The retries are limited so that the reason comes to light, for one clear line;
-// it is Run that repeats for ever. A request whose fate is open is repeated by the
+// Run repeats without end. A request without a result is repeated by the
 // client nevertheless, so that a letter comes twice only after a crash.
 func (w *Writer) options(unlimited bool) []kgo.Opt {
 	batchMax := func(string) int32 {
@@ -183,7 +183,7 @@ func (d *dialed) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Co
 	d.last = err
 }
 
-// explain adds what it remembers to an error that only says that time or attempts
+// explain adds the last dial error to an error that only says that time or attempts
 // have run out.
 func (d *dialed) explain(err error) error {
 	d.mu.Lock()

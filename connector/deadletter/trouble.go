@@ -14,7 +14,7 @@ import (
 // Trouble is why the topic takes no letters now.
 type Trouble struct {
 	Err error
-	// Final says that somebody has to repair something: the topic does not exist, or
+	// Final says that an operator has to repair something: the topic does not exist, or
 	// may not be written to.
 	Final bool
 	Since time.Time
@@ -43,8 +43,8 @@ func (w *Writer) suffer(err error) {
 	w.announce(err)
 }
 
-// announce notes that the topic takes no letters, and says so once: again only when
-// it turns out to be for somebody to repair.
+// announce notes that the topic takes no letters, and logs it once: again only when
+// it turns out to need an operator.
 func (w *Writer) announce(err error) {
 	now := &Trouble{Err: explain(err), Final: final(err), Since: time.Now()}
 	w.mu.Lock()
@@ -76,7 +76,7 @@ func (w *Writer) recovered() {
 	w.log.Info("the dead-letter topic takes records again", "after", time.Since(before.Since).Round(time.Millisecond).String())
 }
 
-// final reports an error that only somebody from outside can heal.
+// final reports an error that only an operator can repair.
 func final(err error) bool {
 	switch reasonOf(err) {
 	case "unknown_topic", "authorization", "too_large":

@@ -38,7 +38,7 @@ type Writer struct {
 	queue   []*letter     // oldest first
 	flying  []*letter     // being written
 	pending int           // in both, and those whose Done has not returned
-	idle    chan struct{} // closed when nothing is pending any more; nil while nobody waits
+	idle    chan struct{} // closed when nothing is pending any more; nil without a waiter
 	trouble *Trouble      // nil while the topic takes letters
 }
 

@@ -62,7 +62,7 @@ func (c *Check) addBroken(name, held string, rule limits, problem string) {
 }
 
 // Name wants v, if set, to be free of blanks around it and of control characters in it: both come
-// from a file or a template that nobody looked at, and make a name that nobody can see is another.
+// from a file or a template, and make an invisible difference between two names.
 func (c *Check) Name(name, v string) {
 	if v != strings.TrimSpace(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		c.Add(Holds(name, v, "want no blanks around it and no control characters in it"))

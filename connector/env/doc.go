@@ -14,7 +14,7 @@
 // file and is never shown.
 //
 // [Load] and [Defaults] fill the tree, [Usage] and [Markdown] print it, [Check] helps a Validate
-// method to collect its faults, and [Suggest] finds the variable somebody meant. Everything that
-// is wrong is a [Fault], which knows its variable, so that one report can hold them all in the
+// method to collect its faults, and [Suggest] finds the intended variable. Every
+// fault is a [Fault], which knows its variable, so that one report can hold them all in the
 // order of the table.
 package env

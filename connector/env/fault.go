@@ -12,15 +12,15 @@ type Fault struct {
 	// Variable is the name of the one to change; reports are sorted by it.
 	Variable string
 	// Others are the names of variables that the broken rule read as well. When one of them could
-	// not be parsed, the rule was applied to a value that nobody asked for.
+	// not be parsed, the rule was applied to a value that was not configured.
 	Others []string
 
 	text string
 	rule limits // the rule that was broken, where it is one of Check's
 }
 
-// Holds returns the fault of a variable that is set to value; problem says what is wrong with that
-// or what is wanted instead.
+// Holds returns the fault of a variable that is set to value; problem says why the value is wrong or
+// which one is wanted instead.
 func Holds(name string, value any, problem string) *Fault {
 	return &Fault{Variable: name, text: fmt.Sprintf("%s holds %s: %s", name, Show(name, fmt.Sprint(value)), problem)}
 }
@@ -36,8 +36,8 @@ func Unsupported(name, what string) *Fault {
 	return &Fault{Variable: name, text: fmt.Sprintf("%s: %s is not supported yet by this version; unset it", name, what)}
 }
 
-// Unknown returns the fault of a variable that is no setting, and names the one that was meant
-// if that is known. It doesn't show what the variable holds either.
+// Unknown returns the fault of a variable that is no setting, and names the intended one
+// if that is known. It doesn't show the variable's value either.
 func Unknown(name, meant string) *Fault {
 	text := name + " is not a setting; "
 	if meant == "" {
@@ -52,11 +52,11 @@ func (f *Fault) With(others ...string) *Fault {
 	return f
 }
 
-// Error is one line and names the variable, what it holds and what it accepts.
+// Error is one line and names the variable, its value and the accepted values.
 func (f *Fault) Error() string { return f.text }
 
-// Faults takes the errors that errors.Join put together apart again, however deep.
-// What is not a Fault is kept as one without a variable, so that nothing is lost on the way.
+// Faults splits the errors that errors.Join put together, however deep.
+// An error that is not a Fault is kept as one without a variable, so that nothing is lost.
 func Faults(err error) []*Fault {
 	if err == nil {
 		return nil
@@ -78,7 +78,7 @@ func Faults(err error) []*Fault {
 const shown = 80
 
 // Show quotes value for a message: cut when long, hidden when the name says that it is a secret,
-// and without what stands before an @, where an address carries its user and password.
+// and without the part before an @, where an address carries its user and password.
 func Show(name, value string) string {
 	if Hidden(name) {
 		return "a secret"
@@ -92,8 +92,8 @@ func Show(name, value string) string {
 	return fmt.Sprintf("%q", value)
 }
 
-// Masked is a value without its secrets: all of it when the name says that it is one or an external
-// id, which is shared by two parties, or when it holds such an id, and else what stands before an @.
+// Masked is a value without its secrets. All of it is masked when the name says that it is a secret or
+// an external id, which is shared by two parties, or when it holds such an id; else the part before an @.
 func Masked(name, value string) string {
 	const external = "external_id"
 	if Hidden(name) || strings.Contains(strings.ToLower(name), external) || strings.Contains(value, external) {

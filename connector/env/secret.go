@@ -20,10 +20,10 @@ import (
 type Secret struct {
 	name string        // the variable
 	path string        // of the file
-	held func() string // what the variable holds; a function, because reflection can't look into it
+	held func() string // returns the variable's value; a function, because reflection can't look into it
 }
 
-// twin is what comes behind the name of a secret's variable for that of its file.
+// twin is the suffix that turns the name of a secret's variable into that of its file.
 const twin = "_FILE"
 
 // NewSecret returns a secret that is held by no variable.
@@ -123,7 +123,7 @@ func secretly(name string) bool {
 
 const stars = "***"
 
-// Equal compares what is set, for package cmp.
+// Equal compares the settings, for package cmp.
 func (s Secret) Equal(o Secret) bool {
 	return s.name == o.name && s.path == o.path && s.value() == o.value()
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Suggest returns the name that somebody who wrote an unknown one most likely meant: one that is a
+// Suggest returns the name that was most likely meant by an unknown one: one that is a
 // slip or two away, that has the same words in another order or number, or that has the same first
 // word and one word more or less. Among equals it is the first.
 func Suggest(name string, known []string) (meant string, ok bool) {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Detached passes lines on to another writer from a goroutine of its own, so that whoever
-// logs never waits: not for a full pipe whose reader sleeps, nor for a disk that
-// hangs. Lines for which there is no room are dropped and counted. What next says of a
-// write is not looked at, because there is nobody to tell.
+// Detached passes lines on to another writer from a goroutine of its own, so that a caller
+// never waits: not for a full pipe whose reader sleeps, nor for a disk that
+// hangs. Lines for which there is no room are dropped and counted. Errors of next's
+// writes are ignored, because there is no place to report them.
 type Detached struct {
 	next io.Writer
 	most int // bytes that may wait
@@ -24,7 +24,7 @@ type Detached struct {
 	closed  bool
 }
 
-// Detach returns a writer to next that holds at most so many bytes. Close ends it.
+// Detach returns a writer to next that holds at most that many bytes. Close ends it.
 func Detach(next io.Writer, most int) *Detached {
 	d := &Detached{next: next, most: most}
 	d.changed.L = &d.mu
@@ -54,7 +54,7 @@ func (d *Detached) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pass writes what is queued.
+// pass writes the queued lines.
 func (d *Detached) pass() {
 	for {
 		line, ok := d.take()
@@ -94,8 +94,8 @@ func (d *Detached) take() (line []byte, ok bool) {
 	return line, true
 }
 
-// Close waits until everything is written, and for no longer than so long. What is
-// written after it may be lost.
+// Close waits until everything is written, up to a limit. Lines that are
+// written later may be lost.
 func (d *Detached) Close(most time.Duration) {
 	over := false
 	timer := time.AfterFunc(most, func() {

@@ -9,7 +9,7 @@ import (
 // kilobytes long.
 const mostLine = 200
 
-// Line makes what somebody else says fit for a log line: no control characters, one
+// Line makes foreign text fit for a log line: no control characters, one
 // blank for many, at most 200 characters.
 func Line(message string) string {
 	message = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(message, "?"), func(r rune) bool {

@@ -62,7 +62,7 @@ type Lease struct {
 type Span struct {
 	lease   *Lease
 	batch   uint64
-	next    Mark // what may be committed once the span and all before it have settled
+	next    Mark // the mark that may be committed once the span and all before it have settled
 	records int64
 	runs    int       // covered and not settled; the span settles with the last
 	polled  time.Time // when the first of its records was polled
@@ -93,7 +93,7 @@ func (l *Lease) Start(m Mark) {
 // Register counts n polled records whose offsets run from first to last. It is
 // false, and counts nothing, when first is not beyond every offset registered
 // before: the partition was rewound inside one assignment, and the marks of
-// this lease no longer mean what they say. The caller closes the lease then and
+// this lease are no longer valid. The caller closes the lease then and
 // starts another.
 func (l *Lease) Register(first, last int64, n int) bool {
 	l.mu.Lock()
@@ -136,12 +136,12 @@ func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 const alone = 0
 
 // Alone puts one record that is in no batch under a span of its own, and returns
-// that span: a record on its way to the dead-letter topic.
+// that span: a record that is sent to the dead-letter topic.
 func (l *Lease) Alone(next Mark, polled time.Time) *Span { return l.Cover(alone, next, 1, polled) }
 
 // Skip passes over n records that need no delivery: tombstones, control records
-// and what policy skipped. They ride on the last span, because they may not be
-// committed before what was polled before them.
+// and records skipped by policy. They ride on the last span, because they may not be
+// committed before the records polled before them.
 func (l *Lease) Skip(next Mark, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,8 +176,8 @@ func (s *Span) Settle() {
 	l.tellDrained()
 }
 
-// Fail says that a record of the span is given up and stays undelivered. The mark never passes the
-// span: it and all after it leave the lease, and nothing is covered any more.
+// Fail marks a record of the span as undelivered. The commit mark never passes the
+// span: it and all after it leave the lease, and no record is covered any more.
 func (s *Span) Fail() {
 	l := s.lease
 	l.mu.Lock()
@@ -217,7 +217,7 @@ func (l *Lease) advance(next Mark, n int64) {
 }
 
 // Mark returns the position to commit. ok is false while there is none, when it
-// has been committed already, and for ever once the lease is closed.
+// has been committed already, and when the lease is closed.
 func (l *Lease) Mark() (m Mark, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -246,8 +246,8 @@ func (l *Lease) Resend() {
 	l.sent = Mark{Offset: -1}
 }
 
-// Uncommitted is the number of records polled and not yet part of an
-// acknowledged commit: what is delivered again if the process dies now.
+// Uncommitted is the number of polled records that are not part of an
+// acknowledged commit: they are delivered again if the process dies now.
 func (l *Lease) Uncommitted() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,7 +263,7 @@ func (l *Lease) Unsettled() int64 {
 }
 
 // Begun is the number of records that were put in a batch and are not part of an
-// acknowledged commit: what may arrive twice if the lease ends now.
+// acknowledged commit: they may arrive twice if the lease ends now.
 func (l *Lease) Begun() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -302,8 +302,8 @@ func (l *Lease) Close() {
 	l.closed.Store(true)
 }
 
-// Stop has nothing more of the lease delivered, because the record that comes next can't be. What is
-// covered already may still settle and be committed.
+// Stop ends delivery at the next record, because it can't be delivered. Spans that
+// exist may still settle and be committed.
 func (l *Lease) Stop(reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// Pool keeps buffers that nobody uses for those who need one of that size next: those of
-// batches, of the requests made of them, and of records. To make a new one each time costs
-// as much as to fill it, and has the collector run twice as often.
+// Pool keeps unused buffers for the next user of that size: those of
+// batches, of the requests made of them, and of records. A new one costs
+// as much as filling it, and has the collector run twice as often.
 //
-// It keeps a number of elements at most, which somebody has to count as used; what is
-// beyond that is left to the collector, the oldest first. (A sync.Pool has no such bound,
+// It keeps at most maxKept elements, which the owner of the Pool accounts for; the oldest
+// beyond that are left to the collector. (A sync.Pool has no such bound,
 // and loses all it has when the collector runs.) A nil Pool keeps nothing. All methods are
 // safe for concurrent use.
 type Pool[T any] struct {
-	most, loose int
+	maxKept, loose int
 
 	mu   sync.Mutex
 	free [][]T // empty, the one that is here longest first
@@ -25,9 +25,9 @@ type Pool[T any] struct {
 // keepMost is how many buffers are kept, because each Get looks through them.
 const keepMost = 128
 
-// New returns a Pool that keeps so many elements at most. A buffer serves if what is
-// needed is smaller by no more than one part in loose.
-func New[T any](most, loose int) *Pool[T] { return &Pool[T]{most: most, loose: loose} }
+// New returns a Pool that keeps at most maxKept elements. It reuses a buffer if it is at maxKept
+// 1/loose larger than requested.
+func New[T any](maxKept, loose int) *Pool[T] { return &Pool[T]{maxKept: maxKept, loose: loose} }
 
 // Get returns an empty buffer for n elements.
 func (p *Pool[T]) Get(n int) []T {
@@ -55,14 +55,14 @@ func (p *Pool[T]) take(n int) []T {
 	return nil
 }
 
-// Put gives a buffer back that nobody will read or write any more.
+// Put returns a buffer that is no longer read or written.
 func (p *Pool[T]) Put(b []T) {
-	if p == nil || cap(b) == 0 || cap(b) > p.most {
+	if p == nil || cap(b) == 0 || cap(b) > p.maxKept {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.free) == keepMost || p.kept+cap(b) > p.most {
+	for len(p.free) == keepMost || p.kept+cap(b) > p.maxKept {
 		p.remove(0)
 	}
 	p.free = append(p.free, b[:0])
