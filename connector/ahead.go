@@ -11,9 +11,9 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// ahead converts the records that are next in a lane's queue on several cores, a step at
-// a time, so that fill has only to copy them. It is fill's alone: fill does its part of a
-// step, and goes on when that has ended.
+// ahead converts the records that are next in a lane's queue on several cores, in
+// rounds, so that fill has only to copy them. It belongs to fill: fill converts its part of a
+// round, and continues when the round has ended.
 //
 // The records stay in the queue, which alone decides about size, revocation and age; this only
 // caches converted output, in the order of the queue. A record that could not be converted has
@@ -33,12 +33,12 @@ type ahead struct {
 	misses  int         // records in a row that were not in the step
 	cores   sync.WaitGroup
 
-	_       [64]byte     // what follows goes from core to core, what is above must not
+	_       [64]byte     // the next fields move between cores; a cache line of their own keeps the fields above in place
 	claimed atomic.Int64 // how many of the step some core has begun with, or more
 	_       [64]byte
 }
 
-// converted is a record and what it has become, parts[part][from:to].
+// converted is a record and its output, parts[part][from:to].
 type converted struct {
 	record   *kgo.Record
 	part     int32 // or one of the following
@@ -51,7 +51,7 @@ const (
 )
 
 const (
-	// A step has so many records for each core. Its beginning and end, when cores wait for
+	// A round has that many records for each core. Its beginning and end, when cores wait for
 	// one another, take some 20 µs, and records as little as 300 ns.
 	stepRecords = 512
 	// stepBytes is how many bytes they have. To compare JSON with its schema takes memory
@@ -60,7 +60,7 @@ const (
 	stepBytes = 1 << 20
 	// A core that has less than this to do is not worth waking.
 	worthRecords, worthBytes = 8, 8 << 10
-	// A core takes so many records at a time.
+	// A core takes that many records at a time.
 	mostClaimed = 32
 	// leastPart is a part that is worth having: with less memory, fewer cores work.
 	leastPart = 64 << 10
@@ -69,7 +69,7 @@ const (
 	maxMisses = 64
 )
 
-// newAhead shares so many bytes out among the cores. It is nil where there are too few:
+// newAhead divides the bytes among the cores. It is nil where there are too few:
 // records are converted one by one then.
 func newAhead(c *convert.Converter, called func() bool, cores, bytes int) *ahead {
 	if cores = min(cores, bytes/leastPart); cores < 2 {
@@ -141,7 +141,7 @@ func (a *ahead) leaveOut(lease *offset.Lease) {
 	}
 }
 
-// begin makes a step of what is in c and in q behind it, if that is worth it.
+// begin makes a round of the records in c and in q behind it, if that is worth it.
 func (a *ahead) begin(c chunk, q *queue) {
 	a.forget()
 	bytes := 0
@@ -195,7 +195,7 @@ func (a *ahead) run(bytes int) {
 	a.step = a.step[:begun]
 }
 
-// fork has so many cores convert the step, one of them fill's own.
+// fork has a number of cores convert the round, one of them fill's own.
 func (a *ahead) fork(cores int) {
 	each := min(1+len(a.step)/(8*cores), mostClaimed)
 	for core := 1; core < cores; core++ {

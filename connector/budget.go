@@ -22,7 +22,7 @@ type budgetShare struct {
 }
 
 // The budget has every fraction of MAX_BUFFERED_BYTES that something spends. The shares of the whole that
-// don't overlap sum to 1. Minimums, maximums and what is left over by a share are in Config.budget.
+// don't overlap sum to 1. Minimums, maximums and the rest of a share are in Config.budget.
 var (
 	fetchedShare   = budgetShare{fraction{15, 64}, "fetched records", "", "fetches aim at it: records that the Kafka client holds until they are polled, of all brokers", ""}
 	recordsShare   = budgetShare{fraction{1, 64}, "pooled records", "", "memory of Kafka records for the next fetches, 8 MiB at most; fetched records have the rest", ""}
@@ -69,7 +69,7 @@ type budget struct {
 	queue    int64            // of each, within pipeline
 }
 
-// budget divides MAX_BUFFERED_BYTES for a process with so many cores.
+// budget divides MAX_BUFFERED_BYTES for a process with a number of cores.
 func (c Config) budget(cores int) budget {
 	setting, streams := int64(c.MaxBufferedBytes), int64(len(c.Firehose.Streams()))
 	above := max(setting-int64(c.leastBuffered()), 0)

@@ -31,9 +31,9 @@ type Config struct {
 	// counted and left out) or "dead-letter" (it goes to DEAD_LETTER_TOPIC, and is not committed before that has it).
 	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop their partition, exit with an error, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
 	DeadLetter      deadletter.Config
-	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: what the client
-	// has fetched, queues, open batches, requests on their way and their encoded bodies, buffers
-	// that are kept for the next ones, and what is converted ahead. The process takes about 48 MiB beside it. The size of fetches follows from it.
+	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: fetched
+	// records, queues, open batches, requests in flight and their encoded bodies, pooled
+	// buffers, and records converted in parallel. The process takes about 48 MiB beside it. The size of fetches follows from it.
 	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes about 48 MiB beside it."`
 	// HTTPAddr is where metrics and probes are served, as host:port; without a host, on all addresses.
 	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves the status page at /, /status as JSON, /metrics, /livez and /readyz."`
@@ -43,7 +43,7 @@ type Config struct {
 	LogLevel slog.Level `envconfig:"LOG_LEVEL" default:"info" want:"debug, info, warn or error" desc:"debug, info, warn or error."`
 	// LogFormat is "json" (the default) or "text".
 	LogFormat string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text."`
-	// LogSummaryInterval is how often one line tells what went through each stream; 0 is never.
+	// LogSummaryInterval is the interval of one line with the totals of each stream; 0 is never.
 	LogSummaryInterval time.Duration `envconfig:"LOG_SUMMARY_INTERVAL" default:"1m" desc:"Interval of a log line with the totals of each stream that had records in it; 0 for no such lines."`
 	// ShutdownTimeout is how long a stop may take: drain, last commit and leaving the group. The last
 	// two keep commitReserve of it. It has to be shorter than the time after which the process is
@@ -56,15 +56,15 @@ type Config struct {
 const commitReserve = 3 * time.Second
 
 const (
-	// minBuffered is the least memory that one stream can work in: a batch on its way (4 MiB) with
+	// minBuffered is the least memory that one stream can work in: a batch in flight (4 MiB) with
 	// its encoded body (4/3 of that), the batch that fills meanwhile, and a fetch of 1 to 2 MiB.
 	minBuffered = 16 * env.MiB
 	// minPerStream is what each further stream adds: a batch with its encoded body.
 	minPerStream = 10 * env.MiB
 )
 
-// DefaultConfig returns the defaults of the table, whatever the environment holds. What has no
-// default (brokers, topics, group, stream) is left for the caller.
+// DefaultConfig returns the defaults of the table and ignores the environment. Settings without a
+// default (brokers, topics, group, stream) are left for the caller.
 func DefaultConfig() Config {
 	var c Config
 	env.Defaults(&c)
@@ -115,8 +115,8 @@ func (c Config) routes(check *env.Check) {
 	}
 }
 
-// deadLetters checks the topic that bad records go to. To read it as well would send
-// each of them round for ever.
+// deadLetters checks the topic that bad records go to. If it were consumed as well, each
+// of them would go round without end.
 func (c Config) deadLetters(check *env.Check) {
 	const name, policy, topics = "DEAD_LETTER_TOPIC", "BAD_RECORD_POLICY", "KAFKA_TOPICS"
 	topic, wanted := c.DeadLetter.Topic, c.BadRecordPolicy == "dead-letter"

@@ -55,7 +55,7 @@ type Options struct {
 	Firehose  []firehose.ClientOption
 	// Registry replaces the network to the Schema Registry, in tests.
 	Registry http.RoundTripper
-	Glue     []glue.ClientOption // likewise, to AWS Glue
+	Glue     []glue.ClientOption // for requests to AWS Glue
 }
 
 // ErrUndelivered says that a stop ran out of time, or that a partition is stopped in front of records that were accepted.
@@ -201,8 +201,8 @@ func (c *Connector) Run(ctx context.Context) error {
 	<-soft.Done()
 
 	// The drain does not wait for the poller: a poll does not return while a
-	// partition is revoked, which may take longer than there is time. What it
-	// brings now is given up, as what is queued.
+	// partition is revoked, which may take longer than there is time. Records that it
+	// returns now are dropped like queued ones.
 	begin := time.Now()
 	c.phase.set(draining)
 	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout.String())
@@ -253,7 +253,7 @@ func (c *Connector) poll(ctx context.Context) {
 	}
 }
 
-// leave commits what was accepted and leaves the group, in what is left of
+// leave commits accepted records and leaves the group, in the rest of
 // SHUTDOWN_TIMEOUT: at least the reserve that the drain has kept for it.
 func (c *Connector) leave(ctx context.Context, begin time.Time) error {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), begin.Add(c.cfg.ShutdownTimeout))

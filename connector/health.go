@@ -149,7 +149,7 @@ func (l *lane) packed() (topic string, partition int32) {
 	return lease.Topic, lease.Partition
 }
 
-// buffered is what is held between the fetch and the commit, in bytes.
+// buffered is the memory held between the fetch and the commit, in bytes.
 func (c *Connector) buffered() int64 {
 	records, total := c.source.Buffered()
 	total += records * kafka.RecordBytes

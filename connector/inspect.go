@@ -19,11 +19,11 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// Inspect tries everything that a process with this environment would need, as far as
-// that changes nothing: it joins no group, commits no offset, reads and sends no record.
-// What one step finds keeps no other from being tried, and ctx bounds them all. cfg,
-// warnings and faults are what LoadEnvironment has returned; with faults, what they
-// concern is left out.
+// Inspect tries everything that a process with this environment would need, without
+// changing anything: it joins no group, commits no offset, reads and sends no record.
+// Every step runs even if others fail, and ctx bounds them all. cfg,
+// warnings and faults are the results of LoadEnvironment; settings with faults
+// are left out.
 func Inspect(ctx context.Context, cfg Config, warnings []string, faults error, o Options) check.Report {
 	begin := time.Now()
 	if o.Log == nil {

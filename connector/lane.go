@@ -16,7 +16,7 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// lane carries records to one stream: a queue of what was polled, the open batch
+// lane carries records to one stream: a queue of polled records, the open batch
 // and its linger, and the stream that sends the sealed batches. Three goroutines share it:
 //
 //   - the poller appends to the queue, and never waits;
@@ -51,7 +51,7 @@ type lane struct {
 	asks   chan ask      // holds maxAsks
 	ending chan struct{} // the lane is to send its open batch and end; holds one
 	due    chan struct{} // the open batch has lingered long enough; holds one
-	ended  chan struct{} // closed when fill has returned: nobody answers asks any more
+	ended  chan struct{} // closed when fill has returned and answers asks no longer
 	sealed chan *batch.Batch
 
 	builder *batch.Builder // fill's alone
@@ -81,7 +81,7 @@ type lane struct {
 	freed  func()       // tells the poller that there is room again
 }
 
-// ask has fill give up leases: what is queued of them is discarded, an open
+// ask has fill drop leases: their queued records are discarded, and an open
 // batch that holds some is sealed. Without of it only asks for a sign of life.
 type ask struct {
 	of   func(*offset.Lease) bool
@@ -102,7 +102,7 @@ func (l *lane) put(c chunk) {
 	l.poke()
 }
 
-// poke lets fill look again at what it can do.
+// poke wakes fill.
 func (l *lane) poke() {
 	select {
 	case l.wake <- struct{}{}:
@@ -121,7 +121,7 @@ func (l *lane) batchBytes() int {
 	return min(l.limits.Bytes, max(int(batchShare.of(l.share.Load())), convert.MaxRecordBytes))
 }
 
-// reserve is room for one more full batch. What is queued could not be sent
+// reserve is room for one more full batch. Queued records could not be sent
 // without it.
 func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
 
@@ -135,8 +135,8 @@ func (l *lane) room() int64 {
 // may always send one.
 func (l *lane) full() bool { return l.sent.Load() > 0 && l.tight() }
 
-// crowded reports whether what is queued has to wait until a batch or a dead letter
-// has settled. A lane without either may always take what comes next.
+// crowded reports whether queued records have to wait until a batch or a dead letter
+// has settled. A lane without either may always take the next record.
 func (l *lane) crowded() bool { return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.tight() }
 
 func (l *lane) tight() bool { return l.held()+l.reserve() > l.share.Load() }
@@ -172,9 +172,9 @@ func (l *lane) ask(of func(*offset.Lease) bool) <-chan struct{} {
 // end has the lane send its open batch and end.
 func (l *lane) end() { l.ending <- struct{}{} }
 
-// over reports whether the last request has been answered, or been given up. That fill
-// has returned says less: a drain has requests on their way then, and a revoke that
-// comes in between and doesn't wait for them lets the next owner send them again.
+// over reports whether the last request has been answered or cancelled. That fill
+// has returned is not enough: a drain has requests in flight then, and a revoke in
+// between that doesn't wait for them lets the next owner send them again.
 func (l *lane) over() bool {
 	select {
 	case <-l.stream.Ended():

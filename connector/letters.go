@@ -76,8 +76,8 @@ func (l *lane) send(letter deadletter.Letter) {
 // letter holds those bytes, without key and headers.
 func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	l.log.Warn("record refused by the stream goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
-	// A copy: a letter that is given up may be in the client's hands still when the
-	// buffer of its batch serves the next.
+	// A copy: the client may still hold a letter that was dropped when the
+	// buffer of its batch is reused.
 	record := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Value: bytes.Clone(r.Data)}
 	reason := r.Error()
 	if r.Values == 1 {

@@ -18,9 +18,9 @@ type chunk struct {
 	polled  time.Time
 }
 
-// split takes the first n records off, with their share of the weight. That goes by
+// split takes the first n records off, with their share of the weight. The share goes by
 // their number and not by their size: each record is weighed once, when it is polled,
-// and the sum of what is taken off is exact.
+// and the sum of the shares is exact.
 func (c chunk) split(n int) (first, rest chunk) {
 	first, rest = c, c
 	first.records, rest.records = c.records[:n], c.records[n:]
@@ -29,7 +29,7 @@ func (c chunk) split(n int) (first, rest chunk) {
 	return first, rest
 }
 
-// recycle gives the client back what the records are in: nobody reads them any more.
+// recycle gives the client the memory of the records back: they are no longer read.
 func (c chunk) recycle() {
 	for _, r := range c.records {
 		r.Recycle()
@@ -98,7 +98,7 @@ func (q *queue) take() (c chunk, ok bool) {
 	return chunk{}, false
 }
 
-// putBack returns what is left of the chunk that was taken last.
+// putBack returns the rest of the chunk that was taken last.
 func (q *queue) putBack(c chunk) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -191,7 +191,7 @@ func (q *queue) each(do func(chunk) bool) {
 	}
 }
 
-// remove takes out what belongs to the given leases.
+// remove takes out the records of the given leases.
 func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -87,7 +87,7 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 		return nil
 	case l.policy != "skip":
 		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
-		l.builder.Flush() // what came before the record still counts
+		l.builder.Flush() // the records before it still count
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
 	default:
 		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)

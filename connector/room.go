@@ -19,7 +19,7 @@ const pollMost = 5000
 const fetchedHalf = 30 * time.Second
 
 // fullFor is how long a lane has to be full before its topics are paused.
-// Pausing throws away what was fetched, to fetch it again later: it is for a
+// Pausing discards fetched records, to fetch them again later: it is for a
 // stream that is down beside one that is not, never for flow control.
 const fullFor = time.Second
 
@@ -30,7 +30,7 @@ type room struct {
 	freed chan struct{} // a lane has room again; holds one
 	state map[*lane]*roomState
 
-	fetched float64 // bytes the client may come to hold, by what came of late
+	fetched float64 // bytes the client may come to hold, by the fetches since the last call
 	looked  time.Time
 }
 
@@ -59,11 +59,11 @@ func (r *room) tell() {
 }
 
 // divide gives each lane its share. A quarter of memory is the client's; but it holds a
-// fetch of each broker, and a fetch has a whole batch, which may be larger than what the
-// client asked for. What that comes to beyond the quarter is taken off the lanes, up to
-// half of what they have: with less, they would send record by record. held is what the
-// client comes to hold at least, in bytes; what it holds at the moment says too little,
-// because what was polled is fetched anew at once.
+// fetch of each broker, and a fetch has a whole batch, which may be larger than the
+// client asked for. Fetch memory beyond the quarter is deducted from the lanes, up to
+// half of their memory: with less, they would send record by record. held is the
+// minimum that the client comes to hold, in bytes; the bytes it holds at the moment say too little,
+// because polled records are replaced by the next fetch at once.
 func (r *room) divide(now time.Time, held int64) {
 	r.fetched *= math.Exp2(-now.Sub(r.looked).Seconds() / fetchedHalf.Seconds())
 	r.fetched, r.looked = max(r.fetched, float64(held)), now
@@ -99,7 +99,7 @@ func (r *room) wait(ctx context.Context) int {
 }
 
 // records is how many records every lane that isn't paused could take, judged by
-// the average of what the client holds. An empty lane takes one whatever its
+// the average size of fetched records. An empty lane takes one of any
 // size: a fetch may be larger than the lane's whole share.
 func (r *room) records() int {
 	least, empty, tight := r.c.budget.pipeline, true, false
@@ -112,8 +112,8 @@ func (r *room) records() int {
 	}
 	records, bytes := r.c.source.Buffered()
 	if records == 0 {
-		// What comes next may be of any size. One record of it, and then it is
-		// known what the client holds.
+		// The next records may be of any size. One of them is polled, and then
+		// their size is known.
 		if tight && !empty {
 			return 0
 		}
@@ -131,10 +131,10 @@ func (r *room) records() int {
 }
 
 // pause stops the topics of a lane that has stayed full and resumes them at half of
-// what it can hold beside the room for a batch: of its whole share, with little memory,
+// the memory beside its room for a batch: of its whole share, with little memory,
 // a full one could hold less than half.
-// A single lane needs no pausing: not polling does the same and keeps what was
-// fetched.
+// A single lane needs no pausing: not polling does the same and keeps fetched
+// records.
 func (r *room) pause(now time.Time) {
 	if len(r.c.lanes) < 2 {
 		return

@@ -8,7 +8,7 @@ import (
 )
 
 // avroKind is how a value is read and written. It is the type, or the logical type
-// where that changes what is written.
+// where that changes the output.
 type avroKind uint8
 
 const (
@@ -163,7 +163,7 @@ func (c *avroCompiler) compile(n *avro.SchemaNode, depth int) (*avroType, error)
 		t.kind = avroFixed
 	}
 	if n.Name != "" {
-		// Before what is inside of it: that may refer to it.
+		// Before the type inside of it, which may refer to it.
 		t.name = fullName(n)
 		c.named[t.name] = t
 	}

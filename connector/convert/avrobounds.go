@@ -141,5 +141,5 @@ func wholeNumber(v any) (int, bool) {
 	return int(i), err == nil
 }
 
-// decimalDigits is how many digits each number has room for in so many bytes.
+// decimalDigits returns the number of digits that every number of that many bytes fits in.
 func decimalDigits(size int) int { return int(float64(8*size-1) * math.Log10(2)) }

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// avroReader reads a payload from its start and appends it as JSON. Nothing in it
-// takes memory by a length that the payload claims: lengths are compared with what is
-// left, and an array of values that take no bytes ends at most.
+// avroReader reads a payload from its start and appends it as JSON. It never
+// allocates by a length that the payload claims: lengths are compared with the rest
+// of the payload, and an array of values that take no bytes ends at most.
 type avroReader struct {
-	b     []byte // what is left
+	b     []byte // the rest of the payload
 	dst   []byte
 	most  int // length that dst may have
 	depth int

@@ -17,7 +17,7 @@ const (
 // limited to 500. This keeps what a lost answer repeats in bounds.
 const maxCompressedRecords = 100_000
 
-// Config says what becomes of a Kafka record on its way to Firehose.
+// Config says how a Kafka record is converted for Firehose.
 type Config struct {
 	// Format is what is sent of a record: "raw", the bytes of its value as they are, "json", an envelope
 	// of one line with its key, headers, origin and value, or one of the formats whose values are read
@@ -28,7 +28,7 @@ type Config struct {
 	// KeyFormat is how keys are written into an envelope: "json" as values are in that format, or one of
 	// the formats that are decoded.
 	KeyFormat string `envconfig:"RECORD_KEY_FORMAT" default:"json" desc:"Keys in the envelope: json writes what they hold; avro, protobuf and json-schema decode them like values."`
-	// Envelope puts what was decoded into an envelope, as "json" does with what is not.
+	// Envelope puts decoded values into an envelope, as "json" does with values that are not decoded.
 	Envelope bool `envconfig:"RECORD_ENVELOPE" default:"false" desc:"Put decoded values into the envelope, too; json always does."`
 	// Validated has values, or keys, in the format json-schema compared with their schema. Without it they
 	// are sent as they are, and no registry is needed.
@@ -54,7 +54,7 @@ type Config struct {
 	// AggregateMaxRecords is how many values such a record holds at most. No effect without Aggregate.
 	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart. With RECORD_COMPRESSION up to 100000."`
 	// Compression is "none" or "gzip", which compresses each aggregated record as a gzip member of its
-	// own. All limits are on what comes out then. Firehose does not look into such records: see
+	// own. All limits are on compressed bytes then. Firehose does not look into such records: see
 	// deploy/docs/records.md for the destinations that can use them.
 	Compression string `envconfig:"RECORD_COMPRESSION" default:"none" desc:"none, or gzip, which compresses each aggregated record; limits are on the compressed bytes. For S3 alone, see deploy/docs/records.md."`
 	// Tombstones says what to do with a record whose value is null: "skip" (the default; it is counted

@@ -17,9 +17,9 @@ import (
 // https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 const MaxRecordBytes = int(maxRecordBytes)
 
-// maxUncompressed is the most bytes of one value, delimiter included, that are
-// compressed to see whether Firehose takes what comes out: ten times as much as that,
-// which hardly any value fits into, and what bounds the memory for it.
+// maxUncompressed is the maximum of bytes of one value, delimiter included, that are
+// compressed to see whether Firehose takes the result: ten times as much as that,
+// which hardly any value fits into, and which bounds the memory for it.
 const maxUncompressed = 10 * MaxRecordBytes
 
 // Reason is why a record is not delivered.
@@ -67,9 +67,9 @@ type Converter struct {
 	delimiter []byte
 	tombstone *Reject   // nil if an envelope takes them
 	envelope  *envelope // nil for the value alone
-	gzip      bool      // what is appended is compressed later
+	gzip      bool      // the appended bytes are compressed later
 	value     *decoder  // nil unless values are decoded
-	key       *decoder  // likewise
+	key       *decoder  // of keys; nil if they are not decoded
 }
 
 // New returns the Converter that cfg describes; cfg has been validated. It looks
@@ -104,7 +104,7 @@ func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
 	return c.AppendWithin(dst, r, math.MaxInt)
 }
 
-// AppendWithin is Append where there is room for so many bytes. A record that takes more
+// AppendWithin is Append with room for a number of bytes. A record that takes more
 // is a *Reject then, whether Firehose would take it or not.
 func (c *Converter) AppendWithin(dst []byte, r *kgo.Record, room int) ([]byte, error) {
 	if r.Value == nil && c.tombstone != nil {
@@ -193,7 +193,7 @@ func (c *Converter) appendDecoded(dst []byte, r *kgo.Record, limit int) ([]byte,
 	return append(out, c.delimiter...), nil
 }
 
-// decoded prepares what is decoded of a record.
+// decoded prepares the decoded members of a record.
 func (c *Converter) decoded(m *measured, r *kgo.Record) error {
 	if c.value != nil && r.Value != nil {
 		if err := c.value.prepare(&m.value.payload, r.Value, r.Headers); err != nil {

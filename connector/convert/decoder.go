@@ -60,7 +60,7 @@ func (d *decoder) refused(err error, data []byte, headers []kgo.RecordHeader) er
 	return sized
 }
 
-// rejected is the Reject for what went wrong with size bytes.
+// rejected is the Reject for an error in size bytes.
 func rejected(err error, size int) *Reject {
 	reason := Undecodable
 	if _, inflated := errors.AsType[errInflated](err); inflated {

@@ -103,7 +103,7 @@ func (d Delimiter) String() string {
 			out.WriteByte(b)
 		}
 	}
-	// A delimiter that Decode would read as a word of its own is told apart by one escape.
+	// A delimiter that Decode would read as a word of its own is marked by one escape.
 	if text := out.String(); text == "none" || len(text) == 1 && strings.Contains("nrt0", text) {
 		return fmt.Sprintf(`\x%02x%s`, text[0], text[1:])
 	}

@@ -60,7 +60,7 @@ func newEnvelope(fields Fields) *envelope {
 
 // measured is what the envelope of one record needs.
 type measured struct {
-	size       int // without what is decoded, and without the delimiter
+	size       int // without decoded members, and without the delimiter
 	key, value piece
 }
 
@@ -75,8 +75,8 @@ type piece struct {
 	payload
 }
 
-// measure sets the shapes and the size of r's envelope. What is decoded has no size
-// before it is written.
+// measure sets the shapes and the size of r's envelope. Decoded members have no size
+// before they are written.
 func (e *envelope) measure(m *measured, r *kgo.Record) {
 	m.size = len("}")
 	for i := range e.members {
@@ -106,8 +106,8 @@ func (f *member) measure(p *piece, b []byte) int {
 	return p.size
 }
 
-// append appends the envelope of r, which m has measured. room is what there is for
-// what is decoded. The error is that of a Schema.
+// append appends the envelope of r, which m has measured. room is the room
+// for decoded members. The error is that of a Schema.
 func (e *envelope) append(dst []byte, r *kgo.Record, m *measured, room int) (_ []byte, err error) {
 	for i := range e.members {
 		f := &e.members[i]
@@ -185,7 +185,7 @@ func digits(n int64) int {
 	return size
 }
 
-// appendFact appends what is known of a record beside its own bytes.
+// appendFact appends a property of a record other than its own bytes.
 func (f *member) appendFact(dst []byte, r *kgo.Record) []byte {
 	switch f.source {
 	case "id":

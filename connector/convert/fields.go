@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Field is one member of the envelope: what it tells, under which name, and, for a
-// key, a value and headers, how.
+// Field is one member of the envelope: its source, its name, and, for a
+// key, a value and headers, its form.
 type Field struct {
 	Source string // one of sources
 	Form   string // "json", "text" or "base64"; empty for the other sources
@@ -18,8 +18,8 @@ type Field struct {
 // Fields are the members of the envelope in their order.
 type Fields []Field
 
-// sources are what a field can tell of a record, and the form of those that hold
-// bytes of the record where none is asked for.
+// sources are the properties of a record that a field can have, and the default form of those that hold
+// bytes of the record.
 var sources = []struct{ name, form string }{
 	{"id", ""},
 	{"topic", ""},
@@ -91,8 +91,8 @@ func decodeField(entry string) (Field, error) {
 
 func unnamable(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
-// distinct refuses what would make an object with a name in it twice, or tell the
-// same thing twice.
+// distinct refuses fields that would make an object with a name in it twice, or have the
+// same source twice.
 func (fs Fields) distinct() error {
 	told, named := map[string]bool{}, map[string]bool{}
 	for _, f := range fs {

@@ -41,11 +41,12 @@ func (c Config) Summary() string {
 	return text
 }
 
-// Cores is how many there have to be before it pays to convert records on all of them,
-// 0 where it never does. What was converted by another core takes longer to copy: some
+// Cores is the number of cores from which on it pays to convert records on all of them,
+// 0 where it never does. Output of another core takes longer to copy: some
 // 10 % more CPU for a record of 1 KiB, on its whole way. To compare JSON with its schema
-// takes longer than all the rest. What else is made of a record takes a quarter of its CPU
+// takes longer than all the rest. Other conversions of a record take a quarter of its CPU
 // at most, so that up to four cores have enough to do without this, and one that copies a
+// value has nothing to share.
 // value has nothing to share.
 func (c Config) Cores() int {
 	switch {
@@ -81,7 +82,7 @@ func (c Config) needsSchema(format string) bool {
 	return slices.Contains(decoded, format) && (format != formatJSONSchema || c.Validated)
 }
 
-// formats checks the formats, what needs an envelope, and what JSON needs.
+// formats checks the formats, and the settings that need an envelope or JSON.
 func (c Config) formats(check *env.Check) {
 	const format, delimiter, keyFormat = "RECORD_FORMAT", "RECORD_DELIMITER", "RECORD_KEY_FORMAT"
 	check.OneOf(format, c.Format, append([]string{formatRaw, formatJSON}, decoded...))
@@ -134,7 +135,7 @@ func (c Config) withoutEnvelope(check *env.Check) {
 	}
 }
 
-// forms reports forms for what is decoded, which is JSON.
+// forms reports forms for decoded members, which are JSON.
 func (c Config) forms(check *env.Check) {
 	for _, f := range c.Fields {
 		format := map[string]string{"key": c.KeyFormat, "value": c.Format}[f.Source]

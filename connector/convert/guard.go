@@ -9,9 +9,9 @@ import (
 
 // Schemas and payloads come from outside, and libraries read them. Where one of these
 // panics the process must not go down: it would read the same record again after its
-// start, and so for ever. What was read can't be used, then, and the error says that the
-// fault is the program's, and where. The value of the panic may repeat what was read, so
-// only its type is told.
+// start, without end. The input can't be used, then, and the error says that the
+// fault is the program's, and where. The value of the panic may repeat the input, so
+// only its type is reported.
 func recovered(err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("a fault of the program, which you may want to report: %T in %s", v, origin())

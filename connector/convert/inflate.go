@@ -34,7 +34,7 @@ func (e errInflated) Error() string {
 }
 
 // inflate decompresses p.data, to limit bytes at most, into a buffer that p holds until it is released.
-// What comes behind the end of the compressed data is left out.
+// Bytes behind the end of the compressed data are left out.
 func (p *payload) inflate(limit int) error {
 	in, ok := decompressors.Get().(*inflated)
 	if !ok {

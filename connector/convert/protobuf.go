@@ -136,8 +136,8 @@ func (s protobufSchema) message(index Index) (protoreflect.MessageDescriptor, er
 
 // library reads what protoReader does not.
 func (s protobufSchema) library(dst, payload []byte, typ protoreflect.MessageDescriptor, most int) ([]byte, error) {
-	// Packed numbers may become shorter, but not by so much. What a message takes in
-	// memory is bounded by its size.
+	// Packed numbers may become shorter, but not by that much. The memory of a message
+	// is bounded by its size.
 	if len(payload)/4 > most {
 		return dst, errTooLong
 	}

@@ -116,8 +116,8 @@ func (r *protoReader) unset(t *protoType, there *marks) {
 	}
 }
 
-// field reads a field with all that it holds; b begins with its tag. It is not there if
-// it holds nothing that is told.
+// field reads a field with all its values; b begins with its tag. It is not there if
+// it has no value to write.
 func (r *protoReader) field(f *protoField, b []byte) (rest []byte, there bool, err error) {
 	switch {
 	case f.entries:
@@ -131,7 +131,7 @@ func (r *protoReader) field(f *protoField, b []byte) (rest []byte, there bool, e
 	return rest, f.presence || !zero, err
 }
 
-// more reports whether b goes on with a field of this number, and takes its tag off.
+// more reports whether b continues with a field of this number, and takes its tag off.
 func more(number protowire.Number, b []byte) (protowire.Type, []byte, bool) {
 	next, typ, n := protowire.ConsumeTag(b)
 	if n < 0 || next != number {
@@ -220,7 +220,7 @@ func (r *protoReader) entries(f *protoField, b []byte) ([]byte, error) {
 	}
 }
 
-// key writes the key of an entry as a string, and returns what is behind it.
+// key writes the key of an entry as a string, and returns the bytes behind it.
 func (r *protoReader) key(f *protoField, entry []byte) ([]byte, error) {
 	typ, rest, ok := more(1, entry)
 	from := len(r.dst)

@@ -39,10 +39,10 @@ type protoField struct {
 	wire     protowire.Type // of one value
 	list     bool
 	entries  bool   // of a map
-	presence bool   // a zero that is there is told
+	presence bool   // a zero that is present is written
 	oneof    int    // from 1 on, 0 for none
-	zero     string // what is written for a value that is not there, empty for what has none
-	unset    string // what is written for the field if it is not there, as one of the defaults
+	zero     string // the output for a value that is absent, empty for a type without zero
+	unset    string // the output for the field if it is absent, as one of the defaults
 	bare     bool   // numbers of 64 bits are not quoted
 	symbols  map[protoreflect.EnumNumber]string
 	closed   bool // other numbers than those of symbols are not this enum's

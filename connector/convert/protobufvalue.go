@@ -66,7 +66,7 @@ func (r *protoReader) varint(f *protoField, v uint64) error {
 	return nil
 }
 
-// varint32 writes what has 32 bits, and may have more on the wire.
+// varint32 writes a number of 32 bits, which may have more on the wire.
 func (r *protoReader) varint32(f *protoField, v uint64) error {
 	if v != 0 && uint32(v) == 0 { // it is zero in the end
 		return errLibrary

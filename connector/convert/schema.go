@@ -54,17 +54,17 @@ type Definition struct {
 // Reference is a schema under the name by which others refer to it.
 type Reference struct{ Name, Text string }
 
-// Schema reads what was written with one schema. It has no state and is safe for
+// Schema reads values that were written with one schema. It has no state and is safe for
 // concurrent use.
 type Schema interface {
 	// Append appends payload as JSON without blanks, and no more than most bytes and a
 	// few. For a payload with a message index, index says which message of the schema
-	// it is. Errors carry no payload, and what was appended with one is to be
-	// forgotten; errTooLong says that most was not enough.
+	// it is. Errors carry no payload, and bytes appended with an error are to be
+	// discarded; errTooLong says that most was not enough.
 	Append(dst, payload []byte, index Index, most int) ([]byte, error)
 }
 
-// errTooLong ends the conversion of what is too large for Firehose anyway, however
+// errTooLong ends the conversion of a value that is too large for Firehose anyway, however
 // large it would have become.
 var errTooLong = errors.New("as JSON it is too large")
 

@@ -6,10 +6,10 @@ import "sync"
 // https://aws.amazon.com/firehose/pricing/.
 const billedUnit = 5120
 
-// Billed is what a record of so many bytes is billed as.
+// Billed returns the number of bytes that a record of that size is billed as.
 func Billed(bytes int) int64 { return int64((bytes + billedUnit - 1) / billedUnit * billedUnit) }
 
-// Bill is what a stream has accepted since the process began, and what that costs.
+// Bill is the traffic that a stream has accepted since the process began, and its price.
 type Bill struct {
 	Records, Bytes int64 // accepted; bytes of data, before base64
 	Billed         int64 // bytes
@@ -50,7 +50,7 @@ func (a *account) enter(accepted Bill) Bill {
 	return bill
 }
 
-// OnBill has tell called once, with the first answer after which so many bytes have
+// OnBill has tell called once, with the first answer after which that many bytes have
 // been accepted; default never.
 func OnBill(after int64, tell func(Bill)) Option {
 	return func(s *Stream) { s.account.after, s.account.tell = after, tell }

@@ -22,9 +22,9 @@ import (
 // cost the next request an attempt.
 const idleTimeout = 30 * time.Second
 
-// What a connection gathers before it writes, in bytes. With the 4 KiB of net/http a
+// Sizes of a connection's write buffer, in bytes. With the 4 KiB of net/http a
 // body is read in pieces of 32 KiB into a new buffer, each written by a system call of
-// its own; so is what goes beyond these 256 KiB, of which a request of 500 records of 200
+// its own; so is the part beyond these 256 KiB, of which a request of 500 records of 200
 // bytes takes half. (With TLS there is one for each 16 KiB anyway.) All connections
 // together take no more than writeAll for it.
 const (

@@ -14,7 +14,7 @@ import (
 // share one, with its connections and its credentials.
 type Clients struct{ of map[string]*Client }
 
-// way is how a stream is reached. What is empty is the environment's.
+// way is how a stream is reached. An empty field is the environment's.
 type way struct {
 	region, endpoint string
 	role             awsconfig.Role

@@ -33,7 +33,7 @@ func (s *sender) compose(now time.Time) []*delivery {
 
 // retriesFirst reports whether the next request holds retries rather than the fresh batch. They go
 // first, because the oldest record holds back the commit. While the breaker isn't closed the two
-// take turns: otherwise records that are refused for ever would be the only ones tried.
+// take turns: otherwise records that are always refused would be the only ones tried.
 func (s *sender) retriesFirst(now time.Time) bool {
 	switch {
 	case s.fresh == nil:

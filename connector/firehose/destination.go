@@ -28,8 +28,8 @@ func kindOf(d types.DestinationDescription) string {
 	return "its destination"
 }
 
-// processing is what a destination has done to records before they get there; nil where
-// the destination is not told, or one that is not known here.
+// processing returns the processing of records before their destination; nil if the description
+// does not have it, or the destination is unknown here.
 func processing(d types.DestinationDescription) *types.ProcessingConfiguration {
 	switch {
 	case d.ExtendedS3DestinationDescription != nil:
@@ -59,7 +59,7 @@ func converts(s3 *types.ExtendedS3DestinationDescription) bool {
 	return s3.DataFormatConversionConfiguration != nil && aws.ToBool(s3.DataFormatConversionConfiguration.Enabled)
 }
 
-// partitions reports whether records are told apart by what is in them.
+// partitions reports whether records are partitioned by their content.
 func partitions(s3 *types.ExtendedS3DestinationDescription) bool {
 	return s3.DynamicPartitioningConfiguration != nil && aws.ToBool(s3.DynamicPartitioningConfiguration.Enabled)
 }

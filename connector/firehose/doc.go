@@ -2,14 +2,14 @@
 // when the answer proves that Firehose has it.
 //
 // A [Stream] is one delivery stream. [Stream.Run] is a loop in one goroutine that owns
-// everything that a stream knows (sender.go has the picture): the batch that is next,
-// what has to be sent again, the requests in flight, and the limiter. It handles one
+// all state of a stream (sender.go has the picture): the next batch,
+// the retry queue, the requests in flight, and the limiter. It handles one
 // event after the other: a batch, the result of a request, a change from outside, a
 // timer. After each it starts the requests that may start:
 //
-//   - compose.go chooses what a request holds, without the records of closed leases;
+//   - compose.go chooses the records of a request, without those of closed leases;
 //   - a worker makes the call (package putbatch);
-//   - finish.go settles what was accepted, tells the limiter the result, and puts the
+//   - finish.go settles accepted records, reports the result to the limiter, and puts the
 //     rest into the retry queue (retryqueue.go), so that records of several batches share
 //     the next request.
 //
@@ -17,7 +17,7 @@
 // and how much it may hold. It learns from the result of each request: the rate that the
 // stream accepts, the size that passes, and whether the service answers at all.
 //
-// A record is given up in one place, toolarge.go, and only on proof, sizeproof.go.
+// A record becomes a bad record in one place, toolarge.go, and only on proof, sizeproof.go.
 //
 // Before records are sent, [StreamCheck] describes the stream, and [Inspect] does so for
 // the check command.

@@ -18,7 +18,7 @@ const (
 	rateAttempts = 2
 )
 
-// finish enters the result of a request, settles what was accepted, and queues the rest.
+// finish enters the result of a request, settles accepted records, and queues the rest.
 func (s *sender) finish(ctx context.Context, r *request) {
 	now := time.Now()
 	s.removeRequest(r)

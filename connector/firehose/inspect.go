@@ -133,8 +133,8 @@ func destinations(d *types.DeliveryStreamDescription) string {
 	return strings.Join(names, " and ")
 }
 
-// encryptionOf says how a stream is encrypted at rest; it is not ok when somebody has
-// tried to change that in vain.
+// encryptionOf says how a stream is encrypted at rest; it is not ok when a change of
+// that has failed.
 func encryptionOf(e *types.DeliveryStreamEncryptionConfiguration) (text string, ok bool) {
 	if e == nil {
 		return "no server-side encryption", true

@@ -122,10 +122,10 @@ func (s *Stream) Name() string { return s.name }
 // Run sends batches until the channel is closed and each of their records is accepted, refused
 // for good, or belongs to a closed lease; or until ctx ends. One batch waits for its first request
 // while the stream is throttled, down or blocked or has MaxInFlight requests in flight; until that
-// is sent, no other is taken from the channel. What is unsettled when Run returns may or may not
-// have been accepted, and stays unsettled.
+// is sent, no other is taken from the channel. Records that are unsettled when Run returns may or may not
+// have been accepted, and stay unsettled.
 //
-// fail is called with what OnRefused returned. It is called once for a Stream.
+// fail is called with the error that OnRefused returned. It is called once for a Stream.
 func (s *Stream) Run(ctx context.Context, batches <-chan *batch.Batch, fail func(error)) {
 	defer close(s.ended)
 	s.sender.run(ctx, batches, fail)

@@ -56,7 +56,7 @@ var recordOptions = []string{"format", "envelope", "fields", "key_format", "tomb
 
 const recordPrefix = "RECORD_"
 
-// field returns a function that sets one field and adds to problems what it can't read.
+// field returns a function that sets one field and adds unreadable values to problems.
 func (o *StreamOption) field(problems *[]string, stream string) func(string, json.RawMessage) {
 	return func(name string, value json.RawMessage) {
 		err := o.set(name, value)
@@ -126,8 +126,8 @@ func fillBytes(name string, value json.RawMessage, to **env.Bytes) error {
 	return nil
 }
 
-// fill reads a value that must not be empty: whoever writes "" or null means something that is
-// nowhere written down.
+// fill reads a value that must not be empty: "" or null has no documented
+// meaning.
 func fill[T string | int](name string, value json.RawMessage, to *T, want string) error {
 	if trimmed := string(value); trimmed == "null" || trimmed == `""` || json.Unmarshal(value, to) != nil {
 		return fmt.Errorf("%s: want %s", name, want)

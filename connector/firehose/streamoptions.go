@@ -10,15 +10,15 @@ import (
 	"kafka-firehose/connector/env"
 )
 
-// StreamOptions are what is different for single streams.
+// StreamOptions are the settings of single streams.
 type StreamOptions struct {
-	// Source is what the variable holds: the JSON, or the path of a file with it.
+	// Source is the variable's value: the JSON, or the path of a file with it.
 	Source string
 	// Of has the options by the name of the stream.
 	Of map[string]StreamOption
 }
 
-// StreamOption is what is different for one stream. What is empty or nil is as for all.
+// StreamOption are the settings of one stream. An empty or nil field is the setting of all streams.
 type StreamOption struct {
 	// Region is where the stream and the security token service of its role are; AWS_REGION for all.
 	Region string
@@ -42,10 +42,10 @@ type StreamOption struct {
 	Record map[string]string
 }
 
-// String returns what the variable holds.
+// String returns the variable's value.
 func (o StreamOptions) String() string { return o.Source }
 
-// For is the configuration of one stream: what is the same for all, with its options.
+// For is the configuration of one stream: the settings of all streams, with its own options.
 func (c Config) For(stream string) Config {
 	o := c.StreamOptions.Of[stream]
 	if o.RoleARN != "" {

@@ -17,11 +17,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// access keeps what is refused to this process: a connection, the login, the group, a
-// topic, commits. Nothing of it ends the process, because whoever mends it does so
-// elsewhere, and then it goes on by itself. The client tries again and again, with
-// pauses of up to five seconds; here it is turned into one line for each thing that is
-// refused and a reason for not being ready.
+// access keeps the refusals of this process: a connection, the login, the group, a
+// topic, commits. No refusal ends the process, because it is repaired
+// elsewhere, and then delivery continues. The client tries again and again, with
+// pauses of up to five seconds; access turns that into one line for each
+// refusal and a reason for not being ready.
 type access struct {
 	cfg    Config
 	log    *slog.Logger
@@ -35,7 +35,7 @@ type access struct {
 	outages  map[string]outage // by address
 }
 
-// place is what is refused: one of metrics.Refusals, and of which broker or topic.
+// place is the refused thing: one of metrics.Refusals, and of which broker or topic.
 type place struct{ what, where string }
 
 type refusal struct {
@@ -88,7 +88,7 @@ func (a *access) granted(what, where string) {
 	}
 }
 
-// err says what is refused now, nil for nothing.
+// err returns the present refusals, nil if there is none.
 func (a *access) err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -208,7 +208,7 @@ func (a *access) onJoinFails(values []any) {
 	}
 }
 
-// knows reports whether one of the values is an error that is told here, in better
+// knows reports whether one of the values is an error that access reports already, in better
 // words than the client's.
 func (a *access) knows(values []any) bool {
 	return slices.ContainsFunc(values, func(v any) bool {

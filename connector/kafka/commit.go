@@ -16,13 +16,13 @@ import (
 )
 
 // Commit commits the mark of every lease that has moved since it was last
-// acknowledged. What fails is tried again by the next call: the lease remembers
-// only what Kafka has acknowledged.
+// acknowledged. A failed commit is tried again by the next call: the lease remembers
+// only marks that Kafka has acknowledged.
 //
-// ctx bounds the wait, not the request. A request that was cancelled on its way
+// ctx bounds the wait, not the request. A request that was cancelled in flight
 // would take its connection along, the next one would go out on another, and the
-// broker might handle the older one last: the commit would go backwards. So one
-// that is under way is let be, and no other starts until it has been answered.
+// broker might handle the older one last: the commit would go backwards. So a request in
+// flight is not cancelled, and no other starts until it has been answered.
 func (s *Source) Commit(ctx context.Context) error {
 	select {
 	case s.committing <- struct{}{}:
@@ -142,10 +142,10 @@ func refusedPartitions(err error) map[id]error {
 // It does not go through the client's own commit, which waits while the group
 // rebalances and then goes out under the new generation: the broker checks that
 // the member is in the group, not that it still owns the partition, so a mark
-// from before could overwrite what the new owner has committed. Here the
+// from before could overwrite the new owner's commit. Here the
 // generation is read first and the marks after it. If the group moves on in
-// between or on the way, the broker refuses the old generation, and what is still
-// ours is committed at the next interval.
+// between or during the request, the broker refuses the old generation, and the partitions that
+// are still owned are committed at the next interval.
 func (s *Source) commit(ctx context.Context) error {
 	member, generation := s.client.GroupMetadata()
 	if s.thrownOut() {
@@ -153,7 +153,7 @@ func (s *Source) commit(ctx context.Context) error {
 	}
 	marks := s.marks()
 	if len(marks) == 0 {
-		s.access.committed(nil) // what was refused is somebody else's business now
+		s.access.committed(nil) // refused partitions belong to other members now
 		return nil
 	}
 	err := s.send(ctx, member, generation, marks)
@@ -182,7 +182,7 @@ func moving(err error) bool {
 	return errors.Is(err, errThrownOut) || errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.StaleMemberEpoch)
 }
 
-// position is a mark on its way to Kafka.
+// position is a mark that is being committed.
 type position struct {
 	lease    *offset.Lease
 	mark     offset.Mark

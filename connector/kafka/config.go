@@ -33,8 +33,8 @@ type Config struct {
 	// GroupProtocol is "classic" (cooperative-sticky, the default) or "consumer" (KIP-848). With
 	// "consumer" the broker sets the session timeout, not SessionTimeout.
 	GroupProtocol string `envconfig:"KAFKA_GROUP_PROTOCOL" default:"classic" desc:"classic (cooperative-sticky) or consumer (KIP-848, where the broker sets the session timeout)."`
-	// AutoOffsetReset says where a partition without a commit starts. It has no part in what happens
-	// after retention has passed a commit, except that none makes that an error too.
+	// AutoOffsetReset says where a partition without a commit starts. It has no part in the handling of
+	// a commit that retention has passed, except that none makes that an error too.
 	AutoOffsetReset OffsetReset `envconfig:"KAFKA_AUTO_OFFSET_RESET" default:"earliest" desc:"Where a partition without a committed offset starts: earliest, latest, none (an error), or an RFC 3339 time such as 2026-01-31T00:00:00Z. With latest, partitions and topics that are newer than the group are read from their beginning."`
 	// IsolationLevel is "read_committed" (the default: aborted transactions are not delivered, open
 	// ones are waited for) or "read_uncommitted".
@@ -110,7 +110,7 @@ func (c Config) drain(check *env.Check) {
 }
 
 // brokers reports only the first bad address, and always beside the whole value: an entry cut at a
-// comma could be a piece of a password that somebody wrote into an address.
+// comma could be a piece of a password inside an address.
 func (c Config) brokers() *env.Fault {
 	const name, want = "KAFKA_BROKERS", "want host:port, comma separated"
 	if len(c.Brokers) == 0 {
@@ -168,7 +168,7 @@ var legal = regexp.MustCompile(`\A[a-zA-Z0-9._-]{1,249}\z`)
 // LegalTopic reports whether a topic of this name can exist.
 func LegalTopic(name string) bool { return legal.MatchString(name) && name != "." && name != ".." }
 
-// syntax is what is wrong with an expression, without the expression, which the message has already.
+// syntax returns the fault of an expression, without the expression, which the message has already.
 func syntax(err error) string {
 	text := err.Error()
 	if at := strings.Index(text, ": `"); at >= 0 {

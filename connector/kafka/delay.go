@@ -8,11 +8,11 @@ import (
 )
 
 // sampleEvery is how often a record of each partition is followed to its commit:
-// often enough for a percentile, and what is remembered stays small when commits
+// often enough for a percentile, and few enough to remember when commits
 // are held up for long.
 const sampleEvery = time.Second
 
-// sample is a record that is on its way.
+// sample is a record that is not committed yet.
 type sample struct {
 	offset          int64
 	created, polled time.Time

@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// diagnosis is what an error says about access to Kafka: what is refused, one of
-// metrics.Refusals, and what whoever runs the process can do about it.
+// diagnosis explains an error of access to Kafka: the refusal, one of
+// metrics.Refusals, and the operator's remedy.
 type diagnosis struct {
 	refused string
 	hint    string
@@ -121,7 +121,7 @@ func (c Config) diagnoseACL(err error) (diagnosis, bool) {
 
 // diagnoseName is for a member of the consumer protocol that is turned away because
 // another one has its name. (With the classic protocol it is the other one that has to
-// go, see fenced.) It goes on asking: if the other one was this process and was killed,
+// go, see fenced.) It keeps asking: if the other one was this process and was killed,
 // the name is free when its session is over.
 func (c Config) diagnoseName(err error) (diagnosis, bool) {
 	if !errors.Is(err, kerr.UnreleasedInstanceID) {

@@ -9,9 +9,9 @@ import (
 )
 
 // fenced ends the process when another one has come to the group under its name. The
-// client would try to get back in for ever, and would not be let in: the name is the
-// other's now. It is the same for whoever wakes up after a long sleep, to find that
-// it was replaced, and for two that were given one name by mistake.
+// client would try to get back in without end, and would not be let in: the name is the
+// other's now. The same happens to a member that wakes up after a long sleep, to find that
+// it was replaced, and to two that were given one name by mistake.
 type fenced struct{ source *Source }
 
 // OnGroupManageError implements kgo.HookGroupManageError.

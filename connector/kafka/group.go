@@ -104,9 +104,9 @@ func (s *Source) thrownOut() bool {
 	return s.member != "" && member != s.member
 }
 
-// revoked delivers and commits what is under way of the partitions that go, and
-// then fences them. It is called at the end of every group session, mostly for
-// nothing.
+// revoked delivers and commits the records in flight of the partitions that go, and
+// then fences them. It is called at the end of every group session, mostly with
+// no partitions.
 //
 // The story of a revoke: the poller is parked in a poll, which does not return
 // before this does; so the lanes are asked directly, and a batch that lingers is
@@ -174,7 +174,7 @@ func (s *Source) settle(ctx context.Context, begin time.Time, leases []Pending) 
 	return late
 }
 
-// lost fences partitions that are somebody else's already: no drain, no commit.
+// lost fences partitions that other members own already: no drain, no commit.
 func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	leases := s.leases(gone)
 	s.mu.Lock()

@@ -90,7 +90,7 @@ func (c Config) Inspect(ctx context.Context, o InspectOptions) Inspection {
 }
 
 // options are those of all clients of an inspection. The newest version of a request for
-// groups tells nothing of one that is not there yet, what may be done with it neither.
+// groups returns nothing about a group that does not exist yet, nor its authorized operations.
 func (i *inspector) options(more ...kgo.Opt) []kgo.Opt {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
@@ -115,7 +115,7 @@ func (i *inspector) close() {
 // noAccess are the refusals of diagnosis in words.
 var noAccess = map[string]string{"login": "the login is refused", "connection": "no connection", "topic": "not allowed", "group": "not allowed"}
 
-// refused puts an error into words: what was found, and what to do about it.
+// refused puts an error into words: the finding, and the advice.
 func (i *inspector) refused(err error, otherwise string) (found, advice string) {
 	if shards, ok := errors.AsType[*kadm.ShardErrors](err); ok && len(shards.Errs) > 0 {
 		err = shards.Errs[0].Err // that of the first broker; the rest is who was asked

@@ -24,11 +24,11 @@ import (
 const (
 	// meetings is how many brokers are met at once.
 	meetings = 8
-	// expiresSoon is when somebody should know that a broker's certificate ends.
+	// expiresSoon is the time before the end of a broker's certificate at which check warns.
 	expiresSoon = 14 * 24 * time.Hour
 )
 
-// meeting is what came of a connection to one broker.
+// meeting is the result of a connection to one broker.
 type meeting struct {
 	addr     string
 	resolved []string             // what its name stands for; nil for an address
@@ -89,7 +89,7 @@ func (i *inspector) meetAll(ctx context.Context, addrs []string) []meeting {
 	return met
 }
 
-// meet resolves, connects and logs in, and asks the broker what it speaks and whom it knows.
+// meet resolves, connects and logs in, and asks the broker for its protocol versions and its cluster.
 func (i *inspector) meet(ctx context.Context, addr string) meeting {
 	m := meeting{addr: addr}
 	host, _, _ := net.SplitHostPort(addr)
@@ -111,7 +111,7 @@ func (i *inspector) meet(ctx context.Context, addr string) meeting {
 	return m
 }
 
-// ask has the broker say whom it knows and what it speaks.
+// ask asks the broker for its cluster and its protocol versions.
 func (m *meeting) ask(ctx context.Context, broker *kgo.Broker) error {
 	known := kmsg.NewPtrMetadataRequest()
 	known.Topics = []kmsg.MetadataRequestTopic{} // none; nil would be all
@@ -129,7 +129,7 @@ func (m *meeting) ask(ctx context.Context, broker *kgo.Broker) error {
 	return kerr.ErrorForCode(versions.ErrorCode)
 }
 
-// door remembers what became of a connection, which the errors of requests don't always say.
+// door remembers the result of a connection, which the errors of requests don't always say.
 type door struct {
 	mu     sync.Mutex
 	secure *tls.ConnectionState

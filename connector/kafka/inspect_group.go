@@ -32,7 +32,7 @@ func (i *inspector) lookAtGroup(ctx context.Context) {
 	}
 }
 
-// askGroup adds what is wrong with the group and returns what it is like else. A group has one of
+// askGroup adds the group's faults and returns its state else. A group has one of
 // two protocols, and each has a request of its own that knows nothing of the other's.
 func (i *inspector) askGroup(ctx context.Context) (text string) {
 	name := i.cfg.GroupID

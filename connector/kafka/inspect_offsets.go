@@ -21,7 +21,7 @@ type standing struct {
 	passed, beyond        []string // partitions whose commit is before the log's start, or after its end
 }
 
-// lookAtOffsets compares what the group has committed with what is in the topics.
+// lookAtOffsets compares the group's commits with the offsets of the topics.
 func (i *inspector) lookAtOffsets(ctx context.Context) {
 	if len(i.topics) == 0 {
 		return

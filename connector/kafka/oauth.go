@@ -11,7 +11,7 @@ import (
 	"kafka-firehose/connector/env"
 )
 
-// OAuthConfig says where the token of OAUTHBEARER comes from: a file that somebody keeps fresh, or
+// OAuthConfig says where the token of OAUTHBEARER comes from: a file that another program keeps fresh, or
 // an endpoint that gives one for a client's id and secret.
 type OAuthConfig struct {
 	// Token is used as it is; its _FILE twin is for a token that is renewed, such as the one that
@@ -67,7 +67,7 @@ func (c OAuthConfig) validate(check *env.Check) {
 	}
 }
 
-// endpointUnused reports what is for the endpoint, beside a token.
+// endpointUnused reports settings of the endpoint that are set beside a token.
 func (c OAuthConfig) endpointUnused(check *env.Check) {
 	for _, s := range c.settings()[1:7] {
 		if s.set {
@@ -107,7 +107,7 @@ func (c OAuthConfig) hints() (hints []string) {
 	return hints
 }
 
-// Extensions are what goes with a token (RFC 7628, section 3.1).
+// Extensions are sent with a token (RFC 7628, section 3.1).
 type Extensions map[string]string
 
 var (

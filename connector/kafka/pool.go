@@ -11,7 +11,7 @@ import (
 // puts the records of a batch back when the last of them was recycled. Those that never
 // are go to the collector, as all of them do without a pool.
 //
-// What is decompressed is not pooled: how large it becomes is not known when the client
+// Decompressed batches are not pooled: their size is not known when the client
 // asks for room.
 type records struct{ *pool.Pool[kgo.Record] }
 
@@ -24,7 +24,7 @@ const (
 	recordsLoose = 4
 )
 
-// newRecords keeps at most so many bytes.
+// newRecords keeps at most that many bytes.
 func newRecords(bytes int64) records {
 	return records{pool.New[kgo.Record](int(bytes/RecordBytes), recordsLoose)}
 }
@@ -37,7 +37,7 @@ func (p records) GetRecords(n int) []kgo.Record {
 	return p.Get(n)
 }
 
-// PutRecords implements kgo.PoolRecords. The client has cleared what it gave to us. But
+// PutRecords implements kgo.PoolRecords. The client has cleared the records that it handed over. But
 // where reading begins in the middle of a batch, as it does after most restarts, those
 // before are here as they were decoded, and each would keep the whole batch alive.
 func (p records) PutRecords(r []kgo.Record) {

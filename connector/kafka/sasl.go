@@ -28,7 +28,7 @@ var (
 )
 
 // SASLConfig says how to log in to the brokers. Secrets in files, and the tokens made of them, are
-// read anew for each login, so that they can be rotated without a restart.
+// read again for each login, so that they can be rotated without a restart.
 type SASLConfig struct {
 	// Mechanism is how to log in; without one, the brokers know the process by its certificate, if at
 	// all.
@@ -45,7 +45,7 @@ type SASLConfig struct {
 type setting struct {
 	name  string
 	set   bool
-	value any // what may be shown
+	value any // the value that messages may show
 	of    []string
 }
 
@@ -56,8 +56,8 @@ func (c SASLConfig) settings() []setting {
 	}, c.OAuth.settings(), c.AWS.settings())
 }
 
-// validate wants each mechanism to have what it needs, and nothing that it doesn't read: a password
-// that nobody asks for was meant for another mechanism.
+// validate requires each mechanism's settings, and refuses settings that it doesn't read: an unused
+// password was meant for another mechanism.
 func (c SASLConfig) validate(check *env.Check, encrypted bool) {
 	if c.Mechanism != "" {
 		check.OneOf(saslMechanism, c.Mechanism, mechanisms)

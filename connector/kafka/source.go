@@ -1,9 +1,9 @@
 // Package kafka reads records as one member of a consumer group and commits
-// what has settled. It is the only package that holds a kgo.Client.
+// settled offsets. It is the only package that holds a kgo.Client.
 //
 // The source registers every record it polls with the lease of its partition
-// before a rebalance may go on, and hands it to the lanes. What of it may be
-// committed is the leases' business; when, is the source's.
+// before a rebalance may continue, and hands it to the lanes. The leases decide
+// which offset may be committed; the source decides when.
 package kafka
 
 import (
@@ -23,7 +23,7 @@ import (
 // Handler takes what the source polls. Its methods must not block for anything
 // outside the process: the group waits for them.
 type Handler interface {
-	// Expect is told of a topic of which partitions were assigned, before it gets
+	// Expect announces a topic of which partitions were assigned, before it gets
 	// records of them. It must not wait.
 	Expect(topic string)
 	// Take receives records of one partition, in offset order, and how many bytes of
@@ -36,7 +36,7 @@ type Handler interface {
 	// that are worth waiting for, because Firehose is taking the requests in flight. It takes
 	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
 	Release(leases []*offset.Lease) (wait []Pending)
-	// Shares is told which part of each topic's partitions this member owns, after each rebalance. It
+	// Shares reports the member's part of each topic's partitions, after each rebalance. It
 	// must not wait.
 	Shares(shares map[string]Share)
 }
@@ -144,8 +144,8 @@ type Options struct {
 	// Routed reports whether a topic has somewhere to go. Topics that match the
 	// pattern and have not are left alone.
 	Routed func(topic string) bool
-	// Exclude is a topic that the pattern does not match, whatever it says; empty
-	// for none. Dead letters that were read again would come back for ever.
+	// Exclude is a topic that is left out even if the pattern matches it; empty
+	// for none. Dead letters that were read again would return without end.
 	Exclude string
 	// Bytes bounds the memory of fetched records.
 	Bytes FetchBytes
@@ -278,14 +278,14 @@ func (s *Source) Faults() error { return errors.Join(s.faults.err(), s.commits.e
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }
 
-// Buffered is what the client has fetched and not been polled for: records and
+// Buffered returns the records that the client has fetched and that have not been polled, and
 // their bytes.
 func (s *Source) Buffered() (records, bytes int64) {
 	return s.client.BufferedFetchRecords(), s.client.BufferedFetchBytes()
 }
 
-// LeastHeld is what the client may come to hold, however little it asks for: a fetch of
-// each broker, which has a whole batch at least. That is as large as the largest that came
+// LeastHeld is the minimum of memory that the client may hold, however little it asks for: a fetch of
+// each broker, which has a whole batch at least. That is as large as the largest batch
 // since the last call.
 func (s *Source) LeastHeld() int64 {
 	s.mu.Lock()
@@ -306,7 +306,7 @@ func (s *Source) Oldest() (oldest time.Time, ok bool) {
 }
 
 // Begun is the number of records that were put in a batch and are not committed:
-// what is delivered again if the process ends now. Those of partitions that were
+// they are delivered again if the process ends now. Those of partitions that were
 // lost count until the group is joined again.
 func (s *Source) Begun() int64 {
 	n := begun(s.leases(nil))

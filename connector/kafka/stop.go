@@ -11,8 +11,8 @@ import (
 // retention may have removed the record.
 const stopRetry = 5 * time.Minute
 
-// Stop delivers nothing more of a partition, because its record at an offset can't be, and nothing behind a
-// record may be committed before it. The other partitions go on. Until the record passes, the stop is told in the log
+// Stop ends the delivery of a partition, because its record at an offset can't be delivered, and nothing behind a
+// record may be committed before it. The other partitions continue. Until the record passes, the stop is reported in the log
 // each minute, in Faults and in the metric of faulty partitions. A record that was never sent is tried again every
 // stopRetry; where it was, others behind it have been accepted, and would come twice each time. offset is -1 if the record
 // is in another partition.

@@ -57,7 +57,7 @@ func (c TLSConfig) files() certificates.Files {
 	}
 }
 
-// unused reports what has no effect without TLS.
+// unused reports settings without effect when TLS is off.
 func (c TLSConfig) unused(check *env.Check) {
 	for _, s := range []struct{ name, value string }{
 		{tlsCAFile, c.CAFile},

@@ -131,8 +131,8 @@ func (t *tokens) renew(ctx context.Context, now time.Time) {
 	}
 }
 
-// fetch asks the endpoint. What the client's secret and the authorities are is read
-// anew.
+// fetch asks the endpoint. The client's secret and the authorities are read
+// again each time.
 func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	secret, err := t.cfg.ClientSecret.Read()
 	if err != nil {
@@ -170,8 +170,8 @@ func (t *tokens) client(config *tls.Config) *http.Client {
 	}
 }
 
-// answered is what went wrong, without the body of the answer: it is the endpoint's to
-// say what is in there.
+// answered returns the error of the endpoint without the body of the answer, which
+// may hold anything.
 func answered(err error) error {
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		text := "it answers " + refused.Response.Status
@@ -205,7 +205,7 @@ func expiry(token string) (end time.Time, ok bool) {
 	return time.Unix(int64(c.Exp), 0), true
 }
 
-// bearer is OAUTHBEARER with the brokers' own words for what they refuse: they send
+// bearer is OAUTHBEARER with the brokers' own words for refusals: they send
 // them as a challenge, and the client only says that it expected none.
 type bearer struct{ sasl.Mechanism }
 

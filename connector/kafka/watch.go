@@ -119,7 +119,7 @@ func (s *Source) PauseTopics(match func(topic string) bool) (paused []string) {
 // ResumeTopics has paused topics fetched again.
 func (s *Source) ResumeTopics(topics []string) { s.client.ResumeFetchTopics(topics...) }
 
-// compare looks where the group stands and commits again what it has forgotten. A
+// compare reads the group's commits and commits again the marks that it has lost. A
 // broker that was slow may handle a commit after one that came later, when the
 // client had given up on the first.
 func (s *Source) compare(ctx context.Context) error {

@@ -25,7 +25,7 @@ type Pool[T any] struct {
 // keepMost is how many buffers are kept, because each Get looks through them.
 const keepMost = 128
 
-// New returns a Pool that keeps at most maxKept elements. It reuses a buffer if it is at maxKept
+// New returns a Pool that keeps at most maxKept elements. It reuses a buffer if it is at most
 // 1/loose larger than requested.
 func New[T any](maxKept, loose int) *Pool[T] { return &Pool[T]{maxKept: maxKept, loose: loose} }
 

@@ -14,7 +14,7 @@ const maxMember = 512
 // document holds the kept members of one JSON object. Its slices are valid until the next one.
 type document struct {
 	id        []byte // JSON of the member with the id; nil without one, or if it is too long to be one
-	timestamp []byte // JSON of the member with the record's timestamp, likewise
+	timestamp []byte // JSON of the member with the record's timestamp, empty if it has none
 }
 
 // documentScanner finds the JSON objects of a stream that are not inside of others, whether lines, control

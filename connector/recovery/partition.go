@@ -8,7 +8,7 @@ import (
 	"kafka-firehose/connector/kafka"
 )
 
-// maxCodes bounds the error codes that are told apart in a partition.
+// maxCodes bounds the error codes that are counted separately in a partition.
 const maxCodes = 100
 
 // otherCodes stands for the codes beyond maxCodes.

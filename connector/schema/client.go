@@ -20,7 +20,7 @@ const (
 	requestTimeout = 10 * time.Second
 	// fetchTimeout is for a schema with all that it refers to.
 	fetchTimeout = 2 * time.Minute
-	// mostAnswer is far above any schema. What is larger comes from something else.
+	// mostAnswer is far above any schema. A larger answer comes from something else.
 	mostAnswer = 8 << 20
 	// maxHeader is the most bytes of an answer's header.
 	maxHeader = 64 << 10

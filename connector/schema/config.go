@@ -81,7 +81,7 @@ func (c Config) Validate() error {
 	return check.Err()
 }
 
-// glue checks what only AWS Glue has, and what it does not have.
+// glue checks the settings of AWS Glue, and those that it does not have.
 func (c Config) glue(check *env.Check) {
 	c.role().Validate(check, externalName)
 	if c.Region != "" && !awsconfig.LegalRegion(c.Region) {
@@ -131,7 +131,7 @@ func (c Config) login(check *env.Check) {
 	}
 }
 
-// unused reports what has no effect without an address.
+// unused reports settings without effect when there is no address.
 func (c Config) unused(check *env.Check) {
 	if len(c.URLs) > 0 {
 		return

@@ -2,9 +2,9 @@
 // knows, and keeps them.
 //
 // A lane asks for the schema of a record with [Registry.Schema], which never waits.
-// What is not there it has fetched with [Registry.Fetch], and puts its record back
-// until the channel that this returns is closed. Meanwhile it answers to a revoke and
-// to a stop, and sends what it has begun.
+// A missing schema is fetched with [Registry.Fetch], and the lane puts its record back
+// until the returned channel is closed. Meanwhile it answers to a revoke and
+// to a stop, and sends the open batch.
 //
 // A registry is asked by one of three protocols: Confluent's, Apicurio's own API, or AWS
 // Glue's (package glue). Each tells its registry's statements about a schema from all other
@@ -14,10 +14,10 @@
 // that it is absent, or a text that is no schema. Everything else is the registry's own
 // trouble, and the records wait for its end:
 //
-//	down       no connection, a time-out, 429, 5xx: somebody is on it, or will be
+//	down       no connection, a time-out, 429, 5xx: the registry has to recover
 //	throttled  as down, and there is one request at a time for all schemas
 //	blocked    a login or a permission that is refused, an address that is no
-//	           registry's: it needs somebody to change something
+//	           registry's: an operator has to change something
 //
 // A schema is absent when every address says so, each of which is seen to be the registry
 // (absent.go), half a minute after the record was polled that it is asked for, and after the

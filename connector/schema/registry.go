@@ -40,7 +40,7 @@ type Options struct {
 	Log       *slog.Logger
 	Metrics   *metrics.Schema
 	Transport http.RoundTripper   // nil for the network
-	Glue      []glue.ClientOption // likewise, to AWS Glue
+	Glue      []glue.ClientOption // for requests to AWS Glue
 }
 
 // Registry keeps schemas. It is safe for concurrent use.
@@ -83,7 +83,7 @@ type verdict struct {
 // Trouble is why no schema has come for a while.
 type Trouble struct {
 	Since   time.Time
-	Blocked bool // it needs somebody to change something
+	Blocked bool // an operator has to change something
 	Err     error
 	seen    time.Time // the last failure
 }
@@ -147,7 +147,7 @@ func (r *Registry) FetchFor(ctx context.Context, ref convert.Ref, polled time.Ti
 
 // fly is one attempt, after the backoff of those before.
 func (r *Registry) fly(ctx context.Context, ref convert.Ref, wait time.Duration, done chan struct{}) {
-	defer close(done) // what is waiting looks again, and finds what settle has kept
+	defer close(done) // waiting callers look again, and find the result of settle
 	pause := time.NewTimer(wait)
 	defer pause.Stop()
 	select {
@@ -299,7 +299,7 @@ func (r *Registry) fail(err error) {
 func (r *Registry) Trouble() *Trouble {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// Whoever waits asks again at once. Nobody asking means that nobody waits.
+	// Waiting callers ask again at once. No request means that no caller waits.
 	if r.failing == nil || len(r.flights) == 0 && time.Since(r.failing.seen) > mostBackoff {
 		return nil
 	}

@@ -148,7 +148,7 @@ func (t *translator) next() error {
 	return nil
 }
 
-// raw copies what is the same in both syntaxes.
+// raw copies syntax that both languages share.
 func (t *translator) raw(n int) {
 	t.out = append(t.out, t.s[t.i:t.i+n]...)
 	t.i += n

@@ -1,7 +1,7 @@
 // Package protobuf compiles .proto files as a Schema Registry has them and reads messages with them.
 //
 // Registries return files that no compiler accepts: their own renderers, and those of their clients, have
-// rewritten them, and they accept imports that nobody has. So only what is needed to read messages is
+// rewritten them, and they accept imports that don't exist. So only the parts needed to read messages are
 // compiled: the syntax is that of a parser, and the rest of a file is left out before its types are
 // resolved (scrub, relax). A field whose type is missing is an error of the records that have it.
 package protobuf

@@ -25,7 +25,7 @@ func (f *File) Messages(index []int32) (byText, byDescriptor protoreflect.Messag
 	}
 	byText, err = walk(f.messages, index, func(m *message) bool { return !m.unwritten })
 	byDescriptor, _ = walk(f.messages, index, func(*message) bool { return true })
-	if byDescriptor != nil && byDescriptor.IsMapEntry() { // nobody writes one alone
+	if byDescriptor != nil && byDescriptor.IsMapEntry() { // an entry is never written alone
 		byDescriptor = nil
 	}
 	switch {

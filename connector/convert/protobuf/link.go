@@ -76,7 +76,7 @@ func (l *linker) load(path string) error {
 		return bound
 	case err != nil:
 		l.missing[path] = err.Error()
-		return nil //nolint:nilerr // what can't be used may not be needed
+		return nil //nolint:nilerr // an import that can't be used may not be needed
 	}
 	l.sources[path] = s
 	for _, imported := range s.proto.Dependency {

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// relax leaves of a file what is needed to read messages, in the form that the library takes. The rules that
-// it drops protect those who write schemas; the records are there already.
+// relax reduces a file to the parts needed to read messages, in the form that the library takes. The rules that
+// it drops protect authors of schemas; the records exist already.
 func (l *linker) relax(s *source) error {
 	f := s.proto
 	set, err := features(f.GetOptions().GetFeatures(), f.GetOptions().GetUninterpretedOption())

@@ -60,7 +60,7 @@ func (h HoleError) Error() string {
 
 // message adds a message of type t. It is an error when the payload is too heavy or too
 // deep: an Any inside of an Any is a level, too, though the library does not count it.
-// What is wrong with the wire format is left to the library.
+// Faults of the wire format are left to the library.
 func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) error {
 	if depth > MaxDepth {
 		return errWire

@@ -42,7 +42,7 @@ func (x *exchange) read() (body *[]byte, a answer, ok bool) {
 	return nil, a, false
 }
 
-// grow makes room for what is announced, or else for twice as much.
+// grow makes room for the announced size, or else for twice as much.
 func grow(b []byte, announced int64) []byte {
 	size := 2*cap(b) + 512
 	if announced > 0 {

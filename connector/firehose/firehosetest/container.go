@@ -45,7 +45,7 @@ func (c *Container) SetTokens(tokens ...string) {
 	c.tokens = tokens
 }
 
-// Refusals is how often somebody came with a wrong token.
+// Refusals is the number of requests with a wrong token.
 func (c *Container) Refusals() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -32,7 +32,7 @@ type putDecoder struct {
 
 // decodePut parses the body of an operation. Unknown members are read over, as
 // the service does; of a repeated member the last counts. The error is always a
-// SerializationException, and what was decoded until then is returned with it.
+// SerializationException, and the members decoded before it are returned with it.
 func decodePut(op string, body []byte) (putInput, error) {
 	c, err := newScanner(body)
 	if err != nil {

@@ -32,8 +32,8 @@ type DirectoryOptions struct {
 //
 //	YYYY/MM/dd/HH/STREAM-1-YYYY-MM-dd-HH-mm-ss-UUID
 //
-// An object appears under its name only when it is complete. What is buffered
-// is in memory until then.
+// An object appears under its name only when it is complete. Buffered records
+// are in memory until then.
 //
 // Use its Store as [Options.OnStored].
 type Directory struct {

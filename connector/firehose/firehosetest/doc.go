@@ -14,8 +14,8 @@
 // down for an hour.
 //
 // It remembers. [Service.Stored] is every record it accepted, in order, with the
-// request that brought it and whether the client was ever told;
-// [Service.Requests] is the log of calls. A [Directory] writes what was stored
+// request that brought it and whether the client received the answer;
+// [Service.Requests] is the log of calls. A [Directory] writes stored records
 // the way an S3 destination would.
 //
 // # Usage
@@ -52,7 +52,7 @@
 // a [Container] are emulated here too, and tell the Service of each session they
 // hand out.
 //
-// # What it checks, in this order
+// # Checks, in this order
 //
 //  1. Method, path, content type and operation: UnknownOperationException.
 //  2. The signature, its scope and its time (±5 minutes).
@@ -63,10 +63,10 @@
 //  7. The request's size: InvalidArgumentException.
 //  8. The quota, record by record, inside a 200.
 //
-// # What it does not do
+// # Limits of the emulation
 //
 // Streams are not created over the wire (see [Service.AddStream]), data is not
 // transformed, converted or partitioned, and only HTTP/1.1 is spoken. Where the
 // real service's behaviour is not known in public, the comment at the code says
-// what was chosen.
+// which behaviour was chosen.
 package firehosetest

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An exchange is one request on its way through the service. The transport, Do
+// An exchange is one request inside the service. The transport, Do
 // or ServeHTTP, makes it with begin, carries the answer of handle to the client
 // and calls end; the goroutine of the request owns it.
 type exchange struct {
@@ -19,7 +19,7 @@ type exchange struct {
 	hits []*armed      // faults that struck
 	skew time.Duration // sum of theirs
 
-	recs  []Stored // what was stored
+	recs  []Stored // the stored records
 	first int      // where in the account
 }
 
@@ -56,7 +56,7 @@ func (x *exchange) end(a answer) {
 	s.outcomes[outcome]++
 	s.log = append(s.log, x.log)
 	if len(s.log) > s.opt.KeepRequests {
-		s.log = s.log[1:] // append copies what is left when it grows
+		s.log = s.log[1:] // append copies the rest when it grows
 	}
 }
 

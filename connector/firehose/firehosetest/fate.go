@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// fate is what becomes of one record of a put.
+// fate is the result of one record of a put.
 type fate struct {
 	code, message string // why it is refused; "" if it is not
 	id            string // RecordId; "" if it is refused
@@ -15,7 +15,7 @@ type fate struct {
 	blank, double bool   // its entry has neither id nor code, or both
 }
 
-// hide applies the faults after which the answer won't tell what became of a
+// hide applies the faults after which the answer does not contain the result of a
 // record.
 func (x *exchange) hide(fates []fate) {
 	conceal := func(i int, f *armed) {

@@ -47,7 +47,7 @@ type field struct {
 	name    string
 	detail  bool   // allowed only for some effects
 	to      any    // pointer to the Go field
-	allowed string // what it accepts, for messages
+	allowed string // the accepted values, for messages
 	ok      bool   // its value is in range
 	set     bool   // it is not zero
 }
@@ -102,7 +102,7 @@ func knownEffect(e Effect) bool {
 }
 
 // Validate reports every field that is out of range, or of no use to the
-// effect, with what it holds and what it accepts.
+// effect, with its value and the accepted ones.
 func (f Fault) Validate() error { return errors.Join(f.faults("")...) }
 
 // validateFaults is Validate for a whole script.

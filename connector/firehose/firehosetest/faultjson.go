@@ -31,8 +31,8 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 //	  {"effect": "refuse-records", "share": 0.1, "until": "1m"}
 //	]
 //
-// The error names every member that is wrong, with what it held and what it
-// accepts.
+// The error names every member that is wrong, with its value and the accepted
+// ones.
 func ParseFaults(r io.Reader) ([]Fault, error) {
 	var list []map[string]json.RawMessage
 	dec := json.NewDecoder(r)

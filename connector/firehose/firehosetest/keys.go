@@ -21,7 +21,7 @@ type Credentials struct {
 func (s *Service) AddCredentials(c ...Credentials) { s.keys.add(c...) }
 
 // RemoveCredentials takes a key away, as deleting or deactivating it does:
-// UnrecognizedClientException. With none left, nobody may sign.
+// UnrecognizedClientException. With none left, every signature is refused.
 func (s *Service) RemoveCredentials(accessKey string) { s.keys.remove(accessKey) }
 
 // keys are who may sign. The zero value lets everybody.

@@ -123,7 +123,7 @@ func (s *Service) unanswer(stream string, first int, recs []Stored) {
 	}
 }
 
-// Stored returns what a stream has stored, in the order in which it was. Data
+// Stored returns the records of a stream, in the order in which they were stored. Data
 // must not be changed. It is empty with [KeepCounts].
 func (s *Service) Stored(stream string) []Stored {
 	s.mu.Lock()

@@ -14,8 +14,8 @@ type input struct {
 	err     error // a SerializationException
 }
 
-// decode parses the body, and notes for the log and the faults what it was
-// about. What is wrong with it is answered later: whoever asks is checked first.
+// decode parses the body, and notes its stream and records for the log and the
+// faults. Its faults are answered later: the caller's permission is checked first.
 func (x *exchange) decode(body []byte) (in input) {
 	var name *string
 	switch x.log.Operation {
@@ -60,7 +60,7 @@ func (x *exchange) process(body []byte, in input) answer {
 	}
 }
 
-// frontEnd turns away what is no call of a known operation.
+// frontEnd refuses a request that is no call of a known operation.
 func frontEnd(r *http.Request) *apiError {
 	unknown := &apiError{code: codeUnknownOperation}
 	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")

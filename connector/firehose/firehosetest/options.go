@@ -30,8 +30,8 @@ type Options struct {
 	// JSON, as the most cautious reading of the limit would.
 	CountWire bool
 
-	// Latency is how long a request of so many body bytes takes before it is
-	// looked at; nil is no time at all. Until it has passed nothing is stored, so
+	// Latency is the time before a request of that many body bytes is
+	// handled; nil is no time at all. Until it has passed nothing is stored, so
 	// a client that leaves earlier has put nothing. See [Fixed].
 	Latency func(bytes int) time.Duration
 	// ControlUnlimited switches off the 5 calls a second that the service allows
@@ -60,7 +60,7 @@ func Fixed(d time.Duration) func(int) time.Duration {
 // Keep says how much the ledger remembers of each stored record.
 type Keep int
 
-// What a ledger may keep. With OnStored all of it can be had by other means.
+// The contents of a ledger. OnStored can replace all of them.
 const (
 	KeepData    Keep = iota // everything, data included
 	KeepEntries             // everything but the data: about 400 bytes a record
@@ -76,12 +76,12 @@ const (
 	billedUnit      = 5_120     // a record is billed as a multiple of this many bytes: 5 KiB
 	controlPerSec   = 5         // calls a second and operation on the control plane
 
-	// maxBodyBytes is this package's own bound on what it reads, three times the
+	// maxBodyBytes is this package's own bound on a body, three times the
 	// wire length of the largest request; more is answered 413.
 	maxBodyBytes = 16 << 20
 )
 
-// withDefaults fills in what was left zero.
+// withDefaults fills in zero fields.
 func (o Options) withDefaults() Options {
 	if o.Region == "" {
 		o.Region = "us-east-1"

@@ -81,7 +81,7 @@ func (x *exchange) throttle(fates []fate, records []record) (whole, encrypted bo
 	return whole, st.Encrypted
 }
 
-// keep stores what is left, gives it ids, and tells Options.OnStored.
+// keep stores the remaining records, gives them ids, and calls Options.OnStored.
 func (x *exchange) keep(fates []fate, records []record) {
 	ids := x.s.newRecordIDs(len(fates))
 	now := time.Now()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Quota is what a stream takes a second. Zero rates are unlimited.
+// Quota is the limit of a stream per second. Zero rates are unlimited.
 type Quota struct {
 	RecordsPerSecond  float64 `json:"recordsPerSecond,omitempty"`
 	RequestsPerSecond float64 `json:"requestsPerSecond,omitempty"`
@@ -68,7 +68,7 @@ func newBucket(rate, burstSeconds float64) bucket {
 	return bucket{rate: rate, size: size, tokens: size}
 }
 
-// fill adds what has come in since the last call. A clock that went backwards,
+// fill adds the tokens since the last call. A clock that went backwards,
 // as between the outside and the inside of a synctest bubble, adds nothing.
 func (b *bucket) fill(now time.Time) {
 	if !b.last.IsZero() && now.After(b.last) {
@@ -77,8 +77,8 @@ func (b *bucket) fill(now time.Time) {
 	b.last = now
 }
 
-// has reports whether n tokens may be taken. What is larger than the whole
-// bucket may be taken from a full one, which then owes the rest: otherwise a
+// has reports whether n tokens may be taken. More tokens than the whole
+// bucket holds may be taken from a full one, which then owes the rest: otherwise a
 // quota below one record's size would be a deadlock.
 func (b *bucket) has(n float64) bool {
 	// Rounding: 0.1 s at 10 tokens a second may fill 0.9999999.
@@ -93,7 +93,7 @@ func (b *bucket) take(n float64) {
 	}
 }
 
-// meter is what is left of a stream's quota. [Service.mu] guards it.
+// meter is the rest of a stream's quota. [Service.mu] guards it.
 type meter struct {
 	quota                    Quota
 	records, requests, bytes bucket

@@ -30,7 +30,7 @@ func newScanner(b []byte) (*scanner, error) {
 }
 
 // wrong is the error for an unexpected byte. The service's own words for each
-// case are not known in public; these say what was wrong and where.
+// case are not known in public; these name the fault and its position.
 func (c *scanner) wrong(want string) error {
 	if c.i >= len(c.b) {
 		return fail(codeSerialization, "the body ends at byte %d where %s was expected", len(c.b), want)
@@ -121,7 +121,7 @@ func (c *scanner) list(open, closing byte, item func() error) error {
 	}
 }
 
-// literal reads a string and returns what is between the quotes, and whether
+// literal reads a string and returns the text between the quotes, and whether
 // that contains escapes. It does not look for control characters.
 func (c *scanner) literal() (raw []byte, escaped bool, err error) {
 	if err := c.expect('"'); err != nil {

@@ -69,7 +69,7 @@ func (f *armed) picks(n int) []bool {
 	return picked
 }
 
-// SetFaults replaces the script. Counts, windows and dice start anew. It panics
+// SetFaults replaces the script. Counts, windows and dice start from zero. It panics
 // if a fault is not valid; see [Fault.Validate].
 func (s *Service) SetFaults(faults []Fault) {
 	if err := validateFaults("faults", faults); err != nil {

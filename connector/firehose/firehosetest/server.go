@@ -21,7 +21,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case reset, refused:
 		resetConnection(w)
 	case closed, left:
-		// What is unread would turn the close into a reset.
+		// Unread bytes would turn the close into a reset.
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxBodyBytes))
 		panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
 	default:

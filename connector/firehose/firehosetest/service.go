@@ -33,7 +33,7 @@ type Service struct {
 	streams  map[string]*stream  // :: name -> stream
 	control  map[string]*bucket  // :: control operation -> its calls
 	faults   []*armed            // the script, in order
-	ledger   map[string]*account // :: stream -> what it stored
+	ledger   map[string]*account // :: stream -> its stored records
 	log      []Request           // the newest Options.KeepRequests requests
 	outcomes map[string]int      // :: error code, "200" or "none" -> requests
 	calls    int

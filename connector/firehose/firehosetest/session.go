@@ -45,8 +45,8 @@ func (i *issuer) Sessions() []Credentials {
 	return slices.Clone(i.sessions)
 }
 
-// random is so many bytes in base64. It is not repeatable, because nothing
-// depends on it but who has it.
+// random returns a number of random bytes in base64. It is not repeatable, because only
+// the owner of the session depends on it.
 func random(bytes int) string {
 	b := make([]byte, bytes)
 	_, _ = rand.Read(b) // never fails

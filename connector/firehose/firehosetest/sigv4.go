@@ -29,7 +29,7 @@ type signature struct {
 	date      string // X-Amz-Date
 }
 
-// verify checks who signed r, and that r is what was signed, for a service in a
+// verify checks the signer of r, and that r was not changed after it was signed, for a service in a
 // region. now is the service's clock, which a fault may have skewed.
 func (k *keys) verify(r *http.Request, body []byte, region, service string, now time.Time) *apiError {
 	sig, err := parseSignature(r)

@@ -19,7 +19,7 @@ type Stream struct {
 	Status string `json:"status,omitempty"`
 	// Encrypted is what answers report: whether server-side encryption is on.
 	Encrypted bool `json:"encrypted,omitempty"`
-	// Quota is what the stream takes a second. Default: anything.
+	// Quota is the stream's limit per second. Default: none.
 	Quota Quota `json:"quota,omitzero"`
 	// Refusal, if set, is the code of the error that every put gets, such as
 	// InvalidKMSResourceException, InvalidSourceException or
@@ -45,7 +45,7 @@ var (
 	streamStatuses = []string{"ACTIVE", "CREATING", "CREATING_FAILED", "DELETING", "DELETING_FAILED"}
 )
 
-// withDefaults fills in what was left empty.
+// withDefaults fills in empty fields.
 func (st Stream) withDefaults() Stream {
 	if st.Type == "" {
 		st.Type = directPut
@@ -86,7 +86,7 @@ func nameCharacters(s string) bool {
 	return s != ""
 }
 
-// stream is a Stream that is there, with what is left of its quota.
+// stream is an existing Stream, with the rest of its quota.
 type stream struct {
 	Stream
 	created time.Time
@@ -105,8 +105,8 @@ func (s *Service) AddStream(st Stream) {
 	s.streams[st.Name] = &stream{Stream: st, created: time.Now(), meter: newMeter(st.Quota)}
 }
 
-// DeleteStream removes a stream and reports whether it was there. What it had
-// stored stays in the ledger.
+// DeleteStream removes a stream and reports whether it existed. Its stored
+// records stay in the ledger.
 func (s *Service) DeleteStream(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 type STSOptions struct {
 	// Region is what a signature must be scoped to. Default us-east-1.
 	Region string
-	// Callers are the keys that may sign AssumeRole. None: nobody.
+	// Callers are the keys that may sign AssumeRole. If it is empty, none may.
 	Callers []Credentials
 	// Roles are there from the start; see [STS.SetRole].
 	Roles []Role
@@ -116,8 +116,8 @@ func (s *STS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeSession(w, call.Action, form, c)
 }
 
-// assume decides a call. As in the service, who asks is looked at before what is
-// asked for.
+// assume decides a call. As in the service, the caller is checked before the
+// request.
 func (s *STS) assume(r *http.Request, body []byte, form url.Values) (Credentials, *apiError) {
 	var allow func(Role) *apiError
 	switch form.Get("Action") {

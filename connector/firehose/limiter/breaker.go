@@ -9,7 +9,7 @@ type BreakerState int
 const (
 	BreakerClosed  BreakerState = iota // requests go out
 	BreakerOpen                        // the service doesn't answer: one probe at a time
-	BreakerBlocked                     // the service refuses until somebody changes something: slower probes
+	BreakerBlocked                     // the service refuses until an operator changes something: slower probes
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 	// The time to the next probe of an open breaker is drawn from zero to
 	// minOpenDelay, which doubles with each failed probe up to maxOpenDelay.
 	minOpenDelay, maxOpenDelay = 200 * time.Millisecond, 3 * time.Second
-	// The same for a blocked breaker, drawn from the upper fifth. Somebody has to
+	// The same for a blocked breaker, drawn from the upper fifth. An operator has to
 	// change something first, so there is no hurry.
 	minBlockedDelay, maxBlockedDelay = time.Second, 30 * time.Second
 	blockedJitter                    = 0.2

@@ -44,7 +44,7 @@ const (
 	quotaQuiet    = 20 * time.Second
 	quotaDoubling = 4 * time.Second
 
-	// idleTime without a request is the end of what was learned without a refusal:
+	// idleTime without a request discards the rate that was reached without a refusal:
 	// after it, slow start begins again. It takes less than a second.
 	idleTime = 10 * time.Second
 )

@@ -146,7 +146,7 @@ func (l *lostAnswers) patience(halvings int) time.Duration {
 	return l.timeout * time.Duration(timeoutHalvings+halvings) / timeoutHalvings
 }
 
-// timeLimit is how long a request of so many bytes has.
+// timeLimit returns the time limit of a request of that many bytes.
 func (l *lostAnswers) timeLimit(bytes float64) time.Duration {
 	forSize := bytes / slowestUplink * float64(int(1)<<l.halvings) * float64(time.Second)
 	return l.patience(l.halvings) + min(time.Duration(forSize), maxTimeForSize)

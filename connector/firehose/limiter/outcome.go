@@ -11,7 +11,7 @@ const (
 	Failed                     // refused with 500 or expired credentials, or not sent: no connection
 	Ambiguous                  // sent, but no complete answer: the records may be stored
 	TooLarge                   // refused for its size: 413, or InvalidArgument about the size
-	Blocked                    // refused until somebody changes something: no permission, no stream
+	Blocked                    // refused until an operator changes something: no permission, no stream
 	Canceled                   // given up by the caller; it says nothing about the service
 )
 

@@ -113,7 +113,7 @@ type sentRate struct {
 	bytes float64 // per second
 }
 
-// start pays for a request. observe needs what it returns.
+// start pays for a request. observe needs its result.
 func (r *rate) start(now time.Time, size Load) sentRate {
 	if now.Sub(r.started) > idleTime {
 		r.endIdle()

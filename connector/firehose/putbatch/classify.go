@@ -38,7 +38,7 @@ type Failure struct {
 	err     error
 }
 
-// Error has the code and what was said about it.
+// Error has the code and the message of the failure.
 func (f *Failure) Error() string {
 	if f.Message == "" || f.Message == f.Code {
 		return f.Code

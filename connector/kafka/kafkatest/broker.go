@@ -33,7 +33,7 @@ func (b *broker) logFile() string { return filepath.Join(b.dir, "broker.log") }
 func (b *broker) rack() string    { return "rack-" + strconv.Itoa(b.id-1) }
 
 // startTimeout is generous: a broker takes three seconds on an idle machine. stopTimeout
-// is how long one may take to hand over what it leads, which it can't while the quorum
+// is the time to hand over its partitions, which it can't while the quorum
 // has no leader; it would wait for five minutes.
 const (
 	startTimeout = 2 * time.Minute

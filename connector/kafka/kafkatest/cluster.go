@@ -167,7 +167,7 @@ func (c *Cluster) Addrs(listener string) (addrs []string) {
 	return addrs
 }
 
-// Addr is where broker n listens, whatever it advertises.
+// Addr is the address on which broker n listens, which may differ from the advertised one.
 func (c *Cluster) Addr(n int, listener string) string { return c.brokers[n].addrs[listener] }
 
 // NodeID is the id of broker n in Kafka's own answers.
@@ -176,7 +176,7 @@ func (c *Cluster) NodeID(n int) int32 { return int32(c.brokers[n].id) }
 // LogFile is what broker n has to say, for a test that failed.
 func (c *Cluster) LogFile(n int) string { return c.brokers[n].logFile() }
 
-// Close kills the brokers and removes what they wrote.
+// Close kills the brokers and removes their files.
 func (c *Cluster) Close() {
 	_ = c.each(func(b *broker) error { return b.kill() })
 	for _, p := range c.ports {

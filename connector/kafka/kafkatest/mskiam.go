@@ -31,7 +31,7 @@ const (
 	mskLongest = 15 * time.Minute
 )
 
-// Verify returns the access key that has signed for the host, or what is wrong.
+// Verify returns the access key that has signed for the host, or the fault of the login.
 func (m MSKIAM) Verify(login []byte, host string) (key string, err error) {
 	var f map[string]string
 	if err := json.Unmarshal(login, &f); err != nil {

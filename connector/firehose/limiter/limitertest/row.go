@@ -36,7 +36,7 @@ type Goals struct {
 	Spread   float64 // the members' parts of their fair share are within 1 ± Spread
 	TooLarge float64 // at most this part of the requests is refused for its size
 	Lost     float64 // at most this part of the requests has no answer
-	Requests float64 // at most so many requests per second and member
+	Requests float64 // maximum of requests per second and member
 }
 
 // change happens at a time of a row.
