@@ -25,7 +25,7 @@ type Config struct {
 	Record   convert.Config
 	Schema   schema.Config
 
-	// BadRecordPolicy says what happens to a record that can't be delivered, because it is oversized
+	// BadRecordPolicy is the handling of a record that can't be delivered, because it is oversized
 	// or can't be decoded: "stop" (the default: its partition is not delivered further, the commit stays
 	// before the record, and other partitions go on), "exit" (the process ends with an error), "skip" (it is
 	// counted and left out) or "dead-letter" (it goes to DEAD_LETTER_TOPIC, and is not committed before that has it).

@@ -159,8 +159,8 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 // within milliseconds unless a library hangs.
 const endGrace = 500 * time.Millisecond
 
-// Run moves records until ctx ends or something can't go on, and then drains: it
-// stops polling, sends what it has begun, waits for the answers, commits and
+// Run moves records until ctx ends or a fault ends the connector, and then drains: it
+// stops polling, sends the open batches, waits for the answers, commits and
 // leaves the group, within SHUTDOWN_TIMEOUT. It is nil after a clean drain that
 // ctx asked for.
 //

@@ -3,9 +3,9 @@
 //
 //	kafka ──poll──> convert ──append──> batch ──full or due──> firehose ──accepted──> offset ──commit──> kafka
 //
-// One goroutine polls. It registers what it got with the leases of the
-// partitions (package offset) and puts it into the queue of the stream that the
-// topic is routed to; it never waits for anything behind that.
+// One goroutine polls. It registers the polled records with the leases of the
+// partitions (package offset) and puts them into the queue of the stream that the
+// topic is routed to; it never waits for a stage behind that queue.
 //
 // Each stream has a lane. The lane converts the records (package convert), packs
 // them into batches (package batch) and hands a batch to the stream (package
@@ -22,10 +22,10 @@
 //	sender.startRequest  enters it in the limiter                  firehose/sender.go
 //	Caller.Put           makes the call                            firehose/putbatch/call.go
 //	sender.finish        reads its result                          firehose/finish.go
-//	sender.settle        keeps what was refused for a retry        firehose/finish.go
-//	Batch.Retain         settles what was accepted with its lease  batch/batch.go
+//	sender.settle        keeps refused records for a retry         firehose/finish.go
+//	Batch.Retain         settles accepted records with their lease batch/batch.go
 //
-// What can't be delivered is skipped, ends the connector, or goes to the dead-letter
+// A record that can't be delivered is skipped, ends the connector, or goes to the dead-letter
 // topic (package deadletter). Then its span settles when that topic has it.
 //
 // A partition whose next record has a schema that is not here yet is set aside while package
@@ -50,7 +50,7 @@
 //
 // # How it stops
 //
-// Every way to stop is a drain: no more polls; what is queued is given up; open
+// Every way to stop is a drain: no more polls; queued records are dropped; open
 // batches are sealed and sent; the last commit; leaving the group. A signal asks
 // for one, and so does a record that must not be skipped. kill -9 at any moment
 // delivers some records again and loses none. Each wait of a stop has a limit, so that

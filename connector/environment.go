@@ -35,8 +35,8 @@ func LoadEnvironment() (Config, []string, error) {
 	return c, append(warnings, c.hints()...), report(append(faults, unsupported...))
 }
 
-// Plan tells what a connector with this configuration does, as the attributes of a log line: what it reads, where it
-// sends it, and the variables of the environment that differ from their defaults. Secrets are hidden.
+// Plan returns the plan of a connector with this configuration, as the attributes of a log line: its topics, its
+// streams, and the variables of the environment that differ from their defaults. Secrets are hidden.
 func (c Config) Plan() []slog.Attr {
 	topics := slog.Any("topics", c.Kafka.Topics)
 	if c.Kafka.TopicPattern != "" {
@@ -60,7 +60,7 @@ func ConfigUsage(w io.Writer) error { return env.Usage(w, new(Config)) }
 // ConfigMarkdown returns the table of all variables for the documentation.
 func ConfigMarkdown() string { return env.Markdown(new(Config)) }
 
-// report sorts faults as the table is sorted; what is not in the table follows by name.
+// report sorts faults as the table is sorted; faults of other variables follow by name.
 func report(faults []*env.Fault) error {
 	names := variableNames()
 	at := func(f *env.Fault) int {
@@ -123,8 +123,8 @@ var withoutEffect = map[string]string{
 	"AWS_RETRY_MODE":   "the pace and the pauses between attempts are this program's own",
 }
 
-// strangers looks at the variables that are not in the table. Values are never part of what it
-// says: it can't know which of them are secrets.
+// strangers checks the variables that are not in the table. Its messages never contain their
+// values: it can't know which of them are secrets.
 func strangers(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
 	candidates := slices.Clone(known)
@@ -156,7 +156,7 @@ func planned(name string) (what string, ok bool) {
 	return "", false
 }
 
-// likely is the setting that somebody meant by a name that is none.
+// likely returns the setting that was most likely meant by an unknown name.
 func likely(name string, candidates []string) (string, bool) {
 	if m, ok := meant[name]; ok {
 		return m, true

@@ -13,8 +13,8 @@ import (
 
 // fill converts and seals until ctx ends, the lane is told to end, or a record
 // ends the connector, for which it calls fail. No more than one sealed batch waits
-// while the next one is filled, so that what can't be sent stays in the queue,
-// where it can still be given up.
+// while the next one is filled, so that records that can't be sent stay in the queue,
+// where they can still be dropped.
 func (l *lane) fill(ctx context.Context, fail func(error)) {
 	defer close(l.ended)
 	defer close(l.sealed)
@@ -23,7 +23,7 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 	for {
 		if err := l.pack(ctx); err != nil {
 			fail(err)
-			l.seal() // what came before the bad record goes out with the drain that follows
+			l.seal() // the records before the bad record go out with the drain that follows
 			l.hand(ctx)
 			return
 		}
@@ -147,7 +147,7 @@ func (l *lane) pack(ctx context.Context) error {
 func (l *lane) packChunk(c chunk) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
-		l.ahead.forget() // or what comes where these lie would be taken for them
+		l.ahead.forget() // else its output would be taken for that of records at the same addresses
 		return len(c.records), nil
 	}
 	if c.lease.Stopped() != nil {
@@ -221,7 +221,7 @@ func (l *lane) queueSealed(b *batch.Batch) {
 	l.armed = false
 }
 
-// discard removes what is queued of the given leases, and returns how many records that is.
+// discard removes the queued records of the given leases, and returns their number.
 func (l *lane) discard(of func(*offset.Lease) bool) (records int) {
 	weight, records := l.queue.remove(of)
 	l.queued.Add(-weight)
@@ -229,7 +229,7 @@ func (l *lane) discard(of func(*offset.Lease) bool) (records int) {
 	return records
 }
 
-// giveUp discards what is queued of the given leases and seals the open batch if
+// giveUp discards the queued records of the given leases and seals the open batch if
 // it holds some of them.
 func (l *lane) giveUp(of func(*offset.Lease) bool) {
 	records := l.discard(of)

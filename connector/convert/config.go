@@ -19,7 +19,7 @@ const maxCompressedRecords = 100_000
 
 // Config says how a Kafka record is converted for Firehose.
 type Config struct {
-	// Format is what is sent of a record: "raw", the bytes of its value as they are, "json", an envelope
+	// Format is the output for a record: "raw", the bytes of its value as they are, "json", an envelope
 	// of one line with its key, headers, origin and value, or one of the formats whose values are read
 	// with the schema they were written with and sent as JSON.
 	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro, protobuf and json-schema: the value as JSON, by its schema in the Schema Registry."`

@@ -37,7 +37,7 @@ type Config struct {
 	// BatchLinger is the longest a record waits for its batch to fill. It is latency when traffic is
 	// low and has no effect when batches fill sooner; 0 sends what a poll brought.
 	BatchLinger time.Duration `envconfig:"FIREHOSE_BATCH_LINGER" default:"1s" desc:"Longest a record waits for its batch to fill."`
-	// MaxInFlight is how many requests a stream has on their way at once; the pace adapts below it.
+	// MaxInFlight is the maximum of requests in flight for a stream; the limiter adapts below it.
 	// Memory: up to MaxInFlight batches and bodies a stream, within MAX_BUFFERED_BYTES.
 	MaxInFlight int `envconfig:"FIREHOSE_MAX_IN_FLIGHT" default:"16" desc:"Requests at once for each stream; the pace adapts below it. With more than one, records can arrive out of order."`
 	// MaxBytesPerSecond is this process's share of a stream's quota, for each stream; 0 is unlimited.

@@ -22,7 +22,7 @@ type delivery struct {
 	followers []*delivery
 }
 
-// sizeRefused is what is known of the refusals of a delivery for its size.
+// sizeRefused counts the refusals of a delivery for its size.
 type sizeRefused struct {
 	at      int64     // the highest request number at the first refusal; 0 without one
 	since   time.Time // of the first refusal

@@ -17,13 +17,13 @@ type Sends struct {
 	Own       bool   // some of this is set by the stream's options
 }
 
-// clash is what a stream is set up to do and what does not go with our records.
+// clash is a setting of a stream that conflicts with the connector's records.
 type clash struct {
 	problem, advice string
-	possible        bool // it depends on what can't be seen from here
+	possible        bool // it depends on facts that the description does not have
 }
 
-// warn points out what a stream is set up to do and should not.
+// warn logs the settings of a stream that conflict with the connector's.
 func (s Sends) warn(found *types.DeliveryStreamDescription, stream string, log *slog.Logger) {
 	for _, c := range s.clashes(found) {
 		if !c.possible {
@@ -65,7 +65,7 @@ func (s Sends) findClashes(found *types.DeliveryStreamDescription) (all []clash)
 	return all
 }
 
-// packed says what becomes of records that hold many values.
+// packed returns the conflicts of records that hold many values.
 func packed(d types.DestinationDescription, steps map[types.ProcessorType]bool) []clash {
 	const set = "set RECORD_AGGREGATE=false"
 	s3 := d.ExtendedS3DestinationDescription

@@ -46,7 +46,7 @@ type State struct {
 	Totals   Totals
 	// Encrypted is what the last answer said of records at rest; false before the first.
 	Encrypted bool
-	InFlight  int // requests on their way
+	InFlight  int // requests in flight
 	Waiting   int // batches that wait for permission to be sent
 	// RecordsPerSecond and BytesPerSecond are the pace; +Inf is unlimited.
 	RecordsPerSecond, BytesPerSecond float64
@@ -56,13 +56,13 @@ type State struct {
 
 // Totals are sums since the process began.
 type Totals struct {
-	Offered  Traffic // requests that were sent, and what they held
-	Accepted Traffic // of that, what was accepted; requests of which something was
+	Offered  Traffic // the requests that were sent, and their contents
+	Accepted Traffic // the accepted part of that; requests with an accepted record
 	Refused  int64   // records that came back with an error code of their own
 	Billed   int64   // bytes
 }
 
-// Traffic is what went over the wire, in bytes of data before base64.
+// Traffic is the traffic of a stream, in bytes of data before base64.
 type Traffic struct{ Requests, Records, Bytes int64 }
 
 func (t *Traffic) add(records, bytes int) {

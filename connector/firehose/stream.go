@@ -33,11 +33,11 @@ type Refusal struct {
 	Size      int             // bytes of data, delimiter included
 	Values    int             // Kafka records in it, more than one with aggregation
 	Code      string          // the service's error code
-	Message   string          // and what it said, shortened
+	Message   string          // and its message, shortened
 	Data      []byte          // valid until OnRefused returns; never log it
 }
 
-// Error says what was refused and why, without the data.
+// Error names the refused record and the reason, without the data.
 func (r Refusal) Error() string {
 	return fmt.Sprintf("the record at %s[%d]@%d with %d bytes was refused: %s: %s", r.Topic, r.Partition, r.Offset, r.Size, r.Code, r.Message)
 }
@@ -72,12 +72,12 @@ type snapshot struct {
 // Option changes how a Stream is made.
 type Option func(*Stream)
 
-// WithLogger sets where changes of state are told; default nowhere.
+// WithLogger sets the log for changes of state; default none.
 func WithLogger(log *slog.Logger) Option {
 	return func(s *Stream) { s.log = log.With("stream", s.name) }
 }
 
-// WithMetrics sets what is counted; default nothing.
+// WithMetrics sets the metrics; default none.
 func WithMetrics(m *metrics.Firehose) Option {
 	return func(s *Stream) { s.metrics = m.Stream(s.name) }
 }
@@ -87,7 +87,7 @@ func WithPool(p *pool.Pool[byte]) Option {
 	return func(s *Stream) { s.calls.Pool = p }
 }
 
-// OnRefused sets what becomes of a record that can't be delivered. After nil it
+// OnRefused sets the handling of a record that can't be delivered. After nil it
 // is settled, as skipped or dead-lettered; after an error, which is the default, it stays
 // undelivered, its partition is not committed any more, and Run reports the error. f may block
 // until its context ends, and may be called concurrently.

@@ -1,6 +1,6 @@
-// Package porttest gives tests loopback ports that stay theirs while nobody listens on
-// them: a broker that is down, or a network that is partitioned, has to come back where
-// it was.
+// Package porttest gives tests loopback ports that stay theirs while they don't listen on
+// them: a broker that is down, or a network that is partitioned, has to come back on
+// its old port.
 package porttest
 
 import (
@@ -17,13 +17,13 @@ const least, most = 15_000, 30_000
 // Port is a loopback address that no other Port of this machine has.
 type Port struct {
 	addr string
-	// lock is the UDP port of the same number, which nobody uses. Two processes of tests
+	// lock is the UDP port of the same number, which is otherwise unused. Two processes of tests
 	// that look for a port at the same time can't both have it, and it is free again when
 	// its process is gone, however that ended.
 	lock net.PacketConn
 }
 
-// Reserve finds a port on which nobody listens.
+// Reserve finds a port without a listener.
 func Reserve() (*Port, error) {
 	for range 1000 {
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(least+rand.IntN(most-least)))

@@ -105,7 +105,7 @@ func Classify(ctx context.Context, err error, sent bool) *Failure {
 
 // classifyCredentials is for a request that could not be signed, so that nothing
 // was sent: a role that may not be assumed, a token service that does not answer,
-// a file that is missing. Someone has to look. What went wrong on that way may
+// a file that is missing. An operator has to look. Such an error may
 // look like an answer of Firehose, so this comes before everything else. It is nil
 // for all other errors.
 func classifyCredentials(err error) *Failure {
@@ -170,8 +170,8 @@ func onSize(e smithy.APIError) bool {
 	return false
 }
 
-// classifyNetwork tells the failures of which it is known that the request
-// never left, or what became of it. The class is "" for all others.
+// classifyNetwork classifies the failures of which it is known that the request
+// never left, or how it ended. The class is "" for all others.
 func classifyNetwork(err error) (Class, string) {
 	var (
 		dns     *net.DNSError

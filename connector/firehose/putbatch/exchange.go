@@ -17,11 +17,11 @@ import (
 // the answer, and plainBody, which passes the request on.
 //
 // The race about its buffers: a put has timed out, or was answered with 503 before all
-// of it was sent. The call returns, and net/http's write loop goes on for a moment, with
+// of it was sent. The call returns, and net/http's write loop continues for a moment, with
 // HTTP/2 in a goroutine of the request's own. If the buffer of the body went to the next
-// request now, that one's records would go out under this one's signature. So it only is
-// used again when net/http has said that it has written the request; one that it never
-// says that of is left to the collector.
+// request now, that one's records would go out under this one's signature. So it is only
+// reused when net/http has reported that it has written the request; a buffer without that
+// report is left to the collector.
 type exchange struct {
 	wire
 	pool   *pool.Pool[byte]
@@ -58,9 +58,9 @@ func (x *exchange) write(stream string, records []types.Record) {
 // mostAnswer is the largest answer that is read here. 500 entries take half of it.
 const mostAnswer = 256 << 10
 
-// receive reads an answer, into the buffer that the body was in if it has the size:
-// nobody reads that any more. rest is what comes after what was read: nil after all of
-// it, else what doesn't fit, or the error.
+// receive reads an answer, into the buffer of the body if that is large enough and
+// no longer read. rest is the answer behind the read bytes: nil after all of
+// it, else the bytes that don't fit, or the error.
 func (x *exchange) receive(from io.Reader, length int64) (answer []byte, rest io.Reader) {
 	if length < 0 { // it isn't told
 		length = mostAnswer
@@ -97,7 +97,7 @@ func (x *exchange) room(n int) []byte {
 	return x.buffer[:0:n]
 }
 
-// take is the buffer of the body if nobody reads that any more, else nil; the call has it
+// take returns the buffer of the body if it is no longer read, else nil; the call has it
 // no longer.
 func (x *exchange) take() (free []byte) {
 	if x.written() {

@@ -48,8 +48,8 @@ func usual(answer []byte) (entries int, encrypted, ok bool) {
 	return entries, encrypted, ok && responses && s.over()
 }
 
-// scanner reads JSON from left to right. What its methods don't find, they leave. It
-// counts where it is, as a slice of what is left would be a pointer to write each time.
+// scanner reads JSON from left to right. Its methods leave text that they don't expect. It
+// keeps an index, as a slice of the rest would be a pointer to write each time.
 type scanner struct {
 	text []byte
 	at   int
@@ -83,7 +83,7 @@ func (s *scanner) list(begin, end byte, element func() bool) bool {
 	return false
 }
 
-// eat passes over what comes next if it is token.
+// eat passes over the next bytes if they are token.
 func (s *scanner) eat(token string) bool {
 	s.blank()
 	end := s.at + len(token)

@@ -22,9 +22,9 @@ import (
 // the end that it is, and all is well.
 //
 // smithy-go's own wrapper stays below: it keeps net/http from reading a body after
-// the call has returned. A put of a stream needs neither, as its body stays what it is
-// for as long as somebody reads it (see exchange): it is given to net/http as it is, which
-// writes what it knows to lie in memory together with the header.
+// the call has returned. A put of a stream needs neither, as its body does not change
+// while it is read (see exchange): it is given to net/http unwrapped, which
+// writes a body that lies in memory together with the header.
 type plainBody struct{ next aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
@@ -43,7 +43,7 @@ func (c plainBody) Do(r *http.Request) (*http.Response, error) {
 	return c.next.Do(r)
 }
 
-// wire is what is known of one request's way to the service. It is watched at
+// wire watches one request up to the service. It is watched at
 // the client's lowest layer, because the same context also serves the requests
 // that fetch credentials.
 type wire struct {
@@ -73,7 +73,7 @@ func (w *wire) sent() bool {
 	return w.passed.Load()
 }
 
-// written reports whether nobody reads the body any more, now that the call has returned
+// written reports whether the body is no longer read, now that the call has returned
 // or its answer is here: each connection that had it to write is done with it.
 func (w *wire) written() bool {
 	if !w.passed.Load() {
