@@ -40,6 +40,8 @@ type Connector struct {
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
+	clients   firehose.Clients
+	broker    *kafka.Connection
 	events    *status.Events // the newest lines of the log
 	abandoned chan struct{}  // closed when a stop no longer waits for the lanes
 }
@@ -80,10 +82,12 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
+	c.clients = clients
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return nil, err
 	}
+	c.broker = connection
 	if err := c.openLetters(ctx, connection, o); err != nil {
 		return nil, err
 	}
