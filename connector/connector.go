@@ -41,6 +41,7 @@ type Connector struct {
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
 	clients   firehose.Clients
+	unusable  *badSchemas // nil unless BAD_RECORD_POLICY is skip or dead-letter
 	broker    *kafka.Connection
 	events    *status.Events // the newest lines of the log
 	abandoned chan struct{}  // closed when a stop no longer waits for the lanes
@@ -73,7 +74,7 @@ func (e *ErrUndelivered) Error() string {
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	events := &status.Events{}
 	o.Log = slog.New(events.Handler(o.Log.Handler(), summaryMessage))
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.BadRecordPolicy)}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
@@ -124,6 +125,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
 		letters:       c.letters,
+		rejected:      c.rejected,
 		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics:       c.metrics.Pipeline,
 		log:           c.log.With("stream", stream),

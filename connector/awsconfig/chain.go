@@ -134,4 +134,3 @@ func containerStep() string {
 	}
 	return step
 }
-
