@@ -19,6 +19,7 @@ import (
 func apacheOnly() map[string]func(*world) {
 	return map[string]func(*world){
 		"AuditOfCompacted":    auditOfCompacted,
+		"ReplayOfCompacted":   replayOfCompacted,
 		"CompactedTopic":      compactedTopic,
 		"RetentionByTime":     retentionByTime,
 		"NearestReplica":      nearestReplica,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/recovery"
 	"kafka-firehose/connector/schema"
-	"kafka-firehose/metrics"
 )
 
 // Audit compares a range of the topics that a process with this environment reads with the objects that Firehose has
@@ -24,12 +22,7 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 	if err := r.Validate(time.Now()); err != nil {
 		return recovery.Report{}, err
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.NewRegistry("")) // that nobody reads
-	}
+	o.useDefaults()
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return recovery.Report{}, err
@@ -39,7 +32,7 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 		return recovery.Report{}, err
 	}
 	defer reader.Close()
-	topics, err := cfg.auditTopics(ctx, r.Topics, func(ctx context.Context) ([]string, error) {
+	topics, err := cfg.chosenTopics(ctx, r.Topics, func(ctx context.Context) ([]string, error) {
 		return reader.FindTopics(ctx, cfg.DeadLetter.Topic)
 	})
 	if err != nil {
@@ -94,9 +87,9 @@ func (c Config) envelopeNames(topics []string) (names envelopeNames, err error) 
 	return names, nil
 }
 
-// auditTopics are those of asked, or with none all that the service reads, which all finds. A topic that the service
+// chosenTopics are those of asked, or with none all that the service reads, which all finds. A topic that the service
 // does not read, or that no stream takes, is an error.
-func (c Config) auditTopics(ctx context.Context, asked []string, all func(context.Context) ([]string, error)) (topics []string, err error) {
+func (c Config) chosenTopics(ctx context.Context, asked []string, all func(context.Context) ([]string, error)) (topics []string, err error) {
 	const routes = "look at FIREHOSE_ROUTES and FIREHOSE_STREAM"
 	read, err := all(ctx)
 	if err != nil {

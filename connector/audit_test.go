@@ -122,18 +122,14 @@ func TestAuditTopics(t *testing.T) {
 	})
 }
 
-// auditOfCompacted: of a topic that the cleaner has gone over, with aborted transactions, the records that are left are
-// expected, and no others. A missing one is named, and so is an aborted one that was delivered.
-func auditOfCompacted(w *world) {
-	m := w.start()
-	w.produce(0, 40)
-	w.untilCommitted(40) // in another topic; the audit leaves it alone
-	m.mustStop()
-	topic := w.name("audited")
+// compacted makes a topic that the cleaner has gone over, with aborted transactions. It returns the records that are
+// left, and the offset of an aborted one.
+func (w *world) compacted(name string) (topic string, left []*kgo.Record, aborted int64) {
+	w.t.Helper()
+	topic = w.name(name)
 	w.topic(topic, 1, "cleanup.policy", "compact", "segment.ms", "100", "min.cleanable.dirty.ratio", "0.01")
 	tx := w.client(kgo.TransactionalID(topic))
 	defer tx.Close()
-	aborted := int64(-1)
 	for i := range 10 {
 		end := kgo.TransactionEndTry(i%3 != 1)
 		var records []*kgo.Record
@@ -148,7 +144,18 @@ func auditOfCompacted(w *world) {
 		}
 		time.Sleep(200 * time.Millisecond) // the next batch begins a segment
 	}
-	left := slices.DeleteFunc(w.untilCompacted(topic), func(r *kgo.Record) bool { return r.Attrs.IsControl() })
+	left = slices.DeleteFunc(w.untilCompacted(topic), func(r *kgo.Record) bool { return r.Attrs.IsControl() })
+	return topic, left, aborted
+}
+
+// auditOfCompacted: of a topic that the cleaner has gone over, with aborted transactions, the records that are left are
+// expected, and no others. A missing one is named, and so is an aborted one that was delivered.
+func auditOfCompacted(w *world) {
+	m := w.start()
+	w.produce(0, 40)
+	w.untilCommitted(40) // in another topic; the audit leaves it alone
+	m.mustStop()
+	topic, left, aborted := w.compacted("audited")
 	var lines strings.Builder
 	for _, r := range left[1:] {
 		fmt.Fprintf(&lines, `{"id":"%s-0-%d"}`, topic, r.Offset)

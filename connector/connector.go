@@ -40,9 +40,6 @@ type Connector struct {
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
-	clients   firehose.Clients
-	unusable  *badSchemas // nil unless BAD_RECORD_POLICY is skip or dead-letter
-	broker    *kafka.Connection
 	events    *status.Events // the newest lines of the log
 	abandoned chan struct{}  // closed when a stop no longer waits for the lanes
 }
@@ -72,28 +69,44 @@ func (e *ErrUndelivered) Error() string {
 
 // New makes the clients. The one of Kafka begins to join the group.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
-	events := &status.Events{}
-	o.Log = slog.New(events.Handler(o.Log.Handler(), summaryMessage))
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.BadRecordPolicy)}
-	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
+	c, connection, err := newPipelines(ctx, cfg, o)
 	if err != nil {
 		return nil, err
+	}
+	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
+		Handler: c, Metrics: o.Metrics.Kafka, Log: c.log, Bytes: c.budget.fetch, Connection: connection, Client: o.Kafka,
+		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
+		Exclude: cfg.DeadLetter.Topic,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
+	return c, nil
+}
+
+// newPipelines makes everything of a Connector but its source.
+func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafka.Connection, error) {
+	events := &status.Events{}
+	o.Log = slog.New(events.Handler(o.Log.Handler(), summaryMessage))
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
+	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
+	if err != nil {
+		return nil, nil, err
 	}
 	streams := cfg.Firehose.Streams()
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
-	c.clients = clients
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c.broker = connection
 	if err := c.openLetters(ctx, connection, o); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.openRegistry(o); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	checks := map[*firehose.Client]int{}
 	for _, name := range streams {
@@ -104,16 +117,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		c.lanes[name] = l
 		c.room.state[l] = &roomState{}
 	}
-	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
-		Handler: c, Metrics: o.Metrics.Kafka, Log: o.Log, Bytes: c.budget.fetch, Connection: connection, Client: o.Kafka,
-		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
-		Exclude: cfg.DeadLetter.Topic,
-	})
-	if err != nil {
-		return nil, err
-	}
-	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
-	return c, nil
+	return c, connection, nil
 }
 
 func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
@@ -125,7 +129,6 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
 		letters:       c.letters,
-		rejected:      c.rejected,
 		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics:       c.metrics.Pipeline,
 		log:           c.log.With("stream", stream),
@@ -180,9 +183,8 @@ func (c *Connector) Run(ctx context.Context) error {
 	defer cut()
 
 	var lanes, upkeep, polling tasks
-	for name, l := range c.lanes {
-		lanes.start("converting for stream "+name, func() { l.fill(hard, fail) })
-		lanes.start("sending to stream "+name, func() { l.stream.Run(hard, l.sealed, ends(fail)) })
+	for _, l := range c.lanes {
+		l.start(hard, &lanes, fail)
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()
@@ -237,6 +239,12 @@ func (c *Connector) Run(ctx context.Context) error {
 		err = errors.Join(cause, err)
 	}
 	return err
+}
+
+// start starts the goroutines of the lane. They end with ctx or after the lane's end.
+func (l *lane) start(ctx context.Context, lanes *tasks, fail func(error)) {
+	lanes.start("converting for stream "+l.stream.Name(), func() { l.fill(ctx, fail) })
+	lanes.start("sending to stream "+l.stream.Name(), func() { l.stream.Run(ctx, l.sealed, ends(fail)) })
 }
 
 // poll hands records to the lanes until ctx ends.

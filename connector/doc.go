@@ -48,6 +48,11 @@
 // little in its queue. So a stream that is slow, throttled or down makes lag grow and
 // nothing else. Beside others that take records, its topics are paused.
 //
+// # Records that are sent again
+//
+// Replay sends a range of the topics once more through the same lanes (boundedRun). In the place of the source, a RangeReader
+// reads to the end of the range, and the marks of the leases are committed to a group without members.
+//
 // # How it stops
 //
 // Every way to stop is a drain: no more polls; queued records are dropped; open

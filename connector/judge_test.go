@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -33,6 +34,7 @@ type judge struct {
 	letters map[place]bool      // records that the dead-letter topic has
 	commits int
 	rollout rollout
+	began   map[groupPart]int64 // first commit of a group that a bounded run keeps its progress in
 
 	// What a format makes of a value, before anything is produced: the name of a
 	// record when it is produced, and of the same one when its line is stored.
@@ -45,6 +47,11 @@ type part struct {
 	n     int32
 }
 
+type groupPart struct {
+	group string
+	part
+}
+
 type place struct {
 	part
 	offset int64
@@ -54,9 +61,9 @@ func newJudge() *judge {
 	return &judge{
 		places: map[string]place{}, pending: map[place]bool{}, copies: map[string]int{},
 		last: map[part]int64{}, owner: map[part]string{}, names: map[[16]byte]string{}, aliases: map[string]string{}, letters: map[place]bool{},
-		rollout: newRollout(),
-		made:    func(r *kgo.Record) string { return string(r.Value) },
-		read:    func(line string) string { return line },
+		rollout: newRollout(), began: map[groupPart]int64{},
+		made: func(r *kgo.Record) string { return string(r.Value) },
+		read: func(line string) string { return line },
 	}
 }
 
@@ -240,6 +247,10 @@ func (j *judge) commit(r *kmsg.OffsetCommitRequest) (acknowledged func(*kmsg.Off
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.commits++
+	if strings.Contains(r.Group, ".replay.") || strings.HasSuffix(r.Group, ".redrive") {
+		j.progressed(r)
+		return func(*kmsg.OffsetCommitResponse) {}
+	}
 	owners := map[part]string{}
 	for i := range r.Topics {
 		topic := j.topic(r.Topics[i].Topic, r.Topics[i].TopicID)
@@ -258,6 +269,28 @@ func (j *judge) commit(r *kmsg.OffsetCommitRequest) (acknowledged func(*kmsg.Off
 		}
 	}
 	return func(a *kmsg.OffsetCommitResponse) { j.committed(r, a, owners) }
+}
+
+// progressed checks the progress of a bounded run: from its first commit on, it passes no record that was not accepted. mu is held.
+func (j *judge) progressed(r *kmsg.OffsetCommitRequest) {
+	if r.MemberID != "" {
+		j.fault("%s has a member", r.Group)
+	}
+	for i := range r.Topics {
+		topic := j.topic(r.Topics[i].Topic, r.Topics[i].TopicID)
+		for _, p := range r.Topics[i].Partitions {
+			k := groupPart{r.Group, part{topic, p.Partition}}
+			if _, ok := j.began[k]; !ok {
+				j.began[k] = p.Offset
+			}
+			for at := range j.pending {
+				if at.part == k.part && at.offset >= j.began[k] && at.offset < p.Offset {
+					j.fault("%v: progress of %d, but offset %d was not accepted", k, p.Offset, at.offset)
+					break
+				}
+			}
+		}
+	}
 }
 
 // topic is a topic's name, which newer versions leave out; empty if it is gone.

@@ -30,14 +30,11 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 	return c.letters.Check(ctx)
 }
 
-// Expect implements kafka.Handler: the counters of a topic's bad records are there
-// before the first of them.
+// Expect implements kafka.Handler: the counters of a topic's letters are there
+// before the first letter.
 func (c *Connector) Expect(topic string) {
 	if c.letters != nil {
 		c.letters.Expect(topic)
-	}
-	if c.schemas != nil && c.unusable != nil {
-		c.metrics.Schema.Expect(topic)
 	}
 }
 

@@ -35,6 +35,21 @@ func (e *BadRecordError) Unwrap() error { return e.Err }
 // errStopped says that a partition is stopped at a record, and the others go on.
 var errStopped = errors.New("the partition is stopped")
 
+// leftOutRecord is a Firehose record that is not delivered.
+type leftOutRecord struct {
+	leases []*offset.Lease // of all the Kafka records in it
+	offset int64           // of the first of them, which is of the first lease
+	values int             // how many they are
+	reason string          // one of metrics.SkipReasons
+	bad    bool            // it can't be delivered, and no setting asks for leaving it out
+}
+
+func (l *lane) tellLeftOut(r leftOutRecord) {
+	if l.leftOut != nil {
+		l.leftOut(r)
+	}
+}
+
 // stopAt stops the partitions of a record under BAD_RECORD_POLICY=stop. Under exit it returns the error that ends
 // the connector.
 func (l *lane) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
@@ -84,7 +99,6 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 	case reject.Skip:
 	case l.letters != nil:
 		l.bury(c, r, reject)
-		l.rejected(r.Topic, reject)
 		return nil
 	case l.policy != "skip":
 		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
@@ -92,8 +106,8 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
 	default:
 		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
-		l.rejected(r.Topic, reject)
 	}
+	l.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(reject.Reason), bad: !reject.Skip})
 	l.metrics.Skipped.WithLabelValues(string(reject.Reason)).Inc()
 	l.builder.Flush()
 	c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)
@@ -110,6 +124,7 @@ func (l *lane) refused(ctx context.Context, r firehose.Refusal) error {
 		r.Data = nil // the buffer of the batch, which the error would keep
 		return l.stopAt(r.Leases, &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)})
 	}
+	l.tellLeftOut(leftOutRecord{leases: r.Leases, offset: r.Offset, values: r.Values, reason: "refused", bad: true})
 	l.log.Warn("record refused by the stream and skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
 	l.metrics.Skipped.WithLabelValues("refused").Add(float64(r.Values))
 	return nil

@@ -68,6 +68,8 @@ func wholePath() map[string]func(*world) {
 		"PartitionsAdded":            partitionsAdded,
 		"RecordsGoBack":              recordsGoBack,
 
+		"ReplayDelivers": replayDelivers,
+
 		"DeadLetters":                   deadLetters,
 		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,
 		"DeadLetterTooLarge":            deadLetterTooLarge,
@@ -103,7 +105,7 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":        {"OutageOfAnHour", "Shares", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon", "GlueInTurns", "StandingFaults", "Status", "StandingRegistry", "StandingSchema", "Summary", "RefusedRecordStopsItsPartition", "StoppedPartitionIsGivenAway", "StoppedPartitionGoesOn"},
+	"an hour, or many minutes, have to pass":        {"OutageOfAnHour", "Shares", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon", "GlueInTurns", "StandingFaults", "Status", "StandingRegistry", "Summary", "RefusedRecordStopsItsPartition", "StoppedPartitionIsGivenAway", "StoppedPartitionGoesOn"},
 	"it judges by exact times":                      {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
 	"how values are written is not the broker's":    {"ExitKeepsItsMeaning", "Envelopes", "Compressed", "OneBadInAThousand", "UndecodableExits", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel", "GlueOfAnotherType", "ApicurioDelivers", "StreamsThatDiffer", "SchemaOfAnotherStream"},
 	"DescribeDeliveryStream has to fail or to wait": {"StartWithoutWaits", "CheckHoldsRecords", "StreamIsBeingCreated", "StopInsideACheck", "RevokeInsideACheck", "UnusableStreamHoldsItsRecords", "NoUsableStream", "CheckOfAHangingStream"},
@@ -112,6 +114,7 @@ var virtualOnly = map[string][]string{
 	"the registry has to answer wrongly":            {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"the epoch has to be known beforehand":          {"CommitsHaveTheLeaderEpoch"},
 	"TestApacheInspect is the one on Apache's":      {"Inspect"},
+	"it judges by exact numbers of what is sent":    {"ReplayKilled", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets", "ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayOutage", "ReplayGaps", "ReplayWithoutKafka"},
 	"brokers since 4.0 don't write it":              {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"kafka-firehose/connector"
@@ -61,12 +60,8 @@ func (a *auditFlags) declare(flags *flag.FlagSet) {
 
 // parse reads the arguments at a time.
 func (a *auditFlags) parse(flags *flag.FlagSet, args []string, now time.Time) (err error) {
-	flags.SetOutput(io.Discard) // it would print the usage with each mistake
-	if err := flags.Parse(args); err != nil {
-		return fmt.Errorf("%w; kafka-firehose audit -h lists the flags", err)
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("audit takes flags alone, got %q; settings are environment variables", flags.Args())
+	if err := parseFlags(flags, args); err != nil {
+		return err
 	}
 	if a.output != "table" && a.output != "json" {
 		return fmt.Errorf("-o is %q; want table or json", a.output)
@@ -77,9 +72,7 @@ func (a *auditFlags) parse(flags *flag.FlagSet, args []string, now time.Time) (e
 	if a.request.To, err = parseTime("-to", a.to, now); err != nil {
 		return err
 	}
-	if a.topic != "" {
-		a.request.Topics = strings.Split(a.topic, ",")
-	}
+	a.request.Topics = splitList(a.topic)
 	return a.request.Validate(now)
 }
 

@@ -30,7 +30,7 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect, runAudit: connector.Audit}
+	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect, runAudit: connector.Audit, runReplay: connector.Replay}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
@@ -43,6 +43,7 @@ type process struct {
 	start          func(context.Context, connector.Config, *slog.Logger) error
 	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
 	runAudit       func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
+	runReplay      func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
 }
 
 const usage = `kafka-firehose reads Kafka topics with a consumer group and writes their records to
@@ -53,6 +54,7 @@ Amazon Data Firehose. An offset is committed when everything before it was accep
   kafka-firehose healthcheck  ask the process on this machine whether it is well; -h for flags
   kafka-firehose top          show what members do now; -h for flags
   kafka-firehose audit        compare what Kafka holds with what Firehose delivered; -h for flags
+  kafka-firehose replay       send a range of Kafka's records again; -h for flags
   kafka-firehose version      print build information
   kafka-firehose help         print this
 
@@ -81,6 +83,8 @@ func (p process) run(ctx context.Context, args []string) int {
 		return p.top(ctx, args[1:])
 	case "audit":
 		return p.audit(ctx, args[1:])
+	case "replay":
+		return p.replay(ctx, args[1:])
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
@@ -99,7 +103,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		fmt.Fprint(p.stdout, version())
 		return exitDrained
 	}
-	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, top, audit, version or help\n", command)
+	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, top, audit, replay, version or help\n", command)
 	return exitConfiguration
 }
 

@@ -58,15 +58,15 @@ func (r *RangeReader) Close() { r.client.Close() }
 // ErrRangeExpired is the error of Read if retention removed records of a range while it was read.
 var ErrRangeExpired = errors.New("retention removed records of the range while it was read")
 
-// Read calls visit for every record of the ranges, in the order of the offsets of each partition, and for no
-// control record. Partitions with different leaders are read at the same time, so visit is called by several
-// goroutines, but for one partition by one at a time. A record may be used until visit returns. An
-// error of visit ends the reading and is returned as it is.
-func (r *RangeReader) Read(ctx context.Context, ranges []Range, visit func(*kgo.Record) error) error {
+// Read calls visit with every record of the ranges, some records of one partition at a time, in the order of their
+// offsets, and with no control record. Partitions with different leaders are read at the same time, so visit is called by
+// several goroutines, but for one partition by one at a time. The records may be kept; whoever keeps them accounts
+// for their memory once visit has returned. An error of visit ends the reading and is returned as it is.
+func (r *RangeReader) Read(ctx context.Context, ranges []Range, visit func([]*kgo.Record) error) error {
 	var open []*rangePosition
 	for _, g := range ranges {
 		if g.Begin < g.End {
-			open = append(open, &rangePosition{Range: g, next: g.Begin})
+			open = append(open, &rangePosition{Range: g, next: g.skipTo(g.Begin)})
 		}
 	}
 	moved := time.Now()
@@ -113,7 +113,7 @@ func (e *passingError) Unwrap() error { return e.error }
 
 // readOnce looks up the leaders and reads from all of them until they have no more or have failed. It
 // returns the positions that are not at their end.
-func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit func(*kgo.Record) error) (left []*rangePosition, err error) {
+func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit func([]*kgo.Record) error) (left []*rangePosition, err error) {
 	view, err := r.describe(ctx, topicNames(open))
 	if err != nil {
 		return open, &passingError{err}
@@ -159,7 +159,7 @@ func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit
 
 // readFrom fetches from one broker until all positions are at their end, or an error comes. The broker has one
 // request at a time: the fetch budget counts by responses of a broker.
-func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*rangePosition, visit func(*kgo.Record) error) error {
+func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*rangePosition, visit func([]*kgo.Record) error) error {
 	if leader < 0 {
 		return &passingError{kerr.LeaderNotAvailable}
 	}
@@ -213,7 +213,7 @@ func (r *RangeReader) fetchRequest(open []*rangePosition) *kmsg.FetchRequest {
 }
 
 // process visits the records of a response and moves the positions past it.
-func (r *RangeReader) process(open []*rangePosition, resp *kmsg.FetchResponse, visit func(*kgo.Record) error) error {
+func (r *RangeReader) process(open []*rangePosition, resp *kmsg.FetchResponse, visit func([]*kgo.Record) error) error {
 	var bytes int
 	var idle []*rangePosition
 	for i := range resp.Topics {
@@ -253,7 +253,7 @@ func positionOf(open []*rangePosition, t *kmsg.FetchResponseTopic, partition int
 	return nil
 }
 
-func (r *RangeReader) processPartition(p *rangePosition, answer *kmsg.FetchResponseTopicPartition, visit func(*kgo.Record) error) (moved bool, err error) {
+func (r *RangeReader) processPartition(p *rangePosition, answer *kmsg.FetchResponseTopicPartition, visit func([]*kgo.Record) error) (moved bool, err error) {
 	level := kgo.ReadUncommitted()
 	if r.isolation() == readCommitted {
 		level = kgo.ReadCommitted()
@@ -261,21 +261,37 @@ func (r *RangeReader) processPartition(p *rangePosition, answer *kmsg.FetchRespo
 	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset: p.next, IsolationLevel: level, Topic: p.Topic, Partition: p.Partition,
 	}, answer, r.decompress, nil)
-	for _, record := range fetched.Records {
-		if record.Offset >= p.End {
-			break
-		}
-		if err := visit(record); err != nil {
+	if records := p.wanted(fetched.Records); len(records) > 0 {
+		if err := visit(records); err != nil {
 			return false, err
 		}
 	}
 	if moved = next > p.next; moved {
-		p.next, p.empty = next, 0
+		p.next, p.empty = p.skipTo(next), 0
 	}
 	if fetched.Err == nil || moved {
 		return moved, nil // an error behind records comes again
 	}
+	if start := fetched.LogStartOffset; p.OnExpired != nil && errors.Is(fetched.Err, kerr.OffsetOutOfRange) && start > p.next {
+		p.OnExpired(p.next, min(start, p.End))
+		p.next, p.empty = p.skipTo(start), 0
+		return true, nil
+	}
 	return false, r.partitionError(p, fetched)
+}
+
+// wanted returns the fetched records that are in the range.
+func (p *rangePosition) wanted(fetched []*kgo.Record) []*kgo.Record {
+	if n := len(fetched); n > 0 && p.Next == nil && fetched[n-1].Offset < p.End {
+		return fetched
+	}
+	wanted := fetched[:0]
+	for _, record := range fetched {
+		if record.Offset < p.End && p.skipTo(record.Offset) == record.Offset {
+			wanted = append(wanted, record)
+		}
+	}
+	return wanted
 }
 
 // partitionError returns a passingError for an error that may pass, and else the error with its place.

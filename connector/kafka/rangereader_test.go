@@ -79,10 +79,12 @@ func (r *rangeTest) whole() []Range {
 // read returns the offsets that came.
 func (r *rangeTest) read(ranges []Range) (offsets []int64, err error) {
 	var mu sync.Mutex
-	err = r.reader.Read(r.Context(), ranges, func(record *kgo.Record) error {
+	err = r.reader.Read(r.Context(), ranges, func(records []*kgo.Record) error {
 		mu.Lock()
 		defer mu.Unlock()
-		offsets = append(offsets, record.Offset)
+		for _, record := range records {
+			offsets = append(offsets, record.Offset)
+		}
 		return nil
 	})
 	return offsets, err
@@ -195,8 +197,8 @@ func TestRangeExpires(t *testing.T) {
 		for range 6 {
 			r.produce("k", 700_000)
 		}
-		err := r.reader.Read(r.Context(), r.whole(), func(record *kgo.Record) error {
-			if record.Offset == 0 {
+		err := r.reader.Read(r.Context(), r.whole(), func(records []*kgo.Record) error {
+			if records[0].Offset == 0 {
 				var to kadm.Offsets
 				to.Add(kadm.Offset{Topic: "t", At: 5, LeaderEpoch: -1})
 				_, err := kadm.NewClient(r.producer).DeleteRecords(context.Background(), to)
@@ -217,7 +219,7 @@ func TestRangeVisit(t *testing.T) {
 		r.produce("k", 1)
 		r.produce("k", 1)
 		broken, visits := errors.New("broken"), 0
-		err := r.reader.Read(r.Context(), r.whole(), func(*kgo.Record) error { visits++; return broken })
+		err := r.reader.Read(r.Context(), r.whole(), func([]*kgo.Record) error { visits++; return broken })
 		if !errors.Is(err, broken) || visits != 1 {
 			t.Errorf("got %v after %d visits", err, visits)
 		}

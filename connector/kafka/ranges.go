@@ -28,6 +28,23 @@ type Range struct {
 	LogStart int64
 	// Expired is true if retention has removed records just before Begin: some may have been in the range.
 	Expired bool
+	// First is the time of the record at Begin, zero if there is none.
+	First time.Time
+
+	// Next returns the first offset from the given one on that is to be read, and any that is not below End if there is
+	// none. Nil reads all offsets.
+	Next func(offset int64) int64
+	// OnExpired is called if retention has removed the next offsets while the range was read, from up to and without to.
+	// The reading continues behind them. With nil that is an error.
+	OnExpired func(from, to int64)
+}
+
+// skipTo returns the first offset from the given one on that is to be read.
+func (g *Range) skipTo(offset int64) int64 {
+	if g.Next == nil {
+		return offset
+	}
+	return g.Next(offset)
 }
 
 // FindTopics returns the topics that the configuration names, or that its pattern matches, without exclude.
@@ -128,6 +145,9 @@ func (g *Range) set(listed [4]kadm.ListedOffsets) error {
 			return fmt.Errorf("list offsets of topic %s partition %d: %w", g.Topic, g.Partition, err)
 		}
 		at[i] = o.Offset
+		if i == 1 && o.Timestamp >= 0 {
+			g.First = time.UnixMilli(o.Timestamp)
+		}
 	}
 	start, begin, end, last := at[0], at[1], at[2], at[3]
 	g.LogStart = start
@@ -140,14 +160,9 @@ func (g *Range) set(listed [4]kadm.ListedOffsets) error {
 // RangeCommits returns the offsets that the group has committed, by the index of ranges, -1 for none. It joins no
 // group. An offset of an earlier topic of the same name does not count.
 func (r *RangeReader) RangeCommits(ctx context.Context, ranges []Range, cluster string) ([]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
-	defer cancel()
-	commits, err := patiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, r.cfg.GroupID) })
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		commits, err = nil, nil
-	}
+	commits, err := r.fetchCommits(ctx, r.cfg.GroupID)
 	if err != nil {
-		return nil, r.explain(fmt.Errorf("offsets of group %s: %w", r.cfg.GroupID, err))
+		return nil, err
 	}
 	at := make([]int64, len(ranges))
 	for i, g := range ranges {

@@ -42,18 +42,24 @@ func (s *Source) register(p kgo.FetchTopicPartition, topicID [16]byte, polled ti
 	s.holdIfFar(k, part)
 	s.mu.Unlock()
 
-	bytes, batches, headers := int64(0), int64(0), 0
-	for i, r := range p.Records {
+	bytes, weight := Weigh(p.Records)
+	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
+	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
+	s.handler.Take(lease, p.Records, weight, polled)
+	return true
+}
+
+// Weigh returns the bytes of keys, values and headers of records, and their memory with everything beside.
+func Weigh(records []*kgo.Record) (bytes, memory int64) {
+	batches, headers := int64(0), 0
+	for i, r := range records {
 		bytes += int64(Size(r))
 		headers += len(r.Headers)
-		if i == 0 || r.Context != p.Records[i-1].Context { // one for all records of a batch
+		if i == 0 || r.Context != records[i-1].Context { // one for all records of a batch
 			batches++
 		}
 	}
-	s.metrics.Records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
-	s.metrics.Bytes.WithLabelValues(p.Topic).Add(float64(bytes))
-	s.handler.Take(lease, p.Records, bytes+int64(len(p.Records))*RecordBytes+int64(headers)*headerBytes+batches*batchBytes, polled)
-	return true
+	return bytes, bytes + int64(len(records))*RecordBytes + int64(headers)*headerBytes + batches*batchBytes
 }
 
 // foreignTo reports whether the partition belongs to another topic of the same name than records that came

@@ -262,6 +262,13 @@ func (l *Lease) Unsettled() int64 {
 	return l.polled - l.mark.settled
 }
 
+// Settled is the number of records polled that a commit of the mark would cover.
+func (l *Lease) Settled() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mark.settled
+}
+
 // Begun is the number of records that were put in a batch and are not part of an
 // acknowledged commit: they may arrive twice if the lease ends now.
 func (l *Lease) Begun() int64 {

@@ -39,15 +39,13 @@ type Request struct {
 
 // Validate returns the first fault of the request, as of now.
 func (r Request) Validate(now time.Time) error {
-	switch {
-	case r.Objects == "":
+	if r.Objects == "" {
 		return errors.New("-objects is missing: want s3://BUCKET/PREFIX or a directory")
-	case r.From.IsZero() || r.To.IsZero():
-		return errors.New("-from and -to are both needed: want RFC 3339 times such as 2026-01-31T00:00:00Z, or an age such as 24h")
-	case !r.From.Before(r.To):
-		return fmt.Errorf("the range is empty: -from is %s and -to is %s; want -from before -to", formatTime(r.From), formatTime(r.To))
-	case r.To.After(now):
-		return fmt.Errorf("the range is in the future: -to is %s and it is %s now; want a range that is over", formatTime(r.To), formatTime(now))
+	}
+	if err := validateRange(r.From, r.To, now); err != nil {
+		return err
+	}
+	switch {
 	case r.Due < 0:
 		return fmt.Errorf("-due is %s; want 0s or more", r.Due)
 	case r.Late < 0:
@@ -211,20 +209,30 @@ func (a *auditor) readKafka(ctx context.Context) error {
 		ranges[i] = p.Range
 	}
 	due := a.now.Add(-a.Due).UnixMilli()
-	return a.service.Kafka.Read(ctx, ranges, func(r *kgo.Record) error {
-		a.counts.records.Add(1)
-		p := a.partitions[r.Topic][r.Partition]
-		reason, err := a.service.Sends(ctx, r)
-		switch {
-		case err != nil:
-			return fmt.Errorf("topic %s partition %d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
-		case reason != "":
-			p.leftOut[reason]++
-		default:
-			p.expect(r.Offset, r.Timestamp.UnixMilli() <= due)
+	return a.service.Kafka.Read(ctx, ranges, func(records []*kgo.Record) error {
+		a.counts.records.Add(int64(len(records)))
+		for _, r := range records {
+			if err := a.expectRecord(ctx, r, due); err != nil {
+				return fmt.Errorf("topic %s partition %d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+			}
 		}
 		return nil
 	})
+}
+
+// expectRecord notes a record of Kafka. due is the time of the newest record that has to be delivered, in milliseconds.
+func (a *auditor) expectRecord(ctx context.Context, r *kgo.Record, due int64) error {
+	p := a.partitions[r.Topic][r.Partition]
+	reason, err := a.service.Sends(ctx, r)
+	switch {
+	case err != nil:
+		return err
+	case reason != "":
+		p.leftOut[reason]++
+	default:
+		p.expect(r.Offset, r.Timestamp.UnixMilli() <= due)
+	}
+	return nil
 }
 
 // plausible returns an error if the objects can't be those of the audited service.

@@ -29,6 +29,12 @@ const (
 
 // show writes the progress until stop is called.
 func (c *counts) show(w io.Writer, terminal bool) (stop func()) {
+	return ShowProgress(w, terminal, c.line)
+}
+
+// ShowProgress writes what line returns, given the time since the call, until stop is called: on a terminal again and again
+// in the same place, elsewhere a line every ten seconds. A nil w gets nothing.
+func ShowProgress(w io.Writer, terminal bool, line func(since time.Duration) string) (stop func()) {
 	if w == nil {
 		return func() {}
 	}
@@ -44,7 +50,7 @@ func (c *counts) show(w io.Writer, terminal bool) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				fmt.Fprintf(w, format, c.line(time.Since(begin)))
+				fmt.Fprintf(w, format, line(time.Since(begin)))
 			case <-done:
 				if terminal {
 					fmt.Fprint(w, "\r\x1b[K")

@@ -27,7 +27,7 @@ func largeBatches() []mutant {
 		},
 		{
 			memory, "headers of records in memory weigh nothing",
-			"connector/kafka/register.go", "int64(headers)*headerBytes+", "",
+			"connector/kafka/register.go", "int64(headers)*headerBytes + ", "",
 			check, "TestHeadersHaveWeight", "bytes of memory for",
 		},
 		{

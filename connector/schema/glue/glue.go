@@ -43,7 +43,7 @@ type Options struct {
 // Client asks one region. It makes one attempt a call and is safe for concurrent use.
 type Client struct {
 	api  *glue.Client
-	keys *awsconfig.CachedCredentials
+	keys *aws.CredentialsCache
 }
 
 // New reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_GLUE, AWS_CA_BUNDLE, HTTPS_PROXY,
@@ -118,9 +118,6 @@ func (c *Client) Version(ctx context.Context, id string) (Version, error) {
 	}
 	return v, nil
 }
-
-// Credentials returns the state of the credentials that sign requests.
-func (c *Client) Credentials() awsconfig.CredentialState { return c.keys.State() }
 
 // Identity returns where the credentials come from, in words.
 func (c *Client) Identity(ctx context.Context) string {

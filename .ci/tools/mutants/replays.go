@@ -1,0 +1,46 @@
+package main
+
+// replays are ranges that are sent once more.
+func replays() []mutant {
+	const (
+		everything = "a replay is done when every record of its range was accepted"
+		own        = "a replay leaves the service's offsets alone"
+	)
+	return []mutant{
+		{
+			everything, "what was read counts as done",
+			"connector/replaypart.go", "return p.read.Load() && p.lease.Unsettled() == 0 }", "return p.read.Load() }",
+			"connector", "TestReplayOutage", "was not accepted|are lost",
+		},
+		{
+			everything, "what was settled counts as the end of the range",
+			"connector/replaypart.go", "return p.read.Load() && p.lease.Unsettled() == 0 }", "return p.lease.Unsettled() == 0 }",
+			"connector", "TestReplayKilled", "it has ended before it was killed|was not accepted",
+		},
+		{
+			everything, "bad records before a stop are forgotten",
+			"connector/replaypart.go", "			p.Bad += int64(r.values)\n", "",
+			"connector", "TestReplayBadRecords", "AllBad:0",
+		},
+		{
+			everything, "another range continues under the name",
+			"connector/recovery/replayplan.go", "	case m.key != p.key && m.from.Before(m.to):", "	case false:",
+			"connector", "TestReplayDelivers", "want \"its progress is of another range",
+		},
+		{
+			everything, "the end of the range moves",
+			"connector/recovery/replayplan.go", "p.Begin, p.End, p.Reached, p.Bad, p.Removed = m.begin, m.end, ", "p.Begin, p.Reached, p.Bad, p.Removed = m.begin, ",
+			"connector/recovery", "TestPlanReplay/the_end_stays", "got ",
+		},
+		{
+			everything, "records that retention has taken are passed over",
+			"connector/recovery/replayplan.go", "	if len(gaps.gaps) > 0 && !r.AllowGaps {", "	if false {",
+			"connector", "TestReplayGaps", "got <nil>",
+		},
+		{
+			own, "the progress is the service's",
+			"connector/recovery/replayrequest.go", "	return service + \".replay.\" + r.ProgressName()\n", "	return service\n",
+			"connector", "TestReplayDelivers", "the commits of the service were|the group has members|was not committed by a replay",
+		},
+	}
+}

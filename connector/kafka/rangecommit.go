@@ -1,0 +1,88 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// RangeCommit is the progress in a partition, as the offset that a group without members has committed.
+type RangeCommit struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Metadata  string
+}
+
+// FetchProgress returns the offsets that a group has committed. It joins no group.
+func (r *RangeReader) FetchProgress(ctx context.Context, group string) (progress []RangeCommit, err error) {
+	commits, err := r.fetchCommits(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range commits.Sorted() {
+		if c.Err != nil {
+			return nil, r.explainGroup(group, fmt.Errorf("offset of group %s in topic %s partition %d: %w", group, c.Topic, c.Partition, c.Err))
+		}
+		if c.At >= 0 {
+			progress = append(progress, RangeCommit{Topic: c.Topic, Partition: c.Partition, Offset: c.At, Metadata: c.Metadata})
+		}
+	}
+	return progress, nil
+}
+
+// fetchCommits returns all offsets of a group, none if there is no such group.
+func (r *RangeReader) fetchCommits(ctx context.Context, group string) (kadm.OffsetResponses, error) {
+	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
+	defer cancel()
+	commits, err := patiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, group) })
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, r.explainGroup(group, fmt.Errorf("offsets of group %s: %w", group, err))
+	}
+	return commits, nil
+}
+
+// CommitProgress commits offsets of a group without members. An error may leave some of them committed. A group that has
+// members refuses it.
+func (r *RangeReader) CommitProgress(ctx context.Context, group string, progress []RangeCommit) error {
+	var offsets kadm.Offsets
+	for _, c := range progress {
+		offsets.Add(kadm.Offset{Topic: c.Topic, Partition: c.Partition, At: c.Offset, LeaderEpoch: -1, Metadata: c.Metadata})
+	}
+	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
+	defer cancel()
+	committed, err := patiently(ctx, func() (kadm.OffsetResponses, error) {
+		committed, err := r.admin.CommitOffsets(ctx, group, offsets)
+		if err == nil {
+			err = committed.Error()
+		}
+		return committed, err
+	})
+	switch {
+	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.IllegalGeneration):
+		return fmt.Errorf("commit progress to group %s: %w: the group has members; want a group that nothing else uses", group, err)
+	case errors.Is(err, kerr.OffsetMetadataTooLarge):
+		return fmt.Errorf("commit progress to group %s: %w: raise the brokers' offset.metadata.max.bytes to 4096, their default", group, err)
+	case err != nil:
+		return r.explainGroup(group, fmt.Errorf("commit progress to group %s: %w", group, err))
+	}
+	for _, c := range progress {
+		if _, ok := committed.Lookup(c.Topic, c.Partition); !ok {
+			return fmt.Errorf("commit progress to group %s: topic %s partition %d: %w", group, c.Topic, c.Partition, errUnanswered)
+		}
+	}
+	return nil
+}
+
+// explainGroup is explain for an error of a group that is not the service's.
+func (r *RangeReader) explainGroup(group string, err error) error {
+	of := *r
+	of.cfg.GroupID = group
+	return of.explain(err)
+}

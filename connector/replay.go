@@ -1,0 +1,214 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/recovery"
+	"kafka-firehose/metrics"
+)
+
+// ErrNotStarted is wrapped by the errors of runs that have sent nothing, because something about the request, the settings or the
+// access is wrong.
+var ErrNotStarted = errors.New("nothing was sent")
+
+// Replay sends a range of the topics that a process with this environment reads once more. It joins no group, and
+// leaves the offsets of the service's group alone: its progress is committed to a group of its own, so that the same
+// request continues where an earlier one has ended. The error wraps ErrNotStarted, or the progress is committed and the rest of
+// the range is left. It is recovery.ErrIncomplete if all of the range is done, but for records that can't be delivered.
+func Replay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options) (recovery.ReplayReport, error) {
+	begin := time.Now()
+	p, err := openReplay(ctx, cfg, r, o)
+	if err != nil {
+		return recovery.ReplayReport{}, fmt.Errorf("%w: %w", ErrNotStarted, err)
+	}
+	defer p.close()
+	err = p.run(ctx)
+	report := p.report()
+	report.Took = time.Since(begin)
+	if err == nil {
+		err = report.Err()
+	}
+	return report, err
+}
+
+// replay is one run. Its partitions belong to the goroutine of commitProgress, but for what is said at replayPart.
+type replay struct {
+	recovery.ReplayRequest
+	cfg     Config
+	c       *Connector
+	reader  *kafka.RangeReader // for questions and commits; each stream's records have another
+	readers []*kafka.RangeReader
+	group   string
+	parts   []*replayPart
+	counts  boundedCounts
+	start   float64       // how much was done at the start, from 0 to 1
+	reached atomic.Uint64 // how much is done now, as bits of a float64
+}
+
+// openReplay makes everything that the run needs, and commits where it begins and ends in partitions that are new to it.
+func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options) (_ *replay, err error) {
+	if err := r.Validate(time.Now()); err != nil {
+		return nil, err
+	}
+	o.useDefaults()
+	p := &replay{ReplayRequest: r, group: r.ProgressGroup(cfg.Kafka.GroupID)}
+	p.counts.init()
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	if p.reader, err = cfg.Kafka.OpenRangeReader(connection, cfg.budget(1).fetch, o.Kafka...); err != nil {
+		return nil, err
+	}
+	plan, err := p.plan(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p.cfg = cfg.boundedConfig(r)
+	if p.c, _, err = newPipelines(ctx, p.cfg, o); err != nil {
+		return nil, err
+	}
+	if err := p.openReaders(connection, o); err != nil {
+		return nil, err
+	}
+	for _, one := range plan {
+		p.parts = append(p.parts, newReplayPart(one))
+	}
+	p.start = p.done()
+	if r.DryRun {
+		return p, nil
+	}
+	return p, p.commit(ctx, true)
+}
+
+// useDefaults sets what may be left out.
+func (o *Options) useDefaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.NewRegistry("")) // that nobody reads
+	}
+}
+
+// plan finds the range, and the progress of earlier starts.
+func (p *replay) plan(ctx context.Context, cfg Config) ([]*recovery.ReplayPartition, error) {
+	asked := p.Topics
+	if len(asked) == 0 && p.Offsets != nil {
+		asked = p.Offsets.Topics()
+	}
+	topics, err := cfg.chosenTopics(ctx, asked, func(ctx context.Context) ([]string, error) {
+		return p.reader.FindTopics(ctx, cfg.DeadLetter.Topic)
+	})
+	if err != nil {
+		return nil, err
+	}
+	from, to := p.From, p.To
+	if p.Offsets != nil {
+		from, to = time.UnixMilli(0), time.Now().AddDate(100, 0, 0) // the whole log
+	}
+	ranges, cluster, err := p.reader.FindRanges(ctx, topics, from, to)
+	if err != nil {
+		return nil, err
+	}
+	var progress []kafka.RangeCommit
+	if !p.DryRun {
+		if progress, err = p.reader.FetchProgress(ctx, p.group); err != nil {
+			return nil, err
+		}
+	}
+	return recovery.PlanReplay(p.ReplayRequest, cluster, ranges, progress)
+}
+
+const (
+	// quotaPerReplay is the part of a stream's quota that a replay takes by default, as one part in so many: the service
+	// keeps the rest.
+	quotaPerReplay = 4
+	// minQuotaBytes and minQuotaRecords a second are the smallest quota of a region, for a stream whose quota is not set.
+	// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
+	minQuotaBytes, minQuotaRecords = 1 << 20, 100_000
+)
+
+// boundedConfig is the configuration of a run that sends what the request names beside the service: bad records are counted and
+// left out, and each stream has a limit.
+func (c Config) boundedConfig(r recovery.ReplayRequest) Config {
+	c.BadRecordPolicy, c.DeadLetter.Topic = "skip", ""
+	if r.Stream != "" {
+		c.Firehose.Routes, c.Firehose.Stream = nil, r.Stream
+	}
+	if r.DryRun {
+		c.Firehose.StartupCheck = false
+	}
+	c.limitStreams(r.MaxBytesPerSecond, r.Shard.Count)
+	return c
+}
+
+// limitStreams gives each stream a limit: bytes a second, or a part of its quota with 0, divided among so many processes. The
+// limit of records keeps the proportion of the quotas. Limits of the settings that are lower stay.
+func (c *Config) limitStreams(bytes int64, processes int) {
+	options := make(map[string]firehose.StreamOption, len(c.Firehose.Streams()))
+	for _, name := range c.Firehose.Streams() {
+		settings := c.Firehose.For(name)
+		quotaBytes, quotaRecords := int64(settings.QuotaBytesPerSecond), int64(settings.QuotaRecordsPerSecond)
+		if quotaBytes == 0 {
+			quotaBytes = minQuotaBytes
+		}
+		if quotaRecords == 0 {
+			quotaRecords = minQuotaRecords
+		}
+		limit := bytes
+		if limit == 0 {
+			limit = quotaBytes / quotaPerReplay
+		}
+		limit = max(limit/int64(max(processes, 1)), 1)
+		records := max(int64(float64(quotaRecords)*float64(limit)/float64(quotaBytes)), 1)
+		option := c.Firehose.StreamOptions.Of[name]
+		option.MaxBytesPerSecond = new(env.Bytes(lowerLimit(limit, int64(settings.MaxBytesPerSecond))))
+		option.MaxRecordsPerSecond = new(int(lowerLimit(records, int64(settings.MaxRecordsPerSecond))))
+		options[name] = option
+	}
+	c.Firehose.StreamOptions.Of = options
+}
+
+// lowerLimit is the lower of a limit and a setting, of which 0 is unlimited.
+func lowerLimit(limit, setting int64) int64 {
+	if setting == 0 {
+		return limit
+	}
+	return min(limit, setting)
+}
+
+// openReaders makes a reader for each stream, with its part of the memory.
+func (p *replay) openReaders(connection *kafka.Connection, o Options) error {
+	part := p.cfg
+	part.MaxBufferedBytes /= env.Bytes(len(p.c.lanes))
+	for range p.c.lanes {
+		reader, err := part.Kafka.OpenRangeReader(connection, part.budget(1).fetch, o.Kafka...)
+		if err != nil {
+			return err
+		}
+		p.readers = append(p.readers, reader)
+	}
+	return nil
+}
+
+func (p *replay) close() {
+	for _, r := range append(p.readers, p.reader) {
+		if r != nil {
+			r.Close()
+		}
+	}
+}

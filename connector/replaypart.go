@@ -1,0 +1,102 @@
+package connector
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/recovery"
+)
+
+// replayPart is one partition of a replay. The embedded state belongs to the goroutine that commits, which moves it
+// behind the settled records.
+type replayPart struct {
+	*recovery.ReplayPartition
+	lease *offset.Lease
+	read  atomic.Bool // all of the range was read and queued
+	// uncommitted: the progress has moved and is not committed.
+	uncommitted bool
+
+	mu      sync.Mutex
+	bad     []leftOutRecord // that Reached has not passed; guarded by mu
+	removed [][2]int64      // offsets that retention has removed from under the reader, likewise
+}
+
+func newReplayPart(plan *recovery.ReplayPartition) *replayPart {
+	return &replayPart{ReplayPartition: plan, lease: offset.NewLease(plan.Topic, plan.Partition)}
+}
+
+// leftRange is the part of the range that is to be read.
+func (p *replayPart) leftRange(allowGaps bool) kafka.Range {
+	left := p.Left()
+	if allowGaps {
+		left.OnExpired = func(from, to int64) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.removed = append(p.removed, [2]int64{from, to})
+		}
+	}
+	return left
+}
+
+// noteBad notes a record that can't be delivered, before it settles.
+func (p *replayPart) noteBad(r leftOutRecord) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bad = append(p.bad, r)
+}
+
+// settled reports whether the whole range is done. The order of the two questions matters: nothing is queued
+// any more when the first is true.
+func (p *replayPart) settled() bool { return p.read.Load() && p.lease.Unsettled() == 0 }
+
+// advance moves Reached behind the settled records and counts the bad ones before it. It reports whether that changed
+// anything.
+//
+// A bad record is noted before it settles, so when the mark is read first, all bad records before it are noted.
+func (p *replayPart) advance() (moved bool) {
+	before := p.Reached
+	if p.settled() {
+		p.Reached = p.End
+	} else if mark, ok := p.lease.Mark(); ok {
+		p.Reached = max(p.Reached, mark.Offset)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	kept := p.bad[:0]
+	for _, r := range p.bad {
+		if r.offset < p.Reached {
+			p.Bad += int64(r.values)
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	p.bad = kept
+	for len(p.removed) > 0 && p.removed[0][0] < p.Reached {
+		p.Removed += p.CountOffsets(p.removed[0][0], p.removed[0][1])
+		p.removed = p.removed[1:]
+	}
+	return p.Reached > before
+}
+
+// boundedCounts are what a bounded run counts besides its progress.
+type boundedCounts struct {
+	bytes, billed atomic.Int64 // of a dry run
+
+	mu           sync.Mutex
+	leftOut, bad map[string]int64 // :: reason -> records; guarded by mu
+}
+
+func (c *boundedCounts) init() { c.leftOut, c.bad = map[string]int64{}, map[string]int64{} }
+
+// addLeftOut counts a record that is not delivered.
+func (c *boundedCounts) addLeftOut(r leftOutRecord) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.bad {
+		c.bad[r.reason] += int64(r.values)
+	} else {
+		c.leftOut[r.reason] += int64(r.values)
+	}
+}

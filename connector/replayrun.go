@@ -1,0 +1,212 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/recovery"
+)
+
+// run reads, sends and commits until the range is done or ctx ends. The progress is committed in any case.
+func (p *replay) run(ctx context.Context) error {
+	p.c.log.Info("replay: sending the range again", "range", p.String(), "progress_group", p.group, "shard", p.Shard.String(), "partitions", len(p.parts), "dry_run", p.DryRun, "done_percent", math.Floor(100*p.start))
+	running, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	b := newBoundedRun(p.c, p.streamReads())
+	if p.DryRun {
+		b.dryRun = p.countBatch
+	}
+	byLease := p.partsByLease()
+	for _, f := range b.feeds {
+		f.lane.leftOut = func(r leftOutRecord) {
+			p.counts.addLeftOut(r)
+			if r.bad {
+				byLease[r.leases[0]].noteBad(r)
+			}
+		}
+	}
+	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		repeat(committing, p.cfg.Kafka.CommitInterval, func() {
+			if err := p.commit(committing, false); err != nil && committing.Err() == nil {
+				fail(err) // more would be sent again at the next start
+			}
+		})
+	})
+	stopProgress := recovery.ShowProgress(p.Progress, p.Terminal, p.progressLine)
+	err := b.run(running)
+	stopProgress()
+	stopCommitting()
+	loop.Wait()
+	return errors.Join(err, p.commitLast(ctx))
+}
+
+// streamReads returns the function that reads the partitions of each stream.
+func (p *replay) streamReads() map[string]func(context.Context, *laneFeed) error {
+	parts := map[string][]*replayPart{}
+	for _, part := range p.parts {
+		name := p.c.streamOf(part.Topic)
+		parts[name] = append(parts[name], part)
+	}
+	reads := map[string]func(context.Context, *laneFeed) error{}
+	for name, of := range parts {
+		reader := p.readers[len(reads)]
+		reads[name] = func(ctx context.Context, f *laneFeed) error { return p.read(ctx, f, reader, of) }
+	}
+	return reads
+}
+
+func (p *replay) partsByLease() map[*offset.Lease]*replayPart {
+	parts := make(map[*offset.Lease]*replayPart, len(p.parts))
+	for _, part := range p.parts {
+		parts[part.lease] = part
+	}
+	return parts
+}
+
+// read queues what is left of some partitions, and waits until all of it has settled.
+func (p *replay) read(ctx context.Context, f *laneFeed, reader *kafka.RangeReader, parts []*replayPart) error {
+	type place struct {
+		topic     string
+		partition int32
+	}
+	leases := map[place]*offset.Lease{}
+	var ranges []kafka.Range
+	for _, part := range parts {
+		leases[place{part.Topic, part.Partition}] = part.lease
+		ranges = append(ranges, part.leftRange(p.AllowGaps))
+	}
+	err := reader.Read(ctx, ranges, func(records []*kgo.Record) error {
+		return f.queueRecords(ctx, leases[place{records[0].Topic, records[0].Partition}], records)
+	})
+	if errors.Is(err, kafka.ErrRangeExpired) {
+		err = fmt.Errorf("%w; -allow-gaps replays the rest", err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		part.read.Store(true)
+	}
+	return waitSettled(ctx, func() bool {
+		for _, part := range parts {
+			if !part.settled() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// commit moves the progress behind the settled records and commits it, that of all partitions with all. A dry run only moves it.
+func (p *replay) commit(ctx context.Context, all bool) error {
+	var commits []kafka.RangeCommit
+	for _, part := range p.parts {
+		if part.advance() || all || part.uncommitted {
+			part.uncommitted = true
+			commits = append(commits, kafka.RangeCommit{Topic: part.Topic, Partition: part.Partition, Offset: part.Reached, Metadata: part.Metadata()})
+		}
+	}
+	p.reached.Store(math.Float64bits(p.done()))
+	if len(commits) == 0 || p.DryRun {
+		return nil
+	}
+	if err := p.reader.CommitProgress(ctx, p.group, commits); err != nil {
+		return err
+	}
+	for _, part := range p.parts {
+		part.uncommitted = false
+	}
+	return nil
+}
+
+// commitLast is the commit after the last record has settled. After a signal it has the time that a drain leaves to it.
+func (p *replay) commitLast(ctx context.Context) error {
+	last, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
+	if ctx.Err() != nil {
+		last, cancel = context.WithTimeout(last, commitReserve)
+	}
+	defer cancel()
+	return p.commit(last, false)
+}
+
+// done is how much of the range is done, from 0 to 1.
+func (p *replay) done() float64 {
+	var reached, all int64
+	for _, part := range p.parts {
+		reached += part.Reached - part.Begin
+		all += part.End - part.Begin
+	}
+	if all == 0 {
+		return 1
+	}
+	return float64(reached) / float64(all)
+}
+
+// settledRecords is how many records of this start have settled, those that were left out among them.
+func (p *replay) settledRecords() (n int64) {
+	for _, part := range p.parts {
+		n += part.lease.Settled()
+	}
+	return n
+}
+
+// countBatch is for a dry run.
+func (p *replay) countBatch(b *batch.Batch) {
+	p.counts.bytes.Add(int64(b.Bytes()))
+	for i := range b.Len() {
+		p.counts.billed.Add(firehose.Billed(len(b.Record(i))))
+	}
+}
+
+// sums are the bytes that were accepted and are billed.
+func (p *replay) sums() (bytes, billed int64) {
+	if p.DryRun {
+		return p.counts.bytes.Load(), p.counts.billed.Load()
+	}
+	for _, l := range p.c.lanes {
+		t := l.stream.State().Totals
+		bytes += t.Accepted.Bytes
+		billed += t.Billed
+	}
+	return bytes, billed
+}
+
+// progressLine is for people who wait.
+func (p *replay) progressLine(since time.Duration) string {
+	bytes, _ := p.sums()
+	return fmt.Sprintf("replay: %s; %d records, %.1f MB, %.2f MB/s",
+		recovery.Bar(p.Terminal, p.start, math.Float64frombits(p.reached.Load()), since), p.settledRecords(), float64(bytes)/1e6, float64(bytes)/1e6/max(since.Seconds(), 0.001))
+}
+
+// report is for after the last commit.
+func (p *replay) report() recovery.ReplayReport {
+	r := recovery.ReplayReport{
+		Range: p.String(), Group: p.group, Shard: p.Shard, Partitions: len(p.parts),
+		Records: p.settledRecords(), LeftOut: maps.Clone(p.counts.leftOut), Bad: maps.Clone(p.counts.bad),
+		Done: p.done() == 1, DryRun: p.DryRun,
+	}
+	r.Bytes, r.Billed = p.sums()
+	for _, counts := range []map[string]int64{r.LeftOut, r.Bad} {
+		for _, n := range counts {
+			r.Records -= n
+		}
+	}
+	for _, part := range p.parts {
+		r.AllBad += part.Bad
+		r.Removed += part.Removed
+	}
+	return r
+}
