@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -48,6 +49,7 @@ type converted struct {
 const (
 	inTurn  = -1 // it is to be converted in its turn
 	untried = -2
+	leftOut = -3 // RECORD_FILTER leaves it out
 )
 
 const (
@@ -91,6 +93,9 @@ func (a *ahead) append(dst []byte, c chunk, i int, q *queue) ([]byte, error) {
 		a.begin(rest, q)
 	}
 	if v, ok := a.take(c.records[i]); ok {
+		if v.part == leftOut {
+			return dst, convert.ErrFiltered
+		}
 		return append(dst, a.parts[v.part][v.from:v.to]...), nil
 	}
 	return a.convert.Append(dst, c.records[i])
@@ -118,7 +123,7 @@ func (a *ahead) take(r *kgo.Record) (v converted, ok bool) {
 	a.step[a.at].record = nil // it may go
 	a.at++
 	a.misses = 0
-	return v, v.part >= 0
+	return v, v.part >= 0 || v.part == leftOut
 }
 
 // forget ends the step.
@@ -223,6 +228,9 @@ func (a *ahead) work(core, each int) {
 			}
 			v.part = inTurn
 			out, err := a.convert.AppendWithin(part, v.record, cap(part)-len(part))
+			if errors.Is(err, convert.ErrFiltered) {
+				v.part = leftOut
+			}
 			if err != nil || cap(out) != cap(part) {
 				continue
 			}

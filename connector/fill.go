@@ -154,6 +154,8 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 		return 0, errStopped
 	}
 	l.packing.Store(c.lease)
+	filtered := 0
+	defer func() { l.countFiltered(c.lease.Topic, filtered) }()
 	var now time.Time
 	for i, r := range c.records {
 		if l.called() {
@@ -174,6 +176,12 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			buf, err = l.convert.Append(l.builder.Buffer(), r)
 		} else {
 			buf, err = l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
+		}
+		if errors.Is(err, convert.ErrFiltered) {
+			filtered++
+			l.builder.Flush()
+			c.lease.Skip(next, 1)
+			continue
 		}
 		if err != nil {
 			if err := l.reject(c, r, err); err != nil {

@@ -30,9 +30,11 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 	return c.letters.Check(ctx)
 }
 
-// Expect implements kafka.Handler: the counters of a topic's letters are there
-// before the first letter.
+// Expect implements kafka.Handler: the counters of a topic's bad and filtered records are there before the first of them.
 func (c *Connector) Expect(topic string) {
+	if c.cfg.Record.Filter.IsSet() {
+		c.metrics.Pipeline.Filtered.WithLabelValues(topic)
+	}
 	if c.letters != nil {
 		c.letters.Expect(topic)
 	}

@@ -114,6 +114,14 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 	return nil
 }
 
+// countFiltered counts records that RECORD_FILTER has left out.
+func (l *lane) countFiltered(topic string, records int) {
+	if records > 0 {
+		l.metrics.Filtered.WithLabelValues(topic).Add(float64(records))
+		l.metrics.Skipped.WithLabelValues(string(convert.Filtered)).Add(float64(records))
+	}
+}
+
 // refused does with a record that the service will never take what the policy
 // says; the error ends the connector, or is errStopped.
 func (l *lane) refused(ctx context.Context, r firehose.Refusal) error {

@@ -7,17 +7,19 @@ import (
 // Pipeline are the metrics between the poll and the put.
 type Pipeline struct {
 	Skipped      *prometheus.CounterVec // by reason, see SkipReasons
+	Filtered     *prometheus.CounterVec // by topic
 	Backpressure prometheus.Counter
 	limit        prometheus.Gauge
 	r            prometheus.Registerer
 }
 
 // SkipReasons are the values of the label reason.
-var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "refused", "revoked"}
+var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "filter_failed", "refused", "revoked", "filtered"}
 
 func newPipeline(f factory) *Pipeline {
 	m := &Pipeline{
 		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
+		Filtered:     f.counterVec("records_filtered_total", "Records that RECORD_FILTER left out, by topic. They are in kafka_firehose_records_skipped_total, too.", "topic"),
 		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
 		limit:        f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
 		r:            f.r,

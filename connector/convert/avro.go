@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/twmb/avro"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // avroKind is how a value is read and written. It is the type, or the logical type
@@ -146,7 +148,7 @@ type avroCompiler struct {
 var errDeepSchema = errors.New("it is nested too deep")
 
 func (c *avroCompiler) compile(n *avro.SchemaNode, depth int) (*avroType, error) {
-	if depth > maxDepth {
+	if depth > jsontext.MaxDepth {
 		return nil, errDeepSchema
 	}
 	kind, ok := avroKinds[n.Type]

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // avroSchema compiles text and what it refers to.
@@ -171,7 +173,7 @@ func TestAvroRefuses(t *testing.T) {
 	f(`{"type":"array","items":{"type":"record","name":"Z","fields":[]}}`, varint(-1<<40, 0), errTooLong, "")
 	f(`{"type":"map","values":"null"}`, append(varint(1<<40), make([]byte, 9_999)...), errTooLong, "")
 	f(list, varint(make([]int64, 0)...), errCut, "next: ")
-	f(list, append(bytes.Repeat(varint(1), 2*maxDepth), varint(0)...), errDeep, "")
+	f(list, append(bytes.Repeat(varint(1), 2*jsontext.MaxDepth), varint(0)...), errDeep, "")
 	f(`{"type":"bytes","logicalType":"decimal","precision":9}`, append(varint(2000), make([]byte, 2000)...), errLongDecimal, "")
 }
 

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // Bounds of an Avro schema, its references included.
@@ -35,8 +37,8 @@ type avroPruner struct{ types, levels int }
 
 // prune returns a schema without all that has no effect.
 func (p *avroPruner) prune(text string) (string, error) {
-	if values, ok := countJSON([]byte(text)); !ok {
-		return "", fmt.Errorf("it is not JSON, or nested too deep: more than %d levels", maxDepth)
+	if values, ok := jsontext.Count([]byte(text)); !ok {
+		return "", fmt.Errorf("it is not JSON, or nested too deep: more than %d levels", jsontext.MaxDepth)
 	} else if values > maxSchemaValues {
 		return "", fmt.Errorf("it has %d values and names, at most %d are taken", values, maxSchemaValues)
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // avroReader reads a payload from its start and appends it as JSON. It never
@@ -74,7 +76,7 @@ func (r *avroReader) value(t *avroType) (err error) {
 			err = r.base64(b)
 		}
 	case avroRecord, avroArray, avroMap, avroUnion:
-		if r.depth == maxDepth {
+		if r.depth == jsontext.MaxDepth {
 			return errDeep
 		}
 		r.depth++

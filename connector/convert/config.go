@@ -3,6 +3,7 @@ package convert
 import (
 	"slices"
 
+	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/env"
 )
 
@@ -40,6 +41,9 @@ type Config struct {
 	// ProtobufIndex is how the serializers of the records count nested messages behind maps and groups. "auto"
 	// has a record read by the one of the two ways that it fits; one that fits both is bad, unless they agree.
 	ProtobufIndex string `envconfig:"RECORD_PROTOBUF_INDEX" default:"auto" desc:"How message indexes count nested messages behind map fields: text, without the entries of maps, as Java's serializers do; descriptor, with them, as those of Python, Go and .NET do; auto, by which of them a record fits."`
+	// Filter is an expression in CEL. Records for which it is false are left out: they are counted, and their offsets committed.
+	// One for which it fails is bad. It is compiled when the setting is read.
+	Filter filter.Filter `envconfig:"RECORD_FILTER" unset:"none" desc:"CEL expression over topic, partition, offset, key, headers, timestamp, size and value (its JSON). Records for which it is false are skipped and counted; one for which it fails is bad. See deploy/docs/transform.md."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
 	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
 	// of control characters, which it never contains.

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/convert/filter"
 )
 
 // MaxRecordBytes is the most data that Firehose takes in one record: 1,000 KiB
@@ -31,6 +32,8 @@ const (
 	TooLarge  Reason = "too_large" // above MaxRecordBytes
 
 	Undecodable   Reason = "undecodable"    // not what its schema says, or the schema can't be used
+	Filtered      Reason = "filtered"       // RECORD_FILTER is false
+	FilterFailed  Reason = "filter_failed"  // RECORD_FILTER can't be evaluated
 	UnknownSchema Reason = "unknown_schema" // the registry says that it has no such schema
 )
 
@@ -43,6 +46,9 @@ type Reject struct {
 	err    error
 }
 
+// ErrFiltered is the *Reject of all records that RECORD_FILTER leaves out.
+var ErrFiltered error = &Reject{Reason: Filtered, Skip: true}
+
 // Unusable is the Reject for all payloads whose schema can't be used.
 func Unusable(reason Reason, err error) *Reject { return &Reject{Reason: reason, err: err} }
 
@@ -50,6 +56,8 @@ func (r *Reject) Error() string {
 	switch {
 	case r.Reason == Tombstone:
 		return "the value is null"
+	case r.Reason == Filtered:
+		return "RECORD_FILTER is false for the record"
 	case r.err != nil && r.Reason != TooLarge:
 		return r.err.Error()
 	case r.err != nil:
@@ -70,12 +78,13 @@ type Converter struct {
 	gzip      bool      // the appended bytes are compressed later
 	value     *decoder  // nil unless values are decoded
 	key       *decoder  // of keys; nil if they are not decoded
+	filter    filter.Filter
 }
 
 // New returns the Converter that cfg describes; cfg has been validated. It looks
 // schemas up with lookup, which may be nil where cfg needs none.
 func New(cfg Config, lookup Lookup) *Converter {
-	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip"}
+	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip", filter: cfg.Filter}
 	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.limit(), lookup)
 	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.limit(), lookup)
 	if cfg.Tombstones != "envelope" {
@@ -140,9 +149,19 @@ func (c *Converter) limit() int {
 }
 
 func (c *Converter) append(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
+	if c.transforms() {
+		return c.appendTransformed(dst, r, limit)
+	}
+	return c.appendValue(dst, r, nil, limit)
+}
+
+// appendValue appends a record with its value, or with one that was made of it. A made one is nil for none.
+func (c *Converter) appendValue(dst []byte, r *kgo.Record, made *payload, limit int) ([]byte, error) {
 	switch {
 	case c.envelope != nil:
-		return c.appendEnvelope(dst, r, limit)
+		return c.appendEnvelope(dst, r, made, limit)
+	case made != nil:
+		return c.appendJSON(dst, made, len(r.Value), limit)
 	case c.value != nil:
 		return c.appendDecoded(dst, r, limit)
 	}
@@ -156,10 +175,10 @@ func (c *Converter) append(dst []byte, r *kgo.Record, limit int) ([]byte, error)
 	return append(append(dst, r.Value...), delimiter...), nil
 }
 
-func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
+func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, made *payload, limit int) ([]byte, error) {
 	var m measured
 	defer m.release()
-	if err := c.decoded(&m, r); err != nil {
+	if err := c.decoded(&m, r, made); err != nil {
 		return dst, err
 	}
 	c.envelope.measure(&m, r)
@@ -182,20 +201,23 @@ func (c *Converter) appendDecoded(dst []byte, r *kgo.Record, limit int) ([]byte,
 	if err := c.value.prepare(&p, r.Value, r.Headers); err != nil {
 		return dst, err
 	}
-	room := limit - len(c.delimiter)
-	out, err := p.append(dst, room)
-	if err == nil && len(out)-len(dst) > room {
-		err = errTooLong
-	}
+	return c.appendJSON(dst, &p, len(r.Value), limit)
+}
+
+// appendJSON appends a payload of size bytes and the delimiter.
+func (c *Converter) appendJSON(dst []byte, p *payload, size, limit int) ([]byte, error) {
+	out, err := appendBounded(dst, p, size, limit-len(c.delimiter))
 	if err != nil {
-		return dst, rejected(err, len(r.Value))
+		return dst, err
 	}
 	return append(out, c.delimiter...), nil
 }
 
-// decoded prepares the decoded members of a record.
-func (c *Converter) decoded(m *measured, r *kgo.Record) error {
-	if c.value != nil && r.Value != nil {
+// decoded prepares the decoded members of a record. The value is made already, or nil.
+func (c *Converter) decoded(m *measured, r *kgo.Record, made *payload) error {
+	if made != nil {
+		m.value.payload = *made
+	} else if c.value != nil && r.Value != nil {
 		if err := c.value.prepare(&m.value.payload, r.Value, r.Headers); err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // enveloper is a Converter of envelopes with the given fields, all by default.
@@ -78,7 +80,7 @@ func TestEnvelopeNull(t *testing.T) {
 // TestEnvelopeValue shows what becomes of a value, and of a key.
 func TestEnvelopeValue(t *testing.T) {
 	const b64 = `,"value_encoding":"base64"`
-	deep := strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)
+	deep := strings.Repeat("[", jsontext.MaxDepth) + strings.Repeat("]", jsontext.MaxDepth)
 	for in, want := range map[string]string{
 		``:               `""`,
 		`null`:           `null`,

@@ -50,7 +50,7 @@ func (c Config) Summary() string {
 // value has nothing to share.
 func (c Config) Cores() int {
 	switch {
-	case c.Format == formatRaw:
+	case c.Format == formatRaw && !c.Filter.IsSet():
 		return 0
 	case slices.Contains(c.SchemaFormats(), formatJSONSchema):
 		return 2

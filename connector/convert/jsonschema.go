@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"kafka-firehose/connector/convert/jsonschema"
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 var errNotJSON = errors.New("it is not JSON in UTF-8, or nested too deep")
@@ -14,7 +15,7 @@ type plainJSON struct{}
 
 // Append implements Schema.
 func (plainJSON) Append(dst, payload []byte, _ Index, most int) ([]byte, error) {
-	blanks, ok := scanJSON(payload)
+	blanks, ok := jsontext.Scan(payload)
 	switch {
 	case len(payload)-blanks > most:
 		return dst, errTooLong
@@ -23,7 +24,7 @@ func (plainJSON) Append(dst, payload []byte, _ Index, most int) ([]byte, error) 
 	case blanks == 0:
 		return append(dst, payload...), nil
 	default:
-		return appendCompact(dst, payload), nil
+		return jsontext.AppendCompact(dst, payload), nil
 	}
 }
 

@@ -3,6 +3,8 @@ package convert
 import (
 	"encoding/base64"
 	"unicode/utf8"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 const hexDigits = "0123456789abcdef"
@@ -10,7 +12,7 @@ const hexDigits = "0123456789abcdef"
 // textSize is the length of s as a JSON string, quotes included.
 func textSize(s []byte) int {
 	n := len(s) + 2
-	for i := special(s, 0); i < len(s); i = special(s, i+1) {
+	for i := jsontext.Special(s, 0); i < len(s); i = jsontext.Special(s, i+1) {
 		if short(s[i]) != 0 {
 			n++
 		} else {
@@ -25,7 +27,7 @@ func textSize(s []byte) int {
 func appendText(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	for {
-		i := special(s, 0)
+		i := jsontext.Special(s, 0)
 		dst = append(dst, s[:i]...)
 		if i == len(s) {
 			return append(dst, '"')
@@ -91,7 +93,7 @@ func shapeOf(b []byte, want form) shape {
 	case want == asBase64 || !utf8.Valid(b):
 		return shape{form: asBase64, size: base64Size(len(b))}
 	case want == asJSON:
-		if blanks, ok := scanJSON(b); ok {
+		if blanks, ok := jsontext.Scan(b); ok {
 			return shape{form: asJSON, size: len(b) - blanks, pack: blanks > 0}
 		}
 	}
@@ -109,7 +111,7 @@ func (s shape) append(dst, b []byte) []byte {
 		return appendBase64(dst, b)
 	default:
 		if s.pack {
-			return appendCompact(dst, b)
+			return jsontext.AppendCompact(dst, b)
 		}
 		return append(dst, b...)
 	}

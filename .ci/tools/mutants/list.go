@@ -51,8 +51,23 @@ func losses() []mutant {
 		},
 		{
 			skips, "control records are forgotten",
-			"connector/fill.go", "			l.builder.Flush()\n			c.lease.Skip(next, 1)\n			continue\n", "			continue\n",
+			"connector/fill.go", "		if r.Attrs.IsControl() {\n			l.builder.Flush()\n			c.lease.Skip(next, 1)\n", "		if r.Attrs.IsControl() {\n",
 			"connector", "TestTransactions", "committed \\d, want 5",
+		},
+		{
+			skips, "filtered records are forgotten",
+			"connector/fill.go", "			filtered++\n			l.builder.Flush()\n			c.lease.Skip(next, 1)\n", "			filtered++\n",
+			"connector", "TestFilteredRecords", "committed \\d+, want 3000",
+		},
+		{
+			skips, "a record that the filter fails for is left out as one that it is false for",
+			"connector/convert/transform.go", "	case err != nil:\n		return &Reject{Reason: FilterFailed, Size: len(t", "	case err != nil && false:\n		return &Reject{Reason: FilterFailed, Size: len(t",
+			"connector/convert", "TestFilter", "\"filtered\", want \"filter_failed\"",
+		},
+		{
+			"a filter takes a bounded time", "a regular expression costs nothing",
+			"connector/convert/filter/pattern.go", "		b.charge(matchCost * len(text) * m.instructions)\n", "		_ = matchCost\n",
+			"connector/convert/filter", "TestBombs", "no error",
 		},
 		{
 			skips, "tombstones are forgotten",

@@ -1,4 +1,5 @@
-package convert
+// Package jsontext reads JSON as it is written: it checks, compacts and walks through texts, and builds nothing.
+package jsontext
 
 import (
 	"bytes"
@@ -6,15 +7,15 @@ import (
 	"math/bits"
 )
 
-// maxDepth is how deep JSON may be nested to be embedded as JSON. Readers have
+// MaxDepth is how deep JSON may be nested to be embedded as JSON. Readers have
 // limits of their own, 1,000 levels in Jackson's, and the envelope is one more.
-const maxDepth = 512
+const MaxDepth = 512
 
-// scanJSON reports whether b is one JSON value, with blanks around it or not, and
+// Scan reports whether b is one JSON value, with blanks around it or not, and
 // how many bytes of b are blanks between its tokens. Names that come twice, numbers
 // of any size and escaped halves of surrogate pairs are JSON; whether the bytes are
 // UTF-8 is for the caller to see. It builds nothing.
-func scanJSON(b []byte) (blanks int, ok bool) {
+func Scan(b []byte) (blanks int, ok bool) {
 	s := scanner{b: b}
 	for {
 		opened, ok := s.begin()
@@ -30,8 +31,8 @@ func scanJSON(b []byte) (blanks int, ok bool) {
 	}
 }
 
-// countJSON reports whether b is JSON, and how many values and names are in it.
-func countJSON(b []byte) (values int, ok bool) {
+// Count reports whether b is JSON, and how many values and names are in it.
+func Count(b []byte) (values int, ok bool) {
 	s := scanner{b: b}
 	for {
 		values++
@@ -54,7 +55,7 @@ type scanner struct {
 	i      int
 	blanks int // skipped so far
 	depth  int
-	object [maxDepth / 64]uint64 // a bit for each level that is an object
+	object [MaxDepth / 64]uint64 // a bit for each level that is an object
 }
 
 // begin reads a value as far as its end, or to the start of the first value in it,
@@ -133,7 +134,7 @@ func (s *scanner) skip() byte {
 }
 
 func (s *scanner) push(object uint64) bool {
-	if s.depth == maxDepth {
+	if s.depth == MaxDepth {
 		return false
 	}
 	word, bit := s.depth/64, s.depth%64
@@ -168,7 +169,7 @@ func (s *scanner) word(w string) bool {
 // text reads a string whose opening quote is at i.
 func (s *scanner) text() bool {
 	for i := s.i + 1; ; {
-		i = special(s.b, i)
+		i = Special(s.b, i)
 		if i+1 >= len(s.b) && (i >= len(s.b) || s.b[i] != '"') {
 			return false
 		}
@@ -241,9 +242,9 @@ func (s *scanner) digits() bool {
 	return s.i > from
 }
 
-// special is the place of the first byte of b, from i on, that means something in a
+// Special is the place of the first byte of b, from i on, that means something in a
 // JSON string: a quote, a backslash or a control character. It is len(b) without one.
-func special(b []byte, i int) int {
+func Special(b []byte, i int) int {
 	// Eight bytes at a time: each of the three tests sets the top bit of the bytes
 	// that pass it. Above the lowest such byte a borrow may set too many, which is
 	// why the lowest is what counts.
@@ -263,9 +264,9 @@ func special(b []byte, i int) int {
 	return i
 }
 
-// appendCompact appends b, which is JSON, without the blanks between its tokens: a
+// AppendCompact appends b, which is JSON, without the blanks between its tokens: a
 // newline there would end the line that the envelope has to be.
-func appendCompact(dst, b []byte) []byte {
+func AppendCompact(dst, b []byte) []byte {
 	for len(b) > 0 {
 		n := 0
 		for n < len(b) && b[n] > ' ' && b[n] != '"' {
@@ -281,7 +282,7 @@ func appendCompact(dst, b []byte) []byte {
 			if b[end] == '\\' {
 				end++
 			}
-			end = special(b, end+1)
+			end = Special(b, end+1)
 		}
 		dst, b = append(dst, b[n:end+1]...), b[end+1:]
 	}

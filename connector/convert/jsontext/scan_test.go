@@ -1,4 +1,4 @@
-package convert
+package jsontext
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// checkJSON compares scanJSON and appendCompact with the standard library's, which
+// checkJSON compares Scan and AppendCompact with the standard library's, which
 // allow deeper nesting.
 func checkJSON(t *testing.T, b []byte) {
 	t.Helper()
-	blanks, ok := scanJSON(b)
+	blanks, ok := Scan(b)
 	if want := json.Valid(b); ok != want {
-		if want && bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) > maxDepth {
+		if want && bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) > MaxDepth {
 			return
 		}
 		t.Fatalf("%.200q: is JSON %v, want %v", b, ok, want)
@@ -25,7 +25,7 @@ func checkJSON(t *testing.T, b []byte) {
 	if err := json.Compact(&want, b); err != nil {
 		t.Fatal(err)
 	}
-	if got := appendCompact(nil, b); !bytes.Equal(got, want.Bytes()) || len(got) != len(b)-blanks {
+	if got := AppendCompact(nil, b); !bytes.Equal(got, want.Bytes()) || len(got) != len(b)-blanks {
 		t.Fatalf("%.200q: compacts to %.200q, want %.200q; %d blanks", b, got, want.Bytes(), blanks)
 	}
 }
@@ -49,7 +49,7 @@ func TestJSON(t *testing.T) {
 // TestJSONDepth: each level is an object or an array of its own, and brackets must
 // not be taken for one another at any of them.
 func TestJSONDepth(t *testing.T) {
-	for depth := 1; depth <= maxDepth; depth++ {
+	for depth := 1; depth <= MaxDepth; depth++ {
 		var opening, closing []byte
 		for i := range depth {
 			if i%3 == 0 {
@@ -62,7 +62,7 @@ func TestJSONDepth(t *testing.T) {
 		closing[len(closing)/2] ^= '}' ^ ']'
 		checkJSON(t, append(append(opening, '1'), closing...))
 	}
-	if _, ok := scanJSON([]byte(strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1))); ok {
+	if _, ok := Scan([]byte(strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1))); ok {
 		t.Error("nesting has no limit")
 	}
 }
@@ -78,7 +78,7 @@ func TestSpecial(t *testing.T) {
 				if c < ' ' || c == '"' || c == '\\' {
 					want = at
 				}
-				if got := special(b, 0); got != want {
+				if got := Special(b, 0); got != want {
 					t.Fatalf("byte %#x at %d among %#x: found at %d", c, at, around, got)
 				}
 			}

@@ -1,0 +1,165 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/filter"
+	"kafka-firehose/connector/convert/jsontext"
+)
+
+// transformation is one record on its way through the filter. It implements filter.Source. The value is decoded once,
+// and only if it is needed.
+type transformation struct {
+	c      *Converter
+	record *kgo.Record
+	schema payload // of a value that has a schema
+	made   payload // the value that is sent, if it is not the record's
+	loaded bool
+	json   []byte // the value, once it is loaded; nil for null
+	err    error  // why it can't be loaded
+	value  []byte // the buffer of a decoded value
+	key    []byte // the buffer of a decoded key
+}
+
+// keepTransformed is the capacity above which a buffer is not kept, in bytes.
+const keepTransformed = 64 << 10
+
+var transformations sync.Pool // of *transformation
+
+// release makes t ready for another record.
+func (t *transformation) release() {
+	t.schema.release()
+	value, key := t.value[:0], t.key[:0]
+	if cap(value) > keepTransformed {
+		value = nil
+	}
+	if cap(key) > keepTransformed {
+		key = nil
+	}
+	*t = transformation{value: value, key: key}
+	transformations.Put(t)
+}
+
+// transforms reports whether anything but the format is applied to records.
+func (c *Converter) transforms() bool { return c.filter.IsSet() }
+
+// appendTransformed is append for records that are filtered.
+func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
+	t, ok := transformations.Get().(*transformation)
+	if !ok {
+		t = new(transformation)
+	}
+	t.c, t.record = c, r
+	defer t.release()
+	if err := t.applyFilter(); err != nil {
+		return dst, err
+	}
+	return c.appendValue(dst, r, t.output(), limit)
+}
+
+// output returns the value if it is decoded already, and nil if it is to be read as it is.
+func (t *transformation) output() *payload {
+	if !t.loaded || t.json == nil || t.c.value == nil {
+		return nil
+	}
+	t.made = payload{decode: jsonValue{}, data: t.json}
+	return &t.made
+}
+
+// applyFilter returns ErrFiltered for a record that is not sent.
+func (t *transformation) applyFilter() error {
+	if !t.c.filter.IsSet() {
+		return nil
+	}
+	matches, err := t.c.filter.Matches(t)
+	source, unread := errors.AsType[*filter.SourceError](err)
+	switch {
+	case unread:
+		return source.Err
+	case err != nil:
+		return &Reject{Reason: FilterFailed, Size: len(t.record.Key) + len(t.record.Value), err: fmt.Errorf("RECORD_FILTER: %w", err)}
+	case !matches:
+		return ErrFiltered
+	}
+	return nil
+}
+
+// Record implements filter.Source.
+func (t *transformation) Record() *kgo.Record { return t.record }
+
+// Value implements filter.Source. Its error is a *Reject or a *Missing.
+func (t *transformation) Value() ([]byte, error) {
+	if !t.loaded {
+		t.loaded = true
+		t.json, t.err = t.load()
+	}
+	return t.json, t.err
+}
+
+func (t *transformation) load() ([]byte, error) {
+	r, d := t.record, t.c.value
+	if r.Value == nil {
+		return nil, nil
+	}
+	if d == nil {
+		if _, ok := jsontext.Scan(r.Value); !ok || !utf8.Valid(r.Value) {
+			return nil, &Reject{Reason: FilterFailed, Size: len(r.Value), err: fmt.Errorf("RECORD_FILTER reads the value, but %w", errNotJSON)}
+		}
+		return jsontext.Trim(r.Value), nil
+	}
+	if err := d.prepare(&t.schema, r.Value, r.Headers); err != nil {
+		return nil, err
+	}
+	var err error
+	t.value, err = appendBounded(t.value[:0], &t.schema, len(r.Value), t.c.limit())
+	return t.value, err
+}
+
+// appendBounded appends a payload of size bytes as JSON. The error is a *Reject.
+func appendBounded(dst []byte, p *payload, size, limit int) ([]byte, error) {
+	out, err := p.append(dst, limit)
+	if err == nil && len(out)-len(dst) > limit {
+		err = errTooLong
+	}
+	if err != nil {
+		return dst, rejected(err, size)
+	}
+	return out, nil
+}
+
+// SchemaKeys implements filter.Source.
+func (t *transformation) SchemaKeys() bool { return t.c.key != nil }
+
+// Key implements filter.Source. Its error is a *Reject or a *Missing.
+func (t *transformation) Key() ([]byte, error) {
+	r := t.record
+	if r.Key == nil {
+		return nil, nil
+	}
+	var p payload
+	defer p.release()
+	if err := t.c.key.prepare(&p, r.Key, r.Headers); err != nil {
+		return nil, named("the key", err)
+	}
+	var err error
+	if t.key, err = appendBounded(t.key[:0], &p, len(r.Key), t.c.limit()); err != nil {
+		return nil, named("the key", err)
+	}
+	return t.key, nil
+}
+
+// jsonValue writes a value that is valid JSON already.
+type jsonValue struct{}
+
+// Append implements Schema.
+func (jsonValue) Append(dst, json []byte, _ Index, limit int) ([]byte, error) {
+	if len(json) > limit {
+		return dst, errTooLong
+	}
+	return append(dst, json...), nil
+}
