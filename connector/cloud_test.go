@@ -207,16 +207,18 @@ func (c *cloud) finish(p *child) {
 	if !strings.Contains(said, `kafka_firehose_records_ambiguous_total{stream="s"} 0`) {
 		c.t.Error("a refusal of credentials was taken for an ambiguous answer")
 	}
+	_, status := p.probe(c.t, "/status")
+	said += status
 	c.drain(p)
 	said += p.log.String()
 	for _, s := range c.sessions() {
 		if strings.Contains(said, s.SecretKey) || strings.Contains(said, s.SessionToken) {
-			c.t.Errorf("the secrets of %s are in the log or the metrics", s.AccessKey)
+			c.t.Errorf("the secrets of %s are in the log, the status or the metrics", s.AccessKey)
 		}
 	}
 	for _, secret := range []string{secretKey, podToken, externalID} {
 		if strings.Contains(said, secret) {
-			c.t.Errorf("%s is in the log or the metrics", secret)
+			c.t.Errorf("%s is in the log, the status or the metrics", secret)
 		}
 	}
 	if lost, copies := c.judge.count(c.produced); lost > 0 || copies > 0 {

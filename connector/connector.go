@@ -40,6 +40,9 @@ type Connector struct {
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
+	clients   firehose.Clients
+	unusable  *badSchemas // nil unless BAD_RECORD_POLICY is skip or dead-letter
+	broker    *kafka.Connection
 	events    *status.Events // the newest lines of the log
 	abandoned chan struct{}  // closed when a stop no longer waits for the lanes
 }
@@ -89,7 +92,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafka.Connection, error) {
 	events := &status.Events{}
 	o.Log = slog.New(events.Handler(o.Log.Handler(), summaryMessage))
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{})}
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.BadRecordPolicy)}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, nil, err
@@ -98,10 +101,12 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafk
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
 	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
+	c.clients = clients
 	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return nil, nil, err
 	}
+	c.broker = connection
 	if err := c.openLetters(ctx, connection, o); err != nil {
 		return nil, nil, err
 	}
@@ -129,6 +134,7 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
 		letters:       c.letters,
+		rejected:      c.rejected,
 		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics:       c.metrics.Pipeline,
 		log:           c.log.With("stream", stream),

@@ -3,6 +3,7 @@ package connector_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,25 +21,26 @@ func TestCredentials(t *testing.T) {
 	chained := firehosetest.Credentials{AccessKey: "ASIACHAINED", SecretKey: "planted-chained-secret", SessionToken: "planted-chained-token"}
 	c.sts.AddCaller(chained)
 	for _, way := range []struct {
-		name string
-		env  func() []string
+		name, source string
+		ends         bool
+		env          func() []string
 	}{
-		{"key in the environment", func() []string {
+		{"key in the environment", "the environment", false, func() []string {
 			c.stream.AddCredentials(firehosetest.Credentials{AccessKey: "AKIAENV", SecretKey: secretKey})
 			return append(c.nothing(), "AWS_ACCESS_KEY_ID=AKIAENV", "AWS_SECRET_ACCESS_KEY="+secretKey)
 		}},
-		{"session in the environment", func() []string {
+		{"session in the environment", "the environment", false, func() []string {
 			c.stream.AddCredentials(firehosetest.Credentials{AccessKey: "ASIAENV", SecretKey: secretKey, SessionToken: podToken})
 			return append(c.nothing(), "AWS_ACCESS_KEY_ID=ASIAENV", "AWS_SECRET_ACCESS_KEY="+secretKey, "AWS_SESSION_TOKEN="+podToken)
 		}},
-		{"profile", func() []string {
+		{"profile", "a profile", false, func() []string {
 			c.stream.AddCredentials(firehosetest.Credentials{AccessKey: "ASIAPROFILE", SecretKey: secretKey, SessionToken: podToken})
 			return c.profile("ASIAPROFILE", secretKey, podToken)
 		}},
-		{"IRSA", c.irsa},
-		{"EKS Pod Identity", c.podIdentity},
-		{"role with an external id", func() []string { return c.assumed(externalID) }},
-		{"role on top of a session", func() []string {
+		{"IRSA", "a token file", true, c.irsa},
+		{"EKS Pod Identity", "a container", true, c.podIdentity},
+		{"role with an external id", "the environment", true, func() []string { return c.assumed(externalID) }},
+		{"role on top of a session", "a profile", true, func() []string {
 			return append(c.profile(chained.AccessKey, chained.SecretKey, chained.SessionToken), "FIREHOSE_ROLE_ARN="+role, "FIREHOSE_ROLE_EXTERNAL_ID="+externalID)
 		}},
 	} {
@@ -47,6 +49,9 @@ func TestCredentials(t *testing.T) {
 		c.until(p, way.name+" delivers", func() bool { return c.stream.Stats().Streams["s"].Records == c.produced })
 		if lines := p.lines(`"level":"WARN"`); len(lines) > 0 {
 			t.Errorf("%s: %q", way.name, lines)
+		}
+		if _, text := p.probe(t, "/status"); !strings.Contains(text, `"for":"stream s","source":"`+way.source) || strings.Contains(text, `"expires":"`) != way.ends {
+			t.Errorf("%s: the status does not say where credentials come from, or when they end: %s", way.name, text)
 		}
 		c.finish(p)
 		for _, s := range c.sessions() { // what comes next is on its own

@@ -19,6 +19,7 @@ type fault struct {
 	since    time.Time // zero if only faultWatch knows it
 	failures int       // attempts that failed since then; 0 if they aren't counted
 	harmless bool      // records get through, only too slowly: the process is ready
+	lossy    bool      // records are kept from the stream as BAD_RECORD_POLICY says: the process is ready
 	told     bool      // the code that finds it logs it each minute
 }
 
@@ -41,7 +42,7 @@ func (c *Connector) faults(now time.Time) (all []fault) {
 	}
 	add(fault{what: "Schema Registry", err: c.schemasReady(now)})
 	add(fault{what: "dead-letter topic", err: c.lettersReady(now)})
-	return all
+	return append(all, c.unusable.faults(now)...)
 }
 
 // streamFault is the worst that is wrong with the lane's stream, without an err if it takes records.

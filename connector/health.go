@@ -61,7 +61,7 @@ func (c *Connector) notReady(faults []fault) error {
 	}
 	var errs []error
 	for _, f := range faults {
-		if !f.harmless {
+		if !f.harmless && !f.lossy {
 			errs = append(errs, f.err)
 		}
 	}

@@ -39,8 +39,9 @@ type lane struct {
 	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
 	skipCommand   func(topic string, partition int32, offset int64) string
 	stopPartition func(lease *offset.Lease, offset int64, reason error)
-	letters       *deadletter.Writer  // nil unless that is dead-letter
-	leftOut       func(leftOutRecord) // is called before a record that is not delivered is skipped; nil for the service
+	letters       *deadletter.Writer                         // nil unless that is dead-letter
+	rejected      func(topic string, reject *convert.Reject) // a record was skipped, or sent to the dead-letter topic
+	leftOut       func(leftOutRecord)                        // is called before a record that is not delivered is skipped; nil for the service
 	limits        batch.Limits
 	metrics       *metrics.Pipeline
 	log           *slog.Logger

@@ -38,6 +38,9 @@ func (c *Connector) Expect(topic string) {
 	if c.letters != nil {
 		c.letters.Expect(topic)
 	}
+	if c.schemas != nil && c.unusable != nil {
+		c.metrics.Schema.Expect(topic)
+	}
 }
 
 // bury sends a record that can't be delivered to the dead-letter topic. It does not

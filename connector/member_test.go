@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -136,6 +137,9 @@ func (h *httpWire) client(o *awsfirehose.Options) {
 	o.Region = "us-east-1"
 	o.HTTPClient = h
 	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		if h.w.noKeys.Load() {
+			return aws.Credentials{}, errors.New("no role is here")
+		}
 		return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
 	})
 }

@@ -1,6 +1,7 @@
 package connector_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/longtest"
+	"kafka-firehose/connector/status"
 )
 
 // standing is a fault that lasts. begin makes it, after records went through; says is in its lines and in readiness.
@@ -22,7 +24,8 @@ type standing struct {
 	change func(*world, *connector.Config)
 	begin  func(*world, *member)
 	says   string
-	ready  bool // records get through, only too slowly
+	metric string // that is not 0 as long as it lasts; empty for none of its own
+	ready  bool   // the process is ready all the same
 }
 
 func refuses(code string) func(*world, *member) {
@@ -33,6 +36,10 @@ func refuses(code string) func(*world, *member) {
 
 func standingFaults() map[string]standing {
 	return map[string]standing{
+		"no credentials": {begin: func(w *world, m *member) {
+			w.noKeys.Store(true)
+			refuses("ExpiredTokenException")(w, m)
+		}, says: "no role is here"},
 		"refused credentials": {begin: refuses("UnrecognizedClientException"), says: "credentials refused"},
 		"wrong clock":         {begin: refuses("InvalidSignatureException"), says: "InvalidSignatureException"},
 		"denied":              {begin: refuses("AccessDeniedException"), says: "AccessDeniedException"},
@@ -45,7 +52,7 @@ func standingFaults() map[string]standing {
 		"no broker": {begin: func(_ *world, m *member) { m.kafka.cut() }, says: "refused at"},
 		"throttled": {begin: func(w *world, _ *member) {
 			w.stream.SetQuota("s", firehosetest.Quota{RecordsPerSecond: 1})
-		}, says: "throttled: it takes", ready: true},
+		}, says: "throttled: it takes", ready: true, metric: "throttled"},
 		"missing topic": {change: func(_ *world, c *connector.Config) { c.Kafka.Topics = append(c.Kafka.Topics, "gone") }, says: "gone"},
 		"dead-letter topic": {change: func(w *world, c *connector.Config) {
 			p, policy := w.post(1_048_588)
@@ -118,6 +125,54 @@ func TestStandingRegistry(t *testing.T) {
 	})
 }
 
+// TestStandingSchema: under skip and dead-letter, a topic whose schema can't be used leaves the stream by policy. It
+// is told each minute while its records come, and not longer.
+func TestStandingSchema(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"skip", "dead-letter"} {
+		t.Run(policy, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.decodes()
+				_, letters := w.post(1_048_588)
+				m := w.start(avroFormat, func(c *connector.Config) {
+					letters(c)
+					c.BadRecordPolicy = policy
+				})
+				w.produceWith(0, 10, func(i int) *kgo.Record { return avroNumber(i, 1) })
+				w.untilCommitted(10)
+				if n := len(m.gather("schema_unusable_records_total")); n != 2 || m.metric("schema_unusable_records_total") != 0 {
+					t.Errorf("%d series for the topic before the first bad record, want 2 that are 0", n)
+				}
+				var bad atomic.Int64
+				ctx, stop := context.WithCancel(context.Background())
+				go func() { // the judge expects nothing of these records
+					for ctx.Err() == nil {
+						r := avroNumber(int(bad.Add(1)), 9)
+						r.Topic = w.in
+						_ = w.producer.ProduceSync(context.WithoutCancel(ctx), r)
+						time.Sleep(time.Second)
+					}
+				}()
+				w.wantTold(m, standing{says: "because their schema can't be used: schema 9: the Schema Registry does not have it", ready: true, metric: "schema_unusable_records_total"})
+				stop()
+				time.Sleep(5 * time.Minute)
+				if n := m.metric("schema_unusable_records_total", w.in, "unknown_schema"); n != float64(bad.Load()) {
+					t.Errorf("%v records of an unusable schema, want %d", n, bad.Load())
+				}
+				if faults := m.connector.Status().Faults; len(faults) > 0 {
+					t.Errorf("minutes after the last record: %+v", faults)
+				}
+				if n := w.lines("level=INFO", "a fault is over", "schemas of topic"); n != 1 {
+					t.Errorf("%d lines say that it is over, want 1", n)
+				}
+				if n := w.lines("level=ERROR", "a fault lasts", "schemas of topic"); n < 9 || n > 14 {
+					t.Errorf("%d lines tell of it, want one a minute", n)
+				}
+			})
+		})
+	}
+}
+
 // wantTold lets a fault last for ten minutes.
 func (w *world) wantTold(m *member, f standing) {
 	w.t.Helper()
@@ -141,8 +196,11 @@ func (w *world) wantTold(m *member, f standing) {
 	case !f.ready && (err == nil || !strings.Contains(err.Error(), f.says)):
 		w.t.Errorf("readiness does not say %q: %v", f.says, err)
 	}
-	if f.ready && m.metric("throttled") != 1 {
-		w.t.Error("the metric does not say that the stream is throttled")
+	if f.metric != "" && m.metric(f.metric) == 0 {
+		w.t.Errorf("the metric %s says nothing of it", f.metric)
+	}
+	if shown := m.connector.Status().Faults; !slices.ContainsFunc(shown, func(s status.Fault) bool { return strings.Contains(s.Reason, f.says) }) {
+		w.t.Errorf("the status does not say %q: %+v", f.says, shown)
 	}
 }
 

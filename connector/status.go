@@ -32,10 +32,31 @@ func (c *Connector) Status() status.Snapshot {
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
 		s.Streams = append(s.Streams, c.lanes[name].status(name, now))
 	}
+	s.Credentials = c.credentials()
 	for _, p := range c.source.Partitions() {
 		s.Partitions = append(s.Partitions, status.Partition(p))
 	}
 	return s
+}
+
+// credentials returns those of Kafka, then those of the streams by name, then those of the Schema Registry.
+func (c *Connector) credentials() []status.Credentials {
+	all := []status.Credentials{}
+	add := func(use string, s status.CredentialState) {
+		all = append(all, status.Credentials{For: use, CredentialState: s})
+	}
+	if s, ok := c.broker.Credentials(); ok {
+		add("Kafka", status.CredentialState(s))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
+		add("stream "+name, status.CredentialState(c.clients.Of(name).Credentials()))
+	}
+	if c.schemas != nil {
+		if s, ok := c.schemas.Credentials(); ok {
+			add("Schema Registry", status.CredentialState(s))
+		}
+	}
+	return all
 }
 
 // status is how the lane's stream is doing now.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ type world struct {
 	registry http.RoundTripper // to the Schema Registry
 	letters  *post             // the dead-letter topic of a test that shares it; nil for none
 	glue     []glue.ClientOption
+	noKeys   atomic.Bool       // there are no credentials for Firehose any more
 	before   func(convert.Ref) // each conversion of the members to come; nil for nothing
 }
 

@@ -30,6 +30,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	m.Kafka.WatchFaulty(func(string) int { return 0 })
 	m.Kafka.Expect("t")
 	m.DeadLetter.Expect("t")
+	m.Schema.Expect("t")
 	m.Kafka.SetLag("t", 1, 2)
 	m.Kafka.SetCommitted("t", 1, 2)
 	m.Kafka.SetUncommitted("t", 1, 2)

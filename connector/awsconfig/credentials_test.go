@@ -36,7 +36,7 @@ func (s *tokenService) fetch(context.Context) (aws.Credentials, error) {
 }
 
 // use asks for credentials each second, as requests do, and returns the errors.
-func use(t *testing.T, c *aws.CredentialsCache, s *tokenService, d time.Duration) (failed int) {
+func use(t *testing.T, c *CachedCredentials, s *tokenService, d time.Duration) (failed int) {
 	t.Helper()
 	for range int(d / time.Second) {
 		if _, err := c.Retrieve(t.Context()); err != nil {
@@ -109,12 +109,19 @@ func TestOldCredentialsCoverAnOutage(t *testing.T) {
 		if log.count("level=WARN") != 1 || log.count("can't be renewed") != 1 || log.count("error=down") != 1 {
 			t.Errorf("log: %s", log.buf.String())
 		}
+		first := s.fetched[0].Add(s.life)
+		if got := c.State(); got.Failure != "down" || !got.Expires.Equal(first) {
+			t.Errorf("state in the outage: %+v, want the end %v", got, first)
+		}
 		if failed := use(t, c, s, 10*time.Second); failed != 10 {
 			t.Errorf("%d of 10 requests failed after the end of the credentials", failed)
 		}
 		s.fail, s.fetched = nil, nil
 		if failed := use(t, c, s, 50*time.Minute); failed > 0 || len(s.fetched) != 1 {
 			t.Errorf("after the outage: %d failed, %d fetches", failed, len(s.fetched))
+		}
+		if got := c.State(); got.Failure != "" || !got.Expires.Equal(s.fetched[0].Add(s.life)) {
+			t.Errorf("state after the outage: %+v", got)
 		}
 
 		// Refused by Firehose is another matter: those aren't good any more.

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
@@ -25,7 +24,7 @@ import (
 // https://github.com/aws/aws-msk-iam-auth#details
 type MSK struct {
 	region string // of the brokers whose names don't tell; may be empty
-	keys   *aws.CredentialsCache
+	keys   *CachedCredentials
 	signer *v4.Signer
 }
 
@@ -49,12 +48,15 @@ func NewMSK(ctx context.Context, region string, role Role, log *slog.Logger) (*M
 	return newMSK(region, Cache(Chain("", role, FetchTimeout), log)), nil
 }
 
-func newMSK(region string, keys *aws.CredentialsCache) *MSK {
+func newMSK(region string, keys *CachedCredentials) *MSK {
 	return &MSK{region: region, keys: keys, signer: v4.NewSigner()}
 }
 
 // Forget forces a refresh of the credentials on the next login.
 func (m *MSK) Forget() { m.keys.Invalidate() }
+
+// Credentials returns the state of the credentials that sign logins.
+func (m *MSK) Credentials() CredentialState { return m.keys.State() }
 
 // Login is what a broker wants to see; addr is its host:port.
 func (m *MSK) Login(ctx context.Context, addr string) ([]byte, error) {

@@ -32,9 +32,9 @@ func TestMSKLogin(t *testing.T) {
 		{"kafka.amazonaws.com.example.com:1", "", "ap-south-2", "kafka.amazonaws.com.example.com", "ap-south-2"},
 	} {
 		t.Run(test.addr, func(t *testing.T) {
-			keys := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			keys := Cache(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: test.session}, nil
-			}))
+			}, slog.New(slog.DiscardHandler))
 			login, err := newMSK(test.region, keys).Login(t.Context(), test.addr)
 			if err != nil {
 				t.Fatal(err)
@@ -65,9 +65,9 @@ func TestMSKLogin(t *testing.T) {
 }
 
 func TestMSKLoginFails(t *testing.T) {
-	keys := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	keys := Cache(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &FetchError{"assume KAFKA_SASL_AWS_ROLE_ARN arn:aws:iam::123456789012:role/r", errors.New("AccessDenied: no\nmore")}
-	}))
+	}, slog.New(slog.DiscardHandler))
 	for _, test := range []struct{ addr, region, want string }{
 		{"kafka:9098", "", "the region of broker kafka is not known: set KAFKA_SASL_AWS_REGION"},
 		{"kafka:9098", "eu-west-1", "assume KAFKA_SASL_AWS_ROLE_ARN arn:aws:iam::123456789012:role/r: AccessDenied: no more"},
@@ -95,10 +95,10 @@ func TestMSKRegion(t *testing.T) {
 // TestMSKForget: the next login has the keys of then.
 func TestMSKForget(t *testing.T) {
 	n := 0
-	m := newMSK("eu-west-1", aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	m := newMSK("eu-west-1", Cache(func(context.Context) (aws.Credentials, error) {
 		n++
 		return aws.Credentials{AccessKeyID: strings.Repeat("A", n), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
-	})))
+	}, slog.New(slog.DiscardHandler)))
 	for _, want := range []string{"A/", "A/", "AA/"} {
 		if want == "AA/" {
 			m.Forget()

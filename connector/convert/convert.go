@@ -40,8 +40,9 @@ const (
 // Reject says that a record can't be delivered as it is. It carries no payload.
 type Reject struct {
 	Reason Reason
-	Size   int  // bytes that Firehose would have counted
-	Skip   bool // the configuration says to leave such records out, not to treat them as bad
+	Size   int    // bytes that Firehose would have counted
+	Skip   bool   // the configuration says to leave such records out, not to treat them as bad
+	Schema string // the one that can't be used, and with it no record; empty if the record itself is bad
 	note   string
 	err    error
 }
@@ -50,7 +51,9 @@ type Reject struct {
 var ErrFiltered error = &Reject{Reason: Filtered, Skip: true}
 
 // Unusable is the Reject for all payloads whose schema can't be used.
-func Unusable(reason Reason, err error) *Reject { return &Reject{Reason: reason, err: err} }
+func Unusable(ref Ref, reason Reason, err error) *Reject {
+	return &Reject{Reason: reason, Schema: ref.String(), err: err}
+}
 
 func (r *Reject) Error() string {
 	switch {

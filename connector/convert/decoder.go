@@ -53,7 +53,7 @@ func (d *decoder) refused(err error, data []byte, headers []kgo.RecordHeader) er
 	if !ok {
 		return err
 	}
-	sized := &Reject{Reason: reject.Reason, Size: len(data), err: reject.err}
+	sized := &Reject{Reason: reject.Reason, Size: len(data), Schema: reject.Schema, err: reject.err}
 	if hint := d.hint(data, headers); hint != "" && reject.Reason == UnknownSchema {
 		sized.err = fmt.Errorf("%w%s", reject.err, hint)
 	}
@@ -74,7 +74,7 @@ func rejected(err error, size int) *Reject {
 // named tells which part of a record it is that can't be used.
 func named(part string, err error) error {
 	if reject, ok := errors.AsType[*Reject](err); ok {
-		return &Reject{Reason: reject.Reason, Size: reject.Size, err: fmt.Errorf("%s: %w", part, reject)}
+		return &Reject{Reason: reject.Reason, Size: reject.Size, Schema: reject.Schema, err: fmt.Errorf("%s: %w", part, reject)}
 	}
 	return err
 }

@@ -216,7 +216,7 @@ func TestWrongFraming(t *testing.T) {
 // TestUnknownSchemaOfOthers: a value whose first bytes are no id gets the advice with the verdict of the registry.
 func TestUnknownSchemaOfOthers(t *testing.T) {
 	t.Parallel()
-	unknown := Unusable(UnknownSchema, errors.New("schema 2: the Schema Registry does not have it"))
+	unknown := Unusable(Ref{ID: 2}, UnknownSchema, errors.New("schema 2: the Schema Registry does not have it"))
 	for framing, r := range map[Framing]*kgo.Record{
 		Confluent: {Value: []byte{0, 0, 0, 0, 2, 4}, Headers: []kgo.RecordHeader{{Key: "apicurio.value.globalId", Value: make([]byte, 8)}}},
 		Apicurio:  {Value: confluent(2, []byte{0, 0, 0, 5})},

@@ -36,8 +36,8 @@ const (
 // connections, credentials that can be thrown away.
 type Client struct {
 	*firehose.Client
-	keys *aws.CredentialsCache // what signs
-	http aws.HTTPClient        // what connects
+	keys *awsconfig.CachedCredentials // what signs
+	http aws.HTTPClient               // what connects
 }
 
 // ClientOption changes the SDK's client: another endpoint or way to it, in tests. An HTTP
@@ -109,6 +109,9 @@ func (c *Client) settle(o *firehose.Options, log *slog.Logger) {
 		o.Credentials = c.keys
 	}
 }
+
+// Credentials returns the state of the credentials that sign requests.
+func (c *Client) Credentials() awsconfig.CredentialState { return c.keys.State() }
 
 // InvalidateCredentials makes the next request fetch new ones.
 func (c *Client) InvalidateCredentials() { c.keys.Invalidate() }

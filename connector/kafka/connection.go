@@ -19,8 +19,17 @@ import (
 // and the login read from files and elsewhere.
 type Connection struct {
 	options []kgo.Opt
-	dial    DialFunc // with TLS
-	forget  func()   // the credentials, which a broker has refused
+	dial    DialFunc       // with TLS
+	forget  func()         // the credentials, which a broker has refused
+	aws     *awsconfig.MSK // nil unless the mechanism is AWS_MSK_IAM
+}
+
+// Credentials returns the state of the AWS credentials that log in to the brokers, and false if the login uses none.
+func (c *Connection) Credentials() (awsconfig.CredentialState, bool) {
+	if c.aws == nil {
+		return awsconfig.CredentialState{}, false
+	}
+	return c.aws.Credentials(), true
 }
 
 // software is how brokers know what kind of client this is.
@@ -74,9 +83,10 @@ func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) erro
 	var msk signer
 	if cfg.Mechanism == mskIAMMechanism {
 		var err error
-		if msk, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.role(), log); err != nil {
+		if c.aws, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.role(), log); err != nil {
 			return err
 		}
+		msk = c.aws
 	}
 	m, forget := newLogin(cfg, dial, msk)
 	if cfg.Mechanism == oauthMechanism {

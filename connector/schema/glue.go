@@ -52,4 +52,12 @@ func (g *glueRegistry) classify(err error) error {
 	return &trouble{blocked: f.Kind == glue.Blocked, throttled: f.Kind == glue.Throttled, err: fmt.Errorf("%s: %w", g.name(), f)}
 }
 
+// Credentials returns the state of the AWS credentials that the registry is asked with, and false if it is not AWS Glue.
+func (r *Registry) Credentials() (awsconfig.CredentialState, bool) {
+	if g, ok := r.client.nodes[0].protocol.(*glueRegistry); ok {
+		return g.client.Credentials(), true
+	}
+	return awsconfig.CredentialState{}, false
+}
+
 func (g *glueRegistry) name() string { return "AWS Glue in " + g.client.Region() }

@@ -226,7 +226,7 @@ func (r *Registry) settle(ref convert.Ref, s convert.Schema, err error) {
 		if bad.absent {
 			err = &absence{ref, now, err}
 		}
-		r.unusable[ref] = verdict{convert.Unusable(bad.reason, err), now.Add(forget)}
+		r.unusable[ref] = verdict{convert.Unusable(ref, bad.reason, err), now.Add(forget)}
 		r.metrics.Fetched.WithLabelValues(string(bad.reason)).Inc()
 		r.log.Warn("a schema can't be used: its records are bad", "schema", ref.String(), "reason", string(bad.reason), "error", bad.err)
 	default:

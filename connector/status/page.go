@@ -23,7 +23,7 @@ var (
 	//go:embed page.css
 	pageStyle string
 	page      = template.Must(template.New("page").Funcs(template.FuncMap{
-		"ago": ago, "bytes": byteText, "number": numberText, "percent": percent, "line": sparkline,
+		"ago": ago, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": percent, "line": sparkline,
 		"style": func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is a file of this package
 	}).Parse(pageText))
 	// policy lets the page show itself and nothing else: no script, no other host, no frame.
@@ -101,6 +101,17 @@ func ago(now, at time.Time) string {
 	}
 	return now.Sub(at).Round(time.Second).String() + " ago"
 }
+
+// left is how long credentials that end then are valid.
+func left(now, end time.Time) string {
+	if ended(now, end) {
+		return "ended " + ago(now, end)
+	}
+	return "in " + end.Sub(now).Round(time.Second).String()
+}
+
+// ended reports whether credentials with an end are not valid any more.
+func ended(now, end time.Time) bool { return !end.IsZero() && !now.Before(end) }
 
 // byteText prints bytes, or bytes a second, as people read them.
 func byteText(n any) string {

@@ -71,13 +71,13 @@ func TestHostileTexts(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e</style>"
 	s := Snapshot{
 		Group: Group{ID: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil}},
-		Streams: []Stream{{Name: evil, Reason: evil, State: evil}}, Events: []Event{{Level: evil, Text: evil}},
+		Streams: []Stream{{Name: evil, Reason: evil, State: evil}}, Credentials: []Credentials{{For: evil, CredentialState: CredentialState{Source: evil, Role: evil, Failure: evil}}}, Events: []Event{{Level: evil, Text: evil}},
 	}
 	_, text := get(t, s, "/")
 	if n := strings.Count(text, "<script"); n > 0 || strings.Contains(text, "<img") {
 		t.Errorf("%d scripts come through:\n%s", n, text)
 	}
-	if n := strings.Count(text, "&lt;script&gt;"); n < 9 {
+	if n := strings.Count(text, "&lt;script&gt;"); n < 13 {
 		t.Errorf("the text is shown %d times, want it for each field", n)
 	}
 	_, text = get(t, s, "/status")

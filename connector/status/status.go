@@ -6,22 +6,23 @@ import "time"
 
 // Snapshot is the state of a process at some time. Times that are zero are left out of the JSON.
 type Snapshot struct {
-	At         time.Time   `json:"at"`
-	Phase      string      `json:"phase"` // starting, running or draining
-	Live       bool        `json:"live"`
-	Ready      bool        `json:"ready"`
-	Group      Group       `json:"group"`
-	Faults     []Fault     `json:"faults"` // that last now
-	Streams    []Stream    `json:"streams"`
-	Partitions []Partition `json:"partitions"`
-	BadRecords BadRecords  `json:"bad_records"`
-	Memory     Memory      `json:"memory"`
-	Events     []Event     `json:"events"` // the newest first
+	At          time.Time     `json:"at"`
+	Phase       string        `json:"phase"` // starting, running or draining
+	Live        bool          `json:"live"`
+	Ready       bool          `json:"ready"`
+	Group       Group         `json:"group"`
+	Faults      []Fault       `json:"faults"` // that last now
+	Streams     []Stream      `json:"streams"`
+	Partitions  []Partition   `json:"partitions"`
+	Credentials []Credentials `json:"credentials"`
+	BadRecords  BadRecords    `json:"bad_records"`
+	Memory      Memory        `json:"memory"`
+	Events      []Event       `json:"events"` // the newest first
 }
 
 // Empty is the snapshot of a process of a group that has just begun.
 func Empty(now time.Time, group string) Snapshot {
-	return Snapshot{At: now, Phase: "starting", Live: true, Group: Group{ID: group}, Faults: []Fault{}, Streams: []Stream{}, Partitions: []Partition{}, Events: []Event{}}
+	return Snapshot{At: now, Phase: "starting", Live: true, Group: Group{ID: group}, Faults: []Fault{}, Streams: []Stream{}, Partitions: []Partition{}, Credentials: []Credentials{}, Events: []Event{}}
 }
 
 // Group is the consumer group as this member sees it.
@@ -87,6 +88,20 @@ type Partition struct {
 	Committed   int64  `json:"committed"`           // the group's offset, -1 if there is none
 	Uncommitted int64  `json:"uncommitted_records"` // polled since then
 	State       string `json:"state"`               // reading, paused, waiting for a schema, resting, stopped or starting
+}
+
+// Credentials sign requests to AWS. They are shown by their source, never by their value.
+type Credentials struct {
+	For string `json:"for"` // Kafka, the Schema Registry, or a stream
+	CredentialState
+}
+
+// CredentialState is where credentials come from, and how long they are valid.
+type CredentialState struct {
+	Source  string    `json:"source,omitempty"`  // empty before the first fetch
+	Role    string    `json:"role,omitempty"`    // the ARN of the assumed role
+	Expires time.Time `json:"expires,omitzero"`  // zero for credentials without an end
+	Failure string    `json:"failure,omitempty"` // why they can't be renewed now
 }
 
 // BadRecords are records that can't be delivered.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -53,9 +54,58 @@ func WriteText(w io.Writer, members []Member) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	if err := writeCredentials(&text, members); err != nil {
+		return err
+	}
 	writeFaults(&text, members)
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// writeCredentials lists the credentials of each member. Streams whose credentials look the same share a line.
+func writeCredentials(w io.Writer, members []Member) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := "\nCREDENTIALS\tMEMBER\tSOURCE\tROLE\tVALID"
+	for _, m := range members {
+		uses := map[Credentials]int{}
+		for _, c := range m.Snapshot.Credentials {
+			c.For = ""
+			uses[c]++
+		}
+		for _, c := range m.Snapshot.Credentials {
+			same := c
+			same.For = ""
+			more := uses[same] - 1
+			delete(uses, same)
+			if more < 0 {
+				continue // listed with the first
+			}
+			if more > 0 {
+				c.For += fmt.Sprintf(" and %d more", more)
+			}
+			if head != "" {
+				fmt.Fprintln(table, head)
+				head = ""
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", plain(c.For), plain(m.Addr), plain(cmp.Or(c.Source, "not fetched yet")), plain(cmp.Or(c.Role, "none")), validity(m.Snapshot.At, c))
+		}
+	}
+	return table.Flush()
+}
+
+// validity says how long credentials are valid, and why they are not renewed.
+func validity(now time.Time, c Credentials) string {
+	text := "without end"
+	switch {
+	case !c.Expires.IsZero():
+		text = left(now, c.Expires)
+	case c.Source == "":
+		text = ""
+	}
+	if c.Failure != "" {
+		text += "; can't be renewed: " + plain(c.Failure)
+	}
+	return strings.TrimPrefix(text, "; ")
 }
 
 func writeFaults(w io.Writer, members []Member) {

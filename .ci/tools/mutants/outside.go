@@ -186,7 +186,7 @@ func origins() []mutant {
 		},
 		{
 			stays, "a container's token follows a redirect",
-			"connector/awsconfig/credentials.go", "client.WithTransportOptions(origin.KeepTransport)", "client",
+			"connector/awsconfig/chain.go", "client.WithTransportOptions(origin.KeepTransport)", "client",
 			"connector/awsconfig", "TestContainerEndpointRedirects", "a redirect to another port",
 		},
 		{

@@ -43,7 +43,7 @@ type Options struct {
 // Client asks one region. It makes one attempt a call and is safe for concurrent use.
 type Client struct {
 	api  *glue.Client
-	keys *aws.CredentialsCache
+	keys *awsconfig.CachedCredentials
 }
 
 // New reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_GLUE, AWS_CA_BUNDLE, HTTPS_PROXY,
@@ -118,6 +118,9 @@ func (c *Client) Version(ctx context.Context, id string) (Version, error) {
 	}
 	return v, nil
 }
+
+// Credentials returns the state of the credentials that sign requests.
+func (c *Client) Credentials() awsconfig.CredentialState { return c.keys.State() }
 
 // Identity returns where the credentials come from, in words.
 func (c *Client) Identity(ctx context.Context) string {
