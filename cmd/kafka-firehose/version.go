@@ -7,31 +7,33 @@ import (
 	"runtime/debug"
 )
 
-// release is the version of a release, set by its build with -ldflags "-X main.release=v1.2.3".
-var release string
+// The build of a release sets these with -ldflags "-X main.release=v1.2.3 ...": its version, the revision that it
+// was built from, and the time of that commit. They are empty in every other build.
+var release, revision, committed string
 
 // identity is what the binary knows of how it was built.
 type identity struct{ version, revision, time string }
 
-// build reads the information that the Go tool put into the binary. A build outside a checkout, or
-// with -buildvcs=false, has no revision.
+// build reads the information that the build put into the binary: that of a release, or else the Go tool's. A build
+// that is neither a release nor in a checkout, or has -buildvcs=false, has no revision.
 func build() identity {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return identify(release, info)
+	return identify(identity{release, revision, committed}, info)
 }
 
-func identify(release string, info *debug.BuildInfo) identity {
+// identify prefers the members that the build of a release has set.
+func identify(stamped identity, info *debug.BuildInfo) identity {
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
 	id := identity{
-		version:  cmp.Or(release, info.Main.Version, "(devel)"),
-		revision: cmp.Or(settings["vcs.revision"], "unknown"),
-		time:     cmp.Or(settings["vcs.time"], "unknown"),
+		version:  cmp.Or(stamped.version, info.Main.Version, "(devel)"),
+		revision: cmp.Or(stamped.revision, settings["vcs.revision"], "unknown"),
+		time:     cmp.Or(stamped.time, settings["vcs.time"], "unknown"),
 	}
 	if settings["vcs.modified"] == "true" {
 		id.revision += " (modified)"
