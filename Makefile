@@ -94,6 +94,16 @@ prometheus: ## See alerts fire and every query return data, on a real Prometheus
 dashboard-pictures: ## The same, and draw the pictures of deploy/docs/dashboard.md
 	DASHBOARD_PICTURES=docs/dashboard .ci/run prometheus
 
+.PHONY: release
+release: ## Build the release VERSION=v1.2.3 into dist/; RELEASE_REGISTRY: where images and chart live; RELEASE_KEY: file of the key to sign with
+	go mod download
+	go -C .ci/release build -buildvcs=false -o ../../bin/release .
+	bin/release build -version "$(VERSION)" -out dist
+
+.PHONY: rehearsal
+rehearsal: ## Build a release twice, publish it to a registry of this machine, verify and install it
+	.ci/run release
+
 .PHONY: build
 build: ## Build all commands into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
@@ -112,6 +122,7 @@ tidy: ## Tidy all modules
 	go -C .ci/tools mod tidy
 	go -C .ci/chart mod tidy
 	go -C .ci/cluster mod tidy
+	go -C .ci/release mod tidy
 	go -C .ci/chart/kube-score mod tidy
 
 .PHONY: readme
@@ -128,4 +139,4 @@ brokers: ## Write the table of supported brokers into deploy/docs/brokers.md
 
 .PHONY: clean
 clean: ## Remove what the targets above wrote
-	rm -rf bin cover.out cover.html
+	rm -rf bin dist cover.out cover.html

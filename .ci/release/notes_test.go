@@ -1,0 +1,52 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCutReleaseNotes(t *testing.T) {
+	t.Parallel()
+	const changelog = "# Changelog\n\nIntroduction.\n\n## [Unreleased]\n\n### Added\n\n- next\n\n## [0.2.0] - 2026-11-29\n\n### Fixed\n\n- fault\n\n## [0.1.1]\n\n## [0.1.0] - 2026-10-01\n\n- first\n"
+	for _, test := range []struct{ version, want, wantError string }{
+		{"v0.2.0", "### Fixed\n\n- fault\n", ""},
+		{"v0.1.0", "- first\n", ""},
+		{snapshot, "### Added\n\n- next\n", ""},
+		{"v0.0.0-snapshot.7", "### Added\n\n- next\n", ""},
+		{"v0.1.1", "", "is empty"},
+		{"v0.3.0", "", `rename "## [Unreleased]" to "## [0.3.0] - YYYY-MM-DD"`},
+		{"v0.2", "", "no section"},
+		{"v0.2.0-rc.1", "", "no section"},
+	} {
+		got, err := cutReleaseNotes(changelog, test.version)
+		if got != test.want || (err == nil) != (test.wantError == "") || err != nil && !strings.Contains(err.Error(), test.wantError) {
+			t.Errorf("%s: %q and %v, want %q and %q", test.version, got, err, test.want, test.wantError)
+		}
+	}
+	if _, err := cutReleaseNotes(changelog+"\n## [0.2.0]\n\n- again\n", "v0.2.0"); err == nil || !strings.Contains(err.Error(), "2 sections") {
+		t.Errorf("a section that is there twice: %v", err)
+	}
+}
+
+// A release needs a version with a section, a tree without changes, and a directory without files of another one.
+func TestBuildRefuses(t *testing.T) {
+	t.Parallel()
+	full := t.TempDir()
+	writeTestFile(t, full+"/old.tar.gz", []byte("x"))
+	for _, test := range []struct {
+		name, want string
+		options    options
+	}{
+		{"no section", "no section for v77.0.0", options{version: "v77.0.0", source: repository, out: t.TempDir()}},
+		{"no version", "VERSION holds", options{version: "0.0.0-snapshot", source: repository, out: t.TempDir()}},
+		{"files of another release", "is not empty", options{version: snapshot, source: repository, out: full}},
+		{"no key", "signing key", options{version: snapshot, source: repository, out: t.TempDir(), key: full + "/none"}},
+	} {
+		if err := buildRelease(t.Context(), t.Output(), test.options); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want an error with %q", test.name, err, test.want)
+		}
+	}
+	if err := publishRelease(t.Context(), t.Output(), t.TempDir(), ""); err == nil || !strings.Contains(err.Error(), "RELEASE_REGISTRY") {
+		t.Errorf("publishing to nowhere: %v", err)
+	}
+}
