@@ -93,6 +93,28 @@ func TestTaskDefinition(t *testing.T) {
 	}
 }
 
+// The example of the documentation sets variables that the module has, all that have no default, and settings.
+func TestTaskDefinitionExample(t *testing.T) {
+	t.Parallel()
+	_, example, _ := strings.Cut(read(t, "docs/platforms.md"), "```hcl\n")
+	example, _, _ = strings.Cut(example, "```")
+	variables := strings.Split(read(t, "ecs/variables.tf"), "variable ")[1:]
+	var names []string
+	for _, variable := range variables {
+		name := all(`^"(\w+)"`, variable)[0]
+		names = append(names, name, "source")
+		if !strings.Contains(variable, "default ") && len(all(`(?m)^  (`+name+`) +=`, example)) != 1 {
+			t.Errorf("the example in docs/platforms.md doesn't set %s, which has no default", name)
+		}
+	}
+	for _, name := range all(`(?m)^  (\w+) +=`, example) {
+		if !slices.Contains(names, name) {
+			t.Errorf("deploy/ecs has no variable %s", name)
+		}
+	}
+	wantSettings(t, "docs/platforms.md", all(`(?m)^    (\w+) +=`, example))
+}
+
 // wantContainer fails unless the printed container has the image, a check of its health, and time to drain.
 func wantContainer(t *testing.T, image, printed string) {
 	t.Helper()
