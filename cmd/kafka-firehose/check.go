@@ -6,7 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"time"
+
+	"golang.org/x/term"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/check"
@@ -57,7 +60,7 @@ func (p process) check(ctx context.Context, args []string) int {
 		return checkFailed
 	}
 	report := p.look(ctx, *timeout)
-	write := report.Table
+	write := func(w io.Writer) error { return report.Table(w, terminalWidth(w)) }
 	if *output == "json" {
 		write = report.JSON
 	}
@@ -72,6 +75,19 @@ func (p process) check(ctx context.Context, args []string) int {
 		return checkWarned
 	}
 	return checkFine
+}
+
+// terminalWidth is how many characters a line of the terminal has, 0 if w is none.
+func terminalWidth(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // look inspects until everything is looked at, time is up or a signal comes.

@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Report is everything that was found.
@@ -32,27 +33,58 @@ func (r Report) Worst() (worst Severity) {
 	return worst
 }
 
-// Table writes a line for each finding: its severity, the inspected thing, the finding and
-// the advice; and one that counts them.
-func (r Report) Table(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// Table writes the findings in three columns: the severity, the thing that was looked at, and the finding. Advice has
+// lines of its own under the finding. Lines have width characters at most; 0 is for no limit. The last line counts the findings.
+func (r Report) Table(w io.Writer, width int) error {
+	severity, thing := 0, 0
 	for _, f := range r.Findings {
-		what := string(f.Kind)
-		if f.Name != "" {
-			what += " " + f.Name
-		}
-		found := f.Found
+		severity, thing = max(severity, len(f.Severity.String())), max(thing, utf8.RuneCountInString(f.thing()))
+	}
+	indent := severity + thing + 2*columnGap
+	var text strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&text, "%-*s%-*s", severity+columnGap, f.Severity, thing+columnGap, f.thing())
+		writeWrapped(&text, f.Found, indent, width)
 		if f.Advice != "" {
-			found += "; " + f.Advice
+			text.WriteString(strings.Repeat(" ", indent) + adviceMark)
+			writeWrapped(&text, f.Advice, indent+len(adviceMark), width)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Severity, what, found)
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%s, %s: %s looked at in %s\n", Count(r.Of(Error), "error"), Count(r.Of(Warning), "warning"),
+	fmt.Fprintf(&text, "%s, %s: %s looked at in %s\n", Count(r.Of(Error), "error"), Count(r.Of(Warning), "warning"),
 		Count(len(r.Findings), "thing"), r.Took.Round(time.Millisecond))
+	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+const (
+	columnGap    = 2     // characters between two columns
+	adviceMark   = "-> " // begins advice
+	minTextWidth = 30    // characters of a line of text, on a terminal that is too narrow for the columns
+)
+
+// thing is the kind and the name of the thing that was looked at.
+func (f Finding) thing() string { return strings.TrimSpace(string(f.Kind) + " " + f.Name) }
+
+// writeWrapped writes the rest of a line that begins with indent characters, and further lines where it exceeds
+// width. A word that is longer than a line, such as an ARN, stays whole.
+func writeWrapped(w *strings.Builder, text string, indent, width int) {
+	limit := max(width-indent, minTextWidth)
+	at := 0
+	for i, word := range strings.Split(text, " ") {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case width > 0 && at+1+n > limit:
+			w.WriteString("\n" + strings.Repeat(" ", indent))
+			at = 0
+		default:
+			w.WriteByte(' ')
+			at++
+		}
+		w.WriteString(word)
+		at += n
+	}
+	w.WriteByte('\n')
 }
 
 // JSON writes one object: result, the worst severity; how many errors and warnings; took_seconds;

@@ -19,17 +19,40 @@ func example() Report {
 
 func TestTable(t *testing.T) {
 	const want = `ok       setting            all can be used
-ok       topic a            may be <read>; look at it
-warning  broker kafka:9092  said something of two lines; do something
+ok       topic a            may be <read>
+                            -> look at it
+warning  broker kafka:9092  said something of two lines
+                            -> do something
 error    stream s           is gone
 1 error, 1 warning: 4 things looked at in 1.234s
 `
 	var got bytes.Buffer
-	if err := example().Table(&got); err != nil {
+	if err := example().Table(&got, 0); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTableIsWrapped: no line exceeds the width but for a word that is longer, and columns stay columns.
+func TestTableIsWrapped(t *testing.T) {
+	var r Report
+	r.Findings.Warn(Stream, "ü", "one two three four five six seven eight nine ten eleven", "do this and that with arn:aws:firehose:eu-west-1:123456789012:deliverystream/orders")
+	const want = `warning  stream ü  one two three four five six
+                   seven eight nine ten eleven
+                   -> do this and that with
+                      arn:aws:firehose:eu-west-1:123456789012:deliverystream/orders
+0 errors, 1 warning: 1 thing looked at in 0s
+`
+	for width, same := range map[int]bool{50: true, 10: true, 40: true, 0: false, 200: false} {
+		var got bytes.Buffer
+		if err := r.Table(&got, width); err != nil {
+			t.Fatal(err)
+		}
+		if (got.String() == want) != same {
+			t.Errorf("%d characters wide:\n%s", width, &got)
+		}
 	}
 }
 

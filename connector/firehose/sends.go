@@ -3,7 +3,6 @@ package firehose
 import (
 	"log/slog"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
@@ -27,7 +26,7 @@ type clash struct {
 func (s Sends) warn(found *types.DeliveryStreamDescription, stream string, log *slog.Logger) {
 	for _, c := range s.clashes(found) {
 		if !c.possible {
-			log.Warn("the delivery stream spoils what it is sent", "stream", stream, "because", c.problem, "hint", c.advice)
+			log.Warn("settings of the delivery stream conflict with those of records", "stream", stream, "because", c.problem, "hint", c.advice)
 		}
 	}
 }
@@ -46,17 +45,21 @@ func (s Sends) clashes(found *types.DeliveryStreamDescription) []clash {
 func (s Sends) findClashes(found *types.DeliveryStreamDescription) (all []clash) {
 	for _, d := range found.Destinations {
 		steps := stepsOf(d)
+		all = append(all, cloudWatchClashes(steps)...)
 		if s.Gzip {
 			if why := spoilsGzip(d, steps); why != "" {
 				all = append(all, clash{problem: "RECORD_COMPRESSION is gzip, and " + why, advice: "set it to none, or see deploy/docs/records.md for the destinations that can use such records"})
 			}
 			continue // what follows is about records that can be looked into
 		}
-		if s.Delimiter != "" && steps[types.ProcessorTypeAppendDelimiterToRecord] {
+		if s.Delimiter != "" && steps.has(types.ProcessorTypeAppendDelimiterToRecord) {
 			all = append(all, clash{problem: "it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", advice: "remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none"})
 		}
 		if s.Aggregate {
-			all = append(all, packed(d, steps)...)
+			all = append(all, s.packed(d, steps)...)
+		}
+		if s.Raw && steps.has(types.ProcessorTypeMetadataExtraction) {
+			all = append(all, clash{problem: "its processor MetadataExtraction reads fields of JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 		}
 		if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && converts(s3) {
 			all = append(all, clash{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
@@ -66,15 +69,15 @@ func (s Sends) findClashes(found *types.DeliveryStreamDescription) (all []clash)
 }
 
 // packed returns the conflicts of records that hold many values.
-func packed(d types.DestinationDescription, steps map[types.ProcessorType]bool) []clash {
+func (s Sends) packed(d types.DestinationDescription, steps processors) []clash {
 	const set = "set RECORD_AGGREGATE=false"
 	s3 := d.ExtendedS3DestinationDescription
 	switch {
-	case steps[types.ProcessorTypeRecordDeAggregation]:
-		return nil
-	case s3 != nil && (steps[types.ProcessorTypeMetadataExtraction] || partitions(s3)):
+	case steps.has(types.ProcessorTypeRecordDeAggregation):
+		return s.deAggregationClashes(steps[types.ProcessorTypeRecordDeAggregation])
+	case s3 != nil && (steps.has(types.ProcessorTypeMetadataExtraction) || partitions(s3)):
 		return []clash{{problem: "it partitions by what is in a record, and with RECORD_AGGREGATE that is many values", advice: "add the processor RecordDeAggregation, or " + set}}
-	case steps[types.ProcessorTypeLambda]:
+	case steps.has(types.ProcessorTypeLambda):
 		return []clash{{problem: "its function gets records of many values, because of RECORD_AGGREGATE", advice: "see to it that the function takes them apart, or " + set, possible: true}}
 	case s3 != nil, d.S3DestinationDescription != nil, d.RedshiftDestinationDescription != nil: // they see files
 		return nil
@@ -82,26 +85,13 @@ func packed(d types.DestinationDescription, steps map[types.ProcessorType]bool) 
 	return []clash{{problem: kindOf(d) + " takes each record for one document, and with RECORD_AGGREGATE it holds many values", advice: set}}
 }
 
-// stepsOf are the processors that the records of a stream go through.
-func stepsOf(d types.DestinationDescription) map[types.ProcessorType]bool {
-	p := processing(d)
-	if p == nil || !aws.ToBool(p.Enabled) {
-		return nil
-	}
-	found := map[types.ProcessorType]bool{}
-	for _, step := range p.Processors {
-		found[step.Type] = true
-	}
-	return found
-}
-
 // spoilsGzip says why a destination can't use records that are gzip members, empty
 // when it can: a function may take them apart, and else they must get to a file, one
 // after the other, with nothing between.
-func spoilsGzip(d types.DestinationDescription, steps map[types.ProcessorType]bool) string {
+func spoilsGzip(d types.DestinationDescription, steps processors) string {
 	s3 := d.ExtendedS3DestinationDescription
 	switch {
-	case steps[types.ProcessorTypeLambda]:
+	case steps.has(types.ProcessorTypeLambda):
 		return ""
 	case s3 == nil && d.S3DestinationDescription == nil && d.RedshiftDestinationDescription == nil:
 		return "its destination is neither S3 nor Redshift"
@@ -113,7 +103,7 @@ func spoilsGzip(d types.DestinationDescription, steps map[types.ProcessorType]bo
 		return "it compresses its objects with " + string(s3.CompressionFormat) + ", so that they are compressed twice"
 	}
 	for _, p := range []types.ProcessorType{types.ProcessorTypeAppendDelimiterToRecord, types.ProcessorTypeRecordDeAggregation, types.ProcessorTypeMetadataExtraction} {
-		if steps[p] {
+		if steps.has(p) {
 			return "it has the processor " + string(p)
 		}
 	}

@@ -30,6 +30,16 @@ func TestSends(t *testing.T) {
 		}
 		return described{ExtendedS3DestinationDescription: &types.ExtendedS3DestinationDescription{ProcessingConfiguration: p}}
 	}
+	with := func(step types.Processor) described {
+		return described{ExtendedS3DestinationDescription: &types.ExtendedS3DestinationDescription{ProcessingConfiguration: &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: []types.Processor{step}}}}
+	}
+	deAggregation := func(subRecords, delimiter string) types.Processor {
+		p := types.Processor{Type: types.ProcessorTypeRecordDeAggregation, Parameters: []types.ProcessorParameter{{ParameterName: types.ProcessorParameterNameSubRecordType, ParameterValue: &subRecords}}}
+		if delimiter != "" {
+			p.Parameters = append(p.Parameters, types.ProcessorParameter{ParameterName: types.ProcessorParameterNameDelimiter, ParameterValue: &delimiter})
+		}
+		return p
+	}
 	converts := s3()
 	converts.ExtendedS3DestinationDescription.DataFormatConversionConfiguration = &types.DataFormatConversionConfiguration{Enabled: aws.Bool(true)}
 	off := s3(types.ProcessorTypeAppendDelimiterToRecord)
@@ -64,6 +74,19 @@ func TestSends(t *testing.T) {
 		{"packs that are split and partitioned", s3(types.ProcessorTypeMetadataExtraction, types.ProcessorTypeRecordDeAggregation), packs, ""},
 		{"packs to a function", s3(types.ProcessorTypeLambda), packs, ""},
 		{"packs to Splunk, by options of the stream", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, Sends{Delimiter: "\n", Aggregate: true, Own: true}, "the stream has options of its own in FIREHOSE_STREAM_OPTIONS"},
+		{"packs split at the same delimiter", with(deAggregation("DELIMITED", "Cg==")), packs, ""},
+		{"packs split at another delimiter", with(deAggregation("DELIMITED", "DQo=")), packs, `splits at the delimiter`},
+		{"packs split at a delimiter that is not in base64", with(deAggregation("DELIMITED", `\n`)), packs, "is not in base64"},
+		{"packs split at no delimiter", with(deAggregation("DELIMITED", "")), packs, "set its parameter Delimiter to Cg=="},
+		{"packs without a delimiter that are split at one", with(deAggregation("DELIMITED", "Cg==")), Sends{Aggregate: true}, "puts none between values"},
+		{"packs of JSON in lines", with(deAggregation("JSON", "")), packs, ""},
+		{"packs of JSON one after the other", with(deAggregation("JSON", "")), Sends{Aggregate: true}, ""},
+		{"packs of JSON with commas", with(deAggregation("JSON", "")), Sends{Aggregate: true, Delimiter: ","}, "takes JSON values one after the other or in lines"},
+		{"records that are no packs and are split", with(deAggregation("DELIMITED", "DQo=")), lines, ""},
+		{"records that are decompressed", s3(types.ProcessorTypeDecompression), lines, "remove its processor Decompression"},
+		{"gzip that is decompressed", s3(types.ProcessorTypeDecompression), zipped, "records of CloudWatch Logs"},
+		{"records that are read as CloudWatch Logs", s3(types.ProcessorTypeCloudWatchLogProcessing), packs, "remove its processor CloudWatchLogProcessing"},
+		{"raw values whose fields are read", s3(types.ProcessorTypeMetadataExtraction), lines, ""},
 		{"gzip to S3", s3(), zipped, ""},
 		{"gzip to S3 that compresses", squeezed, zipped, "compressed twice"},
 		{"gzip to Redshift", described{RedshiftDestinationDescription: &types.RedshiftDestinationDescription{}}, zipped, ""},

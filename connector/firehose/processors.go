@@ -1,0 +1,99 @@
+package firehose
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+)
+
+// processors are the processors that the records of a stream pass, with their parameters.
+type processors map[types.ProcessorType]processorParameters
+
+type processorParameters map[types.ProcessorParameterName]string
+
+func (p processors) has(step types.ProcessorType) bool {
+	_, ok := p[step]
+	return ok
+}
+
+// stepsOf returns the processors of a destination, none if processing is turned off.
+func stepsOf(d types.DestinationDescription) processors {
+	p := processing(d)
+	if p == nil || !aws.ToBool(p.Enabled) {
+		return nil
+	}
+	found := processors{}
+	for _, step := range p.Processors {
+		parameters := processorParameters{}
+		for _, one := range step.Parameters {
+			parameters[one.ParameterName] = aws.ToString(one.ParameterValue)
+		}
+		found[step.Type] = parameters
+	}
+	return found
+}
+
+// cloudWatchClashes finds the processors that take records of CloudWatch Logs and no others.
+func cloudWatchClashes(steps processors) (all []clash) {
+	if p, ok := steps[types.ProcessorTypeDecompression]; ok {
+		format := strings.ToLower(p[types.ProcessorParameterNameCompressionFormat])
+		if format == "" {
+			format = "gzip"
+		}
+		all = append(all, clash{
+			problem: fmt.Sprintf("its processor Decompression takes the %s records of CloudWatch Logs, and these are none: they will be in the error output", format),
+			advice:  "remove its processor Decompression",
+		})
+	}
+	if steps.has(types.ProcessorTypeCloudWatchLogProcessing) {
+		all = append(all, clash{
+			problem: "its processor CloudWatchLogProcessing takes apart the messages of CloudWatch Logs, and these records are none",
+			advice:  "remove its processor CloudWatchLogProcessing",
+		})
+	}
+	return all
+}
+
+// deAggregationClashes finds parameters of RecordDeAggregation that don't fit the delimiter of the sub-records.
+func (s Sends) deAggregationClashes(p processorParameters) []clash {
+	switch strings.ToUpper(p[types.ProcessorParameterNameSubRecordType]) {
+	case "DELIMITED":
+		return s.delimitedClashes(p[types.ProcessorParameterNameDelimiter])
+	case "JSON":
+		if strings.TrimSpace(s.Delimiter) != "" {
+			return []clash{{
+				problem: fmt.Sprintf("its processor RecordDeAggregation takes JSON values one after the other or in lines, and RECORD_DELIMITER puts %q between them", s.Delimiter),
+				advice:  `set RECORD_DELIMITER='\n', or SubRecordType of the processor to DELIMITED with this delimiter in base64`,
+			}}
+		}
+	}
+	return nil
+}
+
+// delimitedClashes compares the parameter Delimiter, which is in base64, with the delimiter of the sub-records.
+func (s Sends) delimitedClashes(encoded string) []clash {
+	want := base64.StdEncoding.EncodeToString([]byte(s.Delimiter))
+	delimiter, err := base64.StdEncoding.DecodeString(encoded)
+	advice := fmt.Sprintf("set its parameter Delimiter to %s, which is RECORD_DELIMITER in base64", want)
+	switch {
+	case s.Delimiter == "":
+		return []clash{{
+			problem: fmt.Sprintf("its processor RecordDeAggregation splits at the delimiter %q, and RECORD_DELIMITER puts none between values", delimiter),
+			advice:  "set RECORD_DELIMITER to this delimiter",
+		}}
+	case err != nil || encoded == "":
+		return []clash{{
+			problem: fmt.Sprintf("the parameter Delimiter of its processor RecordDeAggregation is %q, which is not in base64: values are not split", encoded),
+			advice:  advice,
+		}}
+	case string(delimiter) != s.Delimiter:
+		return []clash{{
+			problem: fmt.Sprintf("its processor RecordDeAggregation splits at the delimiter %q, and RECORD_DELIMITER puts %q between values", delimiter, s.Delimiter),
+			advice:  advice,
+		}}
+	}
+	return nil
+}
