@@ -90,6 +90,10 @@ chart-generated: ## Write the chart's generated files: files/settings.json, file
 prometheus: ## See alerts fire and every query return data, on a real Prometheus; installs it if there is none
 	.ci/run prometheus
 
+.PHONY: page
+page: ## Show the status page in Chromium, which it installs on Debian; PAGE_PICTURES=DIR keeps the pictures
+	.ci/run page
+
 .PHONY: dashboard-pictures
 dashboard-pictures: ## The same, and draw the pictures of deploy/docs/dashboard.md
 	DASHBOARD_PICTURES=docs/dashboard .ci/run prometheus

@@ -78,6 +78,7 @@ func (l *lane) status(name string, now time.Time) status.Stream {
 	l.historyLock.Lock()
 	defer l.historyLock.Unlock()
 	s.PeakSecond, s.History, s.RefusedShare = l.history.Peak(), l.history.Points(), l.history.RefusedShare()
+	s.PeakBytes = l.history.PeakBytes()
 	return s
 }
 

@@ -7,6 +7,7 @@ const webIdentitySource, assumedSource = "WebIdentityCredentials", "AssumeRolePr
 
 // sources are the SDK's names for where credentials come from, and ours.
 var sources = []struct{ provider, name string }{
+	{"StaticCredentials", "keys of the program's own"},
 	{"EnvConfigCredentials", "the environment (AWS_ACCESS_KEY_ID)"},
 	{"SharedConfigCredentials", "a profile's file"},
 	{webIdentitySource, "a token file (AWS_WEB_IDENTITY_TOKEN_FILE, as with IRSA)"},

@@ -1,6 +1,9 @@
 package status
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 const (
 	historySeconds = 600 // that are kept
@@ -55,6 +58,17 @@ func (h *History) Points() []Second {
 		}
 	}
 	return points
+}
+
+// PeakBytes are the accepted bytes in the highest second of each of Points.
+func (h *History) PeakBytes() []float64 {
+	peaks := make([]float64, 0, len(h.seconds)/pointSeconds)
+	for p := range slices.Chunk(h.seconds, pointSeconds) {
+		if len(p) == pointSeconds {
+			peaks = append(peaks, slices.MaxFunc(p, func(a, b Second) int { return cmp.Compare(a.AcceptedBytes, b.AcceptedBytes) }).AcceptedBytes)
+		}
+	}
+	return peaks
 }
 
 // RefusedShare is the share of the records sent in the last ten minutes that were not accepted, from 0 to 1. Those in

@@ -153,35 +153,44 @@ func toFloat(n any) float64 {
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-// linePicture is a line in a box of 240 by 40.
+// linePicture has the lines in a box of 240 by 40, as paths of an SVG; a path is empty if there is nothing to draw.
 type linePicture struct {
-	Path  string  // of an SVG; empty if there is nothing to draw
+	Path  string  // the mean
+	Peaks string  // the highest second
 	Quota float64 // the height at which the quota is, -1 without one
 }
 
-// sparkline draws the accepted bytes a second.
+const lineWidth, lineHeight = 240.0, 40.0
+
+// sparkline draws the accepted bytes a second, their mean and the highest second, on the scale of the quota or of the
+// highest of them.
 func sparkline(s Stream) (line linePicture) {
-	const width, height = 240.0, 40.0
 	line.Quota = -1
-	top := s.QuotaBytes
+	means := make([]float64, 0, len(s.History))
 	for _, p := range s.History {
-		top = max(top, p.AcceptedBytes)
+		means = append(means, p.AcceptedBytes)
 	}
-	if top == 0 || len(s.History) < 2 {
+	top := max(s.QuotaBytes, slices.Max(append(means, 0)), slices.Max(append(s.PeakBytes, 0)))
+	if top == 0 || len(means) < 2 {
 		return line
 	}
 	if s.QuotaBytes > 0 {
-		line.Quota = height - height*s.QuotaBytes/top
+		line.Quota = lineHeight - lineHeight*s.QuotaBytes/top
 	}
-	var path strings.Builder
+	line.Path, line.Peaks = svgPath(means, top), svgPath(s.PeakBytes, top)
+	return line
+}
+
+// svgPath draws values of the last ten minutes; the newest is at the right edge.
+func svgPath(values []float64, top float64) string {
 	const points = historySeconds / pointSeconds
-	for i, p := range s.History {
+	var path strings.Builder
+	for i, v := range values {
 		command := "L"
 		if i == 0 {
 			command = "M"
 		}
-		fmt.Fprintf(&path, "%s%.1f %.1f", command, width*float64(points-len(s.History)+i)/(points-1), height-height*p.AcceptedBytes/top)
+		fmt.Fprintf(&path, "%s%.1f %.1f", command, lineWidth*float64(points-len(values)+i)/(points-1), lineHeight-lineHeight*v/top)
 	}
-	line.Path = path.String()
-	return line
+	return path.String()
 }

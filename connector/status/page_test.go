@@ -33,6 +33,7 @@ func large() Snapshot {
 		one := Stream{Name: fmt.Sprintf("stream-%d", i), State: "ok", LastAccepted: at.Add(-time.Second), QuotaBytes: 1 << 20, AcceptedBytes: 1 << 40}
 		for j := range historySeconds / pointSeconds {
 			one.History = append(one.History, Second{AcceptedBytes: float64(j * 10_000)})
+			one.PeakBytes = append(one.PeakBytes, float64(j*20_000))
 		}
 		s.Streams = append(s.Streams, one)
 	}
@@ -45,7 +46,7 @@ func large() Snapshot {
 // TestPage: it is whole, within its bound, lists the partitions with the largest lag, and loads nothing.
 func TestPage(t *testing.T) {
 	resp, text := get(t, large(), "/")
-	for _, want := range []string{"2\u202f000 partitions", "lag 1\u202f999\u202f000 records", "and 1\u202f900 more with less lag", "1.0 TiB", "stream-19", "<path ", "</html>"} {
+	for _, want := range []string{"2\u202f000 partitions", "lag 1\u202f999\u202f000 records", "and 1\u202f900 more with less lag", "1.0 TiB", "stream-19", "<path vector", `<path class="peak" vector-effect="non-scaling-stroke" d="M0.0 40.0L2.0`, "</html>"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -132,6 +133,9 @@ func TestHistory(t *testing.T) {
 	points := h.Points()
 	if len(points) != 120 || points[0].AcceptedBytes != 100 || points[119].AcceptedBytes != (4*100+4000)/5.0 {
 		t.Errorf("%d points, from %+v to %+v", len(points), points[0], points[len(points)-1])
+	}
+	if peaks := h.PeakBytes(); len(peaks) != 120 || peaks[0] != 100 || peaks[119] != 4000 {
+		t.Errorf("%d peaks, from %v to %v", len(peaks), peaks[0], peaks[len(peaks)-1])
 	}
 	if s := h.RefusedShare(); s < 0.45 || s > 0.55 {
 		t.Errorf("refused %v, want a half", s)

@@ -67,8 +67,9 @@ type Stream struct {
 	Stubborn        int     `json:"stubborn_records"`
 	Encrypted       bool    `json:"encrypted"` // what the last answer said of records at rest
 
-	PeakSecond Second   `json:"peak_second"` // the highest second of the last minute
-	History    []Second `json:"history"`     // of the last ten minutes, means of five seconds, oldest first
+	PeakSecond Second    `json:"peak_second"`        // the highest second of the last minute
+	History    []Second  `json:"history"`            // of the last ten minutes, means of five seconds, oldest first
+	PeakBytes  []float64 `json:"history_peak_bytes"` // accepted in the highest second of each of these
 }
 
 // Second has the traffic of one second.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 )
 
 // Member is what one process has answered.
@@ -142,10 +143,10 @@ func orNone(rate float64) string {
 	return byteText(rate) + "/s"
 }
 
-// plain replaces control characters, which could move the cursor of a terminal.
+// plain replaces control characters, which could move the cursor of a terminal or turn the direction of its text.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r) {
 			return '·'
 		}
 		return r
