@@ -110,7 +110,7 @@ func TestFilterWaitsForSchemas(t *testing.T) {
 	value := []byte{0, 0, 0, 0, 7, 2}
 	for want, err := range map[string]error{
 		"the schema 7 is not here yet": &Missing{Ref{ID: 7}},
-		"unknown_schema":               Unusable(UnknownSchema, errors.New("gone")),
+		"unknown_schema":               Unusable(Ref{ID: 7}, UnknownSchema, errors.New("gone")),
 	} {
 		c := transformer(t, func(Ref) (Schema, error) { return nil, err }, withFilter(t, "avro", `value.a == 1 || true`))
 		if got := outcome(t, c, &kgo.Record{Value: value}); got != want {
