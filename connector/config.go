@@ -120,6 +120,10 @@ func (c Config) routes(check *env.Check) {
 func (c Config) deadLetters(check *env.Check) {
 	const name, policy, topics = "DEAD_LETTER_TOPIC", "BAD_RECORD_POLICY", "KAFKA_TOPICS"
 	topic, wanted := c.DeadLetter.Topic, c.BadRecordPolicy == "dead-letter"
+	check.OneOf("DEAD_LETTER_VALUE", c.DeadLetter.Value, []string{"original", "digest"})
+	if c.DeadLetter.Value == "digest" && !wanted {
+		check.Add(env.Holds("DEAD_LETTER_VALUE", c.DeadLetter.Value, "it has no effect unless "+policy+" is dead-letter").With(policy))
+	}
 	switch {
 	case topic == "" && wanted:
 		check.Add(env.Missing(name, "want the topic that bad records go to, because "+policy+" is dead-letter").With(policy))
@@ -172,13 +176,27 @@ func address(name, addr string) *env.Fault {
 
 // hints are the warnings about settings that are fine one by one and can't have been meant together.
 func (c Config) hints() []string {
-	hints := c.Kafka.Hints()
+	hints := append(c.Kafka.Hints(), c.maskHints()...)
 	for _, r := range c.Firehose.Routes {
 		if r.Pattern == nil && r.Topic == c.DeadLetter.Topic {
 			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but it is the DEAD_LETTER_TOPIC, which is never read", r.Topic, r.Stream))
 		} else if r.Pattern == nil && len(c.Kafka.Topics) > 0 && !slices.Contains(c.Kafka.Topics, r.Topic) {
 			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but KAFKA_TOPICS doesn't name it", r.Topic, r.Stream))
 		}
+	}
+	return hints
+}
+
+// maskHints are the warnings about ways on which a masked member may leave unmasked.
+func (c Config) maskHints() (hints []string) {
+	if len(c.Record.Mask) == 0 {
+		return nil
+	}
+	if c.BadRecordPolicy == "dead-letter" && c.DeadLetter.Value == "original" {
+		hints = append(hints, "RECORD_MASK does not apply to dead letters, which hold the value as Kafka has it; DEAD_LETTER_VALUE=digest leaves it out")
+	}
+	if len(c.Record.Fields) == 0 && (c.Record.EnvelopeName("key") != "" || c.Record.EnvelopeName("headers") != "") {
+		hints = append(hints, "RECORD_MASK applies to values; keys and headers are sent as they are: leave them out of RECORD_FIELDS if they hold the same")
 	}
 	return hints
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/recovery"
 )
@@ -81,6 +83,59 @@ func filterFails(w *world) {
 	letters := p.letters()
 	if len(letters) != 1 || header(letters[0], "__connect.errors.exception.class.name") != "filter_failed" || string(letters[0].Value) != `"planted-value"` {
 		w.t.Errorf("the letters are %+v", letters)
+	}
+}
+
+// masking sets RECORD_MASK and its key.
+func masking(t *testing.T, rules string) func(*connector.Config) {
+	t.Helper()
+	return func(c *connector.Config) {
+		if err := c.Record.Mask.Decode(rules); err != nil {
+			t.Fatal(err)
+		}
+		c.Record.MaskSecret = env.NewSecret("a key of digests")
+	}
+}
+
+// TestMaskedRecords: no member that is masked arrives, also of records that Firehose refuses at first; a value that can't be
+// masked is not sent, and with digests it is in no dead letter and no log line either.
+func TestMaskedRecords(t *testing.T) { bubble(t, maskedRecords) }
+
+func maskedRecords(w *world) {
+	var unmasked atomic.Int64
+	w.judge.made = func(r *kgo.Record) string {
+		return string(r.Value[len(`{"secret":"planted-value","n":`) : len(r.Value)-1])
+	}
+	w.judge.read = func(line string) string {
+		if strings.Contains(line, "planted") {
+			unmasked.Add(1)
+		}
+		_, n, _ := strings.Cut(strings.TrimSuffix(line, "}"), `"n":`)
+		return n
+	}
+	w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Share: 0.2})
+	const n = 1000
+	w.produceWith(0, n, func(i int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: int32(i % 4), Value: fmt.Appendf(nil, `{"secret":"planted-value","n":%d}`, i)}
+	})
+	w.produceWith(n, n+1, func(int) *kgo.Record {
+		return &kgo.Record{Topic: w.in, Partition: 2, Value: []byte(`{"secret":"planted-value","n":-}`)}
+	})
+	w.judge.allow(place{part{w.in, 2}, n / 4})
+	p, policy := w.post(1_048_588)
+	m := w.start(policy, masking(w.t, "secret=sha256"), func(c *connector.Config) { c.DeadLetter.Value = "digest" })
+	w.untilCommitted(n + 1)
+	m.mustStop()
+	w.wantExactly(n)
+	if got := unmasked.Load(); got > 0 {
+		w.t.Errorf("%d records arrived unmasked", got)
+	}
+	letters := p.letters()
+	if len(letters) != 1 || letters[0].Value != nil || header(letters[0], "kafka-firehose.value.bytes") != "32" || header(letters[0], "__connect.errors.exception.class.name") != "undecodable" {
+		w.t.Errorf("the letters are %+v", letters)
+	}
+	if strings.Contains(w.log.String(), "planted") {
+		w.t.Error("the log repeats a value")
 	}
 }
 

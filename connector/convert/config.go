@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"kafka-firehose/connector/convert/filter"
+	"kafka-firehose/connector/convert/mask"
 	"kafka-firehose/connector/env"
 )
 
@@ -44,6 +45,11 @@ type Config struct {
 	// Filter is an expression in CEL. Records for which it is false are left out: they are counted, and their offsets committed.
 	// One for which it fails is bad. It is compiled when the setting is read.
 	Filter filter.Filter `envconfig:"RECORD_FILTER" unset:"none" desc:"CEL expression over topic, partition, offset, key, headers, timestamp, size and value (its JSON). Records for which it is false are skipped and counted; one for which it fails is bad. See deploy/docs/transform.md."`
+	// Mask removes, blackens or digests members of values, which have to be JSON then: one that is not is bad. It applies to whatever
+	// is sent to Firehose, and neither to keys and headers nor to dead letters.
+	Mask mask.Rules `envconfig:"RECORD_MASK" unset:"none" desc:"Members of the value's JSON that are not sent as they are, comma separated: path=drop, path=redact (\"***\") or path=sha256 (HMAC with RECORD_MASK_SECRET). Dots go into objects, arrays are gone through. A value that is not JSON is bad. See deploy/docs/transform.md."`
+	// MaskSecret is the key of the digests. It is read once, at the start: with another key, the same value has another digest.
+	MaskSecret env.Secret `envconfig:"RECORD_MASK_SECRET" unset:"none" desc:"Key of the digests of RECORD_MASK, 16 bytes or more. It is read at the start."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
 	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
 	// of control characters, which it never contains.
@@ -98,6 +104,7 @@ func (c Config) Conflicts() error {
 		check.Add(env.Holds(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").With(aggregate))
 	}
 	c.protobuf(&check)
+	c.masks(&check)
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
 }

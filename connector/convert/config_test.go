@@ -81,6 +81,13 @@ func TestConfigValidate(t *testing.T) {
 		{"an envelope of raw values", func(c *Config) { c.Envelope = true }, `RECORD_ENVELOPE holds "true": values go into the envelope as they are with RECORD_FORMAT json; want that, or false here`},
 		{"a decoded value as text", func(c *Config) { c.Format, c.Envelope, c.Fields = "avro", true, Fields{{"value", "text", "v"}} }, `RECORD_FIELDS holds "value:text=v": value is decoded and so is JSON; want it without :text`},
 		{"a decoded value and a delimiter that JSON contains", func(c *Config) { c.Format, c.Delimiter = "avro", "}" }, `RECORD_DELIMITER holds "}": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`},
+		{"a mask", withMask(t, "raw", "a=drop"), ""},
+		{"a mask with digests", withMask(t, "avro", "a=sha256"), ""},
+		{"digests without a key", func(c *Config) { withMask(t, "raw", "a=sha256")(c); c.MaskSecret = env.Secret{} }, `RECORD_MASK_SECRET is not set: want a key of 16 bytes or more, because RECORD_MASK has sha256 and digests without a key can be guessed`},
+		{"a short key", func(c *Config) { withMask(t, "raw", "a=sha256")(c); c.MaskSecret = env.NewSecret("short") }, `RECORD_MASK_SECRET holds a secret: it has 5 bytes; want 16 or more`},
+		{"a key without digests", func(c *Config) { c.MaskSecret = env.NewSecret("0123456789abcdef") }, `RECORD_MASK_SECRET holds a secret: no rule of RECORD_MASK is sha256; want one, or nothing here`},
+		{"a masked value as text", func(c *Config) { withMask(t, "json", "a=drop")(c); c.Fields = Fields{{"value", "text", "v"}} }, `RECORD_FIELDS holds "value:text=v": value is masked and so is JSON; want it without :text`},
+		{"a masked raw value and a delimiter that JSON contains", func(c *Config) { withMask(t, "raw", "a=drop")(c); c.Delimiter = "," }, `RECORD_DELIMITER holds ",": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`},
 		{"JSON in a sequence of RFC 7464", func(c *Config) { c.Format, c.Delimiter = "json", "\x1e" }, ""},
 		{"JSON without a delimiter", func(c *Config) { c.Format, c.Delimiter = "json", "" }, ""},
 		{

@@ -11,6 +11,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/filter"
+	"kafka-firehose/connector/convert/mask"
 )
 
 // MaxRecordBytes is the most data that Firehose takes in one record: 1,000 KiB
@@ -82,6 +83,8 @@ type Converter struct {
 	value     *decoder  // nil unless values are decoded
 	key       *decoder  // of keys; nil if they are not decoded
 	filter    filter.Filter
+	masker    *mask.Masker // nil without a mask
+	maskErr   error        // why the key of the mask can't be read: then nothing is sent
 }
 
 // New returns the Converter that cfg describes; cfg has been validated. It looks
@@ -95,6 +98,11 @@ func New(cfg Config, lookup Lookup) *Converter {
 	}
 	if cfg.envelope() {
 		c.envelope = newEnvelope(cfg.fields())
+	}
+	if len(cfg.Mask) > 0 {
+		var key string
+		key, c.maskErr = cfg.MaskSecret.Read()
+		c.masker = mask.New(cfg.Mask, key)
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (c Config) Summary() string {
 // value has nothing to share.
 func (c Config) Cores() int {
 	switch {
-	case c.Format == formatRaw && !c.Filter.IsSet():
+	case c.Format == formatRaw && !c.Filter.IsSet() && len(c.Mask) == 0:
 		return 0
 	case slices.Contains(c.SchemaFormats(), formatJSONSchema):
 		return 2
@@ -93,8 +94,31 @@ func (c Config) formats(check *env.Check) {
 		check.Add(env.Holds("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+c.envelopeWanted()+" too, or skip or bad here").With(format, "RECORD_ENVELOPE"))
 	}
 	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
-	if c.Format != formatRaw && strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
-		check.Add(env.Holds(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").With(format))
+	if (c.Format != formatRaw || len(c.Mask) > 0) && strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
+		check.Add(env.Holds(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").With(format, "RECORD_MASK"))
+	}
+}
+
+// minMaskSecret is the length of a key that can't be guessed, in bytes.
+const minMaskSecret = 16
+
+// masks checks the mask and its key.
+func (c Config) masks(check *env.Check) {
+	const name, digestKey = "RECORD_MASK", "RECORD_MASK_SECRET"
+	switch digest := c.Mask.Digest(); {
+	case digest && !c.MaskSecret.IsSet():
+		check.Add(env.Missing(digestKey, fmt.Sprintf("want a key of %d bytes or more, because %s has sha256 and digests without a key can be guessed", minMaskSecret, name)).With(name))
+	case !digest && c.MaskSecret.IsSet():
+		check.Add(env.Holds(digestKey, "", "no rule of "+name+" is sha256; want one, or nothing here").With(name))
+	case digest:
+		if key, err := c.MaskSecret.Read(); err == nil && len(key) < minMaskSecret {
+			check.Add(env.Holds(digestKey, "", fmt.Sprintf("it has %d bytes; want %d or more", len(key), minMaskSecret)))
+		}
+	}
+	for _, f := range c.Fields {
+		if len(c.Mask) > 0 && f.Source == "value" && f.Form != "json" && !slices.Contains(decoded, c.Format) {
+			check.Add(env.Holds("RECORD_FIELDS", c.Fields, "value is masked and so is JSON; want it without :"+f.Form).With(name))
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/jsontext"
+	"kafka-firehose/connector/convert/mask"
 )
 
 // transformation is one record on its way through the filter. It implements filter.Source. The value is decoded once,
@@ -31,6 +32,9 @@ const keepTransformed = 64 << 10
 
 var transformations sync.Pool // of *transformation
 
+// errMaskJSON is the error for the value of a record without a schema.
+var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", errNotJSON)
+
 // release makes t ready for another record.
 func (t *transformation) release() {
 	t.schema.release()
@@ -46,9 +50,9 @@ func (t *transformation) release() {
 }
 
 // transforms reports whether anything but the format is applied to records.
-func (c *Converter) transforms() bool { return c.filter.IsSet() }
+func (c *Converter) transforms() bool { return c.filter.IsSet() || c.masker != nil }
 
-// appendTransformed is append for records that are filtered.
+// appendTransformed is append for records that are filtered or masked.
 func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	t, ok := transformations.Get().(*transformation)
 	if !ok {
@@ -59,16 +63,34 @@ func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]b
 	if err := t.applyFilter(); err != nil {
 		return dst, err
 	}
-	return c.appendValue(dst, r, t.output(), limit)
+	made, err := t.output()
+	if err != nil {
+		return dst, err
+	}
+	return c.appendValue(dst, r, made, limit)
 }
 
-// output returns the value if it is decoded already, and nil if it is to be read as it is.
-func (t *transformation) output() *payload {
-	if !t.loaded || t.json == nil || t.c.value == nil {
-		return nil
+// output returns the value that is sent, nil for the record's own. A value under a mask is never the record's own, and an
+// error if it can't be masked.
+func (t *transformation) output() (*payload, error) {
+	switch {
+	case t.record.Value == nil:
+		return nil, nil
+	case t.c.masker != nil:
+		if t.c.maskErr != nil {
+			return nil, t.c.maskErr
+		}
+		json, err := t.Value()
+		if err != nil {
+			return nil, err
+		}
+		t.made = payload{decode: maskedValue{t.c.masker}, data: json}
+	case t.json == nil || t.c.value == nil:
+		return nil, nil
+	default:
+		t.made = payload{decode: jsonValue{}, data: t.json}
 	}
-	t.made = payload{decode: jsonValue{}, data: t.json}
-	return &t.made
+	return &t.made, nil
 }
 
 // applyFilter returns ErrFiltered for a record that is not sent.
@@ -79,6 +101,8 @@ func (t *transformation) applyFilter() error {
 	matches, err := t.c.filter.Matches(t)
 	source, unread := errors.AsType[*filter.SourceError](err)
 	switch {
+	case unread && errors.Is(source.Err, errMaskJSON):
+		return &Reject{Reason: FilterFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_FILTER reads the value, but %w", errNotJSON)}
 	case unread:
 		return source.Err
 	case err != nil:
@@ -108,7 +132,7 @@ func (t *transformation) load() ([]byte, error) {
 	}
 	if d == nil {
 		if _, ok := jsontext.Scan(r.Value); !ok || !utf8.Valid(r.Value) {
-			return nil, &Reject{Reason: FilterFailed, Size: len(r.Value), err: fmt.Errorf("RECORD_FILTER reads the value, but %w", errNotJSON)}
+			return nil, &Reject{Reason: Undecodable, Size: len(r.Value), err: errMaskJSON}
 		}
 		return jsontext.Trim(r.Value), nil
 	}
@@ -162,4 +186,16 @@ func (jsonValue) Append(dst, json []byte, _ Index, limit int) ([]byte, error) {
 		return dst, errTooLong
 	}
 	return append(dst, json...), nil
+}
+
+// maskedValue writes a value that is valid, trimmed JSON with its mask.
+type maskedValue struct{ masker *mask.Masker }
+
+// Append implements Schema.
+func (m maskedValue) Append(dst, json []byte, _ Index, limit int) ([]byte, error) {
+	out, err := m.masker.Append(dst, json, limit)
+	if errors.Is(err, mask.ErrTooLong) {
+		err = errTooLong
+	}
+	return out, err
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/env"
 )
 
 // transformer is a Converter with a change of the defaults.
@@ -133,6 +135,96 @@ func TestFilterOfSchemaKeys(t *testing.T) {
 	}
 }
 
+// withMask sets a mask, its key and a format.
+func withMask(t testing.TB, format, rules string) func(*Config) {
+	t.Helper()
+	return func(c *Config) {
+		c.Format = format
+		if err := c.Mask.Decode(rules); err != nil {
+			t.Fatal(err)
+		}
+		if c.Mask.Digest() {
+			c.MaskSecret = env.NewSecret("0123456789abcdef")
+		}
+	}
+}
+
+// TestMask: a masked value is sent in every format, and one that can't be masked in none.
+func TestMask(t *testing.T) {
+	t.Parallel()
+	const framed = "\x00\x00\x00\x00\x01"
+	for _, test := range []struct{ format, value, want string }{
+		{"raw", ` { "a" : "planted", "b" : 1 }`, `{"b":1}`},
+		{"raw", `[{"a":"planted"}]`, `[{}]`},
+		{"raw", `{"a":"planted"`, "undecodable"},
+		{"raw", "{\"a\":\"planted\",\"b\":\"\xff\"}", "undecodable"},
+		{"raw", `a planted text`, "undecodable"},
+		{"raw", ``, "undecodable"},
+		{"raw", strings.Repeat("[", 600) + `{"a":"planted"}` + strings.Repeat("]", 600), "undecodable"},
+		{"json", `{"a":"planted","b":1}`, `{"value":{"b":1}}`},
+		{"json", `{"a":"planted"`, "undecodable"},
+		{"json", "\ufeff{\"a\":\"planted\"}", "undecodable"},
+		{"json-schema", framed + `{"a":"planted","b":1}`, `{"b":1}`},
+		{"json-schema", framed + `{"a":"planted"`, "undecodable"},
+		{"json-schema", `{"a":"planted"}`, "undecodable"},
+		{"raw", `{"a":"planted","b":"` + strings.Repeat("x", MaxRecordBytes) + `"}`, "too_large"},
+		{"raw", `{"a":"` + strings.Repeat("x", MaxRecordBytes) + `","b":1}`, `{"b":1}`},
+	} {
+		c := transformer(t, nil, func(c *Config) {
+			withMask(t, test.format, "a=drop")(c)
+			if test.format == "json" {
+				c.Fields = Fields{{Source: "value", Form: "json", Name: "value"}}
+			}
+		})
+		r := &kgo.Record{Value: []byte(test.value)}
+		if got := outcome(t, c, r); got != test.want {
+			t.Errorf("%s %.100q: %.100q, want %q", test.format, test.value, got, test.want)
+		}
+		if _, err := c.Append(nil, r); err != nil && strings.Contains(err.Error(), "planted") {
+			t.Errorf("the error repeats the value: %v", err)
+		}
+	}
+}
+
+// TestMaskAndFilter: the filter sees a value before it is masked. A tombstone has nothing to mask.
+func TestMaskAndFilter(t *testing.T) {
+	t.Parallel()
+	c := transformer(t, nil, func(c *Config) {
+		withFilter(t, "json", `value == null || value.a == "x"`)(c)
+		withMask(t, "json", "a=sha256,b=redact")(c)
+		c.Tombstones, c.Fields = "envelope", Fields{{Source: "value", Form: "json", Name: "value"}}
+	})
+	for value, want := range map[string]string{
+		`{"a":"x","b":[1]}`: `{"value":{"a":"` + "3bd7c4a1" + `","b":["***"]}}`,
+		`{"a":"y"}`:         "filtered",
+		"":                  `{"value":null}`,
+	} {
+		r := &kgo.Record{}
+		if value != "" {
+			r.Value = []byte(value)
+		}
+		got := outcome(t, c, r)
+		if before, after, ok := strings.Cut(got, `"a":"`); ok && len(after) > 64 {
+			got = before + `"a":"3bd7c4a1` + after[64:]
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", value, got, want)
+		}
+	}
+}
+
+// TestMaskWithoutKey: while the key can't be read nothing is sent, and no record is bad for it.
+func TestMaskWithoutKey(t *testing.T) {
+	t.Parallel()
+	cfg := configForValidate()
+	withMask(t, "raw", "a=sha256")(&cfg)
+	cfg.MaskSecret = env.NewSecretFile("RECORD_MASK_SECRET", "/nowhere/key")
+	out, err := New(cfg, nil).Append(nil, &kgo.Record{Value: []byte(`{"a":1}`)})
+	if _, bad := errors.AsType[*Reject](err); err == nil || bad || len(out) > 0 || !strings.Contains(err.Error(), "RECORD_MASK_SECRET_FILE") {
+		t.Errorf("%s, %v", out, err)
+	}
+}
+
 // TestWithoutTransformation: without filter a record costs no allocation.
 func TestWithoutTransformation(t *testing.T) {
 	c, r, buf := transformer(t, nil, func(*Config) {}), &kgo.Record{Value: []byte("v")}, make([]byte, 0, 100)
@@ -154,6 +246,8 @@ func BenchmarkTransform(b *testing.B) {
 		{"raw", func(*Config) {}},
 		{"filter-topic", withFilter(b, "raw", `topic == "orders"`)},
 		{"filter-value", withFilter(b, "raw", `value.status == "paid"`)},
+		{"mask-drop", withMask(b, "raw", "user.email=drop")},
+		{"mask-sha256", withMask(b, "raw", "user.email=sha256")},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			c, buf := transformer(b, nil, test.change), make([]byte, 0, 4<<10)

@@ -18,6 +18,7 @@ import (
 // safe for concurrent use.
 type Writer struct {
 	topic   string
+	digests bool // letters hold a digest in place of the value
 	group   string
 	connect []kgo.Opt
 	log     *slog.Logger
@@ -55,7 +56,7 @@ type Options struct {
 // New returns a Writer that has connected to nothing yet.
 func New(cfg Config, o Options) *Writer {
 	w := &Writer{
-		topic: cfg.Topic, group: o.Group, connect: o.Client, metrics: o.Metrics,
+		topic: cfg.Topic, digests: cfg.Value == "digest", group: o.Group, connect: o.Client, metrics: o.Metrics,
 		log:     o.Log.With("dead_letter_topic", cfg.Topic),
 		wake:    make(chan struct{}, 1),
 		reading: make(chan struct{}, 1),
@@ -71,6 +72,9 @@ func (w *Writer) Expect(topic string) { w.metrics.Expect(topic) }
 // record, until Done is called.
 func (w *Writer) Send(l Letter) {
 	n := newLetter(l, w.group, time.Now())
+	if w.digests && len(n.record.Value) > 0 {
+		n.shrink()
+	}
 	w.mu.Lock()
 	w.queue = append(w.queue, n)
 	w.pending++
