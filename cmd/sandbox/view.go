@@ -41,6 +41,7 @@ func (s *sandbox) watch(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(ended)
 		past := []figures{{}}
+		var told changes
 		for stopped.Err() == nil {
 			select {
 			case <-time.After(every):
@@ -51,6 +52,9 @@ func (s *sandbox) watch(ctx context.Context) (stop func()) {
 			}
 			// What stays on a terminal is from after the end.
 			if now, err := s.figures(ctx, time.Since(begin)); err == nil {
+				for _, line := range told.next(now.at, s.service.service.Faults(), now.ready) {
+					s.screen.warn(line + "\n")
+				}
 				s.show(now, past[0])
 				if past = append(past, now); now.at-past[0].at >= steady {
 					past = past[1:]

@@ -47,7 +47,7 @@ func (w *Writer) Check(ctx context.Context) error {
 	case final(err):
 		return fmt.Errorf("DEAD_LETTER_TOPIC holds %q: %w", w.topic, explain(err))
 	}
-	w.log.Warn("could not check the dead-letter topic; going on without", "error", err)
+	w.log.Warn("could not check the dead-letter topic; starting without the check", "error", err)
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (c StreamCheck) describe(ctx context.Context) (*types.DeliveryStreamDescrip
 	case missing(f):
 		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", c.Stream, f.Message)
 	}
-	c.Log.Warn("could not check the delivery stream; going on without", "stream", c.Stream, "class", f.Class, "code", f.Code, "error", f.Message)
+	c.Log.Warn("could not describe the delivery stream; delivering without the check", "stream", c.Stream, "class", f.Class, "code", f.Code, "error", f.Message)
 	return nil, nil
 }
 

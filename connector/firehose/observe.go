@@ -23,9 +23,9 @@ func (s *sender) observe(now time.Time, r *request, result limiter.Result, f *pu
 	s.announce(before, after, f)
 	switch {
 	case before.Halvings == 0 && after.Halvings > 0:
-		s.log.Warn("answers don't come: sending smaller requests until they do", "class", f.Class, "code", f.Code, "error", f.Message)
+		s.log.Warn("requests get no answer; reducing request size", "class", f.Class, "code", f.Code, "error", f.Message)
 	case before.Halvings > 0 && after.Halvings == 0:
-		s.log.Info("answers come: sending requests of full size again")
+		s.log.Info("requests are answered; request size is full again")
 	}
 	switch {
 	case before.SizeLimit == 0 && after.SizeLimit > 0:
@@ -48,7 +48,7 @@ func (s *sender) announce(before, after limiter.State, f *putbatch.Failure) {
 		s.log.Error("the stream is blocked: nothing is delivered until this is repaired; trying again every 30 s at most",
 			"class", f.Class, "code", f.Code, "error", f.Message)
 	case limiter.BreakerOpen:
-		s.log.Warn("the stream does not answer; trying again with single requests", "class", f.Class, "code", f.Code, "error", f.Message)
+		s.log.Warn("the delivery stream does not answer; sending single requests until it does", "class", f.Class, "code", f.Code, "error", f.Message)
 	case limiter.BreakerClosed:
 		s.log.Info("the stream answers again", "after", time.Since(before.BreakerSince).Round(time.Millisecond).String())
 	}

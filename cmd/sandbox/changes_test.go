@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"kafka-firehose/connector/firehose/firehosetest"
+)
+
+// TestChanges: an outage, the connector in it, what is switched meanwhile and the recovery are each told once.
+func TestChanges(t *testing.T) {
+	down, slow := outage(5*time.Second, 60*time.Second), []firehosetest.Fault{{Effect: firehosetest.Delay}}
+	failing := errors.New("stream sandbox: nothing was accepted for 30s\nand more")
+	c := changes{}
+	var got []string
+	for at := range 100 {
+		script, ready := down, error(nil)
+		switch {
+		case at < 2:
+			ready = errors.New("starting")
+		case at >= 35 && at < 70:
+			ready = failing
+		case at >= 80 && at < 90:
+			script = slow
+		case at >= 90:
+			script = nil
+		}
+		got = append(got, c.next(time.Duration(at)*time.Second, script, ready)...)
+	}
+	want := []string{
+		"00:05  fault begins: outage",
+		"00:35  the connector is not ready: stream sandbox: nothing was accepted for 30s",
+		"01:05  fault ends: outage",
+		"01:10  the connector is ready again, after 35s",
+		"01:20  fault begins: delay",
+		"01:30  fault ends: delay",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
