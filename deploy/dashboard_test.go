@@ -16,6 +16,14 @@ type dashboard struct {
 	Editable   bool
 	Templating struct{ List []variable }
 	Panels     []panel
+	// Annotations are the moments that every panel shows.
+	Annotations struct{ List []annotation }
+}
+
+type annotation struct {
+	Name, Expr, TitleFormat string
+	Enable                  bool
+	Datasource              source
 }
 
 type variable struct {
@@ -82,7 +90,7 @@ func TestDashboardPanels(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"Did I lose anything?", "How late am I?", "What does it cost?", "Who throttles me?", "Pipeline", "Kafka", "Firehose", "Dead letters and schemas", "Process"}
+	want := []string{"Is it up and delivering now?", "Did I lose anything?", "How late am I?", "What does it cost?", "Who throttles me?", "Pipeline", "Kafka", "Firehose", "Dead letters and schemas", "Process"}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -116,7 +124,12 @@ func TestDashboardQueries(t *testing.T) {
 	// Those of Prometheus's client; what a real server has of them is looked at in TestPrometheus.
 	foreign := regexp.MustCompile(`^(process|go)_`)
 	asked := map[string]bool{}
-	for _, p := range readDashboard(t).Panels {
+	d := readDashboard(t)
+	panels := d.Panels
+	for _, a := range d.Annotations.List {
+		panels = append(panels, panel{Title: "the annotation " + a.Name, Targets: []target{{Expr: a.Expr}}})
+	}
+	for _, p := range panels {
 		for _, q := range p.Targets {
 			for _, m := range selector.FindAllStringSubmatch(q.Expr, -1) {
 				name, matchers, window := m[1], m[2], m[3]
@@ -134,6 +147,9 @@ func TestDashboardQueries(t *testing.T) {
 				}
 				if has, want := strings.Contains(matchers, `stream=~"$stream"`), strings.Contains(of, "`stream`"); has != want {
 					t.Errorf("%s: %s%s is narrowed by stream: %v, want %v", p.Title, name, matchers, has, want)
+				}
+				if has, want := strings.Contains(matchers, `topic=~"$topic"`), strings.Contains(of, "`topic`"); has != want {
+					t.Errorf("%s: %s%s is narrowed by topic: %v, want %v", p.Title, name, matchers, has, want)
 				}
 				if window != "" && window != "[$__rate_interval]" && window != "[$__range]" {
 					t.Errorf("%s: %s over %s", p.Title, name, window)
@@ -177,16 +193,35 @@ func TestDashboardVariables(t *testing.T) {
 		if v.Type == "query" && before != "" && !strings.Contains(v.Definition, before) {
 			t.Errorf("the choice of %s does not depend on that of %s: %s", v.Name, before, v.Definition)
 		}
-		if v.Type == "query" {
+		if v.Type == "query" && v.Name != "stream" { // topics don't depend on streams, which may have several
 			before = "$" + v.Name
 		}
 		// Where nothing has the label, All has to be more than the empty list.
-		if v.Name == "namespace" && v.AllValue != ".*" {
+		if slices.Contains([]string{"namespace", "topic"}, v.Name) && v.AllValue != ".*" {
 			t.Errorf("All of %s is %q, want .*", v.Name, v.AllValue)
 		}
 	}
-	if diff := cmp.Diff([]string{"datasource", "namespace", "job", "instance", "stream"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"datasource", "namespace", "job", "instance", "stream", "topic", "runbooks"}, names); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+}
+
+// TestDashboardLinks: an alert that fires leads to its runbook, at an address that the chart has in one value; changes
+// of state are marked.
+func TestDashboardLinks(t *testing.T) {
+	t.Parallel()
+	text := read(t, "dashboard.json")
+	if n := strings.Count(text, "RUNBOOK_BASE_URL"); n != 1 || !strings.Contains(text, `"${runbooks}/${__value.text}.md"`) {
+		t.Errorf("the address of the runbooks is there %d times, want once, in the variable that the links use", n)
+	}
+	marks := readDashboard(t).Annotations.List
+	if len(marks) < 4 {
+		t.Errorf("%d annotations", len(marks))
+	}
+	for _, a := range marks {
+		if !a.Enable || a.TitleFormat == "" || a.Datasource != (source{"prometheus", "${datasource}"}) {
+			t.Errorf("%+v", a)
+		}
 	}
 }
 

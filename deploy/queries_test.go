@@ -49,7 +49,7 @@ func queriesOf(t *testing.T) (all []query) {
 
 // expand puts values into the place of Grafana's variables.
 func expand(expr, job string) string {
-	return strings.NewReplacer("$namespace", ".+", "$job", job, "$instance", ".+", "$stream", ".+",
+	return strings.NewReplacer("$namespace", ".+", "$job", job, "$instance", ".+", "$stream", ".+", "$topic", ".+",
 		"$__rate_interval", "5s", "$__range_s", "600", "$__range", "10m").Replace(expr)
 }
 
