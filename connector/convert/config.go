@@ -26,7 +26,7 @@ type Config struct {
 	// with the schema they were written with and sent as JSON.
 	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro, protobuf and json-schema: the value as JSON, by its schema in the Schema Registry."`
 	// Fields are the members of the envelope; empty for those of defaultFields. No effect without one.
-	Fields Fields `envconfig:"RECORD_FIELDS" unset:"id,topic,partition,offset,timestamp,key,headers,value" desc:"The envelope's fields in their order, as field, field=name or field:form=name. Also timestamp_ms and tombstone; the forms of key, value and headers are text and base64, and json for key and value."`
+	Fields Fields `envconfig:"RECORD_FIELDS" unset:"id,topic,partition,offset,timestamp,key,headers,value" desc:"The envelope's fields in their order, as field, field=name or field:form=name. Also timestamp_ms, tombstone, timestamp:date, timestamp:hour, header(NAME)=name and const(TEXT)=name; the forms of key, value and headers are text and base64, and json for key and value."`
 	// KeyFormat is how keys are written into an envelope: "json" as values are in that format, or one of
 	// the formats that are decoded.
 	KeyFormat string `envconfig:"RECORD_KEY_FORMAT" default:"json" desc:"Keys in the envelope: json writes what they hold; avro, protobuf and json-schema decode them like values."`

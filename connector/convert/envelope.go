@@ -27,6 +27,8 @@ type member struct {
 	form   form
 	open   string // {"name": or ,"name":
 	marker string // ,"name_encoding":"base64"
+	header string // the name of the header, with the source "header"
+	text   []byte // a JSON string, with the source "const"
 }
 
 const (
@@ -52,6 +54,15 @@ func newEnvelope(fields Fields) *envelope {
 		}
 		if f.Source == "key" {
 			e.key = i
+		}
+		if f.Form == "date" || f.Form == "hour" {
+			m.source = f.Form
+		}
+		if name, ok := argumentOf(f.Source, "header"); ok {
+			m.source, m.header = "header", name
+		}
+		if text, ok := argumentOf(f.Source, "const"); ok {
+			m.source, m.text = "const", appendText(nil, []byte(text))
 		}
 		e.members = append(e.members, m)
 	}
@@ -89,6 +100,8 @@ func (e *envelope) measure(m *measured, r *kgo.Record) {
 			m.size += f.measure(&m.value, r.Value)
 		case "headers":
 			m.size += measureHeaders(r.Headers, f.form)
+		case "header":
+			m.size += f.measure(&piece{}, f.headerOf(r))
 		default:
 			m.size += f.factSize(r)
 		}
@@ -119,6 +132,9 @@ func (e *envelope) append(dst []byte, r *kgo.Record, m *measured, room int) (_ [
 			dst, err = f.append(dst, r.Value, &m.value, &room)
 		case "headers":
 			dst = appendHeaders(dst, r.Headers, f.form)
+		case "header":
+			value := f.headerOf(r)
+			dst, err = f.append(dst, value, &piece{shape: shapeOf(value, f.form)}, &room)
 		default:
 			dst = f.appendFact(dst, r)
 		}
@@ -144,6 +160,12 @@ func (f *member) append(dst, b []byte, p *piece, room *int) ([]byte, error) {
 	return dst, nil
 }
 
+// headerOf returns the last header of the member's name, nil without one.
+func (f *member) headerOf(r *kgo.Record) []byte {
+	value, _ := lastHeader(r.Headers, f.header)
+	return value
+}
+
 // factSize is the size of what appendFact appends.
 func (f *member) factSize(r *kgo.Record) int {
 	switch f.source {
@@ -155,6 +177,8 @@ func (f *member) factSize(r *kgo.Record) int {
 		return digits(int64(r.Partition))
 	case "offset":
 		return digits(r.Offset)
+	case "const":
+		return len(f.text)
 	case "tombstone":
 		if r.Value == nil {
 			return len("true")
@@ -167,6 +191,10 @@ func (f *member) factSize(r *kgo.Record) int {
 			return len("null")
 		case f.source == "timestamp_ms":
 			return digits(ms)
+		case f.source == "date":
+			return len(`"2006-01-02"`)
+		case f.source == "hour":
+			return len(`"15"`)
 		default: // the client's clock ends in 2262, so that years have four digits
 			return len(`"2006-01-02T15:04:05.000Z"`)
 		}
@@ -201,8 +229,14 @@ func (f *member) appendFact(dst []byte, r *kgo.Record) []byte {
 		return strconv.AppendInt(dst, int64(r.Partition), 10)
 	case "offset":
 		return strconv.AppendInt(dst, r.Offset, 10)
+	case "const":
+		return append(dst, f.text...)
 	case "timestamp":
-		return appendTimestamp(dst, r.Timestamp)
+		return appendTimestamp(dst, r.Timestamp, timestampLayout)
+	case "date":
+		return appendTimestamp(dst, r.Timestamp, time.DateOnly)
+	case "hour":
+		return appendTimestamp(dst, r.Timestamp, "15")
 	case "timestamp_ms":
 		if ms := r.Timestamp.UnixMilli(); ms != noTimestamp {
 			return strconv.AppendInt(dst, ms, 10)
@@ -214,12 +248,12 @@ func (f *member) appendFact(dst []byte, r *kgo.Record) []byte {
 }
 
 // appendTimestamp appends null for a record without a timestamp.
-func appendTimestamp(dst []byte, t time.Time) []byte {
+func appendTimestamp(dst []byte, t time.Time, layout string) []byte {
 	if t.UnixMilli() == noTimestamp {
 		return append(dst, "null"...)
 	}
 	dst = append(dst, '"')
-	dst = t.UTC().AppendFormat(dst, timestampLayout)
+	dst = t.UTC().AppendFormat(dst, layout)
 	return append(dst, '"')
 }
 

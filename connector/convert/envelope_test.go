@@ -62,6 +62,10 @@ func TestEnvelope(t *testing.T) {
 		headers+`,"value":{"a":[1,2]}}`)
 	f("value", `{"value":{"a":[1,2]}}`)
 	f("offset=o, id=_id ,value:text=v,key:base64=k", `{"o":42,"_id":"orders-3-42","v":" {\n \"a\" : [ 1 , 2 ] }\n","k":"ay0x","k_encoding":"base64"}`)
+	f("timestamp:date,timestamp:hour=h,timestamp", `{"date":"2026-01-31","h":"08","timestamp":"2026-01-31T08:00:00.007Z"}`)
+	f("header(trace)=t,header(bytes)=b,header(none)=n,header(gone)=g,header(empty):base64=e", `{"t":"2","b":"/w==","b_encoding":"base64","n":null,"g":null,"e":"","e_encoding":"base64"}`)
+	f("header(trace):json=t", `{"t":2}`)
+	f("const(eu \"1\")=region,const(a=b:c)=x", `{"region":"eu \"1\"","x":"a=b:c"}`)
 	f("timestamp_ms,tombstone", `{"timestamp_ms":1769846400007,"tombstone":false}`)
 	f("headers:base64=h", `{"h":[{"key":"trace","value":"MQ==","value_encoding":"base64"},{"key":"trace","value":"Mg==","value_encoding":"base64"},`+
 		`{"key":"none","value":null},{"key":"empty","value":"","value_encoding":"base64"},{"key":"bytes","value":"/w==","value_encoding":"base64"},`+

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Field is one member of the envelope: its source, its name, and, for a
 // key, a value and headers, its form.
 type Field struct {
-	Source string // one of sources
-	Form   string // "json", "text" or "base64"; empty for the other sources
+	Source string // one of sources, header(NAME) or const(TEXT)
+	Form   string // "json", "text" or "base64"; "date" or "hour" of the timestamp; empty for the other sources
 	Name   string
 }
 
@@ -60,7 +61,39 @@ func (fs *Fields) Decode(s string) error {
 	return nil
 }
 
+// argumentOf returns the text in the parentheses of header(NAME) or const(TEXT).
+func argumentOf(source, function string) (argument string, ok bool) {
+	if argument, ok = strings.CutPrefix(source, function+"("); ok {
+		argument, ok = strings.CutSuffix(argument, ")")
+	}
+	return argument, ok && argument != ""
+}
+
+// decodeFunction reads header(NAME)[:form]=name and const(TEXT)=name.
+func decodeFunction(entry string) (Field, error) {
+	end := strings.IndexByte(entry, ')') + 1
+	form, name, named := strings.Cut(entry[end:], "=")
+	f := Field{Source: entry[:end], Name: name}
+	_, header := argumentOf(f.Source, "header")
+	_, constant := argumentOf(f.Source, "const")
+	form, formed := strings.CutPrefix(form, ":")
+	switch {
+	case !header && !constant || !named || !formed && form != "" || !utf8.ValidString(f.Source):
+		return f, fmt.Errorf("%q is no field; want header(NAME)=field or const(TEXT)=field, without commas and closing parentheses in it", entry)
+	case header && !formed:
+		f.Form = "text"
+	case header && (form == "json" || form == "text" || form == "base64"):
+		f.Form = form
+	case formed:
+		return f, fmt.Errorf("%s can't be written as %q; want text, base64 or json for a header, and none for a constant", f.Source, form)
+	}
+	return f, f.checkName()
+}
+
 func decodeField(entry string) (Field, error) {
+	if strings.HasPrefix(entry, "header(") || strings.HasPrefix(entry, "const(") {
+		return decodeFunction(entry)
+	}
 	what, name, named := strings.Cut(entry, "=")
 	source, form, formed := strings.Cut(what, ":")
 	f := Field{Source: source, Form: form, Name: source}
@@ -76,6 +109,10 @@ func decodeField(entry string) (Field, error) {
 		return f, fmt.Errorf("%q is no field; want one of %s", source, strings.Join(names, ", "))
 	}
 	switch byDefault := sources[i].form; {
+	case source == "timestamp" && (form == "date" || form == "hour"):
+		if !named {
+			f.Name = form
+		}
 	case !formed:
 		f.Form = byDefault
 	case byDefault == "":
@@ -83,10 +120,14 @@ func decodeField(entry string) (Field, error) {
 	case form != "json" && form != "text" && form != "base64", form == "json" && source == "headers":
 		return f, fmt.Errorf("%s can't be written as %q; want text, base64 or, for key and value, json", source, form)
 	}
+	return f, f.checkName()
+}
+
+func (f Field) checkName() error {
 	if f.Name == "" || len(f.Name) > maxName || strings.ContainsFunc(f.Name, unnamable) {
-		return f, fmt.Errorf("%q is no name; want 1 to %d printable ASCII characters, without quotes and backslashes", f.Name, maxName)
+		return fmt.Errorf("%q is no name; want 1 to %d printable ASCII characters, without quotes and backslashes", f.Name, maxName)
 	}
-	return f, nil
+	return nil
 }
 
 func unnamable(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
@@ -97,7 +138,7 @@ func (fs Fields) distinct() error {
 	told, named := map[string]bool{}, map[string]bool{}
 	for _, f := range fs {
 		names := []string{f.Name}
-		if f.Source == "key" || f.Source == "value" {
+		if f.Source == "key" || f.Source == "value" || strings.HasPrefix(f.Source, "header(") {
 			names = append(names, f.Name+markerSuffix)
 		}
 		for _, name := range names {
@@ -106,10 +147,14 @@ func (fs Fields) distinct() error {
 			}
 			named[name] = true
 		}
-		if told[f.Source] {
+		source := f.Source
+		if source == "timestamp" {
+			source += f.Form
+		}
+		if told[source] {
 			return fmt.Errorf("%s is there twice", f.Source)
 		}
-		told[f.Source] = true
+		told[source] = true
 	}
 	if len(fs) == 0 {
 		return errors.New("want one field or more")
@@ -139,7 +184,7 @@ func (c Config) EnvelopeName(source string) string {
 		return ""
 	}
 	for _, f := range c.fields() {
-		if f.Source == source {
+		if f.Source == source && (source != "timestamp" || f.Form == "") {
 			return f.Name
 		}
 	}

@@ -22,28 +22,41 @@ func TestFieldsDecode(t *testing.T) {
 	if err := again.Decode(got.String()); err != nil || cmp.Diff(got, again) != "" {
 		t.Errorf("%s reads as %v, %v", got, again, err)
 	}
+	const functions = "timestamp:date=day,timestamp:hour=hour,header(a=b):base64=c,const(x:y)=d"
+	if err := again.Decode(functions); err != nil || again.String() != functions {
+		t.Errorf("%s reads as %s, %v", functions, again, err)
+	}
 }
 
 func TestFieldsDecodeRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                               `entry 1: "" is no field; want one of id, topic, partition, offset, timestamp, timestamp_ms, key, headers, value, tombstone`,
-		"id,":                            `entry 2: "" is no field`,
-		"id,Key":                         `entry 2: "Key" is no field`,
-		"payload":                        `"payload" is no field`,
-		"id:text":                        `id has one form only; want id without ":text"`,
-		"value:":                         `value can't be written as ""; want text, base64 or, for key and value, json`,
-		"value:hex":                      `value can't be written as "hex"`,
-		"headers:json":                   `headers can't be written as "json"`,
-		"id=":                            `"" is no name; want 1 to 128 printable ASCII characters`,
-		"id=a b":                         `"a b" is no name`,
-		`id="a"`:                         `is no name`,
-		`id=a\`:                          `is no name`,
-		"id=é":                           `is no name`,
-		"id=\x00":                        `is no name`,
-		"id=" + strings.Repeat("a", 129): `is no name`,
-		"id,id=b":                        `id is there twice`,
-		"id=a,topic=a":                   `two fields would be called "a"`,
-		"value,id=value_encoding":        `two fields would be called "value_encoding"`,
+		"":                                `entry 1: "" is no field; want one of id, topic, partition, offset, timestamp, timestamp_ms, key, headers, value, tombstone`,
+		"id,":                             `entry 2: "" is no field`,
+		"id,Key":                          `entry 2: "Key" is no field`,
+		"payload":                         `"payload" is no field`,
+		"id:text":                         `id has one form only; want id without ":text"`,
+		"value:":                          `value can't be written as ""; want text, base64 or, for key and value, json`,
+		"value:hex":                       `value can't be written as "hex"`,
+		"headers:json":                    `headers can't be written as "json"`,
+		"id=":                             `"" is no name; want 1 to 128 printable ASCII characters`,
+		"id=a b":                          `"a b" is no name`,
+		`id="a"`:                          `is no name`,
+		`id=a\`:                           `is no name`,
+		"id=é":                            `is no name`,
+		"id=\x00":                         `is no name`,
+		"id=" + strings.Repeat("a", 129):  `is no name`,
+		"id,id=b":                         `id is there twice`,
+		"header()=a":                      `"header()=a" is no field; want header(NAME)=field`,
+		"header(a)":                       `want header(NAME)=field`,
+		"header(a,b)=c":                   `entry 1: "header(a" is no field`,
+		"header(a):hex=b":                 `can't be written as "hex"`,
+		"header(a)x=b":                    `is no field`,
+		"const(a):text=b":                 `none for a constant`,
+		"const(a)=":                       `"" is no name`,
+		"timestamp:date,timestamp:date=x": `timestamp is there twice`,
+		"timestamp:week":                  `timestamp has one form only`,
+		"id=a,topic=a":                    `two fields would be called "a"`,
+		"value,id=value_encoding":         `two fields would be called "value_encoding"`,
 	} {
 		got := Fields{{"before", "", ""}}
 		if err := got.Decode(in); err == nil || !strings.Contains(err.Error(), want) || len(got) != 1 {
