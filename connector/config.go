@@ -11,6 +11,7 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
+	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
@@ -20,10 +21,11 @@ import (
 // Config is everything that can be set. Its fields, in their order, are the table of the
 // documentation; each stage has its own part.
 type Config struct {
-	Kafka    kafka.Config
-	Firehose firehose.Config
-	Record   convert.Config
-	Schema   schema.Config
+	Kafka       kafka.Config
+	Firehose    firehose.Config
+	Destination destination.Config
+	Record      convert.Config
+	Schema      schema.Config
 
 	// BadRecordPolicy is the handling of a record that can't be delivered, because it is oversized
 	// or can't be decoded: "stop" (the default: its partition is not delivered further, the commit stays
@@ -76,6 +78,7 @@ func (c Config) Validate() error {
 	var check env.Check
 	check.Join(c.Kafka.Validate())
 	check.Join(c.Firehose.Validate())
+	check.Join(c.Destination.Validate())
 	c.records(&check)
 	check.Join(c.Schema.Validate())
 	c.schemas(&check)

@@ -59,6 +59,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{"a part is asked: kafka", func(c *connector.Config) { c.Kafka.GroupID = "" }, "KAFKA_GROUP_ID is not set: want the name of a consumer group that nothing else uses"},
 		{"a part is asked: firehose", func(c *connector.Config) { c.Firehose.MaxInFlight = 0 }, `FIREHOSE_MAX_IN_FLIGHT holds "0": want 1 to 1000`},
+		{"a part is asked: destination", func(c *connector.Config) { c.Destination.PauseAfter = time.Hour }, `DESTINATION_PAUSE_AFTER holds "1h0m0s": it has no effect unless DESTINATION_WATCH is true`},
 		{"a part is asked: record", func(c *connector.Config) { c.Record.Format = "x" }, `RECORD_FORMAT holds "x": want raw, json, avro, protobuf or json-schema`},
 		{"a topic without a stream", func(c *connector.Config) {
 			c.Kafka.Topics, c.Firehose.Stream, c.Firehose.Routes = []string{"a", "b", "c"}, "", decodeRoutes(t, "a=s")

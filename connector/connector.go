@@ -15,6 +15,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/deadletter"
+	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
@@ -36,6 +37,7 @@ type Connector struct {
 	budget    budget
 	pool      *pool.Pool[byte] // of all lanes' buffers
 	room      *room
+	watches   []*destination.Watch    // one for each client; none unless DESTINATION_WATCH is true
 	letters   *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
@@ -57,8 +59,9 @@ type Options struct {
 	Kafka     []kgo.Opt
 	Firehose  []firehose.ClientOption
 	// Registry replaces the network to the Schema Registry, in tests.
-	Registry http.RoundTripper
-	Glue     []glue.ClientOption // for requests to AWS Glue
+	Registry   http.RoundTripper
+	Glue       []glue.ClientOption        // for requests to AWS Glue
+	CloudWatch []destination.ClientOption // for requests to CloudWatch
 }
 
 // ErrUndelivered says that a stop ran out of time, or that a partition is stopped in front of records that were accepted.
@@ -74,6 +77,9 @@ func (e *ErrUndelivered) Error() string {
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	c, connection, err := newPipelines(ctx, cfg, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.openWatches(ctx, c.clients, o); err != nil {
 		return nil, err
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
@@ -200,6 +206,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	}
 	upkeep.start("watching the pipelines", func() { c.watchLanes(committing) })
 	upkeep.start("watching for faults", func() { c.watchFaults(committing) })
+	c.watchDestinations(committing, upkeep.start)
 	upkeep.start("keeping history", func() { c.keepHistory(committing) })
 	upkeep.start("summing up", func() { c.summarize(committing, c.cfg.LogSummaryInterval) })
 	upkeep.start("watching for fatal errors of Kafka", func() {

@@ -18,7 +18,7 @@ type fault struct {
 	err      error     // why, and what to do
 	since    time.Time // zero if only faultWatch knows it
 	failures int       // attempts that failed since then; 0 if they aren't counted
-	harmless bool      // records get through, only too slowly: the process is ready
+	harmless bool      // records get through, only too slowly, or are held on purpose: the process is ready
 	lossy    bool      // records are kept from the stream as BAD_RECORD_POLICY says: the process is ready
 	told     bool      // the code that finds it logs it each minute
 }
@@ -38,26 +38,34 @@ func (c *Connector) faults(now time.Time) (all []fault) {
 	add(fault{what: "pipelines", err: c.Live(), told: true})
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
 		l := c.lanes[name]
-		add(l.streamFault(name, now))
+		add(l.streamFault(name, now, c.cfg.Destination.PauseAfter))
+	}
+	for _, f := range c.destinationFaults() {
+		add(f)
 	}
 	add(fault{what: "Schema Registry", err: c.schemasReady(now)})
 	add(fault{what: "dead-letter topic", err: c.lettersReady(now)})
 	return append(all, c.unusable.faults(now)...)
 }
 
-// streamFault is the worst that is wrong with the lane's stream, without an err if it takes records.
-func (l *lane) streamFault(name string, now time.Time) fault {
+// streamFault is the worst that is wrong with the lane's stream, without an err if it takes records. pauseAfter is
+// DESTINATION_PAUSE_AFTER.
+func (l *lane) streamFault(name string, now time.Time, pauseAfter time.Duration) fault {
 	s := l.stream.State()
 	f := fault{what: "stream " + name, failures: s.Failures}
 	err := l.check.err()
 	if err == nil {
 		err = ready(s, now)
 	}
+	since, held := l.heldSince()
 	switch {
 	case err != nil && s.Blocked:
 		f.since = s.Since
 	case err != nil:
 		f.since = s.HungrySince
+	case held:
+		f.harmless, f.failures, f.since = true, 0, since
+		err = holdError(l.destination.State(), pauseAfter)
 	case l.throttled.Load():
 		f.harmless, f.failures = true, 0
 		err = throttling(s, l.lag.Load())

@@ -105,9 +105,9 @@ func (l *lane) sealDue() {
 
 // pack moves records from the queue into batches until one is sealed, the queue has none that
 // can be converted now, the memory is full, or a call has come. It moves none before the check of the
-// delivery stream has passed. A partition whose next record waits for a schema is set aside.
+// delivery stream has passed, and none while the stream is held because of its destination. A partition whose next record waits for a schema is set aside.
 func (l *lane) pack(ctx context.Context) error {
-	for !l.check.held.Load() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
+	for !l.check.held.Load() && !l.sendsNothing() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
 		c, ok := l.queue.take()
 		if !ok {
 			return nil
@@ -227,6 +227,9 @@ func (l *lane) queueSealed(b *batch.Batch) {
 	})
 	l.waiting = append(l.waiting, b)
 	l.armed = false
+	if l.destination != nil {
+		l.destination.Sent()
+	}
 }
 
 // discard removes the queued records of the given leases, and returns their number.

@@ -132,5 +132,21 @@ func (i inspection) firehose(ctx context.Context) (found check.Findings) {
 		found.Fail(check.Credentials, "", fmt.Sprint(err), "")
 		return found
 	}
-	return firehose.Inspect(ctx, i.cfg.Firehose, clients, i.cfg.sends)
+	return append(firehose.Inspect(ctx, i.cfg.Firehose, clients, i.cfg.sends), i.destinations(ctx, clients)...)
+}
+
+// destinations asks CloudWatch, if destinations are to be watched.
+func (i inspection) destinations(ctx context.Context, clients firehose.Clients) (found check.Findings) {
+	if skipped(&found, check.Destination, "", i.faulty("DESTINATION_")) {
+		return found
+	}
+	watches, err := i.cfg.newWatches(ctx, clients, i.o, func(string) {})
+	if err != nil {
+		found.Fail(check.Destination, "", err.Error(), "")
+		return found
+	}
+	for _, w := range watches {
+		found = append(found, w.Inspect(ctx)...)
+	}
+	return found
 }

@@ -9,6 +9,7 @@ import (
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
+	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/schema"
@@ -74,6 +75,8 @@ type lane struct {
 	throttled atomic.Bool  // the stream's rate holds records back while the lag grows
 	lags      []lagAt      // of the last minute; watchFaults' alone
 	check     streamCheck  // of the delivery stream, at the start
+	// destination is where the stream delivers to; nil unless it is watched.
+	destination *destination.Stream
 
 	share  atomic.Int64 // bytes of MAX_BUFFERED_BYTES; the poller divides them
 	queued atomic.Int64 // bytes in queue

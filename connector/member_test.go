@@ -55,13 +55,14 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
-		Metrics:   metrics.New(m.registry),
-		KafkaDial: m.kafka.dial,
-		Kafka:     client,
-		Firehose:  []func(*awsfirehose.Options){m.firehose.client},
-		Registry:  w.registry,
-		Glue:      w.glue,
+		Log:        slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
+		Metrics:    metrics.New(m.registry),
+		KafkaDial:  m.kafka.dial,
+		Kafka:      client,
+		Firehose:   []func(*awsfirehose.Options){m.firehose.client},
+		Registry:   w.registry,
+		Glue:       w.glue,
+		CloudWatch: w.watched,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -165,10 +165,7 @@ func startMoto(t *testing.T) *moto {
 		}
 	}
 	m.http(http.MethodPut, "/"+bucket, "")
-	client := firehose.New(firehose.Options{
-		Region: "us-east-1", BaseEndpoint: &m.url, Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-	})
-	_, err := client.CreateDeliveryStream(t.Context(), &firehose.CreateDeliveryStreamInput{
+	_, err := m.client().CreateDeliveryStream(t.Context(), &firehose.CreateDeliveryStreamInput{
 		DeliveryStreamName: aws.String("s"), DeliveryStreamType: types.DeliveryStreamTypeDirectPut,
 		ExtendedS3DestinationConfiguration: &types.ExtendedS3DestinationConfiguration{
 			BucketARN: aws.String("arn:aws:s3:::" + bucket), RoleARN: aws.String(role),
@@ -178,6 +175,13 @@ func startMoto(t *testing.T) *moto {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// client is one of moto's Firehose.
+func (m *moto) client() *firehose.Client {
+	return firehose.New(firehose.Options{
+		Region: "us-east-1", BaseEndpoint: &m.url, Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	})
 }
 
 // http makes a request to moto's S3, which asks for no signature.

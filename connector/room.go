@@ -135,20 +135,20 @@ func (r *room) records() int {
 // a full one could hold less than half.
 // A single lane needs no pausing: not polling does the same and keeps fetched
 // records.
+// The topics of a held stream are paused in any case, because that may last for days.
 func (r *room) pause(now time.Time) {
-	if len(r.c.lanes) < 2 {
-		return
-	}
 	for stream, l := range r.c.lanes {
 		st := r.state[l]
 		switch {
+		case l.onHold():
+			st.pause(r.pauseTopics(stream))
 		case st.paused != nil && l.held() < (l.share.Load()-l.reserve())/2:
 			r.c.source.ResumeTopics(st.paused)
 			r.c.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			st.fullSince, st.paused = time.Time{}, nil
 		case st.paused != nil:
 			st.pause(r.pauseTopics(stream)) // those too that were assigned since
-		case l.room() >= l.share.Load()/8:
+		case len(r.c.lanes) < 2 || l.room() >= l.share.Load()/8:
 			st.fullSince = time.Time{}
 		case st.fullSince.IsZero():
 			st.fullSince = now

@@ -30,7 +30,7 @@ func (c *Connector) Status() status.Snapshot {
 		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		s.Streams = append(s.Streams, c.lanes[name].status(name, now))
+		s.Streams = append(s.Streams, c.lanes[name].status(name, now, c.cfg.Destination.PauseAfter))
 	}
 	s.Credentials = c.credentials()
 	for _, p := range c.source.Partitions() {
@@ -60,10 +60,10 @@ func (c *Connector) credentials() []status.Credentials {
 }
 
 // status is how the lane's stream is doing now.
-func (l *lane) status(name string, now time.Time) status.Stream {
-	st, f := l.stream.State(), l.streamFault(name, now)
+func (l *lane) status(name string, now time.Time, pauseAfter time.Duration) status.Stream {
+	st, f := l.stream.State(), l.streamFault(name, now, pauseAfter)
 	s := status.Stream{
-		Name: name, State: stateOf(st, f, l.check.held.Load()), Since: f.since, Format: l.format,
+		Name: name, State: l.stateOf(st, f), Since: f.since, Format: l.format, Destination: l.destinationStatus(),
 		RateBytes: finite(st.BytesPerSecond), RateRecords: finite(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
 		PartitionShare: math.Float64frombits(l.partitions.Load()),
 		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),
@@ -82,12 +82,15 @@ func (l *lane) status(name string, now time.Time) status.Stream {
 	return s
 }
 
-func stateOf(s firehose.State, f fault, held bool) string {
+func (l *lane) stateOf(s firehose.State, f fault) string {
+	_, held := l.heldSince()
 	switch {
 	case s.Blocked:
 		return "blocked"
-	case held:
+	case l.check.held.Load():
 		return "unchecked"
+	case held:
+		return "held"
 	case f.harmless && f.err != nil:
 		return "throttled"
 	case f.err != nil, s.BreakerOpen:

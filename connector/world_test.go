@@ -19,6 +19,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/logging/logtest"
 	"kafka-firehose/connector/schema/glue"
@@ -54,8 +55,9 @@ type world struct {
 	registry http.RoundTripper // to the Schema Registry
 	letters  *post             // the dead-letter topic of a test that shares it; nil for none
 	glue     []glue.ClientOption
-	noKeys   atomic.Bool       // there are no credentials for Firehose any more
-	before   func(convert.Ref) // each conversion of the members to come; nil for nothing
+	noKeys   atomic.Bool                // there are no credentials for Firehose any more
+	before   func(convert.Ref)          // each conversion of the members to come; nil for nothing
+	watched  []destination.ClientOption // the way to CloudWatch
 }
 
 func newWorld(t *testing.T, b broker) *world {

@@ -57,7 +57,7 @@ func TestPrometheus(t *testing.T) {
 	_, addr := w.start("bridge",
 		"KAFKA_TOPICS=orders,clicks", "FIREHOSE_ROUTES=orders=orders,clicks=clicks", "KAFKA_MAX_UNCOMMITTED_RECORDS=1000",
 		`FIREHOSE_STREAM_OPTIONS={"clicks": {"quota_bytes_per_second": "5MiB"}}`,
-		"MAX_BUFFERED_BYTES=64MiB", "BAD_RECORD_POLICY=dead-letter", "DEAD_LETTER_TOPIC="+deadLetters)
+		"DESTINATION_WATCH=true", "MAX_BUFFERED_BYTES=64MiB", "BAD_RECORD_POLICY=dead-letter", "DEAD_LETTER_TOPIC="+deadLetters)
 	server.scrape("bridge", addr)
 	go w.load(1)
 	waitFor(t, time.Minute, "Firehose has records", func() bool { return w.firehose.Stats().Streams["clicks"].Records > 0 })
@@ -111,6 +111,11 @@ func TestPrometheus(t *testing.T) {
 func (s *scene) troubles(server *server) []trouble {
 	var events *process
 	return []trouble{{
+		name:   "a destination fails",
+		make:   func() { s.destinationsAre(50_000) },
+		alerts: []string{"bridge/DestinationLate", "bridge/DestinationLosesData"},
+		repair: s.destinationsCatchUp,
+	}, {
 		name: "throttled",
 		make: func() {
 			s.firehose.AddFault(firehosetest.Fault{Stream: "orders", Effect: firehosetest.RefuseRecords, Share: 0.3})

@@ -34,6 +34,8 @@ type scene struct {
 	firehose *firehosetest.Service
 	endpoint string
 	registry string // URL of a Schema Registry that is down
+	metrics  *firehosetest.CloudWatch
+	watched  string // its URL
 }
 
 const (
@@ -74,10 +76,32 @@ func newScene(t *testing.T) *scene {
 	t.Cleanup(front.Close)
 	t.Cleanup(s.firehose.ClearFaults)
 	s.endpoint = front.URL
+	s.metrics = firehosetest.NewCloudWatch(firehosetest.CloudWatchOptions{Credentials: []firehosetest.Credentials{{AccessKey: accessKey, SecretKey: secretKey}}})
+	s.destinationsAre(30)
+	watched := httptest.NewServer(s.metrics)
+	t.Cleanup(watched.Close)
+	s.watched = watched.URL
 	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	t.Cleanup(down.Close)
 	s.registry = down.URL
 	return s
+}
+
+// destinationsAre publishes how late the destinations are, in seconds.
+func (s *scene) destinationsAre(late float64) {
+	for _, stream := range []string{"orders", "clicks"} {
+		s.metrics.Publish(stream, "DeliveryToS3.DataFreshness", time.Now(), late)
+		s.metrics.Publish(stream, "DeliveryToS3.Success", time.Now(), 1)
+	}
+}
+
+// destinationsCatchUp publishes that they are not late, and waits until a connector has asked for it.
+func (s *scene) destinationsCatchUp() {
+	s.t.Helper()
+	<-time.After(time.Minute) // the values are those of a minute, and the newest comes first
+	s.destinationsAre(30)
+	asked := len(s.metrics.Calls())
+	waitFor(s.t, 2*time.Minute, "the connector has asked CloudWatch", func() bool { return len(s.metrics.Calls()) > asked })
 }
 
 // createDeadLetters makes their topic, whose letters may be a little larger than what
@@ -106,7 +130,7 @@ func (s *scene) start(group string, env ...string) (p *process, addr string) {
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0",
 		"KAFKA_BROKERS=" + s.brokers, "KAFKA_GROUP_ID=" + group,
-		"AWS_REGION=us-east-1", "AWS_ENDPOINT_URL_FIREHOSE=" + s.endpoint, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_REGION=us-east-1", "AWS_ENDPOINT_URL_FIREHOSE=" + s.endpoint, "AWS_ENDPOINT_URL_CLOUDWATCH=" + s.watched, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey,
 	}, env...)
 	p = run(s.t, cmd)

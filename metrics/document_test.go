@@ -26,6 +26,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	m.Pipeline.Watch(1, func() int64 { return 0 }, func() float64 { return 0 })
 	m.Pipeline.Filtered.WithLabelValues("t")
 	m.Firehose.Stream("s")
+	m.Destination.Stream("s")
 	m.Kafka.WatchRefusals(func(string) int { return 0 })
 	m.Kafka.WatchFaulty(func(string) int { return 0 })
 	m.Kafka.Expect("t")

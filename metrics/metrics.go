@@ -18,11 +18,12 @@ const namespace = "kafka_firehose"
 
 // Set is what the stages write to.
 type Set struct {
-	Kafka      *Kafka
-	Pipeline   *Pipeline
-	Firehose   *Firehose
-	DeadLetter *DeadLetter
-	Schema     *Schema
+	Kafka       *Kafka
+	Pipeline    *Pipeline
+	Firehose    *Firehose
+	DeadLetter  *DeadLetter
+	Schema      *Schema
+	Destination *Destination
 }
 
 // Option is for New.
@@ -42,7 +43,7 @@ func New(r prometheus.Registerer, options ...Option) *Set {
 	}
 	return &Set{
 		Kafka: newKafka(f.of("kafka")), Pipeline: newPipeline(f), Firehose: newFirehose(f),
-		DeadLetter: newDeadLetter(f), Schema: newSchema(f.of("schema")),
+		DeadLetter: newDeadLetter(f), Schema: newSchema(f.of("schema")), Destination: newDestination(f.of("destination")),
 	}
 }
 

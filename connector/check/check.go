@@ -37,6 +37,7 @@ const (
 	Registry    Kind = "registry"    // an address of the Schema Registry
 	Credentials Kind = "credentials" // what signs requests to Firehose
 	Stream      Kind = "stream"      // a delivery stream
+	Destination Kind = "destination" // where a delivery stream delivers to
 )
 
 // Finding is one thing that was looked at.

@@ -78,12 +78,16 @@ func Or(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// text prints a limit the way one would write it: 30m, not 30m0s.
+// text prints a limit the way one would write it.
 func text(v any) string {
-	d, ok := v.(time.Duration)
-	if !ok {
-		return fmt.Sprint(v)
+	if d, ok := v.(time.Duration); ok {
+		return ShortDuration(d)
 	}
+	return fmt.Sprint(v)
+}
+
+// ShortDuration prints a duration the way one would write it: 30m, not 30m0s.
+func ShortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -23,7 +23,7 @@ var (
 	//go:embed page.css
 	pageStyle string
 	page      = template.Must(template.New("page").Funcs(template.FuncMap{
-		"ago": ago, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": percent, "line": sparkline,
+		"ago": ago, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": percent, "seconds": secondsText, "line": sparkline,
 		"style": func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is a file of this package
 	}).Parse(pageText))
 	// policy lets the page show itself and nothing else: no script, no other host, no frame.
@@ -149,6 +149,11 @@ func toFloat(n any) float64 {
 		return n
 	}
 	return math.NaN()
+}
+
+// secondsText prints seconds as a duration.
+func secondsText(n float64) string {
+	return (time.Duration(n) * time.Second).String()
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }

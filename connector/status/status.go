@@ -42,7 +42,7 @@ type Fault struct {
 // Stream is a delivery stream. Sums are since the process began, sizes are bytes before base64.
 type Stream struct {
 	Name   string    `json:"name"`
-	State  string    `json:"state"` // ok, idle, throttled, failing, blocked or unchecked
+	State  string    `json:"state"` // ok, idle, throttled, held, failing, blocked or unchecked
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	Format string    `json:"format"` // of its records, for people
@@ -67,9 +67,19 @@ type Stream struct {
 	Stubborn        int     `json:"stubborn_records"`
 	Encrypted       bool    `json:"encrypted"` // what the last answer said of records at rest
 
+	Destination *Destination `json:"destination,omitempty"` // nil unless it is watched
+
 	PeakSecond Second    `json:"peak_second"`        // the highest second of the last minute
 	History    []Second  `json:"history"`            // of the last ten minutes, means of five seconds, oldest first
 	PeakBytes  []float64 `json:"history_peak_bytes"` // accepted in the highest second of each of these
+}
+
+// Destination is what CloudWatch has published of a stream's destination in the last hour.
+type Destination struct {
+	Late    float64   `json:"late_seconds"`            // age of the oldest record that it does not have; 0 if that is unknown
+	LateAt  time.Time `json:"late_at,omitzero"`        // when it was that late
+	Success *float64  `json:"success_ratio,omitempty"` // share of the deliveries that succeeded; nil if there were none
+	Held    bool      `json:"held"`                    // nothing new is sent to the stream because of it
 }
 
 // Second has the traffic of one second.

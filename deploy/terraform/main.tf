@@ -158,6 +158,13 @@ data "aws_iam_policy_document" "bridge" {
       resources = ["*"]
     }
   }
+  dynamic "statement" {
+    for_each = var.destination_watch ? [1] : []
+    content {
+      actions   = ["cloudwatch:GetMetricData"]
+      resources = ["*"]
+    }
+  }
 }
 
 locals {

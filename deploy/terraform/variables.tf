@@ -34,3 +34,9 @@ variable "glue_schema_registry" {
   type        = bool
   default     = false
 }
+
+variable "destination_watch" {
+  description = "Whether the bridge asks CloudWatch how late the destination is, as with DESTINATION_WATCH=true."
+  type        = bool
+  default     = false
+}

@@ -1,6 +1,7 @@
 package firehosetest
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -161,7 +162,7 @@ func (sig *signature) checkTime(now time.Time) *apiError {
 func (sig *signature) sign(r *http.Request, body []byte, secret string) string {
 	sum := sha256.Sum256(body)
 	var c strings.Builder
-	c.WriteString(r.Method + "\n/\n" + strings.ReplaceAll(r.URL.Query().Encode(), "+", "%20") + "\n")
+	c.WriteString(r.Method + "\n" + cmp.Or(r.URL.EscapedPath(), "/") + "\n" + strings.ReplaceAll(r.URL.Query().Encode(), "+", "%20") + "\n")
 	for _, name := range sig.signed {
 		c.WriteString(name + ":" + headerValue(r, name) + "\n")
 	}

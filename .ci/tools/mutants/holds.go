@@ -1,0 +1,51 @@
+package main
+
+// holds are streams whose destination is late: nothing new is sent to them.
+func holds() []mutant {
+	const (
+		held  = "a stream is held while its destination is late"
+		blind = "missing values and failures of CloudWatch hold nothing"
+	)
+	return []mutant{
+		{
+			held, "records are packed although their stream is held",
+			"connector/fill.go", " && !l.sendsNothing() && len(l.waiting)", " && len(l.waiting)",
+			"connector", "TestHeldStreamIsLeftCleanly", "records were sent while the stream was held",
+		},
+		{
+			held, "a stream whose records were dropped continues like one whose records were delivered",
+			"connector/destination/state.go", "		return s.isGone(a, pauseAfter) && !doubtful\n", "		return s.isGone(a, pauseAfter)\n",
+			"connector/destination", "TestStep", "\"released\", want \"probe\"",
+		},
+		{
+			held, "a young record counts as a proof that the destination takes records again",
+			"connector/destination/state.go", "	case s.probedAt.IsZero():\n", "	case true:\n",
+			"connector/destination", "TestStep", "\"released\", want \"\"",
+		},
+		{
+			held, "a failure of CloudWatch releases a stream",
+			"connector/destination/state.go", "		return now.Sub(s.last.At) >= Retention\n", "		return true\n",
+			"connector/destination", "TestStep", "\"released\", want \"\"",
+		},
+		{
+			held, "a probe lets everything through",
+			"connector/fill.go", "		l.destination.Sent()\n", "",
+			"connector", "TestHoldOutlivesItsProcess", "records were sent to try the destination",
+		},
+		{
+			held, "a process that begins does not look back",
+			"connector/destination/watch.go", "		window = lookback\n", "",
+			"connector/destination", "TestLookback", "want it held, and a probe",
+		},
+		{
+			blind, "a value counts however old it is",
+			"connector/destination/state.go", "	if now.Sub(v.At) >= valueLife {\n", "	if false {\n",
+			"connector/destination", "TestStep", "\"held\", want \"\"",
+		},
+		{
+			blind, "CloudWatch is asked for more than it takes",
+			"connector/destination/query.go", "slices.Chunk(queries, maxQueries)", "slices.Chunk(queries, 2*maxQueries)",
+			"connector/destination", "TestManyStreams", "Queries:0 Code:ValidationError",
+		},
+	}
+}

@@ -1,0 +1,157 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"kafka-firehose/connector/destination"
+	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/status"
+)
+
+// A stream's destination is late from lateAfter on, and loss is near from lossNear on. The alerts of the same names begin
+// there, too.
+const (
+	lateAfter = time.Hour
+	lossNear  = 12 * time.Hour
+)
+
+// newWatches prepares a watch for each client of the streams, none unless DESTINATION_WATCH is true.
+func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Options, changed func(stream string)) (all []*destination.Watch, err error) {
+	if !c.Destination.Watch {
+		return nil, nil
+	}
+	sources := map[*firehose.Client][]destination.Source{}
+	var inOrder []*firehose.Client
+	for _, name := range c.Firehose.Streams() {
+		client := clients.Of(name)
+		if sources[client] == nil {
+			inOrder = append(inOrder, client)
+		}
+		sources[client] = append(sources[client], destination.Source{
+			Name:     name,
+			Describe: func(ctx context.Context) ([]string, error) { return firehose.Deliveries(ctx, client, name) },
+		})
+	}
+	for _, client := range inOrder {
+		reached := client.Options()
+		w, err := destination.New(ctx, destination.Options{
+			Config: c.Destination, Streams: sources[client], Deliveries: firehose.AllDeliveries(), Changed: changed,
+			Access: destination.Access{Region: reached.Region, Credentials: reached.Credentials, Invalidate: client.InvalidateCredentials},
+			Log:    o.Log, Metrics: o.Metrics.Destination, Client: o.CloudWatch,
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// openWatches has the destinations of all lanes watched.
+func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o Options) (err error) {
+	o.Log = c.log // the status page has its lines
+	c.watches, err = c.cfg.newWatches(ctx, clients, o, func(stream string) {
+		c.lanes[stream].poke()
+		c.room.tell()
+	})
+	for name, l := range c.lanes {
+		for _, w := range c.watches {
+			if of := w.Stream(name); of != nil {
+				l.destination = of
+			}
+		}
+	}
+	return err
+}
+
+// watchDestinations asks CloudWatch at once, and then every interval until ctx ends, in goroutines that start makes.
+func (c *Connector) watchDestinations(ctx context.Context, start func(name string, do func())) {
+	for i, w := range c.watches {
+		start(fmt.Sprintf("watching destinations, client %d", i+1), func() {
+			w.Look(ctx)
+			repeat(ctx, destination.Interval, func() { w.Look(ctx) })
+		})
+	}
+}
+
+// onHold reports whether nothing new is to be sent to the stream now because its destination is late.
+func (l *lane) onHold() bool { return l.destination != nil && l.destination.Holds() }
+
+// sendsNothing reports whether nothing new is to be sent to the stream: it is on hold, or that is not known yet.
+func (l *lane) sendsNothing() bool {
+	return l.destination != nil && (l.destination.Holds() || l.destination.Waits())
+}
+
+// heldSince is when the stream was held because of its destination; ok is false if it is not.
+func (l *lane) heldSince() (since time.Time, ok bool) {
+	if l.destination == nil {
+		return time.Time{}, false
+	}
+	s := l.destination.State()
+	return s.Since, s.Held
+}
+
+// holdError says why a held stream is held.
+func holdError(s destination.State, limit time.Duration) error {
+	switch {
+	case s.Probing():
+		return errors.New("held: Firehose may have dropped the records that its destination did not take, and the batch that was sent to try it is not delivered yet; records wait in Kafka: repair the destination")
+	case s.Freshness.At.IsZero():
+		return errors.New("held: CloudWatch has no new value of its destination, which was too late; records wait in Kafka: repair the destination")
+	}
+	return fmt.Errorf("held: its %w; nothing new is sent until it is %s late at most, and records wait in Kafka: repair the destination", lateError(s), inMinutes(limit/2))
+}
+
+// lateError says how late a destination is, and when records will be lost.
+func lateError(s destination.State) error {
+	late := "destination is " + inMinutes(s.Late()) + " late"
+	switch {
+	case s.Late() < lossNear:
+		return errors.New(late)
+	case s.Left() == 0:
+		return errors.New(late + ": Firehose drops records that are older than " + inMinutes(destination.Retention))
+	}
+	return errors.New(late + ": data will be lost in " + inMinutes(s.Left()))
+}
+
+// inMinutes prints a duration without its seconds.
+func inMinutes(d time.Duration) string { return env.ShortDuration(d.Round(time.Minute)) }
+
+// destinationFaults are late destinations of streams that are not held, and CloudWatch's failures. They keep no record
+// back.
+func (c *Connector) destinationFaults() (all []fault) {
+	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
+		l := c.lanes[name]
+		if l.destination == nil {
+			continue
+		}
+		if s := l.destination.State(); !s.Held && s.Late() >= lateAfter {
+			all = append(all, fault{what: "destination of stream " + name, err: fmt.Errorf("stream %s: its %w: repair the destination", name, lateError(s)), harmless: true})
+		}
+	}
+	for i, w := range c.watches {
+		if t := w.Trouble(); t != nil {
+			all = append(all, fault{what: fmt.Sprintf("destination watch %d", i+1), err: t.Err, since: t.Since, failures: t.Failures, harmless: true})
+		}
+	}
+	return all
+}
+
+// destinationStatus is what is known of the destination, nil if it is not watched.
+func (l *lane) destinationStatus() *status.Destination {
+	if l.destination == nil {
+		return nil
+	}
+	s := l.destination.State()
+	d := &status.Destination{Late: s.Late().Seconds(), LateAt: s.Freshness.At, Held: s.Held}
+	if !s.Success.At.IsZero() {
+		d.Success = &s.Success.Amount
+	}
+	return d
+}

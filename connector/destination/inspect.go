@@ -1,0 +1,30 @@
+package destination
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kafka-firehose/connector/check"
+)
+
+// Inspect asks CloudWatch once, as Look does, and tells what it knows of each stream.
+func (w *Watch) Inspect(ctx context.Context) (found check.Findings) {
+	now := time.Now()
+	answers, failed := w.client.ask(ctx, now.Add(-valueLife), now, w.queries(ctx))
+	for _, name := range w.names() {
+		denied, isDenied := errors.AsType[*Denied](failed[name])
+		switch a := answers[name]; {
+		case isDenied:
+			found.Fail(check.Destination, name, "can't be watched: "+denied.Error(), "allow cloudwatch:GetMetricData, or unset DESTINATION_WATCH and DESTINATION_PAUSE_AFTER")
+		case failed[name] != nil:
+			found.Warn(check.Destination, name, "can't be watched: "+failed[name].Error(), "look at AWS_REGION, AWS_ENDPOINT_URL_CLOUDWATCH, HTTPS_PROXY, AWS_CA_BUNDLE, and the network between")
+		case a.Freshness.At.IsZero():
+			found.OK(check.Destination, name, "CloudWatch may be asked, and has no value of the last hour, as for an idle stream")
+		default:
+			found.OK(check.Destination, name, fmt.Sprintf("%s late %s ago", a.Freshness.age().Round(time.Second), now.Sub(a.Freshness.At).Round(time.Minute)))
+		}
+	}
+	return found
+}

@@ -1,0 +1,107 @@
+package destination
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+// What GetMetricData takes, and what Firehose publishes.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+// https://docs.aws.amazon.com/firehose/latest/dev/cloudwatch-metrics.html
+const (
+	maxQueries = 500
+	namespace  = "AWS/Firehose"
+	dimension  = "DeliveryStreamName"
+	freshness  = ".DataFreshness" // in seconds
+	success    = ".Success"
+	period     = time.Minute
+)
+
+// query asks for a metric of a stream's destination.
+type query struct {
+	stream string
+	metric string // such as DeliveryToS3.DataFreshness
+	late   bool   // of the freshness
+}
+
+// queriesOf returns the queries for a stream with metrics that begin with one of deliveries.
+func queriesOf(stream string, deliveries []string) (all []query) {
+	for _, d := range deliveries {
+		all = append(all, query{stream, d + freshness, true}, query{stream, d + success, false})
+	}
+	return all
+}
+
+// ask returns the newest values since some time for each stream, and an error for each stream that could not be asked. A
+// stream with several deliveries is as late as the latest of them.
+func (c *client) ask(ctx context.Context, since, now time.Time, queries []query) (answers map[string]Answer, failed map[string]error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answers, failed = map[string]Answer{}, map[string]error{}
+	for part := range slices.Chunk(queries, maxQueries) {
+		newest, doubts := make([]Value, len(part)), make([]time.Time, len(part))
+		err := c.getValues(ctx, request(since, now, part), func(id string, v Value) {
+			var i int
+			if _, err := fmt.Sscanf(id, "q%d", &i); err == nil && i >= 0 && i < len(part) && v.At.Before(now.Add(period)) {
+				newest[i] = newest[i].newer(v)
+				if part[i].late && v.mayDrop() && v.At.After(doubts[i]) {
+					doubts[i] = v.At
+				}
+			}
+		})
+		for i, q := range part {
+			if err != nil {
+				failed[q.stream] = err
+				continue
+			}
+			answers[q.stream] = answers[q.stream].with(q, newest[i], doubts[i])
+		}
+	}
+	return answers, failed
+}
+
+// request asks for all values since some time, one a minute.
+func request(since, now time.Time, queries []query) *cloudwatch.GetMetricDataInput {
+	in := &cloudwatch.GetMetricDataInput{
+		StartTime: aws.Time(since.Truncate(period)), EndTime: aws.Time(now.Truncate(period).Add(period)),
+		ScanBy: types.ScanByTimestampDescending,
+	}
+	for i, q := range queries {
+		statistic := "Average"
+		if q.late {
+			statistic = "Maximum"
+		}
+		in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{
+			Id: aws.String(fmt.Sprintf("q%d", i)),
+			MetricStat: &types.MetricStat{
+				Stat: &statistic, Period: aws.Int32(int32(period / time.Second)),
+				Metric: &types.Metric{
+					Namespace: aws.String(namespace), MetricName: aws.String(q.metric),
+					Dimensions: []types.Dimension{{Name: aws.String(dimension), Value: aws.String(q.stream)}},
+				},
+			},
+		})
+	}
+	return in
+}
+
+// with adds the newest value of a query to an answer, and the time of the newest one at which Firehose may drop records.
+func (a Answer) with(q query, v Value, doubtAt time.Time) Answer {
+	if doubtAt.After(a.DoubtAt) {
+		a.DoubtAt = doubtAt
+	}
+	switch {
+	case v.At.IsZero():
+	case q.late && (a.Freshness.At.IsZero() || v.Amount > a.Freshness.Amount):
+		a.Freshness = v
+	case !q.late && (a.Success.At.IsZero() || v.Amount < a.Success.Amount):
+		a.Success = v
+	}
+	return a
+}

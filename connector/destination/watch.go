@@ -1,0 +1,202 @@
+package destination
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"kafka-firehose/connector/env"
+	"kafka-firehose/metrics"
+)
+
+const (
+	// Interval is the time between two requests. CloudWatch has one value a minute.
+	Interval = time.Minute
+	// describeAgain is the time until a stream is described again whose type is unknown.
+	describeAgain = time.Hour
+)
+
+// Options are what a Watch needs.
+type Options struct {
+	Config
+	Access  Access
+	Streams []Source
+	// Deliveries begin the metrics of a stream whose type is unknown: those of all types.
+	Deliveries []string
+	// Changed is called after a stream was held or released.
+	Changed func(stream string)
+	Log     *slog.Logger
+	Metrics *metrics.Destination
+	Client  []ClientOption
+}
+
+// Source is a stream to watch.
+type Source struct {
+	Name string
+	// Describe returns how the metrics of the stream's destination begin, such as DeliveryToS3.
+	Describe func(context.Context) (deliveries []string, err error)
+}
+
+// Watch asks CloudWatch for the streams that are reached with the same region and credentials. One goroutine calls
+// Look and owns the state; Stream and Trouble are for any goroutine.
+type Watch struct {
+	o       Options
+	client  *client
+	streams map[string]*Stream
+	asked   bool // CloudWatch has answered once; Look's alone
+	trouble atomic.Pointer[Trouble]
+}
+
+// Stream is a stream whose destination is watched.
+type Stream struct {
+	name       string
+	source     Source
+	deliveries []string  // Look's alone; nil while the type is unknown
+	describeAt time.Time // Look's alone; when to describe the stream next
+	metrics    *metrics.DestinationStream
+	published  atomic.Pointer[State]
+	waits      atomic.Bool // for the first answer, so that a process that begins does not end a hold
+	// probe is true while one batch may be sent although the stream is held. Look sets it, and whoever sends the batch
+	// takes it back.
+	probe atomic.Bool
+}
+
+// Trouble is why CloudWatch could not be asked.
+type Trouble struct {
+	Since    time.Time
+	Failures int // in a row
+	Err      error
+}
+
+// New makes the client and connects to nothing.
+func New(ctx context.Context, o Options) (*Watch, error) {
+	api, err := newClient(ctx, o.Access, o.Client)
+	if err != nil {
+		return nil, err
+	}
+	w := &Watch{o: o, client: api, streams: map[string]*Stream{}}
+	for _, s := range o.Streams {
+		stream := &Stream{name: s.Name, source: s, metrics: o.Metrics.Stream(s.Name)}
+		stream.published.Store(&State{})
+		stream.waits.Store(o.PauseAfter > 0)
+		w.streams[s.Name] = stream
+	}
+	return w, nil
+}
+
+// Stream returns a stream of the watch, nil if it has none of that name.
+func (w *Watch) Stream(name string) *Stream { return w.streams[name] }
+
+// State returns what is known of the stream's destination.
+func (s *Stream) State() State { return *s.published.Load() }
+
+// Holds reports whether nothing is to be sent to the stream now: it is held, and no probe is to be sent.
+func (s *Stream) Holds() bool { return s.published.Load().Held && !s.probe.Load() }
+
+// Waits reports whether CloudWatch was not asked yet. That takes 30 seconds at most, whatever CloudWatch does. It is false
+// if no stream is ever held.
+func (s *Stream) Waits() bool { return s.waits.Load() }
+
+// Sent notes that a batch is on its way, which ends a probe.
+func (s *Stream) Sent() { s.probe.Store(false) }
+
+// Trouble returns why CloudWatch could not be asked when it was last, nil if it answered.
+func (w *Watch) Trouble() *Trouble { return w.trouble.Load() }
+
+// names are the streams of the watch, sorted.
+func (w *Watch) names() []string { return slices.Sorted(maps.Keys(w.streams)) }
+
+// Look asks CloudWatch once and applies the answer.
+func (w *Watch) Look(ctx context.Context) {
+	queries, window := w.queries(ctx), valueLife
+	if !w.asked {
+		window = lookback
+	}
+	now := time.Now()
+	answers, failed := w.client.ask(ctx, now.Add(-window), now, queries)
+	if ctx.Err() != nil {
+		return
+	}
+	w.asked = w.asked || len(failed) == 0
+	now = time.Now()
+	for _, name := range w.names() {
+		s, answer := w.streams[name], answers[name]
+		if failed[name] != nil {
+			s.metrics.Errors.Inc()
+			answer = Answer{Failed: true} // some of it may be missing
+		}
+		w.apply(now, s, answer)
+	}
+	w.note(now, failed)
+}
+
+// queries are those for all streams. A stream whose type is unknown is described first, but not before the first request,
+// for which records may wait.
+func (w *Watch) queries(ctx context.Context) (all []query) {
+	now := time.Now()
+	for _, name := range w.names() {
+		s := w.streams[name]
+		if s.deliveries == nil && !s.Waits() && !now.Before(s.describeAt) {
+			found, err := s.source.Describe(ctx)
+			s.deliveries, s.describeAt = found, now.Add(describeAgain)
+			if err != nil && ctx.Err() == nil {
+				w.o.Log.Warn("the type of the destination is unknown: asking CloudWatch for the metrics of all types; allow firehose:DescribeDeliveryStream", "stream", name, "error", err)
+			}
+		}
+		deliveries := s.deliveries
+		if deliveries == nil {
+			deliveries = w.o.Deliveries
+		}
+		all = append(all, queriesOf(name, deliveries)...)
+	}
+	return all
+}
+
+// apply makes a step with a stream's part of the answer and tells what has changed.
+func (w *Watch) apply(now time.Time, s *Stream, answer Answer) {
+	answer.ProbeOpen = s.probe.Load()
+	next, changed := s.State().step(now, answer, w.o.PauseAfter)
+	s.published.Store(&next)
+	if changed.probe || !next.Held { // otherwise the batch may be sent at this moment
+		s.probe.Store(changed.probe)
+	}
+	s.metrics.Set(next.Freshness.Amount, next.Success.Amount, next.Success.At.IsZero(), next.Held)
+	s.metrics.Seen(answer.Freshness.newer(answer.Success).At)
+	log := w.o.Log.With("stream", s.name)
+	switch {
+	case changed.probe:
+		log.Warn("stream held: Firehose may have dropped the records that its destination did not take; one batch is sent to see whether that takes records again")
+	case changed.held:
+		log.Warn("stream held: nothing new is sent to it, and its records wait in Kafka, until its destination is half as late", "late", next.Late().String(), "limit", env.ShortDuration(w.o.PauseAfter))
+	case changed.released && next.Freshness.At.IsZero():
+		log.Info("stream released: CloudWatch has no new value of its destination, as for one that has caught up")
+	case changed.released:
+		log.Info("stream released: its destination has caught up", "late", next.Late().String())
+	}
+	if d := changed.dropped; !d.From.IsZero() {
+		log.Error("Firehose has probably dropped records: the destination was later than the 24 hours for which it keeps them; send those again that it accepted in this time",
+			"from", d.From.UTC().Format(time.RFC3339), "to", d.Until.UTC().Format(time.RFC3339))
+	}
+	if waited := s.waits.Swap(false); waited || changed.held || changed.released || changed.probe {
+		w.o.Changed(s.name)
+	}
+}
+
+// note keeps the trouble of the last request.
+func (w *Watch) note(now time.Time, failed map[string]error) {
+	if len(failed) == 0 {
+		w.trouble.Store(nil)
+		return
+	}
+	names := slices.Sorted(maps.Keys(failed))
+	t := Trouble{Since: now, Failures: 1, Err: fmt.Errorf("%w; nothing is known of the destination of %s meanwhile", failed[names[0]], strings.Join(names, ", "))}
+	if before := w.Trouble(); before != nil {
+		t.Since, t.Failures = before.Since, before.Failures+1
+	}
+	w.trouble.Store(&t)
+}

@@ -1,0 +1,60 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Destination is what CloudWatch knows of where streams deliver to. Every collector has the label stream.
+type Destination struct {
+	freshness, success, held, seen *prometheus.GaugeVec
+	errors                         *prometheus.CounterVec
+}
+
+func newDestination(f factory) *Destination {
+	const s = "stream"
+	return &Destination{
+		freshness: f.gaugeVec("freshness_seconds", "Age of the oldest record that the destination of a stream does not have, by CloudWatch's newest value of the last hour; 0 without one, as for an idle stream. Firehose drops a record at 86400.", s),
+		success:   f.gaugeVec("success_ratio", "Share of Firehose's deliveries to the destination that succeeded, by CloudWatch's newest value of the last hour; 1 without one.", s),
+		held:      f.gaugeVec("held", "1 while nothing new is sent to a stream because its destination is later than DESTINATION_PAUSE_AFTER, else 0.", s),
+		seen:      f.gaugeVec("last_value_timestamp_seconds", "Unix time of CloudWatch's newest value of the destination; 0 when there was none yet.", s),
+		errors:    f.counterVec("watch_errors_total", "Requests to CloudWatch for the destination of a stream that failed.", s),
+	}
+}
+
+// DestinationStream are the collectors of one stream.
+type DestinationStream struct {
+	Errors                         prometheus.Counter
+	freshness, success, held, seen prometheus.Gauge
+}
+
+// Stream returns the collectors of one stream. They exist from here on.
+func (m *Destination) Stream(name string) *DestinationStream {
+	s := &DestinationStream{
+		Errors: m.errors.WithLabelValues(name), freshness: m.freshness.WithLabelValues(name), success: m.success.WithLabelValues(name),
+		held: m.held.WithLabelValues(name), seen: m.seen.WithLabelValues(name),
+	}
+	s.success.Set(1)
+	return s
+}
+
+// Set sets what is known now. Without a share of deliveries that succeeded, all have.
+func (s *DestinationStream) Set(freshness, success float64, unknown, held bool) {
+	s.freshness.Set(freshness)
+	if unknown {
+		success = 1
+	}
+	s.success.Set(success)
+	s.held.Set(0)
+	if held {
+		s.held.Set(1)
+	}
+}
+
+// Seen notes the time of the newest value of an answer; a time that is zero is none.
+func (s *DestinationStream) Seen(at time.Time) {
+	if !at.IsZero() {
+		s.seen.Set(float64(at.Unix()))
+	}
+}
