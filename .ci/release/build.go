@@ -64,8 +64,12 @@ func (b *releaseBuild) buildParts(ctx context.Context) error {
 		return err
 	}
 	binaries, err := compileCommands(ctx, b.source, work)
+	var licenses []byte
 	if err == nil {
-		err = b.writeBinaries(binaries)
+		licenses, err = collectLicenses(ctx, b.source, binaries)
+	}
+	if err == nil {
+		err = errors.Join(b.writeFile(licensesFile, licenses), b.writeBinaries(binaries, licenses))
 	}
 	var bridge v1.Hash
 	for _, recipe := range imageRecipes {
@@ -89,7 +93,7 @@ func (b *releaseBuild) buildParts(ctx context.Context) error {
 }
 
 // writeBinaries writes an archive and an SBOM for each binary.
-func (b *releaseBuild) writeBinaries(binaries []binary) error {
+func (b *releaseBuild) writeBinaries(binaries []binary, licenses []byte) error {
 	license, err := os.ReadFile(filepath.Join(b.source.directory, "LICENSE"))
 	if err != nil {
 		return err
@@ -99,7 +103,7 @@ func (b *releaseBuild) writeBinaries(binaries []binary) error {
 		if err != nil {
 			return err
 		}
-		archive, err := packFiles([]archiveFile{{compiled.command, 0o755, program}, {"LICENSE", 0o644, license}}, b.source.committed)
+		archive, err := packFiles([]archiveFile{{compiled.command, 0o755, program}, {"LICENSE", 0o644, license}, {licensesFile, 0o644, licenses}}, b.source.committed)
 		if err != nil {
 			return err
 		}

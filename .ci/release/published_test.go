@@ -100,7 +100,7 @@ func (r *rehearsal) runArchive(t *testing.T) {
 	}
 	directory := t.TempDir()
 	files := unpackFiles(t, content, directory)
-	if want := []string{bridgeName, "LICENSE"}; !slices.Equal(files, want) {
+	if want := []string{bridgeName, "LICENSE", licensesFile}; !slices.Equal(files, want) {
 		t.Errorf("the archive holds %q, want %q", files, want)
 	}
 	revision, err := askGit(t.Context(), repository, "rev-parse", "HEAD")
@@ -111,6 +111,15 @@ func (r *rehearsal) runArchive(t *testing.T) {
 		revision += " (modified)"
 	}
 	wantVersion(t, filepath.Join(directory, bridgeName), revision)
+	licenses, err := os.ReadFile(filepath.Join(directory, licensesFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nGo go1.", "\ngithub.com/twmb/franz-go v", "\ngithub.com/aws/aws-sdk-go-v2 v", ": NOTICE.txt\n"} {
+		if !bytes.Contains(licenses, []byte(want)) {
+			t.Errorf("%s has no %q", licensesFile, want)
+		}
+	}
 	info, err := buildinfo.ReadFile(filepath.Join(directory, bridgeName))
 	if err != nil {
 		t.Fatal(err)
