@@ -51,7 +51,8 @@
 // # Records that are sent again
 //
 // Replay sends a range of the topics once more through the same lanes (boundedRun). In the place of the source, a RangeReader
-// reads to the end of the range, and the marks of the leases are committed to a group without members.
+// reads to the end of the range, and the marks of the leases are committed to a group without members. Redrive does so with the records of dead letters, each
+// with a lease of its own.
 //
 // # How it stops
 //

@@ -178,6 +178,9 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			buf, err = l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
 		}
 		if errors.Is(err, convert.ErrFiltered) {
+			if l.leftOut != nil {
+				l.leftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(convert.Filtered)})
+			}
 			filtered++
 			l.builder.Flush()
 			c.lease.Skip(next, 1)

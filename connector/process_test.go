@@ -16,7 +16,7 @@ import (
 // They run on both brokers.
 var signals = map[string]func(h *host){
 	"SIGKILL": sigkill, "SIGTERM": sigterm, "SIGSTOP": sigstop, "SIGSTOP of a static member": sigstopStatic("classic"), "SIGSTOP of a static consumer": sigstopStatic("consumer"),
-	"SIGKILL with dead letters": sigkillWithDeadLetters, "SIGKILL of a replay": replaySIGKILL,
+	"SIGKILL with dead letters": sigkillWithDeadLetters, "SIGKILL of a replay": replaySIGKILL, "SIGKILL of a redrive": redriveSIGKILL,
 }
 
 func TestSIGKILL(t *testing.T) { t.Parallel(); sigkill(newHost(t)) }

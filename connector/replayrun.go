@@ -132,14 +132,20 @@ func (p *replay) commit(ctx context.Context, all bool) error {
 	return nil
 }
 
-// commitLast is the commit after the last record has settled. After a signal it has the time that a drain leaves to it.
+// commitLast is the commit after the last record has settled.
 func (p *replay) commitLast(ctx context.Context) error {
-	last, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
-	if ctx.Err() != nil {
-		last, cancel = context.WithTimeout(last, commitReserve)
-	}
+	last, cancel := lastCommitContext(ctx)
 	defer cancel()
 	return p.commit(last, false)
+}
+
+// lastCommitContext is for the last commit of a run with ctx. After a signal that has the time that a drain leaves to it.
+func lastCommitContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	last := context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		return context.WithTimeout(last, commitReserve)
+	}
+	return context.WithCancel(last)
 }
 
 // done is how much of the range is done, from 0 to 1.

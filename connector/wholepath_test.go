@@ -68,7 +68,7 @@ func wholePath() map[string]func(*world) {
 		"PartitionsAdded":            partitionsAdded,
 		"RecordsGoBack":              recordsGoBack,
 
-		"ReplayDelivers": replayDelivers,
+		"ReplayDelivers": replayDelivers, "RedriveDelivers": redriveDelivers,
 
 		"DeadLetters":                   deadLetters,
 		"DeadLettersKeepTheirPartition": deadLettersKeepTheirPartition,
@@ -114,7 +114,7 @@ var virtualOnly = map[string][]string{
 	"the registry has to answer wrongly":            {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"the epoch has to be known beforehand":          {"CommitsHaveTheLeaderEpoch"},
 	"TestApacheInspect is the one on Apache's":      {"Inspect"},
-	"it judges by exact numbers of what is sent":    {"ReplayKilled", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets", "ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayOutage", "ReplayGaps", "ReplayWithoutKafka"},
+	"it judges by exact numbers of what is sent":    {"ReplayKilled", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets", "ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayOutage", "ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped"},
 	"brokers since 4.0 don't write it":              {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",

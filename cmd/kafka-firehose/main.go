@@ -30,7 +30,7 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect, runAudit: connector.Audit, runReplay: connector.Replay}
+	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect, runAudit: connector.Audit, runReplay: connector.Replay, runRedrive: connector.Redrive}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
@@ -44,6 +44,7 @@ type process struct {
 	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
 	runAudit       func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
 	runReplay      func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
+	runRedrive     func(context.Context, connector.Config, recovery.RedriveRequest, connector.Options) (recovery.RedriveReport, error)
 }
 
 const usage = `kafka-firehose reads Kafka topics with a consumer group and writes their records to
@@ -55,6 +56,7 @@ Amazon Data Firehose. An offset is committed when everything before it was accep
   kafka-firehose top          show what members do now; -h for flags
   kafka-firehose audit        compare what Kafka holds with what Firehose delivered; -h for flags
   kafka-firehose replay       send a range of Kafka's records again; -h for flags
+  kafka-firehose redrive      send the records of dead letters again; -h for flags
   kafka-firehose version      print build information
   kafka-firehose help         print this
 
@@ -85,6 +87,8 @@ func (p process) run(ctx context.Context, args []string) int {
 		return p.audit(ctx, args[1:])
 	case "replay":
 		return p.replay(ctx, args[1:])
+	case "redrive":
+		return p.redrive(ctx, args[1:])
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
@@ -103,7 +107,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		fmt.Fprint(p.stdout, version())
 		return exitDrained
 	}
-	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, top, audit, replay, version or help\n", command)
+	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, top, audit, replay, redrive, version or help\n", command)
 	return exitConfiguration
 }
 

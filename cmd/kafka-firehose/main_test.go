@@ -78,8 +78,8 @@ func TestVersion(t *testing.T) {
 
 func TestUnknownArguments(t *testing.T) {
 	for args, want := range map[string]string{
-		"start":                 "kafka-firehose: unknown command \"start\"; want run, check, healthcheck, top, audit, replay, version or help\n",
-		"":                      "kafka-firehose: unknown command \"\"; want run, check, healthcheck, top, audit, replay, version or help\n",
+		"start":                 "kafka-firehose: unknown command \"start\"; want run, check, healthcheck, top, audit, replay, redrive, version or help\n",
+		"":                      "kafka-firehose: unknown command \"\"; want run, check, healthcheck, top, audit, replay, redrive, version or help\n",
 		"run KAFKA_BROKERS=a:1": "kafka-firehose: run takes no arguments, got [\"KAFKA_BROKERS=a:1\"]; settings are environment variables, see kafka-firehose --help\n",
 	} {
 		b := newBench(t)

@@ -88,6 +88,9 @@ func topicNames(open []*rangePosition) (names []string) {
 	return slices.Compact(names)
 }
 
+// ErrNoTopic says that a topic is not there, as far as this process can see.
+var ErrNoTopic = errors.New("does not exist")
+
 // FindRanges returns the range of every partition of the topics between two times, by topic and partition, and
 // the id of the cluster. A topic that does not exist is an error.
 func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]Range, string, error) {
@@ -98,7 +101,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	for _, name := range names {
 		switch t, ok := view.topics[name]; {
 		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
-			return nil, "", fmt.Errorf("topic %s does not exist, or %s may not describe it", name, r.cfg.principal())
+			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.principal())
 		case t.err != nil:
 			return nil, "", r.explain(fmt.Errorf("topic %s: %w", name, t.err))
 		}

@@ -8,5 +8,5 @@
 // bit for each record and set. The report is made from their intersections and differences.
 //
 // A replay sends a range of the topics once more. Package connector does so; this package has the pure part of it: which
-// records a request names, where each partition begins and ends, and how its progress travels in commits.
+// records a request names, where each partition begins and ends, and how its progress travels in commits. The same holds for a redrive, which sends the records of dead letters.
 package recovery

@@ -1,9 +1,10 @@
 package main
 
-// replays are ranges that are sent once more.
+// replays are ranges and dead letters that are sent once more.
 func replays() []mutant {
 	const (
 		everything = "a replay is done when every record of its range was accepted"
+		letters    = "a letter is done when its record was accepted"
 		own        = "a replay leaves the service's offsets alone"
 	)
 	return []mutant{
@@ -36,6 +37,21 @@ func replays() []mutant {
 			everything, "records that retention has taken are passed over",
 			"connector/recovery/replayplan.go", "	if len(gaps.gaps) > 0 && !r.AllowGaps {", "	if false {",
 			"connector", "TestReplayGaps", "got <nil>",
+		},
+		{
+			letters, "a letter that failed again is done",
+			"connector/redriveletter.go", "			p.progress.Fail(l.offset)\n", "			p.progress.Pass(l.offset + 1)\n",
+			"connector", "TestRedriveDelivers", "letters of reason tombstone",
+		},
+		{
+			letters, "a letter is done before its record has settled",
+			"connector/redriveletter.go", "l.lease.Unsettled() == 0 && l.lease.Settled() > 0", "l.lease.Settled() >= 0",
+			"connector", "TestRedriveStopped", "letters of reason tombstone",
+		},
+		{
+			letters, "letters that the flags did not select are done",
+			"connector/recovery/letterprogress.go", "r.from <= offset && offset < r.to && r.Matches(topic, reason)", "r.from <= offset && offset < r.to",
+			"connector", "TestRedriveFilters", "letters of reason too_large",
 		},
 		{
 			own, "the progress is the service's",

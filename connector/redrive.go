@@ -1,0 +1,159 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/recovery"
+	"kafka-firehose/metrics"
+)
+
+// Redrive sends the records of dead letters to the streams of their topics, as the service would have sent them, up to the
+// end of the dead-letter topic at the start. It writes no letter: a record that fails again stays where it is, and the next redrive tries it
+// again. It joins no group; the progress is committed to the group KAFKA_GROUP_ID.redrive. The error is as that of Replay.
+func Redrive(ctx context.Context, cfg Config, r recovery.RedriveRequest, o Options) (recovery.RedriveReport, error) {
+	begin := time.Now()
+	d, err := openRedrive(ctx, cfg, r, o)
+	if err != nil {
+		return recovery.RedriveReport{}, fmt.Errorf("%w: %w", ErrNotStarted, err)
+	}
+	defer d.close()
+	err = d.run(ctx)
+	d.result.Took = time.Since(begin)
+	if err == nil {
+		err = d.result.Err()
+	}
+	return d.result, err
+}
+
+// redrive is one run.
+type redrive struct {
+	recovery.RedriveRequest
+	cfg       Config
+	c         *Connector
+	reader    *kafka.RangeReader // of the dead-letter topic, for questions and commits, too
+	originals *kafka.RangeReader // of the topics that the letters come from
+	group     string
+	parts     map[int32]*redrivePart
+	feeds     map[string]*openFeed // by stream
+	started   atomic.Int64         // letters that were chosen, of Max
+	open      atomic.Int64         // letters that are not settled
+
+	mu      sync.Mutex
+	byLease map[*offset.Lease]*redriveLetter // letters in the lanes; guarded by mu
+	result  recovery.RedriveReport           // guarded by mu while the redrive runs
+}
+
+// openFeed is the feed of a stream while it may get letters.
+type openFeed struct {
+	*laneFeed
+	ctx context.Context // of the feed
+}
+
+// redrivePart is one partition of the dead-letter topic.
+type redrivePart struct {
+	kafka.Range
+	progress  *recovery.LetterProgress // the committing goroutine's alone once the redrive runs, but for IsDone
+	committed string                   // the last commit, likewise
+
+	mu      sync.Mutex
+	letters []*redriveLetter // that progress has not passed, in their order; guarded by mu
+	read    int64            // where reading has come to, likewise
+}
+
+// redriveLetter is a letter that was looked at.
+type redriveLetter struct {
+	offset int64 // in the dead-letter topic
+	reason string
+	lease  *offset.Lease // of its record alone; nil once it has an outcome
+
+	// Written before the lease settles, and guarded by redrive.mu.
+	failed  string // why it has failed again; empty otherwise
+	leftOut bool   // the settings leave its record out
+}
+
+// openRedrive makes everything that the run needs.
+func openRedrive(ctx context.Context, cfg Config, r recovery.RedriveRequest, o Options) (_ *redrive, err error) {
+	if cfg.DeadLetter.Topic == "" {
+		return nil, errors.New("there is no dead-letter topic: want BAD_RECORD_POLICY=dead-letter and DEAD_LETTER_TOPIC, as the service has them")
+	}
+	if err := r.Validate(time.Now(), metrics.DeadLetterReasons); err != nil {
+		return nil, err
+	}
+	o.useDefaults()
+	d := &redrive{
+		RedriveRequest: r, group: cfg.Kafka.GroupID + ".redrive", parts: map[int32]*redrivePart{}, feeds: map[string]*openFeed{}, byLease: map[*offset.Lease]*redriveLetter{},
+		result: recovery.RedriveReport{Topic: cfg.DeadLetter.Topic, Letters: map[string]*recovery.LetterCounts{}, Failures: map[string]int64{}, DryRun: r.DryRun},
+	}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	half := cfg
+	half.MaxBufferedBytes /= 2
+	for _, reader := range []**kafka.RangeReader{&d.reader, &d.originals} {
+		if *reader, err = cfg.Kafka.OpenRangeReader(connection, half.budget(1).fetch, o.Kafka...); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.plan(ctx); err != nil {
+		return nil, err
+	}
+	d.cfg = cfg.boundedConfig(recovery.ReplayRequest{DryRun: r.DryRun})
+	d.c, _, err = newPipelines(ctx, d.cfg, o)
+	return d, err
+}
+
+// plan finds the letters, and the progress of earlier redrives.
+func (d *redrive) plan(ctx context.Context) error {
+	since := d.Since
+	if since.IsZero() {
+		since = time.UnixMilli(0)
+	}
+	ranges, _, err := d.reader.FindRanges(ctx, []string{d.result.Topic}, since, time.Now().AddDate(100, 0, 0))
+	if err != nil {
+		return err
+	}
+	progress, err := d.reader.FetchProgress(ctx, d.group)
+	if err != nil {
+		return err
+	}
+	for _, g := range ranges {
+		begin := int64(0)
+		if !d.Since.IsZero() {
+			begin = g.Begin
+		}
+		var commit kafka.RangeCommit
+		for _, c := range progress {
+			if c.Topic == g.Topic && c.Partition == g.Partition {
+				commit = c
+			}
+		}
+		p, err := recovery.NewLetterProgress(g.TopicID, d.LetterFilter, commit.Offset, begin, commit.Metadata)
+		if err != nil {
+			return fmt.Errorf("group %s: topic %s partition %d: %w", d.group, g.Topic, g.Partition, err)
+		}
+		g.Begin = min(max(p.Begin(), g.LogStart), g.End)
+		d.parts[g.Partition] = &redrivePart{Range: g, progress: p, read: g.Begin}
+	}
+	return nil
+}
+
+func (d *redrive) close() {
+	for _, r := range []*kafka.RangeReader{d.reader, d.originals} {
+		if r != nil {
+			r.Close()
+		}
+	}
+}

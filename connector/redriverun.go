@@ -1,0 +1,143 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/recovery"
+)
+
+// errMaxLetters ends the reading: the request wants no more.
+var errMaxLetters = errors.New("as many letters were chosen as the request wants")
+
+// run reads the letters, sends their records and commits until all are done or ctx ends.
+func (d *redrive) run(ctx context.Context) error {
+	d.c.log.Info("redrive: sending the records of dead letters", "topic", d.result.Topic, "progress_group", d.group, "partitions", len(d.parts), "dry_run", d.DryRun)
+	running, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	ready, done := make(chan *openFeed), make(chan struct{})
+	b := newBoundedRun(d.c, d.streamReads(running, ready, done))
+	if d.DryRun {
+		b.dryRun = func(*batch.Batch) {}
+	}
+	for _, f := range b.feeds {
+		f.lane.leftOut = d.noteLeftOut
+	}
+	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		repeat(committing, d.cfg.Kafka.CommitInterval, func() {
+			if err := d.commit(committing); err != nil && committing.Err() == nil {
+				fail(err)
+			}
+		})
+	})
+	var readErr error
+	loops.Go(func() {
+		defer close(done)
+		for range len(b.feeds) {
+			f := <-ready
+			d.mu.Lock()
+			d.feeds[f.lane.stream.Name()] = f
+			d.mu.Unlock()
+		}
+		if readErr = d.readLetters(running); readErr == nil {
+			readErr = waitSettled(running, func() bool { return d.open.Load() == 0 })
+		}
+	})
+	stopProgress := recovery.ShowProgress(d.Progress, d.Terminal, d.progressLine)
+	err := b.run(running)
+	<-done
+	stopProgress()
+	stopCommitting()
+	loops.Wait()
+	d.result.Done = readErr == nil && err == nil
+	return errors.Join(err, readErr, d.commitLast(ctx))
+}
+
+// streamReads returns what each feed does: it is ready for letters until all are done.
+func (d *redrive) streamReads(running context.Context, ready chan<- *openFeed, done <-chan struct{}) map[string]func(context.Context, *laneFeed) error {
+	reads := map[string]func(context.Context, *laneFeed) error{}
+	for name := range d.c.lanes {
+		reads[name] = func(ctx context.Context, f *laneFeed) error {
+			ready <- &openFeed{f, ctx}
+			select {
+			case <-done:
+				return nil
+			case <-ctx.Done():
+				if running.Err() == nil { // the stream alone was given up
+					d.failLane(f, "stream")
+				}
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return reads
+}
+
+// readLetters reads the dead-letter topic up to its end at the start, or up to the wanted number of letters.
+func (d *redrive) readLetters(ctx context.Context) error {
+	var ranges []kafka.Range
+	for _, p := range d.parts {
+		g := p.Range
+		g.OnExpired = func(int64, int64) {} // letters that retention takes are gone
+		ranges = append(ranges, g)
+	}
+	err := d.reader.Read(ctx, ranges, func(records []*kgo.Record) error {
+		p := d.parts[records[0].Partition]
+		for _, r := range records {
+			if err := d.takeLetter(ctx, p, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errMaxLetters) {
+		return nil
+	}
+	if err == nil {
+		for _, p := range d.parts {
+			p.passTo(p.End)
+		}
+	}
+	return err
+}
+
+// commit moves the progress behind the settled letters and commits it.
+func (d *redrive) commit(ctx context.Context) error {
+	var commits []kafka.RangeCommit
+	for _, p := range d.parts {
+		d.advance(p)
+		base, metadata, err := p.progress.Commit()
+		if err != nil {
+			return fmt.Errorf("topic %s partition %d: %w", p.Topic, p.Partition, err)
+		}
+		if p.committed == metadata+fmt.Sprint(base) {
+			continue
+		}
+		commits = append(commits, kafka.RangeCommit{Topic: p.Topic, Partition: p.Partition, Offset: base, Metadata: metadata})
+	}
+	if len(commits) == 0 || d.DryRun {
+		return nil
+	}
+	if err := d.reader.CommitProgress(ctx, d.group, commits); err != nil {
+		return err
+	}
+	for _, c := range commits {
+		d.parts[c.Partition].committed = c.Metadata + fmt.Sprint(c.Offset)
+	}
+	return nil
+}
+
+// commitLast is the commit after the last letter has settled.
+func (d *redrive) commitLast(ctx context.Context) error {
+	last, cancel := lastCommitContext(ctx)
+	defer cancel()
+	return d.commit(last)
+}
