@@ -151,7 +151,7 @@ func (a *auditor) open(ctx context.Context) (err error) {
 }
 
 func openStore(ctx context.Context, place string, log *slog.Logger) (Store, error) {
-	if IsBucket(place) {
+	if awsconfig.IsBucketAddress(place) {
 		return OpenBucket(ctx, place, log)
 	}
 	return OpenDirectory(place)

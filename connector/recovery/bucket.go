@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -22,41 +21,23 @@ import (
 
 // Bucket is a Store in S3: the objects whose keys begin with a prefix.
 type Bucket struct {
-	client         *s3.Client
+	client         *awsconfig.BucketClient
 	bucket, prefix string
 }
 
-// s3Scheme begins the place of a Bucket.
-const s3Scheme = "s3://"
-
-// IsBucket reports whether a place is an address of S3.
-func IsBucket(place string) bool { return strings.HasPrefix(place, s3Scheme) }
-
-// defaultRegion is asked for a bucket when the environment names no region; it answers with the bucket's.
-const defaultRegion = "us-east-1"
-
-// OpenBucket returns the Store behind s3://BUCKET/PREFIX. It reads the SDK's environment (AWS_REGION,
-// AWS_ENDPOINT_URL_S3, AWS_CA_BUNDLE, HTTPS_PROXY, the chain of credentials), looks up the region of the bucket and
-// makes sure that objects can be listed.
+// OpenBucket returns the Store behind s3://BUCKET/PREFIX. It reads the SDK's environment, looks up the region of the
+// bucket and makes sure that objects can be listed.
 func OpenBucket(ctx context.Context, place string, log *slog.Logger) (*Bucket, error) {
-	u, err := url.Parse(place)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return nil, errors.New("the place of the objects is no address in S3; want s3://BUCKET/PREFIX")
-	}
-	b := &Bucket{bucket: u.Host, prefix: strings.TrimPrefix(strings.TrimPrefix(place, s3Scheme+u.Host), "/")}
-	shared, err := awsconfig.Load(ctx, awshttp.NewBuildableClient())
+	bucket, prefix, err := awsconfig.ParseBucketAddress(place)
 	if err != nil {
-		return nil, fmt.Errorf("read the AWS configuration: %w", err)
+		return nil, fmt.Errorf("the place of the objects: %w", err)
 	}
-	if shared.Region == "" {
-		shared.Region = defaultRegion
+	client, err := awsconfig.NewBucketClient(ctx, awshttp.NewBuildableClient(), log)
+	if err != nil {
+		return nil, err
 	}
-	shared.Credentials = awsconfig.Cache(awsconfig.Chain(shared.Region, awsconfig.Role{}, awsconfig.FetchTimeout), log)
-	b.connect(shared)
-	_, err = b.first(ctx)
-	if region := bucketRegion(err); region != "" && region != shared.Region {
-		shared.Region = region
-		b.connect(shared)
+	b := &Bucket{client: client, bucket: bucket, prefix: prefix}
+	if _, err = b.first(ctx); client.FollowRegion(err) {
 		_, err = b.first(ctx)
 	}
 	if err != nil {
@@ -65,24 +46,9 @@ func OpenBucket(ctx context.Context, place string, log *slog.Logger) (*Bucket, e
 	return b, nil
 }
 
-func (b *Bucket) connect(shared aws.Config) {
-	b.client = s3.NewFromConfig(shared, func(o *s3.Options) {
-		o.UsePathStyle = o.BaseEndpoint != nil // another service's host has no name for each bucket
-		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	})
-}
-
 // first lists the first object.
 func (b *Bucket) first(ctx context.Context) (*s3.ListObjectsV2Output, error) {
-	return b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, MaxKeys: aws.Int32(1)})
-}
-
-// bucketRegion is where the bucket is, if an error says that it is in another region.
-func bucketRegion(err error) string {
-	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.HTTPStatusCode() != http.StatusForbidden {
-		return answer.Response.Header.Get("X-Amz-Bucket-Region")
-	}
-	return ""
+	return b.client.API().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, MaxKeys: aws.Int32(1)})
 }
 
 func (b *Bucket) listError(err error) error {
@@ -99,7 +65,7 @@ func (b *Bucket) Empty(ctx context.Context) (bool, error) {
 }
 
 // String implements Store.
-func (b *Bucket) String() string { return s3Scheme + b.bucket + "/" + b.prefix }
+func (b *Bucket) String() string { return awsconfig.BucketAddress(b.bucket, b.prefix) }
 
 var yearFolder = regexp.MustCompile(`\A\d{4}/\z`)
 
@@ -120,7 +86,7 @@ func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) e
 		in.StartAfter = aws.String(hour(w.From.Add(-listMargin)))
 		last = hour(w.Until.Add(listMargin)) + "0" // behind the slash
 	}
-	for pages := s3.NewListObjectsV2Paginator(b.client, &in); pages.HasMorePages(); {
+	for pages := s3.NewListObjectsV2Paginator(b.client.API(), &in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return b.listError(err)
@@ -141,7 +107,7 @@ func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) e
 
 // foldersOfYears reports whether everything below the prefix is in such folders.
 func (b *Bucket) foldersOfYears(ctx context.Context) (bool, error) {
-	found, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, Delimiter: aws.String("/")})
+	found, err := b.client.API().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, Delimiter: aws.String("/")})
 	if err != nil || len(found.CommonPrefixes) == 0 || len(found.Contents) > 0 || aws.ToBool(found.IsTruncated) {
 		return false, err
 	}
@@ -191,7 +157,7 @@ func (r *bucketReader) open() error {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.at))
 	}
 	idle := time.AfterFunc(readIdle, cancel)
-	out, err := r.bucket.client.GetObject(ctx, in)
+	out, err := r.bucket.client.API().GetObject(ctx, in)
 	if err != nil {
 		idle.Stop()
 		cancel()
