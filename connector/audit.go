@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/recovery"
 	"kafka-firehose/connector/schema"
@@ -39,6 +40,9 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 		return recovery.Report{}, err
 	}
 	p := policy{begin: time.Now()}
+	if cfg.ClaimCheck.URL != "" {
+		p.bucket = &cfg.ClaimCheck
+	}
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
 		return recovery.Report{}, err
 	}
@@ -120,6 +124,7 @@ func (c Config) chosenTopics(ctx context.Context, asked []string, all func(conte
 // policy tells records that the service sends from those that it leaves out.
 type policy struct {
 	converters map[string]*convert.Converter // by topic
+	bucket     *claimcheck.Config            // for values that are too large; nil without one
 	schemas    *schema.Registry              // nil unless records are decoded
 	begin      time.Time                     // of the audit
 	buffers    sync.Pool                     // of *[]byte, for converted records that are not used
@@ -140,7 +145,11 @@ func (p *policy) sends(ctx context.Context, r *kgo.Record) (reason string, err e
 	}
 	defer p.buffers.Put(buffer)
 	for begin := time.Now(); ; {
-		*buffer, err = p.converters[r.Topic].Append((*buffer)[:0], r)
+		made := p.converters[r.Topic]
+		if *buffer, err = made.Append((*buffer)[:0], r); p.bucket != nil && hasClaimCheck(r, err) {
+			claim := claimCheckOf(p.bucket.NewObject(nil, r, made.ContentType(r.Value)))
+			*buffer, err = made.AppendClaimCheck((*buffer)[:0], r, claim)
+		}
 		if outdated := schema.Outdated(err, p.begin); outdated != nil {
 			err = outdated
 		}

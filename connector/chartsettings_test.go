@@ -85,6 +85,12 @@ func valuePatterns() map[string]valuePattern {
 			[]string{"a b", "a,b"},
 			[]string{"BAD_RECORD_POLICY=dead-letter"},
 		},
+		"CLAIM_CHECK_URL": {
+			`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9!_.*'()=/-]*)?$`, "want s3://BUCKET/PREFIX",
+			[]string{"s3://large", "s3://large-values/kafka/v=1/"},
+			[]string{"large", "s3://", "gs://large/a", "s3://Large", `s3://large/"`},
+			[]string{"BAD_RECORD_POLICY=claim-check"},
+		},
 		"KAFKA_AUTO_OFFSET_RESET": {
 			`^(earliest|latest|none|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$`, "want earliest, latest, none or an RFC 3339 time with its zone",
 			[]string{"latest", "2026-01-31T00:00:00Z", "2026-01-31T00:00:00.5+01:00"},

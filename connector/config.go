@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/destination"
@@ -30,9 +31,12 @@ type Config struct {
 	// BadRecordPolicy is the handling of a record that can't be delivered, because it is oversized
 	// or can't be decoded: "stop" (the default: its partition is not delivered further, the commit stays
 	// before the record, and other partitions go on), "exit" (the process ends with an error), "skip" (it is
-	// counted and left out) or "dead-letter" (it goes to DEAD_LETTER_TOPIC, and is not committed before that has it).
-	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop their partition, exit with an error, skip and count them, or dead-letter, which writes them to DEAD_LETTER_TOPIC."`
+	// counted and left out), "dead-letter" (it goes to DEAD_LETTER_TOPIC, and is not committed before that has it) or
+	// "claim-check" (the value of one that is too large goes to CLAIM_CHECK_URL, and an envelope that refers to it to Firehose;
+	// others are dead letters if there is a DEAD_LETTER_TOPIC, and stop their partition if there is none).
+	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop their partition, exit with an error, skip and count them, dead-letter, which writes them to DEAD_LETTER_TOPIC, or claim-check, which uploads values that are too large to CLAIM_CHECK_URL and treats others as dead-letter or stop."`
 	DeadLetter      deadletter.Config
+	ClaimCheck      claimcheck.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: fetched
 	// records, queues, open batches, requests in flight and their encoded bodies, pooled
 	// buffers, and records converted in parallel. The process takes about 48 MiB beside it. The size of fetches follows from it.
@@ -56,6 +60,15 @@ type Config struct {
 // commitReserve is the end of ShutdownTimeout that a drain leaves to the last commit and to leaving
 // the group: without that commit everything delivered since the one before is delivered again.
 const commitReserve = 3 * time.Second
+
+// The values of BadRecordPolicy.
+const (
+	policyStop       = "stop"
+	policyExit       = "exit"
+	policySkip       = "skip"
+	policyDeadLetter = "dead-letter"
+	policyClaimCheck = "claim-check"
+)
 
 const (
 	// minBuffered is the least memory that one stream can work in: a batch in flight (4 MiB) with
@@ -83,8 +96,9 @@ func (c Config) Validate() error {
 	check.Join(c.Schema.Validate())
 	c.schemas(&check)
 	c.routes(&check)
-	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{"stop", "exit", "skip", "dead-letter"})
+	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{policyStop, policyExit, policySkip, policyDeadLetter, policyClaimCheck})
 	c.deadLetters(&check)
+	c.claimChecks(&check)
 	c.buffered(&check)
 	check.Add(address("HTTP_ADDR", c.HTTPAddr))
 	check.OneOf("LOG_FORMAT", c.LogFormat, []string{"json", "text"})
@@ -122,21 +136,51 @@ func (c Config) routes(check *env.Check) {
 // of them would go round without end.
 func (c Config) deadLetters(check *env.Check) {
 	const name, policy, topics = "DEAD_LETTER_TOPIC", "BAD_RECORD_POLICY", "KAFKA_TOPICS"
-	topic, wanted := c.DeadLetter.Topic, c.BadRecordPolicy == "dead-letter"
+	topic, wanted := c.DeadLetter.Topic, c.BadRecordPolicy == policyDeadLetter
 	check.OneOf("DEAD_LETTER_VALUE", c.DeadLetter.Value, []string{"original", "digest"})
-	if c.DeadLetter.Value == "digest" && !wanted {
+	if c.DeadLetter.Value == "digest" && c.fallbackPolicy() != policyDeadLetter {
 		check.Add(env.Holds("DEAD_LETTER_VALUE", c.DeadLetter.Value, "it has no effect unless "+policy+" is dead-letter").With(policy))
 	}
 	switch {
 	case topic == "" && wanted:
 		check.Add(env.Missing(name, "want the topic that bad records go to, because "+policy+" is dead-letter").With(policy))
 	case topic == "":
-	case !wanted:
-		check.Add(env.Holds(name, topic, "it has no effect unless "+policy+" is dead-letter").With(policy))
+	case !wanted && c.BadRecordPolicy != policyClaimCheck:
+		check.Add(env.Holds(name, topic, "it has no effect unless "+policy+" is dead-letter or claim-check").With(policy))
 	case !kafka.LegalTopic(topic) || strings.HasPrefix(topic, "__"):
 		check.Add(env.Holds(name, topic, "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __"))
 	case slices.Contains(c.Kafka.Topics, topic):
 		check.Add(env.Holds(name, topic, topics+" names it, too: dead letters that are read again would come back for ever; want another topic").With(topics))
+	}
+}
+
+// claimChecks checks the bucket for values that are too large, and that envelopes with claim checks can be told apart.
+func (c Config) claimChecks(check *env.Check) {
+	const name, policy = "CLAIM_CHECK_URL", "BAD_RECORD_POLICY"
+	wanted := c.BadRecordPolicy == policyClaimCheck
+	switch {
+	case c.ClaimCheck.URL == "" && wanted:
+		check.Add(env.Missing(name, "want s3://BUCKET/PREFIX for values that are too large, because "+policy+" is claim-check").With(policy))
+	case c.ClaimCheck.URL == "":
+	case !wanted:
+		check.Add(env.Holds(name, c.ClaimCheck.URL, "it has no effect unless "+policy+" is claim-check").With(policy))
+	default:
+		c.ClaimCheck.Validate(check)
+	}
+	if !wanted {
+		return
+	}
+	reported := map[string]bool{}
+	for _, stream := range c.recordStreams() {
+		for _, f := range c.recordFor(stream).ClaimCheckConflicts() {
+			switch f = f.With(policy); {
+			case c.Firehose.StreamOptions.Of[stream].Record[f.Variable] != "":
+				check.Add(c.streamFault(stream, f))
+			case !reported[f.Variable]:
+				reported[f.Variable] = true
+				check.Add(f)
+			}
+		}
 	}
 }
 

@@ -75,10 +75,35 @@ func TestConfigValidate(t *testing.T) {
 			c.Kafka.Topics, c.Kafka.TopicPattern, c.Firehose.Stream, c.Firehose.Routes = nil, ".*", "", decodeRoutes(t, "a=s")
 		}, ""},
 		{"a route for no topic", func(c *connector.Config) { c.Firehose.Routes = decodeRoutes(t, "a b=s") }, `FIREHOSE_ROUTES holds "a b=s": entry 1: no topic can have this name`},
-		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop, exit, skip or dead-letter`},
+		{"an unknown policy", func(c *connector.Config) { c.BadRecordPolicy = "drop" }, `BAD_RECORD_POLICY holds "drop": want stop, exit, skip, dead-letter or claim-check`},
+		{"claim checks", func(c *connector.Config) {
+			c.BadRecordPolicy, c.ClaimCheck.URL = "claim-check", "s3://large-values/kafka/a=1"
+		}, ""},
+		{"claim checks and dead letters", func(c *connector.Config) {
+			c.BadRecordPolicy, c.ClaimCheck.URL, c.DeadLetter.Topic = "claim-check", "s3://large-values", "dead"
+		}, ""},
+		{"claim checks without a bucket", func(c *connector.Config) { c.BadRecordPolicy = "claim-check" }, `CLAIM_CHECK_URL is not set: want s3://BUCKET/PREFIX for values that are too large, because BAD_RECORD_POLICY is claim-check`},
+		{"a bucket for no claim checks", func(c *connector.Config) { c.ClaimCheck.URL = "s3://large" }, `CLAIM_CHECK_URL holds "s3://large": it has no effect unless BAD_RECORD_POLICY is claim-check`},
+		{"claim checks elsewhere", func(c *connector.Config) { c.BadRecordPolicy, c.ClaimCheck.URL = "claim-check", "gs://large" }, `CLAIM_CHECK_URL holds "gs://large": it is no address in S3; want s3://BUCKET/PREFIX`},
+		{"claim checks in no bucket", func(c *connector.Config) { c.BadRecordPolicy, c.ClaimCheck.URL = "claim-check", "s3://Large/a" }, `CLAIM_CHECK_URL holds "s3://Large/a": want the name of a bucket behind s3://, 3 to 63 of a-z 0-9 . -`},
+		{"a prefix that needs quotes", func(c *connector.Config) { c.BadRecordPolicy, c.ClaimCheck.URL = "claim-check", `s3://large/a"b` }, `CLAIM_CHECK_URL holds "s3://large/a\"b": want a prefix of at most 512 of a-z A-Z 0-9 ! _ . * ' ( ) = / -`},
+		{"a prefix with dots", func(c *connector.Config) { c.BadRecordPolicy, c.ClaimCheck.URL = "claim-check", "s3://large/a/../b" }, `CLAIM_CHECK_URL holds "s3://large/a/../b": want a prefix without empty folders, . and ..`},
+		{"a field named like claim checks", func(c *connector.Config) {
+			c.BadRecordPolicy, c.ClaimCheck.URL, c.Record.Format = "claim-check", "s3://large", "json"
+			c.Record.Fields = convert.Fields{{Source: "id", Name: "claim_check"}}
+		}, `RECORD_FIELDS holds "id=claim_check": envelopes have a member claim_check for claim checks; want another name for id`},
+		{"claim checks of masked values", func(c *connector.Config) {
+			c.BadRecordPolicy, c.ClaimCheck.URL, c.Record.Format = "claim-check", "s3://large", "json"
+			if err := c.Record.Mask.Decode("a=drop"); err != nil {
+				panic(err)
+			}
+		}, `RECORD_MASK holds "a=drop": objects of claim checks hold values as Kafka has them, not masked; want no mask, or another policy`},
+		{"a delimiter in claim checks", func(c *connector.Config) {
+			c.BadRecordPolicy, c.ClaimCheck.URL, c.Record.Delimiter = "claim-check", "s3://large", ","
+		}, `RECORD_DELIMITER holds ",": the JSON of claim checks can contain it; want control characters such as \n, or none`},
 		{"dead letters without a topic", func(c *connector.Config) { c.BadRecordPolicy = "dead-letter" }, `DEAD_LETTER_TOPIC is not set: want the topic that bad records go to, because BAD_RECORD_POLICY is dead-letter`},
 		{"dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "dead" }, ""},
-		{"a topic for no dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "skip", "dead" }, `DEAD_LETTER_TOPIC holds "dead": it has no effect unless BAD_RECORD_POLICY is dead-letter`},
+		{"a topic for no dead letters", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "skip", "dead" }, `DEAD_LETTER_TOPIC holds "dead": it has no effect unless BAD_RECORD_POLICY is dead-letter or claim-check`},
 		{"dead letters that are read again", func(c *connector.Config) { c.BadRecordPolicy, c.DeadLetter.Topic = "dead-letter", "orders" }, `DEAD_LETTER_TOPIC holds "orders": KAFKA_TOPICS names it, too: dead letters that are read again would come back for ever; want another topic`},
 		{"a pattern that matches the dead-letter topic", func(c *connector.Config) {
 			c.BadRecordPolicy, c.DeadLetter.Topic, c.Kafka.Topics, c.Kafka.TopicPattern = "dead-letter", "dead", nil, ".*"

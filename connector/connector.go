@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose"
@@ -38,7 +39,8 @@ type Connector struct {
 	pool      *pool.Pool[byte] // of all lanes' buffers
 	room      *room
 	watches   []*destination.Watch    // one for each client; none unless DESTINATION_WATCH is true
-	letters   *deadletter.Writer      // nil unless BAD_RECORD_POLICY is dead-letter
+	letters   *deadletter.Writer      // nil unless bad records become dead letters
+	uploader  *claimcheck.Uploader    // nil without a CLAIM_CHECK_URL
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
@@ -62,6 +64,7 @@ type Options struct {
 	Registry   http.RoundTripper
 	Glue       []glue.ClientOption        // for requests to AWS Glue
 	CloudWatch []destination.ClientOption // for requests to CloudWatch
+	S3         []claimcheck.ClientOption  // for requests to the claim-check bucket
 }
 
 // ErrUndelivered says that a stop ran out of time, or that a partition is stopped in front of records that were accepted.
@@ -116,6 +119,9 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafk
 	if err := c.openLetters(ctx, connection, o); err != nil {
 		return nil, nil, err
 	}
+	if err := c.openClaimChecks(ctx, o); err != nil {
+		return nil, nil, err
+	}
 	if err := c.openRegistry(o); err != nil {
 		return nil, nil, err
 	}
@@ -136,11 +142,13 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l := &lane{
 		format:        record.Summary(),
 		convert:       c.cfg.newConverter(record, c.lookup),
-		policy:        c.cfg.BadRecordPolicy,
+		policy:        c.cfg.fallbackPolicy(),
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
 		letters:       c.letters,
 		rejected:      c.rejected,
+		uploader:      c.uploader,
+		claims:        map[*offset.Lease]*claimUpload{},
 		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics:       c.metrics.Pipeline,
 		log:           c.log.With("stream", stream),
@@ -166,8 +174,8 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.budget.pipeline)
 	l.queueMost = c.budget.queue
-	if l.schemas != nil {
-		// All queued records may turn out to wait for a schema: then the other partitions can
+	if l.schemas != nil || l.uploader != nil {
+		// All queued records may turn out to wait for a schema or an upload: then the other partitions can
 		// queue as much again.
 		l.queueMost = min(l.queueMost, schemaQueueShare.of(c.budget.pipeline-l.reserve()))
 	}

@@ -45,6 +45,7 @@ func (c *Connector) faults(now time.Time) (all []fault) {
 	}
 	add(fault{what: "Schema Registry", err: c.schemasReady(now)})
 	add(fault{what: "dead-letter topic", err: c.lettersReady(now)})
+	add(fault{what: "claim-check bucket", err: c.bucketReady(now)})
 	return append(all, c.unusable.faults(now)...)
 }
 

@@ -105,7 +105,8 @@ func (l *lane) sealDue() {
 
 // pack moves records from the queue into batches until one is sealed, the queue has none that
 // can be converted now, the memory is full, or a call has come. It moves none before the check of the
-// delivery stream has passed, and none while the stream is held because of its destination. A partition whose next record waits for a schema is set aside.
+// delivery stream has passed, and none while the stream is held because of its destination. A partition whose next record waits for a schema or for its
+// upload is set aside.
 func (l *lane) pack(ctx context.Context) error {
 	for !l.check.held.Load() && !l.sendsNothing() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
 		c, ok := l.queue.take()
@@ -115,8 +116,9 @@ func (l *lane) pack(ctx context.Context) error {
 		l.limit()
 		done, err := l.packChunk(c)
 		missing, waits := errors.AsType[*convert.Missing](err)
+		upload, uploads := errors.AsType[*claimUpload](err)
 		stopped := errors.Is(err, errStopped)
-		if waits || stopped {
+		if waits || uploads || stopped {
 			err = nil
 		}
 		l.builder.Flush()
@@ -130,7 +132,9 @@ func (l *lane) pack(ctx context.Context) error {
 		l.queued.Add(-gone.weight)
 		switch {
 		case waits:
-			l.await(ctx, rest, missing.Ref)
+			l.await(rest, l.schemas.FetchFor(ctx, missing.Ref, rest.polled))
+		case uploads:
+			l.await(rest, l.startUpload(ctx, upload))
 		case len(rest.records) > 0 && err == nil:
 			l.queue.putBack(rest)
 		}
@@ -148,6 +152,7 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
 		l.ahead.forget() // else its output would be taken for that of records at the same addresses
+		l.cancelUploads(func(lease *offset.Lease) bool { return lease == c.lease })
 		return len(c.records), nil
 	}
 	if c.lease.Stopped() != nil {
@@ -185,6 +190,9 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			l.builder.Flush()
 			c.lease.Skip(next, 1)
 			continue
+		}
+		if err != nil {
+			buf, err = l.packClaimCheck(c, i, err)
 		}
 		if err != nil {
 			if err := l.reject(c, r, err); err != nil {
@@ -240,6 +248,7 @@ func (l *lane) discard(of func(*offset.Lease) bool) (records int) {
 	weight, records := l.queue.remove(of)
 	l.queued.Add(-weight)
 	l.ahead.forget()
+	l.cancelUploads(of)
 	return records
 }
 

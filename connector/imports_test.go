@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"), strings.HasSuffix(dep, "/gluetest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"), strings.HasSuffix(dep, "/gluetest"), strings.HasSuffix(dep, "/buckettest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
-	"connector":             {"connector/check", "connector/recovery", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/destination", "connector/deadletter", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector":             {"connector/check", "connector/recovery", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/recovery":    {"connector/awsconfig", "connector/kafka"},
 	"connector/kafka":       {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
 	"connector/convert":     {"connector/convert/filter", "connector/convert/jsontext", "connector/convert/mask", "connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
@@ -64,6 +64,9 @@ var mayImport = map[string][]string{
 	"connector/deadletter":  {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
 	"connector/batch":       {"connector/offset", "connector/pool"},
 	"connector/pool":        {},
+
+	"connector/claimcheck":            {"connector/check", "connector/awsconfig", "connector/offset", "connector/env", "metrics"},
+	"connector/claimcheck/buckettest": {},
 
 	"connector/offset":                {},
 	"connector/certificates":          {"connector/env"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
@@ -34,7 +35,7 @@ func Inspect(ctx context.Context, cfg Config, warnings []string, faults error, o
 	}
 	i := inspection{cfg: cfg, o: o, faults: env.Faults(faults)}
 	// In the order of the report; they run beside one another.
-	steps := []func(context.Context) check.Findings{i.kafka, i.registry, i.firehose}
+	steps := []func(context.Context) check.Findings{i.kafka, i.claimCheck, i.registry, i.firehose}
 	found := make([]check.Findings, len(steps))
 	var looks sync.WaitGroup
 	for n, look := range steps {
@@ -108,10 +109,18 @@ func (i inspection) kafka(ctx context.Context) (found check.Findings) {
 	}
 	cluster := i.cfg.Kafka.Inspect(ctx, o)
 	found = append(cluster.Findings, found...)
-	if i.cfg.BadRecordPolicy == "dead-letter" && !skipped(&found, check.DeadLetter, i.cfg.DeadLetter.Topic, i.faulty("DEAD_LETTER_TOPIC")) {
+	if i.cfg.fallbackPolicy() == policyDeadLetter && !skipped(&found, check.DeadLetter, i.cfg.DeadLetter.Topic, i.faulty("DEAD_LETTER_TOPIC")) {
 		found = append(found, deadletter.Inspect(ctx, i.cfg.DeadLetter, cluster.Largest, append(connection.Options(), i.o.Kafka...))...)
 	}
 	return found
+}
+
+// claimCheck looks at the bucket for values that are too large, if that is the policy.
+func (i inspection) claimCheck(ctx context.Context) (found check.Findings) {
+	if i.cfg.BadRecordPolicy != policyClaimCheck || skipped(&found, check.ClaimCheck, i.cfg.ClaimCheck.URL, i.faulty("CLAIM_CHECK_URL")) {
+		return found
+	}
+	return claimcheck.Inspect(ctx, i.cfg.ClaimCheck, i.o.Log, i.o.S3)
 }
 
 // registry looks at the Schema Registry, if the format needs one.

@@ -67,6 +67,7 @@ func (w *world) inspect(change ...func(*connector.Config)) *inspection {
 		Firehose:  []func(*awsfirehose.Options){(&httpWire{w: w}).client, func(o *awsfirehose.Options) { o.HTTPClient = i }},
 		Registry:  w.registry,
 		Glue:      w.glue,
+		S3:        w.s3,
 	})
 	return i
 }

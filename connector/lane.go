@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/destination"
@@ -36,13 +37,15 @@ type lane struct {
 	format  string // of the records, for people
 	convert *convert.Converter
 	ahead   *ahead // nil where records are converted one by one; fill's alone
-	policy  string // BAD_RECORD_POLICY
+	policy  string // BAD_RECORD_POLICY, or the one for bad records that no claim check helps
 	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
 	skipCommand   func(topic string, partition int32, offset int64) string
 	stopPartition func(lease *offset.Lease, offset int64, reason error)
 	letters       *deadletter.Writer                         // nil unless that is dead-letter
 	rejected      func(topic string, reject *convert.Reject) // a record was skipped, or sent to the dead-letter topic
 	leftOut       func(leftOutRecord)                        // is called before a record that is not delivered is skipped; nil for the service
+	uploader      *claimcheck.Uploader                       // nil without a CLAIM_CHECK_URL
+	claims        map[*offset.Lease]*claimUpload             // uploads that partitions wait for, or whose records come next; fill's alone
 	limits        batch.Limits
 	metrics       *metrics.Pipeline
 	log           *slog.Logger

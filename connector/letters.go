@@ -20,7 +20,7 @@ import (
 // openLetters makes the way to the dead-letter topic, if that is the policy, and
 // asks whether the topic is there. Its error names it.
 func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connection, o Options) error {
-	if c.cfg.BadRecordPolicy != "dead-letter" {
+	if c.cfg.fallbackPolicy() != policyDeadLetter {
 		return nil
 	}
 	c.letters = deadletter.New(c.cfg.DeadLetter, deadletter.Options{
@@ -30,7 +30,7 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 	return c.letters.Check(ctx)
 }
 
-// Expect implements kafka.Handler: the counters of a topic's bad and filtered records are there before the first of them.
+// Expect implements kafka.Handler: the counters of a topic's bad and filtered records and claim checks are there before the first of them.
 func (c *Connector) Expect(topic string) {
 	if c.cfg.Record.Filter.IsSet() {
 		c.metrics.Pipeline.Filtered.WithLabelValues(topic)
@@ -40,6 +40,9 @@ func (c *Connector) Expect(topic string) {
 	}
 	if c.schemas != nil && c.unusable != nil {
 		c.metrics.Schema.Expect(topic)
+	}
+	if c.uploader != nil {
+		c.metrics.ClaimCheck.Expect(topic)
 	}
 }
 

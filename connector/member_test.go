@@ -63,6 +63,7 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 		Registry:   w.registry,
 		Glue:       w.glue,
 		CloudWatch: w.watched,
+		S3:         w.s3,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -53,7 +53,7 @@ func (l *lane) tellLeftOut(r leftOutRecord) {
 // stopAt stops the partitions of a record under BAD_RECORD_POLICY=stop. Under exit it returns the error that ends
 // the connector.
 func (l *lane) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
-	if l.policy != "stop" {
+	if l.policy != policyStop {
 		return bad
 	}
 	for _, lease := range leases {
@@ -101,7 +101,7 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 		l.bury(c, r, reject)
 		l.rejected(r.Topic, reject)
 		return nil
-	case l.policy != "skip":
+	case l.policy != policySkip:
 		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
 		l.builder.Flush() // the records before it still count
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
@@ -130,7 +130,7 @@ func (l *lane) refused(ctx context.Context, r firehose.Refusal) error {
 	switch {
 	case l.letters != nil:
 		return l.buryRefused(ctx, r)
-	case l.policy != "skip":
+	case l.policy != policySkip:
 		r.Data = nil // the buffer of the batch, which the error would keep
 		return l.stopAt(r.Leases, &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)})
 	}

@@ -143,13 +143,14 @@ const (
 )
 
 // boundedConfig is the configuration of a run that sends what the request names beside the service: bad records are counted and
-// left out, and each stream has a limit.
+// left out, but for those that a claim check helps, and each stream has a limit.
 func (c Config) boundedConfig(r recovery.ReplayRequest) Config {
 	c.BadRecordPolicy, c.DeadLetter.Topic = "skip", ""
 	if r.Stream != "" {
 		c.Firehose.Routes, c.Firehose.Stream = nil, r.Stream
 	}
 	if r.DryRun {
+		c.ClaimCheck.URL = "" // nothing is uploaded: values that are too large count as left out
 		c.Firehose.StartupCheck = false
 	}
 	c.limitStreams(r.MaxBytesPerSecond, r.Shard.Count)

@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -38,17 +37,16 @@ func (c Config) newConverter(record convert.Config, lookup convert.Lookup) *conv
 func (c *Connector) lookup(ref convert.Ref) (convert.Schema, error) { return c.schemas.Schema(ref) }
 
 // await sets a partition aside until the schema of its next record, the first of rest, was
-// asked for. The other partitions of the lane continue meanwhile, the order within each stays,
-// and only queued records wait.
+// asked for, or its upload to the claim-check bucket has ended: then ready is closed. The other
+// partitions of the lane continue meanwhile, the order within each stays, and only queued records wait.
 //
-// The goroutine ends with the attempt to fetch, which has a limit, also when the partition is
-// revoked meanwhile. Each partition has one at most that it waits for.
-func (l *lane) await(ctx context.Context, rest chunk, ref convert.Ref) {
+// The goroutine ends with the attempt to fetch, which has a limit, or the upload, which is canceled when the
+// partition is revoked. Each partition has one at most that it waits for.
+func (l *lane) await(rest chunk, ready <-chan struct{}) {
 	l.ahead.leaveOut(rest.lease)
 	waiting := l.queue.setAside(rest)
-	fetched := l.schemas.FetchFor(ctx, ref, rest.polled)
 	go func() {
-		<-fetched
+		<-ready
 		l.queue.readmitted(waiting)
 		l.poke()
 	}()

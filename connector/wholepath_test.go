@@ -75,6 +75,8 @@ func wholePath() map[string]func(*world) {
 		"DeadLetterTooLarge":            deadLetterTooLarge,
 		"DeadLetterTopicMadeAnew":       deadLetterTopicMadeAnew,
 		"PatternLeavesDeadLettersAlone": patternLeavesDeadLettersAlone,
+
+		"ClaimChecks": claimChecks,
 	}
 	for _, proto := range protocols {
 		cases["TwoLeaveAtOnce/"+proto] = twoLeaveAtOnce(proto)
@@ -110,6 +112,7 @@ var virtualOnly = map[string][]string{
 	"how values are written is not the broker's":    {"ExitKeepsItsMeaning", "Envelopes", "Compressed", "OneBadInAThousand", "UndecodableExits", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel", "GlueOfAnotherType", "ApicurioDelivers", "StreamsThatDiffer", "SchemaOfAnotherStream", "FilteredRecords", "FilterFails", "MaskedRecords"},
 	"DescribeDeliveryStream has to fail or to wait": {"StartWithoutWaits", "CheckHoldsRecords", "StreamIsBeingCreated", "StopInsideACheck", "RevokeInsideACheck", "UnusableStreamHoldsItsRecords", "NoUsableStream", "CheckOfAHangingStream"},
 	"the broker has to answer wrongly":              {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit", "LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection", "RefusedOffsetEndsNothing", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator", "RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded", "LatestStartIsCommittedFirst", "MemberThrownOutInARebalance"},
+	"the claim-check bucket has to fail":            {"ClaimChecksInTurns", "ClaimCheckBucketDown", "RevokeWhileUploading", "ClaimCheckOfNoUse"},
 	"a proxy has to answer wrongly":                 {"BrokenProxyMakesNoRecordBad"},
 	"the registry has to answer wrongly":            {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"the epoch has to be known beforehand":          {"CommitsHaveTheLeaderEpoch"},

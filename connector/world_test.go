@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -58,6 +59,7 @@ type world struct {
 	noKeys   atomic.Bool                // there are no credentials for Firehose any more
 	before   func(convert.Ref)          // each conversion of the members to come; nil for nothing
 	watched  []destination.ClientOption // the way to CloudWatch
+	s3       []claimcheck.ClientOption  // the way to the claim-check bucket
 }
 
 func newWorld(t *testing.T, b broker) *world {

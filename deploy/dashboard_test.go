@@ -176,6 +176,9 @@ var unseen = []string{
 	"kafka_firehose_billed_ratio",                                      // the ratio of the two counters, which a restart doesn't forget, is there
 	"kafka_firehose_bytes_in_flight",                                   // requests on their way, in another unit
 	"kafka_firehose_records_in_flight",                                 // likewise
+	"kafka_firehose_claim_check_uploads_total",                         // it is there with BAD_RECORD_POLICY=claim-check alone; what waits and fails has a panel
+	"kafka_firehose_claim_check_bytes_total",                           // likewise
+	"kafka_firehose_claim_check_duration_seconds",                      // likewise
 	"kafka_firehose_dead_letters_pending_bytes",                        // letters that wait, in another unit
 	"kafka_firehose_pace_records_per_second",                           // the pace in bytes stands for both
 	"kafka_firehose_quota_part_records_per_second",                     // likewise

@@ -178,7 +178,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("the README doesn't name the action %s", action)
 		}
 	}
-	if n := len(all(`"((?:firehose|kms|glue|cloudwatch):\w+)"`, readme)); n != len(actions) || n < 6 {
+	if n := len(all(`"((?:firehose|kms|glue|cloudwatch|s3):\w+)"`, readme)); n != len(actions) || n < 7 {
 		t.Errorf("the README names %d actions, the policy %d", n, len(actions))
 	}
 }

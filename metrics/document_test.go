@@ -32,6 +32,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	m.Kafka.Expect("t")
 	m.DeadLetter.Expect("t")
 	m.Schema.Expect("t")
+	m.ClaimCheck.Expect("t")
 	m.Kafka.SetLag("t", 1, 2)
 	m.Kafka.SetCommitted("t", 1, 2)
 	m.Kafka.SetUncommitted("t", 1, 2)

@@ -24,6 +24,7 @@ type Set struct {
 	DeadLetter  *DeadLetter
 	Schema      *Schema
 	Destination *Destination
+	ClaimCheck  *ClaimCheck
 }
 
 // Option is for New.
@@ -43,7 +44,7 @@ func New(r prometheus.Registerer, options ...Option) *Set {
 	}
 	return &Set{
 		Kafka: newKafka(f.of("kafka")), Pipeline: newPipeline(f), Firehose: newFirehose(f),
-		DeadLetter: newDeadLetter(f), Schema: newSchema(f.of("schema")), Destination: newDestination(f.of("destination")),
+		DeadLetter: newDeadLetter(f), Schema: newSchema(f.of("schema")), Destination: newDestination(f.of("destination")), ClaimCheck: newClaimCheck(f.of("claim_check")),
 	}
 }
 

@@ -39,7 +39,7 @@ type BucketOption = func(*s3.Options)
 // BucketClient is the SDK's client of one bucket. It follows the bucket to its region and is safe for concurrent use.
 type BucketClient struct {
 	options   []BucketOption
-	keys      *aws.CredentialsCache
+	keys      *CachedCredentials
 	connected atomic.Pointer[connectedBucket]
 }
 

@@ -34,6 +34,7 @@ const (
 	Group       Kind = "group"       // the consumer group
 	Offsets     Kind = "offsets"     // where the group stands in a topic
 	DeadLetter  Kind = "dead-letter" // the topic for dead letters
+	ClaimCheck  Kind = "claim-check" // the bucket for values that are too large
 	Registry    Kind = "registry"    // an address of the Schema Registry
 	Credentials Kind = "credentials" // what signs requests to Firehose
 	Stream      Kind = "stream"      // a delivery stream

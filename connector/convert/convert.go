@@ -79,6 +79,7 @@ type Converter struct {
 	delimiter []byte
 	tombstone *Reject   // nil if an envelope takes them
 	envelope  *envelope // nil for the value alone
+	claim     *envelope // of records with a claim check
 	gzip      bool      // the appended bytes are compressed later
 	value     *decoder  // nil unless values are decoded
 	key       *decoder  // of keys; nil if they are not decoded
@@ -90,7 +91,7 @@ type Converter struct {
 // New returns the Converter that cfg describes; cfg has been validated. It looks
 // schemas up with lookup, which may be nil where cfg needs none.
 func New(cfg Config, lookup Lookup) *Converter {
-	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip", filter: cfg.Filter}
+	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip", filter: cfg.Filter, claim: newClaimEnvelope(cfg)}
 	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.limit(), lookup)
 	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.limit(), lookup)
 	if cfg.Tombstones != "envelope" {
@@ -233,7 +234,12 @@ func (c *Converter) decoded(m *measured, r *kgo.Record, made *payload) error {
 			return err
 		}
 	}
-	if c.key != nil && r.Key != nil && c.envelope.key >= 0 {
+	return c.decodedKey(m, r, c.envelope)
+}
+
+// decodedKey prepares the key if it is decoded for an envelope.
+func (c *Converter) decodedKey(m *measured, r *kgo.Record, e *envelope) error {
+	if c.key != nil && r.Key != nil && e.key >= 0 {
 		if err := c.key.prepare(&m.key.payload, r.Key, r.Headers); err != nil {
 			return named("the key", err)
 		}

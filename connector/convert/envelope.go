@@ -184,6 +184,8 @@ func (f *member) factSize(r *kgo.Record) int {
 			return len("true")
 		}
 		return len("false")
+	case claimedValue:
+		return len("null")
 	default:
 		ms := r.Timestamp.UnixMilli()
 		switch {
@@ -241,6 +243,8 @@ func (f *member) appendFact(dst []byte, r *kgo.Record) []byte {
 		if ms := r.Timestamp.UnixMilli(); ms != noTimestamp {
 			return strconv.AppendInt(dst, ms, 10)
 		}
+		return append(dst, "null"...)
+	case claimedValue:
 		return append(dst, "null"...)
 	default:
 		return strconv.AppendBool(dst, r.Value == nil)

@@ -165,6 +165,13 @@ data "aws_iam_policy_document" "bridge" {
       resources = ["*"]
     }
   }
+  dynamic "statement" {
+    for_each = var.claim_check_arn == "" ? [] : [1]
+    content {
+      actions   = ["s3:PutObject"]
+      resources = ["${var.claim_check_arn}/*"]
+    }
+  }
 }
 
 locals {

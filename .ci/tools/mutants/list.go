@@ -4,7 +4,7 @@ import "slices"
 
 // all are the mutants, guarantee by guarantee.
 func all() []mutant {
-	return slices.Concat(losses(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stoppedPartitions(), stops(), outside(), clients(), logins(), shown(), joining(), schemas(), verdicts(), origins(), standstills(), fetches(), starts(), weather(), replays(), holds())
+	return slices.Concat(losses(), claimChecks(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stoppedPartitions(), stops(), outside(), clients(), logins(), shown(), joining(), schemas(), verdicts(), origins(), standstills(), fetches(), starts(), weather(), replays(), holds())
 }
 
 // losses are commits that run ahead and records that are passed over.

@@ -1,0 +1,184 @@
+package claimcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"kafka-firehose/connector/awsconfig"
+)
+
+var (
+	errNoProof      = errors.New("the answer has no ETag: it is not S3 that answers")
+	errOtherContent = errors.New("the answer has the checksum of another content")
+)
+
+// Trouble is why values wait for the bucket.
+type Trouble struct {
+	Err error
+	// Final says that somebody has to repair something, such as a permission.
+	Final bool
+	Since time.Time
+}
+
+// maxQuietFailures of one object in a row are not logged: they pass.
+const maxQuietFailures = 2
+
+// toldTrouble is what the log said last.
+type toldTrouble int
+
+const (
+	toldNothing toldTrouble = iota
+	toldOutage
+	toldFinal
+)
+
+// Trouble returns why values wait for the bucket, nil while none waits after a failure. One that needs a repair comes first, then the
+// oldest.
+func (u *Uploader) Trouble() *Trouble {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var worst *Trouble
+	for _, t := range u.failing {
+		if worst == nil || t.Final && !worst.Final || t.Final == worst.Final && t.Since.Before(worst.Since) {
+			worst = t
+		}
+	}
+	return worst
+}
+
+// noteFailure counts an attempt that failed. The log has the beginning of an outage, and once more that it needs a repair.
+func (u *Uploader) noteFailure(o *Object, failures int, err error) {
+	reason := reasonOf(err)
+	if reason == reasonCredentials {
+		u.client.InvalidateCredentials()
+	}
+	u.metrics.Errors.WithLabelValues(reason).Inc()
+	u.metrics.Blocked.Set(1)
+	now := &Trouble{Err: u.explain(reason, err), Final: needsRepair(reason), Since: time.Now()}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if before := u.failing[o]; before != nil {
+		now.Since = before.Since
+	}
+	u.failing[o] = now
+	switch {
+	case now.Final && u.told < toldFinal:
+		u.told = toldFinal
+		u.log.Error("the claim-check bucket takes no objects until this is repaired; trying again every 10 s, and the partitions of large records wait", "error", now.Err, "waiting", len(u.failing))
+	case failures > maxQuietFailures && u.told < toldOutage:
+		u.told = toldOutage
+		u.log.Warn("the claim-check bucket takes no objects; trying again until it does, and the partitions of large records wait", "error", now.Err, "waiting", len(u.failing))
+	}
+}
+
+// endTrouble forgets an object that was uploaded or given up.
+func (u *Uploader) endTrouble(o *Object) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	t := u.failing[o]
+	delete(u.failing, o)
+	if t == nil || len(u.failing) > 0 {
+		return
+	}
+	u.metrics.Blocked.Set(0)
+	if u.told > toldNothing {
+		u.told = toldNothing
+		u.log.Info("no value waits for the claim-check bucket after a failure any more", "after", time.Since(t.Since).Round(time.Millisecond).String())
+	}
+}
+
+// The reasons, which are metrics.ClaimCheckErrors.
+const (
+	reasonNoBucket    = "no_bucket"
+	reasonDenied      = "authorization"
+	reasonKey         = "kms"
+	reasonCredentials = "credentials"
+	reasonThrottled   = "throttled"
+	reasonUnavailable = "unavailable"
+	reasonConnection  = "connection"
+	reasonOther       = "other"
+)
+
+// reasonsOfCodes has S3's codes with a reason of their own. For others the HTTP status decides.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var reasonsOfCodes = map[string]string{
+	"NoSuchBucket": reasonNoBucket,
+	"SlowDown":     reasonThrottled, "Throttling": reasonThrottled, "ThrottlingException": reasonThrottled, "RequestLimitExceeded": reasonThrottled, "TooManyRequests": reasonThrottled,
+	"InvalidAccessKeyId": reasonCredentials, "SignatureDoesNotMatch": reasonCredentials, "ExpiredToken": reasonCredentials, "InvalidToken": reasonCredentials,
+	"TokenRefreshRequired": reasonCredentials, "RequestTimeTooSkewed": reasonCredentials, "RequestExpired": reasonCredentials,
+	"RequestTimeout": reasonConnection,
+}
+
+// reasonOf is the label of an error.
+func reasonOf(err error) string {
+	if _, ok := errors.AsType[*awsconfig.FetchError](err); ok {
+		return reasonCredentials
+	}
+	code, message := errorCode(err)
+	answer, answered := errors.AsType[*awshttp.ResponseError](err)
+	status := 0
+	if answered {
+		status = answer.HTTPStatusCode()
+	}
+	reason, known := reasonsOfCodes[code]
+	switch {
+	case known:
+		return reason
+	case strings.HasPrefix(code, "KMS."), status == http.StatusForbidden && strings.Contains(message, "kms:"):
+		return reasonKey
+	case status == http.StatusForbidden:
+		return reasonDenied
+	case status == http.StatusTooManyRequests:
+		return reasonThrottled
+	case status >= http.StatusInternalServerError:
+		return reasonUnavailable
+	case status == 0 && !errors.Is(err, errNoProof) && !errors.Is(err, errOtherContent), errors.Is(err, context.DeadlineExceeded):
+		return reasonConnection
+	}
+	return reasonOther
+}
+
+func errorCode(err error) (code, message string) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode(), api.ErrorMessage()
+	}
+	return "", ""
+}
+
+// needsRepair reports whether only somebody from outside can end a failure.
+func needsRepair(reason string) bool {
+	switch reason {
+	case reasonNoBucket, reasonDenied, reasonKey, reasonCredentials:
+		return true
+	}
+	return false
+}
+
+// explain says what to do about an error. Its text holds nothing of a record and no secret.
+func (u *Uploader) explain(reason string, err error) error {
+	text := awsconfig.Clean(awsconfig.RootCause(err))
+	if code, message := errorCode(err); code != "" && code != awsconfig.UnknownError {
+		text = strings.TrimSuffix(code+": "+awsconfig.Clean(message), ": ")
+	}
+	switch reason {
+	case reasonNoBucket:
+		return fmt.Errorf("bucket %s does not exist: create it, or correct %s: %s", u.bucket, urlName, text)
+	case reasonDenied:
+		return fmt.Errorf("access is denied: grant s3:PutObject on arn:aws:s3:::%s/%s*, and if a key of KMS encrypts the bucket, kms:GenerateDataKey and kms:Decrypt on it: %s", u.bucket, u.prefix, text)
+	case reasonKey:
+		return fmt.Errorf("the KMS key of bucket %s can't be used: enable it, or grant kms:GenerateDataKey and kms:Decrypt on it: %s", u.bucket, text)
+	case reasonCredentials:
+		if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok {
+			text = awsconfig.Clean(fetch.Error())
+		}
+		return fmt.Errorf("no AWS credentials that S3 accepts: renew them, or look at the clock of this machine: %s", text)
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,126 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/claimcheck"
+	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/offset"
+)
+
+// fallbackPolicy is the policy for bad records that no claim check helps.
+func (c Config) fallbackPolicy() string {
+	switch {
+	case c.BadRecordPolicy != policyClaimCheck:
+		return c.BadRecordPolicy
+	case c.DeadLetter.Topic != "":
+		return policyDeadLetter
+	}
+	return policyStop
+}
+
+// openClaimChecks makes the way to the claim-check bucket, if there is one.
+func (c *Connector) openClaimChecks(ctx context.Context, o Options) (err error) {
+	if c.cfg.ClaimCheck.URL != "" { // also in a replay, whose policy for other bad records is its own
+		c.uploader, err = claimcheck.New(ctx, c.cfg.ClaimCheck, claimcheck.Options{Log: c.log, Metrics: o.Metrics.ClaimCheck, Client: o.S3})
+	}
+	return err
+}
+
+// claimUpload is the value of a record that is too large, on its way to the bucket. It is an error as well: the record can't be
+// packed before the bucket has it. All but uploaded is fill's alone.
+type claimUpload struct {
+	object   *claimcheck.Object
+	uploaded atomic.Bool // the bucket has acknowledged it
+	cancel   context.CancelFunc
+}
+
+func (u *claimUpload) Error() string { return "the value is not uploaded to " + u.object.URL + " yet" }
+
+// packClaimCheck appends the envelope with a claim check for record i of a chunk, which could not be converted because of err. Until
+// the bucket has the value the error is a *claimUpload. Where a claim check does not help, the error is err, and the policy for other
+// bad records decides: the record has no value, or its key and headers are too large themselves.
+func (l *lane) packClaimCheck(c chunk, i int, err error) ([]byte, error) {
+	r := c.records[i]
+	if l.uploader == nil || !hasClaimCheck(r, err) {
+		return nil, err
+	}
+	upload := l.claims[c.lease]
+	if upload == nil || !upload.object.IsOf(r) {
+		r = withoutPool(r)
+		upload = &claimUpload{object: l.uploader.NewObject(c.lease, r, l.convert.ContentType(r.Value)), cancel: func() {}}
+	}
+	buf, full := l.convert.AppendClaimCheck(l.builder.Buffer(), r, claimCheckOf(upload.object))
+	if _, large := errors.AsType[*convert.Reject](full); large {
+		return nil, err
+	}
+	if full != nil {
+		return nil, full
+	}
+	if !upload.uploaded.Load() {
+		c.records[i], l.claims[c.lease] = r, upload
+		return nil, upload
+	}
+	delete(l.claims, c.lease)
+	return buf, nil
+}
+
+// hasClaimCheck reports whether the error of a record's conversion is that its value is too large.
+func hasClaimCheck(r *kgo.Record, err error) bool {
+	reject, ok := errors.AsType[*convert.Reject](err)
+	return ok && reject.Reason == convert.TooLarge && r.Value != nil
+}
+
+func claimCheckOf(o *claimcheck.Object) convert.ClaimCheck {
+	return convert.ClaimCheck{URL: o.URL, Bytes: o.Bytes, SHA256: o.SHA256, ContentType: o.ContentType}
+}
+
+// withoutPool returns a copy of a record whose bytes never go back to the Kafka client's pools. The HTTP client may still read them after
+// a request has failed.
+func withoutPool(r *kgo.Record) *kgo.Record {
+	return &kgo.Record{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch, Attrs: r.Attrs, Timestamp: r.Timestamp,
+		Key: r.Key, Value: r.Value, Headers: r.Headers,
+	}
+}
+
+// startUpload returns a channel that is closed when the bucket has the value, or when the upload was given up. In the second case the
+// partition is not this process's any more, or ctx is over.
+func (l *lane) startUpload(ctx context.Context, u *claimUpload) <-chan struct{} {
+	uploading, cancel := context.WithCancel(ctx)
+	u.cancel = cancel
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer cancel()
+		u.uploaded.Store(l.uploader.Upload(uploading, u.object) == nil)
+	}()
+	return ended
+}
+
+// cancelUploads ends the uploads of the given leases.
+func (l *lane) cancelUploads(of func(*offset.Lease) bool) {
+	for lease, u := range l.claims {
+		if of(lease) {
+			u.cancel()
+			delete(l.claims, lease)
+		}
+	}
+}
+
+// bucketReady reports why the claim-check bucket has not taken values for a while, nil while it does.
+func (c *Connector) bucketReady(now time.Time) error {
+	if c.uploader == nil {
+		return nil
+	}
+	if t := c.uploader.Trouble(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
+		return fmt.Errorf("claim-check bucket %s: %w", c.cfg.ClaimCheck.URL, t.Err)
+	}
+	return nil
+}
