@@ -51,7 +51,8 @@ func TestMotoDestination(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Look(t.Context())
+	w.Look(t.Context()) // for all types
+	w.Look(t.Context()) // for the stream's own
 	if trouble := w.Trouble(); trouble != nil {
 		t.Fatal(trouble.Err)
 	}
