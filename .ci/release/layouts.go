@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -42,7 +43,11 @@ func verifyLayout(to layout.Path, published, digests string) error {
 	if err != nil {
 		return err
 	}
-	if len(manifest.Manifests) == 0 || !strings.Contains("\n/"+digests, "/"+published+"@"+manifest.Manifests[0].Digest.String()+"\n") {
+	// A line is the published path, with the registry in front of it if there is one, and the digest.
+	named := func(line string) bool {
+		return strings.HasSuffix("/"+line, "/"+published+"@"+manifest.Manifests[0].Digest.String())
+	}
+	if len(manifest.Manifests) == 0 || !slices.ContainsFunc(strings.Fields(digests), named) {
 		return errors.New("its first manifest is not the one in digests.txt")
 	}
 	for _, descriptor := range manifest.Manifests {

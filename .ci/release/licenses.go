@@ -61,7 +61,7 @@ func findModules(ctx context.Context, source sourceFacts, modules map[string]boo
 	for module := range modules {
 		args = append(args, module)
 	}
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // names of modules that a binary was linked from
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = source.directory
 	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
 	cmd.Stderr = os.Stderr
