@@ -121,6 +121,12 @@ func valuePatterns() map[string]valuePattern {
 			[]string{"login:443"},
 			[]string{"KAFKA_SASL_MECHANISM=OAUTHBEARER", "KAFKA_SASL_OAUTH_CLIENT_ID=c", "KAFKA_SASL_OAUTH_CLIENT_SECRET=s"},
 		},
+		"SCHEMA_REGISTRY_OAUTH_ENDPOINT": {
+			"^" + urlEntry + "$", "want a URL such as https://login.example.com/oauth2/token, without a user in it",
+			[]string{"https://login/token"},
+			[]string{"login:443"},
+			[]string{"RECORD_FORMAT=avro", "SCHEMA_REGISTRY_URL=http://r:8081", "SCHEMA_REGISTRY_OAUTH_CLIENT_ID=c", "SCHEMA_REGISTRY_OAUTH_CLIENT_SECRET=s"},
+		},
 		"KAFKA_SASL_AWS_REGION": {
 			`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`, "want a region such as eu-west-1",
 			[]string{"eu-west-1", "us-gov-east-1"},

@@ -179,7 +179,8 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"} // and nothing has a schema
 	worst.Schema = schema.Config{                                           // without an address
 		Type: "x", ApicurioID: "x", Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x",
-		Region: "x", RoleARN: "x", RoleExternalID: "x",
+		Region: "x", RoleARN: "x", RoleExternalID: "x", Headers: env.NewSecret("x"),
+		OAuth: schema.OAuthConfig{ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", LogicalCluster: " x", IdentityPoolID: " x"},
 	}
 	worst.DeadLetter.Topic = "x"
 	named := map[string]bool{}
@@ -195,6 +196,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_SASL_MECHANISM", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_OAUTH_TOKEN_FILE", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE",
 		"RECORD_ENVELOPE", "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD_FILE", "SCHEMA_REGISTRY_TOKEN_FILE",
+		"SCHEMA_REGISTRY_OAUTH_ENDPOINT", "SCHEMA_REGISTRY_OAUTH_CLIENT_SECRET_FILE", "SCHEMA_REGISTRY_HEADERS_FILE",
 	} {
 		named[name] = true
 	}

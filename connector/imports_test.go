@@ -34,7 +34,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 		switch {
 		case dep == "testing", strings.HasPrefix(dep, "testing/"),
 			strings.HasSuffix(dep, "/kfake"),
-			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"), strings.HasSuffix(dep, "/gluetest"), strings.HasSuffix(dep, "/buckettest"),
+			strings.HasSuffix(dep, "/firehosetest"), strings.HasSuffix(dep, "/kafkatest"), strings.HasSuffix(dep, "/proxytest"), strings.HasSuffix(dep, "/porttest"), strings.HasSuffix(dep, "/limitertest"), strings.HasSuffix(dep, "/longtest"), strings.HasSuffix(dep, "/childtest"), strings.HasSuffix(dep, "/logtest"), strings.HasSuffix(dep, "/gluetest"), strings.HasSuffix(dep, "/buckettest"), strings.HasSuffix(dep, "/oauthtest"),
 			strings.HasPrefix(dep, "github.com/stretchr/testify"):
 			t.Errorf("cmd/kafka-firehose links %s", dep)
 		}
@@ -56,9 +56,9 @@ var mayImport = map[string][]string{
 
 	"connector":             {"connector/check", "connector/recovery", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/recovery":    {"connector/awsconfig", "connector/kafka"},
-	"connector/kafka":       {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "metrics"},
+	"connector/kafka":       {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/oauthtoken", "connector/origin", "metrics"},
 	"connector/convert":     {"connector/convert/filter", "connector/convert/jsontext", "connector/convert/mask", "connector/convert/protobuf", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
-	"connector/schema":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/origin", "connector/schema/glue", "metrics"},
+	"connector/schema":      {"connector/check", "connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/oauthtoken", "connector/origin", "connector/schema/glue", "metrics"},
 	"connector/firehose":    {"connector/check", "connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
 	"connector/destination": {"connector/check", "connector/awsconfig", "connector/env", "metrics"},
 	"connector/deadletter":  {"connector/check", "connector/batch", "connector/offset", "connector/env", "metrics"},
@@ -70,6 +70,8 @@ var mayImport = map[string][]string{
 
 	"connector/offset":                {},
 	"connector/certificates":          {"connector/env"},
+	"connector/oauthtoken/oauthtest":  {},
+	"connector/oauthtoken":            {"connector/certificates", "connector/env", "connector/origin"},
 	"connector/check":                 {},
 	"connector/status":                {},
 	"connector/convert/filter":        {"connector/convert/jsontext"},

@@ -2,6 +2,8 @@ package connector_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +18,8 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/longtest"
+	"kafka-firehose/connector/oauthtoken/oauthtest"
+	"kafka-firehose/connector/schema"
 	"kafka-firehose/connector/status"
 )
 
@@ -171,6 +175,43 @@ func TestStandingSchema(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStandingTokens: while the registry's token endpoint is down, records that need a new schema wait, and the fault names
+// the endpoint and no secret. None is bad or lost.
+func TestStandingTokens(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.decodes()
+		login := &oauthtest.Server{ClientID: "bridge", Secret: "planted-secret", Life: time.Hour}
+		login.Answer(http.StatusServiceUnavailable)
+		w.registry = tripper(func(q *http.Request) (*http.Response, error) {
+			rec := httptest.NewRecorder()
+			switch {
+			case q.URL.Host == "login.example":
+				login.ServeHTTP(rec, q)
+			case !login.Accepts(q):
+				rec.WriteHeader(http.StatusUnauthorized)
+			default:
+				return r.RoundTrip(q)
+			}
+			return rec.Result(), nil
+		})
+		m := w.start(avroFormat, func(c *connector.Config) {
+			c.Schema.OAuth = schema.OAuthConfig{Endpoint: "https://login.example/token", ClientID: "bridge", ClientSecret: env.NewSecret("planted-secret")}
+			if err := c.Validate(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		w.produceWith(0, 1000, func(i int) *kgo.Record { return avroNumber(i, 1) })
+		w.wantTold(m, standing{says: "the Schema Registry: get a token from SCHEMA_REGISTRY_OAUTH_ENDPOINT at https://login.example: it answers 503"})
+		login.Answer(0)
+		w.untilCommitted(1000)
+		m.mustStop()
+		w.wantExactly(1000)
+		if strings.Contains(w.log.String(), "planted") {
+			t.Error("the log has the secret")
+		}
+	})
 }
 
 // wantTold lets a fault last for ten minutes.

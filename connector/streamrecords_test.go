@@ -20,6 +20,7 @@ import (
 
 // withOptions sets FIREHOSE_STREAM_OPTIONS, and wants the configuration to be one without faults.
 func withOptions(t *testing.T, options string) func(*connector.Config) {
+	t.Helper()
 	return func(c *connector.Config) {
 		t.Helper()
 		if err := c.Firehose.StreamOptions.Decode(options); err != nil {

@@ -111,6 +111,6 @@ func Hidden(name string) bool {
 	words := strings.Split(strings.TrimSuffix(strings.ToUpper(name), "_FILE"), "_")
 	return slices.ContainsFunc(words, func(w string) bool {
 		return strings.Contains(w, "PASS") || strings.Contains(w, "SECRET") ||
-			strings.Contains(w, "TOKEN") || strings.Contains(w, "CREDENTIAL") || strings.Contains(w, "JAAS")
+			strings.Contains(w, "TOKEN") || w == "HEADERS" || strings.Contains(w, "CREDENTIAL") || strings.Contains(w, "JAAS")
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/oauthtoken"
 	"kafka-firehose/metrics"
 )
 
@@ -88,10 +89,7 @@ func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) erro
 		}
 		msk = c.aws
 	}
-	m, forget := newLogin(cfg, dial, msk)
-	if cfg.Mechanism == oauthMechanism {
-		m, forget = (&tokens{cfg: cfg.OAuth, dial: dial, log: log}).login()
-	}
+	m, forget := newLogin(cfg, oauthtoken.New(cfg.OAuth.tokens(), oauthtoken.Options{Dial: dial, Log: log}), msk)
 	c.forget = forget
 	c.options = append(c.options, kgo.SASL(m))
 	return nil

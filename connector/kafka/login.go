@@ -4,9 +4,10 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"kafka-firehose/connector/oauthtoken"
 )
 
 // login is a mechanism of SASL that can be told from the brokers by its errors: what
@@ -32,7 +33,7 @@ func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []b
 
 // newLogin makes the mechanism that is configured. forget has the next login use
 // credentials that were not used before, where they are kept at all.
-func newLogin(c SASLConfig, dial DialFunc, msk signer) (m sasl.Mechanism, forget func()) {
+func newLogin(c SASLConfig, tokens *oauthtoken.Source, msk signer) (m sasl.Mechanism, forget func()) {
 	switch c.Mechanism {
 	case plainMechanism:
 		m = plain.Plain(func(context.Context) (plain.Auth, error) {
@@ -44,16 +45,11 @@ func newLogin(c SASLConfig, dial DialFunc, msk signer) (m sasl.Mechanism, forget
 	case scram512:
 		m = scram.Sha512(c.scram)
 	case oauthMechanism:
-		return (&tokens{cfg: c.OAuth, dial: dial}).login()
+		return newBearer(c.OAuth, tokens)
 	case mskIAMMechanism:
 		return login{mskIAM{msk}}, msk.Forget
 	}
 	return login{m}, func() {}
-}
-
-// login is the mechanism that uses the tokens.
-func (t *tokens) login() (m sasl.Mechanism, forget func()) {
-	return login{bearer{oauth.Oauth(t.get)}}, t.forget
 }
 
 func (c SASLConfig) scram(context.Context) (scram.Auth, error) {

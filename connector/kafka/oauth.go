@@ -2,13 +2,12 @@ package kafka
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
-	"kafka-firehose/connector/certificates"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/oauthtoken"
 )
 
 // OAuthConfig says where the token of OAUTHBEARER comes from: a file that another program keeps fresh, or
@@ -34,6 +33,7 @@ type OAuthConfig struct {
 }
 
 const (
+	oauthPrefix       = "KAFKA_SASL_OAUTH_"
 	oauthToken        = "KAFKA_SASL_OAUTH_TOKEN" //nolint:gosec // a name
 	oauthEndpoint     = "KAFKA_SASL_OAUTH_ENDPOINT"
 	oauthClientID     = "KAFKA_SASL_OAUTH_CLIENT_ID"
@@ -63,7 +63,7 @@ func (c OAuthConfig) validate(check *env.Check) {
 	case c.Token.IsSet():
 		c.endpointUnused(check)
 	default:
-		c.endpoint(check)
+		c.tokens().ValidateEndpoint(check)
 	}
 }
 
@@ -77,34 +77,12 @@ func (c OAuthConfig) endpointUnused(check *env.Check) {
 	}
 }
 
-// files are those of the token endpoint's TLS.
-func (c OAuthConfig) files() certificates.Files {
-	return certificates.Files{CA: certificates.File{Variable: oauthCAFile, Path: c.CAFile}}
-}
-
-func (c OAuthConfig) endpoint(check *env.Check) {
-	u, err := url.Parse(c.Endpoint)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		check.Add(env.Holds(oauthEndpoint, c.Endpoint, "want a URL such as https://login.example.com/oauth2/token, without a user in it"))
+// tokens says where tokens come from.
+func (c OAuthConfig) tokens() oauthtoken.Config {
+	return oauthtoken.Config{
+		Token: c.Token, TokenName: oauthToken, Prefix: oauthPrefix, Endpoint: c.Endpoint, ClientID: c.ClientID, ClientSecret: c.ClientSecret,
+		Scope: c.Scope, Audience: c.Audience, CAFile: c.CAFile,
 	}
-	if c.ClientID == "" {
-		check.Add(env.Missing(oauthClientID, "the token endpoint wants to know the client").With(oauthEndpoint))
-	}
-	if !c.ClientSecret.IsSet() {
-		check.Add(env.Missing(oauthClientSecret, "the token endpoint wants the client's secret; "+oauthClientSecret+"_FILE will do too").With(oauthEndpoint, oauthClientSecret+"_FILE"))
-	}
-	if c.CAFile != "" {
-		_, _, err := c.files().Config()
-		check.Join(err)
-	}
-}
-
-// hints warn of secrets that cross the network in the clear.
-func (c OAuthConfig) hints() (hints []string) {
-	if u, err := url.Parse(c.Endpoint); err == nil && u.Scheme == "http" {
-		hints = append(hints, fmt.Sprintf("%s is not https: the client secret and the tokens cross the network in the clear", oauthEndpoint))
-	}
-	return hints
 }
 
 // Extensions are sent with a token (RFC 7628, section 3.1).

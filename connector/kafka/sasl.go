@@ -98,10 +98,8 @@ func (c SASLConfig) source() string {
 		return "look at the credentials of AWS, at " + awsRole + " and " + awsRegion + ", and whether they allow kafka-cluster:Connect"
 	case c.Mechanism != oauthMechanism:
 		return "look at " + saslUsername + " and " + c.Password.Variable(saslPassword)
-	case c.OAuth.Token.IsSet():
-		return "look at " + c.OAuth.Token.Variable(oauthToken)
 	}
-	return "look at " + oauthEndpoint + ", " + oauthClientID + ", " + c.OAuth.ClientSecret.Variable(oauthClientSecret) + " and the scope"
+	return c.OAuth.tokens().Advice()
 }
 
 // hints are the warnings about settings that work and are not safe.
@@ -114,7 +112,7 @@ func (c SASLConfig) hints(encrypted bool) (hints []string) {
 		hints = append(hints, fmt.Sprintf("%s is OAUTHBEARER and %s is not true: tokens cross the network in the clear, and whoever sees one can use it", saslMechanism, tlsEnabled))
 	}
 	if c.Mechanism == oauthMechanism {
-		hints = append(hints, c.OAuth.hints()...)
+		hints = append(hints, c.OAuth.tokens().Hints()...)
 	}
 	return hints
 }

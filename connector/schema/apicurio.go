@@ -18,9 +18,9 @@ const userAgent = "kafka-firehose"
 
 // apicurio is the protocol of Apicurio Registry's own API, version 2 or 3.
 type apicurio struct {
-	base string // the address, which ends in the version of the API
-	http *http.Client
-	cfg  Config
+	base  string // the address, which ends in the version of the API
+	http  *http.Client
+	login *login
 }
 
 // fetch implements protocol.
@@ -133,7 +133,7 @@ func (a *apicurio) get(ctx context.Context, path string) ([]byte, http.Header, e
 		return nil, nil, classify(err)
 	}
 	r.Header.Set("User-Agent", userAgent)
-	if err := a.cfg.authorize(r); err != nil {
+	if err := a.login.authorize(r); err != nil {
 		return nil, nil, classify(err)
 	}
 	resp, err := a.http.Do(r)

@@ -12,7 +12,6 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
-	"kafka-firehose/connector/origin"
 )
 
 const (
@@ -63,38 +62,20 @@ func newClient(cfg Config, o Options) (*client, error) {
 		}
 		transport = n
 	}
-	h := &http.Client{Timeout: requestTimeout, Transport: short{transport}, CheckRedirect: origin.Stay}
+	l := newLogin(cfg, o)
+	h := &http.Client{Timeout: requestTimeout, Transport: short{retried{transport, l}}, CheckRedirect: l.stay}
 	c := &client{}
 	for _, address := range cfg.URLs {
-		var p protocol = &apicurio{address, h, cfg}
+		var p protocol = &apicurio{address, h, l}
 		if cfg.Framing() != convert.Apicurio {
 			var err error
-			if p, err = newConfluent(cfg, address, h); err != nil {
+			if p, err = newConfluent(l, address, h); err != nil {
 				return nil, err
 			}
 		}
 		c.nodes = append(c.nodes, node{address, p})
 	}
 	return c, nil
-}
-
-// authorize logs a request in.
-func (c Config) authorize(r *http.Request) error {
-	switch {
-	case c.Token.IsSet():
-		token, err := c.Token.Read()
-		if err != nil {
-			return err
-		}
-		r.Header.Set("Authorization", "Bearer "+token)
-	case c.Username != "":
-		password, err := c.Password.Read()
-		if err != nil {
-			return err
-		}
-		r.SetBasicAuth(c.Username, password)
-	}
-	return nil
 }
 
 // short ends answers that are too long to be a schema.

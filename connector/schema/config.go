@@ -22,6 +22,9 @@ type Config struct {
 	Username string     `envconfig:"SCHEMA_REGISTRY_USERNAME" unset:"none" desc:"Name to log in to the registry with."`
 	Password env.Secret `envconfig:"SCHEMA_REGISTRY_PASSWORD" unset:"none" desc:"Password of SCHEMA_REGISTRY_USERNAME."`
 	Token    env.Secret `envconfig:"SCHEMA_REGISTRY_TOKEN" unset:"none" desc:"Bearer token to log in to the registry with, instead of a name and a password."`
+	OAuth    OAuthConfig
+	// Headers go with each request, for instance to a gateway that wants a key.
+	Headers env.Secret `envconfig:"SCHEMA_REGISTRY_HEADERS" unset:"none" desc:"Further headers of each request to the registry, name=value, comma separated or one to a line."`
 	// CAFile, CertFile and KeyFile are for TLS, as PEM. They are looked at for each request, so that what
 	// was renewed is used.
 	CAFile   string `envconfig:"SCHEMA_REGISTRY_CA_FILE" unset:"the system's" desc:"PEM file of the authorities that sign the registry's certificate."`
@@ -41,6 +44,7 @@ const (
 	usernameName = "SCHEMA_REGISTRY_USERNAME"
 	passwordName = "SCHEMA_REGISTRY_PASSWORD" // #nosec G101 -- the name of a variable
 	tokenName    = "SCHEMA_REGISTRY_TOKEN"    // #nosec G101 -- likewise
+	headersName  = "SCHEMA_REGISTRY_HEADERS"
 	caName       = "SCHEMA_REGISTRY_CA_FILE"
 	certName     = "SCHEMA_REGISTRY_CERT_FILE"
 	keyName      = "SCHEMA_REGISTRY_KEY_FILE"
@@ -72,6 +76,9 @@ func (c Config) Validate() error {
 		secure = secure && strings.HasPrefix(u, "https://")
 	}
 	c.login(&check)
+	c.oneLogin(&check)
+	c.oauth(&check)
+	c.headers(&check)
 	c.unused(&check)
 	c.glue(&check)
 	if len(c.URLs) > 0 && !secure && (c.CAFile != "" || c.CertFile != "") {
@@ -115,11 +122,10 @@ func (c Config) address(s string) *env.Fault {
 	return nil
 }
 
-// login checks that there is one way to log in, or none.
+// login checks that a name has a password, and a password a name.
 func (c Config) login(check *env.Check) {
 	switch {
-	case c.Token.IsSet() && (c.Username != "" || c.Password.IsSet()):
-		check.Add(env.Holds(c.Token.Variable(tokenName), "x", usernameName+" or "+passwordName+" is set, too; want one way to log in").With(usernameName, passwordName))
+	case c.bearer(): // is another login
 	case c.Username != "" && !c.Password.IsSet():
 		check.Add(env.Missing(passwordName, "want the password of "+usernameName).With(usernameName))
 	case c.Username == "" && c.Password.IsSet():
@@ -136,12 +142,12 @@ func (c Config) unused(check *env.Check) {
 	if len(c.URLs) > 0 {
 		return
 	}
-	for name, value := range map[string]string{usernameName: c.Username, caName: c.CAFile, certName: c.CertFile, keyName: c.KeyFile} {
+	for name, value := range map[string]string{usernameName: c.Username, caName: c.CAFile, certName: c.CertFile, keyName: c.KeyFile, oauthEndpoint: c.OAuth.Endpoint} {
 		if value != "" {
 			check.Add(env.Holds(name, value, "without "+urlName+" it has no effect").With(urlName))
 		}
 	}
-	for name, secret := range map[string]env.Secret{passwordName: c.Password, tokenName: c.Token} {
+	for name, secret := range map[string]env.Secret{passwordName: c.Password, tokenName: c.Token, headersName: c.Headers} {
 		if secret.IsSet() {
 			check.Add(env.Holds(secret.Variable(name), "x", "without "+urlName+" it has no effect").With(urlName))
 		}

@@ -15,6 +15,11 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	const password, token = "hunter2", "tok-1"
+	oauth := func(change func(*Config)) Config {
+		c := Config{URLs: []string{"https://a"}, OAuth: OAuthConfig{Endpoint: "https://login/token", ClientID: "c", ClientSecret: env.NewSecret(password)}}
+		change(&c)
+		return c
+	}
 	tests := []struct {
 		name string
 		cfg  Config
@@ -28,7 +33,7 @@ func TestValidate(t *testing.T) {
 		{"no host", Config{URLs: []string{"http://"}}, []string{`SCHEMA_REGISTRY_URL holds "http://": want`}},
 		{"a query", Config{URLs: []string{"http://a?b=c"}}, []string{`SCHEMA_REGISTRY_URL holds`}},
 		{"a login in the address", Config{URLs: []string{"http://u:" + password + "@a"}}, []string{"must not hold a login; want SCHEMA_REGISTRY_USERNAME"}},
-		{"both logins", Config{URLs: []string{"http://a"}, Username: "u", Password: env.NewSecret(password), Token: env.NewSecret(token)}, []string{"SCHEMA_REGISTRY_TOKEN holds a secret: SCHEMA_REGISTRY_USERNAME or SCHEMA_REGISTRY_PASSWORD is set, too"}},
+		{"both logins", Config{URLs: []string{"http://a"}, Username: "u", Password: env.NewSecret(password), Token: env.NewSecret(token)}, []string{"SCHEMA_REGISTRY_TOKEN holds a secret: SCHEMA_REGISTRY_USERNAME is set, too; want one way to log in"}},
 		{"no password", Config{URLs: []string{"http://a"}, Username: "u"}, []string{"SCHEMA_REGISTRY_PASSWORD is not set"}},
 		{"no name", Config{URLs: []string{"http://a"}, Password: env.NewSecret(password)}, []string{"SCHEMA_REGISTRY_USERNAME is not set"}},
 		{"a colon", Config{URLs: []string{"http://a"}, Username: "u:v", Password: env.NewSecret(password)}, []string{"want no colon in it"}},
@@ -51,6 +56,25 @@ func TestValidate(t *testing.T) {
 		{"apicurio by another protocol", Config{Type: "apicurio", URLs: []string{"http://a:8080/apis/ccompat/v7"}}, []string{`want the address of Apicurio's own API, which ends in /apis/registry/v2 or /apis/registry/v3`}},
 		{"another id", Config{Type: "apicurio", ApicurioID: "hash"}, []string{`SCHEMA_REGISTRY_APICURIO_ID holds "hash": want globalId or contentId`}},
 		{"an id for nothing", Config{ApicurioID: "contentId"}, []string{`SCHEMA_REGISTRY_APICURIO_ID holds "contentId": it has no effect without SCHEMA_REGISTRY_TYPE=apicurio`}},
+		{"oauth", oauth(func(*Config) {}), nil},
+		{"oauth of Confluent Cloud", oauth(func(c *Config) { c.OAuth.LogicalCluster, c.OAuth.IdentityPoolID = "lsrc-1", "pool-1" }), nil},
+		{"a token of Confluent Cloud", Config{URLs: []string{"https://a"}, Token: env.NewSecret(token), OAuth: OAuthConfig{LogicalCluster: "lsrc-1"}}, nil},
+		{"oauth and a password", oauth(func(c *Config) { c.Username, c.Password = "u", env.NewSecret(password) }), []string{`SCHEMA_REGISTRY_OAUTH_ENDPOINT holds "https://login/token": SCHEMA_REGISTRY_USERNAME is set, too; want one way to log in`}},
+		{"oauth and a token", oauth(func(c *Config) { c.Token = env.NewSecret(token) }), []string{`SCHEMA_REGISTRY_OAUTH_ENDPOINT holds "https://login/token": SCHEMA_REGISTRY_TOKEN is set, too; want one way to log in`}},
+		{"oauth without a client", oauth(func(c *Config) { c.OAuth.ClientID = "" }), []string{"SCHEMA_REGISTRY_OAUTH_CLIENT_ID is not set: the token endpoint wants to know the client"}},
+		{"oauth without a secret", oauth(func(c *Config) { c.OAuth.ClientSecret = env.Secret{} }), []string{"SCHEMA_REGISTRY_OAUTH_CLIENT_SECRET is not set: the token endpoint wants the client's secret; SCHEMA_REGISTRY_OAUTH_CLIENT_SECRET_FILE will do too"}},
+		{"no URL of an endpoint", oauth(func(c *Config) { c.OAuth.Endpoint = "login" }), []string{`SCHEMA_REGISTRY_OAUTH_ENDPOINT holds "login": want a URL such as https://login.example.com/oauth2/token`}},
+		{"no authorities of an endpoint", oauth(func(c *Config) { c.OAuth.CAFile = garbage }), []string{"SCHEMA_REGISTRY_OAUTH_CA_FILE holds"}},
+		{"oauth without an address", oauth(func(c *Config) { c.URLs = nil }), []string{`SCHEMA_REGISTRY_OAUTH_ENDPOINT holds "https://login/token": without SCHEMA_REGISTRY_URL it has no effect`}},
+		{"a client without an endpoint", oauth(func(c *Config) { c.OAuth.Endpoint = "" }), []string{`SCHEMA_REGISTRY_OAUTH_CLIENT_ID holds "c": it has no effect without SCHEMA_REGISTRY_OAUTH_ENDPOINT`, "SCHEMA_REGISTRY_OAUTH_CLIENT_SECRET holds a secret: it has no effect"}},
+		{"a pool without a token", Config{URLs: []string{"https://a"}, OAuth: OAuthConfig{IdentityPoolID: "pool-1"}}, []string{`SCHEMA_REGISTRY_OAUTH_IDENTITY_POOL_ID holds "pool-1": it goes with a token; want SCHEMA_REGISTRY_OAUTH_ENDPOINT or SCHEMA_REGISTRY_TOKEN too`}},
+		{"headers", Config{URLs: []string{"https://a"}, Headers: env.NewSecret("X-Key=a=b, authorization=Key c")}, nil},
+		{"headers in lines", Config{URLs: []string{"https://a"}, Headers: env.NewSecret("X-Key=a,b\nX-Other=c")}, nil},
+		{"headers for nothing", Config{Headers: env.NewSecret("x=" + token)}, []string{"SCHEMA_REGISTRY_HEADERS holds a secret: without SCHEMA_REGISTRY_URL it has no effect"}},
+		{"no header", Config{URLs: []string{"https://a"}, Headers: env.NewSecret("X-Key: " + token)}, []string{"SCHEMA_REGISTRY_HEADERS holds a secret: entry 1 is not name=value with the name of a header"}},
+		{"a header twice", Config{URLs: []string{"https://a"}, Headers: env.NewSecret("x-key=a,X-Key=b")}, []string{"entry 2: X-Key is there twice"}},
+		{"a header of the client's own", Config{URLs: []string{"https://a"}, Headers: env.NewSecret("host=a")}, []string{"entry 1: the client sets Host by itself"}},
+		{"a login and a header with one", oauth(func(c *Config) { c.Headers = env.NewSecret("Authorization=" + token) }), []string{"Authorization is a login, and so is SCHEMA_REGISTRY_OAUTH_ENDPOINT; want one way to log in"}},
 		{"a pair that is none", Config{URLs: []string{"https://a"}, CertFile: garbage, KeyFile: garbage}, []string{"SCHEMA_REGISTRY_CERT_FILE holds"}},
 	}
 	for _, tt := range tests {

@@ -20,8 +20,8 @@ import (
 // confluent is the protocol of Confluent's Schema Registry.
 type confluent struct{ sr *sr.Client }
 
-func newConfluent(cfg Config, address string, h *http.Client) (*confluent, error) {
-	c, err := sr.NewClient(sr.URLs(address), sr.UserAgent(userAgent), sr.HTTPClient(h), sr.PreReq(cfg.authorize))
+func newConfluent(l *login, address string, h *http.Client) (*confluent, error) {
+	c, err := sr.NewClient(sr.URLs(address), sr.UserAgent(userAgent), sr.HTTPClient(h), sr.PreReq(l.authorize))
 	return &confluent{c}, err
 }
 
@@ -98,6 +98,9 @@ func classify(err error) error {
 	}
 	if bad, ok := errors.AsType[*unusable](err); ok { // found while the answer was read
 		return bad
+	}
+	if failed := tokenError(err); failed != nil {
+		return &trouble{blocked: failed.Refused, err: failed}
 	}
 	answer, ok := errors.AsType[*sr.ResponseError](err)
 	if !ok {

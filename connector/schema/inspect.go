@@ -38,6 +38,8 @@ func Inspect(ctx context.Context, cfg Config, o Options) check.Findings {
 		switch err := errs[i]; {
 		case err == nil:
 			found.OK(check.Registry, address, "answers, and takes the login")
+		case tokenError(err) != nil:
+			found.Fail(check.Registry, address, "there is no token to log in with: "+err.Error(), cfg.tokens().Advice())
 		case good > 0:
 			found.Warn(check.Registry, address, err.Error(), "another address answers; "+advice)
 		default:

@@ -16,6 +16,7 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/oauthtoken/oauthtest"
 	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
 )
@@ -25,13 +26,15 @@ import (
 func TestLoginStaysAtTheRegistry(t *testing.T) {
 	got := ""
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = "asked with " + r.Header.Get("Authorization")
+		got = "asked with " + r.Header.Get("Authorization") + r.Header.Get("X-Key")
 		_, _ = w.Write([]byte(`{"schema":"\"long\""}`))
 	}))
 	defer other.Close()
+	login := httptest.NewServer(&oauthtest.Server{ClientID: "c", Secret: "s", Life: time.Hour})
+	defer login.Close()
 	to := ""
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/moved") && r.Header.Get("Authorization") != "" {
+		if strings.HasPrefix(r.URL.Path, "/moved") && r.Header.Get("Authorization")+r.Header.Get("X-Key") != "" {
 			_, _ = w.Write([]byte(`{"schema":"\"long\""}`))
 			return
 		}
@@ -45,6 +48,8 @@ func TestLoginStaysAtTheRegistry(t *testing.T) {
 	for name, login := range map[string]schema.Config{
 		"basic":  {Username: "u", Password: env.NewSecret("hunter2")},
 		"bearer": {Token: env.NewSecret("hunter2")},
+		"header": {Headers: env.NewSecret("X-Key=hunter2")},
+		"oauth":  {OAuth: schema.OAuthConfig{Endpoint: login.URL, ClientID: "c", ClientSecret: env.NewSecret("s")}},
 	} {
 		for _, to = range []string{"", other.URL} {
 			cfg := login

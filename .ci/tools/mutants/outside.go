@@ -144,23 +144,23 @@ func logins() []mutant {
 	return []mutant{
 		{
 			lasts, "a token is thrown away when its endpoint is down",
-			"connector/kafka/token.go", "case t.token != \"\" && (t.end.IsZero() || now.Before(t.end)):", "case now.IsZero():",
-			"connector/kafka", "TestTokenIsUsedToItsEnd", "before its end: ",
+			"connector/oauthtoken/source.go", "case t.token != \"\" && (t.end.IsZero() || now.Before(t.end)):", "case now.IsZero():",
+			"connector/oauthtoken", "TestTokenIsUsedToItsEnd", "before its end: ",
 		},
 		{
 			lasts, "a token is used beyond its end",
-			"connector/kafka/token.go", "(t.end.IsZero() || now.Before(t.end))", "!now.IsZero()",
-			"connector/kafka", "TestTokenIsUsedToItsEnd", "after its end: ",
+			"connector/oauthtoken/source.go", "(t.end.IsZero() || now.Before(t.end))", "!now.IsZero()",
+			"connector/oauthtoken", "TestTokenIsUsedToItsEnd", "after its end: ",
 		},
 		{
 			lasts, "a token that a broker refused once is gone although there is no other",
-			"connector/kafka/token.go", "	t.until = time.Time{}\n}", "	t.until, t.token = time.Time{}, \"\"\n}",
-			"connector/kafka", "TestTokenIsUsedToItsEnd", "when a broker has refused it, and there is no other",
+			"connector/oauthtoken/source.go", "	t.until = time.Time{}\n}", "	t.until, t.token = time.Time{}, \"\"\n}",
+			"connector/oauthtoken", "TestTokenIsUsedToItsEnd", "when a broker has refused it, and there is no other",
 		},
 		{
 			lasts, "a token file that is being written costs a login",
-			"connector/kafka/token.go", "	case time.Now().Before(t.end):\n		return t.old(err), nil\n", "",
-			"connector/kafka", "TestTokenFileInTheMiddle", "empty: ",
+			"connector/oauthtoken/source.go", "	case time.Now().Before(t.end):\n		return t.old(err), nil\n", "",
+			"connector/oauthtoken", "TestTokenFileInTheMiddle", "empty: ",
 		},
 	}
 }
@@ -171,12 +171,12 @@ func origins() []mutant {
 	return []mutant{
 		{
 			stays, "the client secret follows a redirect",
-			"connector/kafka/token.go", "		CheckRedirect: origin.Stay,\n", "",
-			"connector/kafka", "TestTokenEndpointRedirects", "a redirect to another port",
+			"connector/oauthtoken/source.go", ", CheckRedirect: origin.Stay", "",
+			"connector/oauthtoken", "TestTokenEndpointRedirects", "a redirect to another port",
 		},
 		{
 			stays, "the registry's login follows a redirect",
-			"connector/schema/client.go", ", CheckRedirect: origin.Stay", "",
+			"connector/schema/client.go", ", CheckRedirect: l.stay", "",
 			"connector/schema", "TestLoginStaysAtTheRegistry", "another origin was asked",
 		},
 		{

@@ -10,9 +10,13 @@ func schemas() []mutant {
 	return slices.Concat(schemaWork(), schemaSizes(), schemaMemory(), schemaKinds())
 }
 
-// schemaKinds are values that are read as something else.
+// schemaKinds are values that are read as something else, or are bad without a verdict of the registry.
 func schemaKinds() []mutant {
 	return []mutant{{
+		"an outage makes no record bad", "a token that can't be had is a schema that there isn't",
+		"connector/schema/confluent.go", "return &trouble{blocked: failed.Refused, err: failed}", "return &unusable{reason: convert.UnknownSchema, err: failed}",
+		"connector", "TestStandingTokens", "readiness does not say",
+	}, {
 		"a record is read by its own schema, or is bad", "a schema of another stream's format is used",
 		"connector/convert/decoder.go", "ok && s.kind != d.format {", "ok && s.kind == \"\" {",
 		"connector", "TestSchemaOfAnotherStream", "1 records are bad, want 2",

@@ -76,7 +76,7 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- $urls := list -}}
 {{- range $name, $value := .Values.config -}}
 {{- $text := include "kafka-firehose.text" $value -}}
-{{- if regexMatch "^(SCHEMA_REGISTRY_URL|KAFKA_SASL_OAUTH_ENDPOINT|AWS_ENDPOINT_URL.*|HTTPS?_PROXY)$" $name }}{{ $urls = concat $urls (splitList "," (nospace $text) | compact) }}{{ end -}}
+{{- if regexMatch "^(SCHEMA_REGISTRY_URL|(KAFKA_SASL|SCHEMA_REGISTRY)_OAUTH_ENDPOINT|AWS_ENDPOINT_URL.*|HTTPS?_PROXY)$" $name }}{{ $urls = concat $urls (splitList "," (nospace $text) | compact) }}{{ end -}}
 {{- if eq $name "FIREHOSE_STREAM_OPTIONS" -}}
 {{- range regexFindAll "\"endpoint_url\"\\s*:\\s*\"[^\"]+" $text -1 }}{{ $urls = append $urls (splitList "\"" . | last) }}{{ end -}}
 {{- end -}}

@@ -33,7 +33,7 @@
 {{- if include "kafka-firehose.isTrue" (list . "KAFKA_TLS_INSECURE_SKIP_VERIFY") -}}
 {{- $warnings = append $warnings "KAFKA_TLS_INSECURE_SKIP_VERIFY is true: anyone between the pods and Kafka can read and change everything, the login included. Use KAFKA_TLS_CA_FILE instead." -}}
 {{- end -}}
-{{- range list "SCHEMA_REGISTRY_URL" "KAFKA_SASL_OAUTH_ENDPOINT" -}}
+{{- range list "SCHEMA_REGISTRY_URL" "SCHEMA_REGISTRY_OAUTH_ENDPOINT" "KAFKA_SASL_OAUTH_ENDPOINT" -}}
 {{- if contains "http://" (include "kafka-firehose.setting" (list $ .)) }}{{ $warnings = append $warnings (printf "%s is not https: requests and the login can be read on the network." .) }}{{ end -}}
 {{- end -}}
 {{- toJson $warnings -}}

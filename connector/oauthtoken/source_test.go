@@ -1,9 +1,10 @@
-package kafka
+package oauthtoken
 
 import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -81,11 +82,10 @@ func (e *endpoint) listen() {
 	go server.Serve(e.listener) //nolint:errcheck // ends with the listener
 }
 
-func (e *endpoint) tokens() *tokens {
-	return &tokens{dial: e.net.DialContext, cfg: OAuthConfig{
-		Endpoint: "http://localhost:80/token", ClientID: "bridge/1", ClientSecret: env.NewSecret(planted + "%"), Scope: "kafka  read", Audience: "brokers",
-		Extensions: Extensions{"logicalCluster": "lkc-1"},
-	}}
+func (e *endpoint) tokens() *Source {
+	return New(Config{
+		Prefix: "KAFKA_SASL_OAUTH_", Endpoint: "http://localhost:80/token", ClientID: "bridge/1", ClientSecret: env.NewSecret(planted + "%"), Scope: "kafka  read", Audience: "brokers",
+	}, Options{Dial: e.net.DialContext})
 }
 
 func gives(token string, seconds any) func(http.ResponseWriter, *http.Request) {
@@ -118,9 +118,9 @@ func TestTokenFetched(t *testing.T) {
 		want := func(step, token string) {
 			t.Helper()
 			for range 3 {
-				got, err := tokens.get(t.Context())
-				if err != nil || got.Token != token || got.Extensions["logicalCluster"] != "lkc-1" {
-					t.Errorf("%s: %+v, %v, want %s", step, got, err, token)
+				got, err := tokens.Token(t.Context())
+				if err != nil || got != token {
+					t.Errorf("%s: %s, %v, want %s", step, got, err, token)
 				}
 			}
 		}
@@ -129,16 +129,16 @@ func TestTokenFetched(t *testing.T) {
 		want("while it is young", "token-1")
 		time.Sleep(2 * time.Second)
 		want("when it gets old", "token-2")
-		tokens.forget()
+		tokens.Forget()
 		want("when a broker has refused it", "token-3")
 		e.answer(gives(jwt(time.Now().Add(50*time.Second)), 100))
-		tokens.forget()
+		tokens.Forget()
 		want("a JWT", jwt(time.Now().Add(50*time.Second)))
 		time.Sleep(41 * time.Second)
 		e.answer(gives("next", 100))
 		want("a JWT that ends before the endpoint says so", "next")
 		e.answer(gives("single", 0))
-		tokens.forget()
+		tokens.Forget()
 		before := e.requests()
 		want("one whose end is unknown", "single")
 		if got := e.requests() - before; got != 3 {
@@ -159,7 +159,7 @@ func TestTokenEndpointFails(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"no such client","echo":%q}`, planted)
-		}, `get a token from KAFKA_SASL_OAUTH_ENDPOINT: it answers 401 Unauthorized, "invalid_client" "no such client"`},
+		}, `get a token from KAFKA_SASL_OAUTH_ENDPOINT at http://localhost:80: it answers 401 Unauthorized, "invalid_client" "no such client"`},
 		{"is broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, planted, http.StatusBadGateway) }, "it answers 502 Bad Gateway"},
 		{"points elsewhere", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://localhost:81/"+planted, http.StatusTemporaryRedirect)
@@ -180,12 +180,12 @@ func TestTokenEndpointFails(t *testing.T) {
 					_ = e.listener.Close()
 				}
 				tokens, dials := e.tokens(), 0
-				tokens.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				tokens.o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					dials++
 					return e.net.DialContext(ctx, network, addr)
 				}
 				for begin := time.Now(); time.Since(begin) < time.Hour; time.Sleep(time.Second) {
-					_, err := tokens.get(t.Context())
+					_, err := tokens.Token(t.Context())
 					if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), planted) {
 						t.Fatalf("%v, want %q", err, test.want)
 					}
@@ -198,8 +198,8 @@ func TestTokenEndpointFails(t *testing.T) {
 				}
 				e.answer(gives("token", 100))
 				time.Sleep(tokenRetryMost)
-				if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
-					t.Errorf("when it is mended: %v, %v", got.Token, err)
+				if got, err := tokens.Token(t.Context()); err != nil || got != "token" {
+					t.Errorf("when it is mended: %v, %v", got, err)
 				}
 			})
 		})
@@ -213,14 +213,14 @@ func TestTokenIsUsedToItsEnd(t *testing.T) {
 		defer e.listener.Close()
 		var log bytes.Buffer
 		tokens := e.tokens()
-		tokens.log = slog.New(slog.NewTextHandler(&log, nil))
+		tokens.o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		first, end := jwt(time.Now().Add(time.Hour)), time.Now().Add(time.Hour)
 		e.answer(gives(first, 3600))
 		want := func(step, token string) {
 			t.Helper()
-			got, err := tokens.get(t.Context())
-			if got.Token != token || (err != nil) != (token == "") {
-				t.Errorf("%s: %.20s, %v", step, got.Token, err)
+			got, err := tokens.Token(t.Context())
+			if got != token || (err != nil) != (token == "") {
+				t.Errorf("%s: %.20s, %v", step, got, err)
 			}
 		}
 		want("at first", first)
@@ -230,7 +230,7 @@ func TestTokenIsUsedToItsEnd(t *testing.T) {
 		if log.Len() > 0 || e.requests() != 1 {
 			t.Errorf("%d requests and a line while the token is young: %s", e.requests(), &log)
 		}
-		tokens.forget()
+		tokens.Forget()
 		want("when a broker has refused it, and there is no other", first)
 		time.Sleep(9 * time.Minute)
 		before := e.requests()
@@ -248,7 +248,7 @@ func TestTokenIsUsedToItsEnd(t *testing.T) {
 		e.answer(gives("next", 3600))
 		time.Sleep(tokenRetryMost)
 		want("when the endpoint is back", "next")
-		tokens.forget()
+		tokens.Forget()
 		e.answer(gives("single", 0))
 		want("one whose end is unknown", "single")
 		e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
@@ -266,8 +266,8 @@ func TestTokenAskedOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
-					t.Errorf("%s, %v", got.Token, err)
+				if got, err := tokens.Token(t.Context()); err != nil || got != "token" {
+					t.Errorf("%s, %v", got, err)
 				}
 			})
 		}
@@ -299,12 +299,12 @@ func TestTokenEndpointRedirects(t *testing.T) {
 			http.Redirect(w, r, to, http.StatusPermanentRedirect)
 		})
 		tokens := e.tokens()
-		if got, err := tokens.get(t.Context()); err != nil || got.Token != "token" {
-			t.Errorf("a redirect to the same origin: %s, %v", got.Token, err)
+		if got, err := tokens.Token(t.Context()); err != nil || got != "token" {
+			t.Errorf("a redirect to the same origin: %s, %v", got, err)
 		}
 		to = "http://localhost:81/moved"
-		if got, err := e.tokens().get(t.Context()); err == nil || !strings.Contains(err.Error(), "it answers 308 Permanent Redirect") || asked > 0 {
-			t.Errorf("a redirect to another port: %s, %v; it was asked %d times", got.Token, err, asked)
+		if got, err := e.tokens().Token(t.Context()); err == nil || !strings.Contains(err.Error(), "it answers 308 Permanent Redirect") || asked > 0 {
+			t.Errorf("a redirect to another port: %s, %v; it was asked %d times", got, err, asked)
 		}
 	})
 }
@@ -320,12 +320,12 @@ func TestTokenFileInTheMiddle(t *testing.T) {
 		}
 		first, second, ended := jwt(time.Now().Add(time.Hour)), jwt(time.Now().Add(2*time.Hour)), jwt(time.Now().Add(-time.Hour))
 		var log bytes.Buffer
-		tokens := &tokens{cfg: OAuthConfig{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path)}, log: slog.New(slog.NewTextHandler(&log, nil))}
+		tokens := New(Config{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path), TokenName: "KAFKA_SASL_OAUTH_TOKEN"}, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		want := func(step, token string, lines int) {
 			t.Helper()
-			got, err := tokens.get(t.Context())
-			if got.Token != token || (err != nil) != (token == "") || strings.Count(log.String(), "level=WARN") != lines {
-				t.Errorf("%s: %.20s, %v, %s", step, got.Token, err, &log)
+			got, err := tokens.Token(t.Context())
+			if got != token || (err != nil) != (token == "") || strings.Count(log.String(), "level=WARN") != lines {
+				t.Errorf("%s: %.20s, %v, %s", step, got, err, &log)
 			}
 			log.Reset()
 		}
@@ -356,59 +356,105 @@ func TestTokenFromFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tokens := &tokens{cfg: OAuthConfig{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path)}}
+	tokens := New(Config{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path), TokenName: "KAFKA_SASL_OAUTH_TOKEN"}, Options{})
 	for _, want := range []string{"opaque", jwt(time.Now().Add(time.Minute)), "not.a.jwt", "a.b"} {
 		write(want)
-		if got, err := tokens.get(t.Context()); err != nil || got.Token != want {
-			t.Errorf("%s, %v, want %s", got.Token, err, want)
+		if got, err := tokens.Token(t.Context()); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
 		}
 	}
 	write(jwt(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)))
-	if _, err := tokens.get(t.Context()); err == nil || err.Error() != "the token of KAFKA_SASL_OAUTH_TOKEN_FILE has expired at 2020-01-01T00:00:00Z" {
+	if _, err := tokens.Token(t.Context()); err == nil || err.Error() != "the token of KAFKA_SASL_OAUTH_TOKEN_FILE has expired at 2020-01-01T00:00:00Z" {
 		t.Error(err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tokens.get(t.Context()); err == nil || !strings.Contains(err.Error(), "KAFKA_SASL_OAUTH_TOKEN_FILE holds") {
+	if _, err := tokens.Token(t.Context()); err == nil || !strings.Contains(err.Error(), "KAFKA_SASL_OAUTH_TOKEN_FILE holds") {
 		t.Error(err)
 	}
 }
 
-// TestTokenRefused: brokers send their refusal as a challenge.
-func TestTokenRefused(t *testing.T) {
-	m, _ := newLogin(SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Token: env.NewSecret("token")}}, nil, nil)
-	for answer, want := range map[string]string{
-		"": "",
-		`{"status":"invalid_token","scope":"kafka"}`: `the broker refuses the token: "invalid_token, scope kafka"`,
-		"what": `the broker refuses the token: "it does not say why"`,
-	} {
-		session, first, err := m.Authenticate(t.Context(), "broker:9092")
-		if err != nil || string(first) != "n,,\x01auth=Bearer token\x01\x01" {
-			t.Fatalf("%q, %v", first, err)
+// TestTokenDiscarded: a token that a server refuses is replaced once, by one request, and not again for a minute. While
+// the endpoint is down there is none: a token that is known to be refused is not used.
+func TestTokenDiscarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		tokens := e.tokens()
+		give := func(w http.ResponseWriter, r *http.Request) {
+			gives(fmt.Sprint("token-", e.requests()), 3600)(w, r)
 		}
-		done, _, err := session.Challenge([]byte(answer))
-		got := ""
-		if err != nil {
-			got = err.Error()
+		e.answer(give)
+		want := func(step, token, problem string) {
+			t.Helper()
+			got, err := tokens.Token(t.Context())
+			if got != token || (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
+				t.Errorf("%s: %q, %v", step, got, err)
+			}
 		}
-		if got != want || done != (want == "") {
-			t.Errorf("%q: %v, %s, want %s", answer, done, got, want)
+		want("at first", "token-1", "")
+		if tokens.Discard("token-1") {
+			t.Error("a new token is discarded")
 		}
-	}
+		time.Sleep(2 * time.Minute)
+		another := 0
+		for range 50 {
+			if tokens.Discard("token-1") {
+				another++
+			}
+			want("refused by a server", "token-2", "")
+		}
+		if another != 50 || e.requests() != 2 {
+			t.Errorf("%d of 50 logins have another token, by %d requests", another, e.requests())
+		}
+		if tokens.Discard("token-2") {
+			t.Error("the next token is discarded, too")
+		}
+		time.Sleep(2 * time.Minute)
+		e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+		tokens.Discard("token-2")
+		want("refused, and the endpoint is down", "", "at http://localhost:80: it answers 503")
+		if tokens.Discard("token-2") {
+			t.Error("there is no other token")
+		}
+		e.answer(give)
+		time.Sleep(tokenRetryMost)
+		want("when the endpoint is back", "token-4", "")
+	})
 }
 
-func TestExtensionsDecode(t *testing.T) {
-	var e Extensions
-	if err := e.Decode("logicalCluster=lkc-1, identityPoolId=pool=2"); err != nil || e.String() != "identityPoolId=pool=2,logicalCluster=lkc-1" {
-		t.Errorf("%s, %v", e, err)
-	}
-	for in, want := range map[string]string{
-		"": "entry 1 is not", "a": "entry 1 is not", "a=b,": "entry 2 is not", "a1=b": "entry 1 is not", "a=": "entry 1 is not", "a=\x01": "entry 1 is not",
-		"auth=x": "auth is the token's own", "a=b,a=c": "a is there twice",
-	} {
-		if err := new(Extensions).Decode(in); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", in, err, want)
+// TestTokenOfUnknownEnd is used for as long as Options say.
+func TestTokenOfUnknownEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		tokens := e.tokens()
+		tokens.o.Reuse = time.Minute
+		e.answer(gives("token", 0))
+		for range 60 {
+			if got, err := tokens.Token(t.Context()); got != "token" || err != nil {
+				t.Errorf("%s, %v", got, err)
+			}
+			time.Sleep(3 * time.Second)
 		}
-	}
+		if e.requests() != 3 {
+			t.Errorf("%d requests in three minutes", e.requests())
+		}
+	})
+}
+
+// TestTokenErrors: an endpoint that refuses the client needs somebody, and one that is in trouble does not.
+func TestTokenErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(t)
+		defer e.listener.Close()
+		for code, refused := range map[int]bool{400: true, 401: true, 403: true, 404: true, 307: true, 408: false, 429: false, 500: false, 503: false} {
+			e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+			_, err := e.tokens().Token(t.Context())
+			if failed, ok := errors.AsType[*Error](err); !ok || failed.Refused != refused {
+				t.Errorf("%d: %v", code, err)
+			}
+		}
+	})
 }

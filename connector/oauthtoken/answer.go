@@ -1,0 +1,74 @@
+package oauthtoken
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"kafka-firehose/connector/origin"
+)
+
+// Error says why there is no token.
+type Error struct {
+	// Refused says that the token or the client is refused: somebody has to change something.
+	Refused bool
+	err     error
+}
+
+func (e *Error) Error() string { return e.err.Error() }
+
+// Unwrap returns the reason.
+func (e *Error) Unwrap() error { return e.err }
+
+// explain says why the endpoint gives no token.
+func (t *Source) explain(err error) error {
+	refused, reason := answered(err)
+	at := ""
+	if u, err := url.Parse(t.cfg.Endpoint); err == nil {
+		at = " at " + origin.Of(u)
+	}
+	return &Error{refused, fmt.Errorf("get a token from %s%s: %w", t.cfg.name(endpointName), at, reason)}
+}
+
+// answered is the failure without the body of the answer, which may repeat secrets, and whether the endpoint has
+// refused the client.
+func answered(err error) (refused bool, reason error) {
+	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		text := "it answers " + answer.Response.Status
+		if answer.ErrorCode != "" {
+			text += fmt.Sprintf(", %.40q %.200q", answer.ErrorCode, answer.ErrorDescription)
+		}
+		code := answer.Response.StatusCode
+		return code < 500 && code != http.StatusTooManyRequests && code != http.StatusRequestTimeout, errors.New(text)
+	}
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		if asked.Timeout() {
+			return false, fmt.Errorf("it does not answer within %s", tokenTimeout)
+		}
+		return false, errors.New(origin.Bare(asked.Err.Error())) // the URL is known
+	}
+	return false, err
+}
+
+// expiry reads when a token ends, if it is a JWT. The signature is the server's affair.
+func expiry(token string) (end time.Time, ok bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	var c struct {
+		Exp float64 `json:"exp"`
+	}
+	if err != nil || json.Unmarshal(claims, &c) != nil || c.Exp <= 0 || c.Exp > 1e11 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(c.Exp), 0), true
+}

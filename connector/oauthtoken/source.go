@@ -1,0 +1,206 @@
+package oauthtoken
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"kafka-firehose/connector/origin"
+)
+
+const (
+	// tokenTimeout bounds one request to the token endpoint. Logins wait for it.
+	tokenTimeout = 10 * time.Second
+	// A token endpoint that fails is asked again after a second, then twice that, and
+	// so on to tokenRetryMost; logins in between fail with the same error.
+	tokenRetryFirst = time.Second
+	tokenRetryMost  = 30 * time.Second
+	// tokenShare is the part of a token's life in which it is used for new logins.
+	tokenShare = 0.8
+	// discardAfter is the least age of a token that is discarded. A younger one is as good as its successor would be.
+	discardAfter = time.Minute
+	// warnAgain is the time between two warnings with the same error.
+	warnAgain = time.Minute
+)
+
+// Options are what a Source needs beside its configuration.
+type Options struct {
+	// Dial makes connections to the endpoint, and Transport replaces all of its network. Both may be nil.
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	Transport http.RoundTripper
+	Log       *slog.Logger // nil for none
+	// Reuse is how long a token of unknown end is used. With 0 it is good for one login.
+	Reuse time.Duration
+}
+
+// Source gives the token of a login: one from the configuration, or one that an
+// endpoint has given and that is used by all logins while it is young. It is safe for concurrent use.
+type Source struct {
+	cfg Config
+	o   Options
+
+	// lock holds a place for the owner of the fields below. It is held while the endpoint is asked: one request at a
+	// time. It is a channel because a login that waits for it ends with its context.
+	lock   chan struct{}
+	token  string    // the newest that was good
+	got    time.Time // when the endpoint gave it
+	end    time.Time // of token; zero if that is unknown
+	until  time.Time // when to ask for the next
+	fault  error     // why there is no newer one
+	again  time.Time // when to ask again after a fault
+	wait   time.Duration
+	warned string    // the error of the last warning
+	rewarn time.Time // when to repeat it
+}
+
+// New returns a source of tokens. It asks for none yet.
+func New(cfg Config, o Options) *Source { return &Source{cfg: cfg, o: o, lock: make(chan struct{}, 1)} }
+
+// Token returns a token that has not expired, as far as one can tell.
+func (t *Source) Token(ctx context.Context) (string, error) {
+	if t.cfg.Token.IsSet() {
+		return t.configured()
+	}
+	return t.fetched(ctx)
+}
+
+// configured returns the token of the variable or the file. A file that is missing, empty or old, because its writer
+// is late or in the middle of it, leaves the token that it held before in use, as long as that is known to be good.
+func (t *Source) configured() (string, error) {
+	token, err := t.cfg.Token.Read()
+	end, known := expiry(token)
+	if known && time.Now().After(end) {
+		err = &Error{true, fmt.Errorf("the token of %s has expired at %s", t.cfg.Token.Variable(t.cfg.TokenName), end.UTC().Format(time.RFC3339))}
+	}
+	t.lock <- struct{}{}
+	defer t.release()
+	switch {
+	case err == nil:
+		t.token, t.end = token, end
+		return token, nil
+	case time.Now().Before(t.end):
+		return t.old(err), nil
+	}
+	return "", err
+}
+
+// old returns the token from before, and warns that there is no newer one. It needs lock.
+func (t *Source) old(err error) string {
+	if now := time.Now(); t.o.Log != nil && (err.Error() != t.warned || !now.Before(t.rewarn)) {
+		t.warned, t.rewarn = err.Error(), now.Add(warnAgain)
+		t.o.Log.Warn("no new OAuth token; the one from before is used to its end", "end", t.end.UTC().Format(time.RFC3339), "error", err)
+	}
+	return t.token
+}
+
+func (t *Source) release() { <-t.lock }
+
+// Forget has the next login ask for a new token. If there is none, it uses the old one: the server that refused it may
+// have been in trouble itself.
+func (t *Source) Forget() {
+	t.lock <- struct{}{}
+	defer t.release()
+	t.until = time.Time{}
+}
+
+// Discard drops a token of the endpoint that a server has refused, and reports whether another one can be had now. A
+// token that is younger than a minute stays: its successor would be refused as well, and the endpoint asked each time.
+func (t *Source) Discard(token string) bool {
+	t.lock <- struct{}{}
+	defer t.release()
+	switch {
+	case t.cfg.Token.IsSet():
+		return false // the file is read for each login
+	case token != t.token:
+		return t.token != "" // another login has discarded it
+	case time.Since(t.got) < discardAfter:
+		return false
+	}
+	t.token, t.until, t.again = "", time.Time{}, time.Time{}
+	return true
+}
+
+// fetched returns the endpoint's token: a new one when the old one gets old, and the old one to its end when the
+// endpoint has none to give.
+func (t *Source) fetched(ctx context.Context) (string, error) {
+	select {
+	case t.lock <- struct{}{}:
+		defer t.release()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if now := time.Now(); !now.Before(t.until) && !now.Before(t.again) {
+		t.renew(ctx, now)
+	}
+	switch now := time.Now(); {
+	case t.fault == nil:
+		return t.token, nil
+	case t.token != "" && (t.end.IsZero() || now.Before(t.end)):
+		return t.old(t.fault), nil
+	}
+	return "", t.fault
+}
+
+// renew asks the endpoint. It needs lock.
+func (t *Source) renew(ctx context.Context, now time.Time) {
+	token, err := t.fetch(ctx)
+	if err != nil {
+		t.wait = min(max(2*t.wait, tokenRetryFirst), tokenRetryMost)
+		t.again = time.Now().Add(t.wait/2 + rand.N(t.wait/2))
+		t.fault = err
+		return
+	}
+	t.token, t.got, t.end, t.fault, t.wait, t.again = token.AccessToken, now, token.Expiry, nil, 0, time.Time{}
+	t.until = now.Add(t.o.Reuse)
+	if !t.end.IsZero() {
+		t.until = now.Add(time.Duration(tokenShare * float64(t.end.Sub(now))))
+	}
+}
+
+// fetch asks the endpoint. The client's secret and the authorities are read again for each request.
+func (t *Source) fetch(ctx context.Context) (*oauth2.Token, error) {
+	secret, err := t.cfg.ClientSecret.Read()
+	if err != nil {
+		return nil, err
+	}
+	config, _, err := t.cfg.files().Config()
+	if err != nil {
+		return nil, err
+	}
+	ask := clientcredentials.Config{ClientID: t.cfg.ClientID, ClientSecret: secret, TokenURL: t.cfg.Endpoint, AuthStyle: oauth2.AuthStyleInHeader, Scopes: strings.Fields(t.cfg.Scope)}
+	if t.cfg.Audience != "" {
+		ask.EndpointParams = url.Values{"audience": {t.cfg.Audience}}
+	}
+	token, err := ask.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client(config)))
+	if err != nil {
+		return nil, t.explain(err)
+	}
+	if end, ok := expiry(token.AccessToken); ok && (token.Expiry.IsZero() || end.Before(token.Expiry)) {
+		token.Expiry = end
+	}
+	if !token.Expiry.IsZero() && time.Now().After(token.Expiry) {
+		return nil, &Error{true, fmt.Errorf("the token that %s gives has expired at %s; are the clocks right?", t.cfg.name(endpointName), token.Expiry.UTC().Format(time.RFC3339))}
+	}
+	return token, nil
+}
+
+// client is for one request, so that it reads the authorities' file as it is then.
+func (t *Source) client(config *tls.Config) *http.Client {
+	transport := t.o.Transport
+	if transport == nil {
+		transport = &http.Transport{
+			Proxy: http.ProxyFromEnvironment, DialContext: t.o.Dial, TLSClientConfig: config, DisableKeepAlives: true,
+		}
+	}
+	return &http.Client{Timeout: tokenTimeout, Transport: transport, CheckRedirect: origin.Stay}
+}
