@@ -16,6 +16,7 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/runtimesettings"
 	"kafka-firehose/connector/schema"
 )
 
@@ -51,6 +52,10 @@ type Config struct {
 	LogFormat string `envconfig:"LOG_FORMAT" default:"json" desc:"json or text."`
 	// LogSummaryInterval is the interval of one line with the totals of each stream; 0 is never.
 	LogSummaryInterval time.Duration `envconfig:"LOG_SUMMARY_INTERVAL" default:"1m" desc:"Interval of a log line with the totals of each stream that had records in it; 0 for no such lines."`
+	// RuntimeSettingsFile is the path of a JSON file that is read again when it changes: paused topics and streams, the
+	// limits of streams, the log level. At the start a file that can't be used is a fault of the configuration, because there
+	// are no good settings to keep; later the last good ones stay in use.
+	RuntimeSettingsFile string `envconfig:"RUNTIME_SETTINGS_FILE" unset:"none" desc:"JSON file of what changes without a restart: paused topics and streams, limits of streams, log level. Read again when it changes; see deploy/docs/runtime-settings.md."`
 	// ShutdownTimeout is how long a stop may take: drain, last commit and leaving the group. The last
 	// two keep commitReserve of it. It has to be shorter than the time after which the process is
 	// killed, which is 30 s in Kubernetes unless set.
@@ -104,6 +109,10 @@ func (c Config) Validate() error {
 	check.OneOf("LOG_FORMAT", c.LogFormat, []string{"json", "text"})
 	if d := c.LogSummaryInterval; d != 0 && d < time.Second {
 		check.Add(env.Holds("LOG_SUMMARY_INTERVAL", d, "want 1s or more, or 0 for never"))
+	}
+	if path := c.RuntimeSettingsFile; path != "" {
+		_, err := runtimesettings.Open(path)
+		check.Join(err)
 	}
 	if c.ShutdownTimeout <= commitReserve {
 		check.Add(env.Holds("SHUTDOWN_TIMEOUT", c.ShutdownTimeout, fmt.Sprintf(

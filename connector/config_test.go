@@ -2,6 +2,8 @@ package connector_test
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,23 @@ func TestDefaultConfig(t *testing.T) {
 	}
 	if err := configForValidate().Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRuntimeSettingsAtTheStart: a file that can't be used is a fault of the configuration. There are no good settings to keep.
+func TestRuntimeSettingsAtTheStart(t *testing.T) {
+	c := configForValidate()
+	c.RuntimeSettingsFile = filepath.Join(t.TempDir(), "settings.json")
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "RUNTIME_SETTINGS_FILE holds ") || !strings.Contains(err.Error(), "can't be read: no such file") {
+		t.Errorf("without the file: %v", err)
+	}
+	for content, want := range map[string]string{`{"log_level": "debug"}`: "", `{"level": "debug"}`: "level is no setting"} {
+		if err := os.WriteFile(c.RuntimeSettingsFile, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Validate(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", content, err, want)
+		}
 	}
 }
 

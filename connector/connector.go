@@ -47,8 +47,9 @@ type Connector struct {
 	clients   firehose.Clients
 	unusable  *badSchemas // nil unless BAD_RECORD_POLICY is skip or dead-letter
 	broker    *kafka.Connection
-	events    *status.Events // the newest lines of the log
-	abandoned chan struct{}  // closed when a stop no longer waits for the lanes
+	events    *status.Events  // the newest lines of the log
+	runtime   *runtimeControl // nil without RUNTIME_SETTINGS_FILE
+	abandoned chan struct{}   // closed when a stop no longer waits for the lanes
 }
 
 // Options are what a Connector needs beside its configuration.
@@ -60,6 +61,8 @@ type Options struct {
 	KafkaDial kafka.DialFunc
 	Kafka     []kgo.Opt
 	Firehose  []firehose.ClientOption
+	// LogLevel is the level of Log, for the runtime settings; nil if it can't change.
+	LogLevel *slog.LevelVar
 	// Registry replaces the network to the Schema Registry, in tests.
 	Registry   http.RoundTripper
 	Glue       []glue.ClientOption        // for requests to AWS Glue
@@ -85,14 +88,18 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	if err := c.openWatches(ctx, c.clients, o); err != nil {
 		return nil, err
 	}
+	if err := c.openRuntimeSettings(o.LogLevel); err != nil {
+		return nil, err
+	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
 		Handler: c, Metrics: o.Metrics.Kafka, Log: c.log, Bytes: c.budget.fetch, Connection: connection, Client: o.Kafka,
 		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
-		Exclude: cfg.DeadLetter.Topic,
+		Exclude: cfg.DeadLetter.Topic, Unwanted: c.runtime.pausesTopic(),
 	})
 	if err != nil {
 		return nil, err
 	}
+	c.runtime.applyFirst()
 	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
 	return c, nil
 }
@@ -215,6 +222,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	upkeep.start("watching the pipelines", func() { c.watchLanes(committing) })
 	upkeep.start("watching for faults", func() { c.watchFaults(committing) })
 	c.watchDestinations(committing, upkeep.start)
+	if c.runtime != nil {
+		upkeep.start("watching the runtime settings", func() { c.runtime.run(committing) })
+	}
 	upkeep.start("keeping history", func() { c.keepHistory(committing) })
 	upkeep.start("summing up", func() { c.summarize(committing, c.cfg.LogSummaryInterval) })
 	upkeep.start("watching for fatal errors of Kafka", func() {

@@ -46,6 +46,7 @@ func (c *Connector) faults(now time.Time) (all []fault) {
 	add(fault{what: "Schema Registry", err: c.schemasReady(now)})
 	add(fault{what: "dead-letter topic", err: c.lettersReady(now)})
 	add(fault{what: "claim-check bucket", err: c.bucketReady(now)})
+	add(c.runtime.fault())
 	return append(all, c.unusable.faults(now)...)
 }
 
@@ -69,7 +70,7 @@ func (l *lane) streamFault(name string, now time.Time, pauseAfter time.Duration)
 		err = holdError(l.destination.State(), pauseAfter)
 	case l.throttled.Load():
 		f.harmless, f.failures = true, 0
-		err = throttling(s, l.lag.Load())
+		err = throttling(s, l.unpaused.Load())
 	}
 	if err != nil {
 		f.err = fmt.Errorf("stream %s: %w", name, err)
@@ -105,20 +106,30 @@ type knownFault struct {
 // watchFaults looks for faults, and for streams that are throttled, until ctx ends.
 func (c *Connector) watchFaults(ctx context.Context) {
 	w := faultWatch{log: c.log, known: map[string]*knownFault{}}
+	var applied time.Time // when the runtime settings were, at the last look
 	repeat(ctx, faultsEvery, func() {
 		now := time.Now()
 		lag := c.source.Lag()
+		since := c.runtime.appliedAt()
 		for name, l := range c.lanes {
-			l.watchThrottle(now, c.lagOf(lag, name))
+			l.lag.Store(c.lagOf(lag, name, allTopics))
+			if !since.Equal(applied) {
+				l.lags = nil // a topic that is resumed brings its lag with it
+			}
+			l.watchThrottle(now, c.lagOf(lag, name, c.runtime.pausesTopic()))
 		}
+		applied = since
 		w.look(now, c.faults(now))
 	})
 }
 
-// lagOf is the lag of the topics that are routed to a stream.
-func (c *Connector) lagOf(lag map[string]int64, stream string) (records int64) {
+// allTopics leaves no topic out.
+func allTopics(string) bool { return false }
+
+// lagOf is the lag of the topics that are routed to a stream and are not left out.
+func (c *Connector) lagOf(lag map[string]int64, stream string, leftOut func(topic string) bool) (records int64) {
 	for topic, n := range lag {
-		if c.streamOf(topic) == stream {
+		if c.streamOf(topic) == stream && !leftOut(topic) {
 			records += n
 		}
 	}
@@ -167,10 +178,10 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // throttleWindow is the time over which the lag has to grow for a stream to count as throttled.
 const throttleWindow = time.Minute
 
-// watchThrottle notes the lag of the lane's stream. The stream is throttled if its rate holds records back while the lag
+// watchThrottle notes the lag of the lane's stream, without paused topics. The stream is throttled if its rate holds records back while the lag
 // grows: a rate alone is no fault, and neither is a lag.
 func (l *lane) watchThrottle(now time.Time, lag int64) {
-	l.lag.Store(lag)
+	l.unpaused.Store(lag)
 	l.lags = append(l.lags, lagAt{now, lag})
 	for len(l.lags) > 1 && now.Sub(l.lags[1].at) >= throttleWindow {
 		l.lags = l.lags[1:]

@@ -68,6 +68,17 @@ func (c *Connector) notReady(faults []fault) error {
 	return errors.Join(errs...)
 }
 
+// Notes are the faults that last while records get through all the same, nil for none.
+func (c *Connector) Notes() error {
+	var errs []error
+	for _, f := range c.faults(time.Now()) {
+		if f.harmless {
+			errs = append(errs, f.err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // ready reports why a stream does not take records, nil when it does.
 func ready(s firehose.State, now time.Time) error {
 	switch {

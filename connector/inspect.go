@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/runtimesettings"
 	"kafka-firehose/connector/schema"
 	"kafka-firehose/metrics"
 )
@@ -42,7 +44,7 @@ func Inspect(ctx context.Context, cfg Config, warnings []string, faults error, o
 		looks.Go(func() { found[n] = look(ctx) })
 	}
 	looks.Wait()
-	r := check.Report{Findings: i.settings(warnings)}
+	r := check.Report{Findings: append(i.settings(warnings), i.runtimeSettings()...)}
 	for _, f := range found {
 		r.Findings = append(r.Findings, f...)
 	}
@@ -66,6 +68,36 @@ func (i inspection) settings(warnings []string) (found check.Findings) {
 	}
 	if len(i.faults) == 0 {
 		found.OK(check.Setting, "", "all can be used")
+	}
+	return found
+}
+
+// runtimeSettings looks at the names in RUNTIME_SETTINGS_FILE. A file that can't be read is a fault of the settings.
+func (i inspection) runtimeSettings() (found check.Findings) {
+	path := i.cfg.RuntimeSettingsFile
+	if path == "" || i.faulty(runtimesettings.Variable) != "" {
+		return nil
+	}
+	file, err := runtimesettings.Open(path)
+	if err != nil {
+		found.Fail(check.Setting, runtimesettings.Variable, err.Error(), "")
+		return found
+	}
+	s := file.Settings()
+	found.OK(check.Setting, runtimesettings.Variable, fmt.Sprintf("%s can be used: it pauses %d topics and %d streams and has limits for %d streams",
+		path, len(s.PausedTopics), len(s.PausedStreams), len(s.Streams)))
+	unknown := func(kind, name, advice string) {
+		found.Warn(check.Setting, runtimesettings.Variable, fmt.Sprintf("it names the %s %s, which has no effect", kind, env.Show("", name)), advice)
+	}
+	for _, topic := range s.PausedTopics {
+		if i.faulty("KAFKA_TOPIC") == "" && !i.cfg.Kafka.Consumes(topic, i.cfg.DeadLetter.Topic) {
+			unknown("topic", topic, "name topics of KAFKA_TOPICS, or those that KAFKA_TOPIC_PATTERN matches")
+		}
+	}
+	for _, name := range slices.Concat(s.PausedStreams, slices.Sorted(maps.Keys(s.Streams))) {
+		if !slices.Contains(i.cfg.Firehose.Streams(), name) {
+			unknown("stream", name, "name streams of FIREHOSE_STREAM or FIREHOSE_ROUTES")
+		}
 	}
 	return found
 }

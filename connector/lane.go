@@ -75,6 +75,7 @@ type lane struct {
 
 	polled    atomic.Int64 // records, since the process began
 	lag       atomic.Int64 // records, of all topics of the stream, when it was last asked for
+	unpaused  atomic.Int64 // of lag, the records of topics that the runtime settings don't pause
 	throttled atomic.Bool  // the stream's rate holds records back while the lag grows
 	lags      []lagAt      // of the last minute; watchFaults' alone
 	check     streamCheck  // of the delivery stream, at the start

@@ -30,7 +30,14 @@ func (c *Connector) Status() status.Snapshot {
 		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		s.Streams = append(s.Streams, c.lanes[name].status(name, now, c.cfg.Destination.PauseAfter))
+		one := c.lanes[name].status(name, now, c.cfg.Destination.PauseAfter)
+		if one.Reason == "" && c.runtime.pausesStream(name) {
+			one.State, one.Reason = "paused", "runtime settings"
+		}
+		s.Streams = append(s.Streams, one)
+	}
+	if c.runtime != nil {
+		s.Runtime = c.runtime.status.Load()
 	}
 	s.Credentials = c.credentials()
 	for _, p := range c.source.Partitions() {

@@ -67,6 +67,7 @@ func wholePath() map[string]func(*world) {
 		"ZstdWindows":                zstdWindows,
 		"PartitionsAdded":            partitionsAdded,
 		"RecordsGoBack":              recordsGoBack,
+		"RuntimePause":               runtimePause,
 
 		"ReplayDelivers": replayDelivers, "RedriveDelivers": redriveDelivers,
 
@@ -107,7 +108,7 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":        {"OutageOfAnHour", "Shares", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon", "GlueInTurns", "StandingFaults", "Status", "StandingRegistry", "StandingTokens", "StandingSchema", "Summary", "RefusedRecordStopsItsPartition", "StoppedPartitionIsGivenAway", "StoppedPartitionGoesOn", "DestinationDownForDays", "SlowDestination", "HeldStreamIsLeftCleanly", "HoldOutlivesItsProcess", "BlindWatchHoldsNothing", "HeldStreamBesideAnother"},
+	"an hour, or many minutes, have to pass":        {"OutageOfAnHour", "Shares", "StubbornRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "OneSchemaFails", "PausedPartitionsResumeSoon", "GlueInTurns", "StandingFaults", "Status", "StandingRegistry", "StandingTokens", "StandingSchema", "Summary", "RefusedRecordStopsItsPartition", "StoppedPartitionIsGivenAway", "StoppedPartitionGoesOn", "DestinationDownForDays", "SlowDestination", "HeldStreamIsLeftCleanly", "HoldOutlivesItsProcess", "BlindWatchHoldsNothing", "HeldStreamBesideAnother", "RuntimeRates", "RuntimePausedStream", "RuntimePauseKeepsCommits", "RuntimePauseIsNoThrottling", "RuntimeSettingsAreTold"},
 	"it judges by exact times":                      {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
 	"how values are written is not the broker's":    {"ExitKeepsItsMeaning", "Envelopes", "Compressed", "OneBadInAThousand", "UndecodableExits", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel", "GlueOfAnotherType", "ApicurioDelivers", "StreamsThatDiffer", "SchemaOfAnotherStream", "FilteredRecords", "FilterFails", "MaskedRecords"},
 	"DescribeDeliveryStream has to fail or to wait": {"StartWithoutWaits", "CheckHoldsRecords", "StreamIsBeingCreated", "StopInsideACheck", "RevokeInsideACheck", "UnusableStreamHoldsItsRecords", "NoUsableStream", "CheckOfAHangingStream"},

@@ -38,6 +38,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	m.Kafka.SetUncommitted("t", 1, 2)
 	m.Kafka.SetHeadroom("t", 1, 2)
 	m.Kafka.SetOpenTransaction("t", 1, 2)
+	m.Kafka.SetTopicPaused("t", false)
 	for _, f := range gather(t, r) {
 		delete(seen.of, f.GetName())
 	}

@@ -32,6 +32,7 @@ type Kafka struct {
 	uncommitted *prometheus.GaugeVec
 	headroom    *prometheus.GaugeVec
 	open        *prometheus.GaugeVec
+	topicPaused *prometheus.GaugeVec
 	r           prometheus.Registerer
 }
 
@@ -79,6 +80,7 @@ func newKafka(f factory) *Kafka {
 		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: what a kill -9 would deliver again.", "topic", "partition"),
 		headroom:    f.gaugeVec("retention_headroom_records", "Committed offset minus the start of the partition: what retention can still remove before it reaches records that are not delivered; 0 before the first commit. Refreshed with the lag.", "topic", "partition"),
 		open:        f.gaugeVec("open_transaction_records", "Records between the last stable offset and the end of the partition's log, which read_committed can't read before the transactions that are open there end; part of the lag. 0 with read_uncommitted. Refreshed with the lag.", "topic", "partition"),
+		topicPaused: f.gaugeVec("topic_paused", "1 while RUNTIME_SETTINGS_FILE pauses the topic or its stream: its records stay in Kafka. 0 otherwise. Only topics of which this process owns partitions.", "topic"),
 	}
 	for _, v := range FetchErrorReasons {
 		m.FetchErrors.WithLabelValues(v)
@@ -122,6 +124,18 @@ func (m *Kafka) WatchFaulty(count func(reason string) int) {
 		}, func() float64 { return float64(count(reason)) }))
 	}
 }
+
+// SetTopicPaused says whether the runtime settings pause a topic.
+func (m *Kafka) SetTopicPaused(topic string, paused bool) {
+	value := 0.0
+	if paused {
+		value = 1
+	}
+	m.topicPaused.WithLabelValues(topic).Set(value)
+}
+
+// ForgetTopicPaused removes the series of a topic of which this process owns no partition any more.
+func (m *Kafka) ForgetTopicPaused(topic string) { m.topicPaused.DeleteLabelValues(topic) }
 
 // SetUnrouted sets the number of matching topics that have no stream.
 func (m *Kafka) SetUnrouted(n int) { m.unrouted.Set(float64(n)) }

@@ -9,8 +9,11 @@ type Pipeline struct {
 	Skipped      *prometheus.CounterVec // by reason, see SkipReasons
 	Filtered     *prometheus.CounterVec // by topic
 	Backpressure prometheus.Counter
-	limit        prometheus.Gauge
-	r            prometheus.Registerer
+	// RuntimeFault is 1 while the runtime settings can't be used, RuntimeApplied when they were last applied.
+	RuntimeFault, RuntimeApplied prometheus.Gauge
+
+	limit prometheus.Gauge
+	r     prometheus.Registerer
 }
 
 // SkipReasons are the values of the label reason.
@@ -18,11 +21,13 @@ var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_sch
 
 func newPipeline(f factory) *Pipeline {
 	m := &Pipeline{
-		Skipped:      f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
-		Filtered:     f.counterVec("records_filtered_total", "Records that RECORD_FILTER left out, by topic. They are in kafka_firehose_records_skipped_total, too.", "topic"),
-		Backpressure: f.counter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
-		limit:        f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
-		r:            f.r,
+		Skipped:        f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
+		Filtered:       f.counterVec("records_filtered_total", "Records that RECORD_FILTER left out, by topic. They are in kafka_firehose_records_skipped_total, too.", "topic"),
+		Backpressure:   f.counter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
+		RuntimeFault:   f.gauge("runtime_settings_fault", "1 while RUNTIME_SETTINGS_FILE is missing or can't be used, and the last good settings stay in use; 0 otherwise, and without one."),
+		RuntimeApplied: f.gauge("runtime_settings_applied_timestamp_seconds", "When the settings of RUNTIME_SETTINGS_FILE that hold now were read, in Unix time; 0 without one."),
+		limit:          f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
+		r:              f.r,
 	}
 	for _, v := range SkipReasons {
 		m.Skipped.WithLabelValues(v)

@@ -40,8 +40,19 @@ const (
 	idleTimeout = time.Minute
 )
 
+// Passes returns the error of a probe that passes and has something to tell all the same: the text comes after "ok". It is
+// nil if reason is.
+func Passes(reason error) error {
+	if reason == nil {
+		return nil
+	}
+	return passes{reason}
+}
+
+type passes struct{ error }
+
 // Handler serves /metrics, /livez and /readyz. A failing probe answers 503 with
-// its reason as text, a passing one 200 with "ok".
+// its reason as text, a passing one 200 with "ok" (see Passes).
 //
 // live should fail for what a restart would cure and nothing else: an outage of
 // Kafka or Firehose is not cured by one. ready may fail for those.
@@ -60,16 +71,21 @@ func Handler(g prometheus.Gatherer, live, ready Probe) http.Handler {
 func probe(p Probe) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if err := p(); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			reason := err.Error()
-			if len(reason) > maxReason {
-				reason = reason[:maxReason] + "..."
-			}
-			fmt.Fprintln(w, reason)
+		err := p()
+		if err == nil {
+			fmt.Fprintln(w, "ok")
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		if _, ok := errors.AsType[passes](err); ok {
+			fmt.Fprintln(w, "ok")
+		} else {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		reason := err.Error()
+		if len(reason) > maxReason {
+			reason = reason[:maxReason] + "..."
+		}
+		fmt.Fprintln(w, reason)
 	}
 }
 

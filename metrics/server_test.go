@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -235,4 +236,23 @@ func TestRequestsAreBounded(t *testing.T) {
 			t.Errorf("a probe answers %d with %d bytes, want 503 with %d at most", status, len(text), maxReason)
 		}
 	})
+}
+
+// TestProbeThatPassesAndTells: the answer is 200, and has the text.
+func TestProbeThatPassesAndTells(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		body   string
+	}{
+		{Passes(nil), http.StatusOK, "ok\n"},
+		{Passes(errors.New("a fault that is harmless")), http.StatusOK, "ok\na fault that is harmless\n"},
+		{errors.New("a fault"), http.StatusServiceUnavailable, "a fault\n"},
+	} {
+		r := httptest.NewRecorder()
+		probe(func() error { return c.err })(r, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if r.Code != c.status || r.Body.String() != c.body {
+			t.Errorf("%v answers %d %q, want %d %q", c.err, r.Code, r.Body, c.status, c.body)
+		}
+	}
 }

@@ -16,12 +16,14 @@ const (
 	logEvery = 50 * time.Second
 )
 
-// newLogger returns the logger of the process, and a function that ends it after its last lines. An
+// newLogger returns the logger of the process, its level, and a function that ends it after its last lines. An
 // outage repeats its warnings with every attempt; one line a minute shows that it lasts. The log never
 // blocks the process: lines without a reader are dropped and counted.
-func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, end func()) {
+func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, level *slog.LevelVar, end func()) {
 	out := logging.Detach(w, logBytes)
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	level = new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	options := &slog.HandlerOptions{Level: level}
 	var h slog.Handler = slog.NewJSONHandler(out, options)
 	if cfg.LogFormat == "text" {
 		h = slog.NewTextHandler(out, options)
@@ -30,5 +32,5 @@ func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, end func())
 	out.OnLost(func(lines int) {
 		log.Warn("the log was not taken as fast as it was written; lines are missing here", "lines", lines)
 	})
-	return log, func() { out.Close(logFlush) }
+	return log, level, func() { out.Close(logFlush) }
 }

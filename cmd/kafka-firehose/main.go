@@ -40,7 +40,7 @@ type process struct {
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
 	exit           func(code int)
-	start          func(context.Context, connector.Config, *slog.Logger) error
+	start          func(context.Context, connector.Config, *slog.Logger, *slog.LevelVar) error
 	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
 	runAudit       func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
 	runReplay      func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
@@ -118,7 +118,7 @@ func (p process) serve(ctx context.Context) int {
 		p.explain(err, warnings)
 		return exitConfiguration
 	}
-	log, endLog := newLogger(p.stderr, cfg)
+	log, level, endLog := newLogger(p.stderr, cfg)
 	defer endLog()
 	for _, w := range warnings {
 		log.Warn(w)
@@ -129,7 +129,7 @@ func (p process) serve(ctx context.Context) int {
 	defer stop()
 	log.Info("starting", "version", build().version, "revision", build().revision)
 	log.LogAttrs(ctx, slog.LevelInfo, "reading from Kafka and sending to Firehose", cfg.Plan()...)
-	if err := p.start(ctx, cfg, log); err != nil {
+	if err := p.start(ctx, cfg, log, level); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}

@@ -40,7 +40,7 @@ func newBench(t *testing.T, environment ...string) *bench {
 	b.process = process{
 		stdout: &b.stdout, stderr: &b.stderr, signals: b.signals,
 		exit: func(code int) { b.exited <- code },
-		start: func(ctx context.Context, _ connector.Config, _ *slog.Logger) error {
+		start: func(ctx context.Context, _ connector.Config, _ *slog.Logger, _ *slog.LevelVar) error {
 			<-ctx.Done()
 			return nil
 		},
@@ -91,7 +91,7 @@ func TestUnknownArguments(t *testing.T) {
 
 func TestConfigurationFaults(t *testing.T) {
 	b := newBench(t, "KAFKA_BROKERS=a:9092", "KAFKA_TOPIC=orders", "LOG_LEVEL=loud", "KAFKA_SASL_PASSWORD=hunter2", "FIREHOSE_STREAM=s")
-	b.process.start = func(context.Context, connector.Config, *slog.Logger) error {
+	b.process.start = func(context.Context, connector.Config, *slog.Logger, *slog.LevelVar) error {
 		t.Error("started")
 		return nil
 	}
@@ -124,7 +124,7 @@ func TestRunEnds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t, append(enough, "AWS_RETRY_MODE=adaptive")...)
-			b.process.start = func(_ context.Context, cfg connector.Config, log *slog.Logger) error {
+			b.process.start = func(_ context.Context, cfg connector.Config, log *slog.Logger, _ *slog.LevelVar) error {
 				log.Debug("hidden")
 				log.Info("streams", "streams", cfg.Firehose.Streams())
 				return test.err
@@ -146,7 +146,7 @@ func TestRunEnds(t *testing.T) {
 
 func TestLogger(t *testing.T) {
 	b := newBench(t, append(enough, "LOG_FORMAT=text", "LOG_LEVEL=warn")...)
-	b.process.start = func(_ context.Context, _ connector.Config, log *slog.Logger) error {
+	b.process.start = func(_ context.Context, _ connector.Config, log *slog.Logger, _ *slog.LevelVar) error {
 		log.Info("hidden")
 		for range 3 {
 			log.Warn("repeated")
@@ -177,7 +177,7 @@ func TestSignals(t *testing.T) {
 				b.exited = make(chan int, 1) // belongs to the bubble, as does what follows
 				signals := make(chan os.Signal, 2)
 				b.process.signals = signals
-				b.process.start = func(ctx context.Context, _ connector.Config, _ *slog.Logger) error {
+				b.process.start = func(ctx context.Context, _ connector.Config, _ *slog.Logger, _ *slog.LevelVar) error {
 					<-ctx.Done()
 					time.Sleep(20 * time.Second) // the drain
 					return nil

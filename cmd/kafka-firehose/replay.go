@@ -191,7 +191,7 @@ func (p process) runRecovery(ctx context.Context, flags *flag.FlagSet, usage str
 		p.explain(err, warnings)
 		return recoveryNotStarted
 	}
-	log, endLog := newLogger(p.stderr, cfg)
+	log, _, endLog := newLogger(p.stderr, cfg)
 	for _, w := range warnings {
 		log.Warn(w)
 	}

@@ -18,7 +18,7 @@ import (
 // start runs the connector until ctx ends and it is drained. Metrics and probes
 // are there from the first moment to the last, so that a process that waits for
 // its stream, or drains, can be told from one that hangs.
-func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
+func start(ctx context.Context, cfg connector.Config, log *slog.Logger, level *slog.LevelVar) error {
 	listener, err := net.Listen("tcp", cfg.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR holds %q: %w", cfg.HTTPAddr, err)
@@ -33,7 +33,10 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 	}
 	ready := func() error {
 		if c := c.Load(); c != nil {
-			return c.Ready()
+			if err := c.Ready(); err != nil {
+				return err
+			}
+			return metrics.Passes(c.Notes())
 		}
 		return errors.New("starting")
 	}
@@ -54,7 +57,7 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger) error {
 	defer stopServing()
 	log.Info("serving metrics and probes", "addr", listener.Addr().String())
 
-	bridge, err := connector.New(ctx, cfg, connector.Options{Log: log, Metrics: metrics.New(registry, metrics.NativeHistograms(cfg.NativeHistograms))})
+	bridge, err := connector.New(ctx, cfg, connector.Options{Log: log, LogLevel: level, Metrics: metrics.New(registry, metrics.NativeHistograms(cfg.NativeHistograms))})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil // stopped before anything was begun

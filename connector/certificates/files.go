@@ -7,10 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -56,10 +53,13 @@ type text struct {
 
 func (f Files) read() texts { return texts{f.CA.read(), f.Cert.read(), f.Key.read()} }
 
+// maxFile bounds a file of certificates. The authorities of an operating system take a quarter of a MiB.
+const maxFile = 16 * env.MiB
+
 func (f File) read() text {
 	t := text{File: f}
 	if f.Path != "" {
-		t.pem, t.err = os.ReadFile(f.Path)
+		t.pem, t.err = env.ReadFile(f.Path, maxFile)
 	}
 	return t
 }
@@ -93,11 +93,7 @@ func (t text) holds(problem string) *env.Fault { return env.Holds(t.Variable, t.
 // readable says why the file holds no PEM.
 func (t text) readable() *env.Fault {
 	if t.err != nil {
-		err := t.err
-		if at, ok := errors.AsType[*fs.PathError](err); ok {
-			err = at.Err // the path is in the message already
-		}
-		return t.holds(err.Error())
+		return t.holds(t.err.Error())
 	}
 	if block, _ := pem.Decode(t.pem); block == nil {
 		return t.holds("the file is not PEM, text that begins with -----BEGIN; a Java or PKCS #12 keystore has to be converted")

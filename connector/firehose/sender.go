@@ -72,12 +72,13 @@ type verdict struct {
 }
 
 func newSender(s *Stream) *sender {
+	rates := s.cfg.Rates()
 	most := s.cfg.MaxInFlight + 1 // a probe may start while older requests still wait for their answers
 	l := &sender{
 		Stream: s,
 		limiter: limiter.New(limiter.Config{
-			Max:         limiter.Load{Bytes: float64(s.cfg.MaxBytesPerSecond), Records: float64(s.cfg.MaxRecordsPerSecond)},
-			Quota:       limiter.Load{Bytes: float64(s.cfg.QuotaBytesPerSecond), Records: float64(s.cfg.QuotaRecordsPerSecond)},
+			Max:         rates.limit(),
+			Quota:       rates.quota(),
 			MaxRequest:  limiter.Load{Bytes: float64(s.cfg.BatchMaxBytes), Records: float64(s.cfg.BatchMaxRecords)},
 			MaxInFlight: s.cfg.MaxInFlight,
 			Timeout:     s.cfg.RequestTimeout,

@@ -1,13 +1,9 @@
 package firehose
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -16,24 +12,24 @@ import (
 
 const wantOptions = `want {"stream": {"region": "eu-west-1", ...}, ...}, or the path of a file with that`
 
+// maxOptionsFile bounds the file. Options of a thousand streams take a quarter of it.
+const maxOptionsFile = env.MiB
+
 // Decode reads the JSON, or the file with it; envconfig calls it. All entries that it can't use are
 // in the one error.
 func (o *StreamOptions) Decode(s string) error {
 	text := []byte(s)
 	if !strings.HasPrefix(strings.TrimSpace(s), "{") {
 		var err error
-		if text, err = os.ReadFile(s); err != nil {
-			if at, ok := errors.AsType[*fs.PathError](err); ok {
-				err = at.Err // the path is in the message already
-			}
+		if text, err = env.ReadFile(s, maxOptionsFile); err != nil {
 			return fmt.Errorf("the file can't be read: %w; %s", err, wantOptions)
 		}
 	}
 	of := map[string]StreamOption{}
 	var problems []string
-	err := object(text, func(stream string, value json.RawMessage) {
+	err := env.EachMember(text, func(stream string, value json.RawMessage) {
 		var option StreamOption
-		if err := object(value, option.field(&problems, stream)); err != nil {
+		if err := env.EachMember(value, option.field(&problems, stream)); err != nil {
 			problems = append(problems, fmt.Sprintf("stream %q: %v", stream, err))
 		}
 		of[stream] = option
@@ -48,8 +44,11 @@ func (o *StreamOptions) Decode(s string) error {
 	return nil
 }
 
+// rateNames are the fields of an option that may change while the process runs.
+var rateNames = []string{"max_bytes_per_second", "max_records_per_second", "quota_bytes_per_second", "quota_records_per_second"}
+
 // optionNames are the fields of an option, in the order of its struct.
-var optionNames = append([]string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight", "max_bytes_per_second", "max_records_per_second", "quota_bytes_per_second", "quota_records_per_second"}, recordOptions...)
+var optionNames = slices.Concat([]string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight"}, rateNames, recordOptions)
 
 // recordOptions are the options in the place of variables that begin with recordPrefix.
 var recordOptions = []string{"format", "envelope", "fields", "key_format", "tombstones", "delimiter", "aggregate", "aggregate_max_bytes", "aggregate_max_records", "compression"}
@@ -141,37 +140,4 @@ func upper(names []string) []string {
 		out[i] = strings.ToUpper(n)
 	}
 	return out
-}
-
-// object calls each for every member of a JSON object. Unlike package json it takes no name twice,
-// of which the last would win, and nothing behind the object.
-func object(text []byte, each func(name string, value json.RawMessage)) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return errors.New("is not a JSON object")
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-		}
-		if seen[name] {
-			return fmt.Errorf("%q is there twice", name)
-		}
-		seen[name] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-		}
-		each(name, value)
-	}
-	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("has something behind its closing brace")
-	}
-	return nil
 }

@@ -47,7 +47,11 @@ func (o StreamOptions) String() string { return o.Source }
 
 // For is the configuration of one stream: the settings of all streams, with its own options.
 func (c Config) For(stream string) Config {
-	o := c.StreamOptions.Of[stream]
+	return c.with(c.StreamOptions.Of[stream])
+}
+
+// with is the configuration with an option in the place of what is the same for all.
+func (c Config) with(o StreamOption) Config {
 	if o.RoleARN != "" {
 		c.RoleARN, c.RoleExternalID = o.RoleARN, o.RoleExternalID
 	}
@@ -113,6 +117,11 @@ func (o StreamOption) numbers(bad func(string, ...any)) {
 	if n := o.MaxInFlight; n != nil && (*n < 1 || *n > maxInFlight) {
 		bad("max_in_flight is %d: want 1 to %d", *n, maxInFlight)
 	}
+	o.rates(bad)
+}
+
+// rates checks the fields that may change while the process runs.
+func (o StreamOption) rates(bad func(string, ...any)) {
 	notNegative(bad, "max_bytes_per_second", o.MaxBytesPerSecond)
 	notNegative(bad, "max_records_per_second", o.MaxRecordsPerSecond)
 	notNegative(bad, "quota_bytes_per_second", o.QuotaBytesPerSecond)

@@ -169,7 +169,12 @@ func (s *Source) commit(ctx context.Context) error {
 		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, err)
 	}
 	s.metrics.Commits.WithLabelValues("ok").Inc()
-	s.metrics.LastCommit.Set(float64(time.Now().Unix()))
+	for _, m := range marks {
+		if m.moves {
+			s.metrics.LastCommit.Set(float64(time.Now().Unix()))
+			break
+		}
+	}
 	return nil
 }
 
@@ -188,6 +193,7 @@ type position struct {
 	mark     offset.Mark
 	topicID  [16]byte
 	metadata string
+	moves    bool // the group's offset, which a repeated commit does not
 }
 
 func (s *Source) marks() map[id]position {
@@ -196,10 +202,11 @@ func (s *Source) marks() map[id]position {
 	marks := map[id]position{}
 	for k, p := range s.partitions {
 		if m, ok := p.lease.Mark(); ok {
-			marks[k] = position{lease: p.lease, mark: m, topicID: p.topicID}
+			at := position{lease: p.lease, mark: m, topicID: p.topicID, moves: m.Offset > p.committed}
 			if !s.plain {
-				marks[k] = position{p.lease, m, p.topicID, p.marker}
+				at.metadata = p.marker
 			}
+			marks[k] = at
 		}
 	}
 	return marks

@@ -36,6 +36,7 @@ func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[strin
 			continue
 		}
 		s.metrics.Expect(topic)
+		s.metrics.SetTopicPaused(topic, s.unwanted(topic))
 		s.handler.Expect(topic)
 		for _, p := range ids {
 			if old := s.partitions[id{topic, p}]; old != nil {
@@ -43,6 +44,7 @@ func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[strin
 				s.unhold(id{topic, p}, old)
 			}
 			s.partitions[id{topic, p}] = newPartition(topic, p)
+			s.pauseIfUnwanted(id{topic, p})
 			n++
 		}
 	}
@@ -73,6 +75,7 @@ func (s *Source) startOver() (ended []*offset.Lease) {
 		p.lease.Close()
 		s.unhold(k, p)
 		s.partitions[k] = newPartition(k.topic, k.partition)
+		s.pauseIfUnwanted(k)
 		s.hold(k, s.partitions[k])
 	}
 	return ended
@@ -212,6 +215,9 @@ func (s *Source) drop(gone map[string][]int32) {
 			s.commits.end(id{topic, n})
 			s.stops.forget(id{topic, n}) // its next owner stops, too
 			s.unhold(id{topic, n}, p)
+		}
+		if !s.ownsAny(topic) {
+			s.metrics.ForgetTopicPaused(topic)
 		}
 	}
 	s.metrics.Partitions.Set(float64(len(s.partitions)))

@@ -100,6 +100,15 @@ func (c Config) topicMatcher(exclude string) func(name string) bool {
 	}
 }
 
+// Consumes reports whether the service reads a topic of that name, if there is one. It is for a validated Config; exclude is
+// the topic that the service writes to, empty for none.
+func (c Config) Consumes(topic, exclude string) bool {
+	if c.TopicPattern == "" {
+		return slices.Contains(c.Topics, topic)
+	}
+	return c.topicMatcher(exclude)(topic)
+}
+
 // wholeName has an expression match whole names.
 func wholeName(pattern string) string { return "^(?:" + pattern + ")$" }
 

@@ -108,7 +108,7 @@ func (s *Source) ResumeWaiting(leases []*offset.Lease) {
 
 // heldBack reports whether there is a reason not to fetch the partition.
 func (p *partition) heldBack() bool {
-	return p.paused || p.waiting || p.resting || p.lease.Stopped() != nil
+	return p.paused || p.waiting || p.resting || p.unwanted || p.lease.Stopped() != nil
 }
 
 // resumeFetching has the client fetch a partition unless there is another reason to pause it.

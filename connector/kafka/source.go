@@ -82,13 +82,14 @@ type Source struct {
 	unrouted   map[string]bool // topics told about already
 	abandoned  int64           // records that were begun when partitions were lost, until the group is joined again
 	suspects   map[string]*suspicion
-	joinedAt   time.Time           // when the process first was in the group; zero before
-	present    map[string][16]byte // :: topic -> its id, of those that there were then; nil until they are known
-	fetched    map[id]committed    // the group's offsets, between two callbacks of the client
-	seeking    bool                // a partition is to be read on elsewhere
-	stopPoll   context.CancelFunc  // ends the poll that is under way, nil between two polls
-	plain      bool                // commits carry no marker, because the broker takes none
-	byID       bool                // the last commit named topics by their ids
+	joinedAt   time.Time               // when the process first was in the group; zero before
+	unwanted   func(topic string) bool // see PauseReading
+	present    map[string][16]byte     // :: topic -> its id, of those that there were then; nil until they are known
+	fetched    map[id]committed        // the group's offsets, between two callbacks of the client
+	seeking    bool                    // a partition is to be read on elsewhere
+	stopPoll   context.CancelFunc      // ends the poll that is under way, nil between two polls
+	plain      bool                    // commits carry no marker, because the broker takes none
+	byID       bool                    // the last commit named topics by their ids
 	wire       traffic
 	budget     *fetchBudget
 
@@ -118,6 +119,8 @@ type partition struct {
 	stoppedSince time.Time // when
 	stopReason   error     // why; nil when that record has passed
 	waiting      bool      // its records wait for a schema, and enough of them are queued
+	unwanted     bool      // PauseReading pauses its topic
+	recommitted  time.Time // when a commit was last repeated while it was unwanted
 	samples      []sample  // records whose commit is awaited, oldest first
 	lastTime     time.Time // timestamp of the last record; zero before
 
@@ -147,6 +150,8 @@ type Options struct {
 	// Exclude is a topic that is left out even if the pattern matches it; empty
 	// for none. Dead letters that were read again would return without end.
 	Exclude string
+	// Unwanted reports whether a topic is not to be read for now, until PauseReading replaces it; nil for none.
+	Unwanted func(topic string) bool
 	// Bytes bounds the memory of fetched records.
 	Bytes FetchBytes
 	// Connection is what the configuration's method of that name has made. Client are
@@ -161,6 +166,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 	s := &Source{
 		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed, exclude: o.Exclude,
 		partitions: map[id]*partition{},
+		unwanted:   o.Unwanted,
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
 		suspects:   map[string]*suspicion{},
@@ -179,6 +185,9 @@ func Open(cfg Config, o Options) (*Source, error) {
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
 		lag:        newInquirer(o.Connection, o.Log, o.Client),
 		standing:   newInquirer(o.Connection, o.Log, o.Client),
+	}
+	if s.unwanted == nil {
+		s.unwanted = func(string) bool { return false }
 	}
 	// The client begins to join before NewClient returns, and its callbacks use
 	// s.client. They all take the lock first, so they wait until that is set.

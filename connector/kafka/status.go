@@ -13,6 +13,7 @@ type PartitionStatus struct {
 	Committed   int64 // the group's offset, -1 if there is none or it is unknown
 	Uncommitted int64 // records that were polled since then
 	State       string
+	Reason      string // why it is paused; empty in other states
 }
 
 // Partitions are the owned partitions, by topic and number.
@@ -20,7 +21,8 @@ func (s *Source) Partitions() []PartitionStatus {
 	s.mu.Lock()
 	all := make([]PartitionStatus, 0, len(s.partitions))
 	for k, p := range s.partitions {
-		all = append(all, PartitionStatus{k.topic, k.partition, p.lag, p.committed, p.lease.Uncommitted(), p.state()})
+		state, reason := p.state()
+		all = append(all, PartitionStatus{k.topic, k.partition, p.lag, p.committed, p.lease.Uncommitted(), state, reason})
 	}
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b PartitionStatus) int {
@@ -29,18 +31,21 @@ func (s *Source) Partitions() []PartitionStatus {
 	return all
 }
 
-func (p *partition) state() string {
-	switch {
-	case p.lease.Stopped() != nil:
-		return "stopped"
+// state returns how the partition is read, and why it is paused.
+func (p *partition) state() (state, reason string) {
+	switch stopped := p.lease.Stopped(); {
+	case stopped != nil:
+		return "stopped", ""
+	case p.unwanted:
+		return "paused", "runtime settings"
 	case !p.placed():
-		return "starting"
+		return "starting", ""
 	case p.paused:
-		return "paused"
+		return "paused", "uncommitted records"
 	case p.waiting:
-		return "waiting for a schema"
+		return "waiting for a schema", ""
 	case p.resting:
-		return "resting"
+		return "resting", ""
 	}
-	return "reading"
+	return "reading", ""
 }

@@ -54,6 +54,7 @@ func (s *Source) watchCommits(ctx context.Context) {
 				soon.Reset(next)
 			}
 		case <-tick.C:
+			s.recommitUnwanted()
 			s.commitAgain(ctx)
 			s.resume()
 			s.sizeFetches()

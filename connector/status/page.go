@@ -23,6 +23,7 @@ var (
 	//go:embed page.css
 	pageStyle string
 	page      = template.Must(template.New("page").Funcs(template.FuncMap{
+		"why": Partition.why, "lines": (*Runtime).lines,
 		"ago": ago, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": percent, "seconds": secondsText, "line": sparkline,
 		"style": func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is a file of this package
 	}).Parse(pageText))

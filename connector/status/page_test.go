@@ -71,20 +71,48 @@ func TestPage(t *testing.T) {
 func TestHostileTexts(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e</style>"
 	s := Snapshot{
-		Group: Group{ID: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil}},
+		Group: Group{ID: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil, Reason: evil}},
+		Runtime: &Runtime{File: evil, Error: evil, PausedTopics: []string{evil}, PausedStreams: []string{evil}, Unknown: []string{evil}, Changed: []RuntimeChange{{Stream: evil, Setting: evil, Value: evil}}},
 		Streams: []Stream{{Name: evil, Reason: evil, State: evil}}, Credentials: []Credentials{{For: evil, CredentialState: CredentialState{Source: evil, Role: evil, Failure: evil}}}, Events: []Event{{Level: evil, Text: evil}},
 	}
 	_, text := get(t, s, "/")
 	if n := strings.Count(text, "<script"); n > 0 || strings.Contains(text, "<img") {
 		t.Errorf("%d scripts come through:\n%s", n, text)
 	}
-	if n := strings.Count(text, "&lt;script&gt;"); n < 13 {
+	if n := strings.Count(text, "&lt;script&gt;"); n < 22 {
 		t.Errorf("the text is shown %d times, want it for each field", n)
 	}
 	_, text = get(t, s, "/status")
 	var back Snapshot
 	if err := json.Unmarshal([]byte(text), &back); err != nil || back.Group.ID != evil {
 		t.Errorf("%v: %q", err, back.Group.ID)
+	}
+}
+
+// TestPageOfRuntimeSettings: the page and the text say what is paused, by what, and which limits are changed.
+func TestPageOfRuntimeSettings(t *testing.T) {
+	s := Snapshot{
+		Partitions: []Partition{{Topic: "orders", State: "paused", Reason: "runtime settings"}},
+		Runtime: &Runtime{
+			File: "/etc/settings.json", LogLevel: "debug", PausedTopics: []string{"orders"}, PausedStreams: []string{"d"}, Unknown: []string{"topic order"},
+			Changed: []RuntimeChange{{Stream: "s", Setting: "max_bytes_per_second", Value: "1MiB"}},
+		},
+	}
+	_, page := get(t, s, "/")
+	var text strings.Builder
+	if err := WriteText(&text, []Member{{Addr: "a:1", Snapshot: s}, {Addr: "b:1"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"paused: runtime settings", "paused topics: orders", "paused streams: d", "stream s: max_bytes_per_second is 1MiB", "without effect, unknown topic order"} {
+		if !strings.Contains(page, want) || !strings.Contains(text.String(), want) {
+			t.Errorf("the page or the text has no %q\n%s", want, &text)
+		}
+	}
+	if _, page := get(t, Snapshot{Runtime: &Runtime{}}, "/"); !strings.Contains(page, "nothing is paused, no limit is changed") {
+		t.Error("the page does not say that nothing is changed")
+	}
+	if _, page := get(t, Snapshot{}, "/"); strings.Contains(page, "Runtime settings") {
+		t.Error("the page shows runtime settings although there is no file")
 	}
 }
 

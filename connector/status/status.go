@@ -17,7 +17,8 @@ type Snapshot struct {
 	Credentials []Credentials `json:"credentials"`
 	BadRecords  BadRecords    `json:"bad_records"`
 	Memory      Memory        `json:"memory"`
-	Events      []Event       `json:"events"` // the newest first
+	Runtime     *Runtime      `json:"runtime_settings,omitempty"` // nil without RUNTIME_SETTINGS_FILE
+	Events      []Event       `json:"events"`                     // the newest first
 }
 
 // Empty is the snapshot of a process of a group that has just begun.
@@ -42,7 +43,7 @@ type Fault struct {
 // Stream is a delivery stream. Sums are since the process began, sizes are bytes before base64.
 type Stream struct {
 	Name   string    `json:"name"`
-	State  string    `json:"state"` // ok, idle, throttled, held, failing, blocked or unchecked
+	State  string    `json:"state"` // ok, idle, paused, throttled, held, failing, blocked or unchecked
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	Format string    `json:"format"` // of its records, for people
@@ -99,6 +100,7 @@ type Partition struct {
 	Committed   int64  `json:"committed"`           // the group's offset, -1 if there is none
 	Uncommitted int64  `json:"uncommitted_records"` // polled since then
 	State       string `json:"state"`               // reading, paused, waiting for a schema, resting, stopped or starting
+	Reason      string `json:"reason,omitempty"`    // why it is paused: runtime settings, or uncommitted records
 }
 
 // Credentials sign requests to AWS. They are shown by their source, never by their value.

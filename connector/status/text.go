@@ -49,7 +49,7 @@ func WriteText(w io.Writer, members []Member) error {
 	for _, m := range members {
 		parts := view(m.Snapshot).Partitions
 		for _, p := range parts[:min(len(parts), listedPartitions)] {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plain(p.Topic), p.Partition, plain(m.Addr), p.Lag, p.Committed, plain(p.State))
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plain(p.Topic), p.Partition, plain(m.Addr), p.Lag, p.Committed, plain(p.why()))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -58,6 +58,7 @@ func WriteText(w io.Writer, members []Member) error {
 	if err := writeCredentials(&text, members); err != nil {
 		return err
 	}
+	writeRuntime(&text, members)
 	writeFaults(&text, members)
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -4,7 +4,7 @@ import "slices"
 
 // standstills are waits without a limit, and waits of one thing for another.
 func standstills() []mutant {
-	return slices.Concat(answered(), stopped(), paused(), setAside(), revokes(), loops())
+	return slices.Concat(answered(), stopped(), paused(), unwanted(), setAside(), revokes(), loops())
 }
 
 // answered are calls of a pipeline that a conversion keeps from it.
@@ -165,6 +165,33 @@ func loops() []mutant {
 			awake, "the loop sets no timer for the next request that the limiter allows",
 			"connector/firehose/sender.go", "			s.workers.timer.Reset(wait)\n", "			s.workers.timer.Stop()\n",
 			"connector/firehose", "TestConfiguredLimitsHold", "records a second of",
+		},
+	}
+}
+
+// unwanted are topics that the runtime settings pause, and are read or lost all the same.
+func unwanted() []mutant {
+	const pauses = "a topic that the runtime settings pause stays in Kafka, and its offsets stay in the group"
+	return []mutant{
+		{
+			pauses, "a partition that is assigned while its topic is paused is read",
+			"connector/kafka/group.go", "			s.pauseIfUnwanted(id{topic, p})\n", "",
+			"connector", "TestRuntimePausedStream", "of a paused topic was sent|waited",
+		},
+		{
+			pauses, "another reason to pause ends, and the topic is read",
+			"connector/kafka/pause.go", "p.resting || p.unwanted ||", "p.resting ||",
+			"connector", "TestRuntimePausedStream", "of a paused topic was sent",
+		},
+		{
+			pauses, "its offsets are committed once",
+			"connector/kafka/watch.go", "			s.recommitUnwanted()\n", "",
+			"connector", "TestRuntimePauseKeepsCommits", "offsets were committed in",
+		},
+		{
+			pauses, "a file that can't be read resumes it",
+			"connector/runtimesettings/file.go", "		f.read, f.fault = false,", "		f.settings, f.read, f.fault = Settings{}, false,",
+			"connector/runtimesettings", "TestFile", "missing: changed",
 		},
 	}
 }

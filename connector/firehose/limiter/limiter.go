@@ -68,6 +68,9 @@ func New(c Config) *Limiter {
 // owns; 1 if that is unknown. The rate follows it.
 func (l *Limiter) SetShare(now time.Time, share float64) { l.rate.setShare(now, share) }
 
+// SetLimits changes Config.Max and Config.Quota.
+func (l *Limiter) SetLimits(now time.Time, max, quota Load) { l.rate.setLimits(now, max, quota) }
+
 // Wait returns the time until a request may start. If ok is false, only the end
 // of a request in flight can help. Call it when there are records to send: waiting
 // for tokens is a sign that the rate is used.

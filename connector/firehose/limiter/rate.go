@@ -90,6 +90,23 @@ func (r *rate) setShare(now time.Time, share float64) {
 	}
 }
 
+// setLimits changes the hard limit and the quota. A member that knows its part of the quota goes to it. One that knows
+// no quota keeps the rate that it has found, below the new limit.
+func (r *rate) setLimits(now time.Time, max, quota Load) {
+	max = max.zeroIsUnlimited()
+	if max == r.max && quota == r.quota {
+		return
+	}
+	known := r.knowsQuota()
+	r.max, r.quota = max, quota
+	if known || r.knowsQuota() {
+		r.begin()
+		r.resume(now)
+		return
+	}
+	r.load = r.load.AtMost(r.max)
+}
+
 // limit returns the rate for people. Without evidence there is none but the
 // configured one: slow start only bounds how fast the load rises.
 func (r *rate) limit() Load {

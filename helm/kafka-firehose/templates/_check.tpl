@@ -19,7 +19,7 @@ containers:
       {{- end }}
     resources:
       {{- toYaml .values.resources | nindent 6 }}
-{{- with include "kafka-firehose.volumes" .root }}
+{{- with include "kafka-firehose.volumes" (list .root .config) }}
 volumes:
   {{- trim . | nindent 2 }}
 {{- end }}

@@ -5,6 +5,9 @@ SHUTDOWN_TIMEOUT: {{ printf "%ds" (int .Values.shutdown.timeoutSeconds) | quote 
 {{- if .Values.nativeHistograms }}
 METRICS_NATIVE_HISTOGRAMS: "true"
 {{- end }}
+{{- if include "kafka-firehose.hasRuntimeSettings" . }}
+RUNTIME_SETTINGS_FILE: /etc/kafka-firehose/runtime/settings.json
+{{- end }}
 {{- range $name, $value := .Values.config }}
 {{- with include "kafka-firehose.text" $value }}
 {{ $name }}: {{ . | quote }}
@@ -77,12 +80,21 @@ env:
   mountPath: /etc/kafka-firehose/tokens
   readOnly: true
 {{- end }}
+{{- if include "kafka-firehose.hasRuntimeSettings" . }}
+- name: runtime-settings
+  mountPath: /etc/kafka-firehose/runtime
+  readOnly: true
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ tpl (toYaml .) $ }}
 {{- end }}
 {{- end -}}
 
+{{/* The argument is a list of the root and the name of the ConfigMap of the environment. */}}
 {{- define "kafka-firehose.volumes" -}}
+{{- $root := first . -}}
+{{- $config := last . -}}
+{{- with $root -}}
 {{- range $directory, $source := include "kafka-firehose.sources" . | fromJson }}
 - name: {{ include "kafka-firehose.volume" $directory }}
   {{- with $source.secret }}
@@ -104,9 +116,25 @@ env:
           path: {{ $name }}
       {{- end }}
 {{- end }}
-{{- with .Values.extraVolumes }}
-{{ tpl (toYaml .) $ }}
+{{- if include "kafka-firehose.hasRuntimeSettings" . }}
+- name: runtime-settings
+  configMap: {name: {{ printf "%s-runtime" $config | quote }}, defaultMode: 288}
 {{- end }}
+{{- with .Values.extraVolumes }}
+{{ tpl (toYaml .) $root }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Whether the chart has the file of RUNTIME_SETTINGS_FILE, and not a value of the user's. It is there although it says nothing, so that
+no pod restarts when it begins to. */}}
+{{- define "kafka-firehose.hasRuntimeSettings" -}}
+{{- if not (has "RUNTIME_SETTINGS_FILE" (include "kafka-firehose.variables" . | fromJsonArray)) }}true{{ end -}}
+{{- end -}}
+
+{{/* The file of the runtime settings, as data of a ConfigMap. */}}
+{{- define "kafka-firehose.runtimeData" -}}
+settings.json: {{ toPrettyJson .Values.runtimeSettings | quote }}
 {{- end -}}
 
 {{/* The name of the volume of a directory: at most 63 characters, without dots. */}}

@@ -44,7 +44,7 @@ spec:
     {{- with .Values.extraContainers }}
     {{- tpl (toYaml .) $ | nindent 4 }}
     {{- end }}
-  {{- with include "kafka-firehose.volumes" . }}
+  {{- with include "kafka-firehose.volumes" (list . (include "kafka-firehose.fullname" .)) }}
   volumes:
     {{- trim . | nindent 4 }}
   {{- end }}

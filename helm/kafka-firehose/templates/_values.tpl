@@ -104,6 +104,7 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- range $name, $owner := dict "SHUTDOWN_TIMEOUT" "shutdown.timeoutSeconds" "HTTP_ADDR" "port" "KAFKA_GROUP_INSTANCE_ID" "workload.kind StatefulSet" "METRICS_NATIVE_HISTOGRAMS" "nativeHistograms" -}}
 {{- if has $name $set }}{{ fail (printf "config.%s: the chart sets it, from %s" $name $owner) }}{{ end -}}
 {{- end -}}
+{{- if and .Values.runtimeSettings (has "RUNTIME_SETTINGS_FILE" $set) }}{{ fail "runtimeSettings: RUNTIME_SETTINGS_FILE is set, and names another file; want only one of them" }}{{ end -}}
 {{- with include "kafka-firehose.settingFaults" . | trim }}{{ fail (printf "\n%s" .) }}{{ end -}}
 {{- range $set -}}
 {{- if lt (len (without $set .)) (sub (len $set) 1) }}{{ fail (printf "%s is set more than once among config, secretEnv, files, tokens and extraEnv" .) }}{{ end -}}
