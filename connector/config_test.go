@@ -12,6 +12,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
@@ -201,7 +202,9 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 		Region: "x", RoleARN: "x", RoleExternalID: "x", Headers: env.NewSecret("x"),
 		OAuth: schema.OAuthConfig{ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", LogicalCluster: " x", IdentityPoolID: " x"},
 	}
-	worst.DeadLetter.Topic = "x"
+	worst.DeadLetter.Topic, worst.ClaimCheck.URL = "x", "x"
+	worst.Destination = destination.Config{PauseAfter: 1} // without the watch, which is a switch
+	worst.RuntimeSettingsFile = "x"
 	named := map[string]bool{}
 	for _, f := range env.Faults(worst.Validate()) {
 		named[f.Variable] = true
@@ -220,7 +223,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 		named[name] = true
 	}
 	// What can't be wrong here: a switch, a level that has its type, and what is fine as it is.
-	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "FIREHOSE_REQUIRE_ENCRYPTION", "KAFKA_TLS_ENABLED", "METRICS_NATIVE_HISTOGRAMS", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
+	for _, name := range []string{"FIREHOSE_STARTUP_CHECK", "FIREHOSE_REQUIRE_ENCRYPTION", "DESTINATION_WATCH", "KAFKA_TLS_ENABLED", "METRICS_NATIVE_HISTOGRAMS", "LOG_LEVEL", "FIREHOSE_STREAM", "RECORD_DELIMITER"} {
 		named[name] = true
 	}
 	for name := range known {

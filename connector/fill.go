@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/offset"
@@ -175,20 +177,10 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			c.lease.Skip(next, 1)
 			continue
 		}
-		var buf []byte
-		var err error
-		if l.ahead == nil {
-			buf, err = l.convert.Append(l.builder.Buffer(), r)
-		} else {
-			buf, err = l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
-		}
+		buf, err := l.convertRecord(c, i)
 		if errors.Is(err, convert.ErrFiltered) {
-			if l.leftOut != nil {
-				l.leftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(convert.Filtered)})
-			}
 			filtered++
-			l.builder.Flush()
-			c.lease.Skip(next, 1)
+			l.skipFiltered(c, r, next)
 			continue
 		}
 		if err != nil {
@@ -212,6 +204,23 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 		}
 	}
 	return len(c.records), nil
+}
+
+// convertRecord appends record i of c to the builder's buffer.
+func (l *lane) convertRecord(c chunk, i int) ([]byte, error) {
+	if l.ahead == nil {
+		return l.convert.Append(l.builder.Buffer(), c.records[i])
+	}
+	return l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
+}
+
+// skipFiltered passes over a record that RECORD_FILTER leaves out.
+func (l *lane) skipFiltered(c chunk, r *kgo.Record, next offset.Mark) {
+	if l.leftOut != nil {
+		l.leftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(convert.Filtered)})
+	}
+	l.builder.Flush()
+	c.lease.Skip(next, 1)
 }
 
 // limit asks the stream how much the open batch may hold at its pace now.

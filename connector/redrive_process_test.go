@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func redriveSIGKILL(h *host) {
 	h.produced = letters
 	h.delivered(time.Minute)
 	before := h.commitsOf(h.group)
-	repaired := append(env, "RECORD_FORMAT=json", "RECORD_TOMBSTONES=envelope")
+	repaired := slices.Concat(env, []string{"RECORD_FORMAT=json", "RECORD_TOMBSTONES=envelope"})
 	rng, exposed := rand.New(rand.NewPCG(6, 6)), 0
 	for range longtest.Pick(3, 10) {
 		sent := h.sent()

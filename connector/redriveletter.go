@@ -17,7 +17,7 @@ import (
 // takeLetter decides what becomes of a record of the dead-letter topic. The error ends the reading.
 func (d *redrive) takeLetter(ctx context.Context, p *redrivePart, letter *kgo.Record) error {
 	restored, err := deadletter.RestoreRecord(letter)
-	if err != nil || restored.Group != d.cfg.Kafka.GroupID {
+	if isOurs := err == nil && restored.Group == d.cfg.Kafka.GroupID; !isOurs {
 		d.mu.Lock()
 		d.result.Foreign++
 		d.mu.Unlock()

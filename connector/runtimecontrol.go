@@ -52,8 +52,11 @@ func (r *runtimeControl) applyFirst() {
 	}
 }
 
-// run reads the file every interval until ctx ends.
+// run reads the file, if there is one, every interval until ctx ends.
 func (r *runtimeControl) run(ctx context.Context) {
+	if r == nil {
+		return
+	}
 	r.tellUnknown()
 	repeat(ctx, runtimeEvery, r.refresh)
 }

@@ -31,9 +31,9 @@ func TestRuntimeSettingsAreTold(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		want(1, "runtime setting changed", "setting=paused_topics old=[] new=[absent]")
 		want(1, "runtime setting changed", "setting=max_records_per_second old=unlimited new=7 stream=s")
-		want(1, "level=WARN", "a topic that this process does not have", "topic=absent")
-		want(1, "level=WARN", "a stream that this process does not have", "stream=x")
-		want(1, "level=WARN", "a stream that this process does not have", "stream=y")
+		want(1, "level=WARN", "a name that this process does not know", "topic=absent")
+		want(1, "level=WARN", "a name that this process does not know", "stream=x")
+		want(1, "level=WARN", "a name that this process does not know", "stream=y")
 		if got := m.connector.Status().Runtime; fmt.Sprint(got.Unknown) != "[stream x stream y topic absent]" || got.Changed[0] != (status.RuntimeChange{Stream: "s", Setting: "max_records_per_second", Value: "7"}) {
 			t.Errorf("the status has %+v", got)
 		}

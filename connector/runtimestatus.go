@@ -102,7 +102,7 @@ func (r *runtimeControl) tellUnknown() {
 func (r *runtimeControl) tellName(unknown map[string]bool, kind, name string) {
 	key := kind + " " + name
 	if !r.unknown[key] && !unknown[key] {
-		r.c.log.Warn("runtime settings name a "+kind+" that this process does not have; the name has no effect", kind, name)
+		r.c.log.Warn("runtime settings have a name that this process does not know; it has no effect", kind, name)
 	}
 	unknown[key] = true
 }

@@ -87,6 +87,7 @@ func TestWeatherOfTheProcess(t *testing.T) {
 
 // produceBacklog gives the case a Kafka with more records than it can send in fair weather while rates are measured.
 func (c *weatherCase) produceBacklog(t *testing.T) {
+	t.Helper()
 	for i := range c.faults {
 		c.faults[i].Seed = uint64(i + 1)
 	}

@@ -103,6 +103,7 @@ func (c *Converter) ContentType(value []byte) string {
 			return "application/json"
 		case asText:
 			return "text/plain; charset=utf-8"
+		case null, asBase64:
 		}
 	}
 	return "application/octet-stream"

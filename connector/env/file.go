@@ -23,7 +23,7 @@ func readAtMost(path string, limit Bytes) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err == nil && len(content) > int(limit) {
 		return nil, fmt.Errorf("the file is larger than %s", limit)

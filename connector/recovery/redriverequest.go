@@ -71,25 +71,26 @@ func (r RedriveReport) WriteTable(w io.Writer) error {
 	if r.DryRun {
 		sent = "would send"
 	}
-	text := fmt.Sprintf("%-16s %12s %12s %12s\n", "reason", sent, "failed again", "gone")
+	var text strings.Builder
+	fmt.Fprintf(&text, "%-16s %12s %12s %12s\n", "reason", sent, "failed again", "gone")
 	var all LetterCounts
-	row := func(name string, c LetterCounts) string {
-		return fmt.Sprintf("%-16s %12d %12d %12d\n", name, c.Sent, c.FailedAgain, c.Gone)
+	row := func(name string, c LetterCounts) {
+		fmt.Fprintf(&text, "%-16s %12d %12d %12d\n", name, c.Sent, c.FailedAgain, c.Gone)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(r.Letters)) {
 		c := *r.Letters[reason]
-		text += row(reason, c)
+		row(reason, c)
 		all.Sent, all.FailedAgain, all.Gone = all.Sent+c.Sent, all.FailedAgain+c.FailedAgain, all.Gone+c.Gone
 	}
-	text += row("all", all)
+	row("all", all)
 	for _, why := range slices.Sorted(maps.Keys(r.Failures)) {
-		text += fmt.Sprintf("failed again, %s: %d\n", why, r.Failures[why])
+		fmt.Fprintf(&text, "failed again, %s: %d\n", why, r.Failures[why])
 	}
 	if r.LeftOut > 0 {
-		text += fmt.Sprintf("%d records are left out, as the settings ask\n", r.LeftOut)
+		fmt.Fprintf(&text, "%d records are left out, as the settings ask\n", r.LeftOut)
 	}
 	if r.Foreign > 0 {
-		text += fmt.Sprintf("%d records of the topic are letters of other groups, or no letters\n", r.Foreign)
+		fmt.Fprintf(&text, "%d records of the topic are letters of other groups, or no letters\n", r.Foreign)
 	}
 	state := "not complete"
 	if r.Done {
@@ -98,7 +99,7 @@ func (r RedriveReport) WriteTable(w io.Writer) error {
 	if r.DryRun {
 		state += "; dry run: nothing was sent"
 	}
-	text += fmt.Sprintf("%s: topic %s, in %s\n", state, r.Topic, r.Took.Round(time.Millisecond))
-	_, err := io.WriteString(w, text)
+	fmt.Fprintf(&text, "%s: topic %s, in %s\n", state, r.Topic, r.Took.Round(time.Millisecond))
+	_, err := io.WriteString(w, text.String())
 	return err
 }

@@ -49,7 +49,7 @@ func weather() []mutant {
 		},
 		{
 			"one quota for all members", "each member takes all of the quota for its own",
-			"connector/connector.go", "		l.stream.SetShare(part)\n", "		l.stream.SetShare(1)\n",
+			"connector/handler.go", "		l.stream.SetShare(part)\n", "		l.stream.SetShare(1)\n",
 			"connector", "TestShares", "two have half of it each",
 		},
 	}

@@ -40,7 +40,7 @@ func stopped() []mutant {
 	return []mutant{
 		{
 			hangs, "a revoke waits for a conversion that never ends",
-			"connector/connector.go", "		case <-limit.Done():\n", "		case <-context.WithoutCancel(limit).Done():\n",
+			"connector/handler.go", "		case <-limit.Done():\n", "		case <-context.WithoutCancel(limit).Done():\n",
 			"connector", "TestHangingConversion", "the members own|test timed out",
 		},
 		{
