@@ -12,7 +12,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// ahead converts the records that are next in a lane's queue on several cores, in
+// parallelConverter converts the records that are next in a lane's queue on several cores, in
 // rounds, so that fill has only to copy them. It belongs to fill: fill converts its part of a
 // round, and continues when the round has ended.
 //
@@ -23,15 +23,15 @@ import (
 //
 // A step ends early when fill is called. The records that were not tried are converted
 // when fill gets to the first of them.
-type ahead struct {
+type parallelConverter struct {
 	convert *convert.Converter
-	called  func() bool // fill has to stop packing; for all cores
-	parts   [][]byte    // of each core; their capacity is all the memory there is
-	bytes   int         // of the records of a step, at most
-	step    []converted // its records
-	at      int         // how many of them fill is done with
-	cut     bool        // the step ended early
-	misses  int         // records in a row that were not in the step
+	called  func() bool       // fill has to stop packing; for all cores
+	parts   [][]byte          // of each core; their capacity is all the memory there is
+	bytes   int               // of the records of a step, at most
+	step    []convertedRecord // its records
+	at      int               // how many of them fill is done with
+	cut     bool              // the step ended early
+	misses  int               // records in a row that were not in the step
 	cores   sync.WaitGroup
 
 	_       [64]byte     // the next fields move between cores; a cache line of their own keeps the fields above in place
@@ -39,8 +39,8 @@ type ahead struct {
 	_       [64]byte
 }
 
-// converted is a record and its output, parts[part][from:to].
-type converted struct {
+// convertedRecord is a record and its output, parts[part][from:to].
+type convertedRecord struct {
 	record   *kgo.Record
 	part     int32 // or one of the following
 	from, to int32
@@ -63,36 +63,36 @@ const (
 	// A core that has less than this to do is not worth waking.
 	worthRecords, worthBytes = 8, 8 << 10
 	// A core takes that many records at a time.
-	mostClaimed = 32
-	// leastPart is a part that is worth having: with less memory, fewer cores work.
-	leastPart = 64 << 10
+	maxClaimed = 32
+	// minPart is a part that is worth having: with less memory, fewer cores work.
+	minPart = 64 << 10
 	// maxMisses records in a row that are not in the step end it: a partition that waited for
 	// a schema may have thousands more.
 	maxMisses = 64
 )
 
-// newAhead divides the bytes among the cores. It is nil where there are too few:
+// newParallelConverter divides the bytes among the cores. It is nil where there are too few:
 // records are converted one by one then.
-func newAhead(c *convert.Converter, called func() bool, cores, bytes int) *ahead {
-	if cores = min(cores, bytes/leastPart); cores < 2 {
+func newParallelConverter(c *convert.Converter, called func() bool, cores, bytes int) *parallelConverter {
+	if cores = min(cores, bytes/minPart); cores < 2 {
 		return nil
 	}
 	part := min(bytes/cores, convert.MaxRecordBytes)
-	a := &ahead{convert: c, called: called, parts: make([][]byte, cores), bytes: min(cores*part/2, stepBytes), step: make([]converted, 0, cores*stepRecords)}
+	a := &parallelConverter{convert: c, called: called, parts: make([][]byte, cores), bytes: min(cores*part/2, stepBytes), step: make([]convertedRecord, 0, cores*stepRecords)}
 	for i := range a.parts {
 		a.parts[i] = make([]byte, 0, part)
 	}
 	return a
 }
 
-// append is Converter.Append for record i of c, the chunk that was taken from q last.
-func (a *ahead) append(dst []byte, c chunk, i int, q *queue) ([]byte, error) {
+// appendRecord is Converter.Append for record i of c, the chunk that was taken from q last.
+func (a *parallelConverter) appendRecord(dst []byte, c fetchedRecords, i int, q *recordQueue) ([]byte, error) {
 	if a.at == len(a.step) || a.misses >= maxMisses {
 		rest := c
 		rest.records = c.records[i:]
-		a.begin(rest, q)
+		a.beginChunk(rest, q)
 	}
-	if v, ok := a.take(c.records[i]); ok {
+	if v, ok := a.takeConverted(c.records[i]); ok {
 		if v.part == leftOut {
 			return dst, convert.ErrFiltered
 		}
@@ -101,12 +101,12 @@ func (a *ahead) append(dst []byte, c chunk, i int, q *queue) ([]byte, error) {
 	return a.convert.Append(dst, c.records[i])
 }
 
-// take finds what r has become; it is not ok if r is to be converted.
+// takeConverted finds what r has become; it is not ok if r is to be converted.
 //
 // The step has records of the queue alone, in the order of the queue. So r is the first of
 // them or not there at all: then its partition waited for a schema when the step was made, and
 // the step is for the records behind it.
-func (a *ahead) take(r *kgo.Record) (v converted, ok bool) {
+func (a *parallelConverter) takeConverted(r *kgo.Record) (v convertedRecord, ok bool) {
 	for a.at < len(a.step) && a.step[a.at].record == nil {
 		a.at++
 	}
@@ -115,7 +115,7 @@ func (a *ahead) take(r *kgo.Record) (v converted, ok bool) {
 		return v, false
 	}
 	if a.cut && a.step[a.at].part == untried {
-		if a.resume(); a.at == len(a.step) { // there is too little to do, or no memory for more
+		if a.resumeChunk(); a.at == len(a.step) { // there is too little to do, or no memory for more
 			return v, false
 		}
 	}
@@ -126,8 +126,8 @@ func (a *ahead) take(r *kgo.Record) (v converted, ok bool) {
 	return v, v.part >= 0 || v.part == leftOut
 }
 
-// forget ends the step.
-func (a *ahead) forget() {
+// discardOutput ends the step.
+func (a *parallelConverter) discardOutput() {
 	if a != nil {
 		clear(a.step)
 		a.at = len(a.step)
@@ -135,62 +135,62 @@ func (a *ahead) forget() {
 }
 
 // leaveOut takes the records of a partition out of the step: they leave the order of the queue.
-func (a *ahead) leaveOut(lease *offset.Lease) {
+func (a *parallelConverter) leaveOut(lease *offset.Lease) {
 	if a == nil {
 		return
 	}
 	for i, v := range a.step {
 		if v.record != nil && v.record.Partition == lease.Partition && v.record.Topic == lease.Topic {
-			a.step[i] = converted{part: inTurn}
+			a.step[i] = convertedRecord{part: inTurn}
 		}
 	}
 }
 
-// begin makes a round of the records in c and in q behind it, if that is worth it.
-func (a *ahead) begin(c chunk, q *queue) {
-	a.forget()
+// beginChunk makes a round of the records in c and in q behind it, if that is worth it.
+func (a *parallelConverter) beginChunk(c fetchedRecords, q *recordQueue) {
+	a.discardOutput()
 	bytes := 0
 	a.at, a.misses, a.step = 0, 0, a.step[:0]
-	add := func(c chunk) bool {
+	add := func(c fetchedRecords) bool {
 		for _, r := range c.records {
 			if r.Attrs.IsControl() {
 				continue
 			}
-			if bytes += kafka.Size(r); bytes > a.bytes || len(a.step) == cap(a.step) {
+			if bytes += kafka.RecordSize(r); bytes > a.bytes || len(a.step) == cap(a.step) {
 				return false
 			}
-			a.step = append(a.step, converted{record: r, part: untried})
+			a.step = append(a.step, convertedRecord{record: r, part: untried})
 		}
 		return true
 	}
 	if add(c) {
-		q.each(add)
+		q.eachChunk(add)
 	}
 	for i := range a.parts {
 		a.parts[i] = a.parts[i][:0]
 	}
 	a.claimed.Store(0)
-	a.run(bytes)
+	a.convertRound(bytes)
 }
 
-// resume converts the records of the step that were not tried when it was cut.
-func (a *ahead) resume() {
+// resumeChunk converts the records of the step that were not tried when it was cut.
+func (a *parallelConverter) resumeChunk() {
 	bytes := 0
 	for _, v := range a.step[a.at:] {
 		if v.part == untried {
-			bytes += kafka.Size(v.record)
+			bytes += kafka.RecordSize(v.record)
 		}
 	}
 	a.claimed.Store(int64(a.at))
-	a.run(bytes)
+	a.convertRound(bytes)
 }
 
-// run converts the step from the claimed records on, if that is worth it for that number of
+// convertRound converts the step from the claimed records on, if that is worth it for that number of
 // bytes.
-func (a *ahead) run(bytes int) {
+func (a *parallelConverter) convertRound(bytes int) {
 	records := len(a.step) - int(a.claimed.Load())
 	if cores := min(len(a.parts), records, max(records/worthRecords, bytes/worthBytes)); cores > 1 {
-		a.fork(cores)
+		a.startWorkers(cores)
 	}
 	if a.cut = a.called(); a.cut {
 		return
@@ -200,20 +200,20 @@ func (a *ahead) run(bytes int) {
 	a.step = a.step[:begun]
 }
 
-// fork has a number of cores convert the round, one of them fill's own.
-func (a *ahead) fork(cores int) {
-	each := min(1+len(a.step)/(8*cores), mostClaimed)
+// startWorkers has a number of cores convert the round, one of them fill's own.
+func (a *parallelConverter) startWorkers(cores int) {
+	each := min(1+len(a.step)/(8*cores), maxClaimed)
 	for core := 1; core < cores; core++ {
-		a.cores.Go(func() { a.work(core, each) })
+		a.cores.Go(func() { a.convertShare(core, each) })
 	}
-	a.work(0, each)
+	a.convertShare(0, each)
 	a.cores.Wait()
 }
 
-// work converts the records of the step that no other core has begun with, until there
+// convertShare converts the records of the step that no other core has begun with, until there
 // are none, half of the part is full (a record that doesn't fit into it alone is more than half),
 // or fill is called.
-func (a *ahead) work(core, each int) {
+func (a *parallelConverter) convertShare(core, each int) {
 	part := a.parts[core]
 	for len(part) <= cap(part)/2 && !a.called() {
 		to := int(a.claimed.Add(int64(each)))

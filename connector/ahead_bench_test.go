@@ -25,16 +25,16 @@ func BenchmarkAhead(b *testing.B) {
 	for _, f := range costly(b) {
 		for cores := 1; cores <= runtime.GOMAXPROCS(0); cores *= 2 {
 			b.Run(fmt.Sprintf("%s/%d", f.name, cores), func(b *testing.B) {
-				a := newAhead(f.converter, nobodyCalls, cores, 8<<20)
-				buf, q := make([]byte, 0, 1<<20), queue{}
+				a := newParallelConverter(f.converter, nobodyCalls, cores, 8<<20)
+				buf, q := make([]byte, 0, 1<<20), recordQueue{}
 				chunks := f.chunks(12, 500)
 				b.SetBytes(int64(12 * 500 * len(f.value)))
 				b.ReportAllocs()
 				for b.Loop() { // a queue of 6,000 records
 					for _, c := range chunks {
-						q.put(c)
+						q.putChunk(c)
 					}
-					for c, ok := q.take(); ok; c, ok = q.take() {
+					for c, ok := q.takeChunk(); ok; c, ok = q.takeChunk() {
 						buf = f.convert(b, a, c, &q, buf)
 					}
 				}
@@ -52,14 +52,14 @@ type format struct {
 }
 
 // convert converts the records of c, ahead or each in its turn.
-func (f format) convert(tb testing.TB, a *ahead, c chunk, q *queue, buf []byte) []byte {
+func (f format) convert(tb testing.TB, a *parallelConverter, c fetchedRecords, q *recordQueue, buf []byte) []byte {
 	tb.Helper()
 	for i, r := range c.records {
 		var err error
 		if a == nil {
 			buf, err = f.converter.Append(buf[:0], r)
 		} else {
-			buf, err = a.append(buf[:0], c, i, q)
+			buf, err = a.appendRecord(buf[:0], c, i, q)
 		}
 		if err != nil {
 			tb.Fatal(err)
@@ -68,9 +68,9 @@ func (f format) convert(tb testing.TB, a *ahead, c chunk, q *queue, buf []byte) 
 	return buf
 }
 
-func (f format) chunks(partitions, records int) (chunks []chunk) {
+func (f format) chunks(partitions, records int) (chunks []fetchedRecords) {
 	for p := range partitions {
-		c := chunk{lease: offset.NewLease("t", int32(p)), weight: 1}
+		c := fetchedRecords{lease: offset.NewLease("t", int32(p)), weight: 1}
 		for i := range records {
 			c.records = append(c.records, &kgo.Record{Topic: "t", Partition: int32(p), Offset: int64(i), Value: f.value})
 		}
@@ -117,11 +117,11 @@ func costly(tb testing.TB) []format {
 		var schema convert.Schema
 		if f.schema != "" {
 			var err error
-			if schema, err = convert.Compile(cfg, convert.Definition{Kind: f.format, Text: f.schema}); err != nil {
+			if schema, err = convert.CompileSchema(cfg, convert.SchemaDefinition{Kind: f.format, Text: f.schema}); err != nil {
 				tb.Fatal(f.name, err)
 			}
 		}
-		c := convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return schema, nil })
+		c := convert.New(cfg, func(convert.SchemaRef) (convert.Schema, error) { return schema, nil })
 		if _, err := c.Append(nil, &kgo.Record{Topic: "t", Value: f.value}); err != nil {
 			tb.Fatal(f.name, fmt.Errorf("%q: %w", f.value, err))
 		}

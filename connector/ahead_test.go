@@ -40,7 +40,7 @@ func TestAheadAgainstOneByOne(t *testing.T) {
 	used := 0
 	for seed := range uint64(80) {
 		plain, _ := walkLane(t, seed, 0)
-		staged, times := walkLane(t, seed, 3*leastPart)
+		staged, times := walkLane(t, seed, 3*minPart)
 		used += times
 		for step := range max(len(plain), len(staged)) {
 			if step >= len(plain) || step >= len(staged) || plain[step] != staged[step] {
@@ -64,11 +64,11 @@ func walkLane(t *testing.T, seed uint64, bytes int) (states []string, used int) 
 		for step := range 60 {
 			err := stepLane(t, r, rng, &next)
 			states = append(states, fmt.Sprint(err)+"\n"+r.state())
-			if r.ahead != nil {
-				used += min(len(r.ahead.step), 1)
-				for _, part := range r.ahead.parts {
-					if cap(part) != leastPart {
-						t.Fatalf("seed %d, step %d: a part of %d bytes, of %d", seed, step, cap(part), leastPart)
+			if r.parallel != nil {
+				used += min(len(r.parallel.step), 1)
+				for _, part := range r.parallel.parts {
+					if cap(part) != minPart {
+						t.Fatalf("seed %d, step %d: a part of %d bytes, of %d", seed, step, cap(part), minPart)
 					}
 				}
 			}
@@ -76,10 +76,10 @@ func walkLane(t *testing.T, seed uint64, bytes int) (states []string, used int) 
 				break
 			}
 		}
-		r.giveUp(everything)
+		r.giveUp(anyLease)
 		r.seal()
 		states = append(states, r.state())
-		if r.ahead != nil && slices.ContainsFunc(r.ahead.step[:cap(r.ahead.step)], func(v converted) bool { return v.record != nil }) {
+		if r.parallel != nil && slices.ContainsFunc(r.parallel.step[:cap(r.parallel.step)], func(v convertedRecord) bool { return v.record != nil }) {
 			t.Fatalf("seed %d: records that were given up are kept alive", seed)
 		}
 	})
@@ -110,7 +110,7 @@ func stepLane(t *testing.T, r *rig, rng *rand.Rand, next *int64) error {
 // TestAheadConvertsOnce: what is left of a step when a batch is sealed serves the next one.
 func TestAheadConvertsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "exit", 3*leastPart)
+		r := newRig(t, "exit", 3*minPart)
 		const n = 1000
 		for i := range n {
 			r.poll(i%4, []*kgo.Record{{Topic: "t", Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "100 %d", i)}})
@@ -137,7 +137,7 @@ func TestAheadForgetsWhatWasLost(t *testing.T) {
 			}
 			return records
 		}
-		plain, staged := newRig(t, "exit", 0), newRig(t, "exit", 3*leastPart)
+		plain, staged := newRig(t, "exit", 0), newRig(t, "exit", 3*minPart)
 		for _, r := range []*rig{plain, staged} {
 			old, newer := records("old"), records("new")
 			r.poll(0, old)
@@ -170,14 +170,14 @@ func TestAheadTakesNoMemory(t *testing.T) {
 		if f.name == "json-schema compared" {
 			continue // the library makes an instance of each record
 		}
-		a := newAhead(f.converter, nobodyCalls, 2, 2<<20)
+		a := newParallelConverter(f.converter, nobodyCalls, 2, 2<<20)
 		chunks, buf := f.chunks(12, 500), make([]byte, 0, 1<<10)
-		var q queue
+		var q recordQueue
 		if n := testing.AllocsPerRun(10, func() {
 			for _, c := range chunks {
-				q.put(c)
+				q.putChunk(c)
 			}
-			for c, ok := q.take(); ok; c, ok = q.take() {
+			for c, ok := q.takeChunk(); ok; c, ok = q.takeChunk() {
 				buf = f.convert(t, a, c, &q, buf)
 			}
 		}); n > 120 {
@@ -199,12 +199,12 @@ func TestAheadIsWorthIt(t *testing.T) {
 		{300, 10 << 10, 100}, // half of what there is memory for
 		{1, stepBytes + 1, 0},
 	} {
-		a := newAhead(costly(t)[3].converter, nobodyCalls, 2, 8<<20)
-		all := chunk{}
+		a := newParallelConverter(costly(t)[3].converter, nobodyCalls, 2, 8<<20)
+		all := fetchedRecords{}
 		for range c.records {
 			all.records = append(all.records, &kgo.Record{Value: make([]byte, c.size)})
 		}
-		a.begin(all, &queue{})
+		a.beginChunk(all, &recordQueue{})
 		if got := len(a.step); got != c.want {
 			t.Errorf("%d records of %d bytes: %d are converted ahead, want %d", c.records, c.size, got, c.want)
 		}
@@ -216,19 +216,19 @@ func TestAheadIsWorthIt(t *testing.T) {
 func TestAheadEndsWhenItIsFull(t *testing.T) {
 	cfg := DefaultConfig().Record
 	cfg.Format = "avro"
-	a := newAhead(convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return numbers{new(atomic.Int64)}, nil }), nobodyCalls, 2, 2*leastPart)
-	all := chunk{}
+	a := newParallelConverter(convert.New(cfg, func(convert.SchemaRef) (convert.Schema, error) { return numbers{new(atomic.Int64)}, nil }), nobodyCalls, 2, 2*minPart)
+	all := fetchedRecords{}
 	for i := range 1000 {
 		all.records = append(all.records, &kgo.Record{Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "3000 %d", i)})
 	}
-	a.begin(all, &queue{})
+	a.beginChunk(all, &recordQueue{})
 	inVain := 0
 	for _, v := range a.step {
 		if v.part < 0 {
 			inVain++
 		}
 	}
-	if done := len(a.step) - inVain; done < 20 || inVain > 2*mostClaimed {
+	if done := len(a.step) - inVain; done < 20 || inVain > 2*maxClaimed {
 		t.Errorf("%d records were converted, %d in vain", done, inVain)
 	}
 }
@@ -237,7 +237,7 @@ func nobodyCalls() bool { return false }
 
 // rig is a lane without goroutines, and what came of it.
 type rig struct {
-	*lane
+	*pipeline
 	leases  []*offset.Lease
 	old     []*offset.Lease
 	metrics *metrics.Set
@@ -253,7 +253,7 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 	cfg := DefaultConfig()
 	cfg.Record.Format = "avro"
 	registry, err := schema.New(schema.Config{URLs: []string{"http://registry.example"}}, schema.Options{
-		Compile:   func(convert.Definition) (convert.Schema, error) { return numbers{&r.calls}, nil },
+		Compile:   func(convert.SchemaDefinition) (convert.Schema, error) { return numbers{&r.calls}, nil },
 		Log:       slog.New(slog.DiscardHandler),
 		Metrics:   r.metrics.Schema,
 		Transport: numbered{},
@@ -261,16 +261,16 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.lane = &lane{
-		convert: convert.New(cfg.Record, registry.Schema), schemas: registry, policy: policy, skipCommand: cfg.skipCommand,
+	r.pipeline = &pipeline{
+		convert: convert.New(cfg.Record, registry.LookupSchema), schemas: registry, policy: policy, skipCommand: cfg.skipCommand,
 		limits: batch.Limits{Records: 70, Bytes: 2 << 20, Linger: time.Hour}, metrics: r.metrics.Pipeline,
-		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {}, rejected: func(string, *convert.Reject) {},
+		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {}, rejected: func(string, *convert.BadRecord) {},
 		builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}),
-		stream:  firehose.NewStream("s", nil, cfg.Firehose.For("s")),
+		stream:  firehose.NewStream("s", nil, cfg.Firehose.ForStream("s")),
 	}
 	r.linger = r.newLinger()
 	r.share.Store(1 << 30)
-	r.ahead = newAhead(r.convert, r.called, 3, bytes)
+	r.parallel = newParallelConverter(r.convert, r.hasCalls, 3, bytes)
 	for p := range 4 {
 		r.leases = append(r.leases, offset.NewLease("t", int32(p)))
 	}
@@ -287,17 +287,17 @@ func timeless(_ []string, a slog.Attr) slog.Attr {
 
 func (r *rig) poll(at int, records []*kgo.Record) {
 	last := records[len(records)-1].Offset
-	r.leases[at].Register(records[0].Offset, last, len(records))
-	r.put(chunk{lease: r.leases[at], records: records, weight: int64(100 * len(records)), polled: time.Unix(last, 0)})
+	r.leases[at].RegisterRecords(records[0].Offset, last, len(records))
+	r.enqueueChunk(fetchedRecords{lease: r.leases[at], records: records, weight: int64(100 * len(records)), polled: time.Unix(last, 0)})
 }
 
 // pack is what fill does until a batch is sealed or the queue is empty.
 func (r *rig) pack(t *testing.T) error {
 	t.Helper()
 	for {
-		err := r.lane.pack(t.Context())
+		err := r.pipeline.packRecords(t.Context())
 		time.Sleep(time.Second) // a schema comes, or the verdict that there is none, which takes half a minute
-		if err != nil || len(r.queue.waiting()) == 0 || len(r.waiting) > 0 {
+		if err != nil || len(r.queue.waitingBytes()) == 0 || len(r.waiting) > 0 {
 			r.take()
 			return err
 		}
@@ -319,7 +319,7 @@ func (r *rig) take() {
 }
 
 func (r *rig) seal() {
-	r.lane.seal()
+	r.pipeline.sealBatch()
 	r.take()
 }
 
@@ -342,7 +342,7 @@ func (r *rig) lose(at int) {
 func (r *rig) settle(which uint64) {
 	if n := len(r.open); n > 0 {
 		i := int(which % uint64(n))
-		r.open[i].Retain(func(int) bool { return false })
+		r.open[i].RetainRecords(func(int) bool { return false })
 		r.open = slices.Delete(r.open, i, i+1)
 	}
 }
@@ -351,13 +351,13 @@ func (r *rig) settle(which uint64) {
 func (r *rig) state() string {
 	var s strings.Builder
 	for _, l := range slices.Concat(r.old, r.leases) {
-		m, ok := l.Mark()
+		m, ok := l.CommitMark()
 		fmt.Fprintln(&s, l.Partition, m.Offset, ok, l.Begun())
 	}
 	for _, reason := range metrics.SkipReasons {
 		fmt.Fprintln(&s, reason, testutil.ToFloat64(r.metrics.Pipeline.Skipped.WithLabelValues(reason)))
 	}
-	at, some := r.queue.oldest()
+	at, some := r.queue.oldestPoll()
 	fmt.Fprintln(&s, "queued", r.queued.Load(), at, some)
 	fmt.Fprintln(&s, strings.Join(r.sealed, "\n"))
 	fmt.Fprintln(&s, r.log.String())
@@ -376,7 +376,7 @@ func someRecords(rng *rand.Rand, next *int64) (records []*kgo.Record) {
 		case 1:
 			size = 1_100_000 // too large
 		case 2, 3, 4:
-			size = rng.IntN(2 * leastPart)
+			size = rng.IntN(2 * minPart)
 		case 5:
 			r.Attrs = kgo.NewRecordAttrs(kgo.RecordAttrsOpts{Control: true})
 		case 6:
@@ -399,7 +399,7 @@ type numbers struct{ calls *atomic.Int64 }
 
 var dots = strings.Repeat(".", 1_100_000)
 
-func (n numbers) Append(dst, payload []byte, _ convert.Index, most int) ([]byte, error) {
+func (n numbers) AppendJSON(dst, payload []byte, _ convert.MessageIndex, most int) ([]byte, error) {
 	n.calls.Add(1)
 	text, number, _ := strings.Cut(string(payload), " ")
 	size, err := strconv.Atoi(text)
@@ -433,9 +433,9 @@ type slowly struct {
 	each time.Duration
 }
 
-func (s slowly) Append(dst, payload []byte, i convert.Index, most int) ([]byte, error) {
+func (s slowly) AppendJSON(dst, payload []byte, i convert.MessageIndex, most int) ([]byte, error) {
 	time.Sleep(s.each)
-	return s.numbers.Append(dst, payload, i, most)
+	return s.numbers.AppendJSON(dst, payload, i, most)
 }
 
 // TestAheadIsInterrupted: a call of fill while cores convert ahead waits for one record.
@@ -444,13 +444,13 @@ func (s slowly) Append(dst, payload []byte, i convert.Index, most int) ([]byte, 
 func TestAheadIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, cores, each = 3000, 3, 10 * time.Millisecond
-		r := newRig(t, "exit", cores*leastPart)
+		r := newRig(t, "exit", cores*minPart)
 		schema := slowly{numbers{&r.calls}, each}
 		cfg := DefaultConfig().Record
 		cfg.Format = "avro"
-		r.lane.convert = convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return schema, nil })
-		r.ahead.convert = r.lane.convert
-		r.asks = make(chan ask, maxAsks)
+		r.pipeline.convert = convert.New(cfg, func(convert.SchemaRef) (convert.Schema, error) { return schema, nil })
+		r.parallel.convert = r.pipeline.convert
+		r.batcherCalls = make(chan batcherCall, maxCalls)
 		for i := range n {
 			r.poll(i%4, []*kgo.Record{{Topic: "t", Partition: int32(i % 4), Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
 		}
@@ -460,7 +460,7 @@ func TestAheadIsInterrupted(t *testing.T) {
 				select {
 				case <-time.After(100 * time.Millisecond):
 					asked <- time.Now()
-					r.ask(nil)
+					r.callBatcher(nil)
 				case <-end:
 					return
 				}
@@ -468,14 +468,14 @@ func TestAheadIsInterrupted(t *testing.T) {
 		}()
 		begin, longest := time.Now(), time.Duration(0)
 		for len(r.sealed) < n/r.limits.Records {
-			if err := r.lane.pack(t.Context()); err != nil {
+			if err := r.pipeline.packRecords(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			r.take()
 			select {
-			case a := <-r.asks:
+			case a := <-r.batcherCalls:
 				longest = max(longest, time.Since(<-asked))
-				r.answer(a)
+				r.answerCall(a)
 			default:
 			}
 		}
@@ -497,7 +497,7 @@ func TestAheadIsInterrupted(t *testing.T) {
 func TestAheadStaysUsefulBesideAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, unknown = 3000, 100
-		r := newRig(t, "skip", 3*leastPart)
+		r := newRig(t, "skip", 3*minPart)
 		bad := make([]*kgo.Record, unknown)
 		for i := range bad {
 			bad[i] = &kgo.Record{Topic: "t", Offset: int64(i), Value: binary.BigEndian.AppendUint32([]byte{0}, uint32(404_000+i))}
@@ -507,7 +507,7 @@ func TestAheadStaysUsefulBesideAWait(t *testing.T) {
 			r.poll(1+i%3, []*kgo.Record{{Topic: "t", Partition: int32(1 + i%3), Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
 		}
 		for r.queued.Load() > 0 {
-			if err := r.lane.pack(t.Context()); err != nil {
+			if err := r.pipeline.packRecords(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			r.take()
@@ -531,7 +531,7 @@ func TestLingerWhilePacking(t *testing.T) {
 		cfg := DefaultConfig().Record
 		cfg.Format = "avro"
 		schema := slowly{numbers{&r.calls}, each}
-		r.lane.convert = convert.New(cfg, func(convert.Ref) (convert.Schema, error) { return schema, nil })
+		r.pipeline.convert = convert.New(cfg, func(convert.SchemaRef) (convert.Schema, error) { return schema, nil })
 		r.due = make(chan struct{}, 1)
 		r.limits.Linger = linger
 		r.poll(0, []*kgo.Record{{Topic: "t", Value: []byte("not Avro")}}) // it opens no batch
@@ -540,7 +540,7 @@ func TestLingerWhilePacking(t *testing.T) {
 			r.poll(0, []*kgo.Record{{Topic: "t", Offset: int64(1 + i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
 		}
 		begin := time.Now()
-		if err := r.lane.pack(t.Context()); err != nil {
+		if err := r.pipeline.packRecords(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(begin); took < linger || took > linger+2*each {
@@ -563,7 +563,7 @@ func TestAheadLeavesOutWhatWaits(t *testing.T) {
 			}
 			return records
 		}
-		plain, staged := newRig(t, "exit", 0), newRig(t, "exit", 3*leastPart)
+		plain, staged := newRig(t, "exit", 0), newRig(t, "exit", 3*minPart)
 		for _, r := range []*rig{plain, staged} {
 			r.poll(1, records(1, 1, "first"))
 			if err := r.pack(t); err != nil {
@@ -575,8 +575,8 @@ func TestAheadLeavesOutWhatWaits(t *testing.T) {
 			}
 			r.poll(0, waiting)
 			r.poll(1, old)
-			if err := r.lane.pack(t.Context()); err != nil || len(r.queue.waiting()) != 1 {
-				t.Fatal(err, len(r.queue.waiting()))
+			if err := r.pipeline.packRecords(t.Context()); err != nil || len(r.queue.waitingBytes()) != 1 {
+				t.Fatal(err, len(r.queue.waitingBytes()))
 			}
 			for i, record := range old {
 				*record = *newer[i]

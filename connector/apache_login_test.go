@@ -179,7 +179,7 @@ func (f *fortress) visit(t *testing.T, name, listener string, change func(*conne
 	h := &httpWire{w: &world{stream: v.stream}}
 	var err error
 	v.connector, err = connector.New(t.Context(), cfg, connector.Options{
-		Log:      slog.New(logging.Every(slog.NewTextHandler(v.log, nil), time.Minute)),
+		Log:      slog.New(logging.LimitRepeats(slog.NewTextHandler(v.log, nil), time.Minute)),
 		Metrics:  metrics.New(v.registry),
 		Kafka:    []kgo.Opt{kgo.WithHooks(&v.requests)},
 		Firehose: []func(*awsfirehose.Options){h.client},

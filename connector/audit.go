@@ -24,7 +24,7 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 		return recovery.Report{}, err
 	}
 	o.useDefaults()
-	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	connection, err := cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return recovery.Report{}, err
 	}
@@ -39,26 +39,26 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 	if err != nil {
 		return recovery.Report{}, err
 	}
-	p := policy{begin: time.Now()}
+	p := auditPolicy{begin: time.Now()}
 	if cfg.ClaimCheck.URL != "" {
 		p.bucket = &cfg.ClaimCheck
 	}
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
 		return recovery.Report{}, err
 	}
-	p.converters = cfg.topicConverters(topics, p.lookup)
+	p.converters = cfg.topicConverters(topics, p.lookupSchema)
 	names, err := cfg.envelopeNames(topics)
 	if err != nil {
 		return recovery.Report{}, err
 	}
 	return recovery.Audit(ctx, r, recovery.Service{
-		Kafka: reader, Topics: topics, Group: cfg.Kafka.GroupID, Sends: p.sends, Log: o.Log,
+		Kafka: reader, Topics: topics, Group: cfg.Kafka.GroupID, Sends: p.wouldSend, Log: o.Log,
 		ID: names.id, Timestamp: names.timestamp,
 	})
 }
 
 // topicConverters returns the converter of each topic. Topics of one stream share theirs.
-func (c Config) topicConverters(topics []string, lookup convert.Lookup) map[string]*convert.Converter {
+func (c Config) topicConverters(topics []string, lookup convert.SchemaLookup) map[string]*convert.Converter {
 	ofStream, ofTopic := map[string]*convert.Converter{}, map[string]*convert.Converter{}
 	for _, topic := range topics {
 		stream, _ := c.Firehose.StreamFor(topic)
@@ -121,8 +121,8 @@ func (c Config) chosenTopics(ctx context.Context, asked []string, all func(conte
 	return topics, nil
 }
 
-// policy tells records that the service sends from those that it leaves out.
-type policy struct {
+// auditPolicy tells records that the service sends from those that it leaves out.
+type auditPolicy struct {
 	converters map[string]*convert.Converter // by topic
 	bucket     *claimcheck.Config            // for values that are too large; nil without one
 	schemas    *schema.Registry              // nil unless records are decoded
@@ -130,15 +130,17 @@ type policy struct {
 	buffers    sync.Pool                     // of *[]byte, for converted records that are not used
 }
 
-func (p *policy) lookup(ref convert.Ref) (convert.Schema, error) { return p.schemas.Schema(ref) }
+func (p *auditPolicy) lookupSchema(ref convert.SchemaRef) (convert.Schema, error) {
+	return p.schemas.LookupSchema(ref)
+}
 
 // schemaTimeout is how long a schema may not be had until that is an error: only the registry can tell whether the record
 // is bad.
 const schemaTimeout = 2 * time.Minute
 
-// sends is a recovery.Service's. It converts the record as the service would, because only that
+// wouldSend is a recovery.Service's. It converts the record as the service would, because only that
 // shows whether it can be sent.
-func (p *policy) sends(ctx context.Context, r *kgo.Record) (reason string, err error) {
+func (p *auditPolicy) wouldSend(ctx context.Context, r *kgo.Record) (reason string, err error) {
 	buffer, ok := p.buffers.Get().(*[]byte)
 	if !ok {
 		buffer = new([]byte)
@@ -150,11 +152,11 @@ func (p *policy) sends(ctx context.Context, r *kgo.Record) (reason string, err e
 			claim := claimCheckOf(p.bucket.NewObject(nil, r, made.ContentType(r.Value)))
 			*buffer, err = made.AppendClaimCheck((*buffer)[:0], r, claim)
 		}
-		if outdated := schema.Outdated(err, p.begin); outdated != nil {
+		if outdated := schema.RefreshAbsent(err, p.begin); outdated != nil {
 			err = outdated
 		}
-		missing, waits := errors.AsType[*convert.Missing](err)
-		reject, rejected := errors.AsType[*convert.Reject](err)
+		missing, waits := errors.AsType[*convert.MissingSchema](err)
+		reject, rejected := errors.AsType[*convert.BadRecord](err)
 		switch {
 		case err == nil:
 			return "", nil
@@ -163,7 +165,7 @@ func (p *policy) sends(ctx context.Context, r *kgo.Record) (reason string, err e
 		case !waits:
 			return "", err
 		case time.Since(begin) > schemaTimeout:
-			if t := p.schemas.Trouble(); t != nil {
+			if t := p.schemas.CurrentOutage(); t != nil {
 				err = t.Err
 			}
 			return "", fmt.Errorf("its schema could not be fetched for %s: %w", schemaTimeout, err)

@@ -37,7 +37,7 @@ type badSchema struct {
 }
 
 // rejected counts a record that policy keeps from the stream, if its schema is the reason.
-func (c *Connector) rejected(topic string, reject *convert.Reject) {
+func (c *Connector) rejected(topic string, reject *convert.BadRecord) {
 	if reject.Schema != "" {
 		c.metrics.Schema.Unusable.WithLabelValues(topic, string(reject.Reason)).Inc()
 		c.unusable.add(time.Now(), topic, reject)
@@ -54,7 +54,7 @@ func newBadSchemas(policy string) *badSchemas {
 }
 
 // add enters a record of the topic whose schema can't be used.
-func (b *badSchemas) add(now time.Time, topic string, reject *convert.Reject) {
+func (b *badSchemas) add(now time.Time, topic string, reject *convert.BadRecord) {
 	if b == nil {
 		return
 	}

@@ -19,7 +19,7 @@ func TestBadSchemas(t *testing.T) {
 	b := newBadSchemas("skip")
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	add := func(topic string, schema uint64) {
-		b.add(now, topic, convert.Unusable(convert.Ref{ID: schema}, convert.UnknownSchema, fmt.Errorf("schema %d: not there", schema)))
+		b.add(now, topic, convert.UnusableSchema(convert.SchemaRef{ID: schema}, convert.UnknownSchema, fmt.Errorf("schema %d: not there", schema)))
 	}
 	for i := range uint64(1000) {
 		now = now.Add(time.Millisecond)
@@ -37,7 +37,7 @@ func TestBadSchemas(t *testing.T) {
 	if text := all[0].err.Error(); !strings.Contains(text, "skipped") || !strings.Contains(text, "schema 999999: not there (and 98 more of its schemas)") {
 		t.Error(text)
 	}
-	if _, ok := errors.AsType[*convert.Reject](all[0].err); !ok {
+	if _, ok := errors.AsType[*convert.BadRecord](all[0].err); !ok {
 		t.Errorf("%T", all[0].err)
 	}
 	now = now.Add(badSchemaLasts - 1)

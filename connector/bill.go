@@ -23,7 +23,7 @@ func (c *Connector) billHint(stream string) firehose.Option {
 		return firehose.OnBill(0, nil)
 	}
 	return firehose.OnBill(billAfter, func(b firehose.Bill) {
-		with := aggregated(record, b)
+		with := aggregatedCost(record, b)
 		if b.Ratio() < with*billWorth {
 			return
 		}
@@ -32,18 +32,18 @@ func (c *Connector) billHint(stream string) firehose.Option {
 			hint += ", which takes a RECORD_DELIMITER"
 		}
 		c.log.Info("Firehose bills each record as a multiple of 5 KiB, and these are small", "stream", stream,
-			"average_record_bytes", b.Bytes/b.Records, "billed_gb_for_a_gb", hundredths(b.Ratio()), "aggregated_it_would_be", hundredths(with),
+			"average_record_bytes", b.Bytes/b.Records, "billed_gb_for_a_gb", roundHundredths(b.Ratio()), "aggregated_it_would_be", roundHundredths(with),
 			"hint", hint+"; the README says what destinations have to do then")
 	})
 }
 
-// aggregated is the ratio that the bill would have with aggregation: as many values in a
+// aggregatedCost is the ratio that the bill would have with aggregation: as many values in a
 // record as there may be, but no more than a request had.
-func aggregated(cfg convert.Config, b firehose.Bill) float64 {
+func aggregatedCost(cfg convert.Config, b firehose.Bill) float64 {
 	size := max(b.Bytes/b.Records, 1)
 	values := min(int64(cfg.AggregateMaxRecords), int64(cfg.AggregateMaxBytes)/size, b.Records/b.Requests)
 	packed := max(values, 1) * size
-	return float64(firehose.Billed(int(packed))) / float64(packed)
+	return float64(firehose.BilledBytes(int(packed))) / float64(packed)
 }
 
-func hundredths(f float64) float64 { return math.Round(f*100) / 100 }
+func roundHundredths(f float64) float64 { return math.Round(f*100) / 100 }

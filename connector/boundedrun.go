@@ -39,7 +39,7 @@ type boundedRun struct {
 
 // laneFeed is the way of the chosen records into one lane.
 type laneFeed struct {
-	lane   *lane
+	lane   *pipeline
 	freed  chan struct{} // the lane has room again; holds one
 	read   func(context.Context, *laneFeed) error
 	cancel context.CancelCauseFunc
@@ -50,10 +50,10 @@ type laneFeed struct {
 // newBoundedRun prepares the run. reads are by stream; streams without one get nothing.
 func newBoundedRun(c *Connector, reads map[string]func(context.Context, *laneFeed) error) *boundedRun {
 	b := &boundedRun{c: c}
-	for name, l := range c.lanes {
+	for name, l := range c.pipelines {
 		read := reads[name]
 		if read == nil {
-			delete(c.lanes, name) // the check of a stream that gets nothing must not end the run
+			delete(c.pipelines, name) // the check of a stream that gets nothing must not end the run
 			continue
 		}
 		f := &laneFeed{lane: l, freed: make(chan struct{}, 1), read: read}
@@ -78,31 +78,31 @@ func (b *boundedRun) run(ctx context.Context) error {
 	b.c.fail = fail
 	b.hard, b.cut = context.WithCancel(context.WithoutCancel(ctx))
 	defer b.cut()
-	var lanes, reading tasks
+	var lanes, reading taskGroup
 	for _, f := range b.feeds {
 		var feeding context.Context
 		feeding, f.cancel = context.WithCancelCause(soft)
 		defer f.cancel(nil)
 		b.startLane(f, &lanes)
-		reading.start("reading for stream "+f.lane.stream.Name(), func() {
+		reading.startTask("reading for stream "+f.lane.stream.StreamName(), func() {
 			if f.err = f.read(feeding, f); f.err != nil && feeding.Err() != nil {
 				f.err = context.Cause(feeding)
 			}
 		})
 	}
-	var checks tasks
+	var checks taskGroup
 	checking, stopChecking := context.WithCancel(soft)
 	defer stopChecking()
-	b.c.checkStreams(checking, checks.start)
+	b.c.checkStreams(checking, checks.startTask)
 	begin := time.Now()
-	checks.start("watching the streams", func() { repeat(checking, boundedLook, func() { b.giveUpBlocked(begin) }) })
+	checks.startTask("watching the streams", func() { repeatEvery(checking, boundedLook, func() { b.giveUpBlocked(begin) }) })
 	reading.all.Wait()
 	stopChecking()
-	left := append(b.drain(&lanes), checks.wait(endGrace)...)
+	left := append(b.drain(&lanes), checks.waitTasks(endGrace)...)
 	var errs []error
 	for _, f := range b.feeds {
 		if f.err != nil {
-			errs = append(errs, fmt.Errorf("stream %s: %w", f.lane.stream.Name(), f.err))
+			errs = append(errs, fmt.Errorf("stream %s: %w", f.lane.stream.StreamName(), f.err))
 		}
 	}
 	if len(left) > 0 {
@@ -112,29 +112,29 @@ func (b *boundedRun) run(ctx context.Context) error {
 }
 
 // startLane starts the goroutines of a lane. In a dry run its batches are accepted at once.
-func (b *boundedRun) startLane(f *laneFeed, lanes *tasks) {
+func (b *boundedRun) startLane(f *laneFeed, lanes *taskGroup) {
 	if b.dryRun == nil {
 		f.lane.start(b.hard, lanes, f.cancel)
 		return
 	}
-	lanes.start("converting for stream "+f.lane.stream.Name(), func() { f.lane.fill(b.hard, f.cancel) })
-	lanes.start("counting for stream "+f.lane.stream.Name(), func() {
+	lanes.startTask("converting for stream "+f.lane.stream.StreamName(), func() { f.lane.runBatcher(b.hard, f.cancel) })
+	lanes.startTask("counting for stream "+f.lane.stream.StreamName(), func() {
 		for sealed := range f.lane.sealed {
 			b.dryRun(sealed)
-			sealed.Retain(func(int) bool { return false })
+			sealed.RetainRecords(func(int) bool { return false })
 		}
 	})
 }
 
 // drain sends the open batches and waits for the last answers.
-func (b *boundedRun) drain(lanes *tasks) (left []string) {
+func (b *boundedRun) drain(lanes *taskGroup) (left []string) {
 	limit := b.c.cfg.ShutdownTimeout - commitReserve
 	timeout := time.AfterFunc(limit, b.cut)
 	defer timeout.Stop()
 	for _, f := range b.feeds {
-		f.lane.end()
+		f.lane.signalEnd()
 	}
-	return lanes.wait(limit + endGrace)
+	return lanes.waitTasks(limit + endGrace)
 }
 
 // giveUpBlocked ends the feeds of streams that refuse everything, or whose check has not passed since begin.
@@ -143,7 +143,7 @@ func (b *boundedRun) giveUpBlocked(begin time.Time) {
 		if s := f.lane.stream.State(); s.Blocked && time.Since(s.Since) >= blockedLimit {
 			f.cancel(fmt.Errorf("blocked for %s: %w", blockedLimit, s.Reason))
 		}
-		if err := f.lane.check.err(); err != nil && time.Since(begin) >= 2*blockedLimit {
+		if err := f.lane.check.lastError(); err != nil && time.Since(begin) >= 2*blockedLimit {
 			f.cancel(err)
 		}
 	}
@@ -156,7 +156,7 @@ func (f *laneFeed) queueRecords(ctx context.Context, lease *offset.Lease, record
 	for len(records) > 0 {
 		n, bytes := 0, 0
 		for n < len(records) && bytes < boundedChunkBytes {
-			bytes += kafka.Size(records[n])
+			bytes += kafka.RecordSize(records[n])
 			n++
 		}
 		next := records[:n:n]
@@ -164,8 +164,8 @@ func (f *laneFeed) queueRecords(ctx context.Context, lease *offset.Lease, record
 		if err := f.waitForRoom(ctx, weight); err != nil {
 			return err
 		}
-		lease.Register(next[0].Offset, next[n-1].Offset, n)
-		f.lane.put(chunk{lease: lease, records: next, weight: weight, polled: time.Now()})
+		lease.RegisterRecords(next[0].Offset, next[n-1].Offset, n)
+		f.lane.enqueueChunk(fetchedRecords{lease: lease, records: next, weight: weight, polled: time.Now()})
 		records = records[n:]
 	}
 	return nil
@@ -173,7 +173,7 @@ func (f *laneFeed) queueRecords(ctx context.Context, lease *offset.Lease, record
 
 // waitForRoom waits until the lane can take so many bytes. An empty lane takes any number.
 func (f *laneFeed) waitForRoom(ctx context.Context, weight int64) error {
-	for f.lane.held() > 0 && f.lane.room() < weight {
+	for f.lane.heldBytes() > 0 && f.lane.freeBytes() < weight {
 		select {
 		case <-f.freed:
 		case <-ctx.Done():

@@ -71,8 +71,8 @@ type budget struct {
 
 // budget divides MAX_BUFFERED_BYTES for a process with a number of cores.
 func (c Config) budget(cores int) budget {
-	setting, streams := int64(c.MaxBufferedBytes), int64(len(c.Firehose.Streams()))
-	above := max(setting-int64(c.leastBuffered()), 0)
+	setting, streams := int64(c.MaxBufferedBytes), int64(len(c.Firehose.StreamNames()))
+	above := max(setting-int64(c.minBuffered()), 0)
 	b := budget{
 		fetch:   fetchBytes(setting, fetchedMaxShare),
 		reread:  fetchBytes(setting, rereadShare),

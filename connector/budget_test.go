@@ -74,7 +74,7 @@ func TestMemoryIsDivided(t *testing.T) {
 					cfg.Firehose.Routes = append(cfg.Firehose.Routes, firehose.Route{Topic: "t", Stream: strconv.Itoa(i)})
 				}
 				for _, more := range []env.Bytes{0, 1, env.MiB, 16 * env.MiB, env.GiB} {
-					cfg.MaxBufferedBytes = cfg.leastBuffered() + more
+					cfg.MaxBufferedBytes = cfg.minBuffered() + more
 					b := cfg.budget(cores)
 					pool, ahead, share := b.buffers, b.ahead, b.pipeline
 					what := fmt.Sprintf("%s, %d cores, %d streams, %s: %d bytes pooled, %d ahead and %d each", format, cores, streams, cfg.MaxBufferedBytes, pool, ahead, share)
@@ -85,12 +85,12 @@ func TestMemoryIsDivided(t *testing.T) {
 						t.Error(what)
 					}
 					parts := 0
-					if a := newAhead(nil, nobodyCalls, cores, ahead); a != nil {
+					if a := newParallelConverter(nil, nobodyCalls, cores, ahead); a != nil {
 						for _, p := range a.parts {
 							parts += cap(p)
 						}
 					}
-					if parts > ahead || parts == 0 && ahead >= 2*leastPart {
+					if parts > ahead || parts == 0 && ahead >= 2*minPart {
 						t.Errorf("%s, %d of them used", what, parts)
 					}
 				}

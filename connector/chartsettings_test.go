@@ -197,7 +197,7 @@ func foreignSettings(t *testing.T) map[string]chartSetting {
 func TestChartSettings(t *testing.T) {
 	c := chartSettings{Kinds: kindPatterns(), Settings: foreignSettings(t), Meant: connector.MeantSettings()}
 	special := valuePatterns()
-	for _, r := range env.Rules(new(connector.Config)) {
+	for _, r := range env.ListRules(new(connector.Config)) {
 		s := chartSetting{Rule: r, Path: r.Kind == "file" || r.Name == "FIREHOSE_STREAM_OPTIONS"}
 		if p, ok := special[r.Name]; ok {
 			s.Pattern, s.Want = p.expression, p.want
@@ -246,7 +246,7 @@ func faulty(t *testing.T, name, value string, with ...string) bool {
 	}
 	setEnvironment(t, environment)
 	_, _, err := connector.LoadEnvironment()
-	return slices.ContainsFunc(env.Faults(err), func(f *env.Fault) bool { return f.Variable == name })
+	return slices.ContainsFunc(env.FaultsOf(err), func(f *env.Fault) bool { return f.Variable == name })
 }
 
 // The patterns accept and refuse the same samples as the program.
@@ -275,7 +275,7 @@ func TestChartPatternsAgree(t *testing.T) {
 		for _, value := range samples[kind] {
 			var c connector.Config
 			setEnvironment(t, map[string]string{setting: value})
-			unreadable := slices.ContainsFunc(env.Faults(env.Load(&c)), func(f *env.Fault) bool { return f.Variable == setting })
+			unreadable := slices.ContainsFunc(env.FaultsOf(env.Load(&c)), func(f *env.Fault) bool { return f.Variable == setting })
 			if matches := expression.MatchString(value); value != "" && matches == unreadable {
 				t.Errorf("%s %q: the pattern accepts it: %v, the program can't read it: %v", kind, value, matches, unreadable)
 			} else if matches {
@@ -291,7 +291,7 @@ func TestChartPatternsAgree(t *testing.T) {
 // Nothing that the chart refuses for its limits is accepted by the program.
 func TestChartLimitsAgree(t *testing.T) {
 	limited := 0
-	for _, r := range env.Rules(new(connector.Config)) {
+	for _, r := range env.ListRules(new(connector.Config)) {
 		var beyond []string
 		show := func(n int64) string {
 			if r.Kind == "duration" {

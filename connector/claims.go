@@ -46,7 +46,7 @@ func (u *claimUpload) Error() string { return "the value is not uploaded to " + 
 // packClaimCheck appends the envelope with a claim check for record i of a chunk, which could not be converted because of err. Until
 // the bucket has the value the error is a *claimUpload. Where a claim check does not help, the error is err, and the policy for other
 // bad records decides: the record has no value, or its key and headers are too large themselves.
-func (l *lane) packClaimCheck(c chunk, i int, err error) ([]byte, error) {
+func (l *pipeline) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, error) {
 	r := c.records[i]
 	if l.uploader == nil || !hasClaimCheck(r, err) {
 		return nil, err
@@ -56,8 +56,8 @@ func (l *lane) packClaimCheck(c chunk, i int, err error) ([]byte, error) {
 		r = withoutPool(r)
 		upload = &claimUpload{object: l.uploader.NewObject(c.lease, r, l.convert.ContentType(r.Value)), cancel: func() {}}
 	}
-	buf, full := l.convert.AppendClaimCheck(l.builder.Buffer(), r, claimCheckOf(upload.object))
-	if _, large := errors.AsType[*convert.Reject](full); large {
+	buf, full := l.convert.AppendClaimCheck(l.builder.AppendBuffer(), r, claimCheckOf(upload.object))
+	if _, large := errors.AsType[*convert.BadRecord](full); large {
 		return nil, err
 	}
 	if full != nil {
@@ -73,7 +73,7 @@ func (l *lane) packClaimCheck(c chunk, i int, err error) ([]byte, error) {
 
 // hasClaimCheck reports whether the error of a record's conversion is that its value is too large.
 func hasClaimCheck(r *kgo.Record, err error) bool {
-	reject, ok := errors.AsType[*convert.Reject](err)
+	reject, ok := errors.AsType[*convert.BadRecord](err)
 	return ok && reject.Reason == convert.TooLarge && r.Value != nil
 }
 
@@ -92,20 +92,20 @@ func withoutPool(r *kgo.Record) *kgo.Record {
 
 // startUpload returns a channel that is closed when the bucket has the value, or when the upload was given up. In the second case the
 // partition is not this process's any more, or ctx is over.
-func (l *lane) startUpload(ctx context.Context, u *claimUpload) <-chan struct{} {
+func (l *pipeline) startUpload(ctx context.Context, u *claimUpload) <-chan struct{} {
 	uploading, cancel := context.WithCancel(ctx)
 	u.cancel = cancel
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer cancel()
-		u.uploaded.Store(l.uploader.Upload(uploading, u.object) == nil)
+		u.uploaded.Store(l.uploader.UploadObject(uploading, u.object) == nil)
 	}()
 	return ended
 }
 
 // cancelUploads ends the uploads of the given leases.
-func (l *lane) cancelUploads(of func(*offset.Lease) bool) {
+func (l *pipeline) cancelUploads(of func(*offset.Lease) bool) {
 	for lease, u := range l.claims {
 		if of(lease) {
 			u.cancel()
@@ -119,7 +119,7 @@ func (c *Connector) bucketReady(now time.Time) error {
 	if c.uploader == nil {
 		return nil
 	}
-	if t := c.uploader.Trouble(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
+	if t := c.uploader.CurrentOutage(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
 		return fmt.Errorf("claim-check bucket %s: %w", c.cfg.ClaimCheck.URL, t.Err)
 	}
 	return nil

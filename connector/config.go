@@ -87,47 +87,47 @@ const (
 // default (brokers, topics, group, stream) are left for the caller.
 func DefaultConfig() Config {
 	var c Config
-	env.Defaults(&c)
+	env.SetDefaults(&c)
 	return c
 }
 
 // Validate returns all faults of c and its parts, each naming its variable.
 func (c Config) Validate() error {
 	var check env.Check
-	check.Join(c.Kafka.Validate())
-	check.Join(c.Firehose.Validate())
-	check.Join(c.Destination.Validate())
-	c.records(&check)
-	check.Join(c.Schema.Validate())
-	c.schemas(&check)
-	c.routes(&check)
+	check.JoinFaults(c.Kafka.Validate())
+	check.JoinFaults(c.Firehose.Validate())
+	check.JoinFaults(c.Destination.Validate())
+	c.validateRecords(&check)
+	check.JoinFaults(c.Schema.Validate())
+	c.validateSchemas(&check)
+	c.validateRoutes(&check)
 	check.OneOf("BAD_RECORD_POLICY", c.BadRecordPolicy, []string{policyStop, policyExit, policySkip, policyDeadLetter, policyClaimCheck})
 	c.deadLetters(&check)
 	c.claimChecks(&check)
-	c.buffered(&check)
-	check.Add(address("HTTP_ADDR", c.HTTPAddr))
+	c.validateBuffered(&check)
+	check.AddFault(validateAddress("HTTP_ADDR", c.HTTPAddr))
 	check.OneOf("LOG_FORMAT", c.LogFormat, []string{"json", "text"})
 	if d := c.LogSummaryInterval; d != 0 && d < time.Second {
-		check.Add(env.Holds("LOG_SUMMARY_INTERVAL", d, "want 1s or more, or 0 for never"))
+		check.AddFault(env.HoldsFault("LOG_SUMMARY_INTERVAL", d, "want 1s or more, or 0 for never"))
 	}
 	if path := c.RuntimeSettingsFile; path != "" {
 		_, err := runtimesettings.Open(path)
-		check.Join(err)
+		check.JoinFaults(err)
 	}
 	if c.ShutdownTimeout <= commitReserve {
-		check.Add(env.Holds("SHUTDOWN_TIMEOUT", c.ShutdownTimeout, fmt.Sprintf(
+		check.AddFault(env.HoldsFault("SHUTDOWN_TIMEOUT", c.ShutdownTimeout, fmt.Sprintf(
 			"want more than the %s that are kept for the last commit and for leaving the group", commitReserve)))
 	}
 	return check.Err()
 }
 
-// routes checks where topics and streams meet: a topic that is named needs a stream before anything
+// validateRoutes checks where topics and streams meet: a topic that is named needs a stream before anything
 // is read, whereas one that a pattern finds later is left out.
-func (c Config) routes(check *env.Check) {
+func (c Config) validateRoutes(check *env.Check) {
 	const routes, stream, topics = "FIREHOSE_ROUTES", "FIREHOSE_STREAM", "KAFKA_TOPICS"
 	for i, r := range c.Firehose.Routes {
 		if r.Pattern == nil && !kafka.LegalTopic(r.Topic) {
-			check.Add(env.Holds(routes, r, fmt.Sprintf("entry %d: no topic can have this name", i+1)))
+			check.AddFault(env.HoldsFault(routes, r, fmt.Sprintf("entry %d: no topic can have this name", i+1)))
 		}
 	}
 	if len(c.Firehose.Routes) == 0 {
@@ -135,8 +135,8 @@ func (c Config) routes(check *env.Check) {
 	}
 	for _, topic := range c.Kafka.Topics {
 		if _, ok := c.Firehose.StreamFor(topic); !ok && kafka.LegalTopic(topic) {
-			check.Add(env.Holds(routes, c.Firehose.Routes, fmt.Sprintf(
-				"topic %s of %s has no stream; want %s=stream, or a %s for the rest", topic, topics, topic, stream)).With(stream, topics))
+			check.AddFault(env.HoldsFault(routes, c.Firehose.Routes, fmt.Sprintf(
+				"topic %s of %s has no stream; want %s=stream, or a %s for the rest", topic, topics, topic, stream)).WithSettings(stream, topics))
 		}
 	}
 }
@@ -144,35 +144,35 @@ func (c Config) routes(check *env.Check) {
 // deadLetters checks the topic that bad records go to. If it were consumed as well, each
 // of them would go round without end.
 func (c Config) deadLetters(check *env.Check) {
-	const name, policy, topics = "DEAD_LETTER_TOPIC", "BAD_RECORD_POLICY", "KAFKA_TOPICS"
+	const name, auditPolicy, topics = "DEAD_LETTER_TOPIC", "BAD_RECORD_POLICY", "KAFKA_TOPICS"
 	topic, wanted := c.DeadLetter.Topic, c.BadRecordPolicy == policyDeadLetter
 	check.OneOf("DEAD_LETTER_VALUE", c.DeadLetter.Value, []string{"original", "digest"})
 	if c.DeadLetter.Value == "digest" && c.fallbackPolicy() != policyDeadLetter {
-		check.Add(env.Holds("DEAD_LETTER_VALUE", c.DeadLetter.Value, "it has no effect unless "+policy+" is dead-letter").With(policy))
+		check.AddFault(env.HoldsFault("DEAD_LETTER_VALUE", c.DeadLetter.Value, "it has no effect unless "+auditPolicy+" is dead-letter").WithSettings(auditPolicy))
 	}
 	switch {
 	case topic == "" && wanted:
-		check.Add(env.Missing(name, "want the topic that bad records go to, because "+policy+" is dead-letter").With(policy))
+		check.AddFault(env.MissingFault(name, "want the topic that bad records go to, because "+auditPolicy+" is dead-letter").WithSettings(auditPolicy))
 	case topic == "":
 	case !wanted && c.BadRecordPolicy != policyClaimCheck:
-		check.Add(env.Holds(name, topic, "it has no effect unless "+policy+" is dead-letter or claim-check").With(policy))
+		check.AddFault(env.HoldsFault(name, topic, "it has no effect unless "+auditPolicy+" is dead-letter or claim-check").WithSettings(auditPolicy))
 	case !kafka.LegalTopic(topic) || strings.HasPrefix(topic, "__"):
-		check.Add(env.Holds(name, topic, "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __"))
+		check.AddFault(env.HoldsFault(name, topic, "want the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -, not one of Kafka's own that begin with __"))
 	case slices.Contains(c.Kafka.Topics, topic):
-		check.Add(env.Holds(name, topic, topics+" names it, too: dead letters that are read again would come back for ever; want another topic").With(topics))
+		check.AddFault(env.HoldsFault(name, topic, topics+" names it, too: dead letters that are read again would come back for ever; want another topic").WithSettings(topics))
 	}
 }
 
 // claimChecks checks the bucket for values that are too large, and that envelopes with claim checks can be told apart.
 func (c Config) claimChecks(check *env.Check) {
-	const name, policy = "CLAIM_CHECK_URL", "BAD_RECORD_POLICY"
+	const name, auditPolicy = "CLAIM_CHECK_URL", "BAD_RECORD_POLICY"
 	wanted := c.BadRecordPolicy == policyClaimCheck
 	switch {
 	case c.ClaimCheck.URL == "" && wanted:
-		check.Add(env.Missing(name, "want s3://BUCKET/PREFIX for values that are too large, because "+policy+" is claim-check").With(policy))
+		check.AddFault(env.MissingFault(name, "want s3://BUCKET/PREFIX for values that are too large, because "+auditPolicy+" is claim-check").WithSettings(auditPolicy))
 	case c.ClaimCheck.URL == "":
 	case !wanted:
-		check.Add(env.Holds(name, c.ClaimCheck.URL, "it has no effect unless "+policy+" is claim-check").With(policy))
+		check.AddFault(env.HoldsFault(name, c.ClaimCheck.URL, "it has no effect unless "+auditPolicy+" is claim-check").WithSettings(auditPolicy))
 	default:
 		c.ClaimCheck.Validate(check)
 	}
@@ -182,57 +182,57 @@ func (c Config) claimChecks(check *env.Check) {
 	reported := map[string]bool{}
 	for _, stream := range c.recordStreams() {
 		for _, f := range c.recordFor(stream).ClaimCheckConflicts() {
-			switch f = f.With(policy); {
+			switch f = f.WithSettings(auditPolicy); {
 			case c.Firehose.StreamOptions.Of[stream].Record[f.Variable] != "":
-				check.Add(c.streamFault(stream, f))
+				check.AddFault(c.streamFault(stream, f))
 			case !reported[f.Variable]:
 				reported[f.Variable] = true
-				check.Add(f)
+				check.AddFault(f)
 			}
 		}
 	}
 }
 
-// schemas checks that formats that need a registry have one.
-func (c Config) schemas(check *env.Check) {
+// validateSchemas checks that formats that need a registry have one.
+func (c Config) validateSchemas(check *env.Check) {
 	const url, format, key, envelope, validate = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE", "RECORD_SCHEMA_VALIDATE"
 	formats := strings.Join(c.schemaFormats(), " and ")
 	switch needed := formats != ""; {
 	case needed && len(c.Schema.URLs) == 0 && c.Schema.NeedsURL():
-		check.Add(env.Missing(url, "want the address of the Schema Registry, because records are "+formats).With(format, key, envelope))
+		check.AddFault(env.MissingFault(url, "want the address of the Schema Registry, because records are "+formats).WithSettings(format, key, envelope))
 	case !needed && len(c.Schema.URLs) > 0:
-		check.Add(env.Holds(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").With(format, key, envelope, validate))
-	case c.Schema.Framing() != convert.Confluent && !c.decodes():
-		check.Add(env.Holds("SCHEMA_REGISTRY_TYPE", c.Schema.Type, "no format that is set reads values with it; want "+format+" avro, protobuf or json-schema, or nothing here").With(format, key, envelope))
+		check.AddFault(env.HoldsFault(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").WithSettings(format, key, envelope, validate))
+	case c.Schema.Framing() != convert.Confluent && !c.decodesAny():
+		check.AddFault(env.HoldsFault("SCHEMA_REGISTRY_TYPE", c.Schema.Type, "no format that is set reads values with it; want "+format+" avro, protobuf or json-schema, or nothing here").WithSettings(format, key, envelope))
 	}
 }
 
-// leastBuffered is the least that MaxBufferedBytes may be.
-func (c Config) leastBuffered() env.Bytes {
-	further := max(len(c.Firehose.Streams())-1, 0)
+// minBuffered is the least that MaxBufferedBytes may be.
+func (c Config) minBuffered() env.Bytes {
+	further := max(len(c.Firehose.StreamNames())-1, 0)
 	return minBuffered + env.Bytes(further)*minPerStream
 }
 
-func (c Config) buffered(check *env.Check) {
-	least := c.leastBuffered()
+func (c Config) validateBuffered(check *env.Check) {
+	least := c.minBuffered()
 	if c.MaxBufferedBytes < least {
-		check.Add(env.Holds("MAX_BUFFERED_BYTES", c.MaxBufferedBytes, fmt.Sprintf(
+		check.AddFault(env.HoldsFault("MAX_BUFFERED_BYTES", c.MaxBufferedBytes, fmt.Sprintf(
 			"want %s or more: %s, and %s for each stream after the first", least, minBuffered, minPerStream)).
-			With("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
+			WithSettings("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
 	}
 }
 
-func address(name, addr string) *env.Fault {
+func validateAddress(name, addr string) *env.Fault {
 	host, port, err := net.SplitHostPort(addr)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(host, "/ \t\r\n") {
-		return env.Holds(name, addr, "want host:port, or :port for all addresses")
+		return env.HoldsFault(name, addr, "want host:port, or :port for all addresses")
 	}
 	return nil
 }
 
-// hints are the warnings about settings that are fine one by one and can't have been meant together.
-func (c Config) hints() []string {
-	hints := append(append(c.Kafka.Hints(), c.Schema.Hints()...), c.maskHints()...)
+// settingHints are the warnings about settings that are fine one by one and can't have been meant together.
+func (c Config) settingHints() []string {
+	hints := append(append(c.Kafka.SettingHints(), c.Schema.Hints()...), c.maskHints()...)
 	for _, r := range c.Firehose.Routes {
 		if r.Pattern == nil && r.Topic == c.DeadLetter.Topic {
 			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but it is the DEAD_LETTER_TOPIC, which is never read", r.Topic, r.Stream))

@@ -179,7 +179,7 @@ func TestConfigValidate(t *testing.T) {
 // Validate writes the names of variables out, the table has them from the tags: they are the same.
 func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	known := map[string]bool{}
-	for _, v := range env.Variables(new(connector.Config)) {
+	for _, v := range env.ListVariables(new(connector.Config)) {
 		if known[v.Name] {
 			t.Errorf("%s is there twice", v.Name)
 		}
@@ -206,7 +206,7 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Destination = destination.Config{PauseAfter: 1} // without the watch, which is a switch
 	worst.RuntimeSettingsFile = "x"
 	named := map[string]bool{}
-	for _, f := range env.Faults(worst.Validate()) {
+	for _, f := range env.FaultsOf(worst.Validate()) {
 		named[f.Variable] = true
 		for _, name := range append(f.Others, f.Variable) {
 			if !known[name] {

@@ -33,10 +33,10 @@ type Connector struct {
 	log       *slog.Logger
 	metrics   *metrics.Set
 	source    *kafka.Source
-	lanes     map[string]*lane // by stream
+	pipelines map[string]*pipeline // by stream
 	budget    budget
 	pool      *pool.Pool[byte] // of all lanes' buffers
-	room      *room
+	poller    *poller
 	watches   []*destination.Watch    // one for each client; none unless DESTINATION_WATCH is true
 	letters   *deadletter.Writer      // nil unless bad records become dead letters
 	uploader  *claimcheck.Uploader    // nil without a CLAIM_CHECK_URL
@@ -99,25 +99,25 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	c.runtime.applyFirst()
-	o.Metrics.Pipeline.Watch(int64(cfg.MaxBufferedBytes), c.buffered, c.oldestAge)
+	o.Metrics.Pipeline.WatchBuffered(int64(cfg.MaxBufferedBytes), c.bufferedBytes, c.oldestAge)
 	return c, nil
 }
 
 // newPipelines makes everything of a Connector but its source.
 func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafka.Connection, error) {
 	events := &status.Events{}
-	o.Log = slog.New(events.Handler(o.Log.Handler(), summaryMessage))
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, lanes: map[string]*lane{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.BadRecordPolicy)}
+	o.Log = slog.New(events.LogHandler(o.Log.Handler(), summaryMessage))
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, pipelines: map[string]*pipeline{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.BadRecordPolicy)}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, nil, err
 	}
-	streams := cfg.Firehose.Streams()
+	streams := cfg.Firehose.StreamNames()
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
-	c.room = &room{c: c, freed: make(chan struct{}, 1), state: map[*lane]*roomState{}}
+	c.poller = &poller{connector: c, freed: make(chan struct{}, 1), state: map[*pipeline]*pipelineState{}}
 	c.clients = clients
-	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	connection, err := cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,24 +133,24 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafk
 	}
 	checks := map[*firehose.Client]int{}
 	for _, name := range streams {
-		client := clients.Of(name)
-		l := c.newLane(client, name)
+		client := clients.ForStream(name)
+		l := c.newPipeline(client, name)
 		c.newStreamCheck(l, client, name, checks[client])
 		checks[client]++
-		c.lanes[name] = l
-		c.room.state[l] = &roomState{}
+		c.pipelines[name] = l
+		c.poller.state[l] = &pipelineState{}
 	}
 	return c, connection, nil
 }
 
-func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
+func (c *Connector) newPipeline(client *firehose.Client, stream string) *pipeline {
 	record := c.cfg.recordFor(stream)
-	l := &lane{
+	l := &pipeline{
 		format:        record.Summary(),
-		convert:       c.cfg.newConverter(record, c.lookup),
+		convert:       c.cfg.newConverter(record, c.lookupSchema),
 		policy:        c.cfg.fallbackPolicy(),
 		skipCommand:   c.cfg.skipCommand,
-		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.Stop(lease, offset, reason) },
+		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.StopPartition(lease, offset, reason) },
 		letters:       c.letters,
 		rejected:      c.rejected,
 		uploader:      c.uploader,
@@ -159,15 +159,15 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 		metrics:       c.metrics.Pipeline,
 		log:           c.log.With("stream", stream),
 		wake:          make(chan struct{}, 1),
-		asks:          make(chan ask, maxAsks),
+		batcherCalls:  make(chan batcherCall, maxCalls),
 		ending:        make(chan struct{}, 1),
 		due:           make(chan struct{}, 1),
 		ended:         make(chan struct{}),
 		sealed:        make(chan *batch.Batch),
-		freed:         c.room.tell,
+		freed:         c.poller.wakePoller,
 	}
-	if cores := runtime.GOMAXPROCS(0); record.Cores() > 0 && cores >= record.Cores() {
-		l.ahead = newAhead(l.convert, l.called, cores, c.budget.ahead)
+	if cores := runtime.GOMAXPROCS(0); record.ConversionCores() > 0 && cores >= record.ConversionCores() {
+		l.parallel = newParallelConverter(l.convert, l.hasCalls, cores, c.budget.ahead)
 	}
 	if len(record.SchemaFormats()) > 0 {
 		l.schemas = c.schemas
@@ -179,14 +179,14 @@ func (c *Connector) newLane(client *firehose.Client, stream string) *lane {
 	l.builder = batch.NewBuilder(l.limits, pack)
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.budget.pipeline)
-	l.queueMost = c.budget.queue
+	l.maxQueue = c.budget.queue
 	if l.schemas != nil || l.uploader != nil {
 		// All queued records may turn out to wait for a schema or an upload: then the other partitions can
 		// queue as much again.
-		l.queueMost = min(l.queueMost, schemaQueueShare.of(c.budget.pipeline-l.reserve()))
+		l.maxQueue = min(l.maxQueue, schemaQueueShare.of(c.budget.pipeline-l.batchReserve()))
 	}
-	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.For(stream),
-		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.refused), c.billHint(stream))
+	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.ForStream(stream),
+		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.handleRefusal), c.billHint(stream))
 	return l
 }
 
@@ -208,31 +208,31 @@ func (c *Connector) Run(ctx context.Context) error {
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 
-	var lanes, upkeep, polling tasks
-	for _, l := range c.lanes {
+	var lanes, upkeep, polling taskGroup
+	for _, l := range c.pipelines {
 		l.start(hard, &lanes, fail)
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()
-	upkeep.start("committing and asking for lag", func() { c.source.Run(committing) })
+	upkeep.startTask("committing and asking for lag", func() { c.source.Run(committing) })
 	if c.letters != nil {
-		upkeep.start("writing dead letters", func() { c.letters.Run(committing) })
+		upkeep.startTask("writing dead letters", func() { c.letters.Run(committing) })
 	}
-	upkeep.start("watching the pipelines", func() { c.watchLanes(committing) })
-	upkeep.start("watching for faults", func() { c.watchFaults(committing) })
-	c.watchDestinations(committing, upkeep.start)
-	upkeep.start("watching the runtime settings", func() { c.runtime.run(committing) })
-	upkeep.start("keeping history", func() { c.keepHistory(committing) })
-	upkeep.start("summing up", func() { c.summarize(committing, c.cfg.LogSummaryInterval) })
-	upkeep.start("watching for fatal errors of Kafka", func() {
+	upkeep.startTask("watching the pipelines", func() { c.watchLanes(committing) })
+	upkeep.startTask("watching for faults", func() { c.watchFaults(committing) })
+	c.watchDestinations(committing, upkeep.startTask)
+	upkeep.startTask("watching the runtime settings", func() { c.runtime.run(committing) })
+	upkeep.startTask("keeping history", func() { c.keepHistory(committing) })
+	upkeep.startTask("summing up", func() { c.logSummaries(committing, c.cfg.LogSummaryInterval) })
+	upkeep.startTask("watching for fatal errors of Kafka", func() {
 		select {
 		case <-c.source.Failed():
 			fail(c.source.Err())
 		case <-soft.Done():
 		}
 	})
-	polling.start("polling", func() { c.poll(soft) })
-	c.checkStreams(soft, polling.start)
+	polling.startTask("polling", func() { c.pollLoop(soft) })
+	c.checkStreams(soft, polling.startTask)
 	c.phase.set(running)
 	<-soft.Done()
 
@@ -245,22 +245,22 @@ func (c *Connector) Run(ctx context.Context) error {
 	drain := c.cfg.ShutdownTimeout - commitReserve
 	timeout := time.AfterFunc(drain, cut)
 	defer timeout.Stop()
-	for _, l := range c.lanes {
-		l.end()
+	for _, l := range c.pipelines {
+		l.signalEnd()
 	}
-	left := lanes.wait(drain + endGrace)
+	left := lanes.waitTasks(drain + endGrace)
 	if left != nil {
 		close(c.abandoned) // a revoke does not wait for them either
 	}
 	if c.letters != nil {
-		c.letters.Flush(hard)
+		c.letters.FlushLetters(hard)
 	}
 	stopCommitting()
-	left = append(left, upkeep.wait(endGrace)...)
-	err := c.leave(ctx, begin)
+	left = append(left, upkeep.waitTasks(endGrace)...)
+	err := c.leaveGroup(ctx, begin)
 	// Leaving the group has ended the poll, or the poller is parked in a client that did not
 	// end in time.
-	if left = append(left, polling.wait(endGrace)...); len(left) > 0 {
+	if left = append(left, polling.waitTasks(endGrace)...); len(left) > 0 {
 		c.log.Error("the stop left goroutines behind that did not end in time", "goroutines", strings.Join(left, ", "))
 	}
 	if cause := context.Cause(soft); cause != nil && !errors.Is(cause, context.Canceled) {
@@ -270,20 +270,20 @@ func (c *Connector) Run(ctx context.Context) error {
 }
 
 // start starts the goroutines of the lane. They end with ctx or after the lane's end.
-func (l *lane) start(ctx context.Context, lanes *tasks, fail func(error)) {
-	lanes.start("converting for stream "+l.stream.Name(), func() { l.fill(ctx, fail) })
-	lanes.start("sending to stream "+l.stream.Name(), func() { l.stream.Run(ctx, l.sealed, ends(fail)) })
+func (l *pipeline) start(ctx context.Context, lanes *taskGroup, fail func(error)) {
+	lanes.startTask("converting for stream "+l.stream.StreamName(), func() { l.runBatcher(ctx, fail) })
+	lanes.startTask("sending to stream "+l.stream.StreamName(), func() { l.stream.Run(ctx, l.sealed, endConnector(fail)) })
 }
 
-// poll hands records to the lanes until ctx ends.
-func (c *Connector) poll(ctx context.Context) {
+// pollLoop hands records to the lanes until ctx ends.
+func (c *Connector) pollLoop(ctx context.Context) {
 	for {
-		n := c.room.wait(ctx)
+		n := c.poller.waitForRoom(ctx)
 		if n == 0 {
 			return
 		}
 		polling, cancel := ctx, context.CancelFunc(func() {})
-		if c.room.anyPaused() {
+		if c.poller.anyPaused() {
 			polling, cancel = context.WithTimeout(ctx, fullFor)
 		}
 		err := c.source.Poll(polling, n)
@@ -295,21 +295,21 @@ func (c *Connector) poll(ctx context.Context) {
 	}
 }
 
-// leave commits accepted records and leaves the group, in the rest of
+// leaveGroup commits accepted records and leaves the group, in the rest of
 // SHUTDOWN_TIMEOUT: at least the reserve that the drain has kept for it.
-func (c *Connector) leave(ctx context.Context, begin time.Time) error {
+func (c *Connector) leaveGroup(ctx context.Context, begin time.Time) error {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), begin.Add(c.cfg.ShutdownTimeout))
 	defer cancel()
 	half, cancelHalf := context.WithTimeout(ctx, time.Until(begin.Add(c.cfg.ShutdownTimeout))/2)
 	err := c.source.CommitLast(half)
 	cancelHalf()
-	again := c.source.Begun()
+	again := c.source.CountOutstanding()
 	if again > 0 {
 		err = errors.Join(&ErrUndelivered{Records: again}, err)
 	} else {
 		err = nil
 	}
-	if left := c.source.Leave(ctx); left != nil {
+	if left := c.source.LeaveGroup(ctx); left != nil {
 		c.log.Warn("the group was not told in time; it gives the partitions to others after KAFKA_SESSION_TIMEOUT", "error", left)
 	}
 	if err == nil {

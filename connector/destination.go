@@ -28,8 +28,8 @@ func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Opti
 	}
 	sources := map[*firehose.Client][]destination.Source{}
 	var inOrder []*firehose.Client
-	for _, name := range c.Firehose.Streams() {
-		client := clients.Of(name)
+	for _, name := range c.Firehose.StreamNames() {
+		client := clients.ForStream(name)
 		if sources[client] == nil {
 			inOrder = append(inOrder, client)
 		}
@@ -57,12 +57,12 @@ func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Opti
 func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o Options) (err error) {
 	o.Log = c.log // the status page has its lines
 	c.watches, err = c.cfg.newWatches(ctx, clients, o, func(stream string) {
-		c.lanes[stream].poke()
-		c.room.tell()
+		c.pipelines[stream].wakeBatcher()
+		c.poller.wakePoller()
 	})
-	for name, l := range c.lanes {
+	for name, l := range c.pipelines {
 		for _, w := range c.watches {
-			if of := w.Stream(name); of != nil {
+			if of := w.ForStream(name); of != nil {
 				l.destination = of
 			}
 		}
@@ -74,22 +74,22 @@ func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o
 func (c *Connector) watchDestinations(ctx context.Context, start func(name string, do func())) {
 	for i, w := range c.watches {
 		start(fmt.Sprintf("watching destinations, client %d", i+1), func() {
-			w.Look(ctx)
-			repeat(ctx, destination.Interval, func() { w.Look(ctx) })
+			w.AskOnce(ctx)
+			repeatEvery(ctx, destination.Interval, func() { w.AskOnce(ctx) })
 		})
 	}
 }
 
 // onHold reports whether nothing new is to be sent to the stream now because its destination is late.
-func (l *lane) onHold() bool { return l.destination != nil && l.destination.Holds() }
+func (l *pipeline) onHold() bool { return l.destination != nil && l.destination.IsHeld() }
 
 // sendsNothing reports whether nothing new is to be sent to the stream: it is on hold, or that is not known yet.
-func (l *lane) sendsNothing() bool {
-	return l.destination != nil && (l.destination.Holds() || l.destination.Waits())
+func (l *pipeline) sendsNothing() bool {
+	return l.destination != nil && (l.destination.IsHeld() || l.destination.IsWaiting())
 }
 
 // heldSince is when the stream was held because of its destination; ok is false if it is not.
-func (l *lane) heldSince() (since time.Time, ok bool) {
+func (l *pipeline) heldSince() (since time.Time, ok bool) {
 	if l.destination == nil {
 		return time.Time{}, false
 	}
@@ -100,7 +100,7 @@ func (l *lane) heldSince() (since time.Time, ok bool) {
 // holdError says why a held stream is held.
 func holdError(s destination.State, limit time.Duration) error {
 	switch {
-	case s.Probing():
+	case s.IsProbing():
 		return errors.New("held: Firehose may have dropped the records that its destination did not take, and the batch that was sent to try it is not delivered yet; records wait in Kafka: repair the destination")
 	case s.Freshness.At.IsZero():
 		return errors.New("held: CloudWatch has no new value of its destination, which was too late; records wait in Kafka: repair the destination")
@@ -110,14 +110,14 @@ func holdError(s destination.State, limit time.Duration) error {
 
 // lateError says how late a destination is, and when records will be lost.
 func lateError(s destination.State) error {
-	late := "destination is " + inMinutes(s.Late()) + " late"
+	late := "destination is " + inMinutes(s.LateBy()) + " late"
 	switch {
-	case s.Late() < lossNear:
+	case s.LateBy() < lossNear:
 		return errors.New(late)
-	case s.Left() == 0:
+	case s.TimeLeft() == 0:
 		return errors.New(late + ": Firehose drops records that are older than " + inMinutes(destination.Retention))
 	}
-	return errors.New(late + ": data will be lost in " + inMinutes(s.Left()))
+	return errors.New(late + ": data will be lost in " + inMinutes(s.TimeLeft()))
 }
 
 // inMinutes prints a duration without its seconds.
@@ -126,17 +126,17 @@ func inMinutes(d time.Duration) string { return env.ShortDuration(d.Round(time.M
 // destinationFaults are late destinations of streams that are not held, and CloudWatch's failures. They keep no record
 // back.
 func (c *Connector) destinationFaults() (all []fault) {
-	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		l := c.lanes[name]
+	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+		l := c.pipelines[name]
 		if l.destination == nil {
 			continue
 		}
-		if s := l.destination.State(); !s.Held && s.Late() >= lateAfter {
+		if s := l.destination.State(); !s.Held && s.LateBy() >= lateAfter {
 			all = append(all, fault{what: "destination of stream " + name, err: fmt.Errorf("stream %s: its %w: repair the destination", name, lateError(s)), harmless: true})
 		}
 	}
 	for i, w := range c.watches {
-		if t := w.Trouble(); t != nil {
+		if t := w.CurrentOutage(); t != nil {
 			all = append(all, fault{what: fmt.Sprintf("destination watch %d", i+1), err: t.Err, since: t.Since, failures: t.Failures, harmless: true})
 		}
 	}
@@ -144,12 +144,12 @@ func (c *Connector) destinationFaults() (all []fault) {
 }
 
 // destinationStatus is what is known of the destination, nil if it is not watched.
-func (l *lane) destinationStatus() *status.Destination {
+func (l *pipeline) destinationStatus() *status.Destination {
 	if l.destination == nil {
 		return nil
 	}
 	s := l.destination.State()
-	d := &status.Destination{Late: s.Late().Seconds(), LateAt: s.Freshness.At, Held: s.Held}
+	d := &status.Destination{Late: s.LateBy().Seconds(), LateAt: s.Freshness.At, Held: s.Held}
 	if !s.Success.At.IsZero() {
 		d.Success = &s.Success.Amount
 	}

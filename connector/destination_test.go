@@ -43,7 +43,7 @@ func downForDays(w *world, pauseAfter time.Duration) {
 		m.wantAlive(w.t)
 	}
 	time.Sleep(time.Until(down.Add(72 * time.Hour)))
-	b.take(everything)
+	b.take(anyLease)
 	n := stop()
 	m.untilHeld(false, time.Hour)
 	w.untilCommitted(n)
@@ -105,7 +105,7 @@ func slowDestination(w *world, pauseAfter time.Duration) {
 	time.Sleep(time.Hour)
 	b.take(2) // of four
 	time.Sleep(72 * time.Hour)
-	b.take(everything)
+	b.take(anyLease)
 	n := stop()
 	m.untilHeld(false, time.Hour)
 	w.untilCommitted(n)
@@ -143,7 +143,7 @@ func TestHeldStreamIsLeftCleanly(t *testing.T) {
 			t.Errorf("%d records were sent while the stream was held", n)
 		}
 		wantHeld(w, second)
-		b.take(everything)
+		b.take(anyLease)
 		second.untilHeld(false, 10*time.Minute)
 		n := stop()
 		w.untilCommitted(n)
@@ -192,7 +192,7 @@ func TestHoldOutlivesItsProcess(t *testing.T) {
 			t.Errorf("%d records were sent to try the destination, want those of one batch\n%s", n, w.log.tail())
 		}
 		m.wantAlive(t)
-		b.take(everything)
+		b.take(anyLease)
 		m.untilHeld(false, 10*time.Minute)
 		w.untilCommitted(100)
 		m.mustStop()
@@ -227,7 +227,7 @@ func TestBlindWatchHoldsNothing(t *testing.T) {
 			t.Error("a failure of CloudWatch has released the stream")
 		}
 		b.cloudWatch.Cut(false)
-		b.take(everything)
+		b.take(anyLease)
 		m.untilHeld(false, 10*time.Minute)
 		n := stop()
 		w.untilCommitted(n)
@@ -253,7 +253,7 @@ func TestHeldStreamBesideAnother(t *testing.T) {
 		w.produceWith(n, n+400, func(i int) *kgo.Record { r := w.numbered(i); r.Topic = w.name("second"); return r })
 		w.until("the other stream has its records", time.Minute, func() bool { return w.stream.Stats().Streams["other"].Records == 400 })
 		m.wantAlive(t)
-		b.take(everything)
+		b.take(anyLease)
 		m.untilHeld(false, 10*time.Minute)
 		w.untilCommitted(n + 400)
 		m.mustStop()

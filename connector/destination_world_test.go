@@ -39,14 +39,14 @@ type accepted struct {
 	value string
 }
 
-// everything is more records a minute than any test sends.
-const everything = 1_000_000
+// anyLease is more records a minute than any test sends.
+const anyLease = 1_000_000
 
 // withBackend gives the world such a Firehose, for as long as the test lasts.
 func (w *world) withBackend() *backend {
 	w.t.Helper()
 	keys := []firehosetest.Credentials{{AccessKey: accessKey, SecretKey: secretKey}}
-	b := &backend{cloudWatch: firehosetest.NewCloudWatch(firehosetest.CloudWatchOptions{Credentials: keys}), takes: everything, got: map[string]int{}}
+	b := &backend{cloudWatch: firehosetest.NewCloudWatch(firehosetest.CloudWatchOptions{Credentials: keys}), takes: anyLease, got: map[string]int{}}
 	w.stream = firehosetest.New(firehosetest.Options{
 		Streams: []firehosetest.Stream{{Name: "s"}, {Name: "other"}}, Credentials: keys, Latency: firehosetest.Fixed(5 * time.Millisecond), Keep: firehosetest.KeepCounts,
 		OnStored: func(r firehosetest.Stored) {

@@ -17,13 +17,13 @@
 // From the sealed batch to the settled offset a record passes seven functions. Put runs in a
 // worker, the others in the loop of its stream:
 //
-//	sender.accept        takes over the batch                      firehose/sender.go
-//	sender.compose       chooses what the next request holds       firehose/compose.go
+//	sender.acceptBatch        takes over the batch                      firehose/sender.go
+//	sender.composeRequest       chooses what the next request holds       firehose/compose.go
 //	sender.startRequest  enters it in the limiter                  firehose/sender.go
-//	Caller.Put           makes the call                            firehose/putbatch/call.go
-//	sender.finish        reads its result                          firehose/finish.go
-//	sender.settle        keeps refused records for a retry         firehose/finish.go
-//	Batch.Retain         settles accepted records with their lease batch/batch.go
+//	Caller.PutBatches           makes the call                            firehose/putbatch/call.go
+//	sender.finishRequest        reads its result                          firehose/finish.go
+//	sender.settleDelivery        keeps refused records for a retry         firehose/finish.go
+//	Batch.RetainRecords         settles accepted records with their lease batch/batch.go
 //
 // A record that can't be delivered is skipped, ends the connector, or goes to the dead-letter
 // topic (package deadletter). Then its span settles when that topic has it.

@@ -19,49 +19,49 @@ import (
 // effect and look as if they were meant to have one.
 func LoadEnvironment() (Config, []string, error) {
 	var c Config
-	faults := env.Faults(env.Load(&c))
+	faults := env.FaultsOf(env.Load(&c))
 	unread := map[string]bool{}
 	for _, f := range faults {
 		unread[f.Variable] = true
 	}
-	for _, f := range env.Faults(c.Validate()) {
+	for _, f := range env.FaultsOf(c.Validate()) {
 		// What a rule says about a variable that could not be read is about its default.
 		if !slices.ContainsFunc(append(f.Others, f.Variable), func(name string) bool { return unread[name] }) {
 			faults = append(faults, f)
 		}
 	}
 	faults = append(faults, c.Firehose.CheckEnvironment(context.Background())...)
-	unsupported, warnings := strangers(os.Environ())
-	return c, append(warnings, c.hints()...), report(append(faults, unsupported...))
+	unsupported, warnings := unknownVariables(os.Environ())
+	return c, append(warnings, c.settingHints()...), reportFaults(append(faults, unsupported...))
 }
 
-// Plan returns the plan of a connector with this configuration, as the attributes of a log line: its topics, its
+// PlannedSettings returns the plan of a connector with this configuration, as the attributes of a log line: its topics, its
 // streams, and the variables of the environment that differ from their defaults. Secrets are hidden.
-func (c Config) Plan() []slog.Attr {
+func (c Config) PlannedSettings() []slog.Attr {
 	topics := slog.Any("topics", c.Kafka.Topics)
 	if c.Kafka.TopicPattern != "" {
 		topics = slog.String("topic_pattern", c.Kafka.TopicPattern)
 	}
 	var settings []any
-	for _, v := range env.Variables(new(Config)) {
+	for _, v := range env.ListVariables(new(Config)) {
 		if value := os.Getenv(v.Name); value != "" && value != v.Default {
-			settings = append(settings, slog.String(v.Name, env.Masked(v.Name, value)))
+			settings = append(settings, slog.String(v.Name, env.MaskValue(v.Name, value)))
 		}
 	}
 	return []slog.Attr{
-		topics, slog.String("group", c.Kafka.GroupID), slog.Any("streams", c.Firehose.Streams()), c.formatPlan(),
+		topics, slog.String("group", c.Kafka.GroupID), slog.Any("streams", c.Firehose.StreamNames()), c.formatPlan(),
 		slog.Group("settings", settings...),
 	}
 }
 
 // ConfigUsage prints the table of all variables for a terminal.
-func ConfigUsage(w io.Writer) error { return env.Usage(w, new(Config)) }
+func ConfigUsage(w io.Writer) error { return env.WriteUsage(w, new(Config)) }
 
 // ConfigMarkdown returns the table of all variables for the documentation.
-func ConfigMarkdown() string { return env.Markdown(new(Config)) }
+func ConfigMarkdown() string { return env.MarkdownTable(new(Config)) }
 
-// report sorts faults as the table is sorted; faults of other variables follow by name.
-func report(faults []*env.Fault) error {
+// reportFaults sorts faults as the table is sorted; faults of other variables follow by name.
+func reportFaults(faults []*env.Fault) error {
 	names := variableNames()
 	at := func(f *env.Fault) int {
 		if i := slices.Index(names, f.Variable); i >= 0 {
@@ -84,7 +84,7 @@ func report(faults []*env.Fault) error {
 
 func variableNames() []string {
 	var names []string
-	for _, v := range env.Variables(new(Config)) {
+	for _, v := range env.ListVariables(new(Config)) {
 		names = append(names, v.Name)
 	}
 	return names
@@ -123,31 +123,31 @@ var withoutEffect = map[string]string{
 	"AWS_RETRY_MODE":   "the pace and the pauses between attempts are this program's own",
 }
 
-// strangers checks the variables that are not in the table. Its messages never contain their
+// unknownVariables checks the variables that are not in the table. Its messages never contain their
 // values: it can't know which of them are secrets.
-func strangers(environ []string) (faults []*env.Fault, warnings []string) {
+func unknownVariables(environ []string) (faults []*env.Fault, warnings []string) {
 	known := variableNames()
 	candidates := slices.Clone(known)
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
-		if value == "" || slices.Contains(known, name) || env.Injected(name, value) {
+		if value == "" || slices.Contains(known, name) || env.IsInjected(name, value) {
 			continue
 		}
-		if what, ok := planned(name); ok {
-			faults = append(faults, env.Unsupported(name, what))
+		if what, ok := plannedSetting(name); ok {
+			faults = append(faults, env.UnsupportedFault(name, what))
 		} else if why, ok := withoutEffect[name]; ok {
 			warnings = append(warnings, fmt.Sprintf("%s has no effect here: %s", name, why))
 		} else if slices.ContainsFunc(strict, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
-			likely, _ := likely(name, candidates)
-			faults = append(faults, env.Unknown(name, likely))
-		} else if likely, ok := likely(name, candidates); ok {
+			likely, _ := likelyName(name, candidates)
+			faults = append(faults, env.UnknownFault(name, likely))
+		} else if likely, ok := likelyName(name, candidates); ok {
 			warnings = append(warnings, fmt.Sprintf("%s is not a setting and has no effect; did you mean %s?", name, likely))
 		}
 	}
 	return faults, warnings
 }
 
-func planned(name string) (what string, ok bool) {
+func plannedSetting(name string) (what string, ok bool) {
 	for _, n := range notYet {
 		if strings.HasPrefix(name, n.prefix) {
 			return n.what, true
@@ -156,8 +156,8 @@ func planned(name string) (what string, ok bool) {
 	return "", false
 }
 
-// likely returns the setting that was most likely meant by an unknown name.
-func likely(name string, candidates []string) (string, bool) {
+// likelyName returns the setting that was most likely meant by an unknown name.
+func likelyName(name string, candidates []string) (string, bool) {
 	if m, ok := meant[name]; ok {
 		return m, true
 	}
@@ -167,5 +167,5 @@ func likely(name string, candidates []string) (string, bool) {
 			return rest, true
 		}
 	}
-	return env.Suggest(name, candidates)
+	return env.SuggestName(name, candidates)
 }

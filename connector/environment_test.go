@@ -135,8 +135,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	var planted []string
-	for _, v := range env.Variables(new(connector.Config)) {
-		if env.Hidden(v.Name) && !strings.HasSuffix(v.Name, "_FILE") {
+	for _, v := range env.ListVariables(new(connector.Config)) {
+		if env.IsHidden(v.Name) && !strings.HasSuffix(v.Name, "_FILE") {
 			planted = append(planted, v.Name)
 		}
 	}
@@ -161,7 +161,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 				t.Errorf("%s%s: a secret comes out:\n%s", mechanism, suffix, &out)
 			}
 			if suffix == "" && mechanism == "SCRAM-SHA-512" {
-				if got, err := cfg.Kafka.SASL.Password.Read(); got != secret || err != nil {
+				if got, err := cfg.Kafka.SASL.Password.ReadValue(); got != secret || err != nil {
 					t.Errorf("the password is %q, %v", got, err)
 				}
 			}
@@ -292,7 +292,7 @@ func TestLoadEnvironmentOfAWS(t *testing.T) {
 // variable, and no secret comes out.
 func FuzzLoadEnvironment(f *testing.F) {
 	var names []string
-	for _, v := range env.Variables(new(connector.Config)) {
+	for _, v := range env.ListVariables(new(connector.Config)) {
 		names = append(names, v.Name)
 	}
 	names = append(names, "KAFKA_TOPIC", "DEAD_LETTER_TOPIC", "KAFKA_PORT", "AWS_RETRY_MODE")
@@ -321,7 +321,7 @@ func FuzzLoadEnvironment(f *testing.F) {
 		if err == nil {
 			t.Fatal("variables that are not supported are accepted")
 		}
-		for _, fault := range env.Faults(err) {
+		for _, fault := range env.FaultsOf(err) {
 			text := fault.Error()
 			if fault.Variable == "" || !strings.HasPrefix(text, fault.Variable) || strings.ContainsAny(text, "\n\r\x1b") {
 				t.Errorf("%q names %q", text, fault.Variable)

@@ -26,14 +26,14 @@ func BudgetMarkdown() string {
 
 // BeforeEach has do called before each record is converted, by the goroutine that converts it.
 // It is for formats with schemas, and is called before Run.
-func (c *Connector) BeforeEach(do func(convert.Ref)) {
-	for stream, l := range c.lanes {
-		l.convert = c.cfg.newConverter(c.cfg.recordFor(stream), func(ref convert.Ref) (convert.Schema, error) {
+func (c *Connector) BeforeEach(do func(convert.SchemaRef)) {
+	for stream, l := range c.pipelines {
+		l.convert = c.cfg.newConverter(c.cfg.recordFor(stream), func(ref convert.SchemaRef) (convert.Schema, error) {
 			do(ref)
-			return c.lookup(ref)
+			return c.lookupSchema(ref)
 		})
-		if l.ahead != nil {
-			l.ahead.convert = l.convert
+		if l.parallel != nil {
+			l.parallel.convert = l.convert
 		}
 	}
 }

@@ -23,21 +23,21 @@ type fault struct {
 	told     bool      // the code that finds it logs it each minute
 }
 
-// faults are all that last now: Kafka's first, then those of streams by name.
-func (c *Connector) faults(now time.Time) (all []fault) {
+// standingFaults are all that last now: Kafka's first, then those of streams by name.
+func (c *Connector) standingFaults(now time.Time) (all []fault) {
 	add := func(f fault) {
 		if f.err != nil {
 			all = append(all, f)
 		}
 	}
-	if !c.source.Joined() {
+	if !c.source.HasJoined() {
 		add(fault{what: "consumer group", err: fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID)})
 	}
-	add(fault{what: "access to Kafka", err: c.source.Refused()})
-	add(fault{what: "partitions", err: c.source.Faults(), told: true})
+	add(fault{what: "access to Kafka", err: c.source.AccessRefused()})
+	add(fault{what: "partitions", err: c.source.PartitionFaults(), told: true})
 	add(fault{what: "pipelines", err: c.Live(), told: true})
-	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		l := c.lanes[name]
+	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+		l := c.pipelines[name]
 		add(l.streamFault(name, now, c.cfg.Destination.PauseAfter))
 	}
 	for _, f := range c.destinationFaults() {
@@ -52,12 +52,12 @@ func (c *Connector) faults(now time.Time) (all []fault) {
 
 // streamFault is the worst that is wrong with the lane's stream, without an err if it takes records. pauseAfter is
 // DESTINATION_PAUSE_AFTER.
-func (l *lane) streamFault(name string, now time.Time, pauseAfter time.Duration) fault {
+func (l *pipeline) streamFault(name string, now time.Time, pauseAfter time.Duration) fault {
 	s := l.stream.State()
 	f := fault{what: "stream " + name, failures: s.Failures}
-	err := l.check.err()
+	err := l.check.lastError()
 	if err == nil {
-		err = ready(s, now)
+		err = streamReady(s, now)
 	}
 	since, held := l.heldSince()
 	switch {
@@ -70,7 +70,7 @@ func (l *lane) streamFault(name string, now time.Time, pauseAfter time.Duration)
 		err = holdError(l.destination.State(), pauseAfter)
 	case l.throttled.Load():
 		f.harmless, f.failures = true, 0
-		err = throttling(s, l.unpaused.Load())
+		err = throttledFault(s, l.unpaused.Load())
 	}
 	if err != nil {
 		f.err = fmt.Errorf("stream %s: %w", name, err)
@@ -78,8 +78,8 @@ func (l *lane) streamFault(name string, now time.Time, pauseAfter time.Duration)
 	return f
 }
 
-// throttling says how fast a stream takes records that come faster.
-func throttling(s firehose.State, lag int64) error {
+// throttledFault says how fast a stream takes records that come faster.
+func throttledFault(s firehose.State, lag int64) error {
 	return fmt.Errorf("throttled: it takes %.0f records and %.0f bytes a second, more come, and the lag of %d records grows: ask for a higher quota of the stream, or spread the topics over several",
 		s.RecordsPerSecond, s.BytesPerSecond, lag)
 }
@@ -107,11 +107,11 @@ type knownFault struct {
 func (c *Connector) watchFaults(ctx context.Context) {
 	w := faultWatch{log: c.log, known: map[string]*knownFault{}}
 	var applied time.Time // when the runtime settings were, at the last look
-	repeat(ctx, faultsEvery, func() {
+	repeatEvery(ctx, faultsEvery, func() {
 		now := time.Now()
-		lag := c.source.Lag()
+		lag := c.source.TopicLag()
 		since := c.runtime.appliedAt()
-		for name, l := range c.lanes {
+		for name, l := range c.pipelines {
 			l.lag.Store(c.lagOf(lag, name, allTopics))
 			if !since.Equal(applied) {
 				l.lags = nil // a topic that is resumed brings its lag with it
@@ -119,7 +119,7 @@ func (c *Connector) watchFaults(ctx context.Context) {
 			l.watchThrottle(now, c.lagOf(lag, name, c.runtime.pausesTopic()))
 		}
 		applied = since
-		w.look(now, c.faults(now))
+		w.updateFaults(now, c.standingFaults(now))
 	})
 }
 
@@ -136,8 +136,8 @@ func (c *Connector) lagOf(lag map[string]int64, stream string, leftOut func(topi
 	return records
 }
 
-// look logs the faults that are due, and the end of those that are over.
-func (w *faultWatch) look(now time.Time, faults []fault) {
+// updateFaults logs the faults that are due, and the end of those that are over.
+func (w *faultWatch) updateFaults(now time.Time, faults []fault) {
 	last := map[string]bool{}
 	for _, f := range faults {
 		last[f.what] = true
@@ -180,7 +180,7 @@ const throttleWindow = time.Minute
 
 // watchThrottle notes the lag of the lane's stream, without paused topics. The stream is throttled if its rate holds records back while the lag
 // grows: a rate alone is no fault, and neither is a lag.
-func (l *lane) watchThrottle(now time.Time, lag int64) {
+func (l *pipeline) watchThrottle(now time.Time, lag int64) {
 	l.unpaused.Store(lag)
 	l.lags = append(l.lags, lagAt{now, lag})
 	for len(l.lags) > 1 && now.Sub(l.lags[1].at) >= throttleWindow {
@@ -205,16 +205,16 @@ type lagAt struct {
 	records int64
 }
 
-// summarize logs the totals of each stream that had records in an interval, every interval until ctx ends.
-func (c *Connector) summarize(ctx context.Context, interval time.Duration) {
+// logSummaries logs the totals of each stream that had records in an interval, every interval until ctx ends.
+func (c *Connector) logSummaries(ctx context.Context, interval time.Duration) {
 	if interval == 0 {
 		return
 	}
 	before := map[string]firehose.Totals{}
 	polled := map[string]int64{}
-	repeat(ctx, interval, func() {
-		for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-			l := c.lanes[name]
+	repeatEvery(ctx, interval, func() {
+		for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+			l := c.pipelines[name]
 			now, in := l.stream.State().Totals, l.polled.Load()
 			was := before[name]
 			if now != was || in != polled[name] {

@@ -13,23 +13,23 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// fill converts and seals until ctx ends, the lane is told to end, or a record
+// runBatcher converts and seals until ctx ends, the lane is told to end, or a record
 // ends the connector, for which it calls fail. No more than one sealed batch waits
 // while the next one is filled, so that records that can't be sent stay in the queue,
 // where they can still be dropped.
-func (l *lane) fill(ctx context.Context, fail func(error)) {
+func (l *pipeline) runBatcher(ctx context.Context, fail func(error)) {
 	defer close(l.ended)
 	defer close(l.sealed)
 	l.linger = l.newLinger()
 	defer l.linger.Stop()
 	for {
-		if err := l.pack(ctx); err != nil {
+		if err := l.packRecords(ctx); err != nil {
 			fail(err)
-			l.seal() // the records before the bad record go out with the drain that follows
-			l.hand(ctx)
+			l.sealBatch() // the records before the bad record go out with the drain that follows
+			l.handOverBatches(ctx)
 			return
 		}
-		l.arm(0)
+		l.armLinger(0)
 		var out chan *batch.Batch
 		var next *batch.Batch
 		if len(l.waiting) > 0 {
@@ -44,37 +44,37 @@ func (l *lane) fill(ctx context.Context, fail func(error)) {
 		case <-l.due:
 			l.sealDue()
 		case <-l.wake:
-		case a := <-l.asks:
-			l.answer(a)
+		case a := <-l.batcherCalls:
+			l.answerCall(a)
 		case <-l.ending:
-			l.giveUp(everything)
-			l.hand(ctx)
+			l.giveUp(anyLease)
+			l.handOverBatches(ctx)
 			return
 		}
 	}
 }
 
-// hand passes on everything sealed, and answers asks meanwhile.
-func (l *lane) hand(ctx context.Context) {
+// handOverBatches passes on everything sealed, and answers asks meanwhile.
+func (l *pipeline) handOverBatches(ctx context.Context) {
 	for len(l.waiting) > 0 {
 		select {
 		case <-ctx.Done():
 			return
 		case l.sealed <- l.waiting[0]:
 			l.waiting = slices.Delete(l.waiting, 0, 1)
-		case a := <-l.asks:
-			l.answer(a)
+		case a := <-l.batcherCalls:
+			l.answerCall(a)
 		}
 	}
 }
 
-// leastPacking is how long a batch fills at least while there are records in the queue, however
+// minPacking is how long a batch fills at least while there are records in the queue, however
 // short the linger is: it is meant for records that are still to come.
-const leastPacking = 20 * time.Millisecond
+const minPacking = 20 * time.Millisecond
 
 // newLinger returns a stopped timer that sends to due. It is no channel of time's own, whose
 // length is always 0, because called has to look at it for each record.
-func (l *lane) newLinger() *time.Timer {
+func (l *pipeline) newLinger() *time.Timer {
 	t := time.AfterFunc(time.Hour, func() {
 		select {
 		case l.due <- struct{}{}:
@@ -85,12 +85,12 @@ func (l *lane) newLinger() *time.Timer {
 	return t
 }
 
-// arm sets the timer to the moment when the open batch is due, and no earlier than least from
+// armLinger sets the timer to the moment when the open batch is due, and no earlier than least from
 // now. While memory is full the batch could not be sent: the timer is stopped, and set again
 // when a batch or a dead letter has settled.
-func (l *lane) arm(least time.Duration) {
-	due, open := l.builder.Due()
-	if l.armed = open && !l.full(); l.armed {
+func (l *pipeline) armLinger(least time.Duration) {
+	due, open := l.builder.LingerDue()
+	if l.armed = open && !l.isFull(); l.armed {
 		l.linger.Reset(max(time.Until(due), least))
 	} else {
 		l.linger.Stop()
@@ -99,44 +99,44 @@ func (l *lane) arm(least time.Duration) {
 
 // sealDue seals the open batch if it has lingered long enough. The timer may have fired for
 // the batch before.
-func (l *lane) sealDue() {
-	if due, open := l.builder.Due(); open && !time.Now().Before(due) && !l.full() {
-		l.seal()
+func (l *pipeline) sealDue() {
+	if due, open := l.builder.LingerDue(); open && !time.Now().Before(due) && !l.isFull() {
+		l.sealBatch()
 	}
 }
 
-// pack moves records from the queue into batches until one is sealed, the queue has none that
+// packRecords moves records from the queue into batches until one is sealed, the queue has none that
 // can be converted now, the memory is full, or a call has come. It moves none before the check of the
 // delivery stream has passed, and none while the stream is held because of its destination. A partition whose next record waits for a schema or for its
 // upload is set aside.
-func (l *lane) pack(ctx context.Context) error {
-	for !l.check.held.Load() && !l.sendsNothing() && len(l.waiting) == 0 && !l.crowded() && !l.called() {
-		c, ok := l.queue.take()
+func (l *pipeline) packRecords(ctx context.Context) error {
+	for !l.check.held.Load() && !l.sendsNothing() && len(l.waiting) == 0 && !l.isCrowded() && !l.hasCalls() {
+		c, ok := l.queue.takeChunk()
 		if !ok {
 			return nil
 		}
-		l.limit()
+		l.applyLimits()
 		done, err := l.packChunk(c)
-		missing, waits := errors.AsType[*convert.Missing](err)
+		missing, waits := errors.AsType[*convert.MissingSchema](err)
 		upload, uploads := errors.AsType[*claimUpload](err)
 		stopped := errors.Is(err, errStopped)
 		if waits || uploads || stopped {
 			err = nil
 		}
-		l.builder.Flush()
-		gone, rest := c.split(done)
+		l.builder.FlushRecord()
+		gone, rest := c.splitAt(done)
 		if stopped {
-			gone, rest = c, chunk{}
-			l.discard(func(lease *offset.Lease) bool { return lease == c.lease })
+			gone, rest = c, fetchedRecords{}
+			l.discardRecords(func(lease *offset.Lease) bool { return lease == c.lease })
 		}
-		gone.recycle()
-		l.open.Store(l.builder.Held()) // before the queue shrinks, or the poller sees room that isn't there
+		gone.recycleRecords()
+		l.open.Store(l.builder.HeldBytes()) // before the queue shrinks, or the poller sees room that isn't there
 		l.queued.Add(-gone.weight)
 		switch {
 		case waits:
-			l.await(rest, l.schemas.FetchFor(ctx, missing.Ref, rest.polled))
+			l.awaitSchema(rest, l.schemas.FetchFor(ctx, missing.Ref, rest.polled))
 		case uploads:
-			l.await(rest, l.startUpload(ctx, upload))
+			l.awaitSchema(rest, l.startUpload(ctx, upload))
 		case len(rest.records) > 0 && err == nil:
 			l.queue.putBack(rest)
 		}
@@ -150,10 +150,10 @@ func (l *lane) pack(ctx context.Context) error {
 
 // packChunk adds records of one partition until a batch is full, or memory with
 // dead letters, or a call has come; it returns how many it is done with.
-func (l *lane) packChunk(c chunk) (done int, err error) {
+func (l *pipeline) packChunk(c fetchedRecords) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
-		l.ahead.forget() // else its output would be taken for that of records at the same addresses
+		l.parallel.discardOutput() // else its output would be taken for that of records at the same addresses
 		l.cancelUploads(func(lease *offset.Lease) bool { return lease == c.lease })
 		return len(c.records), nil
 	}
@@ -165,16 +165,16 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 	defer func() { l.countFiltered(c.lease.Topic, filtered) }()
 	var now time.Time
 	for i, r := range c.records {
-		if l.called() {
+		if l.hasCalls() {
 			return i, nil
 		}
 		if i == 0 || !l.armed {
 			now = time.Now() // a batch may be opened now, and the records before may have taken long
 		}
-		next := offset.After(r.Offset, r.LeaderEpoch)
+		next := offset.MarkAfter(r.Offset, r.LeaderEpoch)
 		if r.Attrs.IsControl() {
-			l.builder.Flush()
-			c.lease.Skip(next, 1)
+			l.builder.FlushRecord()
+			c.lease.SkipRecords(next, 1)
 			continue
 		}
 		buf, err := l.convertRecord(c, i)
@@ -187,87 +187,87 @@ func (l *lane) packChunk(c chunk) (done int, err error) {
 			buf, err = l.packClaimCheck(c, i, err)
 		}
 		if err != nil {
-			if err := l.reject(c, r, err); err != nil {
+			if err := l.handleBadRecord(c, r, err); err != nil {
 				return i, err
 			}
-			if l.crowded() {
+			if l.isCrowded() {
 				return i + 1, nil
 			}
 			continue
 		}
-		if full := l.builder.Add(now, c.lease, next, c.polled, buf); full != nil {
+		if full := l.builder.AddRecord(now, c.lease, next, c.polled, buf); full != nil {
 			l.queueSealed(full)
 			return i + 1, nil
 		}
 		if !l.armed {
-			l.arm(leastPacking)
+			l.armLinger(minPacking)
 		}
 	}
 	return len(c.records), nil
 }
 
 // convertRecord appends record i of c to the builder's buffer.
-func (l *lane) convertRecord(c chunk, i int) ([]byte, error) {
-	if l.ahead == nil {
-		return l.convert.Append(l.builder.Buffer(), c.records[i])
+func (l *pipeline) convertRecord(c fetchedRecords, i int) ([]byte, error) {
+	if l.parallel == nil {
+		return l.convert.Append(l.builder.AppendBuffer(), c.records[i])
 	}
-	return l.ahead.append(l.builder.Buffer(), c, i, &l.queue)
+	return l.parallel.appendRecord(l.builder.AppendBuffer(), c, i, &l.queue)
 }
 
 // skipFiltered passes over a record that RECORD_FILTER leaves out.
-func (l *lane) skipFiltered(c chunk, r *kgo.Record, next offset.Mark) {
+func (l *pipeline) skipFiltered(c fetchedRecords, r *kgo.Record, next offset.Mark) {
 	if l.leftOut != nil {
 		l.leftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(convert.Filtered)})
 	}
-	l.builder.Flush()
-	c.lease.Skip(next, 1)
+	l.builder.FlushRecord()
+	c.lease.SkipRecords(next, 1)
 }
 
-// limit asks the stream how much the open batch may hold at its pace now.
-func (l *lane) limit() {
+// applyLimits asks the stream how much the open batch may hold at its pace now.
+func (l *pipeline) applyLimits() {
 	limits := l.limits
-	records, bytes := l.stream.Limits()
+	records, bytes := l.stream.BatchLimits()
 	limits.Records, limits.Bytes = min(limits.Records, records), min(l.batchBytes(), bytes)
 	l.builder.SetLimits(limits)
 }
 
-func (l *lane) seal() {
-	if b := l.builder.Seal(); b != nil {
+func (l *pipeline) sealBatch() {
+	if b := l.builder.SealBatch(); b != nil {
 		l.queueSealed(b)
 	}
 	l.open.Store(0)
 }
 
-func (l *lane) queueSealed(b *batch.Batch) {
-	l.sent.Add(b.Held())
+func (l *pipeline) queueSealed(b *batch.Batch) {
+	l.sent.Add(b.HeldBytes())
 	b.OnRelease(func(n int64) {
 		l.sent.Add(-n)
 		l.freed()
-		l.poke()
+		l.wakeBatcher()
 	})
 	l.waiting = append(l.waiting, b)
 	l.armed = false
 	if l.destination != nil {
-		l.destination.Sent()
+		l.destination.NoteSent()
 	}
 }
 
-// discard removes the queued records of the given leases, and returns their number.
-func (l *lane) discard(of func(*offset.Lease) bool) (records int) {
-	weight, records := l.queue.remove(of)
+// discardRecords removes the queued records of the given leases, and returns their number.
+func (l *pipeline) discardRecords(of func(*offset.Lease) bool) (records int) {
+	weight, records := l.queue.removeLeases(of)
 	l.queued.Add(-weight)
-	l.ahead.forget()
+	l.parallel.discardOutput()
 	l.cancelUploads(of)
 	return records
 }
 
 // giveUp discards the queued records of the given leases and seals the open batch if
 // it holds some of them.
-func (l *lane) giveUp(of func(*offset.Lease) bool) {
-	records := l.discard(of)
+func (l *pipeline) giveUp(of func(*offset.Lease) bool) {
+	records := l.discardRecords(of)
 	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
-	if l.builder.Holds(of) {
-		l.seal()
+	if l.builder.HoldsLease(of) {
+		l.sealBatch()
 	}
 	l.freed()
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // glueVersion is the reference to version n.
-func glueVersion(n byte) convert.Ref { return convert.Ref{GUID: [16]byte{0: 0xab, 15: n}} }
+func glueVersion(n byte) convert.SchemaRef { return convert.SchemaRef{GUID: [16]byte{0: 0xab, 15: n}} }
 
 // glueNumber is a record with a number that was written with version 1 or 2, every other one compressed.
 func glueNumber(i int, version byte) *kgo.Record {

@@ -11,27 +11,27 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// Take implements kafka.Handler.
-func (c *Connector) Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time) {
-	if l := c.lanes[c.streamOf(lease.Topic)]; l != nil {
-		l.put(chunk{lease: lease, records: records, weight: weight, polled: polled})
+// TakeRecords implements kafka.Handler.
+func (c *Connector) TakeRecords(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time) {
+	if l := c.pipelines[c.streamOf(lease.Topic)]; l != nil {
+		l.enqueueChunk(fetchedRecords{lease: lease, records: records, weight: weight, polled: polled})
 	}
 }
 
-// Release implements kafka.Handler.
+// ReleaseLeases implements kafka.Handler.
 //
 // It waits for the lanes, which answer within one record, but for no longer than a revoke may
 // take: a conversion that never returns must not keep partitions from their next owners. For
 // leases that have been closed already nothing is left to wait for.
-func (c *Connector) Release(leases []*offset.Lease) (wait []kafka.Pending) {
+func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingLease) {
 	going, open := make(map[*offset.Lease]bool, len(leases)), false
 	for _, l := range leases {
 		going[l] = true
 		open = open || !l.Closed()
 	}
-	answers := map[*lane]<-chan struct{}{}
-	for _, l := range c.lanes {
-		answers[l] = l.ask(func(lease *offset.Lease) bool { return going[lease] })
+	answers := map[*pipeline]<-chan struct{}{}
+	for _, l := range c.pipelines {
+		answers[l] = l.callBatcher(func(lease *offset.Lease) bool { return going[lease] })
 	}
 	if !open {
 		return nil
@@ -49,29 +49,29 @@ func (c *Connector) Release(leases []*offset.Lease) (wait []kafka.Pending) {
 	for _, lease := range leases {
 		// A lane that has ended, or a dead letter that its topic doesn't take, is not worth
 		// waiting for.
-		if l := c.lanes[c.streamOf(lease.Topic)]; l != nil && !l.over() && !c.stuck(lease) {
-			wait = append(wait, kafka.Pending{Lease: lease, InVain: l.stream.Stranded(lease)})
+		if l := c.pipelines[c.streamOf(lease.Topic)]; l != nil && !l.hasEnded() && !c.letterStuck(lease) {
+			wait = append(wait, kafka.PendingLease{Lease: lease, InVain: l.stream.DropRevoked(lease)})
 		}
 	}
 	return wait
 }
 
-// Shares implements kafka.Handler.
-func (c *Connector) Shares(shares map[string]kafka.Share) {
-	sums := map[string]kafka.Share{}
+// UpdateShares implements kafka.Handler.
+func (c *Connector) UpdateShares(shares map[string]kafka.TopicShare) {
+	sums := map[string]kafka.TopicShare{}
 	for topic, share := range shares {
 		sum := sums[c.streamOf(topic)]
-		sums[c.streamOf(topic)] = kafka.Share{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
+		sums[c.streamOf(topic)] = kafka.TopicShare{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
 	}
 	for name, sum := range sums {
-		if l := c.lanes[name]; l != nil && sum.All > 0 {
+		if l := c.pipelines[name]; l != nil && sum.All > 0 {
 			l.setShare(sum)
 		}
 	}
 }
 
 // setShare notes the member's share of a stream's partitions.
-func (l *lane) setShare(share kafka.Share) {
+func (l *pipeline) setShare(share kafka.TopicShare) {
 	part := float64(share.Owned) / float64(share.All)
 	l.partitions.Store(math.Float64bits(part))
 	if share.Owned > 0 {

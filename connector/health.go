@@ -49,7 +49,7 @@ type pulse struct {
 // Ready reports why records would not get through now, nil when they would: the
 // process is in the group, Kafka refuses it nothing, and every stream accepts. A member
 // without partitions is ready. A process that is not live is not ready.
-func (c *Connector) Ready() error { return c.notReady(c.faults(time.Now())) }
+func (c *Connector) Ready() error { return c.notReady(c.standingFaults(time.Now())) }
 
 // notReady is why records would not get through with these faults, nil when they would.
 func (c *Connector) notReady(faults []fault) error {
@@ -71,7 +71,7 @@ func (c *Connector) notReady(faults []fault) error {
 // Notes are the faults that last while records get through all the same, nil for none.
 func (c *Connector) Notes() error {
 	var errs []error
-	for _, f := range c.faults(time.Now()) {
+	for _, f := range c.standingFaults(time.Now()) {
 		if f.harmless {
 			errs = append(errs, f.err)
 		}
@@ -79,8 +79,8 @@ func (c *Connector) Notes() error {
 	return errors.Join(errs...)
 }
 
-// ready reports why a stream does not take records, nil when it does.
-func ready(s firehose.State, now time.Time) error {
+// streamReady reports why a stream does not take records, nil when it does.
+func streamReady(s firehose.State, now time.Time) error {
 	switch {
 	case s.Blocked:
 		return fmt.Errorf("blocked: %w", s.Reason)
@@ -100,9 +100,9 @@ func ready(s firehose.State, now time.Time) error {
 // or Firehose is not of that kind. It does not wait.
 func (c *Connector) Live() error {
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		if l := c.lanes[name]; l.hangs() {
-			topic, partition := l.packed()
+	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+		if l := c.pipelines[name]; l.isHung() {
+			topic, partition := l.packingPartition()
 			errs = append(errs, fmt.Errorf("the pipeline of stream %s hangs, near topic %s partition %d", name, topic, partition))
 		}
 	}
@@ -112,15 +112,15 @@ func (c *Connector) Live() error {
 // watchLanes asks every lane for a sign of life until ctx ends. It keeps the wait for it off
 // the probes, which come from outside, and one goroutine waits however many of them come.
 func (c *Connector) watchLanes(ctx context.Context) {
-	repeat(ctx, pulseEvery, func() {
-		for _, l := range c.lanes {
-			l.watch(time.Now())
+	repeatEvery(ctx, pulseEvery, func() {
+		for _, l := range c.pipelines {
+			l.checkLiveness(time.Now())
 		}
 	})
 }
 
-// watch looks for the last sign of life and asks for the next.
-func (l *lane) watch(now time.Time) {
+// checkLiveness looks for the last sign of life and asks for the next.
+func (l *pipeline) checkLiveness(now time.Time) {
 	p := &l.pulse
 	select {
 	case <-p.answer:
@@ -132,14 +132,14 @@ func (l *lane) watch(now time.Time) {
 	default:
 	}
 	if p.answer == nil {
-		p.answer = l.ask(nil)
+		p.answer = l.callBatcher(nil)
 	} else {
 		p.missed.Add(1)
 	}
-	switch hangs := l.hangs(); {
+	switch hangs := l.isHung(); {
 	case hangs && now.Sub(p.told) >= tellHanging:
 		p.told = now
-		topic, partition := l.packed()
+		topic, partition := l.packingPartition()
 		l.log.Error("the pipeline hangs: the conversion of a record does not end; a restart reads the record again", "topic", topic, "partition", partition)
 	case !hangs && !p.told.IsZero():
 		p.told = time.Time{}
@@ -147,12 +147,12 @@ func (l *lane) watch(now time.Time) {
 	}
 }
 
-// hangs reports whether the lane does not answer.
-func (l *lane) hangs() bool { return l.pulse.missed.Load() >= maxMissed }
+// isHung reports whether the lane does not answer.
+func (l *pipeline) isHung() bool { return l.pulse.missed.Load() >= maxMissed }
 
-// packed is the partition whose records the lane packed last: it hangs in one of them, or in
+// packingPartition is the partition whose records the lane packed last: it hangs in one of them, or in
 // one that is next in the queue and was converted ahead.
-func (l *lane) packed() (topic string, partition int32) {
+func (l *pipeline) packingPartition() (topic string, partition int32) {
 	lease := l.packing.Load()
 	if lease == nil {
 		return "", -1
@@ -160,21 +160,21 @@ func (l *lane) packed() (topic string, partition int32) {
 	return lease.Topic, lease.Partition
 }
 
-// buffered is the memory held between the fetch and the commit, in bytes.
-func (c *Connector) buffered() int64 {
-	records, total := c.source.Buffered()
+// bufferedBytes is the memory held between the fetch and the commit, in bytes.
+func (c *Connector) bufferedBytes() int64 {
+	records, total := c.source.FetchedBytes()
 	total += records * kafka.RecordBytes
-	for _, l := range c.lanes {
-		total += l.held()
+	for _, l := range c.pipelines {
+		total += l.heldBytes()
 	}
 	return total
 }
 
 // oldestAge is the age of the oldest record that is not settled, in seconds.
 func (c *Connector) oldestAge() float64 {
-	oldest, some := c.source.Oldest()
-	for _, l := range c.lanes {
-		if at, ok := l.queue.oldest(); ok && (!some || at.Before(oldest)) {
+	oldest, some := c.source.OldestFetched()
+	for _, l := range c.pipelines {
+		if at, ok := l.queue.oldestPoll(); ok && (!some || at.Before(oldest)) {
 			oldest, some = at, true
 		}
 	}

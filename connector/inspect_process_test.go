@@ -88,7 +88,7 @@ func TestApacheInspect(t *testing.T) {
 		return i
 	}
 	// lookUntil looks again until what was granted last has got to the broker.
-	lookUntil := func(s check.Severity, k check.Kind, text string, change ...func(*connector.Config)) (i *inspection) {
+	lookUntil := func(s check.Severity, k check.FindingKind, text string, change ...func(*connector.Config)) (i *inspection) {
 		came(patience, func() bool { i = look(change...); return i.has(s, k, text) })
 		i.wantFinding(t, s, k, text)
 		return i

@@ -119,7 +119,7 @@ func (i *inspection) wantTable(t *testing.T, want string) {
 	t.Helper()
 	var got bytes.Buffer
 	i.Took = 0
-	if err := i.Table(&got, 0); err != nil {
+	if err := i.WriteTable(&got, 0); err != nil {
 		t.Fatal(err)
 	}
 	table := adviceLine.ReplaceAllString(got.String(), "; ")
@@ -129,19 +129,19 @@ func (i *inspection) wantTable(t *testing.T, want string) {
 }
 
 // has reports whether there is a finding of the severity and kind that says this.
-func (i *inspection) has(s check.Severity, k check.Kind, text string) bool {
+func (i *inspection) has(s check.Severity, k check.FindingKind, text string) bool {
 	return slices.ContainsFunc(i.Findings, func(f check.Finding) bool {
 		return f.Severity == s && f.Kind == k && strings.Contains(f.Name+": "+f.Found+"; "+f.Advice, text)
 	})
 }
 
-func (i *inspection) wantFinding(t *testing.T, s check.Severity, k check.Kind, text string) {
+func (i *inspection) wantFinding(t *testing.T, s check.Severity, k check.FindingKind, text string) {
 	t.Helper()
 	if i.has(s, k, text) {
 		return
 	}
 	var got bytes.Buffer
-	_ = i.Table(&got, 0)
+	_ = i.WriteTable(&got, 0)
 	t.Errorf("no %s about a %s says %q:\n%s", s, k, text, &got)
 }
 
@@ -261,7 +261,7 @@ error    stream nix                       does not exist in this account and reg
 			t.Error("nothing was asked for")
 		}
 		var all bytes.Buffer
-		if err := errors.Join(i.Table(&all, 0), i.JSON(&all)); err != nil {
+		if err := errors.Join(i.WriteTable(&all, 0), i.WriteJSON(&all)); err != nil {
 			t.Fatal(err)
 		}
 		for _, secret := range []string{password, secretKey, accessKey} {

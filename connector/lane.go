@@ -18,7 +18,7 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// lane carries records to one stream: a queue of polled records, the open batch
+// pipeline carries records to one stream: a queue of polled records, the open batch
 // and its linger, and the stream that sends the sealed batches. Three goroutines share it:
 //
 //   - the poller appends to the queue, and never waits;
@@ -32,33 +32,33 @@ import (
 // cores that convert ahead for it, look for calls between two records: an ask, a stop and the
 // linger wait for one record at most. If a conversion never returns, no caller waits for fill
 // without a limit.
-type lane struct {
-	stream  *firehose.Stream
-	format  string // of the records, for people
-	convert *convert.Converter
-	ahead   *ahead // nil where records are converted one by one; fill's alone
-	policy  string // BAD_RECORD_POLICY, or the one for bad records that no claim check helps
+type pipeline struct {
+	stream   *firehose.Stream
+	format   string // of the records, for people
+	convert  *convert.Converter
+	parallel *parallelConverter // nil where records are converted one by one; fill's alone
+	policy   string             // BAD_RECORD_POLICY, or the one for bad records that no claim check helps
 	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
 	skipCommand   func(topic string, partition int32, offset int64) string
 	stopPartition func(lease *offset.Lease, offset int64, reason error)
-	letters       *deadletter.Writer                         // nil unless that is dead-letter
-	rejected      func(topic string, reject *convert.Reject) // a record was skipped, or sent to the dead-letter topic
-	leftOut       func(leftOutRecord)                        // is called before a record that is not delivered is skipped; nil for the service
-	uploader      *claimcheck.Uploader                       // nil without a CLAIM_CHECK_URL
-	claims        map[*offset.Lease]*claimUpload             // uploads that partitions wait for, or whose records come next; fill's alone
+	letters       *deadletter.Writer                            // nil unless that is dead-letter
+	rejected      func(topic string, reject *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
+	leftOut       func(leftOutRecord)                           // is called before a record that is not delivered is skipped; nil for the service
+	uploader      *claimcheck.Uploader                          // nil without a CLAIM_CHECK_URL
+	claims        map[*offset.Lease]*claimUpload                // uploads that partitions wait for, or whose records come next; fill's alone
 	limits        batch.Limits
 	metrics       *metrics.Pipeline
 	log           *slog.Logger
 
-	queue     queue
-	queueMost int64 // bytes it may have of partitions that don't wait for a schema
+	queue    recordQueue
+	maxQueue int64 // bytes it may have of partitions that don't wait for a schema
 
-	wake   chan struct{} // there is something to queue or room to send; holds one
-	asks   chan ask      // holds maxAsks
-	ending chan struct{} // the lane is to send its open batch and end; holds one
-	due    chan struct{} // the open batch has lingered long enough; holds one
-	ended  chan struct{} // closed when fill has returned and answers asks no longer
-	sealed chan *batch.Batch
+	wake         chan struct{}    // there is something to queue or room to send; holds one
+	batcherCalls chan batcherCall // holds maxAsks
+	ending       chan struct{}    // the lane is to send its open batch and end; holds one
+	due          chan struct{}    // the open batch has lingered long enough; holds one
+	ended        chan struct{}    // closed when fill has returned and answers asks no longer
+	sealed       chan *batch.Batch
 
 	builder *batch.Builder // fill's alone
 	waiting []*batch.Batch // sealed and not taken by the stream; fill's alone
@@ -90,101 +90,103 @@ type lane struct {
 	freed  func()       // tells the poller that there is room again
 }
 
-// ask has fill drop leases: their queued records are discarded, and an open
+// batcherCall has fill drop leases: their queued records are discarded, and an open
 // batch that holds some is sealed. Without of it only asks for a sign of life.
-type ask struct {
+type batcherCall struct {
 	of   func(*offset.Lease) bool
 	done chan struct{}
 }
 
-// maxAsks is how many asks may wait for an answer. There is one for each revoke, and one for a
+// maxCalls is how many asks may wait for an answer. There is one for each revoke, and one for a
 // sign of life; more of them pile up only while a conversion hangs.
-const maxAsks = 8
+const maxCalls = 8
 
-func everything(*offset.Lease) bool { return true }
+func anyLease(*offset.Lease) bool { return true }
 
-// put queues records. It never waits: the poller asked for room before it polled.
-func (l *lane) put(c chunk) {
+// enqueueChunk queues records. It never waits: the poller asked for room before it polled.
+func (l *pipeline) enqueueChunk(c fetchedRecords) {
 	l.queued.Add(c.weight)
 	l.polled.Add(int64(len(c.records)))
-	l.queue.put(c)
-	l.poke()
+	l.queue.putChunk(c)
+	l.wakeBatcher()
 }
 
-// poke wakes fill.
-func (l *lane) poke() {
+// wakeBatcher wakes fill.
+func (l *pipeline) wakeBatcher() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// held is the memory that the lane keeps alive, in bytes.
-func (l *lane) held() int64 {
+// heldBytes is the memory that the lane keeps alive, in bytes.
+func (l *pipeline) heldBytes() int64 {
 	return l.queued.Load() + l.open.Load() + l.sent.Load() + l.dead.Load()
 }
 
 // batchBytes is how large a batch may be: a fifth of the share at most, so that with
 // little memory there are still some in flight.
-func (l *lane) batchBytes() int {
+func (l *pipeline) batchBytes() int {
 	return min(l.limits.Bytes, max(int(batchShare.of(l.share.Load())), convert.MaxRecordBytes))
 }
 
-// reserve is room for one more full batch. Queued records could not be sent
+// batchReserve is room for one more full batch. Queued records could not be sent
 // without it.
-func (l *lane) reserve() int64 { return batch.Weight(l.batchBytes()) }
+func (l *pipeline) batchReserve() int64 { return batch.FullWeight(l.batchBytes()) }
 
-// room is what the lane could take now, in bytes; it may be negative.
-func (l *lane) room() int64 {
-	return min(l.share.Load()-l.held()-l.reserve(), l.queueMost-l.queued.Load()+l.queue.waits())
+// freeBytes is what the lane could take now, in bytes; it may be negative.
+func (l *pipeline) freeBytes() int64 {
+	return min(l.share.Load()-l.heldBytes()-l.batchReserve(), l.maxQueue-l.queued.Load()+l.queue.waitsBytes())
 }
 
-// full reports whether another batch has to wait until one has settled. Sealing
+// isFull reports whether another batch has to wait until one has settled. Sealing
 // makes records weigh more than they did in the queue; a lane that sends nothing
 // may always send one.
-func (l *lane) full() bool { return l.sent.Load() > 0 && l.tight() }
+func (l *pipeline) isFull() bool { return l.sent.Load() > 0 && l.budgetExhausted() }
 
-// crowded reports whether queued records have to wait until a batch or a dead letter
+// isCrowded reports whether queued records have to wait until a batch or a dead letter
 // has settled. A lane without either may always take the next record.
-func (l *lane) crowded() bool { return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.tight() }
+func (l *pipeline) isCrowded() bool {
+	return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.budgetExhausted()
+}
 
-func (l *lane) tight() bool { return l.held()+l.reserve() > l.share.Load() }
+func (l *pipeline) budgetExhausted() bool { return l.heldBytes()+l.batchReserve() > l.share.Load() }
 
-// called reports whether fill has something to do besides packing. It is cheap enough to be
+// hasCalls reports whether fill has something to do besides packing. It is cheap enough to be
 // called for each record, by any goroutine.
-func (l *lane) called() bool { return len(l.asks)+len(l.ending)+len(l.due) > 0 }
+func (l *pipeline) hasCalls() bool { return len(l.batcherCalls)+len(l.ending)+len(l.due) > 0 }
 
-func (l *lane) answer(a ask) {
+func (l *pipeline) answerCall(a batcherCall) {
 	if a.of != nil {
 		l.giveUp(a.of)
 	}
 	close(a.done)
 }
 
-// ask tells fill to give up leases. The result is closed when fill has done so, which may be
+// callBatcher tells fill to give up leases. The result is closed when fill has done so, which may be
 // never: the caller limits its wait. It never waits itself. While maxAsks are not answered the
 // ask is dropped, and the result is nil.
 //
 // An answer may come when the caller has long stopped waiting and the leases are closed. It
 // does no harm: it discards records of closed leases, which packChunk would skip, and it seals
 // a batch that is fenced before it is sent. For the same reason an ask may be dropped.
-func (l *lane) ask(of func(*offset.Lease) bool) <-chan struct{} {
-	a := ask{of: of, done: make(chan struct{})}
+func (l *pipeline) callBatcher(of func(*offset.Lease) bool) <-chan struct{} {
+	a := batcherCall{of: of, done: make(chan struct{})}
 	select {
-	case l.asks <- a:
+	case l.batcherCalls <- a:
 		return a.done
 	default:
 		return nil
 	}
 }
 
-// end has the lane send its open batch and end.
-func (l *lane) end() { l.ending <- struct{}{} }
+// signalEnd has the lane send its open batch and end.
+func (l *pipeline) signalEnd() { l.ending <- struct{}{} }
 
-// over reports whether the last request has been answered or cancelled. That fill
+// hasEnded reports whether the last request has been answered or cancelled. That fill
 // has returned is not enough: a drain has requests in flight then, and a revoke in
 // between that doesn't wait for them lets the next owner send them again.
-func (l *lane) over() bool {
+func (l *pipeline) hasEnded() bool {
 	select {
 	case <-l.stream.Ended():
 		return true

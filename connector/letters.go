@@ -27,16 +27,16 @@ func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connectio
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
 		Client: append(connection.FetchOptions(c.budget.reread), o.Kafka...),
 	})
-	return c.letters.Check(ctx)
+	return c.letters.CheckTopic(ctx)
 }
 
-// Expect implements kafka.Handler: the counters of a topic's bad and filtered records and claim checks are there before the first of them.
-func (c *Connector) Expect(topic string) {
+// ExpectTopic implements kafka.Handler: the counters of a topic's bad and filtered records and claim checks are there before the first of them.
+func (c *Connector) ExpectTopic(topic string) {
 	if c.cfg.Record.Filter.IsSet() {
 		c.metrics.Pipeline.Filtered.WithLabelValues(topic)
 	}
 	if c.letters != nil {
-		c.letters.Expect(topic)
+		c.letters.ExpectTopic(topic)
 	}
 	if c.schemas != nil && c.unusable != nil {
 		c.metrics.Schema.Expect(topic)
@@ -46,23 +46,23 @@ func (c *Connector) Expect(topic string) {
 	}
 }
 
-// bury sends a record that can't be delivered to the dead-letter topic. It does not
+// sendToDeadLetter sends a record that can't be delivered to the dead-letter topic. It does not
 // wait: the record's span is open until the topic has it, and so is the commit of
 // its partition.
-func (l *lane) bury(c chunk, r *kgo.Record, reject *convert.Reject) {
-	l.builder.Flush()
-	span := c.lease.Alone(offset.After(r.Offset, r.LeaderEpoch), c.polled)
+func (l *pipeline) sendToDeadLetter(c fetchedRecords, r *kgo.Record, reject *convert.BadRecord) {
+	l.builder.FlushRecord()
+	span := c.lease.CoverAlone(offset.MarkAfter(r.Offset, r.LeaderEpoch), c.polled)
 	l.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
-	l.send(deadletter.Letter{
+	l.sendLetter(deadletter.Letter{
 		Record: r, Reason: string(reject.Reason), Stage: deadletter.StageConvert, Error: reject.Error(),
 		Leases: []*offset.Lease{c.lease}, Done: func(bool) { span.Settle() },
 	})
 }
 
-// send sends a letter and counts it, in the memory of the lane and when it is given
+// sendLetter sends a letter and counts it, in the memory of the lane and when it is given
 // up because its partition went.
-func (l *lane) send(letter deadletter.Letter) {
-	weight, done, values := deadletter.Weight(letter.Record), letter.Done, max(letter.Values, 1)
+func (l *pipeline) sendLetter(letter deadletter.Letter) {
+	weight, done, values := deadletter.RecordWeight(letter.Record), letter.Done, max(letter.Values, 1)
 	letter.Done = func(acknowledged bool) {
 		if !acknowledged {
 			l.metrics.Skipped.WithLabelValues("revoked").Add(float64(values))
@@ -70,10 +70,10 @@ func (l *lane) send(letter deadletter.Letter) {
 		done(acknowledged)
 		l.dead.Add(-weight)
 		l.freed()
-		l.poke()
+		l.wakeBatcher()
 	}
 	l.dead.Add(weight)
-	l.letters.Send(letter)
+	l.letters.SendLetter(letter)
 }
 
 // buryRefused sends a record that the stream alone refuses to the dead-letter topic, and
@@ -82,20 +82,20 @@ func (l *lane) send(letter deadletter.Letter) {
 // The batch has only the bytes that were made of the record's value, so the record is read
 // from Kafka once more. Where Kafka has it no longer, or another record in its place, the
 // letter holds those bytes, without key and headers.
-func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
+func (l *pipeline) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	l.log.Warn("record refused by the stream goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
 	// A copy: the client may still hold a letter that was dropped when the
 	// buffer of its batch is reused.
 	record := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Value: bytes.Clone(r.Data)}
 	reason := r.Error()
 	if r.Values == 1 {
-		original, err := l.letters.Original(ctx, r.Leases, r.Topic, r.Partition, r.Offset)
+		original, err := l.letters.RecoverOriginal(ctx, r.Leases, r.Topic, r.Partition, r.Offset)
 		switch {
 		case err != nil:
 			return err
 		case original == nil:
 			reason += "; Kafka does not have the record any more: this is its value as it was sent"
-		case !l.became(original, r.Data):
+		case !l.matchesSent(original, r.Data):
 			l.log.Warn("another record is at the offset of a dead letter by now; the letter has the value as it was sent to Firehose, without key and headers", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
 			reason += "; Kafka has another record at its offset by now: this is its value as it was sent"
 		default:
@@ -103,7 +103,7 @@ func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 		}
 	}
 	done := make(chan struct{})
-	l.send(deadletter.Letter{
+	l.sendLetter(deadletter.Letter{
 		Record: record, Reason: "refused", Stage: deadletter.StagePut, Error: reason, Values: r.Values,
 		Leases: r.Leases, Done: func(bool) { close(done) },
 	})
@@ -115,9 +115,9 @@ func (l *lane) buryRefused(ctx context.Context, r firehose.Refusal) error {
 	}
 }
 
-// became reports whether the record is converted to sent. In a topic that was
+// matchesSent reports whether the record is converted to sent. In a topic that was
 // created again, another record has its offset.
-func (l *lane) became(r *kgo.Record, sent []byte) bool {
+func (l *pipeline) matchesSent(r *kgo.Record, sent []byte) bool {
 	made, err := l.convert.Append(nil, r)
 	if err != nil {
 		return false
@@ -133,9 +133,9 @@ func (l *lane) became(r *kgo.Record, sent []byte) bool {
 	return err == nil && bytes.Equal(made, text)
 }
 
-// stuck reports whether a lease waits for a dead letter that its topic doesn't take.
-func (c *Connector) stuck(lease *offset.Lease) bool {
-	return c.letters != nil && c.letters.Stuck(lease)
+// letterStuck reports whether a lease waits for a dead letter that its topic doesn't take.
+func (c *Connector) letterStuck(lease *offset.Lease) bool {
+	return c.letters != nil && c.letters.LetterStuck(lease)
 }
 
 // lettersReady reports why the dead-letter topic has not taken letters for a while,
@@ -144,7 +144,7 @@ func (c *Connector) lettersReady(now time.Time) error {
 	if c.letters == nil {
 		return nil
 	}
-	if t := c.letters.Trouble(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
+	if t := c.letters.CurrentOutage(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
 		return fmt.Errorf("dead-letter topic %s: %w", c.letters.Topic(), t.Err)
 	}
 	return nil

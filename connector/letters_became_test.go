@@ -14,7 +14,7 @@ import (
 // sent, or its letter has what was sent. A topic that was created again has another
 // record at the offset.
 func TestRecordAtTheOffset(t *testing.T) {
-	l := &lane{convert: convert.New(convert.Config{Format: "raw", Delimiter: "\n"}, nil)}
+	l := &pipeline{convert: convert.New(convert.Config{Format: "raw", Delimiter: "\n"}, nil)}
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	_, _ = z.Write([]byte("value\n"))
@@ -32,11 +32,11 @@ func TestRecordAtTheOffset(t *testing.T) {
 		{"val", zipped.Bytes(), false},
 		{"value", zipped.Bytes()[:15], false},
 	} {
-		if got := l.became(&kgo.Record{Value: []byte(tt.value)}, tt.sent); got != tt.want {
+		if got := l.matchesSent(&kgo.Record{Value: []byte(tt.value)}, tt.sent); got != tt.want {
 			t.Errorf("a record %q became %q: %v, want %v", tt.value, tt.sent, got, tt.want)
 		}
 	}
-	if l.became(&kgo.Record{}, []byte("\n")) {
+	if l.matchesSent(&kgo.Record{}, []byte("\n")) {
 		t.Error("a record without a value became something")
 	}
 }

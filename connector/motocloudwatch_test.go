@@ -51,12 +51,12 @@ func TestMotoDestination(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Look(t.Context()) // for all types
-	w.Look(t.Context()) // for the stream's own
-	if trouble := w.Trouble(); trouble != nil {
+	w.AskOnce(t.Context()) // for all types
+	w.AskOnce(t.Context()) // for the stream's own
+	if trouble := w.CurrentOutage(); trouble != nil {
 		t.Fatal(trouble.Err)
 	}
-	if s := w.Stream("s").State(); s.Late() != 7_500*time.Second || s.Success.Amount != 0.5 || !s.Held {
+	if s := w.ForStream("s").State(); s.LateBy() != 7_500*time.Second || s.Success.Amount != 0.5 || !s.Held {
 		t.Errorf("%+v", s)
 	}
 }

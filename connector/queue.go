@@ -10,18 +10,18 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// chunk is what one poll brought of one partition.
-type chunk struct {
+// fetchedRecords is what one poll brought of one partition.
+type fetchedRecords struct {
 	lease   *offset.Lease
 	records []*kgo.Record
 	weight  int64 // bytes of memory
 	polled  time.Time
 }
 
-// split takes the first n records off, with their share of the weight. The share goes by
+// splitAt takes the first n records off, with their share of the weight. The share goes by
 // their number and not by their size: each record is weighed once, when it is polled,
 // and the sum of the shares is exact.
-func (c chunk) split(n int) (first, rest chunk) {
+func (c fetchedRecords) splitAt(n int) (first, rest fetchedRecords) {
 	first, rest = c, c
 	first.records, rest.records = c.records[:n], c.records[n:]
 	first.weight = c.weight * int64(n) / int64(len(c.records))
@@ -29,44 +29,44 @@ func (c chunk) split(n int) (first, rest chunk) {
 	return first, rest
 }
 
-// recycle gives the client the memory of the records back: they are no longer read.
-func (c chunk) recycle() {
+// recycleRecords gives the client the memory of the records back: they are no longer read.
+func (c fetchedRecords) recycleRecords() {
 	for _, r := range c.records {
 		r.Recycle()
 	}
 }
 
-// queue holds the fetched records of a lane, in the order of the polls. The poller puts, and
+// recordQueue holds the fetched records of a lane, in the order of the polls. The poller puts, and
 // fill does everything else; the lock is for the two of them, for the goroutines that wait for
 // a schema, and for callers that ask how old or how large the queue is.
 //
 // A partition whose next record waits for a schema is set aside: its records stay in the
 // queue, in their order, and take passes over them until the schema is there.
-type queue struct {
+type recordQueue struct {
 	mu     sync.Mutex
-	chunks []chunk // from head on
-	head   int     // how many were taken; their places are empty
-	aside  []*aside
+	chunks []fetchedRecords // from head on
+	head   int              // how many were taken; their places are empty
+	aside  []*setAside
 	ready  int   // of aside, how many may continue
 	idle   int64 // bytes of the chunks that were set aside
 }
 
-// aside is a partition that waits for a schema. The queue's lock guards it.
-type aside struct {
+// setAside is a partition that waits for a schema. The queue's lock guards it.
+type setAside struct {
 	lease  *offset.Lease
-	chunks []chunk // its chunks that were taken or skipped; later ones may still be in queue.chunks
+	chunks []fetchedRecords // its chunks that were taken or skipped; later ones may still be in queue.chunks
 	ready  bool
 	gone   bool // no longer in the queue
 }
 
-func (a *aside) weight() (bytes int64) {
+func (a *setAside) queuedBytes() (bytes int64) {
 	for _, c := range a.chunks {
 		bytes += c.weight
 	}
 	return bytes
 }
 
-func (q *queue) put(c chunk) {
+func (q *recordQueue) putChunk(c fetchedRecords) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.chunks) == cap(q.chunks) && q.head > len(q.chunks)/2 { // more room in front than is in use
@@ -77,16 +77,16 @@ func (q *queue) put(c chunk) {
 	q.chunks = append(q.chunks, c)
 }
 
-// take returns the oldest chunk whose partition does not wait for a schema.
-func (q *queue) take() (c chunk, ok bool) {
+// takeChunk returns the oldest chunk whose partition does not wait for a schema.
+func (q *recordQueue) takeChunk() (c fetchedRecords, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ready > 0 {
-		q.readmit()
+		q.readmitReady()
 	}
 	for q.head < len(q.chunks) {
 		c = q.chunks[q.head]
-		q.chunks[q.head] = chunk{}
+		q.chunks[q.head] = fetchedRecords{}
 		q.head++
 		a := q.asideOf(c.lease)
 		if a == nil {
@@ -95,18 +95,18 @@ func (q *queue) take() (c chunk, ok bool) {
 		a.chunks = append(a.chunks, c)
 		q.idle += c.weight
 	}
-	return chunk{}, false
+	return fetchedRecords{}, false
 }
 
 // putBack returns the rest of the chunk that was taken last.
-func (q *queue) putBack(c chunk) {
+func (q *recordQueue) putBack(c fetchedRecords) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.putFirst(c)
 }
 
 // putFirst puts chunks in front of all others. It needs q.mu.
-func (q *queue) putFirst(chunks ...chunk) {
+func (q *recordQueue) putFirst(chunks ...fetchedRecords) {
 	if q.head >= len(chunks) {
 		q.head -= len(chunks)
 		copy(q.chunks[q.head:], chunks)
@@ -117,17 +117,17 @@ func (q *queue) putFirst(chunks ...chunk) {
 
 // setAside returns the rest of the chunk that was taken last, and sets its partition aside
 // until readmitted is called with the result.
-func (q *queue) setAside(c chunk) *aside {
+func (q *recordQueue) setAside(c fetchedRecords) *setAside {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	a := &aside{lease: c.lease, chunks: []chunk{c}}
+	a := &setAside{lease: c.lease, chunks: []fetchedRecords{c}}
 	q.aside = append(q.aside, a)
 	q.idle += c.weight
 	return a
 }
 
-// readmitted lets a partition that was set aside continue. It may have been removed since.
-func (q *queue) readmitted(a *aside) {
+// isReadmitted lets a partition that was set aside continue. It may have been removed since.
+func (q *recordQueue) isReadmitted(a *setAside) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !a.gone && !a.ready {
@@ -136,14 +136,14 @@ func (q *queue) readmitted(a *aside) {
 	}
 }
 
-// readmit puts the records of partitions that may continue in front of all others: they are
+// readmitReady puts the records of partitions that may continue in front of all others: they are
 // older than whatever else the queue has of the same partition. It needs q.mu.
-func (q *queue) readmit() {
-	var first []chunk
-	q.aside = slices.DeleteFunc(q.aside, func(a *aside) bool {
+func (q *recordQueue) readmitReady() {
+	var first []fetchedRecords
+	q.aside = slices.DeleteFunc(q.aside, func(a *setAside) bool {
 		if a.ready {
 			first = append(first, a.chunks...)
-			q.idle -= a.weight()
+			q.idle -= a.queuedBytes()
 			a.gone = true
 		}
 		return a.ready
@@ -153,7 +153,7 @@ func (q *queue) readmit() {
 }
 
 // asideOf returns the entry of a partition that was set aside, nil for any other. It needs q.mu.
-func (q *queue) asideOf(lease *offset.Lease) *aside {
+func (q *recordQueue) asideOf(lease *offset.Lease) *setAside {
 	for _, a := range q.aside {
 		if a.lease == lease {
 			return a
@@ -162,26 +162,26 @@ func (q *queue) asideOf(lease *offset.Lease) *aside {
 	return nil
 }
 
-// waiting returns the partitions that were set aside, with the bytes that are queued of each.
-func (q *queue) waiting() map[*offset.Lease]int64 {
+// waitingBytes returns the partitions that were set aside, with the bytes that are queued of each.
+func (q *recordQueue) waitingBytes() map[*offset.Lease]int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	bytes := make(map[*offset.Lease]int64, len(q.aside))
 	for _, a := range q.aside {
-		bytes[a.lease] = a.weight()
+		bytes[a.lease] = a.queuedBytes()
 	}
 	return bytes
 }
 
-// waits is how many bytes are queued of partitions that were set aside.
-func (q *queue) waits() int64 {
+// waitsBytes is how many bytes are queued of partitions that were set aside.
+func (q *recordQueue) waitsBytes() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.idle
 }
 
-// each calls do for the chunks that take would return, in their order, as long as it is true.
-func (q *queue) each(do func(chunk) bool) {
+// eachChunk calls do for the chunks that take would return, in their order, as long as it is true.
+func (q *recordQueue) eachChunk(do func(fetchedRecords) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, c := range q.chunks[q.head:] {
@@ -191,11 +191,11 @@ func (q *queue) each(do func(chunk) bool) {
 	}
 }
 
-// remove takes out the records of the given leases.
-func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) {
+// removeLeases takes out the records of the given leases.
+func (q *recordQueue) removeLeases(of func(*offset.Lease) bool) (weight int64, records int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	count := func(c chunk) {
+	count := func(c fetchedRecords) {
 		weight += c.weight
 		records += len(c.records)
 	}
@@ -209,14 +209,14 @@ func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) 
 	}
 	clear(q.chunks[len(kept):])
 	q.chunks, q.head = kept, 0
-	q.aside = slices.DeleteFunc(q.aside, func(a *aside) bool {
+	q.aside = slices.DeleteFunc(q.aside, func(a *setAside) bool {
 		if !of(a.lease) {
 			return false
 		}
 		for _, c := range a.chunks {
 			count(c)
 		}
-		q.idle -= a.weight()
+		q.idle -= a.queuedBytes()
 		if a.gone = true; a.ready {
 			q.ready--
 		}
@@ -225,8 +225,8 @@ func (q *queue) remove(of func(*offset.Lease) bool) (weight int64, records int) 
 	return weight, records
 }
 
-// oldest is when the oldest of its records was polled.
-func (q *queue) oldest() (at time.Time, ok bool) {
+// oldestPoll is when the oldest of its records was polled.
+func (q *recordQueue) oldestPoll() (at time.Time, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.head < len(q.chunks) {

@@ -17,16 +17,16 @@ func TestQueue(t *testing.T) {
 	leases := []*offset.Lease{offset.NewLease("t", 0), offset.NewLease("t", 1), offset.NewLease("t", 2)}
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 9))
-		var q queue
-		var model []chunk
+		var q recordQueue
+		var model []fetchedRecords
 		var next int64
 		put := func() {
-			c := chunk{lease: leases[rng.IntN(3)], weight: 1 + rng.Int64N(1000)}
+			c := fetchedRecords{lease: leases[rng.IntN(3)], weight: 1 + rng.Int64N(1000)}
 			for range 1 + rng.IntN(5) {
 				c.records = append(c.records, &kgo.Record{Offset: next})
 				next++
 			}
-			q.put(c)
+			q.putChunk(c)
 			model = append(model, c)
 		}
 		for range 300 {
@@ -35,20 +35,20 @@ func TestQueue(t *testing.T) {
 				of := leases[rng.IntN(3)]
 				var weight int64
 				records := 0
-				model = slices.DeleteFunc(model, func(c chunk) bool {
+				model = slices.DeleteFunc(model, func(c fetchedRecords) bool {
 					if c.lease != of {
 						return false
 					}
 					weight, records = weight+c.weight, records+len(c.records)
 					return true
 				})
-				if w, n := q.remove(func(l *offset.Lease) bool { return l == of }); w != weight || n != records {
+				if w, n := q.removeLeases(func(l *offset.Lease) bool { return l == of }); w != weight || n != records {
 					t.Fatalf("seed %d: %d records of %d bytes were removed, want %d of %d", seed, n, w, records, weight)
 				}
 			case 1, 2, 3, 4:
 				put()
 			default:
-				c, ok := q.take()
+				c, ok := q.takeChunk()
 				if ok != (len(model) > 0) || ok && !same(c, model[0]) {
 					t.Fatalf("seed %d: taken %+v %v, of %+v", seed, c, ok, model)
 				}
@@ -58,7 +58,7 @@ func TestQueue(t *testing.T) {
 				for range rng.IntN(4) {
 					put()
 				}
-				done, rest := c.split(rng.IntN(len(c.records) + 1))
+				done, rest := c.splitAt(rng.IntN(len(c.records) + 1))
 				if done.weight+rest.weight != c.weight || len(rest.records) == 0 && rest.weight != 0 {
 					t.Fatalf("seed %d: %d and %d of %d bytes", seed, done.weight, rest.weight, c.weight)
 				}
@@ -71,7 +71,7 @@ func TestQueue(t *testing.T) {
 			if !slices.EqualFunc(q.chunks[q.head:], model, same) {
 				t.Fatalf("seed %d: the queue is %+v, want %+v", seed, q.chunks[q.head:], model)
 			}
-			if slices.ContainsFunc(q.chunks[:q.head], func(c chunk) bool { return c.lease != nil }) {
+			if slices.ContainsFunc(q.chunks[:q.head], func(c fetchedRecords) bool { return c.lease != nil }) {
 				t.Fatalf("seed %d: what was taken is kept alive", seed)
 			}
 		}
@@ -81,7 +81,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-func same(a, b chunk) bool {
+func same(a, b fetchedRecords) bool {
 	return a.lease == b.lease && a.weight == b.weight && slices.Equal(a.records, b.records)
 }
 
@@ -95,24 +95,24 @@ func TestQueueSetsAside(t *testing.T) {
 	}
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 14))
-		var q queue
+		var q recordQueue
 		queued := map[*offset.Lease][]int64{} // offsets, in their order
-		waiting := map[*offset.Lease]*aside{}
-		var readmitted []*aside
+		waiting := map[*offset.Lease]*setAside{}
+		var readmitted []*setAside
 		var next, weight int64
 		draining := false
 		put := func() {
-			c := chunk{lease: leases[rng.IntN(len(leases))], weight: 10}
+			c := fetchedRecords{lease: leases[rng.IntN(len(leases))], weight: 10}
 			for range 2 + rng.IntN(3) {
 				c.records = append(c.records, &kgo.Record{Offset: next})
 				queued[c.lease] = append(queued[c.lease], next)
 				next++
 			}
 			weight += c.weight
-			q.put(c)
+			q.putChunk(c)
 		}
 		take := func() bool {
-			c, ok := q.take()
+			c, ok := q.takeChunk()
 			if !ok {
 				for lease, offsets := range queued {
 					if a := waiting[lease]; len(offsets) > 0 && (a == nil || a.ready) {
@@ -134,7 +134,7 @@ func TestQueueSetsAside(t *testing.T) {
 					put()
 				}
 			}
-			done, rest := c.split(rng.IntN(len(c.records) + 1))
+			done, rest := c.splitAt(rng.IntN(len(c.records) + 1))
 			queued[c.lease] = queued[c.lease][len(done.records):]
 			weight -= done.weight
 			switch {
@@ -150,7 +150,7 @@ func TestQueueSetsAside(t *testing.T) {
 			switch rng.IntN(8) {
 			case 0:
 				of := leases[rng.IntN(len(leases))]
-				w, n := q.remove(func(l *offset.Lease) bool { return l == of })
+				w, n := q.removeLeases(func(l *offset.Lease) bool { return l == of })
 				if n != len(queued[of]) {
 					t.Fatalf("seed %d: %d records were removed, want %d", seed, n, len(queued[of]))
 				}
@@ -161,11 +161,11 @@ func TestQueueSetsAside(t *testing.T) {
 				put()
 			case 3, 4:
 				if a := waiting[leases[rng.IntN(len(leases))]]; a != nil {
-					q.readmitted(a)
+					q.isReadmitted(a)
 					readmitted = append(readmitted, a)
 				}
 				if len(readmitted) > 0 {
-					q.readmitted(readmitted[rng.IntN(len(readmitted))]) // late, and again
+					q.isReadmitted(readmitted[rng.IntN(len(readmitted))]) // late, and again
 				}
 			default:
 				take()
@@ -174,20 +174,20 @@ func TestQueueSetsAside(t *testing.T) {
 			for _, c := range q.chunks[q.head:] {
 				held += c.weight
 			}
-			for _, n := range q.waiting() {
+			for _, n := range q.waitingBytes() {
 				idle += n
 			}
-			if held+idle != weight || q.waits() != idle {
-				t.Fatalf("seed %d: %d bytes in turn and %d of %d set aside, want %d in all", seed, held, q.waits(), idle, weight)
+			if held+idle != weight || q.waitsBytes() != idle {
+				t.Fatalf("seed %d: %d bytes in turn and %d of %d set aside, want %d in all", seed, held, q.waitsBytes(), idle, weight)
 			}
-			if _, ok := q.oldest(); ok != (weight > 0) {
+			if _, ok := q.oldestPoll(); ok != (weight > 0) {
 				t.Fatalf("seed %d: an oldest record: %v, with %d bytes", seed, ok, weight)
 			}
 		}
 		draining = true
 		for range 10_000 {
 			for _, a := range waiting {
-				q.readmitted(a)
+				q.isReadmitted(a)
 			}
 			if !take() {
 				break

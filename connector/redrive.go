@@ -58,7 +58,7 @@ type openFeed struct {
 
 // redrivePart is one partition of the dead-letter topic.
 type redrivePart struct {
-	kafka.Range
+	kafka.OffsetRange
 	progress  *recovery.LetterProgress // the committing goroutine's alone once the redrive runs, but for IsDone
 	committed string                   // the last commit, likewise
 
@@ -96,7 +96,7 @@ func openRedrive(ctx context.Context, cfg Config, r recovery.RedriveRequest, o O
 			d.close()
 		}
 	}()
-	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	connection, err := cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (d *redrive) plan(ctx context.Context) error {
 			return fmt.Errorf("group %s: topic %s partition %d: %w", d.group, g.Topic, g.Partition, err)
 		}
 		g.Begin = min(max(p.Begin(), g.LogStart), g.End)
-		d.parts[g.Partition] = &redrivePart{Range: g, progress: p, read: g.Begin}
+		d.parts[g.Partition] = &redrivePart{OffsetRange: g, progress: p, read: g.Begin}
 	}
 	return nil
 }

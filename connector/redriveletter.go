@@ -99,7 +99,7 @@ func (d *redrive) fetchOriginal(ctx context.Context, restored deadletter.Restore
 			continue
 		}
 		g.Begin, g.End = at.Offset, at.Offset+1
-		err = d.originals.Read(ctx, []kafka.Range{g}, func(records []*kgo.Record) error {
+		err = d.originals.ReadRanges(ctx, []kafka.OffsetRange{g}, func(records []*kgo.Record) error {
 			original = records[0]
 			return nil
 		})
@@ -229,5 +229,5 @@ func (d *redrive) progressLine(since time.Duration) string {
 	if all > 0 {
 		done = float64(read) / float64(all)
 	}
-	return fmt.Sprintf("redrive: %s; %d letters wait for their records to be accepted", recovery.Bar(d.Terminal, 0, done, since), d.open.Load())
+	return fmt.Sprintf("redrive: %s; %d letters wait for their records to be accepted", recovery.ProgressBar(d.Terminal, 0, done, since), d.open.Load())
 }

@@ -32,7 +32,7 @@ func (d *redrive) run(ctx context.Context) error {
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	var loops sync.WaitGroup
 	loops.Go(func() {
-		repeat(committing, d.cfg.Kafka.CommitInterval, func() {
+		repeatEvery(committing, d.cfg.Kafka.CommitInterval, func() {
 			if err := d.commit(committing); err != nil && committing.Err() == nil {
 				fail(err)
 			}
@@ -44,7 +44,7 @@ func (d *redrive) run(ctx context.Context) error {
 		for range len(b.feeds) {
 			f := <-ready
 			d.mu.Lock()
-			d.feeds[f.lane.stream.Name()] = f
+			d.feeds[f.lane.stream.StreamName()] = f
 			d.mu.Unlock()
 		}
 		if readErr = d.readLetters(running); readErr == nil {
@@ -64,7 +64,7 @@ func (d *redrive) run(ctx context.Context) error {
 // streamReads returns what each feed does: it is ready for letters until all are done.
 func (d *redrive) streamReads(running context.Context, ready chan<- *openFeed, done <-chan struct{}) map[string]func(context.Context, *laneFeed) error {
 	reads := map[string]func(context.Context, *laneFeed) error{}
-	for name := range d.c.lanes {
+	for name := range d.c.pipelines {
 		reads[name] = func(ctx context.Context, f *laneFeed) error {
 			ready <- &openFeed{f, ctx}
 			select {
@@ -83,13 +83,13 @@ func (d *redrive) streamReads(running context.Context, ready chan<- *openFeed, d
 
 // readLetters reads the dead-letter topic up to its end at the start, or up to the wanted number of letters.
 func (d *redrive) readLetters(ctx context.Context) error {
-	var ranges []kafka.Range
+	var ranges []kafka.OffsetRange
 	for _, p := range d.parts {
-		g := p.Range
+		g := p.OffsetRange
 		g.OnExpired = func(int64, int64) {} // letters that retention takes are gone
 		ranges = append(ranges, g)
 	}
-	err := d.reader.Read(ctx, ranges, func(records []*kgo.Record) error {
+	err := d.reader.ReadRanges(ctx, ranges, func(records []*kgo.Record) error {
 		p := d.parts[records[0].Partition]
 		for _, r := range records {
 			if err := d.takeLetter(ctx, p, r); err != nil {

@@ -44,7 +44,7 @@ type leftOutRecord struct {
 	bad    bool            // it can't be delivered, and no setting asks for leaving it out
 }
 
-func (l *lane) tellLeftOut(r leftOutRecord) {
+func (l *pipeline) tellLeftOut(r leftOutRecord) {
 	if l.leftOut != nil {
 		l.leftOut(r)
 	}
@@ -52,7 +52,7 @@ func (l *lane) tellLeftOut(r leftOutRecord) {
 
 // stopAt stops the partitions of a record under BAD_RECORD_POLICY=stop. Under exit it returns the error that ends
 // the connector.
-func (l *lane) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
+func (l *pipeline) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
 	if l.policy != policyStop {
 		return bad
 	}
@@ -66,8 +66,8 @@ func (l *lane) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
 	return errStopped
 }
 
-// ends reports whether an error of the stream ends the connector.
-func ends(fail func(error)) func(error) {
+// endConnector reports whether an error of the stream ends the connector.
+func endConnector(fail func(error)) func(error) {
 	return func(err error) {
 		if !errors.Is(err, errStopped) {
 			fail(err)
@@ -85,25 +85,25 @@ func (c Config) skipCommand(topic string, partition int32, offset int64) string 
 	return command
 }
 
-// reject does with a record that can't be delivered what the policy says; the error ends the
-// connector, or is errStopped, or a *convert.Missing: then the record is not bad yet.
-func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
-	var reject *convert.Reject
+// handleBadRecord does with a record that can't be delivered what the policy says; the error ends the
+// connector, or is errStopped, or a *convert.MissingSchema: then the record is not bad yet.
+func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) error {
+	var reject *convert.BadRecord
 	if !errors.As(err, &reject) {
 		return err
 	}
-	if missing := schema.Outdated(err, c.polled); missing != nil {
+	if missing := schema.RefreshAbsent(err, c.polled); missing != nil {
 		return missing
 	}
 	switch {
 	case reject.Skip:
 	case l.letters != nil:
-		l.bury(c, r, reject)
+		l.sendToDeadLetter(c, r, reject)
 		l.rejected(r.Topic, reject)
 		return nil
 	case l.policy != policySkip:
 		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
-		l.builder.Flush() // the records before it still count
+		l.builder.FlushRecord() // the records before it still count
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
 	default:
 		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
@@ -111,22 +111,22 @@ func (l *lane) reject(c chunk, r *kgo.Record, err error) error {
 	}
 	l.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(reject.Reason), bad: !reject.Skip})
 	l.metrics.Skipped.WithLabelValues(string(reject.Reason)).Inc()
-	l.builder.Flush()
-	c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)
+	l.builder.FlushRecord()
+	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 	return nil
 }
 
 // countFiltered counts records that RECORD_FILTER has left out.
-func (l *lane) countFiltered(topic string, records int) {
+func (l *pipeline) countFiltered(topic string, records int) {
 	if records > 0 {
 		l.metrics.Filtered.WithLabelValues(topic).Add(float64(records))
 		l.metrics.Skipped.WithLabelValues(string(convert.Filtered)).Add(float64(records))
 	}
 }
 
-// refused does with a record that the service will never take what the policy
+// handleRefusal does with a record that the service will never take what the policy
 // says; the error ends the connector, or is errStopped.
-func (l *lane) refused(ctx context.Context, r firehose.Refusal) error {
+func (l *pipeline) handleRefusal(ctx context.Context, r firehose.Refusal) error {
 	switch {
 	case l.letters != nil:
 		return l.buryRefused(ctx, r)

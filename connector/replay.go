@@ -29,9 +29,9 @@ func Replay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options
 	if err != nil {
 		return recovery.ReplayReport{}, fmt.Errorf("%w: %w", ErrNotStarted, err)
 	}
-	defer p.close()
-	err = p.run(ctx)
-	report := p.report()
+	defer p.closeClients()
+	err = p.runAll(ctx)
+	report := p.buildReport()
 	report.Took = time.Since(begin)
 	if err == nil {
 		err = report.Err()
@@ -39,8 +39,8 @@ func Replay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options
 	return report, err
 }
 
-// replay is one run. Its partitions belong to the goroutine of commitProgress, but for what is said at replayPart.
-type replay struct {
+// replayRun is one run. Its partitions belong to the goroutine of commitProgress, but for what is said at replayPart.
+type replayRun struct {
 	recovery.ReplayRequest
 	cfg     Config
 	c       *Connector
@@ -54,26 +54,26 @@ type replay struct {
 }
 
 // openReplay makes everything that the run needs, and commits where it begins and ends in partitions that are new to it.
-func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options) (_ *replay, err error) {
+func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options) (_ *replayRun, err error) {
 	if err := r.Validate(time.Now()); err != nil {
 		return nil, err
 	}
 	o.useDefaults()
-	p := &replay{ReplayRequest: r, group: r.ProgressGroup(cfg.Kafka.GroupID)}
+	p := &replayRun{ReplayRequest: r, group: r.ProgressGroup(cfg.Kafka.GroupID)}
 	p.counts.init()
 	defer func() {
 		if err != nil {
-			p.close()
+			p.closeClients()
 		}
 	}()
-	connection, err := cfg.Kafka.Connection(o.KafkaDial, o.Log, o.Metrics.Kafka)
+	connection, err := cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
 		return nil, err
 	}
 	if p.reader, err = cfg.Kafka.OpenRangeReader(connection, cfg.budget(1).fetch, o.Kafka...); err != nil {
 		return nil, err
 	}
-	plan, err := p.plan(ctx, cfg)
+	plan, err := p.planPartitions(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +87,11 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 	for _, one := range plan {
 		p.parts = append(p.parts, newReplayPart(one))
 	}
-	p.start = p.done()
+	p.start = p.doneShare()
 	if r.DryRun {
 		return p, nil
 	}
-	return p, p.commit(ctx, true)
+	return p, p.commitMarks(ctx, true)
 }
 
 // useDefaults sets what may be left out.
@@ -104,8 +104,8 @@ func (o *Options) useDefaults() {
 	}
 }
 
-// plan finds the range, and the progress of earlier starts.
-func (p *replay) plan(ctx context.Context, cfg Config) ([]*recovery.ReplayPartition, error) {
+// planPartitions finds the range, and the progress of earlier starts.
+func (p *replayRun) planPartitions(ctx context.Context, cfg Config) ([]*recovery.ReplayPartition, error) {
 	asked := p.Topics
 	if len(asked) == 0 && p.Offsets != nil {
 		asked = p.Offsets.Topics()
@@ -160,9 +160,9 @@ func (c Config) boundedConfig(r recovery.ReplayRequest) Config {
 // limitStreams gives each stream a limit: bytes a second, or a part of its quota with 0, divided among so many processes. The
 // limit of records keeps the proportion of the quotas. Limits of the settings that are lower stay.
 func (c *Config) limitStreams(bytes int64, processes int) {
-	options := make(map[string]firehose.StreamOption, len(c.Firehose.Streams()))
-	for _, name := range c.Firehose.Streams() {
-		settings := c.Firehose.For(name)
+	options := make(map[string]firehose.StreamOption, len(c.Firehose.StreamNames()))
+	for _, name := range c.Firehose.StreamNames() {
+		settings := c.Firehose.ForStream(name)
 		quotaBytes, quotaRecords := int64(settings.QuotaBytesPerSecond), int64(settings.QuotaRecordsPerSecond)
 		if quotaBytes == 0 {
 			quotaBytes = minQuotaBytes
@@ -193,10 +193,10 @@ func lowerLimit(limit, setting int64) int64 {
 }
 
 // openReaders makes a reader for each stream, with its part of the memory.
-func (p *replay) openReaders(connection *kafka.Connection, o Options) error {
+func (p *replayRun) openReaders(connection *kafka.Connection, o Options) error {
 	part := p.cfg
-	part.MaxBufferedBytes /= env.Bytes(len(p.c.lanes))
-	for range p.c.lanes {
+	part.MaxBufferedBytes /= env.Bytes(len(p.c.pipelines))
+	for range p.c.pipelines {
 		reader, err := part.Kafka.OpenRangeReader(connection, part.budget(1).fetch, o.Kafka...)
 		if err != nil {
 			return err
@@ -206,7 +206,7 @@ func (p *replay) openReaders(connection *kafka.Connection, o Options) error {
 	return nil
 }
 
-func (p *replay) close() {
+func (p *replayRun) closeClients() {
 	for _, r := range append(p.readers, p.reader) {
 		if r != nil {
 			r.Close()

@@ -28,8 +28,8 @@ func newReplayPart(plan *recovery.ReplayPartition) *replayPart {
 }
 
 // leftRange is the part of the range that is to be read.
-func (p *replayPart) leftRange(allowGaps bool) kafka.Range {
-	left := p.Left()
+func (p *replayPart) leftRange(allowGaps bool) kafka.OffsetRange {
+	left := p.RemainingRange()
 	if allowGaps {
 		left.OnExpired = func(from, to int64) {
 			p.mu.Lock()
@@ -47,19 +47,19 @@ func (p *replayPart) noteBad(r leftOutRecord) {
 	p.bad = append(p.bad, r)
 }
 
-// settled reports whether the whole range is done. The order of the two questions matters: nothing is queued
+// isSettled reports whether the whole range is done. The order of the two questions matters: nothing is queued
 // any more when the first is true.
-func (p *replayPart) settled() bool { return p.read.Load() && p.lease.Unsettled() == 0 }
+func (p *replayPart) isSettled() bool { return p.read.Load() && p.lease.Unsettled() == 0 }
 
-// advance moves Reached behind the settled records and counts the bad ones before it. It reports whether that changed
+// advanceMark moves Reached behind the settled records and counts the bad ones before it. It reports whether that changed
 // anything.
 //
 // A bad record is noted before it settles, so when the mark is read first, all bad records before it are noted.
-func (p *replayPart) advance() (moved bool) {
+func (p *replayPart) advanceMark() (moved bool) {
 	before := p.Reached
-	if p.settled() {
+	if p.isSettled() {
 		p.Reached = p.End
-	} else if mark, ok := p.lease.Mark(); ok {
+	} else if mark, ok := p.lease.CommitMark(); ok {
 		p.Reached = max(p.Reached, mark.Offset)
 	}
 	p.mu.Lock()

@@ -18,8 +18,8 @@ import (
 	"kafka-firehose/connector/recovery"
 )
 
-// run reads, sends and commits until the range is done or ctx ends. The progress is committed in any case.
-func (p *replay) run(ctx context.Context) error {
+// runAll reads, sends and commits until the range is done or ctx ends. The progress is committed in any case.
+func (p *replayRun) runAll(ctx context.Context) error {
 	p.c.log.Info("replay: sending the range again", "range", p.String(), "progress_group", p.group, "shard", p.Shard.String(), "partitions", len(p.parts), "dry_run", p.DryRun, "done_percent", math.Floor(100*p.start))
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -39,8 +39,8 @@ func (p *replay) run(ctx context.Context) error {
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	var loop sync.WaitGroup
 	loop.Go(func() {
-		repeat(committing, p.cfg.Kafka.CommitInterval, func() {
-			if err := p.commit(committing, false); err != nil && committing.Err() == nil {
+		repeatEvery(committing, p.cfg.Kafka.CommitInterval, func() {
+			if err := p.commitMarks(committing, false); err != nil && committing.Err() == nil {
 				fail(err) // more would be sent again at the next start
 			}
 		})
@@ -54,7 +54,7 @@ func (p *replay) run(ctx context.Context) error {
 }
 
 // streamReads returns the function that reads the partitions of each stream.
-func (p *replay) streamReads() map[string]func(context.Context, *laneFeed) error {
+func (p *replayRun) streamReads() map[string]func(context.Context, *laneFeed) error {
 	parts := map[string][]*replayPart{}
 	for _, part := range p.parts {
 		name := p.c.streamOf(part.Topic)
@@ -63,12 +63,12 @@ func (p *replay) streamReads() map[string]func(context.Context, *laneFeed) error
 	reads := map[string]func(context.Context, *laneFeed) error{}
 	for name, of := range parts {
 		reader := p.readers[len(reads)]
-		reads[name] = func(ctx context.Context, f *laneFeed) error { return p.read(ctx, f, reader, of) }
+		reads[name] = func(ctx context.Context, f *laneFeed) error { return p.readRanges(ctx, f, reader, of) }
 	}
 	return reads
 }
 
-func (p *replay) partsByLease() map[*offset.Lease]*replayPart {
+func (p *replayRun) partsByLease() map[*offset.Lease]*replayPart {
 	parts := make(map[*offset.Lease]*replayPart, len(p.parts))
 	for _, part := range p.parts {
 		parts[part.lease] = part
@@ -76,19 +76,19 @@ func (p *replay) partsByLease() map[*offset.Lease]*replayPart {
 	return parts
 }
 
-// read queues what is left of some partitions, and waits until all of it has settled.
-func (p *replay) read(ctx context.Context, f *laneFeed, reader *kafka.RangeReader, parts []*replayPart) error {
+// readRanges queues what is left of some partitions, and waits until all of it has settled.
+func (p *replayRun) readRanges(ctx context.Context, f *laneFeed, reader *kafka.RangeReader, parts []*replayPart) error {
 	type place struct {
 		topic     string
 		partition int32
 	}
 	leases := map[place]*offset.Lease{}
-	var ranges []kafka.Range
+	var ranges []kafka.OffsetRange
 	for _, part := range parts {
 		leases[place{part.Topic, part.Partition}] = part.lease
 		ranges = append(ranges, part.leftRange(p.AllowGaps))
 	}
-	err := reader.Read(ctx, ranges, func(records []*kgo.Record) error {
+	err := reader.ReadRanges(ctx, ranges, func(records []*kgo.Record) error {
 		return f.queueRecords(ctx, leases[place{records[0].Topic, records[0].Partition}], records)
 	})
 	if errors.Is(err, kafka.ErrRangeExpired) {
@@ -102,7 +102,7 @@ func (p *replay) read(ctx context.Context, f *laneFeed, reader *kafka.RangeReade
 	}
 	return waitSettled(ctx, func() bool {
 		for _, part := range parts {
-			if !part.settled() {
+			if !part.isSettled() {
 				return false
 			}
 		}
@@ -110,16 +110,16 @@ func (p *replay) read(ctx context.Context, f *laneFeed, reader *kafka.RangeReade
 	})
 }
 
-// commit moves the progress behind the settled records and commits it, that of all partitions with all. A dry run only moves it.
-func (p *replay) commit(ctx context.Context, all bool) error {
+// commitMarks moves the progress behind the settled records and commits it, that of all partitions with all. A dry run only moves it.
+func (p *replayRun) commitMarks(ctx context.Context, all bool) error {
 	var commits []kafka.RangeCommit
 	for _, part := range p.parts {
-		if part.advance() || all || part.uncommitted {
+		if part.advanceMark() || all || part.uncommitted {
 			part.uncommitted = true
 			commits = append(commits, kafka.RangeCommit{Topic: part.Topic, Partition: part.Partition, Offset: part.Reached, Metadata: part.Metadata()})
 		}
 	}
-	p.reached.Store(math.Float64bits(p.done()))
+	p.reached.Store(math.Float64bits(p.doneShare()))
 	if len(commits) == 0 || p.DryRun {
 		return nil
 	}
@@ -133,10 +133,10 @@ func (p *replay) commit(ctx context.Context, all bool) error {
 }
 
 // commitLast is the commit after the last record has settled.
-func (p *replay) commitLast(ctx context.Context) error {
+func (p *replayRun) commitLast(ctx context.Context) error {
 	last, cancel := lastCommitContext(ctx)
 	defer cancel()
-	return p.commit(last, false)
+	return p.commitMarks(last, false)
 }
 
 // lastCommitContext is for the last commit of a run with ctx. After a signal that has the time that a drain leaves to it.
@@ -148,8 +148,8 @@ func lastCommitContext(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithCancel(last)
 }
 
-// done is how much of the range is done, from 0 to 1.
-func (p *replay) done() float64 {
+// doneShare is how much of the range is done, from 0 to 1.
+func (p *replayRun) doneShare() float64 {
 	var reached, all int64
 	for _, part := range p.parts {
 		reached += part.Reached - part.Begin
@@ -162,7 +162,7 @@ func (p *replay) done() float64 {
 }
 
 // settledRecords is how many records of this start have settled, those that were left out among them.
-func (p *replay) settledRecords() (n int64) {
+func (p *replayRun) settledRecords() (n int64) {
 	for _, part := range p.parts {
 		n += part.lease.Settled()
 	}
@@ -170,19 +170,19 @@ func (p *replay) settledRecords() (n int64) {
 }
 
 // countBatch is for a dry run.
-func (p *replay) countBatch(b *batch.Batch) {
+func (p *replayRun) countBatch(b *batch.Batch) {
 	p.counts.bytes.Add(int64(b.Bytes()))
 	for i := range b.Len() {
-		p.counts.billed.Add(firehose.Billed(len(b.Record(i))))
+		p.counts.billed.Add(firehose.BilledBytes(len(b.Record(i))))
 	}
 }
 
-// sums are the bytes that were accepted and are billed.
-func (p *replay) sums() (bytes, billed int64) {
+// sumTotals are the bytes that were accepted and are billed.
+func (p *replayRun) sumTotals() (bytes, billed int64) {
 	if p.DryRun {
 		return p.counts.bytes.Load(), p.counts.billed.Load()
 	}
-	for _, l := range p.c.lanes {
+	for _, l := range p.c.pipelines {
 		t := l.stream.State().Totals
 		bytes += t.Accepted.Bytes
 		billed += t.Billed
@@ -191,20 +191,20 @@ func (p *replay) sums() (bytes, billed int64) {
 }
 
 // progressLine is for people who wait.
-func (p *replay) progressLine(since time.Duration) string {
-	bytes, _ := p.sums()
+func (p *replayRun) progressLine(since time.Duration) string {
+	bytes, _ := p.sumTotals()
 	return fmt.Sprintf("replay: %s; %d records, %.1f MB, %.2f MB/s",
-		recovery.Bar(p.Terminal, p.start, math.Float64frombits(p.reached.Load()), since), p.settledRecords(), float64(bytes)/1e6, float64(bytes)/1e6/max(since.Seconds(), 0.001))
+		recovery.ProgressBar(p.Terminal, p.start, math.Float64frombits(p.reached.Load()), since), p.settledRecords(), float64(bytes)/1e6, float64(bytes)/1e6/max(since.Seconds(), 0.001))
 }
 
-// report is for after the last commit.
-func (p *replay) report() recovery.ReplayReport {
+// buildReport is for after the last commit.
+func (p *replayRun) buildReport() recovery.ReplayReport {
 	r := recovery.ReplayReport{
 		Range: p.String(), Group: p.group, Shard: p.Shard, Partitions: len(p.parts),
 		Records: p.settledRecords(), LeftOut: maps.Clone(p.counts.leftOut), Bad: maps.Clone(p.counts.bad),
-		Done: p.done() == 1, DryRun: p.DryRun,
+		Done: p.doneShare() == 1, DryRun: p.DryRun,
 	}
-	r.Bytes, r.Billed = p.sums()
+	r.Bytes, r.Billed = p.sumTotals()
 	for _, counts := range []map[string]int64{r.LeftOut, r.Bad} {
 		for _, n := range counts {
 			r.Records -= n

@@ -14,8 +14,8 @@ import (
 func TestDivide(t *testing.T) {
 	t.Parallel()
 	const share, quarter = 20 << 20, 16 << 20
-	a, b := &lane{}, &lane{}
-	r := &room{c: &Connector{budget: budget{pipeline: share, fetch: kafka.FetchBytes{Aim: quarter - 1<<20, Pooled: 1 << 20}}, lanes: map[string]*lane{"a": a, "b": b}}}
+	a, b := &pipeline{}, &pipeline{}
+	r := &poller{connector: &Connector{budget: budget{pipeline: share, fetch: kafka.FetchBytes{Aim: quarter - 1<<20, Pooled: 1 << 20}}, pipelines: map[string]*pipeline{"a": a, "b": b}}}
 	now := time.Now()
 	for _, c := range []struct {
 		what  string
@@ -31,7 +31,7 @@ func TestDivide(t *testing.T) {
 		{"more than there is", 0, 1 << 30, share / 2},
 	} {
 		now = now.Add(c.after)
-		r.divide(now, c.held)
+		r.divideBudget(now, c.held)
 		if got := [2]int64{share - a.share.Load(), share - b.share.Load()}; got != [2]int64{c.less, c.less} {
 			t.Errorf("%s: the lanes gave up %d bytes, want %d each", c.what, got, c.less)
 		}
@@ -53,14 +53,14 @@ func TestQueueBytes(t *testing.T) {
 			t.Errorf("a share of %d MiB, %d lanes: %d bytes queued, want %d MiB", tt.share/mib, tt.lanes, got, tt.want/mib)
 		}
 	}
-	l := &lane{queueMost: 16 * mib, limits: batch.Limits{Bytes: mib}}
+	l := &pipeline{maxQueue: 16 * mib, limits: batch.Limits{Bytes: mib}}
 	l.share.Store(100 * mib)
 	l.queued.Store(10 * mib)
-	if got := l.room(); got != 6*mib {
+	if got := l.freeBytes(); got != 6*mib {
 		t.Errorf("room for %d bytes beside 10 MiB, want for 6 MiB", got)
 	}
 	l.sent.Store(88 * mib)
-	if got := l.room(); got >= 2*mib {
+	if got := l.freeBytes(); got >= 2*mib {
 		t.Errorf("room for %d bytes with 98 of 100 MiB in use", got)
 	}
 }

@@ -58,13 +58,13 @@ func (r *runtimeControl) run(ctx context.Context) {
 		return
 	}
 	r.tellUnknown()
-	repeat(ctx, runtimeEvery, r.refresh)
+	repeatEvery(ctx, runtimeEvery, r.refresh)
 }
 
 // refresh applies the file if it has changed, and keeps the last good settings if it can't be used.
 func (r *runtimeControl) refresh() {
 	before := r.file.Settings()
-	if r.file.Refresh() {
+	if r.file.RefreshSettings() {
 		r.apply(before, r.file.Settings())
 		r.c.source.PauseReading(r.pausesTopic())
 	}
@@ -103,12 +103,12 @@ func (r *runtimeControl) apply(before, after runtimesettings.Settings) {
 	r.changeLevel(before, after)
 	r.tellList("paused_topics", before.PausedTopics, after.PausedTopics)
 	r.tellList("paused_streams", before.PausedStreams, after.PausedStreams)
-	for _, name := range slices.Sorted(maps.Keys(r.c.lanes)) {
+	for _, name := range slices.Sorted(maps.Keys(r.c.pipelines)) {
 		was, is := r.c.cfg.Firehose.RatesOf(name, before.Streams[name]), r.c.cfg.Firehose.RatesOf(name, after.Streams[name])
 		if was == is {
 			continue
 		}
-		r.c.lanes[name].stream.SetRates(is)
+		r.c.pipelines[name].stream.SetRates(is)
 		was.Changes(is, func(setting, old, now string) { r.tell(setting, old, now, "stream", name) })
 	}
 }

@@ -68,8 +68,8 @@ func (r *runtimeControl) publish(s runtimesettings.Settings) {
 	if err := r.file.Err(); err != nil {
 		now.Error = err.Error()
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.c.lanes)) {
-		environment, own := r.c.cfg.Firehose.For(name).Rates(), r.c.cfg.Firehose.RatesOf(name, s.Streams[name])
+	for _, name := range slices.Sorted(maps.Keys(r.c.pipelines)) {
+		environment, own := r.c.cfg.Firehose.ForStream(name).Rates(), r.c.cfg.Firehose.RatesOf(name, s.Streams[name])
 		environment.Changes(own, func(setting, _, value string) {
 			now.Changed = append(now.Changed, status.RuntimeChange{Stream: name, Setting: setting, Value: value})
 		})
@@ -88,7 +88,7 @@ func (r *runtimeControl) tellUnknown() {
 		}
 	}
 	for _, name := range slices.Concat(s.PausedStreams, slices.Sorted(maps.Keys(s.Streams))) {
-		if r.c.lanes[name] == nil {
+		if r.c.pipelines[name] == nil {
 			r.tellName(unknown, "stream", name)
 		}
 	}

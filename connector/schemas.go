@@ -20,35 +20,37 @@ func openSchemas(cfg Config, o Options) (*schema.Registry, error) {
 	if len(formats) == 0 {
 		return nil, nil
 	}
-	compile := func(d convert.Definition) (convert.Schema, error) {
+	compile := func(d convert.SchemaDefinition) (convert.Schema, error) {
 		return convert.CompileFor(cfg.Record, formats, d)
 	}
 	return schema.New(cfg.Schema, schema.Options{Compile: compile, Log: o.Log, Metrics: o.Metrics.Schema, Transport: o.Registry, Glue: o.Glue})
 }
 
 // newConverter returns a converter of records with these settings.
-func (c Config) newConverter(record convert.Config, lookup convert.Lookup) *convert.Converter {
+func (c Config) newConverter(record convert.Config, lookup convert.SchemaLookup) *convert.Converter {
 	made := convert.New(record, lookup)
 	made.SetFraming(c.Schema.Framing(), c.Schema.ByContent())
 	return made
 }
 
-// lookup is the convert.Lookup of all lanes.
-func (c *Connector) lookup(ref convert.Ref) (convert.Schema, error) { return c.schemas.Schema(ref) }
+// lookupSchema is the convert.SchemaLookup of all lanes.
+func (c *Connector) lookupSchema(ref convert.SchemaRef) (convert.Schema, error) {
+	return c.schemas.LookupSchema(ref)
+}
 
-// await sets a partition aside until the schema of its next record, the first of rest, was
+// awaitSchema sets a partition aside until the schema of its next record, the first of rest, was
 // asked for, or its upload to the claim-check bucket has ended: then ready is closed. The other
 // partitions of the lane continue meanwhile, the order within each stays, and only queued records wait.
 //
 // The goroutine ends with the attempt to fetch, which has a limit, or the upload, which is canceled when the
 // partition is revoked. Each partition has one at most that it waits for.
-func (l *lane) await(rest chunk, ready <-chan struct{}) {
-	l.ahead.leaveOut(rest.lease)
+func (l *pipeline) awaitSchema(rest fetchedRecords, ready <-chan struct{}) {
+	l.parallel.leaveOut(rest.lease)
 	waiting := l.queue.setAside(rest)
 	go func() {
 		<-ready
-		l.queue.readmitted(waiting)
-		l.poke()
+		l.queue.isReadmitted(waiting)
+		l.wakeBatcher()
 	}()
 }
 
@@ -58,7 +60,7 @@ func (c *Connector) schemasReady(now time.Time) error {
 	if c.schemas == nil {
 		return nil
 	}
-	if t := c.schemas.Trouble(); t != nil && (t.Blocked || now.Sub(t.Since) >= idleFor) {
+	if t := c.schemas.CurrentOutage(); t != nil && (t.Blocked || now.Sub(t.Since) >= idleFor) {
 		return fmt.Errorf("the Schema Registry: %w", t.Err)
 	}
 	return nil

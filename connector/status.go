@@ -17,20 +17,20 @@ const summaryMessage = "delivered"
 // Status is how the process is doing now.
 func (c *Connector) Status() status.Snapshot {
 	now := time.Now()
-	faults := c.faults(now)
+	faults := c.standingFaults(now)
 	s := status.Snapshot{
 		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.notReady(faults) == nil,
-		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.Joined()},
+		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.HasJoined()},
 		Faults: []status.Fault{}, Streams: []status.Stream{}, Partitions: []status.Partition{},
 		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy},
-		Memory:     status.Memory{Buffered: c.buffered(), Limit: int64(c.cfg.MaxBufferedBytes)},
-		Events:     c.events.Newest(),
+		Memory:     status.Memory{Buffered: c.bufferedBytes(), Limit: int64(c.cfg.MaxBufferedBytes)},
+		Events:     c.events.NewestEvents(),
 	}
 	for _, f := range faults {
 		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		one := c.lanes[name].status(name, now, c.cfg.Destination.PauseAfter)
+	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+		one := c.pipelines[name].streamStatus(name, now, c.cfg.Destination.PauseAfter)
 		if one.Reason == "" && c.runtime.pausesStream(name) {
 			one.State, one.Reason = "paused", "runtime settings"
 		}
@@ -40,7 +40,7 @@ func (c *Connector) Status() status.Snapshot {
 		s.Runtime = c.runtime.status.Load()
 	}
 	s.Credentials = c.credentials()
-	for _, p := range c.source.Partitions() {
+	for _, p := range c.source.PartitionStatuses() {
 		s.Partitions = append(s.Partitions, status.Partition(p))
 	}
 	return s
@@ -55,8 +55,8 @@ func (c *Connector) credentials() []status.Credentials {
 	if s, ok := c.broker.Credentials(); ok {
 		add("Kafka", status.CredentialState(s))
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
-		add("stream "+name, status.CredentialState(c.clients.Of(name).Credentials()))
+	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+		add("stream "+name, status.CredentialState(c.clients.ForStream(name).Credentials()))
 	}
 	if c.schemas != nil {
 		if s, ok := c.schemas.Credentials(); ok {
@@ -66,12 +66,12 @@ func (c *Connector) credentials() []status.Credentials {
 	return all
 }
 
-// status is how the lane's stream is doing now.
-func (l *lane) status(name string, now time.Time, pauseAfter time.Duration) status.Stream {
+// streamStatus is how the lane's stream is doing now.
+func (l *pipeline) streamStatus(name string, now time.Time, pauseAfter time.Duration) status.Stream {
 	st, f := l.stream.State(), l.streamFault(name, now, pauseAfter)
 	s := status.Stream{
 		Name: name, State: l.stateOf(st, f), Since: f.since, Format: l.format, Destination: l.destinationStatus(),
-		RateBytes: finite(st.BytesPerSecond), RateRecords: finite(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
+		RateBytes: finiteOrZero(st.BytesPerSecond), RateRecords: finiteOrZero(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
 		PartitionShare: math.Float64frombits(l.partitions.Load()),
 		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),
 		Requests: st.Totals.Offered.Requests, AcceptedRecords: st.Totals.Accepted.Records, AcceptedBytes: st.Totals.Accepted.Bytes, Stubborn: st.Stubborn, Encrypted: st.Encrypted,
@@ -84,12 +84,12 @@ func (l *lane) status(name string, now time.Time, pauseAfter time.Duration) stat
 	}
 	l.historyLock.Lock()
 	defer l.historyLock.Unlock()
-	s.PeakSecond, s.History, s.RefusedShare = l.history.Peak(), l.history.Points(), l.history.RefusedShare()
+	s.PeakSecond, s.History, s.RefusedShare = l.history.PeakSecond(), l.history.ListPoints(), l.history.RefusedShare()
 	s.PeakBytes = l.history.PeakBytes()
 	return s
 }
 
-func (l *lane) stateOf(s firehose.State, f fault) string {
+func (l *pipeline) stateOf(s firehose.State, f fault) string {
 	_, held := l.heldSince()
 	switch {
 	case s.Blocked:
@@ -108,8 +108,8 @@ func (l *lane) stateOf(s firehose.State, f fault) string {
 	return "ok"
 }
 
-// finite is 0 for no limit, which JSON can't say.
-func finite(v float64) float64 {
+// finiteOrZero is 0 for no limit, which JSON can't say.
+func finiteOrZero(v float64) float64 {
 	if math.IsInf(v, 0) {
 		return 0
 	}
@@ -118,22 +118,22 @@ func finite(v float64) float64 {
 
 // keepHistory adds the traffic of each stream to its history, every second until ctx ends.
 func (c *Connector) keepHistory(ctx context.Context) {
-	repeat(ctx, time.Second, func() {
-		for _, l := range c.lanes {
+	repeatEvery(ctx, time.Second, func() {
+		for _, l := range c.pipelines {
 			l.keepSecond()
 		}
 	})
 }
 
-func (l *lane) keepSecond() {
+func (l *pipeline) keepSecond() {
 	t := l.stream.State().Totals
 	l.historyLock.Lock()
 	defer l.historyLock.Unlock()
-	l.history.Add(status.Totals{
+	l.history.AddTotals(status.Totals{
 		OfferedBytes: t.Offered.Bytes, OfferedRecords: t.Offered.Records, Requests: t.Offered.Requests,
 		AcceptedBytes: t.Accepted.Bytes, AcceptedRecords: t.Accepted.Records,
 	})
-	peak := l.history.Peak()
+	peak := l.history.PeakSecond()
 	l.stream.SetPeak(firehose.Peak{
 		OfferedBytes: peak.OfferedBytes, OfferedRecords: peak.OfferedRecords, Requests: peak.Requests,
 		AcceptedBytes: peak.AcceptedBytes, AcceptedRecords: peak.AcceptedRecords,

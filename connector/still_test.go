@@ -17,8 +17,8 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
-// aggregated packs up to 100,000 values of Avro into one compressed record.
-func aggregated(c *connector.Config) {
+// aggregatedCost packs up to 100,000 values of Avro into one compressed record.
+func aggregatedCost(c *connector.Config) {
 	avroFormat(c)
 	c.Record.Aggregate, c.Record.Compression, c.Record.AggregateMaxRecords = true, "gzip", 100_000
 }
@@ -29,9 +29,9 @@ func TestSlowConversion(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.decodes()
 		const each = 50 * time.Millisecond
-		w.before = func(convert.Ref) { time.Sleep(each) }
+		w.before = func(convert.SchemaRef) { time.Sleep(each) }
 		w.produceWith(0, 10_000, func(i int) *kgo.Record { return avroNumber(i, 1) })
-		first := w.start(aggregated)
+		first := w.start(aggregatedCost)
 		w.untilShared(4, first)
 		begin := time.Now()
 		w.until("a batch is stored", 5*time.Second, func() bool { return w.stream.Stats().Streams["s"].Records > 0 })
@@ -44,7 +44,7 @@ func TestSlowConversion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		second := w.start(aggregated)
+		second := w.start(aggregatedCost)
 		w.untilShared(2, first, second)
 		if took := w.revokeTook(); took > 4*each {
 			t.Errorf("a revoke took %v", took)
@@ -62,7 +62,7 @@ func TestSlowConversion(t *testing.T) {
 // hang makes conversions of schema 2 wait until the result is called.
 func (w *world) hang() (end func()) {
 	released := make(chan struct{})
-	w.before = func(ref convert.Ref) {
+	w.before = func(ref convert.SchemaRef) {
 		if ref.ID == 2 {
 			<-released
 		}

@@ -22,8 +22,8 @@ type streamCheck struct {
 	reason atomic.Pointer[error] // why it has not passed; nil before the first answer
 }
 
-// err returns why records of the stream are held, nil when they are not.
-func (s *streamCheck) err() error {
+// lastError returns why records of the stream are held, nil when they are not.
+func (s *streamCheck) lastError() error {
 	if !s.held.Load() {
 		return nil
 	}
@@ -35,11 +35,11 @@ func (s *streamCheck) err() error {
 
 // newStreamCheck prepares the check of the lane's stream, number n of those with the same client. No
 // record is held if FIREHOSE_STARTUP_CHECK is off.
-func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream string, n int) {
+func (c *Connector) newStreamCheck(l *pipeline, client *firehose.Client, stream string, n int) {
 	check := &l.check
 	check.held.Store(c.cfg.Firehose.StartupCheck)
 	check.StreamCheck = firehose.StreamCheck{
-		API: client, Stream: stream, Sends: c.cfg.sends(stream), Log: c.log, Delay: firehose.CheckDelay(n),
+		API: client, Stream: stream, Sends: c.cfg.sentRecords(stream), Log: c.log, Delay: firehose.CheckDelay(n),
 		Waiting: func(reason error) {
 			reason = fmt.Errorf("the delivery stream is not checked yet: %w", reason)
 			check.reason.Store(&reason)
@@ -52,7 +52,7 @@ func (c *Connector) newStreamCheck(l *lane, client *firehose.Client, stream stri
 func (c *Connector) checkStreams(ctx context.Context, start func(name string, do func())) {
 	var mu sync.Mutex
 	unusable := map[string]error{}
-	for name, l := range c.lanes {
+	for name, l := range c.pipelines {
 		if !l.check.held.Load() {
 			continue
 		}
@@ -62,7 +62,7 @@ func (c *Connector) checkStreams(ctx context.Context, start func(name string, do
 			if unusable[name] = err; err == nil {
 				delete(unusable, name)
 			}
-			if len(unusable) == len(c.lanes) {
+			if len(unusable) == len(c.pipelines) {
 				c.fail(joinSorted(unusable))
 			}
 		}
@@ -81,7 +81,7 @@ func joinSorted(of map[string]error) error {
 
 // checkStream checks the lane's stream until it has passed or ctx ends, and calls result after each check. While
 // the stream can't be used, its records are held, and those of other streams are not.
-func (l *lane) checkStream(ctx context.Context, result func(error)) {
+func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 	check, unusable := &l.check, false
 	for ctx.Err() == nil {
 		err := check.Run(ctx)
@@ -96,7 +96,7 @@ func (l *lane) checkStream(ctx context.Context, result func(error)) {
 			if unusable {
 				l.log.Info("delivery stream can be used: its records are sent")
 			}
-			l.poke()
+			l.wakeBatcher()
 			return
 		case ctx.Err() == nil: // another stream can be used, or may be
 			unusable = true

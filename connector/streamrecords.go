@@ -33,50 +33,50 @@ func (c Config) setRecord(stream string) (record convert.Config, faults []*env.F
 
 // recordStreams are the streams, with an unnamed one in their place while none is set.
 func (c Config) recordStreams() []string {
-	if streams := c.Firehose.Streams(); len(streams) > 0 {
+	if streams := c.Firehose.StreamNames(); len(streams) > 0 {
 		return streams
 	}
 	return []string{""}
 }
 
-// records checks the record settings of each stream. A fault of the environment is reported once, if any stream has
+// validateRecords checks the record settings of each stream. A fault of the environment is reported once, if any stream has
 // it; a setting of the environment without effect only if it has none for all streams.
-func (c Config) records(check *env.Check) {
+func (c Config) validateRecords(check *env.Check) {
 	shared := map[string]bool{} // faults of the environment alone, by their text; true if reported
-	for _, f := range env.Faults(c.Record.Conflicts()) {
+	for _, f := range env.FaultsOf(c.Record.Conflicts()) {
 		shared[f.Error()] = false
 	}
 	streams, unused := c.recordStreams(), map[string]int{}
 	for _, stream := range streams {
 		record, faults := c.setRecord(stream)
 		own := c.Firehose.StreamOptions.Of[stream].Record
-		for _, f := range append(faults, env.Faults(record.Conflicts())...) {
+		for _, f := range append(faults, env.FaultsOf(record.Conflicts())...) {
 			reported, known := shared[f.Error()]
 			switch {
 			case !known || own[f.Variable] != "":
-				check.Add(c.streamFault(stream, f))
+				check.AddFault(c.streamFault(stream, f))
 			case !reported:
 				shared[f.Error()] = true
-				check.Add(f)
+				check.AddFault(f)
 			}
 		}
 		counted := map[string]bool{}
-		for _, f := range env.Faults(record.Unused()) {
+		for _, f := range env.FaultsOf(record.Unused()) {
 			switch {
 			case own[f.Variable] != "":
-				check.Add(c.streamFault(stream, f))
+				check.AddFault(c.streamFault(stream, f))
 			case !counted[f.Variable]:
 				counted[f.Variable] = true
-				if unused[f.Variable]++; unused[f.Variable]+c.overriding(f.Variable) == len(streams) {
-					check.Add(f)
+				if unused[f.Variable]++; unused[f.Variable]+c.countOverrides(f.Variable) == len(streams) {
+					check.AddFault(f)
 				}
 			}
 		}
 	}
 }
 
-// overriding is the number of streams with an option in the place of a variable.
-func (c Config) overriding(variable string) (streams int) {
+// countOverrides is the number of streams with an option in the place of a variable.
+func (c Config) countOverrides(variable string) (streams int) {
 	for _, stream := range c.recordStreams() {
 		if c.Firehose.StreamOptions.Of[stream].Record[variable] != "" {
 			streams++
@@ -111,26 +111,26 @@ func (c Config) schemaFormats() (formats []string) {
 	return formats
 }
 
-// decodes reports whether records of any stream are in a format whose serializers name a schema.
-func (c Config) decodes() bool {
-	return slices.ContainsFunc(c.recordStreams(), func(stream string) bool { return c.recordFor(stream).Decodes() })
+// decodesAny reports whether records of any stream are in a format whose serializers name a schema.
+func (c Config) decodesAny() bool {
+	return slices.ContainsFunc(c.recordStreams(), func(stream string) bool { return c.recordFor(stream).NeedsSchema() })
 }
 
 // convertingCores is the least number of cores for which it pays to convert the records of some stream on all of
 // them, 0 where it never does.
 func (c Config) convertingCores() (least int) {
 	for _, stream := range c.recordStreams() {
-		if n := c.recordFor(stream).Cores(); n > 0 && (least == 0 || n < least) {
+		if n := c.recordFor(stream).ConversionCores(); n > 0 && (least == 0 || n < least) {
 			least = n
 		}
 	}
 	return least
 }
 
-// sends describes the records that a stream gets.
-func (c Config) sends(stream string) firehose.Sends {
+// sentRecords describes the records that a stream gets.
+func (c Config) sentRecords(stream string) firehose.SentRecords {
 	record := c.recordFor(stream)
-	return firehose.Sends{
+	return firehose.SentRecords{
 		Delimiter: string(record.Delimiter), Aggregate: record.Aggregate,
 		Gzip: record.Compression == "gzip", Raw: record.Format == "raw",
 		Own: len(c.Firehose.StreamOptions.Of[stream].Record) > 0,

@@ -189,7 +189,7 @@ func TestStartLineOfStreamsThatDiffer(t *testing.T) {
 	}
 	line := func() string {
 		var out bytes.Buffer
-		slog.New(slog.NewTextHandler(&out, nil)).LogAttrs(t.Context(), slog.LevelInfo, "m", c.Plan()...)
+		slog.New(slog.NewTextHandler(&out, nil)).LogAttrs(t.Context(), slog.LevelInfo, "m", c.PlannedSettings()...)
 		return out.String()
 	}
 	if got := line(); !strings.Contains(got, " format=raw") || strings.Contains(got, "formats") {

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// tasks are goroutines with names, which are waited for together and with a limit.
-type tasks struct {
+// taskGroup are goroutines with names, which are waited for together and with a limit.
+type taskGroup struct {
 	all sync.WaitGroup
 
 	mu      sync.Mutex
 	running map[string]bool
 }
 
-// start runs do in a goroutine.
-func (t *tasks) start(name string, do func()) {
+// startTask runs do in a goroutine.
+func (t *taskGroup) startTask(name string, do func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running == nil {
@@ -32,9 +32,9 @@ func (t *tasks) start(name string, do func()) {
 	})
 }
 
-// wait waits until all of them have ended, for at most limit, and returns the names of those
+// waitTasks waits until all of them have ended, for at most limit, and returns the names of those
 // that have not, sorted.
-func (t *tasks) wait(limit time.Duration) (left []string) {
+func (t *taskGroup) waitTasks(limit time.Duration) (left []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	go func() {
@@ -47,8 +47,8 @@ func (t *tasks) wait(limit time.Duration) (left []string) {
 	return slices.Sorted(maps.Keys(t.running))
 }
 
-// repeat does the work every interval until ctx ends.
-func repeat(ctx context.Context, interval time.Duration, work func()) {
+// repeatEvery does the work every interval until ctx ends.
+func repeatEvery(ctx context.Context, interval time.Duration, work func()) {
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
 	for {

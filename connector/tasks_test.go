@@ -11,22 +11,22 @@ import (
 // left.
 func TestTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var some, none tasks
+		var some, none taskGroup
 		end := make(chan struct{})
-		some.start("quick", func() { time.Sleep(time.Second) })
+		some.startTask("quick", func() { time.Sleep(time.Second) })
 		begin := time.Now()
-		if left := some.wait(time.Minute); left != nil || time.Since(begin) != time.Second {
+		if left := some.waitTasks(time.Minute); left != nil || time.Since(begin) != time.Second {
 			t.Errorf("%q are left after %v", left, time.Since(begin))
 		}
-		some.start("b", func() { <-end })
-		some.start("a", func() { <-end })
-		some.start("slow", func() { time.Sleep(59 * time.Second) })
+		some.startTask("b", func() { <-end })
+		some.startTask("a", func() { <-end })
+		some.startTask("slow", func() { time.Sleep(59 * time.Second) })
 		begin = time.Now()
-		if left := some.wait(time.Minute); !slices.Equal(left, []string{"a", "b"}) || time.Since(begin) != time.Minute {
+		if left := some.waitTasks(time.Minute); !slices.Equal(left, []string{"a", "b"}) || time.Since(begin) != time.Minute {
 			t.Errorf("%q are left after %v, want a and b after a minute", left, time.Since(begin))
 		}
 		close(end)
-		if left := none.wait(time.Minute); left != nil {
+		if left := none.waitTasks(time.Minute); left != nil {
 			t.Errorf("%q of none are left", left)
 		}
 	})

@@ -57,7 +57,7 @@ type world struct {
 	letters  *post             // the dead-letter topic of a test that shares it; nil for none
 	glue     []glue.ClientOption
 	noKeys   atomic.Bool                // there are no credentials for Firehose any more
-	before   func(convert.Ref)          // each conversion of the members to come; nil for nothing
+	before   func(convert.SchemaRef)    // each conversion of the members to come; nil for nothing
 	watched  []destination.ClientOption // the way to CloudWatch
 	s3       []claimcheck.ClientOption  // the way to the claim-check bucket
 }

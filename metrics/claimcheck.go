@@ -15,14 +15,14 @@ type ClaimCheck struct {
 // ClaimCheckErrors are why the bucket did not take a value.
 var ClaimCheckErrors = []string{"no_bucket", "authorization", "kms", "credentials", "throttled", "unavailable", "connection", "other"}
 
-func newClaimCheck(f factory) *ClaimCheck {
+func newClaimCheck(f metricFactory) *ClaimCheck {
 	m := &ClaimCheck{
 		Uploads: f.counterVec("uploads_total", "Values that the claim-check bucket has acknowledged, by the topic that they came from. A value whose record is read again is uploaded again, to the same key.", "topic"),
-		Bytes:   f.counter("bytes_total", "Bytes of these values."),
+		Bytes:   f.newCounter("bytes_total", "Bytes of these values."),
 		Errors:  f.counterVec("errors_total", "Uploads to the claim-check bucket that failed; they are repeated until the bucket takes them.", "reason"),
-		Pending: f.gauge("pending", "Values that the claim-check bucket has not acknowledged yet; the partition of each waits for it."),
-		Blocked: f.gauge("blocked", "1 while the last attempt to upload some value has failed, else 0."),
-		Latency: f.histogram("duration_seconds", "Time from finding that a record is too large to the acknowledgement by the claim-check bucket, in seconds.",
+		Pending: f.newGauge("pending", "Values that the claim-check bucket has not acknowledged yet; the partition of each waits for it."),
+		Blocked: f.newGauge("blocked", "1 while the last attempt to upload some value has failed, else 0."),
+		Latency: f.newHistogram("duration_seconds", "Time from finding that a record is too large to the acknowledgement by the claim-check bucket, in seconds.",
 			[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}),
 	}
 	for _, v := range ClaimCheckErrors {

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// door is a listener that has at most maxConnections open. For one more it closes the connection that has not moved
+// trackingListener is a listener that has at most maxConnections open. For one more it closes the connection that has not moved
 // for longest: an idle one, or one whose client does not read. So a probe, which is new, always gets in.
-type door struct {
+type trackingListener struct {
 	net.Listener
 
 	mu   sync.Mutex
-	open map[*visit]struct{}
+	open map[*trackedConn]struct{}
 }
 
 // Accept implements net.Listener.
-func (d *door) Accept() (net.Conn, error) {
+func (d *trackingListener) Accept() (net.Conn, error) {
 	conn, err := d.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{Conn: conn, door: d}
-	v.moves()
+	v := &trackedConn{Conn: conn, door: d}
+	v.noteMove()
 	d.mu.Lock()
-	var stalest *visit
+	var stalest *trackedConn
 	if len(d.open) >= maxConnections {
 		for o := range d.open {
 			if stalest == nil || o.moved.Load() < stalest.moved.Load() {
@@ -42,31 +42,31 @@ func (d *door) Accept() (net.Conn, error) {
 	return v, nil
 }
 
-// visit is a connection, and when it moved last, in Unix nanoseconds.
-type visit struct {
+// trackedConn is a connection, and when it moved last, in Unix nanoseconds.
+type trackedConn struct {
 	net.Conn
-	door  *door
+	door  *trackingListener
 	moved atomic.Int64
 }
 
-func (v *visit) moves() { v.moved.Store(time.Now().UnixNano()) }
+func (v *trackedConn) noteMove() { v.moved.Store(time.Now().UnixNano()) }
 
 // Read implements net.Conn.
-func (v *visit) Read(p []byte) (int, error) {
+func (v *trackedConn) Read(p []byte) (int, error) {
 	n, err := v.Conn.Read(p)
-	v.moves()
+	v.noteMove()
 	return n, err
 }
 
 // Write implements net.Conn.
-func (v *visit) Write(p []byte) (int, error) {
+func (v *trackedConn) Write(p []byte) (int, error) {
 	n, err := v.Conn.Write(p)
-	v.moves()
+	v.noteMove()
 	return n, err
 }
 
 // Close implements net.Conn.
-func (v *visit) Close() error {
+func (v *trackedConn) Close() error {
 	v.door.mu.Lock()
 	delete(v.door.open, v)
 	v.door.mu.Unlock()

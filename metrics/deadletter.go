@@ -21,15 +21,15 @@ var (
 	DeadLetterErrors = []string{"unknown_topic", "authorization", "too_large", "unavailable", "connection", "other"}
 )
 
-func newDeadLetter(f factory) *DeadLetter {
+func newDeadLetter(f metricFactory) *DeadLetter {
 	m := &DeadLetter{
 		Letters: f.counterVec("dead_letters_total", "Records that the dead-letter topic has acknowledged, by the topic that they came from.", "topic", "reason"),
-		Digests: f.counter("dead_letter_digests_total", "Dead letters that were too large for the dead-letter topic: it has a digest and the size instead of the value, which only the topic they came from still has."),
+		Digests: f.newCounter("dead_letter_digests_total", "Dead letters that were too large for the dead-letter topic: it has a digest and the size instead of the value, which only the topic they came from still has."),
 		Errors:  f.counterVec("dead_letter_produce_errors_total", "Attempts to write dead letters that failed; they are repeated until the topic takes them.", "reason"),
-		Pending: f.gauge("dead_letters_pending", "Dead letters that are not acknowledged yet; each holds back the commit of its partition."),
-		Bytes:   f.gauge("dead_letters_pending_bytes", "Bytes of memory that they take, out of MAX_BUFFERED_BYTES."),
-		Blocked: f.gauge("dead_letter_blocked", "1 while the dead-letter topic takes nothing, else 0."),
-		Latency: f.histogram("dead_letter_duration_seconds", "Time from finding that a record can't be delivered to the acknowledgement by the dead-letter topic, in seconds.",
+		Pending: f.newGauge("dead_letters_pending", "Dead letters that are not acknowledged yet; each holds back the commit of its partition."),
+		Bytes:   f.newGauge("dead_letters_pending_bytes", "Bytes of memory that they take, out of MAX_BUFFERED_BYTES."),
+		Blocked: f.newGauge("dead_letter_blocked", "1 while the dead-letter topic takes nothing, else 0."),
+		Latency: f.newHistogram("dead_letter_duration_seconds", "Time from finding that a record can't be delivered to the acknowledgement by the dead-letter topic, in seconds.",
 			[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}),
 	}
 	for _, v := range DeadLetterErrors {
@@ -38,9 +38,9 @@ func newDeadLetter(f factory) *DeadLetter {
 	return m
 }
 
-// Expect has the counters of a topic exist from here on, at 0, so that its first
+// ExpectTopic has the counters of a topic exist from here on, at 0, so that its first
 // letter is seen.
-func (m *DeadLetter) Expect(topic string) {
+func (m *DeadLetter) ExpectTopic(topic string) {
 	for _, reason := range DeadLetterReasons {
 		m.Letters.WithLabelValues(topic, reason)
 	}

@@ -12,7 +12,7 @@ type Destination struct {
 	errors                         *prometheus.CounterVec
 }
 
-func newDestination(f factory) *Destination {
+func newDestination(f metricFactory) *Destination {
 	const s = "stream"
 	return &Destination{
 		freshness: f.gaugeVec("freshness_seconds", "Age of the oldest record that the destination of a stream does not have, by CloudWatch's newest value of the last hour; 0 without one, as for an idle stream. Firehose drops a record at 86400.", s),

@@ -32,7 +32,7 @@ var (
 	RefuseReasons = []string{"limit", "service"}
 )
 
-func newFirehose(f factory) *Firehose {
+func newFirehose(f metricFactory) *Firehose {
 	const s = "stream"
 	seconds := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	return &Firehose{
@@ -88,9 +88,9 @@ type FirehoseStream struct {
 	retried, refused, requests map[string]prometheus.Counter
 }
 
-// Stream returns the collectors of one stream. All its counters exist from here
+// ForStream returns the collectors of one stream. All its counters exist from here
 // on, at 0.
-func (m *Firehose) Stream(name string) *FirehoseStream {
+func (m *Firehose) ForStream(name string) *FirehoseStream {
 	each := func(v *prometheus.CounterVec, values []string) map[string]prometheus.Counter {
 		all := make(map[string]prometheus.Counter, len(values))
 		for _, value := range values {
@@ -118,9 +118,9 @@ func (m *Firehose) Stream(name string) *FirehoseStream {
 	}
 }
 
-// Retried counts records that are sent again, for one of RetryReasons; another
+// CountRetried counts records that are sent again, for one of RetryReasons; another
 // one is counted as other.
-func (m *FirehoseStream) Retried(reason string, records int) {
+func (m *FirehoseStream) CountRetried(reason string, records int) {
 	c, ok := m.retried[reason]
 	if !ok {
 		c = m.retried["other"]
@@ -128,8 +128,8 @@ func (m *FirehoseStream) Retried(reason string, records int) {
 	c.Add(float64(records))
 }
 
-// Refused counts a bad record, for one of RefuseReasons.
-func (m *FirehoseStream) Refused(reason string) { m.refused[reason].Inc() }
+// CountRefused counts a bad record, for one of RefuseReasons.
+func (m *FirehoseStream) CountRefused(reason string) { m.refused[reason].Inc() }
 
-// Request counts a request that ended, as one of RequestOutcomes.
-func (m *FirehoseStream) Request(outcome string) { m.requests[outcome].Inc() }
+// CountRequest counts a request that ended, as one of RequestOutcomes.
+func (m *FirehoseStream) CountRequest(outcome string) { m.requests[outcome].Inc() }

@@ -54,27 +54,27 @@ var RebalanceKinds = []string{"assigned", "revoked", "lost"}
 // resolution, and delays above a day need none.
 var delays = []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600}
 
-func newKafka(f factory) *Kafka {
+func newKafka(f metricFactory) *Kafka {
 	m := &Kafka{
 		r:           f.r,
 		Records:     f.counterVec("records_consumed_total", "Records polled from Kafka, tombstones and control records included.", "topic"),
 		Bytes:       f.counterVec("bytes_consumed_total", "Bytes of keys, values and headers polled from Kafka, after decompression.", "topic"),
-		Decoded:     f.counter("records_decoded_total", "Records decoded from fetches. Far more than consumed means that fetched records are thrown away and fetched again."),
+		Decoded:     f.newCounter("records_decoded_total", "Records decoded from fetches. Far more than consumed means that fetched records are thrown away and fetched again."),
 		FetchErrors: f.counterVec("fetch_errors_total", "Errors that a fetch or the group returned.", "reason"),
 		Expired:     f.counterVec("offsets_expired_total", "Offsets that retention or a truncation removed before they were read. Each may have been a record; they are lost to this group.", "topic"),
-		Throttled:   f.counter("broker_throttle_seconds_total", "Time for which brokers had this process wait because it exceeded a quota of theirs (bytes or requests of a client or user), in seconds."),
-		Partitions:  f.gauge("assigned_partitions", "Partitions that this member owns now."),
-		Paused:      f.gauge("paused_partitions", "Partitions paused because their stream is full or their commit is too far behind."),
-		Member:      f.gauge("group_member", "1 while this process is in the consumer group, 0 otherwise."),
+		Throttled:   f.newCounter("broker_throttle_seconds_total", "Time for which brokers had this process wait because it exceeded a quota of theirs (bytes or requests of a client or user), in seconds."),
+		Partitions:  f.newGauge("assigned_partitions", "Partitions that this member owns now."),
+		Paused:      f.newGauge("paused_partitions", "Partitions paused because their stream is full or their commit is too far behind."),
+		Member:      f.newGauge("group_member", "1 while this process is in the consumer group, 0 otherwise."),
 		Rebalances:  f.counterVec("rebalances_total", "Rebalances that changed what this member owns.", "kind"),
-		DrainLate:   f.counter("revoke_drain_timeouts_total", "Revokes whose records were not all settled within KAFKA_REVOKE_DRAIN_TIMEOUT; the next owner delivers the rest again."),
+		DrainLate:   f.newCounter("revoke_drain_timeouts_total", "Revokes whose records were not all settled within KAFKA_REVOKE_DRAIN_TIMEOUT; the next owner delivers the rest again."),
 		Commits:     f.counterVec("commits_total", "Offset commits by result.", "result"),
-		LastCommit:  f.gauge("last_commit_timestamp_seconds", "When a commit that moved an offset was last acknowledged, in Unix time; 0 before the first."),
+		LastCommit:  f.newGauge("last_commit_timestamp_seconds", "When a commit that moved an offset was last acknowledged, in Unix time; 0 before the first."),
 		Delay:       f.histogramVec("delivery_delay_seconds", "Time from a record's timestamp to the commit that follows its delivery, in seconds; a sample of at most one record a second and partition.", delays, "topic"),
 
-		CertificateExpiry: f.gauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),
+		CertificateExpiry: f.newGauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),
 
-		unrouted:    f.gauge("unrouted_topics", "Topics that match the pattern and have no stream; they are not consumed."),
+		unrouted:    f.newGauge("unrouted_topics", "Topics that match the pattern and have no stream; they are not consumed."),
 		lag:         f.gaugeVec("lag_records", "End of the partition's log (the high watermark) minus the committed offset, or minus the start of the log before the first commit. Refreshed every 15 seconds; absent while the partition's leader does not answer.", "topic", "partition"),
 		committed:   f.gaugeVec("committed_offset", "Newest acknowledged commit: the next offset to read after a restart.", "topic", "partition"),
 		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: what a kill -9 would deliver again.", "topic", "partition"),
@@ -94,9 +94,9 @@ func newKafka(f factory) *Kafka {
 	return m
 }
 
-// Expect has the counters of a topic exist from here on, at 0, so that the first
+// ExpectTopic has the counters of a topic exist from here on, at 0, so that the first
 // loss is seen.
-func (m *Kafka) Expect(topic string) {
+func (m *Kafka) ExpectTopic(topic string) {
 	m.Records.WithLabelValues(topic)
 	m.Bytes.WithLabelValues(topic)
 	m.Expired.WithLabelValues(topic)
@@ -142,45 +142,45 @@ func (m *Kafka) SetUnrouted(n int) { m.unrouted.Set(float64(n)) }
 
 // SetLag sets the lag of a partition, in records.
 func (m *Kafka) SetLag(topic string, partition int32, records int64) {
-	m.lag.WithLabelValues(topic, label(partition)).Set(float64(records))
+	m.lag.WithLabelValues(topic, partitionLabel(partition)).Set(float64(records))
 }
 
 // SetCommitted sets the newest acknowledged commit of a partition.
 func (m *Kafka) SetCommitted(topic string, partition int32, offset int64) {
-	m.committed.WithLabelValues(topic, label(partition)).Set(float64(offset))
+	m.committed.WithLabelValues(topic, partitionLabel(partition)).Set(float64(offset))
 }
 
 // SetUncommitted sets the number of records polled and not yet committed.
 func (m *Kafka) SetUncommitted(topic string, partition int32, records int64) {
-	m.uncommitted.WithLabelValues(topic, label(partition)).Set(float64(records))
+	m.uncommitted.WithLabelValues(topic, partitionLabel(partition)).Set(float64(records))
 }
 
 // SetHeadroom sets how far the start of the log is behind the newest commit, in
 // records.
 func (m *Kafka) SetHeadroom(topic string, partition int32, records int64) {
-	m.headroom.WithLabelValues(topic, label(partition)).Set(float64(records))
+	m.headroom.WithLabelValues(topic, partitionLabel(partition)).Set(float64(records))
 }
 
 // SetOpenTransaction sets how many records lie behind the first open transaction.
 func (m *Kafka) SetOpenTransaction(topic string, partition int32, records int64) {
-	m.open.WithLabelValues(topic, label(partition)).Set(float64(records))
+	m.open.WithLabelValues(topic, partitionLabel(partition)).Set(float64(records))
 }
 
 // ForgetLag removes the series that are refreshed with the lag, of a partition that can't be asked.
 func (m *Kafka) ForgetLag(topic string, partition int32) {
-	p := label(partition)
+	p := partitionLabel(partition)
 	m.lag.DeleteLabelValues(topic, p)
 	m.headroom.DeleteLabelValues(topic, p)
 	m.open.DeleteLabelValues(topic, p)
 }
 
-// Forget removes the series of a partition that left: a stale lag
+// ForgetPartition removes the series of a partition that left: a stale lag
 // would stay wrong.
-func (m *Kafka) Forget(topic string, partition int32) {
+func (m *Kafka) ForgetPartition(topic string, partition int32) {
 	m.ForgetLag(topic, partition)
-	p := label(partition)
+	p := partitionLabel(partition)
 	m.committed.DeleteLabelValues(topic, p)
 	m.uncommitted.DeleteLabelValues(topic, p)
 }
 
-func label(partition int32) string { return strconv.Itoa(int(partition)) }
+func partitionLabel(partition int32) string { return strconv.Itoa(int(partition)) }

@@ -28,23 +28,23 @@ type Set struct {
 }
 
 // Option is for New.
-type Option func(*factory)
+type Option func(*metricFactory)
 
 // NativeHistograms says whether histograms are native ones too, beside their buckets.
 // Only scrapes that take protobuf see the difference. A server that takes native ones keeps
 // none of the buckets, which the alerts need, unless it is configured to keep both.
-func NativeHistograms(too bool) Option { return func(f *factory) { f.native = too } }
+func NativeHistograms(too bool) Option { return func(f *metricFactory) { f.native = too } }
 
 // New registers every collector of the connector with r. Two sets in one
 // process need two registries.
 func New(r prometheus.Registerer, options ...Option) *Set {
-	f := factory{r: r}
+	f := metricFactory{r: r}
 	for _, set := range options {
 		set(&f)
 	}
 	return &Set{
-		Kafka: newKafka(f.of("kafka")), Pipeline: newPipeline(f), Firehose: newFirehose(f),
-		DeadLetter: newDeadLetter(f), Schema: newSchema(f.of("schema")), Destination: newDestination(f.of("destination")), ClaimCheck: newClaimCheck(f.of("claim_check")),
+		Kafka: newKafka(f.withSubsystem("kafka")), Pipeline: newPipeline(f), Firehose: newFirehose(f),
+		DeadLetter: newDeadLetter(f), Schema: newSchema(f.withSubsystem("schema")), Destination: newDestination(f.withSubsystem("destination")), ClaimCheck: newClaimCheck(f.withSubsystem("claim_check")),
 	}
 }
 
@@ -71,51 +71,51 @@ func NewRegistry(version string) *prometheus.Registry {
 	return r
 }
 
-// factory registers the collectors that it makes.
-type factory struct {
+// metricFactory registers the collectors that it makes.
+type metricFactory struct {
 	r         prometheus.Registerer
 	subsystem string
 	native    bool
 }
 
-// of makes collectors of a subsystem.
-func (f factory) of(subsystem string) factory {
+// withSubsystem makes collectors of a subsystem.
+func (f metricFactory) withSubsystem(subsystem string) metricFactory {
 	f.subsystem = subsystem
 	return f
 }
 
-func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
+func registerCollector[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	r.MustRegister(c)
 	return c
 }
 
-func (f factory) counter(name, help string) prometheus.Counter {
-	return register(f.r, prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}))
+func (f metricFactory) newCounter(name, help string) prometheus.Counter {
+	return registerCollector(f.r, prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}))
 }
 
-func (f factory) counterVec(name, help string, labels ...string) *prometheus.CounterVec {
-	return register(f.r, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}, labels))
+func (f metricFactory) counterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	return registerCollector(f.r, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}, labels))
 }
 
-func (f factory) gauge(name, help string) prometheus.Gauge {
-	return register(f.r, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}))
+func (f metricFactory) newGauge(name, help string) prometheus.Gauge {
+	return registerCollector(f.r, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}))
 }
 
-func (f factory) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
-	return register(f.r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}, labels))
+func (f metricFactory) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
+	return registerCollector(f.r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help}, labels))
 }
 
-func (f factory) histogramVec(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	return register(f.r, prometheus.NewHistogramVec(f.histogramOpts(name, help, buckets), labels))
+func (f metricFactory) histogramVec(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return registerCollector(f.r, prometheus.NewHistogramVec(f.histogramOpts(name, help, buckets), labels))
 }
 
-func (f factory) histogram(name, help string, buckets []float64) prometheus.Histogram {
-	return register(f.r, prometheus.NewHistogram(f.histogramOpts(name, help, buckets)))
+func (f metricFactory) newHistogram(name, help string, buckets []float64) prometheus.Histogram {
+	return registerCollector(f.r, prometheus.NewHistogram(f.histogramOpts(name, help, buckets)))
 }
 
 // histogramOpts: a native bucket ends at most a tenth above where it begins. There are at
 // most 160; with more, they are emptied, but not within an hour, and made wider else.
-func (f factory) histogramOpts(name, help string, buckets []float64) prometheus.HistogramOpts {
+func (f metricFactory) histogramOpts(name, help string, buckets []float64) prometheus.HistogramOpts {
 	o := prometheus.HistogramOpts{Namespace: namespace, Subsystem: f.subsystem, Name: name, Help: help, Buckets: buckets}
 	if f.native {
 		o.NativeHistogramBucketFactor = 1.1

@@ -19,12 +19,12 @@ import (
 func TestLint(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
 	m := New(r)
-	m.Pipeline.Watch(1, func() int64 { return 0 }, func() float64 { return 0 })
-	m.Firehose.Stream("s")
-	m.DeadLetter.Expect("t")
+	m.Pipeline.WatchBuffered(1, func() int64 { return 0 }, func() float64 { return 0 })
+	m.Firehose.ForStream("s")
+	m.DeadLetter.ExpectTopic("t")
 	m.Kafka.Records.WithLabelValues("t").Inc()
 	m.Kafka.SetLag("t", 1, 2)
-	m.Kafka.Expect("u")
+	m.Kafka.ExpectTopic("u")
 	problems, err := testutil.GatherAndLint(r)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestForget(t *testing.T) {
 		m.SetHeadroom("t", p, 10)
 		m.SetOpenTransaction("t", p, 10)
 	}
-	m.Forget("t", 0)
+	m.ForgetPartition("t", 0)
 	for _, name := range []string{"lag_records", "committed_offset", "uncommitted_records", "retention_headroom_records", "open_transaction_records"} {
 		if n, err := testutil.GatherAndCount(r, "kafka_firehose_kafka_"+name); err != nil || n != 1 {
 			t.Errorf("%s has %d series (%v), want the one of the partition that stayed", name, n, err)
@@ -64,8 +64,8 @@ func TestNativeHistograms(t *testing.T) {
 	for _, native := range []bool{false, true} {
 		r := prometheus.NewRegistry()
 		m := New(r, NativeHistograms(native))
-		m.Firehose.Stream("s").Duration.Observe(0.2)
-		m.Kafka.Expect("t")
+		m.Firehose.ForStream("s").Duration.Observe(0.2)
+		m.Kafka.ExpectTopic("t")
 		histograms := 0
 		for _, f := range gather(t, r) {
 			for _, series := range f.GetMetric() {

@@ -19,14 +19,14 @@ type Pipeline struct {
 // SkipReasons are the values of the label reason.
 var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "filter_failed", "refused", "revoked", "filtered"}
 
-func newPipeline(f factory) *Pipeline {
+func newPipeline(f metricFactory) *Pipeline {
 	m := &Pipeline{
 		Skipped:        f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
 		Filtered:       f.counterVec("records_filtered_total", "Records that RECORD_FILTER left out, by topic. They are in kafka_firehose_records_skipped_total, too.", "topic"),
-		Backpressure:   f.counter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
-		RuntimeFault:   f.gauge("runtime_settings_fault", "1 while RUNTIME_SETTINGS_FILE is missing or can't be used, and the last good settings stay in use; 0 otherwise, and without one."),
-		RuntimeApplied: f.gauge("runtime_settings_applied_timestamp_seconds", "When the settings of RUNTIME_SETTINGS_FILE that hold now were read, in Unix time; 0 without one."),
-		limit:          f.gauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
+		Backpressure:   f.newCounter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
+		RuntimeFault:   f.newGauge("runtime_settings_fault", "1 while RUNTIME_SETTINGS_FILE is missing or can't be used, and the last good settings stay in use; 0 otherwise, and without one."),
+		RuntimeApplied: f.newGauge("runtime_settings_applied_timestamp_seconds", "When the settings of RUNTIME_SETTINGS_FILE that hold now were read, in Unix time; 0 without one."),
+		limit:          f.newGauge("buffer_limit_bytes", "MAX_BUFFERED_BYTES."),
 		r:              f.r,
 	}
 	for _, v := range SkipReasons {
@@ -35,9 +35,9 @@ func newPipeline(f factory) *Pipeline {
 	return m
 }
 
-// Watch adds the gauges that are read at scrape time: the buffered bytes, and
+// WatchBuffered adds the gauges that are read at scrape time: the buffered bytes, and
 // the age of the oldest unsettled record, in seconds.
-func (m *Pipeline) Watch(limit int64, buffered func() int64, oldest func() float64) {
+func (m *Pipeline) WatchBuffered(limit int64, buffered func() int64, oldest func() float64) {
 	m.limit.Set(float64(limit))
 	m.r.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -58,17 +58,17 @@ type passes struct{ error }
 // Kafka or Firehose is not cured by one. ready may fail for those.
 func Handler(g prometheus.Gatherer, live, ready Probe) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", &scrapes{
+	mux.Handle("GET /metrics", &scrapeGate{
 		next:      promhttp.HandlerFor(g, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		slots:     make(chan struct{}, maxScrapes),
 		gathering: make(chan struct{}, 1),
 	})
-	mux.HandleFunc("GET /livez", probe(live))
-	mux.HandleFunc("GET /readyz", probe(ready))
+	mux.HandleFunc("GET /livez", probeHandler(live))
+	mux.HandleFunc("GET /readyz", probeHandler(ready))
 	return mux
 }
 
-func probe(p Probe) http.HandlerFunc {
+func probeHandler(p Probe) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		err := p()
@@ -89,16 +89,16 @@ func probe(p Probe) http.HandlerFunc {
 	}
 }
 
-// scrapes bounds the memory of answers. Series are gathered for one of them at a time and become text before the client
+// scrapeGate bounds the memory of answers. Series are gathered for one of them at a time and become text before the client
 // is asked to take it: clients that read slowly, or never, hold text and no series.
-type scrapes struct {
+type scrapeGate struct {
 	next      http.Handler
 	slots     chan struct{}
 	gathering chan struct{}
 }
 
 // ServeHTTP implements http.Handler.
-func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *scrapeGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -107,16 +107,16 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%d scrapes are under way already", maxScrapes), http.StatusServiceUnavailable)
 		return
 	}
-	text := answer{header: w.Header(), status: http.StatusOK}
-	if !s.gather(&text, r) {
+	text := bufferedAnswer{header: w.Header(), status: http.StatusOK}
+	if !s.gatherOnce(&text, r) {
 		return
 	}
 	w.WriteHeader(text.status)
 	_, _ = text.body.WriteTo(w)
 }
 
-// gather reports whether it was its turn while the client waited, and has filled text.
-func (s *scrapes) gather(text *answer, r *http.Request) bool {
+// gatherOnce reports whether it was its turn while the client waited, and has filled text.
+func (s *scrapeGate) gatherOnce(text *bufferedAnswer, r *http.Request) bool {
 	select {
 	case s.gathering <- struct{}{}:
 		defer func() { <-s.gathering }() // also when the handler panics: net/http continues after that
@@ -127,39 +127,39 @@ func (s *scrapes) gather(text *answer, r *http.Request) bool {
 	return true
 }
 
-// answer is an http.ResponseWriter that keeps the answer.
-type answer struct {
+// bufferedAnswer is an http.ResponseWriter that keeps the answer.
+type bufferedAnswer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header { return a.header }
+func (a *bufferedAnswer) Header() http.Header { return a.header }
 
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+func (a *bufferedAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-func (a *answer) WriteHeader(status int) { a.status = status }
+func (a *bufferedAnswer) WriteHeader(status int) { a.status = status }
 
 // Serve answers on l until ctx ends. Its errors go to the log, and not to
 // standard error, where net/http would write them.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, to *slog.Logger) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: log.New(complaints{to}, "", 0),
+		MaxHeaderBytes: maxHeader, ErrorLog: log.New(errorLog{to}, "", 0),
 	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
-	if err := srv.Serve(&door{Listener: l, open: map[*visit]struct{}{}}); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(&trackingListener{Listener: l, open: map[*trackedConn]struct{}{}}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve metrics and probes on %s: %w", l.Addr(), err)
 	}
 	return nil
 }
 
-// complaints are what net/http has to say.
-type complaints struct{ log *slog.Logger }
+// errorLog are what net/http has to say.
+type errorLog struct{ log *slog.Logger }
 
 // Write implements io.Writer; p is a line.
-func (c complaints) Write(p []byte) (int, error) {
+func (c errorLog) Write(p []byte) (int, error) {
 	c.log.Warn("metrics and probes: the HTTP server has trouble", "error", strings.TrimSpace(string(p)))
 	return len(p), nil
 }

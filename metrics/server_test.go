@@ -60,7 +60,7 @@ func served(t *testing.T, live Probe, body func(p pipes, g *watchedGatherer)) {
 		set := New(r)
 		for i := range 200 {
 			topic := fmt.Sprintf("topic-%d", i)
-			set.Kafka.Expect(topic)
+			set.Kafka.ExpectTopic(topic)
 			for p := range int32(6) {
 				set.Kafka.SetLag(topic, p, 1)
 			}
@@ -250,7 +250,7 @@ func TestProbeThatPassesAndTells(t *testing.T) {
 		{errors.New("a fault"), http.StatusServiceUnavailable, "a fault\n"},
 	} {
 		r := httptest.NewRecorder()
-		probe(func() error { return c.err })(r, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		probeHandler(func() error { return c.err })(r, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if r.Code != c.status || r.Body.String() != c.body {
 			t.Errorf("%v answers %d %q, want %d %q", c.err, r.Code, r.Body, c.status, c.body)
 		}

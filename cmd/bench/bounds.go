@@ -5,9 +5,9 @@ import "fmt"
 // The bounds that it is held to.
 const (
 	besideBuffers = 64 << 20 // bytes of memory beside MAX_BUFFERED_BYTES
-	growthMost    = 1.3      // of CPU for a GB, from the fewest partitions to the most
-	billedMost    = 1.05     // bytes billed for a byte, with aggregation
-	speedLeast    = 0.95     // of the floor's megabytes a second
+	maxGrowth     = 1.3      // of CPU for a GB, from the fewest partitions to the most
+	maxBilled     = 1.05     // bytes billed for a byte, with aggregation
+	minSpeed      = 0.95     // of the floor's megabytes a second
 )
 
 // most is what a cell may cost in terms of the floor.
@@ -29,22 +29,22 @@ func (r *results) outside() (all []string) {
 		}
 	}
 	bill := func(s sample) {
-		if times := billed(s.stored); s.setup.aggregate && times > billedMost {
-			report("%s: billed %.3f times, at most %.2f", s.setup, times, billedMost)
+		if times := billed(s.stored); s.setup.aggregate && times > maxBilled {
+			report("%s: billed %.3f times, at most %.2f", s.setup, times, maxBilled)
 		}
 	}
 	for _, c := range r.matrix {
 		if of, most := compare(c.connector, c.floor, sample.cost).of, c.most()*r.options.slack; of > most {
 			report("%s: %.2f times the floor, at most %.2f", c.setup, of, most)
 		}
-		if of, least := compare(c.connector, c.floor, sample.rate).of, speedLeast/r.options.slack; of < least {
+		if of, least := compare(c.connector, c.floor, sample.rate).of, minSpeed/r.options.slack; of < least {
 			report("%s: %.2f times the speed of the floor, at least %.2f", c.setup, of, least)
 		}
 		memory(c.connector)
 		bill(c.connector[0])
 	}
 	for _, g := range r.growth() {
-		if most := growthMost * r.options.slack; g.times > most {
+		if most := maxGrowth * r.options.slack; g.times > most {
 			report("%s: %.2f times the CPU with %d partitions as with %d, at most %.2f", g.what, g.times, g.to.partitions, g.from.partitions, most)
 		}
 	}

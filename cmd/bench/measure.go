@@ -21,15 +21,15 @@ type sample struct {
 }
 
 const (
-	runMost = 3 * time.Minute // for all of the bytes, beside an outage
-	calm    = 300 * time.Millisecond
-	look    = 10 * time.Millisecond // between two looks at what is stored
+	maxRun = 3 * time.Minute // for all of the bytes, beside an outage
+	calm   = 300 * time.Millisecond
+	look   = 10 * time.Millisecond // between two looks at what is stored
 )
 
 // measure runs s once. Its error says that the run is not one, because something was
 // lost, came twice, or did not end.
 func (b *bench) measure(ctx context.Context, s setup) (out sample, err error) {
-	ctx, cancel := context.WithTimeout(ctx, runMost+s.outage)
+	ctx, cancel := context.WithTimeout(ctx, maxRun+s.outage)
 	defer cancel()
 	k, err := b.kafka(ctx, s)
 	if err != nil {

@@ -88,15 +88,15 @@ func (r *results) measureMatrix(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// stockLeast is how many times as much the serializer of the SDK costs, or more.
-const stockLeast = 3
+// minStock is how many times as much the serializer of the SDK costs, or more.
+const minStock = 3
 
 func (r *results) measureStock(ctx context.Context, b *bench) error {
 	s := b.base(1 << 10)
 	samples, err := b.alternate(ctx, s.with(moverStock), s, s.with(moverFloor))
 	if err == nil {
 		r.rows = append(r.rows,
-			row{what: "the SDK's own serializer", against: "the connector", one: samples[0], other: samples[1], least: stockLeast},
+			row{what: "the SDK's own serializer", against: "the connector", one: samples[0], other: samples[1], least: minStock},
 			row{what: "the SDK's own serializer", against: "the floor, which is the most there could be", one: samples[0], other: samples[2]})
 	}
 	return err

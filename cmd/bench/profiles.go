@@ -25,8 +25,8 @@ func (b *bench) profileOf(s setup) string {
 	return filepath.Join(b.profile, name+".pprof")
 }
 
-// profileMost is how long it may take to write a profile.
-const profileMost = 10 * time.Second
+// maxProfile is how long it may take to write a profile.
+const maxProfile = 10 * time.Second
 
 // beginProfile begins the profile of p, if there is to be one. ended ends it, and returns
 // when it is written.
@@ -45,7 +45,7 @@ func (b *bench) beginProfile(s setup, p *process) (ended func(context.Context) e
 		if err := p.cmd.Process.Signal(profile.End); err != nil {
 			return err
 		}
-		for end := time.Now().Add(profileMost); ; pause(ctx, look) {
+		for end := time.Now().Add(maxProfile); ; pause(ctx, look) {
 			if _, err := os.Stat(file); err == nil {
 				return nil
 			}

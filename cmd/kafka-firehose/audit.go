@@ -43,7 +43,7 @@ type auditFlags struct {
 	output, missing string
 }
 
-func (a *auditFlags) declare(flags *flag.FlagSet) {
+func (a *auditFlags) declareFlags(flags *flag.FlagSet) {
 	r := &a.request
 	flags.StringVar(&a.from, "from", "", "`time` at which the range begins")
 	flags.StringVar(&a.to, "to", "", "`time` at which the range ends")
@@ -58,8 +58,8 @@ func (a *auditFlags) declare(flags *flag.FlagSet) {
 	flags.IntVar(&r.Parallel, "parallel", 8, "how many objects are read at a time")
 }
 
-// parse reads the arguments at a time.
-func (a *auditFlags) parse(flags *flag.FlagSet, args []string, now time.Time) (err error) {
+// parseFlags reads the arguments at a time.
+func (a *auditFlags) parseFlags(flags *flag.FlagSet, args []string, now time.Time) (err error) {
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -92,12 +92,12 @@ func parseTime(name, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%s is %q; want an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or an age such as 24h", name, text)
 }
 
-// audit compares Kafka with the delivered objects and prints the report.
-func (p process) audit(ctx context.Context, args []string) int {
+// runAudit compares Kafka with the delivered objects and prints the report.
+func (p process) runAudit(ctx context.Context, args []string) int {
 	var a auditFlags
 	flags := flag.NewFlagSet("audit", flag.ContinueOnError)
-	a.declare(flags)
-	err := a.parse(flags, args, time.Now())
+	a.declareFlags(flags)
+	err := a.parseFlags(flags, args, time.Now())
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(p.stdout, auditUsage)
@@ -110,13 +110,13 @@ func (p process) audit(ctx context.Context, args []string) int {
 	}
 	cfg, warnings, err := connector.LoadEnvironment()
 	if err != nil {
-		p.explain(err, warnings)
+		p.printFaults(err, warnings)
 		return auditFailed
 	}
 	a.request.Progress, a.request.Terminal = p.stderr, isTerminal(p.stderr)
-	report, err := p.compare(ctx, cfg, a.request)
+	report, err := p.compareRange(ctx, cfg, a.request)
 	if err == nil {
-		err = a.write(report, p.stdout)
+		err = a.writeReport(report, p.stdout)
 	}
 	if err != nil {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
@@ -132,8 +132,8 @@ func (p process) audit(ctx context.Context, args []string) int {
 	}
 }
 
-// compare runs the audit until it ends or a signal comes.
-func (p process) compare(ctx context.Context, cfg connector.Config, r recovery.Request) (recovery.Report, error) {
+// compareRange runs the audit until it ends or a signal comes.
+func (p process) compareRange(ctx context.Context, cfg connector.Config, r recovery.Request) (recovery.Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -143,18 +143,18 @@ func (p process) compare(ctx context.Context, cfg connector.Config, r recovery.R
 		case <-ctx.Done():
 		}
 	}()
-	report, err := p.runAudit(ctx, cfg, r, connector.Options{})
+	report, err := p.audit(ctx, cfg, r, connector.Options{})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return report, cause
 	}
 	return report, err
 }
 
-// write writes the report, and the file of the missing offsets.
-func (a *auditFlags) write(report recovery.Report, stdout io.Writer) error {
-	write := report.Table
+// writeReport writes the report, and the file of the missing offsets.
+func (a *auditFlags) writeReport(report recovery.Report, stdout io.Writer) error {
+	write := report.WriteTable
 	if a.output == "json" {
-		write = report.JSON
+		write = report.WriteJSON
 	}
 	if err := write(stdout); err != nil {
 		return fmt.Errorf("the report can't be written: %w", err)

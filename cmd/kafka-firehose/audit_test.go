@@ -18,7 +18,7 @@ import (
 // audited has the bench's audit return this.
 func (b *bench) audited(report recovery.Report, err error) *recovery.Request {
 	asked := new(recovery.Request)
-	b.runAudit = func(_ context.Context, _ connector.Config, r recovery.Request, _ connector.Options) (recovery.Report, error) {
+	b.audit = func(_ context.Context, _ connector.Config, r recovery.Request, _ connector.Options) (recovery.Report, error) {
 		*asked = r
 		return report, err
 	}
@@ -122,7 +122,7 @@ func TestAuditMissingFile(t *testing.T) {
 // TestAuditEnds: somebody has pressed Ctrl-C.
 func TestAuditEnds(t *testing.T) {
 	b := newBench(t, enough...)
-	b.runAudit = func(ctx context.Context, _ connector.Config, _ recovery.Request, _ connector.Options) (recovery.Report, error) {
+	b.audit = func(ctx context.Context, _ connector.Config, _ recovery.Request, _ connector.Options) (recovery.Report, error) {
 		b.signals <- syscall.SIGINT
 		<-ctx.Done()
 		return recovery.Report{}, ctx.Err()

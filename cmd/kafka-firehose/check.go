@@ -33,8 +33,8 @@ Exit code: 0 fine, or only warnings; 1 only warnings, with -strict; 2 an error.
 
 `
 
-// check inspects Kafka, Firehose and the registry, and prints the findings.
-func (p process) check(ctx context.Context, args []string) int {
+// runCheck inspects Kafka, Firehose and the registry, and prints the findings.
+func (p process) runCheck(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // it would print the usage with each mistake
 	output := flags.String("o", "table", "table, for people, or json, one `format` for programs")
@@ -59,16 +59,16 @@ func (p process) check(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.stderr, "kafka-firehose: -timeout is %s; want more than 0s\n", *timeout)
 		return checkFailed
 	}
-	report := p.look(ctx, *timeout)
-	write := func(w io.Writer) error { return report.Table(w, terminalWidth(w)) }
+	report := p.inspectSettings(ctx, *timeout)
+	write := func(w io.Writer) error { return report.WriteTable(w, terminalWidth(w)) }
 	if *output == "json" {
-		write = report.JSON
+		write = report.WriteJSON
 	}
 	if err := write(p.stdout); err != nil {
 		fmt.Fprintf(p.stderr, "kafka-firehose: the report can't be written: %v\n", err)
 		return checkFailed
 	}
-	switch worst := report.Worst(); {
+	switch worst := report.WorstSeverity(); {
 	case worst == check.Error:
 		return checkFailed
 	case worst == check.Warning && *strict:
@@ -90,8 +90,8 @@ func terminalWidth(w io.Writer) int {
 	return width
 }
 
-// look inspects until everything is looked at, time is up or a signal comes.
-func (p process) look(ctx context.Context, timeout time.Duration) check.Report {
+// inspectSettings inspects until everything is looked at, time is up or a signal comes.
+func (p process) inspectSettings(ctx context.Context, timeout time.Duration) check.Report {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	go func() {

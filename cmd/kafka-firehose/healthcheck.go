@@ -33,8 +33,8 @@ Exit code: 0 it is; 1 it is not, does not answer, or the flags are wrong.
 // maxReasonShown bounds the part of an answer that is read, in bytes.
 const maxReasonShown = 64 << 10
 
-// healthcheck asks a probe of the process whose HTTP_ADDR this environment has.
-func (p process) healthcheck(ctx context.Context, args []string) int {
+// runHealthcheck asks a probe of the process whose HTTP_ADDR this environment has.
+func (p process) runHealthcheck(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	probe := flags.String("probe", "livez", "livez: a restart would not help; readyz: records get through. The `name` of the probe")
@@ -64,7 +64,7 @@ func (p process) healthcheck(ctx context.Context, args []string) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	reason, err := ask(ctx, "http://"+*addr+"/"+*probe)
+	reason, err := getProbe(ctx, "http://"+*addr+"/"+*probe)
 	if err != nil {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
 		return unhealthy
@@ -91,8 +91,8 @@ func ownAddr(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// ask returns what a probe that passes says, and an error with the reason of one that fails.
-func ask(ctx context.Context, url string) (said string, err error) {
+// getProbe returns what a probe that passes says, and an error with the reason of one that fails.
+func getProbe(ctx context.Context, url string) (said string, err error) {
 	resp, err := getWithoutProxy(ctx, url)
 	if err != nil {
 		return "", fmt.Errorf("no answer from %s: %w", url, err)

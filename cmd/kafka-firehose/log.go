@@ -20,7 +20,7 @@ const (
 // outage repeats its warnings with every attempt; one line a minute shows that it lasts. The log never
 // blocks the process: lines without a reader are dropped and counted.
 func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, level *slog.LevelVar, end func()) {
-	out := logging.Detach(w, logBytes)
+	out := logging.DetachWriter(w, logBytes)
 	level = new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
 	options := &slog.HandlerOptions{Level: level}
@@ -28,7 +28,7 @@ func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, level *slog
 	if cfg.LogFormat == "text" {
 		h = slog.NewTextHandler(out, options)
 	}
-	log = slog.New(logging.Every(h, logEvery))
+	log = slog.New(logging.LimitRepeats(h, logEvery))
 	out.OnLost(func(lines int) {
 		log.Warn("the log was not taken as fast as it was written; lines are missing here", "lines", lines)
 	})

@@ -30,7 +30,7 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: start, inspect: connector.Inspect, runAudit: connector.Audit, runReplay: connector.Replay, runRedrive: connector.Redrive}
+	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: startConnector, inspect: connector.Inspect, audit: connector.Audit, runReplay: connector.Replay, runRedrive: connector.Redrive}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
@@ -42,7 +42,7 @@ type process struct {
 	exit           func(code int)
 	start          func(context.Context, connector.Config, *slog.Logger, *slog.LevelVar) error
 	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
-	runAudit       func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
+	audit          func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
 	runReplay      func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
 	runRedrive     func(context.Context, connector.Config, recovery.RedriveRequest, connector.Options) (recovery.RedriveReport, error)
 }
@@ -78,13 +78,13 @@ func (p process) run(ctx context.Context, args []string) int {
 	}
 	switch command {
 	case "check":
-		return p.check(ctx, args[1:])
+		return p.runCheck(ctx, args[1:])
 	case "healthcheck":
-		return p.healthcheck(ctx, args[1:])
+		return p.runHealthcheck(ctx, args[1:])
 	case "top":
-		return p.top(ctx, args[1:])
+		return p.runTop(ctx, args[1:])
 	case "audit":
-		return p.audit(ctx, args[1:])
+		return p.runAudit(ctx, args[1:])
 	case "replay":
 		return p.replay(ctx, args[1:])
 	case "redrive":
@@ -96,7 +96,7 @@ func (p process) run(ctx context.Context, args []string) int {
 	}
 	switch command {
 	case "run":
-		return p.serve(ctx)
+		return p.runService(ctx)
 	case "help", "--help", "-help", "-h":
 		fmt.Fprint(p.stdout, usage)
 		if err := connector.ConfigUsage(p.stdout); err != nil {
@@ -104,18 +104,18 @@ func (p process) run(ctx context.Context, args []string) int {
 		}
 		return exitDrained
 	case "version", "--version":
-		fmt.Fprint(p.stdout, version())
+		fmt.Fprint(p.stdout, versionText())
 		return exitDrained
 	}
 	fmt.Fprintf(p.stderr, "kafka-firehose: unknown command %q; want run, check, healthcheck, top, audit, replay, redrive, version or help\n", command)
 	return exitConfiguration
 }
 
-// serve runs the connector until a signal ends it.
-func (p process) serve(ctx context.Context) int {
+// runService runs the connector until a signal ends it.
+func (p process) runService(ctx context.Context) int {
 	cfg, warnings, err := connector.LoadEnvironment()
 	if err != nil {
-		p.explain(err, warnings)
+		p.printFaults(err, warnings)
 		return exitConfiguration
 	}
 	log, level, endLog := newLogger(p.stderr, cfg)
@@ -127,8 +127,8 @@ func (p process) serve(ctx context.Context) int {
 
 	ctx, stop := p.untilSignal(ctx, log, endLog)
 	defer stop()
-	log.Info("starting", "version", build().version, "revision", build().revision)
-	log.LogAttrs(ctx, slog.LevelInfo, "reading from Kafka and sending to Firehose", cfg.Plan()...)
+	log.Info("starting", "version", buildIdentity().version, "revision", buildIdentity().revision)
+	log.LogAttrs(ctx, slog.LevelInfo, "reading from Kafka and sending to Firehose", cfg.PlannedSettings()...)
 	if err := p.start(ctx, cfg, log, level); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
@@ -137,9 +137,9 @@ func (p process) serve(ctx context.Context) int {
 	return exitDrained
 }
 
-// explain prints the faults of the environment, a line each. It runs before there is a logger,
+// printFaults prints the faults of the environment, a line each. It runs before there is a logger,
 // because the settings of the log may be faulty as well.
-func (p process) explain(err error, warnings []string) {
+func (p process) printFaults(err error, warnings []string) {
 	fmt.Fprintf(p.stderr, "kafka-firehose: the configuration can't be used:\n%v\n", err)
 	for _, w := range warnings {
 		fmt.Fprintf(p.stderr, "warning: %s\n", w)

@@ -126,7 +126,7 @@ func TestRunEnds(t *testing.T) {
 			b := newBench(t, append(enough, "AWS_RETRY_MODE=adaptive")...)
 			b.process.start = func(_ context.Context, cfg connector.Config, log *slog.Logger, _ *slog.LevelVar) error {
 				log.Debug("hidden")
-				log.Info("streams", "streams", cfg.Firehose.Streams())
+				log.Info("streams", "streams", cfg.Firehose.StreamNames())
 				return test.err
 			}
 			if code := b.run(t.Context(), []string{"run"}); code != test.code {

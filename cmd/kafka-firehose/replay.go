@@ -188,7 +188,7 @@ func (p process) runRecovery(ctx context.Context, flags *flag.FlagSet, usage str
 	}
 	cfg, warnings, err := connector.LoadEnvironment()
 	if err != nil {
-		p.explain(err, warnings)
+		p.printFaults(err, warnings)
 		return recoveryNotStarted
 	}
 	log, _, endLog := newLogger(p.stderr, cfg)

@@ -31,14 +31,14 @@ func (p process) untilSignal(ctx context.Context, log *slog.Logger, endLog func(
 		case s := <-p.signals:
 			log.Error("ended by a second signal, before the drain was complete", "signal", s.String())
 			endLog()
-			p.exit(exitSignal + number(s))
+			p.exit(exitSignal + signalNumber(s))
 		case <-done:
 		}
 	}()
 	return ctx, func() { close(done); cancel() }
 }
 
-func number(s os.Signal) int {
+func signalNumber(s os.Signal) int {
 	if n, ok := s.(syscall.Signal); ok {
 		return int(n)
 	}

@@ -15,15 +15,15 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// start runs the connector until ctx ends and it is drained. Metrics and probes
+// startConnector runs the connector until ctx ends and it is drained. Metrics and probes
 // are there from the first moment to the last, so that a process that waits for
 // its stream, or drains, can be told from one that hangs.
-func start(ctx context.Context, cfg connector.Config, log *slog.Logger, level *slog.LevelVar) error {
+func startConnector(ctx context.Context, cfg connector.Config, log *slog.Logger, level *slog.LevelVar) error {
 	listener, err := net.Listen("tcp", cfg.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR holds %q: %w", cfg.HTTPAddr, err)
 	}
-	registry := metrics.NewRegistry(build().version)
+	registry := metrics.NewRegistry(buildIdentity().version)
 	var c atomic.Pointer[connector.Connector]
 	live := func() error {
 		if c := c.Load(); c != nil {
@@ -44,12 +44,12 @@ func start(ctx context.Context, cfg connector.Config, log *slog.Logger, level *s
 		if c := c.Load(); c != nil {
 			return c.Status()
 		}
-		return status.Empty(time.Now(), cfg.Kafka.GroupID)
+		return status.EmptySnapshot(time.Now(), cfg.Kafka.GroupID)
 	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	var server sync.WaitGroup
 	server.Go(func() {
-		if err := metrics.Serve(serving, listener, status.Handler(snapshot, metrics.Handler(registry, live, ready)), log); err != nil {
+		if err := metrics.Serve(serving, listener, status.PageHandler(snapshot, metrics.Handler(registry, live, ready)), log); err != nil {
 			log.Error("metrics and probes are gone", "error", err)
 		}
 	})

@@ -40,8 +40,8 @@ const (
 	clearScreen = "\x1b[H\x1b[J"
 )
 
-// top shows the members until a signal comes, or once.
-func (p process) top(ctx context.Context, args []string) int {
+// runTop shows the members until a signal comes, or once.
+func (p process) runTop(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("top", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	var addrs []string
@@ -105,7 +105,7 @@ func lookAt(ctx context.Context, addrs []string) []status.Member {
 	defer cancel()
 	var all []string
 	for _, addr := range addrs {
-		all = append(all, resolve(ctx, addr)...)
+		all = append(all, resolveMembers(ctx, addr)...)
 	}
 	all = all[:min(len(all), maxMembers)]
 	members := make([]status.Member, len(all))
@@ -120,8 +120,8 @@ func lookAt(ctx context.Context, addrs []string) []status.Member {
 	return members
 }
 
-// resolve returns all addresses of a name, or the name if it has one or none.
-func resolve(ctx context.Context, addr string) []string {
+// resolveMembers returns all addresses of a name, or the name if it has one or none.
+func resolveMembers(ctx context.Context, addr string) []string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || net.ParseIP(host) != nil {
 		return []string{addr}

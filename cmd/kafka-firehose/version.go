@@ -14,18 +14,18 @@ var release, revision, committed string
 // identity is what the binary knows of how it was built.
 type identity struct{ version, revision, time string }
 
-// build reads the information that the build put into the binary: that of a release, or else the Go tool's. A build
+// buildIdentity reads the information that the build put into the binary: that of a release, or else the Go tool's. A build
 // that is neither a release nor in a checkout, or has -buildvcs=false, has no revision.
-func build() identity {
+func buildIdentity() identity {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return identify(identity{release, revision, committed}, info)
+	return identityOf(identity{release, revision, committed}, info)
 }
 
-// identify prefers the members that the build of a release has set.
-func identify(stamped identity, info *debug.BuildInfo) identity {
+// identityOf prefers the members that the build of a release has set.
+func identityOf(stamped identity, info *debug.BuildInfo) identity {
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
@@ -41,9 +41,9 @@ func identify(stamped identity, info *debug.BuildInfo) identity {
 	return id
 }
 
-// version is what the command of that name prints.
-func version() string {
-	id := build()
+// versionText is what the command of that name prints.
+func versionText() string {
+	id := buildIdentity()
 	return fmt.Sprintf("kafka-firehose %s\nrevision  %s\ncommitted %s\ngo        %s %s/%s\n",
 		id.version, id.revision, id.time, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

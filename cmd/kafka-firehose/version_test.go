@@ -21,7 +21,7 @@ func TestIdentify(t *testing.T) {
 		{"a release", identity{"v1.2.3", "def", "2026-02-01T00:00:00Z"}, debug.BuildInfo{Main: debug.Module{Version: "v0.1.0"}, Settings: checkout}, identity{"v1.2.3", "def", "2026-02-01T00:00:00Z"}},
 	}
 	for _, test := range tests {
-		if got := identify(test.stamped, &test.info); got != test.want {
+		if got := identityOf(test.stamped, &test.info); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
 	}

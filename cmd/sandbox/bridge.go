@@ -78,7 +78,7 @@ func (b *bridge) start(ctx context.Context) (*running, error) {
 		return nil, fmt.Errorf("start the connector: %w", err)
 	}
 	r := &running{connector: c, registry: registry, done: make(chan struct{})}
-	r.handler = status.Handler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
+	r.handler = status.PageHandler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
 	ctx, r.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(r.done)

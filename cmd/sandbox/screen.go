@@ -96,5 +96,5 @@ func openLog(path string, s *screen, verbose bool) (*slog.Logger, *os.File, erro
 	}
 	onScreen := slog.NewTextHandler(s, &slog.HandlerOptions{Level: level, ReplaceAttr: noTime})
 	inFile := slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})
-	return slog.New(slog.NewMultiHandler(inFile, logging.Every(onScreen, 10*time.Second))), f, nil
+	return slog.New(slog.NewMultiHandler(inFile, logging.LimitRepeats(onScreen, 10*time.Second))), f, nil
 }

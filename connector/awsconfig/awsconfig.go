@@ -27,33 +27,33 @@ import (
 // of the session name of an assumed role, where audit logs show it.
 const Application = "kafka-firehose"
 
-// Load reads what the SDK reads: the environment, and the files of the profile. Requests of its clients follow no
+// LoadConfig reads what the SDK reads: the environment, and the files of the profile. Requests of its clients follow no
 // redirect to another origin, where a login would go with them.
-func Load(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
+func LoadConfig(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	loaded, err := config.LoadDefaultConfig(ctx, append(more,
 		config.WithAppID(Application),
 		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),
 		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
 	)...)
-	return loaded, unreadable(err)
+	return loaded, unreadableFile(err)
 }
 
-// unreadable says which variable keeps the SDK's configuration from being read, nil for none. It shows no secret.
-func unreadable(err error) error {
+// unreadableFile says which variable keeps the SDK's configuration from being read, nil for none. It shows no secret.
+func unreadableFile(err error) error {
 	if err == nil {
 		return nil
 	}
 	if gone, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		return env.Holds("AWS_PROFILE", gone.Profile, "no file of the AWS configuration has this profile; look at AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
+		return env.HoldsFault("AWS_PROFILE", gone.Profile, "no file of the AWS configuration has this profile; look at AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
 	}
-	text := Clean((&FetchError{badVariable(), err}).Error())
+	text := CleanMessage((&FetchError{badVariable(), err}).Error())
 	for _, variable := range os.Environ() { // the SDK tells the name, or ends with the value that it can't use
 		name, value, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, "AWS_") && value != "" && (strings.Contains(err.Error(), name) || strings.HasSuffix(err.Error(), value)) {
-			return env.Holds(name, value, "the AWS SDK can't use it: "+text)
+			return env.HoldsFault(name, value, "the AWS SDK can't use it: "+text)
 		}
 	}
-	return env.Holds("AWS_CONFIG_FILE", os.Getenv("AWS_CONFIG_FILE"), "the AWS configuration can't be read: "+text)
+	return env.HoldsFault("AWS_CONFIG_FILE", os.Getenv("AWS_CONFIG_FILE"), "the AWS configuration can't be read: "+text)
 }
 
 // fullURI holds the address of a container's credentials, of which nothing but the host is shown.
@@ -104,9 +104,9 @@ func (r Role) ValidateSession(check *env.Check, variable string) {
 	switch {
 	case r.SessionName == "":
 	case r.ARN == "":
-		check.Add(env.Holds(variable, r.SessionName, "it has no effect without "+r.Variable).With(r.Variable))
+		check.AddFault(env.HoldsFault(variable, r.SessionName, "it has no effect without "+r.Variable).WithSettings(r.Variable))
 	case !legalSession.MatchString(r.SessionName):
-		check.Add(env.Holds(variable, r.SessionName, "want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -"))
+		check.AddFault(env.HoldsFault(variable, r.SessionName, "want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -"))
 	}
 }
 
@@ -122,15 +122,15 @@ func LegalRegion(name string) bool { return legalRegion.MatchString(name) }
 // Validate checks the role; external is the variable of its external id.
 func (r Role) Validate(check *env.Check, external string) {
 	if r.ARN != "" && !legalRole.MatchString(r.ARN) {
-		check.Add(env.Holds(r.Variable, r.ARN, "want the ARN of a role such as arn:aws:iam::123456789012:role/name"))
+		check.AddFault(env.HoldsFault(r.Variable, r.ARN, "want the ARN of a role such as arn:aws:iam::123456789012:role/name"))
 	}
 	if r.ExternalID == "" {
 		return
 	}
 	if r.ARN == "" {
-		check.Add(env.Holds(external, r.ExternalID, "it has no effect without "+r.Variable).With(r.Variable))
+		check.AddFault(env.HoldsFault(external, r.ExternalID, "it has no effect without "+r.Variable).WithSettings(r.Variable))
 	}
 	if n := len(r.ExternalID); n < 2 || n > 1224 || !legalExternal.MatchString(r.ExternalID) {
-		check.Add(env.Holds(external, r.ExternalID, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -"))
+		check.AddFault(env.HoldsFault(external, r.ExternalID, "want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -"))
 	}
 }

@@ -55,14 +55,14 @@ const defaultBucketRegion = "us-east-1"
 // NewBucketClient reads the SDK's environment (AWS_REGION, AWS_ENDPOINT_URL_S3, AWS_CA_BUNDLE, HTTPS_PROXY, the chain of
 // credentials) and connects to nothing.
 func NewBucketClient(ctx context.Context, transport *awshttp.BuildableClient, log *slog.Logger, options ...BucketOption) (*BucketClient, error) {
-	shared, err := Load(ctx, transport)
+	shared, err := LoadConfig(ctx, transport)
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
 	if shared.Region == "" {
 		shared.Region = defaultBucketRegion
 	}
-	c := &BucketClient{options: options, keys: Cache(Chain(shared.Region, Role{}, FetchTimeout), log)}
+	c := &BucketClient{options: options, keys: CacheCredentials(CredentialsChain(shared.Region, Role{}, FetchTimeout), log)}
 	shared.Credentials = c.keys
 	c.connect(shared)
 	return c, nil

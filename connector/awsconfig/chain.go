@@ -21,18 +21,18 @@ import (
 	"kafka-firehose/connector/origin"
 )
 
-// Chain fetches from the SDK's default chain and, if there is a role, assumes it
+// CredentialsChain fetches from the SDK's default chain and, if there is a role, assumes it
 // with these credentials. An empty region is the environment's; timeout is for each request
 // of either. The configuration is read again each time, so that keys that change
 // in a file are picked up without a restart.
-func Chain(region string, role Role, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
+func CredentialsChain(region string, role Role, timeout time.Duration) func(context.Context) (aws.Credentials, error) {
 	// It keeps no connections: an hour goes by until the next fetch. Without a
 	// timeout, a service that takes the request and stays silent would be waited
 	// for until the process ends.
 	client := awshttp.NewBuildableClient().WithTimeout(timeout).
 		WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	return func(ctx context.Context) (aws.Credentials, error) {
-		shared, err := Load(ctx, client, config.WithRegion(region), config.WithRetryMaxAttempts(fetchAttempts),
+		shared, err := LoadConfig(ctx, client, config.WithRegion(region), config.WithRetryMaxAttempts(fetchAttempts),
 			config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
 				o.HTTPClient = containerClient{client.WithTransportOptions(origin.KeepTransport)}
 			}))
@@ -66,8 +66,8 @@ func Chain(region string, role Role, timeout time.Duration) func(context.Context
 	}
 }
 
-// mostCredentials is more than any credentials have, in bytes; the SDK reads an error's answer to its end.
-const mostCredentials = 1 << 20
+// maxCredentials is more than any credentials have, in bytes; the SDK reads an error's answer to its end.
+const maxCredentials = 1 << 20
 
 // containerClient asks a container's endpoint for credentials. What answers in its place may answer without end.
 type containerClient struct{ endpointcreds.HTTPClient }
@@ -79,7 +79,7 @@ func (c containerClient) Do(r *http.Request) (*http.Response, error) {
 		resp.Body = struct {
 			io.Reader
 			io.Closer
-		}{io.LimitReader(resp.Body, mostCredentials), resp.Body}
+		}{io.LimitReader(resp.Body, maxCredentials), resp.Body}
 	}
 	return resp, err
 }
@@ -128,9 +128,9 @@ func containerStep() string {
 	if err != nil || u.Host == "" {
 		return ""
 	}
-	step := "ask " + origin.Of(u) + " (" + fullURI + ")"
+	step := "ask " + origin.OriginOf(u) + " (" + fullURI + ")"
 	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err == nil && proxy != nil {
-		step += " by way of the proxy " + origin.Of(proxy) + ", as NO_PROXY does not except it"
+		step += " by way of the proxy " + origin.OriginOf(proxy) + ", as NO_PROXY does not except it"
 	}
 	return step
 }

@@ -56,7 +56,7 @@ func TestContainerEndpointFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := container(t, test.answer)
-			_, err := Chain("", Role{}, FetchTimeout)(t.Context())
+			_, err := CredentialsChain("", Role{}, FetchTimeout)(t.Context())
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "<html>") {
 				t.Errorf("%v, want %q", err, test.want)
 			}
@@ -72,7 +72,7 @@ func TestBadContainerAddress(t *testing.T) {
 	container(t, nil)
 	for _, address := range []string{"http://user:s3cret word@127.0.0.1/", "http://u:s3cret/x@127.0.0.1", "http://127.0.0.1:s3cret/", "s3cret:80", "http://example.com/s3cret", "://s3cret"} {
 		t.Setenv(fullURI, address)
-		_, err := Chain("", Role{}, time.Second)(t.Context())
+		_, err := CredentialsChain("", Role{}, time.Second)(t.Context())
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -95,11 +95,11 @@ func TestContainerEndpointRedirects(t *testing.T) {
 		}
 		http.Redirect(w, r, to, http.StatusTemporaryRedirect)
 	})
-	if c, err := Chain("", Role{}, FetchTimeout)(t.Context()); err != nil || c.AccessKeyID != "AKIDCONTAINER" {
+	if c, err := CredentialsChain("", Role{}, FetchTimeout)(t.Context()); err != nil || c.AccessKeyID != "AKIDCONTAINER" {
 		t.Errorf("a redirect to the same origin: %s, %v", c.AccessKeyID, err)
 	}
 	to = other.URL + "/s3cret"
-	c, err := Chain("", Role{}, FetchTimeout)(t.Context())
+	c, err := CredentialsChain("", Role{}, FetchTimeout)(t.Context())
 	if err == nil || asked > 0 || !strings.Contains(err.Error(), "redirects to "+other.URL+", where no login may go") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a redirect to another port: %s, %v; it was asked %d times", c.AccessKeyID, err, asked)
 	}
@@ -118,7 +118,7 @@ func TestTokenServiceRedirects(t *testing.T) {
 		t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
 		t.Setenv("AWS_ACCESS_KEY_ID", "AKID")
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
-		c, err := Chain("", Role{Variable: "FIREHOSE_ROLE_ARN", ARN: "arn:aws:iam::123456789012:role/r"}, FetchTimeout)(t.Context())
+		c, err := CredentialsChain("", Role{Variable: "FIREHOSE_ROLE_ARN", ARN: "arn:aws:iam::123456789012:role/r"}, FetchTimeout)(t.Context())
 		if err == nil || len(got) > 0 {
 			t.Errorf("%d: %s, %v; another origin got %q", code, c.AccessKeyID, err, got)
 		}
@@ -134,7 +134,7 @@ func TestNoLoginLeavesItsOrigin(t *testing.T) {
 	server := container(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
 	})
-	shared, err := Load(t.Context(), awshttp.NewBuildableClient())
+	shared, err := LoadConfig(t.Context(), awshttp.NewBuildableClient())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,9 @@ const (
 	fetchAttempts = 2
 )
 
-// keyring fetches credentials for a cache, and decides how long they are used.
+// credentialsKeyring fetches credentials for a cache, and decides how long they are used.
 // The cache sees to it that one goroutine at a time is in here.
-type keyring struct {
+type credentialsKeyring struct {
 	fetch   func(context.Context) (aws.Credentials, error)
 	log     *slog.Logger
 	end     time.Time // of the newest credentials; zero if they have none
@@ -48,7 +48,7 @@ type keyring struct {
 
 // Retrieve implements aws.CredentialsProvider. The expiry of the returned credentials is the
 // time of their refresh.
-func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (k *credentialsKeyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := k.fetch(ctx)
 	if err == nil && !c.HasKeys() {
 		err = errors.New("what came has no keys in it")
@@ -64,7 +64,7 @@ func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	k.end = time.Time{}
 	if c.CanExpire {
 		k.end = c.Expires
-		c.Expires = renewal(time.Now(), c.Expires)
+		c.Expires = renewalTime(time.Now(), c.Expires)
 	}
 	if k.failing {
 		k.failing = false
@@ -73,8 +73,8 @@ func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
-// renewal returns the refresh time of credentials that end at some time.
-func renewal(now, end time.Time) time.Time {
+// renewalTime returns the refresh time of credentials that end at some time.
+func renewalTime(now, end time.Time) time.Time {
 	early := renewEarly - time.Duration(rand.Float64()/2*float64(renewEarly))
 	at := end.Add(-min(early, end.Sub(now)/4))
 	if first := now.Add(shortest); at.Before(first) {
@@ -85,7 +85,7 @@ func renewal(now, end time.Time) time.Time {
 
 // HandleFailToRefresh keeps the old credentials to their end: a token
 // service that is down for a minute stops nothing.
-func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, err error) (aws.Credentials, error) {
+func (k *credentialsKeyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, err error) (aws.Credentials, error) {
 	now := time.Now()
 	if !old.HasKeys() || !now.Before(k.end) {
 		k.failing = false // the stream says so from here on
@@ -93,7 +93,7 @@ func (k *keyring) HandleFailToRefresh(_ context.Context, old aws.Credentials, er
 	}
 	if !k.failing {
 		k.failing = true
-		k.log.Warn("the credentials can't be renewed; the old ones are used to their end", "end", k.end.UTC().Format(time.RFC3339), "error", Clean(err.Error()))
+		k.log.Warn("the credentials can't be renewed; the old ones are used to their end", "end", k.end.UTC().Format(time.RFC3339), "error", CleanMessage(err.Error()))
 	}
 	old.Expires = now.Add(renewAgain)
 	if old.Expires.After(k.end) {
@@ -130,7 +130,7 @@ func (e *FetchError) Error() string {
 	if e.step != "" {
 		text = fmt.Sprintf("%s: %s", e.step, text)
 	}
-	return origin.Bare(text)
+	return origin.BareMessage(text)
 }
 
 func (e *FetchError) Unwrap() error { return e.err }

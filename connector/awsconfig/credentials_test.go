@@ -64,7 +64,7 @@ func TestCredentialsAreRenewedEarly(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &tokenService{life: tt.life}
-			c := Cache(s.fetch, slog.New(slog.DiscardHandler))
+			c := CacheCredentials(s.fetch, slog.New(slog.DiscardHandler))
 			var last time.Time
 			for range 20_000 {
 				got, err := c.Retrieve(t.Context())
@@ -95,7 +95,7 @@ func TestOldCredentialsCoverAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		s := &tokenService{life: time.Hour}
-		c := Cache(s.fetch, slog.New(slog.NewTextHandler(&log, nil)))
+		c := CacheCredentials(s.fetch, slog.New(slog.NewTextHandler(&log, nil)))
 		if failed := use(t, c, s, 50*time.Minute); failed > 0 || len(s.fetched) != 1 {
 			t.Fatalf("%d failed, %d fetches", failed, len(s.fetched))
 		}
@@ -137,7 +137,7 @@ func TestRenewedAgainIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		s := &tokenService{life: time.Hour}
-		c := Cache(s.fetch, slog.New(slog.NewTextHandler(&log, nil)))
+		c := CacheCredentials(s.fetch, slog.New(slog.NewTextHandler(&log, nil)))
 		use(t, c, s, 50*time.Minute)
 		s.fail = errors.New("down")
 		use(t, c, s, 9*time.Minute)

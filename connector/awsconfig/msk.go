@@ -19,10 +19,10 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// MSK signs logins to Amazon MSK with IAM. A login is a request that is never made,
+// MSKSigner signs logins to Amazon MSK with IAM. A login is a request that is never made,
 // kafka-cluster:Connect, as a presigned URL taken apart into JSON.
 // https://github.com/aws/aws-msk-iam-auth#details
-type MSK struct {
+type MSKSigner struct {
 	region string // of the brokers whose names don't tell; may be empty
 	keys   *CachedCredentials
 	signer *v4.Signer
@@ -37,29 +37,29 @@ const (
 
 // NewMSK connects to nothing. Without a region, brokers that have no name of MSK's own,
 // such as those behind a private link, are taken to be in the SDK's region.
-func NewMSK(ctx context.Context, region string, role Role, log *slog.Logger) (*MSK, error) {
+func NewMSK(ctx context.Context, region string, role Role, log *slog.Logger) (*MSKSigner, error) {
 	if region == "" {
-		shared, err := Load(ctx, awshttp.NewBuildableClient())
+		shared, err := LoadConfig(ctx, awshttp.NewBuildableClient())
 		if err != nil {
 			return nil, fmt.Errorf("read the AWS configuration: %w", err)
 		}
 		region = shared.Region
 	}
-	return newMSK(region, Cache(Chain("", role, FetchTimeout), log)), nil
+	return newMSK(region, CacheCredentials(CredentialsChain("", role, FetchTimeout), log)), nil
 }
 
-func newMSK(region string, keys *CachedCredentials) *MSK {
-	return &MSK{region: region, keys: keys, signer: v4.NewSigner()}
+func newMSK(region string, keys *CachedCredentials) *MSKSigner {
+	return &MSKSigner{region: region, keys: keys, signer: v4.NewSigner()}
 }
 
-// Forget forces a refresh of the credentials on the next login.
-func (m *MSK) Forget() { m.keys.Invalidate() }
+// DiscardCredentials forces a refresh of the credentials on the next login.
+func (m *MSKSigner) DiscardCredentials() { m.keys.Invalidate() }
 
 // Credentials returns the state of the credentials that sign logins.
-func (m *MSK) Credentials() CredentialState { return m.keys.State() }
+func (m *MSKSigner) Credentials() CredentialState { return m.keys.State() }
 
-// Login is what a broker wants to see; addr is its host:port.
-func (m *MSK) Login(ctx context.Context, addr string) ([]byte, error) {
+// SignLogin is what a broker wants to see; addr is its host:port.
+func (m *MSKSigner) SignLogin(ctx context.Context, addr string) ([]byte, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (m *MSK) Login(ctx context.Context, addr string) ([]byte, error) {
 	}
 	keys, err := m.keys.Retrieve(ctx)
 	if err != nil {
-		return nil, errors.New(Clean(err.Error()))
+		return nil, errors.New(CleanMessage(err.Error()))
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+"/", http.NoBody)
 	if err != nil {
@@ -85,11 +85,11 @@ func (m *MSK) Login(ctx context.Context, addr string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign the login: %w", err)
 	}
-	return payload(ctx, host, signed)
+	return loginPayload(ctx, host, signed)
 }
 
-// payload takes the URL apart: its parameters in small letters, and three fields.
-func payload(ctx context.Context, host, signed string) ([]byte, error) {
+// loginPayload takes the URL apart: its parameters in small letters, and three fields.
+func loginPayload(ctx context.Context, host, signed string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, http.NoBody)
 	if err != nil {
 		return nil, errors.New("the signed login is no URL") // whose text is a secret
@@ -104,7 +104,7 @@ func payload(ctx context.Context, host, signed string) ([]byte, error) {
 // mskHost is a broker's name in MSK and in MSK Serverless, in every partition of AWS.
 var mskHost = regexp.MustCompile(`\.kafka(?:-serverless)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|c2s\.ic\.gov|sc2s\.sgov\.gov)\z`)
 
-func (m *MSK) regionOf(host string) string {
+func (m *MSKSigner) regionOf(host string) string {
 	if at := mskHost.FindStringSubmatch(host); at != nil {
 		return at[1]
 	}

@@ -32,10 +32,10 @@ func TestMSKLogin(t *testing.T) {
 		{"kafka.amazonaws.com.example.com:1", "", "ap-south-2", "kafka.amazonaws.com.example.com", "ap-south-2"},
 	} {
 		t.Run(test.addr, func(t *testing.T) {
-			keys := Cache(func(context.Context) (aws.Credentials, error) {
+			keys := CacheCredentials(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: test.session}, nil
 			}, slog.New(slog.DiscardHandler))
-			login, err := newMSK(test.region, keys).Login(t.Context(), test.addr)
+			login, err := newMSK(test.region, keys).SignLogin(t.Context(), test.addr)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestMSKLogin(t *testing.T) {
 }
 
 func TestMSKLoginFails(t *testing.T) {
-	keys := Cache(func(context.Context) (aws.Credentials, error) {
+	keys := CacheCredentials(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &FetchError{"assume KAFKA_SASL_AWS_ROLE_ARN arn:aws:iam::123456789012:role/r", errors.New("AccessDenied: no\nmore")}
 	}, slog.New(slog.DiscardHandler))
 	for _, test := range []struct{ addr, region, want string }{
@@ -73,7 +73,7 @@ func TestMSKLoginFails(t *testing.T) {
 		{"kafka:9098", "eu-west-1", "assume KAFKA_SASL_AWS_ROLE_ARN arn:aws:iam::123456789012:role/r: AccessDenied: no more"},
 		{"kafka", "eu-west-1", "missing port"},
 	} {
-		_, err := newMSK(test.region, keys).Login(t.Context(), test.addr)
+		_, err := newMSK(test.region, keys).SignLogin(t.Context(), test.addr)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.addr, err, test.want)
 		}
@@ -95,15 +95,15 @@ func TestMSKRegion(t *testing.T) {
 // TestMSKForget: the next login has the keys of then.
 func TestMSKForget(t *testing.T) {
 	n := 0
-	m := newMSK("eu-west-1", Cache(func(context.Context) (aws.Credentials, error) {
+	m := newMSK("eu-west-1", CacheCredentials(func(context.Context) (aws.Credentials, error) {
 		n++
 		return aws.Credentials{AccessKeyID: strings.Repeat("A", n), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
 	}, slog.New(slog.DiscardHandler)))
 	for _, want := range []string{"A/", "A/", "AA/"} {
 		if want == "AA/" {
-			m.Forget()
+			m.DiscardCredentials()
 		}
-		login, err := m.Login(t.Context(), "kafka:1")
+		login, err := m.SignLogin(t.Context(), "kafka:1")
 		if err != nil || !bytes.Contains(login, []byte(`"x-amz-credential":"`+want)) {
 			t.Errorf("%s, %v, want %s", login, err, want)
 		}
@@ -133,7 +133,7 @@ func TestMSKRole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		login, err := m.Login(t.Context(), "kafka:9098")
+		login, err := m.SignLogin(t.Context(), "kafka:9098")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestMSKRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Login(t.Context(), "kafka:9098"); err == nil || !strings.Contains(err.Error(), "assume KAFKA_SASL_AWS_ROLE_ARN "+role+"s") {
+	if _, err := m.SignLogin(t.Context(), "kafka:9098"); err == nil || !strings.Contains(err.Error(), "assume KAFKA_SASL_AWS_ROLE_ARN "+role+"s") {
 		t.Errorf("a role that may not be assumed: %v", err)
 	}
 }

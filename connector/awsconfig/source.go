@@ -23,7 +23,7 @@ var sources = []struct{ provider, name string }{
 func SourceOf(source string) string {
 	source, role := splitSource(source)
 	if role != "" {
-		return SourceOf(source) + ", with the role " + Clean(role)
+		return SourceOf(source) + ", with the role " + CleanMessage(role)
 	}
 	for _, s := range sources {
 		if strings.HasPrefix(source, s.provider) {
@@ -33,5 +33,5 @@ func SourceOf(source string) string {
 	if source == "" {
 		return "a source without a name"
 	}
-	return Clean(source)
+	return CleanMessage(source)
 }

@@ -24,10 +24,10 @@ type CachedCredentials struct {
 	state *atomic.Pointer[CredentialState]
 }
 
-// Cache caches the credentials that fetch returns. It refreshes them early, and uses them to their
+// CacheCredentials caches the credentials that fetch returns. It refreshes them early, and uses them to their
 // end when that fails. Invalidate forces a refresh on the next request.
-func Cache(fetch func(context.Context) (aws.Credentials, error), log *slog.Logger) *CachedCredentials {
-	k := &keyring{fetch: fetch, log: log}
+func CacheCredentials(fetch func(context.Context) (aws.Credentials, error), log *slog.Logger) *CachedCredentials {
+	k := &credentialsKeyring{fetch: fetch, log: log}
 	k.state.Store(&CredentialState{})
 	return &CachedCredentials{aws.NewCredentialsCache(k), &k.state}
 }
@@ -37,15 +37,15 @@ func (c *CachedCredentials) State() CredentialState { return *c.state.Load() }
 
 // publish makes the result of a fetch known. After a failure the source, the role and the end stay those of the
 // credentials before.
-func (k *keyring) publish(c aws.Credentials, err error) {
+func (k *credentialsKeyring) publish(c aws.Credentials, err error) {
 	if err != nil {
 		failed := *k.state.Load()
-		failed.Failure = Clean(err.Error())
+		failed.Failure = CleanMessage(err.Error())
 		k.state.Store(&failed)
 		return
 	}
 	source, role := splitSource(c.Source)
-	now := CredentialState{Source: SourceOf(source), Role: Clean(role)}
+	now := CredentialState{Source: SourceOf(source), Role: CleanMessage(role)}
 	if c.CanExpire {
 		now.Expires = c.Expires
 	}

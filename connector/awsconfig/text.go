@@ -40,19 +40,19 @@ func RootCause(err error) string {
 // and both are over at the same moment.
 func requestCause(err *url.Error) string {
 	if _, dialing := errors.AsType[*net.OpError](err); !dialing && errors.Is(err, context.DeadlineExceeded) {
-		return origin.Bare(err.Op+" "+err.URL) + ": no answer in time"
+		return origin.BareMessage(err.Op+" "+err.URL) + ": no answer in time"
 	}
 	if err.Op == "parse" {
 		return "it can't be read as a URL" // the rest would repeat parts of it
 	}
-	return origin.Bare(err.Error())
+	return origin.BareMessage(err.Error())
 }
 
 // echo is the place where a validation error repeats a value of the request.
 var echo = regexp.MustCompile(`(?s)Value '.*?' at '`)
 
-// Clean makes a message of a service fit for a log line: without its echo of the
-// request and without the secret parts of URLs, as [logging.Line] has it.
-func Clean(message string) string {
-	return logging.Line(origin.Scrub(echo.ReplaceAllString(message, "Value '…' at '")))
+// CleanMessage makes a message of a service fit for a log line: without its echo of the
+// request and without the secret parts of URLs, as [logging.SingleLine] has it.
+func CleanMessage(message string) string {
+	return logging.SingleLine(origin.ScrubMessage(echo.ReplaceAllString(message, "Value '…' at '")))
 }

@@ -14,10 +14,10 @@ import (
 
 func TestCleanKeepsDataOut(t *testing.T) {
 	message := "1 validation error detected: Value '[Record(data=secret one), Record(data=secret two)]' at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"
-	if got := Clean(message); strings.Contains(got, "secret") || !strings.Contains(got, "less than or equal to 500") {
+	if got := CleanMessage(message); strings.Contains(got, "secret") || !strings.Contains(got, "less than or equal to 500") {
 		t.Errorf("message is %q", got)
 	}
-	if got := Clean(strings.Repeat("é\n", 5000)); len([]rune(got)) > 201 || strings.Contains(got, "\n") {
+	if got := CleanMessage(strings.Repeat("é\n", 5000)); len([]rune(got)) > 201 || strings.Contains(got, "\n") {
 		t.Errorf("message has %d characters", len([]rune(got)))
 	}
 }

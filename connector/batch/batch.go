@@ -15,24 +15,24 @@ import (
 // different ones.
 type Batch struct {
 	buf     []byte
-	records []record
+	records []batchRecord
 	bytes   int  // sum of the records' sizes
 	split   bool // shares buf with another batch
-	work    *work
+	work    *batchWork
 }
 
-// record is one Firehose record: buf[from:to], holding values of the runs
+// batchRecord is one Firehose record: buf[from:to], holding values of the runs
 // first to last. Without aggregation first equals last.
-type record struct {
+type batchRecord struct {
 	from, to    int32
 	first, last int32
 	values      int32
 	offset      int64 // of the first Kafka record in it
 }
 
-// work is shared by a batch and everything split off it.
-type work struct {
-	runs    []run        // in the order of the records
+// batchWork is shared by a batch and everything split off it.
+type batchWork struct {
+	runs    []spanRun    // in the order of the records
 	left    atomic.Int64 // Firehose records not settled yet
 	held    atomic.Int64 // bytes of memory kept alive
 	release func(bytes int64)
@@ -40,15 +40,15 @@ type work struct {
 	buf     []byte // goes to the pool with the last record; nil when it is there
 }
 
-// run is a contiguous part of the batch that comes from one partition. It settles
+// spanRun is a contiguous part of the batch that comes from one partition. It settles
 // when the last Firehose record that holds some of it has.
-type run struct {
+type spanRun struct {
 	span *offset.Span
 	left atomic.Int32 // Firehose records
 }
 
-// gone reports whether it is in vain to send the run.
-func (r *run) gone() bool { return r.span.Void() || r.span.Lease().Closed() }
+// isGone reports whether it is in vain to send the run.
+func (r *spanRun) isGone() bool { return r.span.IsVoid() || r.span.Lease().Closed() }
 
 // overhead is what a batch keeps alive beside its buffer: record bounds, spans,
 // the goroutine that sends it. An estimate that is on the safe side.
@@ -58,16 +58,18 @@ const overhead = 16 << 10
 // batches of a stream differ by less. See pool.New.
 const Looseness = 16
 
-// encoded returns the memory of the request body for a number of bytes: base64
+// encodedBytes returns the memory of the request body for a number of bytes: base64
 // makes them 4/3 as large, in a buffer that may be larger.
-func encoded(bytes int) int { return (bytes * 4 / 3) * (Looseness + 1) / Looseness }
+func encodedBytes(bytes int) int { return (bytes * 4 / 3) * (Looseness + 1) / Looseness }
 
-// weigh is the memory of a sealed batch: its buffer, and the request body that is
+// sealedWeight is the memory of a sealed batch: its buffer, and the request body that is
 // made of its data.
-func weigh(buf []byte, bytes int) int64 { return int64(cap(buf) + encoded(bytes) + overhead) }
+func sealedWeight(buf []byte, bytes int) int64 {
+	return int64(cap(buf) + encodedBytes(bytes) + overhead)
+}
 
-// Weight returns the memory of a full batch of a number of bytes once it is sealed.
-func Weight(bytes int) int64 { return int64(bytes + encoded(bytes) + overhead) }
+// FullWeight returns the memory of a full batch of a number of bytes once it is sealed.
+func FullWeight(bytes int) int64 { return int64(bytes + encodedBytes(bytes) + overhead) }
 
 // Len is the number of Firehose records.
 func (b *Batch) Len() int { return len(b.records) }
@@ -76,8 +78,8 @@ func (b *Batch) Len() int { return len(b.records) }
 // included.
 func (b *Batch) Bytes() int { return b.bytes }
 
-// Values is the number of Kafka records in the Firehose records that are left.
-func (b *Batch) Values() int {
+// SubRecords is the number of Kafka records in the Firehose records that are left.
+func (b *Batch) SubRecords() int {
 	n := 0
 	for i := range b.records {
 		n += int(b.records[i].values)
@@ -91,9 +93,9 @@ func (b *Batch) Record(i int) []byte {
 	return b.buf[r.from:r.to:r.to]
 }
 
-// Held is the memory that the batch, and everything split off it, keeps alive, in
+// HeldBytes is the memory that the batch, and everything split off it, keeps alive, in
 // bytes, with the request bodies made of it.
-func (b *Batch) Held() int64 { return b.work.held.Load() }
+func (b *Batch) HeldBytes() int64 { return b.work.held.Load() }
 
 // OnRelease has release called with the bytes of Held that become free: some
 // when little is left of a big batch, the rest when all of it has settled. Call
@@ -118,9 +120,9 @@ func (b *Batch) Leases(i int) []*offset.Lease {
 	return leases
 }
 
-// Holds reports whether the batch had records of a lease when it was sealed. It may be called
+// HoldsLease reports whether the batch had records of a lease when it was sealed. It may be called
 // by any goroutine.
-func (b *Batch) Holds(lease *offset.Lease) bool {
+func (b *Batch) HoldsLease(lease *offset.Lease) bool {
 	for i := range b.work.runs {
 		if b.work.runs[i].span.Lease() == lease {
 			return true
@@ -135,17 +137,17 @@ func (b *Batch) RecordValues(i int) int { return int(b.records[i].values) }
 // Offset is the offset of the first Kafka record in record i.
 func (b *Batch) Offset(i int) int64 { return b.records[i].offset }
 
-// Retain keeps the records for which keep is true and settles the others. When
+// RetainRecords keeps the records for which keep is true and settles the others. When
 // little is left of a big buffer, the rest moves to a small one: a record that is
 // refused again and again must not hold the four megabytes it came with.
-func (b *Batch) Retain(keep func(i int) bool) {
+func (b *Batch) RetainRecords(keep func(i int) bool) {
 	kept, bytes := b.records[:0], 0
 	for i, r := range b.records {
 		if keep(i) {
 			kept = append(kept, r)
 			bytes += int(r.to - r.from)
 		} else {
-			b.work.settle(r)
+			b.work.settleRecord(r)
 		}
 	}
 	gone := len(b.records) - len(kept)
@@ -154,13 +156,13 @@ func (b *Batch) Retain(keep func(i int) bool) {
 	case len(kept) == 0:
 		b.buf = nil // another batch gets it soon
 	case !b.split && bytes < cap(b.buf)/4:
-		b.shrink()
+		b.shrinkBuffer()
 	}
-	b.work.leave(gone)
+	b.work.leaveRecords(gone)
 }
 
-// Fail removes record i, which stays undelivered: its spans never settle.
-func (b *Batch) Fail(i int) {
+// FailRecord removes record i, which stays undelivered: its spans never settle.
+func (b *Batch) FailRecord(i int) {
 	r := b.records[i]
 	for run := r.first; run <= r.last; run++ {
 		b.work.runs[run].span.Fail()
@@ -170,10 +172,10 @@ func (b *Batch) Fail(i int) {
 	if len(b.records) == 0 {
 		b.buf = nil // another batch gets it soon
 	}
-	b.work.leave(1)
+	b.work.leaveRecords(1)
 }
 
-func (b *Batch) shrink() {
+func (b *Batch) shrinkBuffer() {
 	before := b.work.held.Load()
 	small := make([]byte, 0, b.bytes)
 	for i := range b.records {
@@ -184,37 +186,37 @@ func (b *Batch) shrink() {
 	}
 	b.buf = small
 	b.work.giveBack()
-	b.work.free(before - weigh(small, b.bytes))
+	b.work.freeBytes(before - sealedWeight(small, b.bytes))
 }
 
-// Fence drops the records that belong to closed leases, or stand behind one that stays undelivered, alone and
+// DropRevoked drops the records that belong to closed leases, or stand behind one that stays undelivered, alone and
 // returns how many Kafka records that was. An aggregated record that mixes partitions goes
 // whole as long as one of them is still ours.
-func (b *Batch) Fence() (dropped int) {
+func (b *Batch) DropRevoked() (dropped int) {
 	fenced := false
 	for i := range b.work.runs {
-		fenced = fenced || b.work.runs[i].gone()
+		fenced = fenced || b.work.runs[i].isGone()
 	}
 	if !fenced {
 		return 0
 	}
-	before := b.Values()
-	b.Retain(func(i int) bool {
+	before := b.SubRecords()
+	b.RetainRecords(func(i int) bool {
 		for run := b.records[i].first; run <= b.records[i].last; run++ {
-			if !b.work.runs[run].gone() {
+			if !b.work.runs[run].isGone() {
 				return true
 			}
 		}
 		return false
 	})
-	return before - b.Values()
+	return before - b.SubRecords()
 }
 
-// Split halves the batch: the two parts share its buffer and its spans, which
+// SplitHalves halves the batch: the two parts share its buffer and its spans, which
 // settle when both have. It needs two records at least; b is used up.
-func (b *Batch) Split() (head, tail *Batch) {
+func (b *Batch) SplitHalves() (head, tail *Batch) {
 	mid := len(b.records) / 2
-	part := func(records []record) *Batch {
+	part := func(records []batchRecord) *Batch {
 		p := &Batch{buf: b.buf, records: records, split: true, work: b.work}
 		for _, r := range records {
 			p.bytes += int(r.to - r.from)
@@ -224,8 +226,8 @@ func (b *Batch) Split() (head, tail *Batch) {
 	return part(b.records[:mid:mid]), part(b.records[mid:])
 }
 
-// settle counts r out of the runs that it holds a part of.
-func (w *work) settle(r record) {
+// settleRecord counts r out of the runs that it holds a part of.
+func (w *batchWork) settleRecord(r batchRecord) {
 	for i := r.first; i <= r.last; i++ {
 		if w.runs[i].left.Add(-1) == 0 {
 			w.runs[i].span.Settle()
@@ -233,23 +235,23 @@ func (w *work) settle(r record) {
 	}
 }
 
-// leave frees the memory with the last record. Parts of the batch may settle at the
+// leaveRecords frees the memory with the last record. Parts of the batch may settle at the
 // same time: each drops its buffer before it counts its records out, so no part reads
 // the buffer after the last record.
-func (w *work) leave(n int) {
+func (w *batchWork) leaveRecords(n int) {
 	if n > 0 && w.left.Add(-int64(n)) == 0 {
 		w.giveBack()
-		w.free(w.held.Load())
+		w.freeBytes(w.held.Load())
 	}
 }
 
 // giveBack lets the next batch have the buffer.
-func (w *work) giveBack() {
+func (w *batchWork) giveBack() {
 	w.pool.Put(w.buf)
 	w.buf = nil
 }
 
-func (w *work) free(n int64) {
+func (w *batchWork) freeBytes(n int64) {
 	w.held.Add(-n)
 	if w.release != nil {
 		w.release(n)

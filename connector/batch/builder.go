@@ -30,20 +30,20 @@ type Aggregation struct {
 type Builder struct {
 	limits  Limits
 	pack    Aggregation
-	gzipped *gzipped // nil unless records are compressed
-	number  uint64   // of the open batch, for offset.Lease.Cover
+	gzipped *gzipRecord // nil unless records are compressed
+	number  uint64      // of the open batch, for offset.Lease.Cover
 	open    *Batch
 	due     time.Time
-	run     filling
+	run     openBatch
 	pool    *pool.Pool[byte] // where buffers come from; may be nil
 	spare   []byte           // the buffer of the next batch, empty
 	last    int              // bytes in the batch sealed last: about what the next will need
 	records int              // Firehose records in the batch sealed last
 }
 
-// filling is the run that is being added to. It is not covered by its span yet,
+// openBatch is the run that is being added to. It is not covered by its span yet,
 // so that the lease is locked once a run and not once a record.
-type filling struct {
+type openBatch struct {
 	lease  *offset.Lease
 	next   offset.Mark
 	values int
@@ -67,21 +67,21 @@ func (b *Builder) SetPool(p *pool.Pool[byte]) { b.pool = p }
 // SetLimits changes the limits for records that are added later.
 func (b *Builder) SetLimits(l Limits) { b.limits = l }
 
-// Buffer is where the next value is appended. Add makes the appended bytes part of
+// AppendBuffer is where the next value is appended. Add makes the appended bytes part of
 // a batch; without Add they are dropped.
-func (b *Builder) Buffer() []byte {
+func (b *Builder) AppendBuffer() []byte {
 	switch {
 	case b.gzipped != nil:
 		return b.gzipped.value[:0]
 	case b.open != nil:
 		return b.open.buf
 	default:
-		return b.empty()
+		return b.emptyBuffer()
 	}
 }
 
-// empty is the buffer of the next batch.
-func (b *Builder) empty() []byte {
+// emptyBuffer is the buffer of the next batch.
+func (b *Builder) emptyBuffer() []byte {
 	if b.spare == nil {
 		// As much as the last batch and a little more, for a value that turns out
 		// not to fit: a buffer that has to grow at the end is copied whole.
@@ -91,11 +91,11 @@ func (b *Builder) empty() []byte {
 	return b.spare
 }
 
-// Add takes buf, which is Buffer with one value appended, as the value of the
+// AddRecord takes buf, which is Buffer with one value appended, as the value of the
 // record that next has passed. When the value does not fit in the open batch,
 // that one is sealed and returned, and the value starts the next one. A batch
 // that is full to the last record is returned at once.
-func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, buf []byte) (full *Batch) {
+func (b *Builder) AddRecord(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, buf []byte) (full *Batch) {
 	if b.gzipped != nil {
 		return b.addGzipped(now, lease, next, polled, buf)
 	}
@@ -103,42 +103,42 @@ func (b *Builder) Add(now time.Time, lease *offset.Lease, next offset.Mark, poll
 	if b.open != nil {
 		size -= len(b.open.buf)
 	}
-	joins := b.joins(size)
+	joins := b.joinsRecord(size)
 	if b.open != nil && (b.open.bytes+size > b.limits.Bytes || !joins && len(b.open.records) >= b.limits.Records) {
 		value := buf[len(b.open.buf):]
-		full = b.Seal()
-		buf = append(b.Buffer(), value...)
+		full = b.SealBatch()
+		buf = append(b.AppendBuffer(), value...)
 		joins = false
 	}
-	b.start(now)
+	b.startBatch(now)
 	b.spare = nil // it is buf
-	b.place(lease, next, polled)
+	b.placeRecord(lease, next, polled)
 	o := b.open
 	if joins {
 		r := &o.records[len(o.records)-1]
 		r.to, r.last = int32(len(buf)), b.run.at
 		r.values++
 	} else {
-		o.records = append(o.records, record{from: int32(len(buf) - size), to: int32(len(buf)), first: b.run.at, last: b.run.at, values: 1, offset: next.Offset - 1})
+		o.records = append(o.records, batchRecord{from: int32(len(buf) - size), to: int32(len(buf)), first: b.run.at, last: b.run.at, values: 1, offset: next.Offset - 1})
 	}
 	o.buf, o.bytes = buf, o.bytes+size
-	if full == nil && b.full() {
-		full = b.Seal()
+	if full == nil && b.batchFull() {
+		full = b.SealBatch()
 	}
 	return full
 }
 
-// start opens a batch, if none is open.
-func (b *Builder) start(now time.Time) {
+// startBatch opens a batch, if none is open.
+func (b *Builder) startBatch(now time.Time) {
 	if b.open == nil {
-		b.open = &Batch{records: make([]record, 0, min(b.records+b.records/8, b.limits.Records)), work: &work{pool: b.pool}}
+		b.open = &Batch{records: make([]batchRecord, 0, min(b.records+b.records/8, b.limits.Records)), work: &batchWork{pool: b.pool}}
 		b.number++
 		b.due = now.Add(b.limits.Linger)
 	}
 }
 
-// joins reports whether a value of size bytes may go into the last record.
-func (b *Builder) joins(size int) bool {
+// joinsRecord reports whether a value of size bytes may go into the last record.
+func (b *Builder) joinsRecord(size int) bool {
 	if b.open == nil || len(b.open.records) == 0 || b.pack.Values <= 1 || b.gzipped != nil {
 		return false
 	}
@@ -146,62 +146,62 @@ func (b *Builder) joins(size int) bool {
 	return int(r.values) < b.pack.Values && int(r.to-r.from)+size <= b.pack.Bytes
 }
 
-// full reports whether nothing more can be added, whatever its size.
-func (b *Builder) full() bool {
+// batchFull reports whether nothing more can be added, whatever its size.
+func (b *Builder) batchFull() bool {
 	if b.open.bytes >= b.limits.Bytes {
 		return true
 	}
-	return len(b.open.records) >= b.limits.Records && !b.joins(1)
+	return len(b.open.records) >= b.limits.Records && !b.joinsRecord(1)
 }
 
-// place makes the run of lease the one that is being added to.
-func (b *Builder) place(lease *offset.Lease, next offset.Mark, polled time.Time) {
+// placeRecord makes the run of lease the one that is being added to.
+func (b *Builder) placeRecord(lease *offset.Lease, next offset.Mark, polled time.Time) {
 	if b.run.lease != lease {
-		b.cover()
-		b.run = filling{lease: lease, polled: polled, at: int32(len(b.open.work.runs))}
-		b.open.work.runs = append(b.open.work.runs, run{})
+		b.coverSpans()
+		b.run = openBatch{lease: lease, polled: polled, at: int32(len(b.open.work.runs))}
+		b.open.work.runs = append(b.open.work.runs, spanRun{})
 	}
 	b.run.next = next
 	b.run.values++
 }
 
-// Flush covers the records added since the last Flush with its span. Call it at
+// FlushRecord covers the records added since the last Flush with its span. Call it at
 // the end of each run of one partition, before a record of that partition is
 // skipped, and before the lease's state is read.
-func (b *Builder) Flush() {
-	b.cover()
-	b.run = filling{}
+func (b *Builder) FlushRecord() {
+	b.coverSpans()
+	b.run = openBatch{}
 }
 
-func (b *Builder) cover() {
+func (b *Builder) coverSpans() {
 	if b.run.lease == nil {
 		return
 	}
-	b.open.work.runs[b.run.at].span = b.run.lease.Cover(b.number, b.run.next, b.run.values, b.run.polled)
+	b.open.work.runs[b.run.at].span = b.run.lease.CoverRecords(b.number, b.run.next, b.run.values, b.run.polled)
 }
 
-// Due is when the open batch must be sealed; ok is false without one.
-func (b *Builder) Due() (at time.Time, ok bool) { return b.due, b.open != nil }
+// LingerDue is when the open batch must be sealed; ok is false without one.
+func (b *Builder) LingerDue() (at time.Time, ok bool) { return b.due, b.open != nil }
 
-// Held is the memory that the open batch keeps alive, in bytes.
-func (b *Builder) Held() int64 {
+// HeldBytes is the memory that the open batch keeps alive, in bytes.
+func (b *Builder) HeldBytes() int64 {
 	if b.open == nil {
 		return 0
 	}
 	held := int64(cap(b.open.buf) + overhead)
 	if b.gzipped != nil {
-		held += b.gzipped.held()
+		held += b.gzipped.heldBytes()
 	}
 	return held
 }
 
-// Holds reports whether the open batch has a record of a lease for which match
+// HoldsLease reports whether the open batch has a record of a lease for which match
 // is true.
-func (b *Builder) Holds(match func(*offset.Lease) bool) bool {
+func (b *Builder) HoldsLease(match func(*offset.Lease) bool) bool {
 	if b.open == nil {
 		return false
 	}
-	b.Flush()
+	b.FlushRecord()
 	for i := range b.open.work.runs {
 		if match(b.open.work.runs[i].span.Lease()) {
 			return true
@@ -210,13 +210,13 @@ func (b *Builder) Holds(match func(*offset.Lease) bool) bool {
 	return false
 }
 
-// Seal returns the open batch, nil without one, and starts afresh.
-func (b *Builder) Seal() *Batch {
+// SealBatch returns the open batch, nil without one, and starts afresh.
+func (b *Builder) SealBatch() *Batch {
 	if b.open == nil {
 		return nil
 	}
-	b.complete()
-	b.Flush()
+	b.completeRecord()
+	b.FlushRecord()
 	full := b.open
 	if len(full.buf) < cap(full.buf)/2 { // a short one after a long one
 		// The long buffer may hold the value that Add is about to move, so it doesn't
@@ -224,7 +224,7 @@ func (b *Builder) Seal() *Batch {
 		full.buf = append(make([]byte, 0, len(full.buf)), full.buf...)
 	}
 	full.work.buf = full.buf
-	full.work.held.Store(weigh(full.buf, full.bytes))
+	full.work.held.Store(sealedWeight(full.buf, full.bytes))
 	full.work.left.Store(int64(len(full.records)))
 	for _, r := range full.records {
 		for i := r.first; i <= r.last; i++ {

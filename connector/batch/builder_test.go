@@ -18,11 +18,11 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func fill(b *Builder, lease *offset.Lease, sizes ...int) (out []*Batch) {
 	for i, n := range sizes {
 		value := bytes.Repeat([]byte{byte('a' + i%26)}, n)
-		if full := b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), value...)); full != nil {
+		if full := b.AddRecord(epoch, lease, offset.MarkAfter(int64(i), 0), epoch, append(b.AppendBuffer(), value...)); full != nil {
 			out = append(out, full)
 		}
 	}
-	if last := b.Seal(); last != nil {
+	if last := b.SealBatch(); last != nil {
 		out = append(out, last)
 	}
 	return out
@@ -65,13 +65,13 @@ func TestEdges(t *testing.T) {
 
 func TestDueCountsFromTheFirstRecord(t *testing.T) {
 	b := NewBuilder(Limits{Records: 9, Bytes: 99, Linger: time.Second}, Aggregation{Values: 1})
-	if _, ok := b.Due(); ok {
+	if _, ok := b.LingerDue(); ok {
 		t.Fatal("an empty builder is due")
 	}
 	lease := offset.NewLease("t", 0)
-	b.Add(epoch, lease, offset.After(0, 0), epoch, append(b.Buffer(), 'x'))
-	b.Add(epoch.Add(time.Minute), lease, offset.After(1, 0), epoch, append(b.Buffer(), 'x'))
-	if due, ok := b.Due(); !ok || due != epoch.Add(time.Second) {
+	b.AddRecord(epoch, lease, offset.MarkAfter(0, 0), epoch, append(b.AppendBuffer(), 'x'))
+	b.AddRecord(epoch.Add(time.Minute), lease, offset.MarkAfter(1, 0), epoch, append(b.AppendBuffer(), 'x'))
+	if due, ok := b.LingerDue(); !ok || due != epoch.Add(time.Second) {
 		t.Errorf("due %v %v, want a second after the first record", due, ok)
 	}
 }
@@ -82,16 +82,16 @@ func TestSettlesWhenAllHas(t *testing.T) {
 	lease := offset.NewLease("t", 0)
 	b := fill(NewBuilder(Limits{Records: 9, Bytes: 99}, Aggregation{Values: 1}), lease, 1, 1, 1, 1, 1)[0]
 	var freed int64
-	held := b.Held()
+	held := b.HeldBytes()
 	b.OnRelease(func(n int64) { freed += n })
-	b.Retain(func(i int) bool { return i != 2 })
-	head, tail := b.Split()
-	tail.Retain(func(int) bool { return false })
-	if m, ok := lease.Mark(); ok {
+	b.RetainRecords(func(i int) bool { return i != 2 })
+	head, tail := b.SplitHalves()
+	tail.RetainRecords(func(int) bool { return false })
+	if m, ok := lease.CommitMark(); ok {
 		t.Fatalf("mark %v with two records left", m)
 	}
-	head.Retain(func(int) bool { return false })
-	if m, ok := lease.Mark(); !ok || m.Offset != 5 {
+	head.RetainRecords(func(int) bool { return false })
+	if m, ok := lease.CommitMark(); !ok || m.Offset != 5 {
 		t.Errorf("mark %v %v, want 5", m, ok)
 	}
 	if freed != held {
@@ -105,28 +105,28 @@ func TestPartitionsSettleApart(t *testing.T) {
 	ours, stuck := offset.NewLease("t", 0), offset.NewLease("t", 1)
 	b := NewBuilder(Limits{Records: 9, Bytes: 99}, Aggregation{Values: 2, Bytes: 99})
 	for i, l := range []*offset.Lease{ours, ours, ours, stuck, stuck, ours} { // ours+ours, ours+stuck, stuck+ours
-		b.Add(epoch, l, offset.After(int64(i), 0), epoch, append(b.Buffer(), byte('0'+i)))
+		b.AddRecord(epoch, l, offset.MarkAfter(int64(i), 0), epoch, append(b.AppendBuffer(), byte('0'+i)))
 	}
-	sealed := b.Seal()
-	sealed.Retain(func(i int) bool { return i == 1 })
-	if m, ok := ours.Mark(); ok {
+	sealed := b.SealBatch()
+	sealed.RetainRecords(func(i int) bool { return i == 1 })
+	if m, ok := ours.CommitMark(); ok {
 		t.Errorf("mark %v, but a record that holds one of ours is left", m)
 	}
-	sealed.Retain(func(int) bool { return false })
-	if m, ok := ours.Mark(); !ok || m.Offset != 6 {
+	sealed.RetainRecords(func(int) bool { return false })
+	if m, ok := ours.CommitMark(); !ok || m.Offset != 6 {
 		t.Errorf("mark %v %v, want 6", m, ok)
 	}
 
 	b = NewBuilder(Limits{Records: 9, Bytes: 99}, Aggregation{Values: 1})
 	for i, l := range []*offset.Lease{stuck, ours, stuck} {
-		b.Add(epoch, l, offset.After(int64(10+i), 0), epoch, append(b.Buffer(), 'x'))
+		b.AddRecord(epoch, l, offset.MarkAfter(int64(10+i), 0), epoch, append(b.AppendBuffer(), 'x'))
 	}
-	sealed = b.Seal()
-	sealed.Retain(func(i int) bool { return i == 2 })
-	if m, ok := ours.Mark(); !ok || m.Offset != 12 {
+	sealed = b.SealBatch()
+	sealed.RetainRecords(func(i int) bool { return i == 2 })
+	if m, ok := ours.CommitMark(); !ok || m.Offset != 12 {
 		t.Errorf("mark %v %v, want 12 beside a partition that is stuck", m, ok)
 	}
-	if m, _ := stuck.Mark(); m.Offset != 5 {
+	if m, _ := stuck.CommitMark(); m.Offset != 5 {
 		t.Errorf("mark %v of the partition that is stuck, want 5", m)
 	}
 }
@@ -139,16 +139,16 @@ func TestRetainKeepsTheRight(t *testing.T) {
 		sizes[i] = 1 + i
 	}
 	b := fill(NewBuilder(Limits{Records: 500, Bytes: 1 << 20}, Aggregation{Values: 1}), offset.NewLease("t", 0), sizes...)[0]
-	held := b.Held()
-	b.Retain(func(i int) bool { return i == 7 || i == 50 })
+	held := b.HeldBytes()
+	b.RetainRecords(func(i int) bool { return i == 7 || i == 50 })
 	if b.Len() != 2 || string(b.Record(0)) != "hhhhhhhh" || len(b.Record(1)) != 51 || b.Record(1)[0] != 'a'+50%26 {
 		t.Fatalf("kept %v", shape([]*Batch{b}))
 	}
-	if b.Bytes() != 59 || b.Values() != 2 {
-		t.Errorf("%d bytes, %d values; want 59 and 2", b.Bytes(), b.Values())
+	if b.Bytes() != 59 || b.SubRecords() != 2 {
+		t.Errorf("%d bytes, %d values; want 59 and 2", b.Bytes(), b.SubRecords())
 	}
-	if b.Held() >= held {
-		t.Errorf("59 bytes hold %d, as much as the whole batch did (%d)", b.Held(), held)
+	if b.HeldBytes() >= held {
+		t.Errorf("59 bytes hold %d, as much as the whole batch did (%d)", b.HeldBytes(), held)
 	}
 }
 
@@ -158,21 +158,21 @@ func TestFence(t *testing.T) {
 	gone, ours := offset.NewLease("t", 0), offset.NewLease("t", 1)
 	b := NewBuilder(Limits{Records: 9, Bytes: 99}, Aggregation{Values: 2, Bytes: 99})
 	for i, l := range []*offset.Lease{gone, gone, gone, ours, ours} { // gone+gone, gone+ours, ours
-		b.Add(epoch, l, offset.After(int64(i), 0), epoch, append(b.Buffer(), byte('0'+i)))
+		b.AddRecord(epoch, l, offset.MarkAfter(int64(i), 0), epoch, append(b.AppendBuffer(), byte('0'+i)))
 	}
-	sealed := b.Seal()
-	if n := sealed.Fence(); n != 0 || sealed.Len() != 3 {
+	sealed := b.SealBatch()
+	if n := sealed.DropRevoked(); n != 0 || sealed.Len() != 3 {
 		t.Fatalf("nothing is closed, yet %d values left, %d records remain", n, sealed.Len())
 	}
 	gone.Close()
-	if n := sealed.Fence(); n != 2 || sealed.Len() != 2 || string(sealed.Record(0)) != "23" {
+	if n := sealed.DropRevoked(); n != 2 || sealed.Len() != 2 || string(sealed.Record(0)) != "23" {
 		t.Fatalf("%d values left, %v remain", n, shape([]*Batch{sealed}))
 	}
-	sealed.Retain(func(int) bool { return false })
-	if m, ok := ours.Mark(); !ok || m.Offset != 5 {
+	sealed.RetainRecords(func(int) bool { return false })
+	if m, ok := ours.CommitMark(); !ok || m.Offset != 5 {
 		t.Errorf("mark of the partition that stayed: %v %v, want 5", m, ok)
 	}
-	if m, ok := gone.Mark(); ok {
+	if m, ok := gone.CommitMark(); ok {
 		t.Errorf("mark %v of a closed lease", m)
 	}
 }
@@ -197,15 +197,15 @@ func FuzzBuilder(f *testing.F) {
 			p := rng.IntN(len(leases))
 			value := fmt.Appendf(nil, "%d:%d%s\n", p, next[p], bytes.Repeat([]byte{'.'}, rng.IntN(12)))
 			want = append(want, value...)
-			if full := b.Add(epoch, leases[p], offset.After(next[p], 0), epoch, append(b.Buffer(), value...)); full != nil {
+			if full := b.AddRecord(epoch, leases[p], offset.MarkAfter(next[p], 0), epoch, append(b.AppendBuffer(), value...)); full != nil {
 				sealed = append(sealed, full)
 			}
 			next[p]++
 			if rng.IntN(10) == 0 {
-				b.Flush()
+				b.FlushRecord()
 			}
 		}
-		if last := b.Seal(); last != nil {
+		if last := b.SealBatch(); last != nil {
 			sealed = append(sealed, last)
 		}
 		var got []byte
@@ -217,10 +217,10 @@ func FuzzBuilder(f *testing.F) {
 		}
 		rng.Shuffle(len(sealed), func(i, j int) { sealed[i], sealed[j] = sealed[j], sealed[i] })
 		for _, s := range sealed {
-			s.Retain(func(int) bool { return false })
+			s.RetainRecords(func(int) bool { return false })
 		}
 		for p, l := range leases {
-			if m, ok := l.Mark(); ok != (next[p] > 0) || ok && m.Offset != next[p] {
+			if m, ok := l.CommitMark(); ok != (next[p] > 0) || ok && m.Offset != next[p] {
 				t.Fatalf("seed %d: partition %d has mark %v %v, want %d", seed, p, m, ok, next[p])
 			}
 		}
@@ -239,7 +239,7 @@ func check(t *testing.T, b *Batch, l Limits, a Aggregation) (all []byte) {
 // read says what one of them holds.
 func checkRecords(t *testing.T, b *Batch, l Limits, a Aggregation, read func(i int) (values int, text []byte)) (all []byte) {
 	t.Helper()
-	if b.Len() == 0 || b.Len() > l.Records || b.Bytes() > l.Bytes && b.Values() > 1 {
+	if b.Len() == 0 || b.Len() > l.Records || b.Bytes() > l.Bytes && b.SubRecords() > 1 {
 		t.Fatalf("%d records, %d bytes under limits %+v", b.Len(), b.Bytes(), l)
 	}
 	sum := 0
@@ -269,8 +269,8 @@ func BenchmarkAdd(b *testing.B) {
 	var n int64
 	for b.Loop() {
 		n++
-		if full := builder.Add(epoch, lease, offset.After(n, 0), epoch, append(builder.Buffer(), value...)); full != nil {
-			full.Retain(func(int) bool { return false })
+		if full := builder.AddRecord(epoch, lease, offset.MarkAfter(n, 0), epoch, append(builder.AppendBuffer(), value...)); full != nil {
+			full.RetainRecords(func(int) bool { return false })
 		}
 	}
 }
@@ -280,9 +280,9 @@ func TestLeases(t *testing.T) {
 	b := NewBuilder(Limits{Records: 10, Bytes: 100}, Aggregation{Values: 3, Bytes: 100})
 	l := []*offset.Lease{offset.NewLease("t", 0), offset.NewLease("t", 1), offset.NewLease("t", 2)}
 	for i, lease := range []*offset.Lease{l[0], l[1], l[0], l[2]} { // three in the first record
-		b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), 'a'))
+		b.AddRecord(epoch, lease, offset.MarkAfter(int64(i), 0), epoch, append(b.AppendBuffer(), 'a'))
 	}
-	batch := b.Seal()
+	batch := b.SealBatch()
 	if got := batch.Leases(0); !slices.Equal(got, l[:2]) {
 		t.Errorf("the first record belongs to %d leases", len(got))
 	}

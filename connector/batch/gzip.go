@@ -21,27 +21,27 @@ func GzipBound(n int) int { return n + n/1000 + 64 }
 
 // GzipSize is the exact size of a record that holds value alone, compressed.
 func GzipSize(value []byte) int {
-	w, _ := sizers.Get().(*sizer)
+	w, _ := sizers.Get().(*sizeCounter)
 	defer sizers.Put(w)
 	w.n = 0
 	w.gzip.Reset(w)
-	write(w.gzip, value)
-	closed(w.gzip)
+	mustWrite(w.gzip, value)
+	mustClose(w.gzip)
 	return w.n
 }
 
-// sizer counts the bytes written to it and discards them.
-type sizer struct {
+// sizeCounter counts the bytes written to it and discards them.
+type sizeCounter struct {
 	n    int
 	gzip *gzip.Writer
 }
 
-func (s *sizer) Write(p []byte) (int, error) {
+func (s *sizeCounter) Write(p []byte) (int, error) {
 	s.n += len(p)
 	return len(p), nil
 }
 
-var sizers = sync.Pool{New: func() any { return &sizer{gzip: newGzip(io.Discard)} }}
+var sizers = sync.Pool{New: func() any { return &sizeCounter{gzip: newGzip(io.Discard)} }}
 
 func newGzip(w io.Writer) *gzip.Writer {
 	z, err := gzip.NewWriterLevel(w, gzipLevel)
@@ -52,19 +52,19 @@ func newGzip(w io.Writer) *gzip.Writer {
 }
 
 // The writers below write to memory, which does not fail.
-func write(z *gzip.Writer, p []byte) {
+func mustWrite(z *gzip.Writer, p []byte) {
 	if _, err := z.Write(p); err != nil {
 		panic("batch: " + err.Error())
 	}
 }
 
-func flush(z *gzip.Writer) {
+func mustFlush(z *gzip.Writer) {
 	if err := z.Flush(); err != nil {
 		panic("batch: " + err.Error())
 	}
 }
 
-func closed(z *gzip.Writer) {
+func mustClose(z *gzip.Writer) {
 	if err := z.Close(); err != nil {
 		panic("batch: " + err.Error())
 	}
@@ -74,7 +74,7 @@ func closed(z *gzip.Writer) {
 // empty one behind it.
 const flushBytes = 16
 
-// gzipped fills one Firehose record with values, compressed as one gzip member. It is
+// gzipRecord fills one Firehose record with values, compressed as one gzip member. It is
 // moved into the batch when it is complete.
 //
 // The exact size of the record is known only when the compressor has given everything
@@ -86,91 +86,91 @@ const flushBytes = 16
 // room for that, too.
 //
 // Memory is the compressor's (about 1 MiB), the record, and the largest recent value.
-type gzipped struct {
+type gzipRecord struct {
 	gzip    *gzip.Writer
 	out     bytes.Buffer
-	value   []byte // where the next value is appended
-	flushed int    // bytes that came out up to the last flush
-	pending int    // bytes that went in since
-	most    int    // bytes that the record may have
-	open    record // values is 0 without one
+	value   []byte      // where the next value is appended
+	flushed int         // bytes that came out up to the last flush
+	pending int         // bytes that went in since
+	most    int         // bytes that the record may have
+	open    batchRecord // values is 0 without one
 }
 
 // keepValue is the capacity above which a buffer is not kept for the next value.
 const keepValue = 2 << 20
 
-func newGzipped() *gzipped {
-	g := &gzipped{}
+func newGzipped() *gzipRecord {
+	g := &gzipRecord{}
 	g.gzip = newGzip(&g.out)
 	return g
 }
 
-// fits reports whether a value of size bytes may go into the open record.
-func (g *gzipped) fits(size int) bool {
-	if g.bound(size) <= g.most {
+// fitsValue reports whether a value of size bytes may go into the open record.
+func (g *gzipRecord) fitsValue(size int) bool {
+	if g.maxSize(size) <= g.most {
 		return true
 	}
 	enough := g.most - g.most/16 // each flush costs a little of the compression
-	if g.pending == 0 || g.out.Len() > enough || g.bound(0) > g.most {
+	if g.pending == 0 || g.out.Len() > enough || g.maxSize(0) > g.most {
 		return false
 	}
-	flush(g.gzip)
+	mustFlush(g.gzip)
 	g.flushed, g.pending = g.out.Len(), 0
-	return g.flushed < enough && g.bound(size) <= g.most
+	return g.flushed < enough && g.maxSize(size) <= g.most
 }
 
-// bound is the most bytes that the open record can have with size bytes more, and flushed.
-func (g *gzipped) bound(size int) int {
+// maxSize is the most bytes that the open record can have with size bytes more, and flushed.
+func (g *gzipRecord) maxSize(size int) int {
 	return g.flushed + GzipBound(g.pending+size) + flushBytes
 }
 
-func (g *gzipped) add(value []byte) {
-	write(g.gzip, value)
+func (g *gzipRecord) addValue(value []byte) {
+	mustWrite(g.gzip, value)
 	g.pending += len(value)
 	g.open.values++
 }
 
-// held is the memory kept alive, without the compressor's, in bytes.
-func (g *gzipped) held() int64 { return int64(g.out.Cap() + cap(g.value)) }
+// heldBytes is the memory kept alive, without the compressor's, in bytes.
+func (g *gzipRecord) heldBytes() int64 { return int64(g.out.Cap() + cap(g.value)) }
 
 // addGzipped is Add for values that are compressed.
 func (b *Builder) addGzipped(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, value []byte) (full *Batch) {
 	g := b.gzipped
-	if g.open.values > 0 && !g.fits(len(value)) {
-		b.complete()
+	if g.open.values > 0 && !g.fitsValue(len(value)) {
+		b.completeRecord()
 	}
 	if g.open.values == 0 && b.open != nil && (len(b.open.records) >= b.limits.Records || b.open.bytes+GzipBound(len(value)) > b.limits.Bytes) {
-		full = b.Seal()
+		full = b.SealBatch()
 	}
-	b.start(now)
-	b.place(lease, next, polled)
+	b.startBatch(now)
+	b.placeRecord(lease, next, polled)
 	if g.open.values == 0 {
-		g.open = record{first: b.run.at, offset: next.Offset - 1}
+		g.open = batchRecord{first: b.run.at, offset: next.Offset - 1}
 		g.most = min(b.pack.Bytes, b.limits.Bytes-b.open.bytes)
 	}
-	g.add(value)
+	g.addValue(value)
 	g.open.last = b.run.at
 	if g.value = value[:0]; cap(value) > keepValue {
 		g.value = nil
 	}
 	if int(g.open.values) >= b.pack.Values {
-		b.complete()
-		if full == nil && b.full() {
-			full = b.Seal()
+		b.completeRecord()
+		if full == nil && b.batchFull() {
+			full = b.SealBatch()
 		}
 	}
 	return full
 }
 
-// complete moves the open record, if there is one, into the batch.
-func (b *Builder) complete() {
+// completeRecord moves the open record, if there is one, into the batch.
+func (b *Builder) completeRecord() {
 	g, o := b.gzipped, b.open
 	if g == nil || g.open.values == 0 {
 		return
 	}
-	closed(g.gzip)
+	mustClose(g.gzip)
 	if o.buf == nil {
-		o.buf, b.spare = b.empty(), nil
+		o.buf, b.spare = b.emptyBuffer(), nil
 	}
 	r := g.open
 	r.from, r.to = int32(len(o.buf)), int32(len(o.buf)+g.out.Len())
@@ -179,5 +179,5 @@ func (b *Builder) complete() {
 	o.records = append(o.records, r)
 	g.out.Reset()
 	g.gzip.Reset(&g.out)
-	g.open, g.flushed, g.pending = record{}, 0, 0
+	g.open, g.flushed, g.pending = batchRecord{}, 0, 0
 }

@@ -47,24 +47,24 @@ func FuzzGzip(f *testing.F) {
 			p := rng.IntN(len(leases))
 			value := randomValue(rng, rng.IntN(1<<rng.IntN(14)))
 			want = append(want, value...)
-			if full := b.Add(epoch, leases[p], offset.After(next[p], 0), epoch, append(b.Buffer(), value...)); full != nil {
+			if full := b.AddRecord(epoch, leases[p], offset.MarkAfter(next[p], 0), epoch, append(b.AppendBuffer(), value...)); full != nil {
 				sealed = append(sealed, full)
 			}
 			next[p]++
 		}
-		if last := b.Seal(); last != nil {
+		if last := b.SealBatch(); last != nil {
 			sealed = append(sealed, last)
 		}
 		var got []byte
 		for _, s := range sealed {
 			got = append(got, checkGzipped(t, s, limits, pack)...)
-			s.Retain(func(int) bool { return false })
+			s.RetainRecords(func(int) bool { return false })
 		}
 		if !bytes.Equal(got, want) {
 			t.Fatalf("seed %d: %d bytes were put in, %d come out, or others", seed, len(want), len(got))
 		}
 		for p, l := range leases {
-			if m, ok := l.Mark(); ok != (next[p] > 0) || ok && m.Offset != next[p] {
+			if m, ok := l.CommitMark(); ok != (next[p] > 0) || ok && m.Offset != next[p] {
 				t.Fatalf("seed %d: partition %d has mark %v %v, want %d", seed, p, m, ok, next[p])
 			}
 		}
@@ -124,14 +124,14 @@ func TestGzipFills(t *testing.T) {
 		lease := offset.NewLease("t", 0)
 		var full *Batch
 		for i := 0; full == nil; i++ {
-			full = b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), value(i)...))
+			full = b.AddRecord(epoch, lease, offset.MarkAfter(int64(i), 0), epoch, append(b.AppendBuffer(), value(i)...))
 		}
 		for i := range full.Len() {
 			if n := len(full.Record(i)); n > most || n < most*9/10 {
 				t.Errorf("%s: record %d of %d has %d bytes, want 90 %% of %d or more", name, i, full.Len(), n, most)
 			}
 		}
-		t.Logf("%s: %d values in %d bytes", name, full.Values(), full.Bytes())
+		t.Logf("%s: %d values in %d bytes", name, full.SubRecords(), full.Bytes())
 	}
 }
 
@@ -150,8 +150,8 @@ func TestGzipSize(t *testing.T) {
 	for _, n := range sizes {
 		for name, value := range map[string][]byte{"noise": noise[:n], "zeros": make([]byte, n), "mixed": randomValue(rng, n)} {
 			b := NewBuilder(Limits{Records: 9, Bytes: 9 << 20}, Aggregation{Values: 9, Bytes: 9 << 20, Gzip: true})
-			b.Add(epoch, offset.NewLease("t", 0), offset.After(0, 0), epoch, append(b.Buffer(), value...))
-			sealed := b.Seal()
+			b.AddRecord(epoch, offset.NewLease("t", 0), offset.MarkAfter(0, 0), epoch, append(b.AppendBuffer(), value...))
+			sealed := b.SealBatch()
 			if got := GzipSize(value); got != sealed.Bytes() || got > GzipBound(n) {
 				t.Fatalf("%s: %d bytes take %d, GzipSize says %d, the bound is %d", name, n, sealed.Bytes(), got, GzipBound(n))
 			}
@@ -187,9 +187,9 @@ func TestGzipAtTheLimit(t *testing.T) {
 				value = valueOfSize(rng, pack.Bytes-rng.IntN(12))
 			}
 			want = append(want, value...)
-			take(b.Add(epoch, lease, offset.After(int64(i), 0), epoch, append(b.Buffer(), value...)))
+			take(b.AddRecord(epoch, lease, offset.MarkAfter(int64(i), 0), epoch, append(b.AppendBuffer(), value...)))
 		}
-		take(b.Seal())
+		take(b.SealBatch())
 		if !bytes.Equal(got, want) {
 			t.Fatalf("seed %d: %d bytes were put in, %d come out, or others", seed, len(want), len(got))
 		}
@@ -219,13 +219,13 @@ func valueOfSize(rng *rand.Rand, size int) []byte {
 func TestGzipHeld(t *testing.T) {
 	b := NewBuilder(Limits{Records: 9, Bytes: 1 << 20}, Aggregation{Values: 9, Bytes: 1 << 20, Gzip: true})
 	lease := offset.NewLease("t", 0)
-	b.Add(epoch, lease, offset.After(0, 0), epoch, append(b.Buffer(), make([]byte, 9<<20)...))
-	b.Add(epoch, lease, offset.After(1, 0), epoch, append(b.Buffer(), 'x'))
-	if held := b.Held(); held > 1<<20 {
+	b.AddRecord(epoch, lease, offset.MarkAfter(0, 0), epoch, append(b.AppendBuffer(), make([]byte, 9<<20)...))
+	b.AddRecord(epoch, lease, offset.MarkAfter(1, 0), epoch, append(b.AppendBuffer(), 'x'))
+	if held := b.HeldBytes(); held > 1<<20 {
 		t.Errorf("%d bytes are held after a value of 9 MiB of zeros", held)
 	}
-	b.Add(epoch, lease, offset.After(2, 0), epoch, append(b.Buffer(), randomValue(rand.New(rand.NewPCG(1, 1)), 100_000)...))
-	if held := b.Held(); held < 100_000 {
+	b.AddRecord(epoch, lease, offset.MarkAfter(2, 0), epoch, append(b.AppendBuffer(), randomValue(rand.New(rand.NewPCG(1, 1)), 100_000)...))
+	if held := b.HeldBytes(); held < 100_000 {
 		t.Errorf("%d bytes are held with a value of 100,000", held)
 	}
 }
@@ -249,10 +249,10 @@ func BenchmarkGzip(b *testing.B) {
 	for b.Loop() {
 		value := values[n%1000]
 		n, in = n+1, in+int64(len(value))
-		if full := builder.Add(epoch, lease, offset.After(n, 0), epoch, append(builder.Buffer(), value...)); full != nil {
+		if full := builder.AddRecord(epoch, lease, offset.MarkAfter(n, 0), epoch, append(builder.AppendBuffer(), value...)); full != nil {
 			out += int64(full.Bytes())
 			ratio = float64(in) / float64(out)
-			full.Retain(func(int) bool { return false })
+			full.RetainRecords(func(int) bool { return false })
 		}
 	}
 	b.ReportMetric(ratio, "ratio")

@@ -26,7 +26,7 @@ func TestBuffersAreNotSharedWhileTheyAreUsed(t *testing.T) {
 			for range 400 {
 				value := bytes.Repeat([]byte{byte(next)}, 1+rng.IntN(600))
 				value[0] = byte(len(value))
-				if full := b.Add(epoch, lease, offset.After(next, 0), epoch, append(b.Buffer(), value...)); full != nil {
+				if full := b.AddRecord(epoch, lease, offset.MarkAfter(next, 0), epoch, append(b.AppendBuffer(), value...)); full != nil {
 					if first := &full.buf[0]; seen[first] {
 						reused++
 					} else {
@@ -62,14 +62,14 @@ func step(rng *rand.Rand, live []*Batch) []*Batch {
 	switch rng.IntN(6) {
 	case 0:
 		if b.Len() > 1 {
-			head, tail := b.Split()
+			head, tail := b.SplitHalves()
 			live[n] = head
 			return append(live, tail)
 		}
 	case 1:
-		b.Retain(func(int) bool { return rng.IntN(4) == 0 })
+		b.RetainRecords(func(int) bool { return rng.IntN(4) == 0 })
 	case 2:
-		b.Retain(func(int) bool { return false })
+		b.RetainRecords(func(int) bool { return false })
 	}
 	if b.Len() == 0 {
 		live[n] = live[len(live)-1]
@@ -88,7 +88,7 @@ func TestBufferServesTheNextBatch(t *testing.T) {
 	fill(b, lease, ten...) // the builder learns how large they are
 	first := fill(b, lease, ten...)[0]
 	buf := &first.buf[0]
-	first.Retain(func(i int) bool { return i == 3 })
+	first.RetainRecords(func(i int) bool { return i == 3 })
 	second := fill(b, lease, ten...)[0]
 	if &second.buf[0] != buf {
 		t.Error("the buffer of a batch of which little is left is not used")
@@ -100,7 +100,7 @@ func TestBufferServesTheNextBatch(t *testing.T) {
 	if &third.buf[0] == buf {
 		t.Error("two batches have one buffer")
 	}
-	second.Retain(func(int) bool { return false })
+	second.RetainRecords(func(int) bool { return false })
 	if fourth := fill(b, lease, ten...)[0]; &fourth.buf[0] != buf {
 		t.Error("the buffer of a batch that has settled is not used")
 	}

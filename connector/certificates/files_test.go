@@ -22,7 +22,7 @@ func TestOldTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, spoken := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		config, _, err := Files{}.Config()
+		config, _, err := Files{}.LoadTLS()
 		if err != nil {
 			t.Fatal(err)
 		}

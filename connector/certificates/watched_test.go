@@ -37,18 +37,18 @@ func TestRotation(t *testing.T) {
 	first, second := issue("first", time.Hour), issue("second", 2*time.Hour)
 	var log bytes.Buffer
 	var until time.Time
-	w, err := Watch(Files{put("ca.pem", a.PEM), put("cert.pem", first.Cert), put("key.pem", first.Key)},
+	w, err := WatchFiles(Files{put("ca.pem", a.PEM), put("cert.pem", first.Cert), put("key.pem", first.Key)},
 		slog.New(slog.NewTextHandler(&log, nil)), func(end time.Time) { until = end })
 	if err != nil {
 		t.Fatal(err)
 	}
 	use := func(step, name string, lines int) {
 		t.Helper()
-		config := w.Config()
+		config := w.CurrentConfig()
 		if got := config.Certificates[0].Leaf.Subject.CommonName; got != name || config.RootCAs == nil {
 			t.Errorf("%s: the certificate is that of %s, want %s", step, got, name)
 		}
-		if w.Config() != config {
+		if w.CurrentConfig() != config {
 			t.Errorf("%s: another configuration, although nothing has changed", step)
 		}
 		if got := strings.Count(log.String(), "\n"); got != lines {

@@ -23,59 +23,65 @@ func (s Severity) String() string { return [...]string{"ok", "warning", "error"}
 // MarshalText implements encoding.TextMarshaler.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Kind is the inspected thing. Programs tell findings apart by it, so that a name never changes.
-type Kind string
+// FindingKind is the inspected thing. Programs tell findings apart by it, so that a name never changes.
+type FindingKind string
 
 // The kinds, in the order of a report.
 const (
-	Setting     Kind = "setting"     // an environment variable
-	Broker      Kind = "broker"      // a way to Kafka: name, connection, TLS, login
-	Topic       Kind = "topic"       // a topic that is read
-	Group       Kind = "group"       // the consumer group
-	Offsets     Kind = "offsets"     // where the group stands in a topic
-	DeadLetter  Kind = "dead-letter" // the topic for dead letters
-	ClaimCheck  Kind = "claim-check" // the bucket for values that are too large
-	Registry    Kind = "registry"    // an address of the Schema Registry
-	Credentials Kind = "credentials" // what signs requests to Firehose
-	Stream      Kind = "stream"      // a delivery stream
-	Destination Kind = "destination" // where a delivery stream delivers to
+	Setting     FindingKind = "setting"     // an environment variable
+	Broker      FindingKind = "broker"      // a way to Kafka: name, connection, TLS, login
+	Topic       FindingKind = "topic"       // a topic that is read
+	Group       FindingKind = "group"       // the consumer group
+	Offsets     FindingKind = "offsets"     // where the group stands in a topic
+	DeadLetter  FindingKind = "dead-letter" // the topic for dead letters
+	ClaimCheck  FindingKind = "claim-check" // the bucket for values that are too large
+	Registry    FindingKind = "registry"    // an address of the Schema Registry
+	Credentials FindingKind = "credentials" // what signs requests to Firehose
+	Stream      FindingKind = "stream"      // a delivery stream
+	Destination FindingKind = "destination" // where a delivery stream delivers to
 )
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Severity Severity `json:"severity"`
-	Kind     Kind     `json:"kind"`
-	Name     string   `json:"name"`             // which of its kind; may be empty
-	Found    string   `json:"found"`            // one line
-	Advice   string   `json:"advice,omitempty"` // what to do about it
+	Severity Severity    `json:"severity"`
+	Kind     FindingKind `json:"kind"`
+	Name     string      `json:"name"`             // which of its kind; may be empty
+	Found    string      `json:"found"`            // one line
+	Advice   string      `json:"advice,omitempty"` // what to do about it
 }
 
 // Findings are those of one step.
 type Findings []Finding
 
-// OK adds something that is as it should be.
-func (f *Findings) OK(k Kind, name, found string) { f.add(OK, k, name, found, "") }
+// AddOK adds something that is as it should be.
+func (f *Findings) AddOK(k FindingKind, name, found string) { f.addFinding(OK, k, name, found, "") }
 
-// Note adds something that is as it should be as far as can be seen, and what else to look at.
-func (f *Findings) Note(k Kind, name, found, advice string) { f.add(OK, k, name, found, advice) }
-
-// Warn adds a finding that works and that an operator should know.
-func (f *Findings) Warn(k Kind, name, found, advice string) { f.add(Warning, k, name, found, advice) }
-
-// Fail adds something without which the service will not work.
-func (f *Findings) Fail(k Kind, name, found, advice string) { f.add(Error, k, name, found, advice) }
-
-func (f *Findings) add(s Severity, k Kind, name, found, advice string) {
-	*f = append(*f, Finding{s, k, line(name), line(found), line(advice)})
+// AddNote adds something that is as it should be as far as can be seen, and what else to look at.
+func (f *Findings) AddNote(k FindingKind, name, found, advice string) {
+	f.addFinding(OK, k, name, found, advice)
 }
 
-// line makes one of what brokers and others have said.
-func line(s string) string {
+// AddWarning adds a finding that works and that an operator should know.
+func (f *Findings) AddWarning(k FindingKind, name, found, advice string) {
+	f.addFinding(Warning, k, name, found, advice)
+}
+
+// AddError adds something without which the service will not work.
+func (f *Findings) AddError(k FindingKind, name, found, advice string) {
+	f.addFinding(Error, k, name, found, advice)
+}
+
+func (f *Findings) addFinding(s Severity, k FindingKind, name, found, advice string) {
+	*f = append(*f, Finding{s, k, singleLine(name), singleLine(found), singleLine(advice)})
+}
+
+// singleLine makes one of what brokers and others have said.
+func singleLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
 }
 
-// Count is a number with its noun.
-func Count[T int | int64](n T, noun string) string {
+// CountNoun is a number with its noun.
+func CountNoun[T int | int64](n T, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -15,8 +15,8 @@ type Report struct {
 	Took     time.Duration
 }
 
-// Of counts the findings of a severity.
-func (r Report) Of(s Severity) (n int) {
+// CountSeverity counts the findings of a severity.
+func (r Report) CountSeverity(s Severity) (n int) {
 	for _, f := range r.Findings {
 		if f.Severity == s {
 			n++
@@ -25,17 +25,17 @@ func (r Report) Of(s Severity) (n int) {
 	return n
 }
 
-// Worst is the severity of the worst finding.
-func (r Report) Worst() (worst Severity) {
+// WorstSeverity is the severity of the worst finding.
+func (r Report) WorstSeverity() (worst Severity) {
 	for _, f := range r.Findings {
 		worst = max(worst, f.Severity)
 	}
 	return worst
 }
 
-// Table writes the findings in three columns: the severity, the thing that was looked at, and the finding. Advice has
+// WriteTable writes the findings in three columns: the severity, the thing that was looked at, and the finding. Advice has
 // lines of its own under the finding. Lines have width characters at most; 0 is for no limit. The last line counts the findings.
-func (r Report) Table(w io.Writer, width int) error {
+func (r Report) WriteTable(w io.Writer, width int) error {
 	severity, thing := 0, 0
 	for _, f := range r.Findings {
 		severity, thing = max(severity, len(f.Severity.String())), max(thing, utf8.RuneCountInString(f.thing()))
@@ -50,8 +50,8 @@ func (r Report) Table(w io.Writer, width int) error {
 			writeWrapped(&text, f.Advice, indent+len(adviceMark), width)
 		}
 	}
-	fmt.Fprintf(&text, "%s, %s: %s looked at in %s\n", Count(r.Of(Error), "error"), Count(r.Of(Warning), "warning"),
-		Count(len(r.Findings), "thing"), r.Took.Round(time.Millisecond))
+	fmt.Fprintf(&text, "%s, %s: %s looked at in %s\n", CountNoun(r.CountSeverity(Error), "error"), CountNoun(r.CountSeverity(Warning), "warning"),
+		CountNoun(len(r.Findings), "thing"), r.Took.Round(time.Millisecond))
 	_, err := io.WriteString(w, text.String())
 	return err
 }
@@ -87,10 +87,10 @@ func writeWrapped(w *strings.Builder, text string, indent, width int) {
 	w.WriteByte('\n')
 }
 
-// JSON writes one object: result, the worst severity; how many errors and warnings; took_seconds;
+// WriteJSON writes one object: result, the worst severity; how many errors and warnings; took_seconds;
 // and findings, each with severity, kind, name, found and, where there is one, advice. Members are
 // added to it and neither renamed nor removed.
-func (r Report) JSON(w io.Writer) error {
+func (r Report) WriteJSON(w io.Writer) error {
 	findings := r.Findings
 	if findings == nil {
 		findings = Findings{} // a list, whatever is in it
@@ -104,5 +104,5 @@ func (r Report) JSON(w io.Writer) error {
 		Warnings int      `json:"warnings"`
 		Took     float64  `json:"took_seconds"`
 		Findings Findings `json:"findings"`
-	}{r.Worst(), r.Of(Error), r.Of(Warning), float64(r.Took.Milliseconds()) / 1000, findings})
+	}{r.WorstSeverity(), r.CountSeverity(Error), r.CountSeverity(Warning), float64(r.Took.Milliseconds()) / 1000, findings})
 }

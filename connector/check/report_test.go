@@ -10,10 +10,10 @@ import (
 
 func example() Report {
 	r := Report{Took: 1234 * time.Millisecond}
-	r.Findings.OK(Setting, "", "all can be used")
-	r.Findings.Note(Topic, "a", "may be <read>", "look at it")
-	r.Findings.Warn(Broker, "kafka:9092", "said\nsomething\x00 of  two lines", "do something")
-	r.Findings.Fail(Stream, "s", "is gone", "")
+	r.Findings.AddOK(Setting, "", "all can be used")
+	r.Findings.AddNote(Topic, "a", "may be <read>", "look at it")
+	r.Findings.AddWarning(Broker, "kafka:9092", "said\nsomething\x00 of  two lines", "do something")
+	r.Findings.AddError(Stream, "s", "is gone", "")
 	return r
 }
 
@@ -27,7 +27,7 @@ error    stream s           is gone
 1 error, 1 warning: 4 things looked at in 1.234s
 `
 	var got bytes.Buffer
-	if err := example().Table(&got, 0); err != nil {
+	if err := example().WriteTable(&got, 0); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got.String()); diff != "" {
@@ -38,7 +38,7 @@ error    stream s           is gone
 // TestTableIsWrapped: no line exceeds the width but for a word that is longer, and columns stay columns.
 func TestTableIsWrapped(t *testing.T) {
 	var r Report
-	r.Findings.Warn(Stream, "ü", "one two three four five six seven eight nine ten eleven", "do this and that with arn:aws:firehose:eu-west-1:123456789012:deliverystream/orders")
+	r.Findings.AddWarning(Stream, "ü", "one two three four five six seven eight nine ten eleven", "do this and that with arn:aws:firehose:eu-west-1:123456789012:deliverystream/orders")
 	const want = `warning  stream ü  one two three four five six
                    seven eight nine ten eleven
                    -> do this and that with
@@ -47,7 +47,7 @@ func TestTableIsWrapped(t *testing.T) {
 `
 	for width, same := range map[int]bool{50: true, 10: true, 40: true, 0: false, 200: false} {
 		var got bytes.Buffer
-		if err := r.Table(&got, width); err != nil {
+		if err := r.WriteTable(&got, width); err != nil {
 			t.Fatal(err)
 		}
 		if (got.String() == want) != same {
@@ -94,14 +94,14 @@ func TestJSON(t *testing.T) {
 }
 `
 	var got bytes.Buffer
-	if err := example().JSON(&got); err != nil {
+	if err := example().WriteJSON(&got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)
 	}
 	got.Reset()
-	if err := (Report{}).JSON(&got); err != nil {
+	if err := (Report{}).WriteJSON(&got); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(got.Bytes(), []byte(`"findings": []`)) {
@@ -112,7 +112,7 @@ func TestJSON(t *testing.T) {
 func TestWorst(t *testing.T) {
 	r := example()
 	for n, want := range map[int]Severity{0: OK, 2: OK, 3: Warning, 4: Error} {
-		if got := (Report{Findings: r.Findings[:n]}).Worst(); got != want {
+		if got := (Report{Findings: r.Findings[:n]}).WorstSeverity(); got != want {
 			t.Errorf("the worst of %d findings is %s, want %s", n, got, want)
 		}
 	}

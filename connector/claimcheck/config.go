@@ -37,18 +37,18 @@ func (c Config) Validate(check *env.Check) {
 	folders := strings.Split(strings.TrimSuffix(prefix, "/"), "/")
 	switch {
 	case err != nil:
-		check.Add(env.Holds(urlName, c.URL, err.Error()))
+		check.AddFault(env.HoldsFault(urlName, c.URL, err.Error()))
 	case !legalBucket.MatchString(bucket):
-		check.Add(env.Holds(urlName, c.URL, "want the name of a bucket behind s3://, 3 to 63 of a-z 0-9 . -"))
+		check.AddFault(env.HoldsFault(urlName, c.URL, "want the name of a bucket behind s3://, 3 to 63 of a-z 0-9 . -"))
 	case len(prefix) > maxPrefix || !legalPrefix.MatchString(prefix):
-		check.Add(env.Holds(urlName, c.URL, fmt.Sprintf("want a prefix of at most %d of a-z A-Z 0-9 ! _ . * ' ( ) = / -", maxPrefix)))
+		check.AddFault(env.HoldsFault(urlName, c.URL, fmt.Sprintf("want a prefix of at most %d of a-z A-Z 0-9 ! _ . * ' ( ) = / -", maxPrefix)))
 	case prefix != "" && slices.ContainsFunc(folders, func(f string) bool { return f == "" || f == "." || f == ".." }):
-		check.Add(env.Holds(urlName, c.URL, "want a prefix without empty folders, . and .."))
+		check.AddFault(env.HoldsFault(urlName, c.URL, "want a prefix without empty folders, . and .."))
 	}
 }
 
-// place returns the bucket, and the prefix with a slash at its end or empty.
-func (c Config) place() (bucket, prefix string) {
+// bucketPlace returns the bucket, and the prefix with a slash at its end or empty.
+func (c Config) bucketPlace() (bucket, prefix string) {
 	bucket, prefix, _ = awsconfig.ParseBucketAddress(c.URL) // Validate has seen it
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"

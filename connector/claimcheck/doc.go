@@ -1,6 +1,6 @@
 // Package claimcheck uploads the values of records that are too large for Firehose to a bucket of S3.
 //
-// The batcher sets the partition of such a record aside until [Uploader.Upload] returns, and only then adds the record to a
+// The batcher sets the partition of such a record aside until [Uploader.UploadObject] returns, and only then adds the record to a
 // batch, as an envelope with a claim check: the address, size and SHA-256 of the object. So no envelope is sent, and no offset moves,
 // before S3 has acknowledged the object.
 //

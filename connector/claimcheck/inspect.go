@@ -23,11 +23,11 @@ func Inspect(ctx context.Context, cfg Config, log *slog.Logger, options []Client
 	defer cancel()
 	client, err := newClient(ctx, log, options)
 	if err != nil {
-		found.Fail(check.ClaimCheck, cfg.URL, err.Error(), "")
+		found.AddError(check.ClaimCheck, cfg.URL, err.Error(), "")
 		return found
 	}
 	u := &Uploader{client: client}
-	u.bucket, u.prefix = cfg.place()
+	u.bucket, u.prefix = cfg.bucketPlace()
 	head := func() error {
 		_, err := client.API().HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &u.bucket})
 		return err
@@ -39,13 +39,13 @@ func Inspect(ctx context.Context, cfg Config, log *slog.Logger, options []Client
 	answer, answered := errors.AsType[*awshttp.ResponseError](err)
 	switch reason := reasonOf(err); {
 	case err == nil:
-		found.OK(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" is there"+unproved)
+		found.AddOK(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" is there"+unproved)
 	case answered && answer.HTTPStatusCode() == http.StatusNotFound:
-		found.Fail(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" does not exist", "create it, or correct "+urlName)
+		found.AddError(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" does not exist", "create it, or correct "+urlName)
 	case reason == reasonDenied:
-		found.Note(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" may not be looked at"+unproved, "grant s3:ListBucket on it to have it looked at; the service needs s3:PutObject alone")
+		found.AddNote(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" may not be looked at"+unproved, "grant s3:ListBucket on it to have it looked at; the service needs s3:PutObject alone")
 	default:
-		found.Fail(check.ClaimCheck, cfg.URL, "can't be looked at: "+u.explain(reason, err).Error(), "")
+		found.AddError(check.ClaimCheck, cfg.URL, "can't be looked at: "+u.explainError(reason, err).Error(), "")
 	}
 	return found
 }

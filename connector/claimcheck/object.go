@@ -44,7 +44,7 @@ func (u *Uploader) NewObject(lease *offset.Lease, r *kgo.Record, contentType str
 func (c Config) NewObject(lease *offset.Lease, r *kgo.Record, contentType string) *Object {
 	sum := sha256.Sum256(r.Value)
 	digest := hex.EncodeToString(sum[:])
-	bucket, prefix := c.place()
+	bucket, prefix := c.bucketPlace()
 	key := fmt.Sprintf("%s%s/%d/%d-%s", prefix, r.Topic, r.Partition, r.Offset, digest[:keyDigest])
 	o := &Object{
 		URL: awsconfig.BucketAddress(bucket, key), Bytes: len(r.Value), SHA256: digest, ContentType: contentType,

@@ -19,8 +19,8 @@ var (
 	errOtherContent = errors.New("the answer has the checksum of another content")
 )
 
-// Trouble is why values wait for the bucket.
-type Trouble struct {
+// Outage is why values wait for the bucket.
+type Outage struct {
 	Err error
 	// Final says that somebody has to repair something, such as a permission.
 	Final bool
@@ -39,12 +39,12 @@ const (
 	toldFinal
 )
 
-// Trouble returns why values wait for the bucket, nil while none waits after a failure. One that needs a repair comes first, then the
+// CurrentOutage returns why values wait for the bucket, nil while none waits after a failure. One that needs a repair comes first, then the
 // oldest.
-func (u *Uploader) Trouble() *Trouble {
+func (u *Uploader) CurrentOutage() *Outage {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var worst *Trouble
+	var worst *Outage
 	for _, t := range u.failing {
 		if worst == nil || t.Final && !worst.Final || t.Final == worst.Final && t.Since.Before(worst.Since) {
 			worst = t
@@ -61,7 +61,7 @@ func (u *Uploader) noteFailure(o *Object, failures int, err error) {
 	}
 	u.metrics.Errors.WithLabelValues(reason).Inc()
 	u.metrics.Blocked.Set(1)
-	now := &Trouble{Err: u.explain(reason, err), Final: needsRepair(reason), Since: time.Now()}
+	now := &Outage{Err: u.explainError(reason, err), Final: needsRepair(reason), Since: time.Now()}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if before := u.failing[o]; before != nil {
@@ -161,11 +161,11 @@ func needsRepair(reason string) bool {
 	return false
 }
 
-// explain says what to do about an error. Its text holds nothing of a record and no secret.
-func (u *Uploader) explain(reason string, err error) error {
-	text := awsconfig.Clean(awsconfig.RootCause(err))
+// explainError says what to do about an error. Its text holds nothing of a record and no secret.
+func (u *Uploader) explainError(reason string, err error) error {
+	text := awsconfig.CleanMessage(awsconfig.RootCause(err))
 	if code, message := errorCode(err); code != "" && code != awsconfig.UnknownError {
-		text = strings.TrimSuffix(code+": "+awsconfig.Clean(message), ": ")
+		text = strings.TrimSuffix(code+": "+awsconfig.CleanMessage(message), ": ")
 	}
 	switch reason {
 	case reasonNoBucket:
@@ -176,7 +176,7 @@ func (u *Uploader) explain(reason string, err error) error {
 		return fmt.Errorf("the KMS key of bucket %s can't be used: enable it, or grant kms:GenerateDataKey and kms:Decrypt on it: %s", u.bucket, text)
 	case reasonCredentials:
 		if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok {
-			text = awsconfig.Clean(fetch.Error())
+			text = awsconfig.CleanMessage(fetch.Error())
 		}
 		return fmt.Errorf("no AWS credentials that S3 accepts: renew them, or look at the clock of this machine: %s", text)
 	}

@@ -53,8 +53,8 @@ type Uploader struct {
 	slots          chan struct{} // holds a place for each request
 
 	mu      sync.Mutex
-	failing map[*Object]*Trouble // whose last attempt failed
-	told    toldTrouble          // what the log said last of them
+	failing map[*Object]*Outage // whose last attempt failed
+	told    toldTrouble         // what the log said last of them
 }
 
 // New reads the SDK's environment and connects to nothing.
@@ -63,8 +63,8 @@ func New(ctx context.Context, cfg Config, o Options) (*Uploader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim-check bucket: %w", err)
 	}
-	u := &Uploader{cfg: cfg, client: client, log: o.Log.With("claim_check_url", cfg.URL), metrics: o.Metrics, slots: make(chan struct{}, maxUploads), failing: map[*Object]*Trouble{}}
-	u.bucket, u.prefix = cfg.place()
+	u := &Uploader{cfg: cfg, client: client, log: o.Log.With("claim_check_url", cfg.URL), metrics: o.Metrics, slots: make(chan struct{}, maxUploads), failing: map[*Object]*Outage{}}
+	u.bucket, u.prefix = cfg.bucketPlace()
 	return u, nil
 }
 
@@ -80,15 +80,15 @@ func newClient(ctx context.Context, log *slog.Logger, options []ClientOption) (*
 // errRevoked says that the partition of an object is no longer assigned: its next owner uploads it.
 var errRevoked = errors.New("the partition was revoked")
 
-// Upload returns nil once the bucket has acknowledged the object. It repeats attempts that fail until ctx is over or the object's
+// UploadObject returns nil once the bucket has acknowledged the object. It repeats attempts that fail until ctx is over or the object's
 // partition is revoked, and the error says which.
-func (u *Uploader) Upload(ctx context.Context, o *Object) error {
+func (u *Uploader) UploadObject(ctx context.Context, o *Object) error {
 	u.metrics.Pending.Inc()
 	defer u.metrics.Pending.Dec()
 	defer u.endTrouble(o)
 	begin := time.Now()
 	for failures := 1; ; failures++ {
-		err := u.attempt(ctx, o)
+		err := u.attemptUpload(ctx, o)
 		switch {
 		case err == nil:
 			u.metrics.Uploads.WithLabelValues(o.topic).Inc()
@@ -105,8 +105,8 @@ func (u *Uploader) Upload(ctx context.Context, o *Object) error {
 	}
 }
 
-// attempt makes a request, or a second one if the first has told the bucket's region.
-func (u *Uploader) attempt(ctx context.Context, o *Object) error {
+// attemptUpload makes a request, or a second one if the first has told the bucket's region.
+func (u *Uploader) attemptUpload(ctx context.Context, o *Object) error {
 	select {
 	case u.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -118,15 +118,15 @@ func (u *Uploader) attempt(ctx context.Context, o *Object) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout+time.Duration(len(o.value)/minUploadRate)*time.Second)
 	defer cancel()
-	err := u.put(ctx, o)
+	err := u.putObject(ctx, o)
 	if u.client.FollowRegion(err) {
-		err = u.put(ctx, o)
+		err = u.putObject(ctx, o)
 	}
 	return err
 }
 
-// put makes a request. Only an answer that S3 alone gives proves that the object is stored.
-func (u *Uploader) put(ctx context.Context, o *Object) error {
+// putObject makes a request. Only an answer that S3 alone gives proves that the object is stored.
+func (u *Uploader) putObject(ctx context.Context, o *Object) error {
 	out, err := u.client.API().PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &u.bucket, Key: &o.key, Body: bytes.NewReader(o.value), ContentLength: aws.Int64(int64(len(o.value))),
 		ContentType: &o.ContentType, Metadata: o.metadata, ChecksumSHA256: &o.checksum,

@@ -59,7 +59,7 @@ func (p *place) mustUpload(t *testing.T, o *claimcheck.Object) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := p.Upload(ctx, o); err != nil {
+	if err := p.UploadObject(ctx, o); err != nil {
 		t.Fatalf("%v; wrong: %q\n%s", err, p.Wrong(), p.log.String())
 	}
 }
@@ -102,7 +102,7 @@ func TestRegionOfTheBucket(t *testing.T) {
 		o, _ := p.object(at)
 		p.mustUpload(t, o)
 	}
-	if n, _ := p.Requests(); n != 4 || p.Trouble() != nil {
+	if n, _ := p.Requests(); n != 4 || p.CurrentOutage() != nil {
 		t.Errorf("%d requests, want one to the wrong region and three uploads", n)
 	}
 }
@@ -158,9 +158,9 @@ func TestFailures(t *testing.T) {
 				o, _ := p.object(1)
 				done := make(chan error, 1)
 				begin := time.Now()
-				go func() { done <- p.Upload(t.Context(), o) }()
+				go func() { done <- p.UploadObject(t.Context(), o) }()
 				time.Sleep(10 * time.Minute)
-				trouble := p.Trouble()
+				trouble := p.CurrentOutage()
 				if trouble == nil || trouble.Final != test.final || !strings.Contains(trouble.Err.Error(), test.says) || time.Since(trouble.Since) < 9*time.Minute {
 					t.Fatalf("trouble is %+v, want %q", trouble, test.says)
 				}
@@ -175,8 +175,8 @@ func TestFailures(t *testing.T) {
 				if err := <-done; err != nil || time.Since(begin) > 10*time.Minute+11*time.Second {
 					t.Errorf("%v after %v", err, time.Since(begin))
 				}
-				if p.Trouble() != nil || testutil.ToFloat64(p.metrics.Blocked) != 0 || testutil.ToFloat64(p.metrics.Pending) != 0 || len(p.Objects()) != 1 || len(p.Wrong()) != 0 {
-					t.Errorf("after it: %v, %d objects, wrong: %q", p.Trouble(), len(p.Objects()), p.Wrong())
+				if p.CurrentOutage() != nil || testutil.ToFloat64(p.metrics.Blocked) != 0 || testutil.ToFloat64(p.metrics.Pending) != 0 || len(p.Objects()) != 1 || len(p.Wrong()) != 0 {
+					t.Errorf("after it: %v, %d objects, wrong: %q", p.CurrentOutage(), len(p.Objects()), p.Wrong())
 				}
 				log := p.log.String()
 				if got := strings.Count(log, "takes no objects"); got != 1 || strings.Count(log, "after a failure any more") != 1 || strings.Contains(log, "secret") {
@@ -196,7 +196,7 @@ func TestRevoked(t *testing.T) {
 		b.Fault(func(string) *buckettest.Refusal { return &buckettest.Internal })
 		o, lease := p.object(1)
 		done := make(chan error, 1)
-		go func() { done <- p.Upload(t.Context(), o) }()
+		go func() { done <- p.UploadObject(t.Context(), o) }()
 		time.Sleep(time.Minute)
 		lease.Close()
 		before, _ := b.Requests()
@@ -212,11 +212,11 @@ func TestRevoked(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 		defer cancel()
 		open, _ := p.object(2)
-		if err := p.Upload(ctx, open); err == nil || len(b.Objects()) != 0 {
+		if err := p.UploadObject(ctx, open); err == nil || len(b.Objects()) != 0 {
 			t.Errorf("%v, %d objects", err, len(b.Objects()))
 		}
-		if after, _ := b.Requests(); after != before+1 || p.Trouble() != nil {
-			t.Errorf("%d requests, and %d before; %v", after, before, p.Trouble())
+		if after, _ := b.Requests(); after != before+1 || p.CurrentOutage() != nil {
+			t.Errorf("%d requests, and %d before; %v", after, before, p.CurrentOutage())
 		}
 		time.Sleep(2 * time.Hour)
 	})
@@ -232,7 +232,7 @@ func TestUploadsAreBounded(t *testing.T) {
 		done := make(chan error)
 		for at := range int64(40) {
 			o, _ := p.object(at)
-			go func() { done <- p.Upload(t.Context(), o) }()
+			go func() { done <- p.UploadObject(t.Context(), o) }()
 		}
 		for range 40 {
 			if err := <-done; err != nil {

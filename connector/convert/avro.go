@@ -83,14 +83,14 @@ type avroField struct {
 }
 
 // compileAvro reads a schema and those that it refers to.
-func compileAvro(d Definition) (Schema, error) {
+func compileAvro(d SchemaDefinition) (Schema, error) {
 	var cache avro.SchemaCache
 	// Names that the specification doesn't allow are in use, and do no harm here.
 	lax := avro.WithLaxNames(func(string) error { return nil })
 	var pruner avroPruner
 	var unread error // of a reference, which may not be needed
 	for _, r := range d.References {
-		text, err := pruner.prune(r.Text)
+		text, err := pruner.pruneText(r.Text)
 		if err != nil {
 			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
@@ -98,7 +98,7 @@ func compileAvro(d Definition) (Schema, error) {
 			unread = fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
 	}
-	text, err := pruner.prune(d.Text)
+	text, err := pruner.pruneText(d.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func compileAvro(d Definition) (Schema, error) {
 		return nil, errors.Join(err, unread)
 	}
 	c := avroCompiler{named: map[string]*avroType{}}
-	t, err := c.compile(s.Root(), 0)
+	t, err := c.compileNode(s.Root(), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +121,15 @@ type avroRoot struct {
 	bare   bool // bytes that are all of a value, without their length
 }
 
-// Append implements Schema.
-func (s avroRoot) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+// AppendJSON implements Schema.
+func (s avroRoot) AppendJSON(dst, payload []byte, index MessageIndex, most int) ([]byte, error) {
 	if !s.bare {
-		return s.avroType.Append(dst, payload, index, most)
+		return s.avroType.AppendJSON(dst, payload, index, most)
 	}
 	r := avroReader{dst: dst, most: len(dst) + most}
-	write := r.base64
+	write := r.writeBase64
 	if s.kind == avroDecimal {
-		write = func(b []byte) error { return r.digits(b, s.scale) }
+		write = func(b []byte) error { return r.writeDigits(b, s.scale) }
 	}
 	if err := write(payload); err != nil {
 		return dst, err
@@ -147,13 +147,13 @@ type avroCompiler struct {
 
 var errDeepSchema = errors.New("it is nested too deep")
 
-func (c *avroCompiler) compile(n *avro.SchemaNode, depth int) (*avroType, error) {
+func (c *avroCompiler) compileNode(n *avro.SchemaNode, depth int) (*avroType, error) {
 	if depth > jsontext.MaxDepth {
 		return nil, errDeepSchema
 	}
 	kind, ok := avroKinds[n.Type]
 	if !ok {
-		return c.refer(n, depth)
+		return c.compileReference(n, depth)
 	}
 	const typeBytes, fieldBytes, symbolBytes = 200, 100, 40
 	c.weight += typeBytes + fieldBytes*len(n.Fields) + symbolBytes*len(n.Symbols)
@@ -169,10 +169,10 @@ func (c *avroCompiler) compile(n *avro.SchemaNode, depth int) (*avroType, error)
 		t.name = fullName(n)
 		c.named[t.name] = t
 	}
-	return t, c.inside(t, n, depth+1)
+	return t, c.compileInside(t, n, depth+1)
 }
 
-func (c *avroCompiler) inside(t *avroType, n *avro.SchemaNode, depth int) (err error) {
+func (c *avroCompiler) compileInside(t *avroType, n *avro.SchemaNode, depth int) (err error) {
 	for _, s := range n.Symbols {
 		t.symbols = append(t.symbols, string(appendName(nil, s)))
 	}
@@ -181,29 +181,29 @@ func (c *avroCompiler) inside(t *avroType, n *avro.SchemaNode, depth int) (err e
 		if i == 0 {
 			f.open = "{" + f.open[1:]
 		}
-		if f.typ, err = c.compile(&n.Fields[i].Type, depth); err != nil {
+		if f.typ, err = c.compileNode(&n.Fields[i].Type, depth); err != nil {
 			return err
 		}
 		t.fields = append(t.fields, f)
 	}
 	for i := range n.Branches {
-		option, err := c.compile(&n.Branches[i], depth)
+		option, err := c.compileNode(&n.Branches[i], depth)
 		if err != nil {
 			return err
 		}
 		t.options = append(t.options, option)
 	}
 	if items := n.Items; t.kind == avroArray && items != nil {
-		t.items, err = c.compile(items, depth)
+		t.items, err = c.compileNode(items, depth)
 	} else if values := n.Values; t.kind == avroMap && values != nil {
-		t.items, err = c.compile(values, depth)
+		t.items, err = c.compileNode(values, depth)
 	}
 	return err
 }
 
-// refer finds the type that a name stands for: in this schema, or in one that it
+// compileReference finds the type that a name stands for: in this schema, or in one that it
 // refers to.
-func (c *avroCompiler) refer(n *avro.SchemaNode, depth int) (*avroType, error) {
+func (c *avroCompiler) compileReference(n *avro.SchemaNode, depth int) (*avroType, error) {
 	if t := c.named[n.Type]; t != nil {
 		return t, nil
 	}
@@ -215,7 +215,7 @@ func (c *avroCompiler) refer(n *avro.SchemaNode, depth int) (*avroType, error) {
 	if _, ok := avroKinds[root.Type]; !ok {
 		return nil, fmt.Errorf("the type %s is not defined", n.Type)
 	}
-	return c.compile(root, depth+1)
+	return c.compileNode(root, depth+1)
 }
 
 func fullName(n *avro.SchemaNode) string {

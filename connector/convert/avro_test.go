@@ -20,11 +20,11 @@ import (
 // avroSchema compiles text and what it refers to.
 func avroSchema(t testing.TB, text string, refs ...string) Schema {
 	t.Helper()
-	d := Definition{Kind: "avro", Text: text, SizedBytes: true}
+	d := SchemaDefinition{Kind: "avro", Text: text, SizedBytes: true}
 	for _, r := range refs {
-		d.References = append(d.References, Reference{Name: "a reference", Text: r})
+		d.References = append(d.References, SchemaReference{Name: "a reference", Text: r})
 	}
-	s, err := Compile(Config{Format: "avro"}, d)
+	s, err := CompileSchema(Config{Format: "avro"}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestAvro(t *testing.T) {
 	const want = `{"null":null,"boolean":true,"int":-7,"long":9223372036854775807,"float":1.5,"double":3.141592653589793,` +
 		`"bytes":"/w==","string":"said \"nö\"\n","fixed":"AAE=","again":"AgM=","enum":"B","array":[1,2,3],"map":{"k\"":5},` +
 		`"union":"E?","none":[],"nested":{"empty":{}},"list":{"v":1,"next":{"v":2,"next":null}}}`
-	got, err := avroSchema(t, everything).Append([]byte("before "), b, Index{}, 1000)
+	got, err := avroSchema(t, everything).AppendJSON([]byte("before "), b, MessageIndex{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAvroLogical(t *testing.T) {
 	day := int64(20484) // of at
 	f := func(schema string, payload []byte, want string) {
 		t.Helper()
-		got, err := avroSchema(t, schema).Append(nil, payload, Index{}, 1000)
+		got, err := avroSchema(t, schema).AppendJSON(nil, payload, MessageIndex{}, 1000)
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %s %v, want %s", schema, got, err, want)
 		}
@@ -137,7 +137,7 @@ func TestAvroReferences(t *testing.T) {
 	bonn, none := append(varint(4), "Bonn"...), varint(0)
 	customer := append(append(append(append([]byte{}, bonn...), varint(1)...), append(append([]byte{}, bonn...), none...)...), none...)
 	payload := append(append(append([]byte{}, customer...), append(varint(1), bonn...)...), append(append([]byte{}, bonn...), none...)...)
-	got, err := s.Append(nil, payload, Index{}, 1000)
+	got, err := s.AppendJSON(nil, payload, MessageIndex{}, 1000)
 	const want = `{"by":{"at":{"city":"Bonn"},"friends":[{"at":{"city":"Bonn"},"friends":[]}]},"to":{"city":"Bonn"},"also":{"at":{"city":"Bonn"},"friends":[]}}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s %v, want %s", got, err, want)
@@ -148,7 +148,7 @@ func TestAvroRefuses(t *testing.T) {
 	const list = `{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}`
 	f := func(schema string, payload []byte, want error, text string) {
 		t.Helper()
-		got, err := avroSchema(t, schema).Append([]byte("x"), payload, Index{}, 10_000)
+		got, err := avroSchema(t, schema).AppendJSON([]byte("x"), payload, MessageIndex{}, 10_000)
 		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), text) || string(got) != "x" {
 			t.Errorf("%s: %s %v, want %v %s", schema, got, err, want, text)
 		}
@@ -182,11 +182,11 @@ func TestAvroCompileRefuses(t *testing.T) {
 		`{`: "", `"nothing"`: "", `{"type":"record","name":"R","fields":[{"name":"a","type":"x.Y"}]}`: "x.Y",
 		strings.Repeat(`{"type":"array","items":`, 600) + `"int"` + strings.Repeat("}", 600): "too deep",
 	} {
-		if _, err := Compile(Config{Format: "avro"}, Definition{Kind: "avro", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := Compile(Config{Format: "avro"}, Definition{Kind: "protobuf"}); err == nil || !strings.Contains(err.Error(), "has it as protobuf, and the records are to be avro") {
+	if _, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "protobuf"}); err == nil || !strings.Contains(err.Error(), "has it as protobuf, and the records are to be avro") {
 		t.Errorf("%v", err)
 	}
 }
@@ -195,15 +195,15 @@ func TestAvroCompileRefuses(t *testing.T) {
 func confluent(id byte, payload []byte) []byte { return append([]byte{0, 0, 0, 0, id}, payload...) }
 
 // lookupOf finds schemas by their number.
-func lookupOf(schemas map[uint64]Schema) Lookup {
-	return func(r Ref) (Schema, error) {
+func lookupOf(schemas map[uint64]Schema) SchemaLookup {
+	return func(r SchemaRef) (Schema, error) {
 		if r.ByGUID() {
 			r.ID = uint64(r.GUID[15])
 		}
 		if s, ok := schemas[r.ID]; ok {
 			return s, nil
 		}
-		return nil, &Missing{Ref: r}
+		return nil, &MissingSchema{Ref: r}
 	}
 }
 
@@ -217,7 +217,7 @@ func TestDecoded(t *testing.T) {
 		cfg := configForValidate()
 		cfg.Format, cfg.Tombstones = "avro", "envelope"
 		change(&cfg)
-		if err := cfg.Validate(); err != nil && cfg.envelope() {
+		if err := cfg.Validate(); err != nil && cfg.hasEnvelope() {
 			t.Fatal(err)
 		}
 		got, err := New(cfg, schemas).Append([]byte("x"), r)
@@ -269,7 +269,7 @@ func TestDecodedSize(t *testing.T) {
 			n := MaxRecordBytes - frame + extra
 			text := append(varint(int64(n)), strings.Repeat("a", n)...)
 			got, err := New(cfg, schemas).Append([]byte("x"), &kgo.Record{Key: confluent(1, append(varint(2), "kk"...)), Value: confluent(1, text)})
-			var reject *Reject
+			var reject *BadRecord
 			switch {
 			case fits && (err != nil || len(got) != 1+MaxRecordBytes):
 				t.Errorf("envelope %v: %d bytes, %v", envelope, len(got)-1, err)
@@ -328,7 +328,7 @@ func FuzzAvro(f *testing.F) {
 	f.Add(uint8(2), append(varint(3), "\xff\xff\x00\x02\x04\x06\x00"...))
 	f.Fuzz(func(t *testing.T, which uint8, payload []byte) {
 		const most = 5000
-		got, err := schemas[int(which)%len(schemas)].Append([]byte("["), payload, Index{}, most)
+		got, err := schemas[int(which)%len(schemas)].AppendJSON([]byte("["), payload, MessageIndex{}, most)
 		if err != nil {
 			if string(got) != "[" || cap(got) > 4*most {
 				t.Fatalf("%q, capacity %d after %v", got, cap(got), err)

@@ -35,9 +35,9 @@ var avroOwn = map[string][]string{
 // avroPruner removes everything but the keywords from schemas, and counts the rest.
 type avroPruner struct{ types, levels int }
 
-// prune returns a schema without all that has no effect.
-func (p *avroPruner) prune(text string) (string, error) {
-	if values, ok := jsontext.Count([]byte(text)); !ok {
+// pruneText returns a schema without all that has no effect.
+func (p *avroPruner) pruneText(text string) (string, error) {
+	if values, ok := jsontext.CountValues([]byte(text)); !ok {
 		return "", fmt.Errorf("it is not JSON, or nested too deep: more than %d levels", jsontext.MaxDepth)
 	} else if values > maxSchemaValues {
 		return "", fmt.Errorf("it has %d values and names, at most %d are taken", values, maxSchemaValues)
@@ -48,15 +48,15 @@ func (p *avroPruner) prune(text string) (string, error) {
 	if err := d.Decode(&schema); err != nil {
 		return "", err
 	}
-	if err := p.walk(schema, 1); err != nil {
+	if err := p.walkValue(schema, 1); err != nil {
 		return "", err
 	}
 	out, err := json.Marshal(schema)
 	return string(out), err
 }
 
-// walk prunes a type, a field, or a list of them.
-func (p *avroPruner) walk(v any, level int) error {
+// walkValue prunes a type, a field, or a list of them.
+func (p *avroPruner) walkValue(v any, level int) error {
 	if p.types++; p.types > maxAvroTypes {
 		return fmt.Errorf("it has more than %d types, fields and names of types", maxAvroTypes)
 	}
@@ -65,17 +65,17 @@ func (p *avroPruner) walk(v any, level int) error {
 	}
 	switch v := v.(type) {
 	case string:
-		return p.name(v)
+		return p.pruneName(v)
 	case []any:
 		for _, each := range v {
-			if err := p.walk(each, level+1); err != nil {
+			if err := p.walkValue(each, level+1); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
 		pruneLogical(v)
 		for keyword, value := range v {
-			if err := p.keyword(v, keyword, value, level); err != nil {
+			if err := p.pruneKeyword(v, keyword, value, level); err != nil {
 				return err
 			}
 		}
@@ -83,17 +83,17 @@ func (p *avroPruner) walk(v any, level int) error {
 	return nil
 }
 
-func (p *avroPruner) keyword(of map[string]any, keyword string, value any, level int) error {
+func (p *avroPruner) pruneKeyword(of map[string]any, keyword string, value any, level int) error {
 	if name, ok := of["type"].(string); ok && avroOwn[keyword] != nil && avroKinds[name] != avroNull && !slices.Contains(avroOwn[keyword], name) {
 		delete(of, keyword)
 		return nil
 	}
 	switch keyword {
 	case "type", "fields", "items", "values":
-		return p.walk(value, level+1)
+		return p.walkValue(value, level+1)
 	case "name", "namespace":
 		if s, ok := value.(string); ok {
-			return p.name(s)
+			return p.pruneName(s)
 		}
 	default:
 		if !avroKeywords[keyword] {
@@ -103,7 +103,7 @@ func (p *avroPruner) keyword(of map[string]any, keyword string, value any, level
 	return nil
 }
 
-func (p *avroPruner) name(s string) error {
+func (p *avroPruner) pruneName(s string) error {
 	if len(s) > maxAvroName {
 		return fmt.Errorf("a name or a namespace has %d bytes, at most %d are taken", len(s), maxAvroName)
 	}

@@ -7,57 +7,57 @@ import (
 	"time"
 )
 
-// logical writes a value as what its logical type says it is. A moment that RFC 3339
+// readLogical writes a value as what its logical type says it is. A moment that RFC 3339
 // has no form for stays the number it is.
-func (r *avroReader) logical(t *avroType) error {
+func (r *avroReader) readLogical(t *avroType) error {
 	switch t.kind {
 	case avroDecimal, avroDecimalFixed:
-		return r.decimal(t)
+		return r.readDecimal(t)
 	case avroUUID:
-		b, err := r.take(int64(t.size))
+		b, err := r.takeBytes(int64(t.size))
 		if err == nil {
 			r.dst = append(appendUUID(append(r.dst, '"'), b), '"')
 		}
 		return err
 	case avroDuration:
-		return r.duration()
+		return r.readDuration()
 	default:
-		return r.time(t)
+		return r.readTime(t)
 	}
 }
 
-func (r *avroReader) time(t *avroType) error {
-	n, err := r.long(t)
+func (r *avroReader) readTime(t *avroType) error {
+	n, err := r.readLong(t)
 	if err != nil {
 		return err
 	}
 	switch t.kind {
 	case avroDate:
-		r.moment(n, time.Unix(0, 0).UTC().AddDate(0, 0, int(n)), "2006-01-02", n > -1e6 && n < 1e7)
+		r.writeMoment(n, time.Unix(0, 0).UTC().AddDate(0, 0, int(n)), "2006-01-02", n > -1e6 && n < 1e7)
 	case avroTimeMillis:
-		r.clock(n, time.Millisecond, "15:04:05.000")
+		r.writeClock(n, time.Millisecond, "15:04:05.000")
 	case avroTimeMicros:
-		r.clock(n, time.Microsecond, "15:04:05.000000")
+		r.writeClock(n, time.Microsecond, "15:04:05.000000")
 	case avroTimestampMillis:
-		r.moment(n, time.UnixMilli(n), "2006-01-02T15:04:05.000Z", true)
+		r.writeMoment(n, time.UnixMilli(n), "2006-01-02T15:04:05.000Z", true)
 	case avroTimestampMicros:
-		r.moment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000Z", true)
+		r.writeMoment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000Z", true)
 	case avroTimestampNanos:
-		r.moment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000Z", true)
+		r.writeMoment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000Z", true)
 	// With a blank, which is the form without a zone that Hive's types, and so Parquet and ORC by Firehose, read.
 	case avroLocalMillis:
-		r.moment(n, time.UnixMilli(n), "2006-01-02 15:04:05.000", true)
+		r.writeMoment(n, time.UnixMilli(n), "2006-01-02 15:04:05.000", true)
 	case avroLocalMicros:
-		r.moment(n, time.UnixMicro(n), "2006-01-02 15:04:05.000000", true)
+		r.writeMoment(n, time.UnixMicro(n), "2006-01-02 15:04:05.000000", true)
 	default:
-		r.moment(n, time.Unix(0, n), "2006-01-02 15:04:05.000000000", true)
+		r.writeMoment(n, time.Unix(0, n), "2006-01-02 15:04:05.000000000", true)
 	}
 	return nil
 }
 
-// moment writes t, or n, which stands for it, when the layout has no room for its
+// writeMoment writes t, or n, which stands for it, when the layout has no room for its
 // year.
-func (r *avroReader) moment(n int64, t time.Time, layout string, known bool) {
+func (r *avroReader) writeMoment(n int64, t time.Time, layout string, known bool) {
 	t = t.UTC()
 	if year := t.Year(); !known || year < 0 || year > 9999 {
 		r.dst = strconv.AppendInt(r.dst, n, 10)
@@ -66,34 +66,34 @@ func (r *avroReader) moment(n int64, t time.Time, layout string, known bool) {
 	r.dst = append(t.AppendFormat(append(r.dst, '"'), layout), '"')
 }
 
-// clock writes a time of day.
-func (r *avroReader) clock(n int64, unit time.Duration, layout string) {
+// writeClock writes a time of day.
+func (r *avroReader) writeClock(n int64, unit time.Duration, layout string) {
 	known := n >= 0 && n < int64(24*time.Hour/unit)
-	r.moment(n, time.Unix(0, n%int64(24*time.Hour/unit)*int64(unit)), layout, known)
+	r.writeMoment(n, time.Unix(0, n%int64(24*time.Hour/unit)*int64(unit)), layout, known)
 }
 
-// mostDigits bounds the time that a number takes which is calculated with: that is the
+// maxDigits bounds the time that a number takes which is calculated with: that is the
 // square of its length.
-const mostDigits = 1000
+const maxDigits = 1000
 
-// decimal writes the exact digits as a number: 12.50 stays 12.50.
-func (r *avroReader) decimal(t *avroType) error {
+// readDecimal writes the exact digits as a number: 12.50 stays 12.50.
+func (r *avroReader) readDecimal(t *avroType) error {
 	var b []byte
 	var err error
 	if t.kind == avroDecimalFixed {
-		b, err = r.take(int64(t.size))
+		b, err = r.takeBytes(int64(t.size))
 	} else {
-		b, err = r.sized()
+		b, err = r.readSized()
 	}
 	if err != nil {
 		return err
 	}
-	return r.digits(b, t.scale)
+	return r.writeDigits(b, t.scale)
 }
 
-// digits writes the decimal whose unscaled value b is.
-func (r *avroReader) digits(b []byte, scale int) error {
-	if len(b) > mostDigits/2 || scale > mostDigits {
+// writeDigits writes the decimal whose unscaled value b is.
+func (r *avroReader) writeDigits(b []byte, scale int) error {
+	if len(b) > maxDigits/2 || scale > maxDigits {
 		return errLongDecimal
 	}
 	r.dst = appendDecimal(r.dst, b, scale)
@@ -143,9 +143,9 @@ func appendDecimal(dst, b []byte, scale int) []byte {
 	return append(append(append(dst, digits[:whole]...), '.'), digits[whole:]...)
 }
 
-// duration is three numbers of 32 bits that can't be added up: a month has no length.
-func (r *avroReader) duration() error {
-	b, err := r.take(12)
+// readDuration is three numbers of 32 bits that can't be added up: a month has no length.
+func (r *avroReader) readDuration() error {
+	b, err := r.takeBytes(12)
 	if err != nil {
 		return err
 	}

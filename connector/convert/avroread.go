@@ -21,10 +21,10 @@ type avroReader struct {
 	depth int
 }
 
-// Append implements Schema.
-func (t *avroType) Append(dst, payload []byte, _ Index, most int) ([]byte, error) {
+// AppendJSON implements Schema.
+func (t *avroType) AppendJSON(dst, payload []byte, _ MessageIndex, most int) ([]byte, error) {
 	r := avroReader{b: payload, dst: dst, most: len(dst) + most}
-	if err := r.value(t); err != nil {
+	if err := r.readValue(t); err != nil {
 		return dst, err
 	}
 	if len(r.b) > 0 {
@@ -45,7 +45,7 @@ var (
 	errLongDecimal = errors.New("a decimal has too many digits")
 )
 
-func (r *avroReader) value(t *avroType) (err error) {
+func (r *avroReader) readValue(t *avroType) (err error) {
 	if len(r.dst) > r.most {
 		return errTooLong
 	}
@@ -53,63 +53,63 @@ func (r *avroReader) value(t *avroType) (err error) {
 	case avroNull:
 		r.dst = append(r.dst, "null"...)
 	case avroBoolean:
-		return r.boolean()
+		return r.readBoolean()
 	case avroInt, avroLong:
 		var n int64
-		if n, err = r.long(t); err == nil {
+		if n, err = r.readLong(t); err == nil {
 			r.dst = strconv.AppendInt(r.dst, n, 10)
 		}
 	case avroFloat, avroDouble:
-		return r.float(t.kind)
+		return r.readFloat(t.kind)
 	case avroString:
-		return r.text()
+		return r.readText()
 	case avroBytes:
 		var b []byte
-		if b, err = r.sized(); err == nil {
-			err = r.base64(b)
+		if b, err = r.readSized(); err == nil {
+			err = r.writeBase64(b)
 		}
 	case avroEnum:
-		return r.symbol(t)
+		return r.readSymbol(t)
 	case avroFixed:
 		var b []byte
-		if b, err = r.take(int64(t.size)); err == nil {
-			err = r.base64(b)
+		if b, err = r.takeBytes(int64(t.size)); err == nil {
+			err = r.writeBase64(b)
 		}
 	case avroRecord, avroArray, avroMap, avroUnion:
 		if r.depth == jsontext.MaxDepth {
 			return errDeep
 		}
 		r.depth++
-		err = r.nested(t)
+		err = r.readNested(t)
 		r.depth--
 	default:
-		return r.logical(t)
+		return r.readLogical(t)
 	}
 	return err
 }
 
-func (r *avroReader) nested(t *avroType) error {
+func (r *avroReader) readNested(t *avroType) error {
 	switch t.kind {
 	case avroRecord:
-		return r.record(t)
+		return r.readRecord(t)
 	case avroUnion:
-		n, err := r.long(t)
+		n, err := r.readLong(t)
 		if err != nil {
 			return err
 		}
 		if n < 0 || n >= int64(len(t.options)) {
 			return fmt.Errorf("a union of %d types has no type %d", len(t.options), n)
 		}
-		return r.value(t.options[n]) // bare, without the name of the type
+		return r.readValue(t.options[n]) // bare, without the name of the type
 	default:
-		return r.blocks(t)
+		return r.readBlocks(t)
 	}
 }
 
 // namedDepth is the number of levels whose fields an error names.
 const namedDepth = 10
 
-func (r *avroReader) record(t *avroType) error {
+func (r *avroReader) readRecord(t *avroType) error {
 	if len(t.fields) == 0 {
 		r.dst = append(r.dst, "{}"...)
 		return nil
@@ -117,7 +117,7 @@ func (r *avroReader) record(t *avroType) error {
 	for i := range t.fields {
 		f := &t.fields[i]
 		r.dst = append(r.dst, f.open...)
-		if err := r.value(f.typ); err != nil {
+		if err := r.readValue(f.typ); err != nil {
 			if errors.Is(err, errTooLong) || errors.Is(err, errDeep) || r.depth > namedDepth {
 				return err
 			}
@@ -128,16 +128,16 @@ func (r *avroReader) record(t *avroType) error {
 	return nil
 }
 
-// blocks reads an array or a map: blocks of entries, each with their number before
+// readBlocks reads an array or a map: blocks of entries, each with their number before
 // them, up to one of none.
-func (r *avroReader) blocks(t *avroType) error {
+func (r *avroReader) readBlocks(t *avroType) error {
 	opening, closing := byte('['), byte(']')
 	if t.kind == avroMap {
 		opening, closing = '{', '}'
 	}
 	r.dst = append(r.dst, opening)
 	for first := true; ; {
-		n, err := r.varint()
+		n, err := r.readVarint()
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (r *avroReader) blocks(t *avroType) error {
 			if n = -n; n < 0 {
 				return errLength
 			}
-			if size, err := r.varint(); err != nil || size < 0 {
+			if size, err := r.readVarint(); err != nil || size < 0 {
 				return errors.Join(errLength, err)
 			}
 		}
@@ -159,20 +159,20 @@ func (r *avroReader) blocks(t *avroType) error {
 			}
 			first = false
 			if t.kind == avroMap {
-				if err := r.text(); err != nil {
+				if err := r.readText(); err != nil {
 					return err
 				}
 				r.dst = append(r.dst, ':')
 			}
-			if err := r.value(t.items); err != nil {
+			if err := r.readValue(t.items); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (r *avroReader) boolean() error {
-	b, err := r.take(1)
+func (r *avroReader) readBoolean() error {
+	b, err := r.takeBytes(1)
 	switch {
 	case err != nil:
 		return err
@@ -183,18 +183,18 @@ func (r *avroReader) boolean() error {
 	return nil
 }
 
-// float writes what JSON has no number for as a string.
-func (r *avroReader) float(kind avroKind) error {
+// readFloat writes what JSON has no number for as a string.
+func (r *avroReader) readFloat(kind avroKind) error {
 	var v float64
 	bits := 64
 	if kind == avroFloat {
-		b, err := r.take(4)
+		b, err := r.takeBytes(4)
 		if err != nil {
 			return err
 		}
 		v, bits = float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 32
 	} else {
-		b, err := r.take(8)
+		b, err := r.takeBytes(8)
 		if err != nil {
 			return err
 		}
@@ -220,8 +220,8 @@ func appendFloat(dst []byte, v float64, bits int) []byte {
 	return strconv.AppendFloat(dst, v, form, -1, bits)
 }
 
-func (r *avroReader) text() error {
-	b, err := r.sized()
+func (r *avroReader) readText() error {
+	b, err := r.readSized()
 	switch {
 	case err != nil:
 		return err
@@ -234,7 +234,7 @@ func (r *avroReader) text() error {
 	return nil
 }
 
-func (r *avroReader) base64(b []byte) error {
+func (r *avroReader) writeBase64(b []byte) error {
 	if len(r.dst)+base64Size(len(b)) > r.most {
 		return errTooLong
 	}
@@ -242,8 +242,8 @@ func (r *avroReader) base64(b []byte) error {
 	return nil
 }
 
-func (r *avroReader) symbol(t *avroType) error {
-	n, err := r.long(t)
+func (r *avroReader) readSymbol(t *avroType) error {
+	n, err := r.readLong(t)
 	if err != nil {
 		return err
 	}
@@ -254,19 +254,19 @@ func (r *avroReader) symbol(t *avroType) error {
 	return nil
 }
 
-// sized takes bytes that have their length before them.
-func (r *avroReader) sized() ([]byte, error) {
-	n, err := r.varint()
+// readSized takes bytes that have their length before them.
+func (r *avroReader) readSized() ([]byte, error) {
+	n, err := r.readVarint()
 	switch {
 	case err != nil:
 		return nil, err
 	case n < 0:
 		return nil, errLength
 	}
-	return r.take(n)
+	return r.takeBytes(n)
 }
 
-func (r *avroReader) take(n int64) ([]byte, error) {
+func (r *avroReader) takeBytes(n int64) ([]byte, error) {
 	if n > int64(len(r.b)) {
 		return nil, errCut
 	}
@@ -275,16 +275,16 @@ func (r *avroReader) take(n int64) ([]byte, error) {
 	return b, nil
 }
 
-// long reads the number of an int, which has 32 bits, or of anything else.
-func (r *avroReader) long(t *avroType) (int64, error) {
-	n, err := r.varint()
+// readLong reads the number of an int, which has 32 bits, or of anything else.
+func (r *avroReader) readLong(t *avroType) (int64, error) {
+	n, err := r.readVarint()
 	if err == nil && (t.kind == avroInt || t.kind == avroDate || t.kind == avroTimeMillis) && int64(int32(n)) != n {
 		return 0, errInt
 	}
 	return n, err
 }
 
-func (r *avroReader) varint() (int64, error) {
+func (r *avroReader) readVarint() (int64, error) {
 	n, used := binary.Varint(r.b)
 	switch {
 	case used > 0:

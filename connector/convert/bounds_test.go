@@ -62,7 +62,7 @@ func TestSchemaBounds(t *testing.T) {
 		"json: text":       {"json-schema", `{}` + strings.Repeat(" ", MaxSchemaBytes), "at most 1048576 are taken"},
 		"json: depth":      {"json-schema", strings.Repeat(`{"not":`, 4000) + `{}` + strings.Repeat(`}`, 4000), "nested more than 250 levels"},
 	} {
-		_, err := Compile(Config{Format: c.kind, Validated: true}, Definition{Kind: c.kind, Text: c.text})
+		_, err := CompileSchema(Config{Format: c.kind, Validated: true}, SchemaDefinition{Kind: c.kind, Text: c.text})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %.300v, want %q", name, err, c.want)
 		}
@@ -72,19 +72,19 @@ func TestSchemaBounds(t *testing.T) {
 // TestReferenceBounds: references count like the schema itself, each and together.
 func TestReferenceBounds(t *testing.T) {
 	t.Parallel()
-	references := func(n, bytes int) (all []Reference) {
+	references := func(n, bytes int) (all []SchemaReference) {
 		for i := range n {
-			all = append(all, Reference{fmt.Sprint("r", i), `"int"` + strings.Repeat(" ", bytes)})
+			all = append(all, SchemaReference{fmt.Sprint("r", i), `"int"` + strings.Repeat(" ", bytes)})
 		}
 		return all
 	}
-	for want, references := range map[string][]Reference{
+	for want, references := range map[string][]SchemaReference{
 		"refers to as r0 has 1048581 bytes":             references(1, MaxSchemaBytes),
 		"bytes with all that it refers to, at most":     references(5, MaxSchemaBytes-10),
 		"it has 501 references, at most 500 are taken":  references(501, 0),
 		"the schema that it refers to as big: it has m": {{"big", repeated(`{"type":"record","name":"R","fields":[{"name":"f","type":"int"}`, 16_000, counted(`,{"name":"f#","type":"int"}`), "]}")}},
 	} {
-		_, err := Compile(Config{Format: "avro"}, Definition{Kind: "avro", Text: `"int"`, References: references})
+		_, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `"int"`, References: references})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.200v, want %q", err, want)
 		}
@@ -99,7 +99,7 @@ func TestSchemaErrorsAreShort(t *testing.T) {
 		"json-schema": repeated(`{"allOf":[{}`, 5_000, counted(`,{"type":"x#"}`), `]}`),
 		"protobuf":    proto3 + `message M { int32 ` + strings.Repeat("x", 990) + ` = 1; int32 ` + strings.Repeat("x", 990) + ` = 2; }`,
 	} {
-		_, err := Compile(Config{Format: kind, Validated: true}, Definition{Kind: kind, Text: text})
+		_, err := CompileSchema(Config{Format: kind, Validated: true}, SchemaDefinition{Kind: kind, Text: text})
 		if err == nil || len(err.Error()) > maxErrorBytes+len("...") {
 			t.Errorf("%s: %v", kind, err)
 		}
@@ -129,13 +129,13 @@ message Order# {
 }
 `), "")
 	for kind, text := range map[string]string{"avro": avro, "protobuf": proto} {
-		s, err := Compile(Config{Format: kind}, Definition{Kind: kind, Text: text})
+		s, err := CompileSchema(Config{Format: kind}, SchemaDefinition{Kind: kind, Text: text})
 		if err != nil {
 			t.Errorf("%s of %d bytes: %v", kind, len(text), err)
 			continue
 		}
-		t.Logf("%s: %d bytes weigh %d", kind, len(text), Weight(s))
-		if n := Weight(s); len(text) < 200_000 || n < len(text) || n > 32<<20 {
+		t.Logf("%s: %d bytes weigh %d", kind, len(text), SchemaWeight(s))
+		if n := SchemaWeight(s); len(text) < 200_000 || n < len(text) || n > 32<<20 {
 			t.Errorf("%s: %d bytes weigh %d", kind, len(text), n)
 		}
 	}
@@ -147,7 +147,7 @@ message Order# {
 func TestAvroDefaults(t *testing.T) {
 	t.Parallel()
 	s := avroSchema(t, nestedRecords(18, 1, `,"default":{}`))
-	if _, err := s.Append(nil, []byte{2}, Index{}, 1000); !errors.Is(err, errCut) && !errors.Is(err, errTooLong) {
+	if _, err := s.AppendJSON(nil, []byte{2}, MessageIndex{}, 1000); !errors.Is(err, errCut) && !errors.Is(err, errTooLong) {
 		t.Errorf("%v", err)
 	}
 	for _, c := range [][3]string{
@@ -164,7 +164,7 @@ func TestAvroDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := avroSchema(t, `{"type":"record","name":"R","fields":[`+c[0]+`]}`).Append(nil, payload, Index{}, 1000)
+		out, err := avroSchema(t, `{"type":"record","name":"R","fields":[`+c[0]+`]}`).AppendJSON(nil, payload, MessageIndex{}, 1000)
 		if err != nil || string(out) != c[2] {
 			t.Errorf("%s: %s %v, want %s", c[0], out, err, c[2])
 		}
@@ -176,7 +176,7 @@ func TestAvroDefaults(t *testing.T) {
 func TestSmallPayloadsOfMuch(t *testing.T) {
 	const most = MaxRecordBytes
 	name := strings.Repeat("N", 900)
-	proto, err := Compile(Config{Format: "protobuf"}, Definition{Kind: "protobuf", Text: proto3 + "enum E{" + name + "=0;} message M{repeated E e=1; repeated M m=2; map<int32,E> by=3;}"})
+	proto, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: proto3 + "enum E{" + name + "=0;} message M{repeated E e=1; repeated M m=2; map<int32,E> by=3;}"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestSmallPayloadsOfMuch(t *testing.T) {
 		"avro: enums":              {enum, append(varint(500_000), make([]byte, 500_001)...), errTooLong.Error()},
 	} {
 		took := allocated(func() {
-			if _, err := c.schema.Append(nil, c.payload, FirstMessage, most); err == nil || !strings.Contains(err.Error(), c.errs) {
+			if _, err := c.schema.AppendJSON(nil, c.payload, FirstMessage, most); err == nil || !strings.Contains(err.Error(), c.errs) {
 				t.Errorf("%s: %v, want %s", what, err, c.errs)
 			}
 		})
@@ -217,7 +217,7 @@ func TestSmallPayloadsOfMuch(t *testing.T) {
 func TestNestedFieldNames(t *testing.T) {
 	t.Parallel()
 	s := avroSchema(t, `{"type":"record","name":"L","fields":[{"name":"`+strings.Repeat("n", 500)+`","type":["null","L"]}]}`)
-	_, err := s.Append(nil, bytes.Repeat(varint(1), 200), Index{}, 1_000_000)
+	_, err := s.AppendJSON(nil, bytes.Repeat(varint(1), 200), MessageIndex{}, 1_000_000)
 	if !errors.Is(err, errCut) || len(err.Error()) > 510*namedDepth {
 		t.Errorf("%.100v, of %d bytes", err, len(fmt.Sprint(err)))
 	}

@@ -31,8 +31,8 @@ const (
 // newClaimEnvelope is the envelope of a record with a claim check. Its value is null.
 func newClaimEnvelope(cfg Config) *envelope {
 	var fields Fields
-	if cfg.envelope() {
-		fields = slices.Clone(cfg.fields())
+	if cfg.hasEnvelope() {
+		fields = slices.Clone(cfg.envelopeFields())
 	} else if err := fields.Decode(claimCheckFields); err != nil {
 		panic("convert: " + err.Error())
 	}
@@ -48,14 +48,14 @@ func newClaimEnvelope(cfg Config) *envelope {
 func (c Config) ClaimCheckConflicts() (faults []*env.Fault) {
 	for _, f := range c.Fields {
 		if f.Name == ClaimCheckName {
-			faults = append(faults, env.Holds("RECORD_FIELDS", c.Fields, "envelopes have a member "+ClaimCheckName+" for claim checks; want another name for "+f.Source))
+			faults = append(faults, env.HoldsFault("RECORD_FIELDS", c.Fields, "envelopes have a member "+ClaimCheckName+" for claim checks; want another name for "+f.Source))
 		}
 	}
 	if len(c.Mask) > 0 {
-		faults = append(faults, env.Holds("RECORD_MASK", c.Mask, "objects of claim checks hold values as Kafka has them, not masked; want no mask, or another policy"))
+		faults = append(faults, env.HoldsFault("RECORD_MASK", c.Mask, "objects of claim checks hold values as Kafka has them, not masked; want no mask, or another policy"))
 	}
 	if strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
-		faults = append(faults, env.Holds("RECORD_DELIMITER", c.Delimiter, "the JSON of claim checks can contain it; want control characters such as \\n, or none"))
+		faults = append(faults, env.HoldsFault("RECORD_DELIMITER", c.Delimiter, "the JSON of claim checks can contain it; want control characters such as \\n, or none"))
 	}
 	return faults
 }
@@ -63,25 +63,25 @@ func (c Config) ClaimCheckConflicts() (faults []*env.Fault) {
 // AppendClaimCheck appends the envelope of r with a claim check in the place of its value, delimiter included, to dst. The error is
 // that of Append: key and headers may be too large themselves, or the key's schema may be missing.
 func (c *Converter) AppendClaimCheck(dst []byte, r *kgo.Record, claim ClaimCheck) ([]byte, error) {
-	var m measured
-	defer m.release()
+	var m measuredRecord
+	defer m.releasePayloads()
 	if err := c.decodedKey(&m, r, c.claim); err != nil {
 		return dst, err
 	}
-	c.claim.measure(&m, r)
+	c.claim.measureRecord(&m, r)
 	member := claim.append(nil)
 	room := MaxRecordBytes - m.size - len(member) - len(c.delimiter)
 	if room < 0 {
-		return dst, &Reject{Reason: TooLarge, Size: MaxRecordBytes - room}
+		return dst, &BadRecord{Reason: TooLarge, Size: MaxRecordBytes - room}
 	}
-	out, err := c.claim.append(dst, r, &m, room)
+	out, err := c.claim.appendRecord(dst, r, &m, room)
 	if err != nil {
-		return dst, rejected(err, len(r.Key))
+		return dst, rejectedError(err, len(r.Key))
 	}
 	out = append(append(out[:len(out)-len("}")], member...), '}')
 	out = append(out, c.delimiter...)
 	if c.gzip {
-		if reject := compressible(out[len(dst):]); reject != nil {
+		if reject := requireValue(out[len(dst):]); reject != nil {
 			return dst, reject
 		}
 	}

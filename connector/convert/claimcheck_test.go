@@ -22,27 +22,27 @@ func TestClaimCheck(t *testing.T) {
 		Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("v")}}, Value: bytes.Repeat([]byte("x"), MaxRecordBytes+1),
 	}
 	claim := ClaimCheck{URL: "s3://b/p/orders/3/42-00", Bytes: len(r.Value), SHA256: "00ff", ContentType: "text/plain; charset=utf-8"}
-	const member = `"claim_check":{"url":"s3://b/p/orders/3/42-00","bytes":1024001,"sha256":"00ff","content_type":"text/plain; charset=utf-8"}}`
+	const envelopeMember = `"claim_check":{"url":"s3://b/p/orders/3/42-00","bytes":1024001,"sha256":"00ff","content_type":"text/plain; charset=utf-8"}}`
 	const place = `"topic":"orders","partition":3,"offset":42,"timestamp":"2026-01-31T08:00:00.123Z",`
 	for name, test := range map[string]struct {
 		change func(*Config)
 		want   string
 	}{
-		"raw":      {func(*Config) {}, `{"id":"orders-3-42",` + place + member + "\n"},
-		"decoded":  {func(c *Config) { c.Format, c.Delimiter = "avro", "" }, `{"id":"orders-3-42",` + place + member},
-		"envelope": {func(c *Config) { c.Format = "json" }, `{"id":"orders-3-42",` + place + `"key":"k","headers":[{"key":"h","value":"v"}],"value":null,` + member + "\n"},
+		"raw":      {func(*Config) {}, `{"id":"orders-3-42",` + place + envelopeMember + "\n"},
+		"decoded":  {func(c *Config) { c.Format, c.Delimiter = "avro", "" }, `{"id":"orders-3-42",` + place + envelopeMember},
+		"envelope": {func(c *Config) { c.Format = "json" }, `{"id":"orders-3-42",` + place + `"key":"k","headers":[{"key":"h","value":"v"}],"value":null,` + envelopeMember + "\n"},
 		"fields": {func(c *Config) {
 			c.Format = "json"
 			if err := c.Fields.Decode("value:base64=v,tombstone,id=i"); err != nil {
 				t.Fatal(err)
 			}
-		}, `{"v":null,"tombstone":false,"i":"orders-3-42",` + member + "\n"},
+		}, `{"v":null,"tombstone":false,"i":"orders-3-42",` + envelopeMember + "\n"},
 		"gzip": {func(c *Config) {
 			c.Format, c.Aggregate, c.Compression, c.Fields = "json", true, "gzip", Fields{{Source: "id", Name: "id"}}
-		}, `{"id":"orders-3-42",` + member + "\n"},
+		}, `{"id":"orders-3-42",` + envelopeMember + "\n"},
 	} {
 		var cfg Config
-		env.Defaults(&cfg)
+		env.SetDefaults(&cfg)
 		test.change(&cfg)
 		c := New(cfg, nil)
 		got, err := c.AppendClaimCheck([]byte("before "), r, claim)
@@ -59,7 +59,7 @@ func TestClaimCheck(t *testing.T) {
 func TestClaimCheckOfALargeKey(t *testing.T) {
 	t.Parallel()
 	var cfg Config
-	env.Defaults(&cfg)
+	env.SetDefaults(&cfg)
 	cfg.Format = "json"
 	c := New(cfg, nil)
 	r := &kgo.Record{Topic: "t", Value: []byte("v")}
@@ -74,7 +74,7 @@ func TestClaimCheckOfALargeKey(t *testing.T) {
 	}
 	r.Key = append(r.Key, 'k')
 	got, err = c.AppendClaimCheck([]byte("x"), r, ClaimCheck{})
-	if reject, ok := errors.AsType[*Reject](err); !ok || reject.Reason != TooLarge || string(got) != "x" {
+	if reject, ok := errors.AsType[*BadRecord](err); !ok || reject.Reason != TooLarge || string(got) != "x" {
 		t.Errorf("%q, %v; want a record that is too large", got[:min(len(got), 9)], err)
 	}
 }
@@ -83,7 +83,7 @@ func TestClaimCheckOfALargeKey(t *testing.T) {
 func TestContentType(t *testing.T) {
 	t.Parallel()
 	var cfg Config
-	env.Defaults(&cfg)
+	env.SetDefaults(&cfg)
 	raw := New(cfg, nil)
 	cfg.Format = "avro"
 	avro := New(cfg, nil)

@@ -14,11 +14,11 @@ import (
 // TestConcurrent: one Converter, with its schemas, works on several cores at a time as on
 // one. The race detector looks for what they share.
 func TestConcurrent(t *testing.T) {
-	proto, err := Compile(Config{Format: "protobuf"}, Definition{Kind: "protobuf", Text: shopProto, References: []Reference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
+	proto, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	order, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: orderSchema, References: []Reference{customerSchema}})
+	order, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestAppendWithin(t *testing.T) {
 		if got, err := c.AppendWithin([]byte("x"), r, len(all)); err != nil || string(got) != "x"+string(all) {
 			t.Errorf("%s: %q %v, want %q", name, got, err, all)
 		}
-		var reject *Reject
+		var reject *BadRecord
 		if got, err := c.AppendWithin([]byte("x"), r, len(all)-1); !errors.As(err, &reject) || reject.Reason != TooLarge || string(got) != "x" {
 			t.Errorf("%s, without room: %q %v", name, got, err)
 		}

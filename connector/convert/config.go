@@ -76,8 +76,8 @@ type Config struct {
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
 	var check env.Check
-	check.Join(c.Conflicts())
-	check.Join(c.Unused())
+	check.JoinFaults(c.Conflicts())
+	check.JoinFaults(c.Unused())
 	return check.Err()
 }
 
@@ -85,25 +85,25 @@ func (c Config) Validate() error {
 func (c Config) Conflicts() error {
 	const delimiter, aggregate, compression = "RECORD_DELIMITER", "RECORD_AGGREGATE", "RECORD_COMPRESSION"
 	var check env.Check
-	c.formats(&check)
+	c.validateFormats(&check)
 	if len(c.Delimiter) > maxDelimiter {
-		check.Add(env.Holds(delimiter, c.Delimiter, errLongDelimiter.Error()))
+		check.AddFault(env.HoldsFault(delimiter, c.Delimiter, errLongDelimiter.Error()))
 	}
 	if c.Aggregate && c.Delimiter == "" {
-		check.Add(env.Holds(aggregate, c.Aggregate,
-			delimiter+" is none, and values without a delimiter can't be told apart again; want false, or a delimiter").With(delimiter))
+		check.AddFault(env.HoldsFault(aggregate, c.Aggregate,
+			delimiter+" is none, and values without a delimiter can't be told apart again; want false, or a delimiter").WithSettings(delimiter))
 	}
-	env.Range(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, maxRecordBytes)
+	env.CheckRange(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, maxRecordBytes)
 	most := maxAggregateRecords
 	if c.Compression == "gzip" {
 		most = maxCompressedRecords
 	}
-	env.Range(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, most)
+	env.CheckRange(&check, "RECORD_AGGREGATE_MAX_RECORDS", c.AggregateMaxRecords, 1, most)
 	check.OneOf(compression, c.Compression, []string{"none", "gzip"})
 	if c.Compression == "gzip" && !c.Aggregate {
-		check.Add(env.Holds(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").With(aggregate))
+		check.AddFault(env.HoldsFault(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").WithSettings(aggregate))
 	}
-	c.protobuf(&check)
+	c.validateProtobuf(&check)
 	c.masks(&check)
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
@@ -112,13 +112,13 @@ func (c Config) Conflicts() error {
 // The variables that choose something for Protobuf.
 const protobufJSONName, protobufIndexName = "RECORD_PROTOBUF_JSON", "RECORD_PROTOBUF_INDEX"
 
-// protobuf checks what there is to choose for Protobuf.
-func (c Config) protobuf(check *env.Check) {
+// validateProtobuf checks what there is to choose for Protobuf.
+func (c Config) validateProtobuf(check *env.Check) {
 	const name, index = protobufJSONName, protobufIndexName
 	for _, form := range c.ProtobufJSON {
 		check.OneOf(name, form, []string{jsonCanonical, jsonNames, jsonDefaults, jsonNumbers})
 		if form == jsonCanonical && len(c.ProtobufJSON) > 1 {
-			check.Add(env.Holds(name, c.ProtobufJSON, jsonCanonical+" is the form without the others; want it alone, or the others without it"))
+			check.AddFault(env.HoldsFault(name, c.ProtobufJSON, jsonCanonical+" is the form without the others; want it alone, or the others without it"))
 		}
 	}
 	check.OneOf(index, c.ProtobufIndex, []string{indexAuto, indexText, indexDescriptor})
@@ -132,9 +132,9 @@ func (c Config) withoutProtobuf(check *env.Check) {
 	}
 	const without = "no records are read as Protobuf; want RECORD_FORMAT protobuf too, or nothing here"
 	if len(c.ProtobufJSON) > 0 && !slices.Equal(c.ProtobufJSON, []string{jsonCanonical}) {
-		check.Add(env.Holds(name, c.ProtobufJSON, without).With("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
+		check.AddFault(env.HoldsFault(name, c.ProtobufJSON, without).WithSettings("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
 	}
 	if c.ProtobufIndex != "" && c.ProtobufIndex != indexAuto {
-		check.Add(env.Holds(index, c.ProtobufIndex, without).With("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
+		check.AddFault(env.HoldsFault(index, c.ProtobufIndex, without).WithSettings("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 func configForValidate() Config {
 	var c Config
-	env.Defaults(&c)
+	env.SetDefaults(&c)
 	return c
 }
 

@@ -38,8 +38,8 @@ const (
 	UnknownSchema Reason = "unknown_schema" // the registry says that it has no such schema
 )
 
-// Reject says that a record can't be delivered as it is. It carries no payload.
-type Reject struct {
+// BadRecord says that a record can't be delivered as it is. It carries no payload.
+type BadRecord struct {
 	Reason Reason
 	Size   int    // bytes that Firehose would have counted
 	Skip   bool   // the configuration says to leave such records out, not to treat them as bad
@@ -49,14 +49,14 @@ type Reject struct {
 }
 
 // ErrFiltered is the *Reject of all records that RECORD_FILTER leaves out.
-var ErrFiltered error = &Reject{Reason: Filtered, Skip: true}
+var ErrFiltered error = &BadRecord{Reason: Filtered, Skip: true}
 
-// Unusable is the Reject for all payloads whose schema can't be used.
-func Unusable(ref Ref, reason Reason, err error) *Reject {
-	return &Reject{Reason: reason, Schema: ref.String(), err: err}
+// UnusableSchema is the Reject for all payloads whose schema can't be used.
+func UnusableSchema(ref SchemaRef, reason Reason, err error) *BadRecord {
+	return &BadRecord{Reason: reason, Schema: ref.String(), err: err}
 }
 
-func (r *Reject) Error() string {
+func (r *BadRecord) Error() string {
 	switch {
 	case r.Reason == Tombstone:
 		return "the value is null"
@@ -71,18 +71,18 @@ func (r *Reject) Error() string {
 }
 
 // Unwrap returns the reason in full, nil for a reason that says all.
-func (r *Reject) Unwrap() error { return r.err }
+func (r *BadRecord) Unwrap() error { return r.err }
 
 // Converter turns Kafka records into bytes for Firehose. It has no state and is
 // safe for concurrent use.
 type Converter struct {
 	delimiter []byte
-	tombstone *Reject   // nil if an envelope takes them
-	envelope  *envelope // nil for the value alone
-	claim     *envelope // of records with a claim check
-	gzip      bool      // the appended bytes are compressed later
-	value     *decoder  // nil unless values are decoded
-	key       *decoder  // of keys; nil if they are not decoded
+	tombstone *BadRecord    // nil if an envelope takes them
+	envelope  *envelope     // nil for the value alone
+	claim     *envelope     // of records with a claim check
+	gzip      bool          // the appended bytes are compressed later
+	value     *valueDecoder // nil unless values are decoded
+	key       *valueDecoder // of keys; nil if they are not decoded
 	filter    filter.Filter
 	masker    *mask.Masker // nil without a mask
 	maskErr   error        // why the key of the mask can't be read: then nothing is sent
@@ -90,19 +90,19 @@ type Converter struct {
 
 // New returns the Converter that cfg describes; cfg has been validated. It looks
 // schemas up with lookup, which may be nil where cfg needs none.
-func New(cfg Config, lookup Lookup) *Converter {
+func New(cfg Config, lookup SchemaLookup) *Converter {
 	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip", filter: cfg.Filter, claim: newClaimEnvelope(cfg)}
-	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.limit(), lookup)
-	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.limit(), lookup)
+	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.maxBytes(), lookup)
+	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.maxBytes(), lookup)
 	if cfg.Tombstones != "envelope" {
-		c.tombstone = &Reject{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
+		c.tombstone = &BadRecord{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}
-	if cfg.envelope() {
-		c.envelope = newEnvelope(cfg.fields())
+	if cfg.hasEnvelope() {
+		c.envelope = newEnvelope(cfg.envelopeFields())
 	}
 	if len(cfg.Mask) > 0 {
 		var key string
-		key, c.maskErr = cfg.MaskSecret.Read()
+		key, c.maskErr = cfg.MaskSecret.ReadValue()
 		c.masker = mask.New(cfg.Mask, key)
 	}
 	return c
@@ -111,7 +111,7 @@ func New(cfg Config, lookup Lookup) *Converter {
 // SetFraming sets how keys and values name their schema, before the first record. Content says that ids
 // before the data are Apicurio's contentId.
 func (c *Converter) SetFraming(f Framing, content bool) {
-	for _, d := range []*decoder{c.value, c.key} {
+	for _, d := range []*valueDecoder{c.value, c.key} {
 		if d != nil {
 			d.framing, d.content = f, content
 		}
@@ -131,36 +131,36 @@ func (c *Converter) AppendWithin(dst []byte, r *kgo.Record, room int) ([]byte, e
 	if r.Value == nil && c.tombstone != nil {
 		return dst, c.tombstone
 	}
-	out, err := c.append(dst, r, min(room, c.limit()))
+	out, err := c.appendLimited(dst, r, min(room, c.maxBytes()))
 	if err == nil && c.gzip {
-		if reject := compressible(out[len(dst):]); reject != nil {
+		if reject := requireValue(out[len(dst):]); reject != nil {
 			return dst, reject
 		}
 	}
 	return out, err
 }
 
-// compressible says whether a value fits into a record of its own. Only one that is
+// requireValue says whether a value fits into a record of its own. Only one that is
 // large has to be compressed to know.
-func compressible(value []byte) *Reject {
+func requireValue(value []byte) *BadRecord {
 	if batch.GzipBound(len(value)) <= MaxRecordBytes {
 		return nil
 	}
 	if size := batch.GzipSize(value); size > MaxRecordBytes {
-		return &Reject{Reason: TooLarge, Size: size, note: ", and that is its compressed size"}
+		return &BadRecord{Reason: TooLarge, Size: size, note: ", and that is its compressed size"}
 	}
 	return nil
 }
 
-// limit is the most bytes that may be appended for a record.
-func (c *Converter) limit() int {
+// maxBytes is the most bytes that may be appended for a record.
+func (c *Converter) maxBytes() int {
 	if c.gzip {
 		return maxUncompressed
 	}
 	return MaxRecordBytes
 }
 
-func (c *Converter) append(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
+func (c *Converter) appendLimited(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	if c.transforms() {
 		return c.appendTransformed(dst, r, limit)
 	}
@@ -182,25 +182,25 @@ func (c *Converter) appendValue(dst []byte, r *kgo.Record, made *payload, limit 
 		delimiter = nil
 	}
 	if size := len(r.Value) + len(delimiter); size > limit {
-		return dst, &Reject{Reason: TooLarge, Size: size}
+		return dst, &BadRecord{Reason: TooLarge, Size: size}
 	}
 	return append(append(dst, r.Value...), delimiter...), nil
 }
 
 func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, made *payload, limit int) ([]byte, error) {
-	var m measured
-	defer m.release()
-	if err := c.decoded(&m, r, made); err != nil {
+	var m measuredRecord
+	defer m.releasePayloads()
+	if err := c.decodeMembers(&m, r, made); err != nil {
 		return dst, err
 	}
-	c.envelope.measure(&m, r)
+	c.envelope.measureRecord(&m, r)
 	room := limit - m.size - len(c.delimiter)
 	if room < 0 {
-		return dst, &Reject{Reason: TooLarge, Size: limit - room}
+		return dst, &BadRecord{Reason: TooLarge, Size: limit - room}
 	}
-	out, err := c.envelope.append(dst, r, &m, room)
+	out, err := c.envelope.appendRecord(dst, r, &m, room)
 	if err != nil {
-		return dst, rejected(err, len(r.Key)+len(r.Value))
+		return dst, rejectedError(err, len(r.Key)+len(r.Value))
 	}
 	return append(out, c.delimiter...), nil
 }
@@ -209,8 +209,8 @@ func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, made *payload, lim
 // is written: then nothing of it is kept.
 func (c *Converter) appendDecoded(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	var p payload
-	defer p.release()
-	if err := c.value.prepare(&p, r.Value, r.Headers); err != nil {
+	defer p.releaseBuffers()
+	if err := c.value.preparePayload(&p, r.Value, r.Headers); err != nil {
 		return dst, err
 	}
 	return c.appendJSON(dst, &p, len(r.Value), limit)
@@ -225,12 +225,12 @@ func (c *Converter) appendJSON(dst []byte, p *payload, size, limit int) ([]byte,
 	return append(out, c.delimiter...), nil
 }
 
-// decoded prepares the decoded members of a record. The value is made already, or nil.
-func (c *Converter) decoded(m *measured, r *kgo.Record, made *payload) error {
+// decodeMembers prepares the decoded members of a record. The value is made already, or nil.
+func (c *Converter) decodeMembers(m *measuredRecord, r *kgo.Record, made *payload) error {
 	if made != nil {
 		m.value.payload = *made
 	} else if c.value != nil && r.Value != nil {
-		if err := c.value.prepare(&m.value.payload, r.Value, r.Headers); err != nil {
+		if err := c.value.preparePayload(&m.value.payload, r.Value, r.Headers); err != nil {
 			return err
 		}
 	}
@@ -238,10 +238,10 @@ func (c *Converter) decoded(m *measured, r *kgo.Record, made *payload) error {
 }
 
 // decodedKey prepares the key if it is decoded for an envelope.
-func (c *Converter) decodedKey(m *measured, r *kgo.Record, e *envelope) error {
+func (c *Converter) decodedKey(m *measuredRecord, r *kgo.Record, e *envelope) error {
 	if c.key != nil && r.Key != nil && e.key >= 0 {
-		if err := c.key.prepare(&m.key.payload, r.Key, r.Headers); err != nil {
-			return named("the key", err)
+		if err := c.key.preparePayload(&m.key.payload, r.Key, r.Headers); err != nil {
+			return namedPart("the key", err)
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func TestSize(t *testing.T) {
 		c := New(Config{Delimiter: Delimiter(delimiter)}, nil)
 		dst := []byte("x")
 		got, err := c.Append(dst, &kgo.Record{Value: bytes.Repeat([]byte{'v'}, size)})
-		var reject *Reject
+		var reject *BadRecord
 		switch {
 		case fits && (err != nil || len(got) != 1+size+len(delimiter)):
 			t.Errorf("%d bytes: %v", size, err)
@@ -65,7 +65,7 @@ func TestSizeCompressed(t *testing.T) {
 			cfg := configForValidate()
 			cfg.Format, cfg.Aggregate, cfg.Compression = format, true, "gzip"
 			got, err := New(cfg, nil).Append([]byte("x"), &kgo.Record{Value: value})
-			var reject *Reject
+			var reject *BadRecord
 			switch {
 			case fits && (err != nil || want > 0 && len(got) != 1+want):
 				t.Errorf("%s as %s: %d bytes, %v", name, format, len(got), err)
@@ -82,7 +82,7 @@ func TestSizeCompressed(t *testing.T) {
 
 func TestTombstones(t *testing.T) {
 	for policy, skip := range map[string]bool{"skip": true, "bad": false} {
-		var reject *Reject
+		var reject *BadRecord
 		_, err := New(Config{Tombstones: policy}, nil).Append(nil, &kgo.Record{})
 		if !errors.As(err, &reject) || reject.Reason != Tombstone || reject.Skip != skip {
 			t.Errorf("policy %s: %v", policy, err)

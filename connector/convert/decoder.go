@@ -8,73 +8,73 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// decoder prepares the keys, or the values, of one format.
-type decoder struct {
+// valueDecoder prepares the keys, or the values, of one format.
+type valueDecoder struct {
 	format  string
 	framing Framing
 	content bool // ids before the data are Apicurio's contentId
 	headers headerNames
 	indexed bool // the type of the message is in the payload
 	limit   int  // of decompressed bytes
-	lookup  Lookup
+	lookup  SchemaLookup
 }
 
 // newDecoder returns nil for a format that is not decoded.
-func newDecoder(cfg Config, format string, headers headerNames, limit int, lookup Lookup) *decoder {
+func newDecoder(cfg Config, format string, headers headerNames, limit int, lookup SchemaLookup) *valueDecoder {
 	switch {
 	case !slices.Contains(decoded, format):
 		return nil
 	case !cfg.needsSchema(format):
-		lookup = func(Ref) (Schema, error) { return plainJSON{}, nil }
+		lookup = func(SchemaRef) (Schema, error) { return plainJSON{}, nil }
 	}
-	return &decoder{format: format, framing: Confluent, headers: headers, indexed: format == formatProtobuf, limit: limit, lookup: lookup}
+	return &valueDecoder{format: format, framing: Confluent, headers: headers, indexed: format == formatProtobuf, limit: limit, lookup: lookup}
 }
 
-// prepare takes data apart and finds its schema. The error is that of a Lookup. The caller releases p,
+// preparePayload takes data apart and finds its schema. The error is that of a Lookup. The caller releases p,
 // also after an error.
-func (d *decoder) prepare(p *payload, data []byte, headers []kgo.RecordHeader) error {
-	if err := d.parse(p, data, headers); err != nil {
-		return rejected(err, len(data))
+func (d *valueDecoder) preparePayload(p *payload, data []byte, headers []kgo.RecordHeader) error {
+	if err := d.parseFraming(p, data, headers); err != nil {
+		return rejectedError(err, len(data))
 	}
 	schema, err := d.lookup(p.ref)
 	if err != nil {
-		return d.refused(err, data, headers)
+		return d.refusedPayload(err, data, headers)
 	}
-	if s, ok := schema.(guarded); ok && s.kind != d.format { // keys, or another stream, may be in that format
-		return &Reject{Reason: Undecodable, Size: len(data), err: fmt.Errorf("schema %s: %w", p.ref, errKind(s.kind, d.format))}
+	if s, ok := schema.(guardedSchema); ok && s.kind != d.format { // keys, or another stream, may be in that format
+		return &BadRecord{Reason: Undecodable, Size: len(data), err: fmt.Errorf("schema %s: %w", p.ref, errKind(s.kind, d.format))}
 	}
 	p.decode = schema
 	return nil
 }
 
-// refused is the error of a Lookup for data. Where there is no such schema, data may be in another framing.
-func (d *decoder) refused(err error, data []byte, headers []kgo.RecordHeader) error {
-	reject, ok := errors.AsType[*Reject](err)
+// refusedPayload is the error of a Lookup for data. Where there is no such schema, data may be in another framing.
+func (d *valueDecoder) refusedPayload(err error, data []byte, headers []kgo.RecordHeader) error {
+	reject, ok := errors.AsType[*BadRecord](err)
 	if !ok {
 		return err
 	}
-	sized := &Reject{Reason: reject.Reason, Size: len(data), Schema: reject.Schema, err: reject.err}
-	if hint := d.hint(data, headers); hint != "" && reject.Reason == UnknownSchema {
+	sized := &BadRecord{Reason: reject.Reason, Size: len(data), Schema: reject.Schema, err: reject.err}
+	if hint := d.framingHint(data, headers); hint != "" && reject.Reason == UnknownSchema {
 		sized.err = fmt.Errorf("%w%s", reject.err, hint)
 	}
 	return sized
 }
 
-// rejected is the Reject for an error in size bytes.
-func rejected(err error, size int) *Reject {
+// rejectedError is the Reject for an error in size bytes.
+func rejectedError(err error, size int) *BadRecord {
 	reason := Undecodable
 	if _, inflated := errors.AsType[errInflated](err); inflated {
 		reason = TooLarge
 	} else if errors.Is(err, errTooLong) {
 		reason, err = TooLarge, fmt.Errorf("%d bytes that become too many as JSON", size)
 	}
-	return &Reject{Reason: reason, Size: size, err: err}
+	return &BadRecord{Reason: reason, Size: size, err: err}
 }
 
-// named tells which part of a record it is that can't be used.
-func named(part string, err error) error {
-	if reject, ok := errors.AsType[*Reject](err); ok {
-		return &Reject{Reason: reject.Reason, Size: reject.Size, Schema: reject.Schema, err: fmt.Errorf("%s: %w", part, reject)}
+// namedPart tells which part of a record it is that can't be used.
+func namedPart(part string, err error) error {
+	if reject, ok := errors.AsType[*BadRecord](err); ok {
+		return &BadRecord{Reason: reject.Reason, Size: reject.Size, Schema: reject.Schema, err: fmt.Errorf("%s: %w", part, reject)}
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func (d *Delimiter) Decode(s string) error {
 	}
 	var out []byte
 	for len(s) > 0 {
-		b, rest, err := unescape(s)
+		b, rest, err := unescapeByte(s)
 		if err != nil {
 			return err
 		}
@@ -44,8 +44,8 @@ func (d *Delimiter) Decode(s string) error {
 	return nil
 }
 
-// unescape takes the first byte off s, which is not empty.
-func unescape(s string) (b byte, rest string, err error) {
+// unescapeByte takes the first byte off s, which is not empty.
+func unescapeByte(s string) (b byte, rest string, err error) {
 	if s[0] != '\\' {
 		return s[0], s[1:], nil
 	}

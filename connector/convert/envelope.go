@@ -17,14 +17,14 @@ import (
 // It is measured before anything is written, so that a record that is too large
 // costs no memory. Nothing is allocated for a record.
 type envelope struct {
-	members []member
+	members []envelopeMember
 	key     int // the place of the key among the members, -1 without
 }
 
-// member is a Field that is ready to be written.
-type member struct {
+// envelopeMember is a Field that is ready to be written.
+type envelopeMember struct {
 	source string
-	form   form
+	form   textForm
 	open   string // {"name": or ,"name":
 	marker string // ,"name_encoding":"base64"
 	header string // the name of the header, with the source "header"
@@ -44,11 +44,11 @@ const timestampLayout = "2006-01-02T15:04:05.000Z07:00"
 const noTimestamp = -1
 
 func newEnvelope(fields Fields) *envelope {
-	forms := map[string]form{"json": asJSON, "text": asText, "base64": asBase64}
+	forms := map[string]textForm{"json": asJSON, "text": asText, "base64": asBase64}
 	e := &envelope{key: -1}
 	for i, f := range fields {
 		name := `"` + f.Name + `":`
-		m := member{source: f.Source, form: forms[f.Form], open: "," + name, marker: `,"` + f.Name + markerSuffix + `":"base64"`}
+		m := envelopeMember{source: f.Source, form: forms[f.Form], open: "," + name, marker: `,"` + f.Name + markerSuffix + `":"base64"`}
 		if i == 0 {
 			m.open = "{" + name
 		}
@@ -69,72 +69,72 @@ func newEnvelope(fields Fields) *envelope {
 	return e
 }
 
-// measured is what the envelope of one record needs.
-type measured struct {
+// measuredRecord is what the envelope of one record needs.
+type measuredRecord struct {
 	size       int // without decoded members, and without the delimiter
-	key, value piece
+	key, value memberPiece
 }
 
-func (m *measured) release() {
-	m.key.release()
-	m.value.release()
+func (m *measuredRecord) releasePayloads() {
+	m.key.releaseBuffers()
+	m.value.releaseBuffers()
 }
 
-// piece is a key or a value: with a shape or, if its schema is there, to be decoded.
-type piece struct {
-	shape
+// memberPiece is a key or a value: with a shape or, if its schema is there, to be decoded.
+type memberPiece struct {
+	textShape
 	payload
 }
 
-// measure sets the shapes and the size of r's envelope. Decoded members have no size
+// measureRecord sets the shapes and the size of r's envelope. Decoded members have no size
 // before they are written.
-func (e *envelope) measure(m *measured, r *kgo.Record) {
+func (e *envelope) measureRecord(m *measuredRecord, r *kgo.Record) {
 	m.size = len("}")
 	for i := range e.members {
 		f := &e.members[i]
 		m.size += len(f.open)
 		switch f.source {
 		case "key":
-			m.size += f.measure(&m.key, r.Key)
+			m.size += f.measureBytes(&m.key, r.Key)
 		case "value":
-			m.size += f.measure(&m.value, r.Value)
+			m.size += f.measureBytes(&m.value, r.Value)
 		case "headers":
 			m.size += measureHeaders(r.Headers, f.form)
 		case "header":
-			m.size += f.measure(&piece{}, f.headerOf(r))
+			m.size += f.measureBytes(&memberPiece{}, f.headerOf(r))
 		default:
 			m.size += f.factSize(r)
 		}
 	}
 }
 
-func (f *member) measure(p *piece, b []byte) int {
+func (f *envelopeMember) measureBytes(p *memberPiece, b []byte) int {
 	if p.decode != nil {
 		return 0
 	}
-	p.shape = shapeOf(b, f.form)
+	p.textShape = shapeOf(b, f.form)
 	if p.form == asBase64 {
 		return p.size + len(f.marker)
 	}
 	return p.size
 }
 
-// append appends the envelope of r, which m has measured. room is the room
+// appendRecord appends the envelope of r, which m has measured. room is the room
 // for decoded members. The error is that of a Schema.
-func (e *envelope) append(dst []byte, r *kgo.Record, m *measured, room int) (_ []byte, err error) {
+func (e *envelope) appendRecord(dst []byte, r *kgo.Record, m *measuredRecord, room int) (_ []byte, err error) {
 	for i := range e.members {
 		f := &e.members[i]
 		dst = append(dst, f.open...)
 		switch f.source {
 		case "key":
-			dst, err = f.append(dst, r.Key, &m.key, &room)
+			dst, err = f.appendMember(dst, r.Key, &m.key, &room)
 		case "value":
-			dst, err = f.append(dst, r.Value, &m.value, &room)
+			dst, err = f.appendMember(dst, r.Value, &m.value, &room)
 		case "headers":
 			dst = appendHeaders(dst, r.Headers, f.form)
 		case "header":
 			value := f.headerOf(r)
-			dst, err = f.append(dst, value, &piece{shape: shapeOf(value, f.form)}, &room)
+			dst, err = f.appendMember(dst, value, &memberPiece{textShape: shapeOf(value, f.form)}, &room)
 		default:
 			dst = f.appendFact(dst, r)
 		}
@@ -145,15 +145,15 @@ func (e *envelope) append(dst []byte, r *kgo.Record, m *measured, room int) (_ [
 	return append(dst, '}'), nil
 }
 
-func (f *member) append(dst, b []byte, p *piece, room *int) ([]byte, error) {
+func (f *envelopeMember) appendMember(dst, b []byte, p *memberPiece, room *int) ([]byte, error) {
 	if p.decode != nil {
-		out, err := p.payload.append(dst, *room)
+		out, err := p.payload.appendJSON(dst, *room)
 		if *room -= len(out) - len(dst); err == nil && *room < 0 {
 			err = errTooLong
 		}
 		return out, err
 	}
-	dst = p.shape.append(dst, b)
+	dst = p.textShape.appendText(dst, b)
 	if p.form == asBase64 {
 		dst = append(dst, f.marker...)
 	}
@@ -161,22 +161,22 @@ func (f *member) append(dst, b []byte, p *piece, room *int) ([]byte, error) {
 }
 
 // headerOf returns the last header of the member's name, nil without one.
-func (f *member) headerOf(r *kgo.Record) []byte {
+func (f *envelopeMember) headerOf(r *kgo.Record) []byte {
 	value, _ := lastHeader(r.Headers, f.header)
 	return value
 }
 
 // factSize is the size of what appendFact appends.
-func (f *member) factSize(r *kgo.Record) int {
+func (f *envelopeMember) factSize(r *kgo.Record) int {
 	switch f.source {
 	case "id":
-		return len(`"--"`) + len(r.Topic) + digits(int64(r.Partition)) + digits(r.Offset)
+		return len(`"--"`) + len(r.Topic) + countDigits(int64(r.Partition)) + countDigits(r.Offset)
 	case "topic":
 		return len(`""`) + len(r.Topic)
 	case "partition":
-		return digits(int64(r.Partition))
+		return countDigits(int64(r.Partition))
 	case "offset":
-		return digits(r.Offset)
+		return countDigits(r.Offset)
 	case "const":
 		return len(f.text)
 	case "tombstone":
@@ -192,7 +192,7 @@ func (f *member) factSize(r *kgo.Record) int {
 		case ms == noTimestamp:
 			return len("null")
 		case f.source == "timestamp_ms":
-			return digits(ms)
+			return countDigits(ms)
 		case f.source == "date":
 			return len(`"2006-01-02"`)
 		case f.source == "hour":
@@ -203,8 +203,8 @@ func (f *member) factSize(r *kgo.Record) int {
 	}
 }
 
-// digits is the length of n as strconv.AppendInt writes it.
-func digits(n int64) int {
+// countDigits is the length of n as strconv.AppendInt writes it.
+func countDigits(n int64) int {
 	size, u := 1, uint64(n)
 	if n < 0 {
 		size, u = 2, -u
@@ -216,7 +216,7 @@ func digits(n int64) int {
 }
 
 // appendFact appends a property of a record other than its own bytes.
-func (f *member) appendFact(dst []byte, r *kgo.Record) []byte {
+func (f *envelopeMember) appendFact(dst []byte, r *kgo.Record) []byte {
 	switch f.source {
 	case "id":
 		// Partition and offset are digits, so that it can be taken apart from its end
@@ -262,7 +262,7 @@ func appendTimestamp(dst []byte, t time.Time, layout string) []byte {
 }
 
 // measureHeaders is the size of what appendHeaders appends.
-func measureHeaders(headers []kgo.RecordHeader, want form) int {
+func measureHeaders(headers []kgo.RecordHeader, want textForm) int {
 	n := len("[]") + max(len(headers)-1, 0)
 	for i := range headers {
 		value := shapeOf(headers[i].Value, want)
@@ -276,7 +276,7 @@ func measureHeaders(headers []kgo.RecordHeader, want form) int {
 
 // appendHeaders appends an array, because a name may be there twice and the order
 // may mean something. A value that is null stays null.
-func appendHeaders(dst []byte, headers []kgo.RecordHeader, want form) []byte {
+func appendHeaders(dst []byte, headers []kgo.RecordHeader, want textForm) []byte {
 	dst = append(dst, '[')
 	for i := range headers {
 		if i > 0 {
@@ -286,7 +286,7 @@ func appendHeaders(dst []byte, headers []kgo.RecordHeader, want form) []byte {
 		dst = appendName(dst, headers[i].Key)
 		dst = append(dst, headerValue...)
 		value := shapeOf(headers[i].Value, want)
-		dst = value.append(dst, headers[i].Value)
+		dst = value.appendText(dst, headers[i].Value)
 		if value.form == asBase64 {
 			dst = append(dst, headerMarker...)
 		}
@@ -302,7 +302,7 @@ func nameSize(name string) int {
 		switch {
 		case c >= 0x20 && c != '"' && c != '\\':
 			n += utf8.RuneLen(c)
-		case short(byte(c)) != 0:
+		case shortEscape(byte(c)) != 0:
 			n += len(`\n`)
 		default:
 			n += len(`\u0000`)
@@ -319,8 +319,8 @@ func appendName(dst []byte, name string) []byte {
 		switch {
 		case c >= 0x20 && c != '"' && c != '\\':
 			dst = utf8.AppendRune(dst, c)
-		case short(byte(c)) != 0:
-			dst = append(dst, '\\', short(byte(c)))
+		case shortEscape(byte(c)) != 0:
+			dst = append(dst, '\\', shortEscape(byte(c)))
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}

@@ -145,7 +145,7 @@ func TestEnvelopeSize(t *testing.T) {
 				value = "\n " + value + strings.Repeat(" ", 1_000_000)
 			}
 			got, err := c.Append([]byte("x"), &kgo.Record{Value: []byte(value)})
-			var reject *Reject
+			var reject *BadRecord
 			switch {
 			case fits && (err != nil || len(got) != 1+MaxRecordBytes):
 				t.Errorf("%s: %d bytes, %v", name, len(got)-1, err)
@@ -203,8 +203,8 @@ func FuzzEnvelope(f *testing.F) {
 			Key: key, Value: value, Headers: []kgo.RecordHeader{{Key: name, Value: header}, {Key: name}},
 		}
 		c := all[int(form)%len(all)]
-		var m measured
-		c.envelope.measure(&m, r)
+		var m measuredRecord
+		c.envelope.measureRecord(&m, r)
 		line, err := c.Append(nil, r)
 		if err != nil {
 			t.Fatal(err)

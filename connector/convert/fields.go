@@ -54,7 +54,7 @@ func (fs *Fields) Decode(s string) error {
 		}
 		all = append(all, f)
 	}
-	if err := all.distinct(); err != nil {
+	if err := all.checkDistinct(); err != nil {
 		return err
 	}
 	*fs = all
@@ -124,17 +124,17 @@ func decodeField(entry string) (Field, error) {
 }
 
 func (f Field) checkName() error {
-	if f.Name == "" || len(f.Name) > maxName || strings.ContainsFunc(f.Name, unnamable) {
+	if f.Name == "" || len(f.Name) > maxName || strings.ContainsFunc(f.Name, isUnnamable) {
 		return fmt.Errorf("%q is no name; want 1 to %d printable ASCII characters, without quotes and backslashes", f.Name, maxName)
 	}
 	return nil
 }
 
-func unnamable(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+func isUnnamable(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
-// distinct refuses fields that would make an object with a name in it twice, or have the
+// checkDistinct refuses fields that would make an object with a name in it twice, or have the
 // same source twice.
-func (fs Fields) distinct() error {
+func (fs Fields) checkDistinct() error {
 	told, named := map[string]bool{}, map[string]bool{}
 	for _, f := range fs {
 		names := []string{f.Name}
@@ -180,10 +180,10 @@ func (fs Fields) String() string {
 // EnvelopeName returns the name of the envelope's member that tells a source, such as "id", of a record. It is empty if
 // records are sent without an envelope or without that member.
 func (c Config) EnvelopeName(source string) string {
-	if !c.envelope() {
+	if !c.hasEnvelope() {
 		return ""
 	}
-	for _, f := range c.fields() {
+	for _, f := range c.envelopeFields() {
 		if f.Source == source && (source != "timestamp" || f.Form == "") {
 			return f.Name
 		}
@@ -191,8 +191,8 @@ func (c Config) EnvelopeName(source string) string {
 	return ""
 }
 
-// fields are those of the envelope.
-func (c Config) fields() Fields {
+// envelopeFields are those of the envelope.
+func (c Config) envelopeFields() Fields {
 	fields := c.Fields
 	if len(fields) == 0 {
 		if err := fields.Decode(defaultFields); err != nil {

@@ -19,15 +19,15 @@ const (
 // decoded are the formats whose records name a schema.
 var decoded = []string{formatAvro, formatProtobuf, formatJSONSchema}
 
-// envelope reports whether records are sent in an envelope.
-func (c Config) envelope() bool {
+// hasEnvelope reports whether records are sent in an envelope.
+func (c Config) hasEnvelope() bool {
 	return c.Format == formatJSON || c.Envelope && slices.Contains(decoded, c.Format)
 }
 
 // Summary describes the records in some words for people, such as "avro in an envelope, aggregated, gzip".
 func (c Config) Summary() string {
 	text := c.Format
-	if c.envelope() && c.Format != formatJSON {
+	if c.hasEnvelope() && c.Format != formatJSON {
 		text += " in an envelope"
 	}
 	if c.Delimiter != "\n" {
@@ -42,14 +42,14 @@ func (c Config) Summary() string {
 	return text
 }
 
-// Cores is the number of cores from which on it pays to convert records on all of them,
+// ConversionCores is the number of cores from which on it pays to convert records on all of them,
 // 0 where it never does. Output of another core takes longer to copy: some
 // 10 % more CPU for a record of 1 KiB, on its whole way. To compare JSON with its schema
 // takes longer than all the rest. Other conversions of a record take a quarter of its CPU
 // at most, so that up to four cores have enough to do without this, and one that copies a
 // value has nothing to share.
 // value has nothing to share.
-func (c Config) Cores() int {
+func (c Config) ConversionCores() int {
 	switch {
 	case c.Format == formatRaw && !c.Filter.IsSet() && len(c.Mask) == 0:
 		return 0
@@ -64,17 +64,17 @@ func (c Config) Cores() int {
 // registry.
 func (c Config) SchemaFormats() (formats []string) {
 	for i, f := range []string{c.Format, c.KeyFormat} {
-		if c.needsSchema(f) && !slices.Contains(formats, f) && (i == 0 || c.envelope()) {
+		if c.needsSchema(f) && !slices.Contains(formats, f) && (i == 0 || c.hasEnvelope()) {
 			formats = append(formats, f)
 		}
 	}
 	return formats
 }
 
-// Decodes reports whether values or keys are in a format whose serializers name a schema, although it may
+// NeedsSchema reports whether values or keys are in a format whose serializers name a schema, although it may
 // be read without.
-func (c Config) Decodes() bool {
-	return slices.Contains(decoded, c.Format) || slices.Contains(decoded, c.KeyFormat) && c.envelope()
+func (c Config) NeedsSchema() bool {
+	return slices.Contains(decoded, c.Format) || slices.Contains(decoded, c.KeyFormat) && c.hasEnvelope()
 }
 
 // needsSchema reports whether records of a format are read with their schema. JSON can
@@ -83,19 +83,19 @@ func (c Config) needsSchema(format string) bool {
 	return slices.Contains(decoded, format) && (format != formatJSONSchema || c.Validated)
 }
 
-// formats checks the formats, and the settings that need an envelope or JSON.
-func (c Config) formats(check *env.Check) {
+// validateFormats checks the formats, and the settings that need an envelope or JSON.
+func (c Config) validateFormats(check *env.Check) {
 	const format, delimiter, keyFormat = "RECORD_FORMAT", "RECORD_DELIMITER", "RECORD_KEY_FORMAT"
 	check.OneOf(format, c.Format, append([]string{formatRaw, formatJSON}, decoded...))
 	check.OneOf(keyFormat, c.KeyFormat, append([]string{formatJSON}, decoded...))
-	if c.envelope() {
-		c.forms(check)
+	if c.hasEnvelope() {
+		c.validateForms(check)
 	} else if c.Tombstones == "envelope" {
-		check.Add(env.Holds("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+c.envelopeWanted()+" too, or skip or bad here").With(format, "RECORD_ENVELOPE"))
+		check.AddFault(env.HoldsFault("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+c.envelopeWanted()+" too, or skip or bad here").WithSettings(format, "RECORD_ENVELOPE"))
 	}
 	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
 	if (c.Format != formatRaw || len(c.Mask) > 0) && strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
-		check.Add(env.Holds(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").With(format, "RECORD_MASK"))
+		check.AddFault(env.HoldsFault(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").WithSettings(format, "RECORD_MASK"))
 	}
 }
 
@@ -105,19 +105,19 @@ const minMaskSecret = 16
 // masks checks the mask and its key.
 func (c Config) masks(check *env.Check) {
 	const name, digestKey = "RECORD_MASK", "RECORD_MASK_SECRET"
-	switch digest := c.Mask.Digest(); {
+	switch digest := c.Mask.HasDigest(); {
 	case digest && !c.MaskSecret.IsSet():
-		check.Add(env.Missing(digestKey, fmt.Sprintf("want a key of %d bytes or more, because %s has sha256 and digests without a key can be guessed", minMaskSecret, name)).With(name))
+		check.AddFault(env.MissingFault(digestKey, fmt.Sprintf("want a key of %d bytes or more, because %s has sha256 and digests without a key can be guessed", minMaskSecret, name)).WithSettings(name))
 	case !digest && c.MaskSecret.IsSet():
-		check.Add(env.Holds(digestKey, "", "no rule of "+name+" is sha256; want one, or nothing here").With(name))
+		check.AddFault(env.HoldsFault(digestKey, "", "no rule of "+name+" is sha256; want one, or nothing here").WithSettings(name))
 	case digest:
-		if key, err := c.MaskSecret.Read(); err == nil && len(key) < minMaskSecret {
-			check.Add(env.Holds(digestKey, "", fmt.Sprintf("it has %d bytes; want %d or more", len(key), minMaskSecret)))
+		if key, err := c.MaskSecret.ReadValue(); err == nil && len(key) < minMaskSecret {
+			check.AddFault(env.HoldsFault(digestKey, "", fmt.Sprintf("it has %d bytes; want %d or more", len(key), minMaskSecret)))
 		}
 	}
 	for _, f := range c.Fields {
 		if len(c.Mask) > 0 && f.Source == "value" && f.Form != "json" && !slices.Contains(decoded, c.Format) {
-			check.Add(env.Holds("RECORD_FIELDS", c.Fields, "value is masked and so is JSON; want it without :"+f.Form).With(name))
+			check.AddFault(env.HoldsFault("RECORD_FIELDS", c.Fields, "value is masked and so is JSON; want it without :"+f.Form).WithSettings(name))
 		}
 	}
 }
@@ -127,12 +127,12 @@ func (c Config) Unused() error {
 	const format, keyFormat, envelope = "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE"
 	var check env.Check
 	if c.Envelope && c.Format == formatRaw {
-		check.Add(env.Holds(envelope, c.Envelope, "values go into the envelope as they are with "+format+" json; want that, or false here").With(format))
+		check.AddFault(env.HoldsFault(envelope, c.Envelope, "values go into the envelope as they are with "+format+" json; want that, or false here").WithSettings(format))
 	}
 	if c.Validated && c.Format != formatJSONSchema && c.KeyFormat != formatJSONSchema {
-		check.Add(env.Holds("RECORD_SCHEMA_VALIDATE", c.Validated, "what is decoded with a schema agrees with it; want "+format+" json-schema too, or false here").With(format, keyFormat))
+		check.AddFault(env.HoldsFault("RECORD_SCHEMA_VALIDATE", c.Validated, "what is decoded with a schema agrees with it; want "+format+" json-schema too, or false here").WithSettings(format, keyFormat))
 	}
-	if !c.envelope() {
+	if !c.hasEnvelope() {
 		c.withoutEnvelope(&check)
 	}
 	c.withoutProtobuf(&check)
@@ -152,19 +152,19 @@ func (c Config) withoutEnvelope(check *env.Check) {
 	const format, envelope = "RECORD_FORMAT", "RECORD_ENVELOPE"
 	want := c.envelopeWanted()
 	if len(c.Fields) > 0 {
-		check.Add(env.Holds("RECORD_FIELDS", c.Fields, "there is no envelope to choose them for; want "+want+" too, or nothing here").With(format, envelope))
+		check.AddFault(env.HoldsFault("RECORD_FIELDS", c.Fields, "there is no envelope to choose them for; want "+want+" too, or nothing here").WithSettings(format, envelope))
 	}
 	if slices.Contains(decoded, c.KeyFormat) {
-		check.Add(env.Holds("RECORD_KEY_FORMAT", c.KeyFormat, "there is no envelope with a key; want "+want+" too, or nothing here").With(format, envelope))
+		check.AddFault(env.HoldsFault("RECORD_KEY_FORMAT", c.KeyFormat, "there is no envelope with a key; want "+want+" too, or nothing here").WithSettings(format, envelope))
 	}
 }
 
-// forms reports forms for decoded members, which are JSON.
-func (c Config) forms(check *env.Check) {
+// validateForms reports forms for decoded members, which are JSON.
+func (c Config) validateForms(check *env.Check) {
 	for _, f := range c.Fields {
 		format := map[string]string{"key": c.KeyFormat, "value": c.Format}[f.Source]
 		if slices.Contains(decoded, format) && f.Form != "json" {
-			check.Add(env.Holds("RECORD_FIELDS", c.Fields, f.Source+" is decoded and so is JSON; want it without :"+f.Form).With("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
+			check.AddFault(env.HoldsFault("RECORD_FIELDS", c.Fields, f.Source+" is decoded and so is JSON; want it without :"+f.Form).WithSettings("RECORD_FORMAT", "RECORD_KEY_FORMAT"))
 		}
 	}
 }

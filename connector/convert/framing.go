@@ -83,8 +83,8 @@ func lastHeader(headers []kgo.RecordHeader, name string) (value []byte, ok bool)
 	return nil, false
 }
 
-// parse takes data, the key or value of a record with these headers, apart. The caller releases p.
-func (d *decoder) parse(p *payload, data []byte, headers []kgo.RecordHeader) error {
+// parseFraming takes data, the key or value of a record with these headers, apart. The caller releases p.
+func (d *valueDecoder) parseFraming(p *payload, data []byte, headers []kgo.RecordHeader) error {
 	switch d.framing {
 	case Glue:
 		return d.parseGlue(p, data, headers)
@@ -96,30 +96,30 @@ func (d *decoder) parse(p *payload, data []byte, headers []kgo.RecordHeader) err
 }
 
 // parseConfluent: a header counts before what data begins with.
-func (d *decoder) parseConfluent(p *payload, data []byte, headers []kgo.RecordHeader) (err error) {
+func (d *valueDecoder) parseConfluent(p *payload, data []byte, headers []kgo.RecordHeader) (err error) {
 	if value, ok := lastHeader(headers, d.headers.schemaID); ok {
-		rest, ok := p.id(value)
+		rest, ok := p.readID(value)
 		if !ok {
 			return errHeader
 		}
 		p.data = data
 		if d.indexed {
-			_, err = p.index.parse(rest)
+			_, err = p.index.parseIndex(rest)
 		}
 		return err
 	}
-	rest, ok := p.id(data)
-	if !ok || p.ref == (Ref{}) && len(data) >= apicurioLen { // no registry hands out the id 0
-		return d.foreign(data, headers)
+	rest, ok := p.readID(data)
+	if !ok || p.ref == (SchemaRef{}) && len(data) >= apicurioLen { // no registry hands out the id 0
+		return d.foreignFraming(data, headers)
 	}
 	p.data = rest
 	if d.indexed {
-		p.data, err = p.index.parse(rest)
+		p.data, err = p.index.parseIndex(rest)
 	}
 	return err
 }
 
-func (p *payload) id(b []byte) (rest []byte, ok bool) {
+func (p *payload) readID(b []byte) (rest []byte, ok bool) {
 	switch {
 	case len(b) >= confluentLen && b[0] == magicID:
 		p.ref.ID = uint64(binary.BigEndian.Uint32(b[1:]))
@@ -133,9 +133,9 @@ func (p *payload) id(b []byte) (rest []byte, ok bool) {
 
 // parseGlue reads AWS Glue's header and decompresses the rest, which includes the number of a Protobuf
 // message.
-func (d *decoder) parseGlue(p *payload, data []byte, headers []kgo.RecordHeader) (err error) {
+func (d *valueDecoder) parseGlue(p *payload, data []byte, headers []kgo.RecordHeader) (err error) {
 	if len(data) < glueLen || data[0] != magicGlue {
-		return d.foreign(data, headers)
+		return d.foreignFraming(data, headers)
 	}
 	p.ref.GUID = [16]byte(data[2:glueLen])
 	p.data = data[glueLen:]
@@ -143,7 +143,7 @@ func (d *decoder) parseGlue(p *payload, data []byte, headers []kgo.RecordHeader)
 	case !p.ref.ByGUID():
 		return errors.New("the id of its schema version is all zeros")
 	case compression == glueZlib:
-		if err := p.inflate(d.limit); err != nil {
+		if err := p.inflateValue(d.limit); err != nil {
 			return err
 		}
 	case compression != glueNone:
@@ -160,7 +160,7 @@ func (d *decoder) parseGlue(p *payload, data []byte, headers []kgo.RecordHeader)
 }
 
 // parseApicurio: a header counts before what data begins with.
-func (d *decoder) parseApicurio(p *payload, data []byte, headers []kgo.RecordHeader) error {
+func (d *valueDecoder) parseApicurio(p *payload, data []byte, headers []kgo.RecordHeader) error {
 	id, byHeader := lastHeader(headers, d.headers.globalID)
 	p.ref.Content = d.content
 	if byHeader {
@@ -176,7 +176,7 @@ func (d *decoder) parseApicurio(p *payload, data []byte, headers []kgo.RecordHea
 	case len(data) >= apicurioLen && data[0] == magicID:
 		p.ref.ID, p.data = binary.BigEndian.Uint64(data[1:]), data[apicurioLen:]
 	default:
-		return d.foreign(data, headers)
+		return d.foreignFraming(data, headers)
 	}
 	if encoding, _ := lastHeader(headers, d.headers.encoding); d.format == formatAvro && string(encoding) == "JSON" {
 		return fmt.Errorf("the header %s says that it is Avro's JSON; only BINARY is read", d.headers.encoding)
@@ -219,9 +219,9 @@ func cutName(b []byte) (name, rest []byte, ok bool) {
 	return name, b[n:], true
 }
 
-// foreign is the error for data that is not in the framing. If it is in another one, the error says
+// foreignFraming is the error for data that is not in the framing. If it is in another one, the error says
 // which setting reads that.
-func (d *decoder) foreign(data []byte, headers []kgo.RecordHeader) error {
+func (d *valueDecoder) foreignFraming(data []byte, headers []kgo.RecordHeader) error {
 	err := errNoMagic
 	switch d.framing {
 	case Glue:
@@ -230,15 +230,15 @@ func (d *decoder) foreign(data []byte, headers []kgo.RecordHeader) error {
 		err = errNoApicurio
 	case Confluent:
 	}
-	if hint := d.hint(data, headers); hint != "" {
+	if hint := d.framingHint(data, headers); hint != "" {
 		return fmt.Errorf("%w%s", err, hint)
 	}
 	return err
 }
 
-// hint says which other framing data is in, if it looks like one.
-func (d *decoder) hint(data []byte, headers []kgo.RecordHeader) string {
-	found := d.sniff(data, headers)
+// framingHint says which other framing data is in, if it looks like one.
+func (d *valueDecoder) framingHint(data []byte, headers []kgo.RecordHeader) string {
+	found := d.sniffFraming(data, headers)
 	whose, known := map[Framing]string{Confluent: "Confluent's", Glue: "AWS Glue's", Apicurio: "Apicurio's"}[found]
 	switch {
 	case !known:
@@ -251,8 +251,8 @@ func (d *decoder) hint(data []byte, headers []kgo.RecordHeader) string {
 	return ""
 }
 
-// sniff returns the framing that data with these headers has the marks of, empty for none.
-func (d *decoder) sniff(data []byte, headers []kgo.RecordHeader) Framing {
+// sniffFraming returns the framing that data with these headers has the marks of, empty for none.
+func (d *valueDecoder) sniffFraming(data []byte, headers []kgo.RecordHeader) Framing {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(headers, func(h kgo.RecordHeader) bool { return slices.Contains(names, h.Key) })
 	}

@@ -49,10 +49,10 @@ func apicurioName(name string, data []byte) []byte {
 // refs finds schemas by what names them, and keeps what it was asked for.
 type refs struct {
 	schema Schema
-	asked  []Ref
+	asked  []SchemaRef
 }
 
-func (r *refs) lookup(ref Ref) (Schema, error) {
+func (r *refs) lookup(ref SchemaRef) (Schema, error) {
 	r.asked = append(r.asked, ref)
 	return r.schema, nil
 }
@@ -68,7 +68,7 @@ func TestFramings(t *testing.T) {
 	for format, text := range map[string]string{
 		"avro": `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`, "protobuf": store, "json-schema": `{"type":"object"}`,
 	} {
-		s, err := Compile(Config{Format: format, Validated: true}, Definition{Kind: format, Text: text})
+		s, err := CompileSchema(Config{Format: format, Validated: true}, SchemaDefinition{Kind: format, Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,13 +79,13 @@ func TestFramings(t *testing.T) {
 	field := func(n protowire.Number, value string) []byte {
 		return protowire.AppendString(protowire.AppendTag(nil, n, protowire.BytesType), value)
 	}
-	glue, long := Ref{GUID: version}, strings.Repeat("x", 300)
+	glue, long := SchemaRef{GUID: version}, strings.Repeat("x", 300)
 	for name, c := range map[string]struct {
 		framing Framing
 		format  string
 		value   []byte
 		headers []kgo.RecordHeader
-		ref     Ref
+		ref     SchemaRef
 		want    string
 	}{
 		"glue":                        {Glue, "avro", glued(t, 0, []byte{2}), nil, glue, `{"a":1}`},
@@ -96,18 +96,18 @@ func TestFramings(t *testing.T) {
 		"glue, Protobuf, B.A":         {Glue, "protobuf", glued(t, 0, append([]byte{1}, field(1, "x")...)), nil, glue, `{"a":"x"}`},
 		"glue, Protobuf, B.A.D, zlib": {Glue, "protobuf", glued(t, 5, append([]byte{2}, field(1, "x")...)), nil, glue, `{"d":"x"}`},
 		"glue, Protobuf, Order":       {Glue, "protobuf", glued(t, 0, append([]byte{5}, field(1, "x")...)), nil, glue, `{"id":"x"}`},
-		"apicurio":                    {Apicurio, "avro", apicurioID(5, []byte{2}), nil, Ref{ID: 5}, `{"a":1}`},
-		"apicurio, a large id":        {Apicurio, "avro", apicurioID(1<<40, []byte{2}), nil, Ref{ID: 1 << 40}, `{"a":1}`},
-		"apicurio, a header":          {Apicurio, "avro", []byte{2}, []kgo.RecordHeader{header("apicurio.value.globalId", five), header("apicurio.value.encoding", "BINARY")}, Ref{ID: 5}, `{"a":1}`},
-		"apicurio, a content id":      {Apicurio, "avro", []byte{2}, []kgo.RecordHeader{header("apicurio.value.contentId", five)}, Ref{ID: 5, Content: true}, `{"a":1}`},
-		"apicurio, the key's header":  {Apicurio, "avro", apicurioID(6, []byte{2}), []kgo.RecordHeader{header("apicurio.key.globalId", five)}, Ref{ID: 6}, `{"a":1}`},
-		"apicurio, JSON":              {Apicurio, "json-schema", apicurioID(5, []byte(`{"a": 1}`)), nil, Ref{ID: 5}, `{"a":1}`},
-		"apicurio, JSON in headers":   {Apicurio, "json-schema", []byte(`{"a": 1}`), []kgo.RecordHeader{header("apicurio.value.globalId", five)}, Ref{ID: 5}, `{"a":1}`},
-		"apicurio, Protobuf":          {Apicurio, "protobuf", apicurioID(5, apicurioName("Order", field(1, "x"))), nil, Ref{ID: 5}, `{"id":"x"}`},
-		"apicurio, Protobuf, headers": {Apicurio, "protobuf", field(3, "x"), []kgo.RecordHeader{header("apicurio.value.globalId", five), header("apicurio.protobuf.type", "B")}, Ref{ID: 5}, `{"b":"x"}`},
-		"apicurio, Protobuf, twice":   {Apicurio, "protobuf", apicurioName("B", field(3, "x")), []kgo.RecordHeader{header("apicurio.value.globalId", five), header("apicurio.protobuf.type", "B")}, Ref{ID: 5}, `{"b":"x"}`},
-		"confluent":                   {Confluent, "avro", confluent(5, []byte{2}), nil, Ref{ID: 5}, `{"a":1}`},
-		"confluent, others' headers":  {Confluent, "avro", confluent(5, []byte{2}), []kgo.RecordHeader{header("apicurio.value.globalId", five)}, Ref{ID: 5}, `{"a":1}`},
+		"apicurio":                    {Apicurio, "avro", apicurioID(5, []byte{2}), nil, SchemaRef{ID: 5}, `{"a":1}`},
+		"apicurio, a large id":        {Apicurio, "avro", apicurioID(1<<40, []byte{2}), nil, SchemaRef{ID: 1 << 40}, `{"a":1}`},
+		"apicurio, a header":          {Apicurio, "avro", []byte{2}, []kgo.RecordHeader{header("apicurio.value.globalId", five), header("apicurio.value.encoding", "BINARY")}, SchemaRef{ID: 5}, `{"a":1}`},
+		"apicurio, a content id":      {Apicurio, "avro", []byte{2}, []kgo.RecordHeader{header("apicurio.value.contentId", five)}, SchemaRef{ID: 5, Content: true}, `{"a":1}`},
+		"apicurio, the key's header":  {Apicurio, "avro", apicurioID(6, []byte{2}), []kgo.RecordHeader{header("apicurio.key.globalId", five)}, SchemaRef{ID: 6}, `{"a":1}`},
+		"apicurio, JSON":              {Apicurio, "json-schema", apicurioID(5, []byte(`{"a": 1}`)), nil, SchemaRef{ID: 5}, `{"a":1}`},
+		"apicurio, JSON in headers":   {Apicurio, "json-schema", []byte(`{"a": 1}`), []kgo.RecordHeader{header("apicurio.value.globalId", five)}, SchemaRef{ID: 5}, `{"a":1}`},
+		"apicurio, Protobuf":          {Apicurio, "protobuf", apicurioID(5, apicurioName("Order", field(1, "x"))), nil, SchemaRef{ID: 5}, `{"id":"x"}`},
+		"apicurio, Protobuf, headers": {Apicurio, "protobuf", field(3, "x"), []kgo.RecordHeader{header("apicurio.value.globalId", five), header("apicurio.protobuf.type", "B")}, SchemaRef{ID: 5}, `{"b":"x"}`},
+		"apicurio, Protobuf, twice":   {Apicurio, "protobuf", apicurioName("B", field(3, "x")), []kgo.RecordHeader{header("apicurio.value.globalId", five), header("apicurio.protobuf.type", "B")}, SchemaRef{ID: 5}, `{"b":"x"}`},
+		"confluent":                   {Confluent, "avro", confluent(5, []byte{2}), nil, SchemaRef{ID: 5}, `{"a":1}`},
+		"confluent, others' headers":  {Confluent, "avro", confluent(5, []byte{2}), []kgo.RecordHeader{header("apicurio.value.globalId", five)}, SchemaRef{ID: 5}, `{"a":1}`},
 	} {
 		for _, envelope := range []bool{false, true} {
 			found := &refs{schema: schemas[c.format]}
@@ -149,7 +149,7 @@ func TestContentIDs(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if want := []Ref{{ID: 5, Content: true}, {ID: 5}}; len(found.asked) != 2 || found.asked[0] != want[0] || found.asked[1] != want[1] {
+	if want := []SchemaRef{{ID: 5, Content: true}, {ID: 5}}; len(found.asked) != 2 || found.asked[0] != want[0] || found.asked[1] != want[1] {
 		t.Errorf("asked for %v, want %v", found.asked, want)
 	}
 	if text := found.asked[0].String(); text != "of content 5" {
@@ -203,7 +203,7 @@ func TestWrongFraming(t *testing.T) {
 		converter := New(Config{Format: "avro"}, found.lookup)
 		converter.SetFraming(c.framing, false)
 		_, err := converter.Append(nil, &kgo.Record{Value: c.value, Headers: c.headers})
-		reject, ok := errors.AsType[*Reject](err)
+		reject, ok := errors.AsType[*BadRecord](err)
 		if !ok || reject.Reason != Undecodable || reject.Size != len(c.value) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -216,15 +216,15 @@ func TestWrongFraming(t *testing.T) {
 // TestUnknownSchemaOfOthers: a value whose first bytes are no id gets the advice with the verdict of the registry.
 func TestUnknownSchemaOfOthers(t *testing.T) {
 	t.Parallel()
-	unknown := Unusable(Ref{ID: 2}, UnknownSchema, errors.New("schema 2: the Schema Registry does not have it"))
+	unknown := UnusableSchema(SchemaRef{ID: 2}, UnknownSchema, errors.New("schema 2: the Schema Registry does not have it"))
 	for framing, r := range map[Framing]*kgo.Record{
 		Confluent: {Value: []byte{0, 0, 0, 0, 2, 4}, Headers: []kgo.RecordHeader{{Key: "apicurio.value.globalId", Value: make([]byte, 8)}}},
 		Apicurio:  {Value: confluent(2, []byte{0, 0, 0, 5})},
 	} {
-		c := New(Config{Format: "avro"}, func(Ref) (Schema, error) { return nil, unknown })
+		c := New(Config{Format: "avro"}, func(SchemaRef) (Schema, error) { return nil, unknown })
 		c.SetFraming(framing, false)
 		_, err := c.Append(nil, r)
-		if reject, ok := errors.AsType[*Reject](err); !ok || reject.Reason != UnknownSchema || !strings.Contains(err.Error(), "does not have it: it looks as if") || !errors.Is(err, unknown.err) {
+		if reject, ok := errors.AsType[*BadRecord](err); !ok || reject.Reason != UnknownSchema || !strings.Contains(err.Error(), "does not have it: it looks as if") || !errors.Is(err, unknown.err) {
 			t.Errorf("%s: %v", framing, err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestUnknownSchemaOfOthers(t *testing.T) {
 // TestProtobufFramingRefuses: what names the message may be wrong, too.
 func TestProtobufFramingRefuses(t *testing.T) {
 	t.Parallel()
-	schema, err := Compile(Config{Format: "protobuf"}, Definition{Text: store})
+	schema, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Text: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,13 +288,13 @@ func TestZlibBomb(t *testing.T) {
 		c.SetFraming(Glue, false)
 		took := allocated(func() {
 			_, err := c.Append(nil, &kgo.Record{Value: bomb})
-			reject, ok := errors.AsType[*Reject](err)
-			if want := fmt.Sprintf("that zlib makes more than %d of", c.limit()); !ok || reject.Reason != TooLarge || !strings.Contains(err.Error(), want) {
+			reject, ok := errors.AsType[*BadRecord](err)
+			if want := fmt.Sprintf("that zlib makes more than %d of", c.maxBytes()); !ok || reject.Reason != TooLarge || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		})
 		// A buffer that doubles, twice with the race detector; 64 MiB take 268 MB.
-		if most := uint64(8 * c.limit()); took > most {
+		if most := uint64(8 * c.maxBytes()); took > most {
 			t.Errorf("gzip=%v: %d bytes took %d, want %d at most", gzip, len(bomb), took, most)
 		}
 	}
@@ -310,7 +310,7 @@ func TestZlibBomb(t *testing.T) {
 
 // BenchmarkFramings converts an order in Avro, with some 300 bytes as JSON, in each framing.
 func BenchmarkFramings(b *testing.B) {
-	schema, err := Compile(Config{Format: "avro"}, Definition{Kind: "avro", Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"note","type":"string"},{"name":"cents","type":{"type":"array","items":"long"}}]}`})
+	schema, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"note","type":"string"},{"name":"cents","type":{"type":"array","items":"long"}}]}`})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func BenchmarkFramings(b *testing.B) {
 		"apicurio":  {Apicurio, apicurioID(1, data)},
 	} {
 		b.Run(name, func(b *testing.B) {
-			converter := New(Config{Format: "avro", Delimiter: "\n"}, func(Ref) (Schema, error) { return schema, nil })
+			converter := New(Config{Format: "avro", Delimiter: "\n"}, func(SchemaRef) (Schema, error) { return schema, nil })
 			converter.SetFraming(c.framing, false)
 			r, buf := &kgo.Record{Value: c.value}, make([]byte, 0, 4<<10)
 			b.ReportAllocs()
@@ -354,7 +354,7 @@ func FuzzFramings(f *testing.F) {
 	f.Add(glued(f, glueZlib, []byte(`{"a":1}`)), []byte{}, uint8(4))
 	schemas := map[string]Schema{"json-schema": plainJSON{}}
 	for format, text := range map[string]string{"avro": `{"type":"record","name":"R","fields":[{"name":"a","type":"bytes"}]}`, "protobuf": store} {
-		s, err := Compile(Config{Format: format}, Definition{Kind: format, Text: text})
+		s, err := CompileSchema(Config{Format: format}, SchemaDefinition{Kind: format, Text: text})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -363,7 +363,7 @@ func FuzzFramings(f *testing.F) {
 	formats := []string{"avro", "protobuf", "json-schema"}
 	f.Fuzz(func(t *testing.T, value, header []byte, how uint8) {
 		format, framing := formats[how%3], Framings[how/3%3]
-		c := New(Config{Format: format, Delimiter: "\n"}, func(Ref) (Schema, error) { return schemas[format], nil })
+		c := New(Config{Format: format, Delimiter: "\n"}, func(SchemaRef) (Schema, error) { return schemas[format], nil })
 		c.SetFraming(Framing(framing), how > 127)
 		r := &kgo.Record{Value: value}
 		if how/9%2 == 1 {
@@ -371,7 +371,7 @@ func FuzzFramings(f *testing.F) {
 		}
 		out, err := c.Append([]byte("x"), r)
 		if err != nil {
-			if _, ok := errors.AsType[*Reject](err); !ok || string(out) != "x" {
+			if _, ok := errors.AsType[*BadRecord](err); !ok || string(out) != "x" {
 				t.Fatalf("%q %v", out, err)
 			}
 			return

@@ -12,14 +12,14 @@ import (
 // start, without end. The input can't be used, then, and the error says that the
 // fault is the program's, and where. The value of the panic may repeat the input, so
 // only its type is reported.
-func recovered(err *error) {
+func recoverError(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("a fault of the program, which you may want to report: %T in %s", v, origin())
+		*err = fmt.Errorf("a fault of the program, which you may want to report: %T in %s", v, panicOrigin())
 	}
 }
 
-// origin is where the panic that is being recovered from began.
-func origin() string {
+// panicOrigin is where the panic that is being recovered from began.
+func panicOrigin() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
 	for {
@@ -31,19 +31,19 @@ func origin() string {
 }
 
 // guardedCompile is compile without its panics, and without those of its Schema.
-func guardedCompile(compile func(Definition) (Schema, error), d Definition) (s Schema, err error) {
-	defer recovered(&err)
+func guardedCompile(compile func(SchemaDefinition) (Schema, error), d SchemaDefinition) (s Schema, err error) {
+	defer recoverError(&err)
 	if s, err = compile(d); err != nil {
-		return nil, shortened(err)
+		return nil, shortenError(err)
 	}
-	return guarded{s, d.Kind}, nil
+	return guardedSchema{s, d.Kind}, nil
 }
 
 // maxErrorBytes limits the text of an error about a schema: the libraries may repeat the
 // whole of it, and the error is kept as long as the schema is known to be bad.
 const maxErrorBytes = 500
 
-func shortened(err error) error {
+func shortenError(err error) error {
 	text := err.Error()
 	if len(text) <= maxErrorBytes {
 		return err
@@ -51,22 +51,22 @@ func shortened(err error) error {
 	return errors.New(strings.ToValidUTF8(text[:maxErrorBytes], "") + "...")
 }
 
-// guarded is a Schema that does not panic.
-type guarded struct {
+// guardedSchema is a Schema that does not panic.
+type guardedSchema struct {
 	Schema
 	kind string // the format that it is for
 }
 
 // Weight implements weigher.
-func (g guarded) Weight() int { return Weight(g.Schema) }
+func (g guardedSchema) Weight() int { return SchemaWeight(g.Schema) }
 
-// Append implements Schema.
-func (g guarded) Append(dst, payload []byte, index Index, most int) (out []byte, err error) {
+// AppendJSON implements Schema.
+func (g guardedSchema) AppendJSON(dst, payload []byte, index MessageIndex, most int) (out []byte, err error) {
 	defer func() {
 		if out == nil { // after a panic
 			out = dst
 		}
 	}()
-	defer recovered(&err)
-	return g.Schema.Append(dst, payload, index, most)
+	defer recoverError(&err)
+	return g.Schema.AppendJSON(dst, payload, index, most)
 }

@@ -10,14 +10,14 @@ import (
 // faulty panics with what it is given, and so do the schemas of it.
 type faulty struct{}
 
-func (faulty) Append(_, payload []byte, _ Index, _ int) ([]byte, error) {
+func (faulty) AppendJSON(_, payload []byte, _ MessageIndex, _ int) ([]byte, error) {
 	return payload[: len(payload)+1 : 0], nil
 }
 
 // TestPanics: a panic while a record or a schema is read makes that bad, and the error
 // tells where it was, and nothing of what was read.
 func TestPanics(t *testing.T) {
-	s, err := guardedCompile(func(Definition) (Schema, error) { return faulty{}, nil }, Definition{Kind: "avro"})
+	s, err := guardedCompile(func(SchemaDefinition) (Schema, error) { return faulty{}, nil }, SchemaDefinition{Kind: "avro"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestPanics(t *testing.T) {
 	if string(out) != "x" {
 		t.Errorf("%q is left", out)
 	}
-	_, err = guardedCompile(func(d Definition) (Schema, error) { panic(d.Text) }, Definition{Text: "secret"})
+	_, err = guardedCompile(func(d SchemaDefinition) (Schema, error) { panic(d.Text) }, SchemaDefinition{Text: "secret"})
 	wantFault(t, err, "string in kafka-firehose/connector/convert.TestPanics.")
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
-// inflated is a decompressor with the buffer that it fills.
-type inflated struct {
+// inflatedValue is a decompressor with the buffer that it fills.
+type inflatedValue struct {
 	source bytes.Reader
 	reader io.ReadCloser // it is a zlib.Resetter, too
 	limit  io.LimitedReader
@@ -19,7 +19,7 @@ type inflated struct {
 }
 
 // decompressors are kept for the next values: each has some 40 KiB beside its buffer.
-var decompressors = sync.Pool{New: func() any { return new(inflated) }}
+var decompressors = sync.Pool{New: func() any { return new(inflatedValue) }}
 
 // keepInflated is the capacity above which a buffer is not kept, in bytes.
 const keepInflated = 64 << 10
@@ -33,17 +33,17 @@ func (e errInflated) Error() string {
 	return fmt.Sprintf("%d bytes that zlib makes more than %d of", e.size, e.limit)
 }
 
-// inflate decompresses p.data, to limit bytes at most, into a buffer that p holds until it is released.
+// inflateValue decompresses p.data, to limit bytes at most, into a buffer that p holds until it is released.
 // Bytes behind the end of the compressed data are left out.
-func (p *payload) inflate(limit int) error {
-	in, ok := decompressors.Get().(*inflated)
+func (p *payload) inflateValue(limit int) error {
+	in, ok := decompressors.Get().(*inflatedValue)
 	if !ok {
 		return errZlib
 	}
 	p.inflated = in
 	in.Reset()
 	in.source.Reset(p.data)
-	if err := in.open(); err != nil {
+	if err := in.openReader(); err != nil {
 		return errZlib
 	}
 	in.limit = io.LimitedReader{R: in.reader, N: int64(limit) + 1}
@@ -58,7 +58,7 @@ func (p *payload) inflate(limit int) error {
 	return nil
 }
 
-func (in *inflated) open() (err error) {
+func (in *inflatedValue) openReader() (err error) {
 	if again, ok := in.reader.(zlib.Resetter); ok {
 		return again.Reset(&in.source, nil)
 	}
@@ -66,8 +66,8 @@ func (in *inflated) open() (err error) {
 	return err
 }
 
-// release gives the buffer back: nothing of the payload is used after it.
-func (p *payload) release() {
+// releaseBuffers gives the buffer back: nothing of the payload is used after it.
+func (p *payload) releaseBuffers() {
 	in := p.inflated
 	if p.inflated = nil; in == nil {
 		return

@@ -51,7 +51,7 @@ func TestJSONFormatInterop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		index := Index{depth: len(c.Index)}
+		index := MessageIndex{depth: len(c.Index)}
 		copy(index.at[:], c.Index)
 		if c.Schemas[0] != last {
 			last, compiled = c.Schemas[0], map[string][]Schema{}
@@ -59,13 +59,13 @@ func TestJSONFormatInterop(t *testing.T) {
 		for form, want := range c.Want {
 			for i, text := range c.Schemas {
 				if len(compiled[form]) == i {
-					s, err := Compile(Config{Format: "protobuf", ProtobufJSON: []string{form}, ProtobufIndex: indexDescriptor}, Definition{Kind: "protobuf", Text: text})
+					s, err := CompileSchema(Config{Format: "protobuf", ProtobufJSON: []string{form}, ProtobufIndex: indexDescriptor}, SchemaDefinition{Kind: "protobuf", Text: text})
 					if err != nil {
 						t.Fatalf("%v: %s", err, text)
 					}
 					compiled[form] = append(compiled[form], s)
 				}
-				got, err := compiled[form][i].Append(nil, payload, index, MaxRecordBytes)
+				got, err := compiled[form][i].AppendJSON(nil, payload, index, MaxRecordBytes)
 				if err != nil {
 					t.Fatalf("%v: %v of %x by %s", err, index, payload, text)
 				}
@@ -124,7 +124,7 @@ func compareAvro(t *testing.T, atLeast int, lines []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := schemas[c.Schema].Append(nil, payload, Index{}, MaxRecordBytes)
+		got, err := schemas[c.Schema].AppendJSON(nil, payload, MessageIndex{}, MaxRecordBytes)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}

@@ -13,9 +13,9 @@ var errNotJSON = errors.New("it is not JSON in UTF-8, or nested too deep")
 // plainJSON reads JSON that is compared with no schema.
 type plainJSON struct{}
 
-// Append implements Schema.
-func (plainJSON) Append(dst, payload []byte, _ Index, most int) ([]byte, error) {
-	blanks, ok := jsontext.Scan(payload)
+// AppendJSON implements Schema.
+func (plainJSON) AppendJSON(dst, payload []byte, _ MessageIndex, most int) ([]byte, error) {
+	blanks, ok := jsontext.ScanDocument(payload)
 	switch {
 	case len(payload)-blanks > most:
 		return dst, errTooLong
@@ -34,9 +34,9 @@ type jsonSchema struct {
 	schema *jsonschema.Schema
 }
 
-// Append implements Schema.
-func (s jsonSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
-	out, err := s.plainJSON.Append(dst, payload, index, most)
+// AppendJSON implements Schema.
+func (s jsonSchema) AppendJSON(dst, payload []byte, index MessageIndex, most int) ([]byte, error) {
+	out, err := s.plainJSON.AppendJSON(dst, payload, index, most)
 	if err != nil {
 		return dst, err
 	}
@@ -49,12 +49,12 @@ func (s jsonSchema) Append(dst, payload []byte, index Index, most int) ([]byte, 
 // Weight implements weigher.
 func (s jsonSchema) Weight() int { return s.schema.Weight() }
 
-func compileJSONSchema(d Definition) (Schema, error) {
+func compileJSONSchema(d SchemaDefinition) (Schema, error) {
 	var references []jsonschema.Reference
 	for _, r := range d.References {
 		references = append(references, jsonschema.Reference(r))
 	}
-	s, err := jsonschema.Compile(d.Text, references)
+	s, err := jsonschema.CompileSchema(d.Text, references)
 	if err != nil {
 		return nil, err
 	}

@@ -15,10 +15,10 @@ import (
 const orderSchema = `{"$id":"https://shop.example/schemas/order.json","type":"object","required":["id"],"additionalProperties":false,
  "properties":{"id":{"type":"string"},"n":{"type":"integer","maximum":10},"by":{"$ref":"people/customer.json"},"mail":{"type":"string","format":"email"}}}`
 
-var customerSchema = Reference{"people/customer.json", `{"type":"object","properties":{"name":{"type":"string"}}}`}
+var customerSchema = SchemaReference{"people/customer.json", `{"type":"object","properties":{"name":{"type":"string"}}}`}
 
 func TestJSONSchema(t *testing.T) {
-	s, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: orderSchema, References: []Reference{customerSchema}})
+	s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,16 +63,16 @@ func TestJSONSchema(t *testing.T) {
 // TestJSONSchemaAsksNobody: no schema makes us read a file or dial.
 func TestJSONSchemaAsksNobody(t *testing.T) {
 	for _, ref := range []string{"file:///etc/passwd", "http://127.0.0.1:1/x.json", "https://example.com/x.json", "other.json", "people/customer.jso"} {
-		s, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: `{"$ref":"` + ref + `"}`, References: []Reference{customerSchema}})
+		s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: `{"$ref":"` + ref + `"}`, References: []SchemaReference{customerSchema}})
 		if err == nil {
-			_, err = s.Append(nil, []byte("{}"), Index{}, 100)
+			_, err = s.AppendJSON(nil, []byte("{}"), MessageIndex{}, 100)
 		}
 		if err == nil || !strings.Contains(err.Error(), "which is not among its references") {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}
 	for _, text := range []string{``, `{`, `7`, `{"type":"nothing"}`} {
-		if _, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: text}); err == nil {
+		if _, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: text}); err == nil {
 			t.Errorf("%s is a schema", text)
 		}
 	}
@@ -84,7 +84,7 @@ const numbers = `{"$schema":"https://json-schema.org/draft/2020-12/schema","type
 
 func numbersSchema(t testing.TB) Schema {
 	t.Helper()
-	s, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: numbers})
+	s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: numbers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestJSONSchemaNumbers(t *testing.T) {
 		`[` + many("1e2000000", 30) + `]`:           jsonschema.ErrNumber, // enough of them to be hashed
 		`[` + many("1e999999", 9_000) + `]`:         jsonschema.ErrNumber, // hours
 	} {
-		if out, err := s.Append([]byte("x"), []byte(value), Index{}, 1_000_000); !errors.Is(err, want) || err != nil && string(out) != "x" {
+		if out, err := s.AppendJSON([]byte("x"), []byte(value), MessageIndex{}, 1_000_000); !errors.Is(err, want) || err != nil && string(out) != "x" {
 			t.Errorf("%.40s: %.40s %v, want %v", value, out, err, want)
 		}
 	}
@@ -126,7 +126,7 @@ func TestJSONSchemaMemory(t *testing.T) {
 	deep := strings.Repeat("[", depth) + many("[null]", 100_000) + strings.Repeat("]", depth)
 	for name, value := range map[string]string{"deep": deep, "flat": "[" + many("[null]", 100_000) + "]"} {
 		took := allocated(func() {
-			if _, err := s.Append(nil, []byte(value), Index{}, 1_000_000); !errors.Is(err, jsonschema.ErrDiffers) {
+			if _, err := s.AppendJSON(nil, []byte(value), MessageIndex{}, 1_000_000); !errors.Is(err, jsonschema.ErrDiffers) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
@@ -141,7 +141,7 @@ func TestJSONSchemaMemory(t *testing.T) {
 //
 //	go test ./connector/convert -run '^$' -bench JSONSchema -benchmem
 func BenchmarkJSONSchema(b *testing.B) {
-	compared, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: orderSchema, References: []Reference{customerSchema}})
+	compared, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func BenchmarkJSONSchema(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(payload)))
 			for b.Loop() {
-				if buf, err = s.Append(buf[:0], payload, Index{}, MaxRecordBytes); err != nil {
+				if buf, err = s.AppendJSON(buf[:0], payload, MessageIndex{}, MaxRecordBytes); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -160,7 +160,7 @@ func BenchmarkJSONSchema(b *testing.B) {
 }
 
 func FuzzJSONSchema(f *testing.F) {
-	order, err := Compile(Config{Format: "json-schema", Validated: true}, Definition{Kind: "json-schema", Text: orderSchema, References: []Reference{customerSchema}})
+	order, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func FuzzJSONSchema(f *testing.F) {
 	schemas := map[bool]Schema{true: order, false: numbersSchema(f)}
 	f.Fuzz(func(t *testing.T, payload []byte, which bool) {
 		const most = 500
-		got, err := schemas[which].Append([]byte("["), payload, Index{}, most)
+		got, err := schemas[which].AppendJSON([]byte("["), payload, MessageIndex{}, most)
 		switch {
 		case err != nil && string(got) != "[":
 			t.Fatalf("%q after %v", got, err)

@@ -11,16 +11,16 @@ import (
 
 // payload is what a serializer made of a key or a value.
 type payload struct {
-	ref      Ref
+	ref      SchemaRef
 	data     []byte
-	index    Index
+	index    MessageIndex
 	decode   Schema
-	inflated *inflated // that data is in; nil for data that was not compressed
+	inflated *inflatedValue // that data is in; nil for data that was not compressed
 }
 
-// Index is the way to a Protobuf message: which of its file, which of those inside of
+// MessageIndex is the way to a Protobuf message: which of its file, which of those inside of
 // that one, and so on. It is passed by value so that it costs no memory.
-type Index struct {
+type MessageIndex struct {
 	depth  int
 	at     [maxIndex]int32
 	sorted bool   // at[0] counts all messages of the file by their full name
@@ -28,16 +28,16 @@ type Index struct {
 }
 
 // FirstMessage is the index of the first message of a file.
-var FirstMessage = Index{depth: 1}
+var FirstMessage = MessageIndex{depth: 1}
 
 // maxIndex is how deep a message may be defined inside of others.
 const maxIndex = 16
 
 var errIndex = errors.New("the message index is not one")
 
-// parse reads the number of indexes and the indexes; none stands for the first
+// parseIndex reads the number of indexes and the indexes; none stands for the first
 // message of the file.
-func (x *Index) parse(b []byte) (rest []byte, err error) {
+func (x *MessageIndex) parseIndex(b []byte) (rest []byte, err error) {
 	n, used := binary.Varint(b)
 	if used <= 0 || n < 0 || n > maxIndex {
 		return nil, errIndex
@@ -58,9 +58,9 @@ func (x *Index) parse(b []byte) (rest []byte, err error) {
 	return b, nil
 }
 
-// append appends the payload as JSON. Where the schema is to blame, the error names it.
-func (p *payload) append(dst []byte, most int) ([]byte, error) {
-	out, err := p.decode.Append(dst, p.data, p.index, most)
+// appendJSON appends the payload as JSON. Where the schema is to blame, the error names it.
+func (p *payload) appendJSON(dst []byte, most int) ([]byte, error) {
+	out, err := p.decode.AppendJSON(dst, p.data, p.index, most)
 	if blamesSchema(err) {
 		err = fmt.Errorf("schema %s: %w", p.ref, err)
 	}

@@ -30,7 +30,7 @@ func newProtobufJSON(forms []string) protobufJSON {
 	return protobufJSON{slices.Contains(forms, jsonNames), slices.Contains(forms, jsonDefaults), slices.Contains(forms, jsonNumbers)}
 }
 
-func (j protobufJSON) name(f protoreflect.FieldDescriptor) string {
+func (j protobufJSON) fieldName(f protoreflect.FieldDescriptor) string {
 	if j.names {
 		return string(f.Name())
 	}
@@ -51,58 +51,58 @@ type protobufSchema struct {
 	index string
 }
 
-func compileProtobuf(cfg Config, d Definition) (Schema, error) {
+func compileProtobuf(cfg Config, d SchemaDefinition) (Schema, error) {
 	imports := map[string]string{}
 	for _, r := range d.References {
 		imports[r.Name] = r.Text
 	}
-	file, err := protobuf.Compile(d.Text, imports)
+	file, err := protobuf.CompileFile(d.Text, imports)
 	if err != nil {
 		return nil, err
 	}
 	s := protobufSchema{file, newProtoTypes(file, newProtobufJSON(cfg.ProtobufJSON)), cfg.ProtobufIndex}
-	file.Each(func(m protoreflect.MessageDescriptor) { s.types.of(m) })
+	file.EachMessage(func(m protoreflect.MessageDescriptor) { s.types.typeOf(m) })
 	return s, nil
 }
 
 // Weight implements weigher.
 func (s protobufSchema) Weight() int { return s.file.Weight() }
 
-// Append implements Schema.
-func (s protobufSchema) Append(dst, payload []byte, index Index, most int) ([]byte, error) {
+// AppendJSON implements Schema.
+func (s protobufSchema) AppendJSON(dst, payload []byte, index MessageIndex, most int) ([]byte, error) {
 	if index.name != "" || index.sorted {
-		m, err := s.message(index)
+		m, err := s.messageType(index)
 		if err != nil {
 			return dst, err
 		}
-		return s.append(dst, payload, m, most)
+		return s.appendMessage(dst, payload, m, most)
 	}
-	byText, byDescriptor, err := s.file.Messages(index.at[:index.depth])
+	byText, byDescriptor, err := s.file.MessagesAt(index.at[:index.depth])
 	switch {
 	case err != nil:
 		return dst, err
 	case byText == byDescriptor || s.index == indexText:
-		return s.append(dst, payload, byText, most)
+		return s.appendMessage(dst, payload, byText, most)
 	case s.index == indexDescriptor:
-		return s.append(dst, payload, byDescriptor, most)
+		return s.appendMessage(dst, payload, byDescriptor, most)
 	}
-	return s.either(dst, payload, byText, byDescriptor, most)
+	return s.appendEither(dst, payload, byText, byDescriptor, most)
 }
 
-// either reads a payload as the one of two messages that it fits, or as both if that makes no difference.
-func (s protobufSchema) either(dst, payload []byte, byText, byDescriptor protoreflect.MessageDescriptor, most int) ([]byte, error) {
-	fitsText, fitsDescriptor := protobuf.Fits(byText, payload), protobuf.Fits(byDescriptor, payload)
+// appendEither reads a payload as the one of two messages that it fits, or as both if that makes no difference.
+func (s protobufSchema) appendEither(dst, payload []byte, byText, byDescriptor protoreflect.MessageDescriptor, most int) ([]byte, error) {
+	fitsText, fitsDescriptor := protobuf.FitsType(byText, payload), protobuf.FitsType(byDescriptor, payload)
 	switch {
 	case fitsText && !fitsDescriptor:
-		return s.append(dst, payload, byText, most)
+		return s.appendMessage(dst, payload, byText, most)
 	case fitsDescriptor && !fitsText:
-		return s.append(dst, payload, byDescriptor, most)
+		return s.appendMessage(dst, payload, byDescriptor, most)
 	}
-	out, err := s.append(dst, payload, byText, most)
+	out, err := s.appendMessage(dst, payload, byText, most)
 	if err != nil {
 		return dst, err
 	}
-	other, err := s.append(nil, payload, byDescriptor, most)
+	other, err := s.appendMessage(nil, payload, byDescriptor, most)
 	if err != nil {
 		return dst, err
 	}
@@ -113,40 +113,40 @@ func (s protobufSchema) either(dst, payload []byte, byText, byDescriptor protore
 	return out, nil
 }
 
-func (s protobufSchema) append(dst, payload []byte, m protoreflect.MessageDescriptor, most int) ([]byte, error) {
+func (s protobufSchema) appendMessage(dst, payload []byte, m protoreflect.MessageDescriptor, most int) ([]byte, error) {
 	r := protoReader{dst: dst, most: len(dst) + most}
-	err := r.message(s.types.messages[m.FullName()], payload)
+	err := r.readMessage(s.types.messages[m.FullName()], payload)
 	switch {
 	case err == nil && len(r.dst) <= r.most:
 		return r.dst, nil
 	case errors.Is(err, errLibrary):
-		return s.library(dst, payload, m, most)
+		return s.appendByLibrary(dst, payload, m, most)
 	default:
 		return dst, errTooLong
 	}
 }
 
-// message finds the type of a payload that names it, or counts all types by their names.
-func (s protobufSchema) message(index Index) (protoreflect.MessageDescriptor, error) {
+// messageType finds the type of a payload that names it, or counts all types by their names.
+func (s protobufSchema) messageType(index MessageIndex) (protoreflect.MessageDescriptor, error) {
 	if index.name != "" {
-		return s.file.Named(index.name)
+		return s.file.NamedMessage(index.name)
 	}
-	return s.file.Sorted(int(index.at[0]))
+	return s.file.SortedMessage(int(index.at[0]))
 }
 
-// library reads what protoReader does not.
-func (s protobufSchema) library(dst, payload []byte, typ protoreflect.MessageDescriptor, most int) ([]byte, error) {
+// appendByLibrary reads what protoReader does not.
+func (s protobufSchema) appendByLibrary(dst, payload []byte, typ protoreflect.MessageDescriptor, most int) ([]byte, error) {
 	// Packed numbers may become shorter, but not by that much. The memory of a message
 	// is bounded by its size.
 	if len(payload)/4 > most {
 		return dst, errTooLong
 	}
-	m, err := s.file.Read(payload, typ)
+	m, err := s.file.ReadMessage(payload, typ)
 	if err != nil {
 		return dst, err
 	}
 	w := protoWriter{dst: dst, most: len(dst) + most, file: s.file, types: s.types, json: s.types.json}
-	switch err := w.message(m); {
+	switch err := w.writeMessage(m); {
 	case err != nil:
 		return dst, err
 	case len(w.dst) > w.most:

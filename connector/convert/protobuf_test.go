@@ -49,7 +49,7 @@ const addressProto = `syntax = "proto3"; package people; message Address { strin
 
 func shop(t testing.TB) Schema {
 	t.Helper()
-	s, err := Compile(Config{Format: "protobuf"}, Definition{Kind: "protobuf", Text: shopProto, References: []Reference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
+	s, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,12 +125,12 @@ func TestProtobuf(t *testing.T) {
 
 // TestProtobufGroups: of proto2, which also has fields that must be there.
 func TestProtobufGroups(t *testing.T) {
-	s, err := Compile(Config{Format: "protobuf"}, Definition{Kind: "protobuf", Text: `syntax = "proto2"; message M { required string must = 1; optional group G = 2 { optional int32 n = 3; } optional int32 d = 4 [default = 7]; }`})
+	s, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: `syntax = "proto2"; message M { required string must = 1; optional group G = 2 { optional int32 n = 3; } optional int32 d = 4 [default = 7]; }`})
 	if err != nil {
 		t.Fatal(err)
 	}
 	group := protowire.AppendTag(append(protowire.AppendTag(nil, 2, protowire.StartGroupType), wire(3, 5)...), 2, protowire.EndGroupType)
-	got, err := s.Append(nil, group, Index{depth: 1}, 1000)
+	got, err := s.AppendJSON(nil, group, MessageIndex{depth: 1}, 1000)
 	if err != nil || string(got) != `{"g":{"n":5}}` {
 		t.Errorf("%s %v", got, err)
 	}
@@ -142,7 +142,7 @@ func TestProtobufCompileRefuses(t *testing.T) {
 		`{"type":"string"}`:                    "syntax error",
 		``:                                     "defines no message",
 	} {
-		if _, err := Compile(Config{Format: "protobuf"}, Definition{Kind: "protobuf", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
@@ -156,9 +156,9 @@ func FuzzProtobuf(f *testing.F) {
 	f.Add(protowire.AppendTag(nil, 2, protowire.StartGroupType), uint8(1))
 	f.Fuzz(func(t *testing.T, payload []byte, which uint8) {
 		const most = 5000
-		index := Index{depth: 1 + int(which)%3}
+		index := MessageIndex{depth: 1 + int(which)%3}
 		index.at[0] = int32(which) % 3
-		got, err := s.Append([]byte("["), payload, index, most)
+		got, err := s.AppendJSON([]byte("["), payload, index, most)
 		switch {
 		case err != nil && string(got) != "[":
 			t.Fatalf("%q after %v", got, err)
@@ -174,20 +174,20 @@ func FuzzProtobuf(f *testing.F) {
 //
 //	go test ./connector/convert -run '^$' -bench Protobuf -benchmem
 func BenchmarkProtobuf(b *testing.B) {
-	made, err := compileProtobuf(Config{}, Definition{Text: shopProto, References: []Reference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
+	made, err := compileProtobuf(Config{}, SchemaDefinition{Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	s, _ := made.(protobufSchema)
-	m, _, err := s.file.Messages([]int32{0})
+	m, _, err := s.file.MessagesAt([]int32{0})
 	if err != nil {
 		b.Fatal(err)
 	}
 	order := wire(1, "a-1", 2, wire(1, "Jurgen"), 4, wire(1, wire(1, "p"), 1, wire(1, "q")), 5, wire(1, 1_769_846_400), 15, 12345)
 	buf, first := make([]byte, 0, 4<<10), FirstMessage
 	for name, read := range map[string]func() ([]byte, error){
-		"own":     func() ([]byte, error) { return s.Append(buf[:0], order, first, MaxRecordBytes) },
-		"library": func() ([]byte, error) { return s.library(buf[:0], order, m, MaxRecordBytes) },
+		"own":     func() ([]byte, error) { return s.AppendJSON(buf[:0], order, first, MaxRecordBytes) },
+		"library": func() ([]byte, error) { return s.appendByLibrary(buf[:0], order, m, MaxRecordBytes) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -32,8 +32,8 @@ func hasOwnForm(m protoreflect.MessageDescriptor) bool {
 	return form != protoObject && form != protoLibrary
 }
 
-// time writes the two fields of a Timestamp or a Duration.
-func (w *protoWriter) time(m protoreflect.Message, write func([]byte, int64, int64) ([]byte, bool), outOfRange error) error {
+// writeTime writes the two fields of a Timestamp or a Duration.
+func (w *protoWriter) writeTime(m protoreflect.Message, write func([]byte, int64, int64) ([]byte, bool), outOfRange error) error {
 	fields := m.Descriptor().Fields()
 	out, ok := write(w.dst, m.Get(fields.ByNumber(1)).Int(), m.Get(fields.ByNumber(2)).Int())
 	if !ok {
@@ -43,8 +43,8 @@ func (w *protoWriter) time(m protoreflect.Message, write func([]byte, int64, int
 	return nil
 }
 
-// anything writes a google.protobuf.Value. One that is nothing is null, as most implementations have it.
-func (w *protoWriter) anything(m protoreflect.Message) error {
+// writeDynamic writes a google.protobuf.Value. One that is nothing is null, as most implementations have it.
+func (w *protoWriter) writeDynamic(m protoreflect.Message) error {
 	f := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
 	if f == nil {
 		w.dst = append(w.dst, "null"...)
@@ -54,11 +54,11 @@ func (w *protoWriter) anything(m protoreflect.Message) error {
 	if f.Kind() == protoreflect.DoubleKind && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)) {
 		return errFormNumber
 	}
-	return w.single(f, v)
+	return w.writeSingle(f, v)
 }
 
-// mask writes the paths of a google.protobuf.FieldMask in lowerCamelCase.
-func (w *protoWriter) mask(m protoreflect.Message) error {
+// writeFieldMask writes the paths of a google.protobuf.FieldMask in lowerCamelCase.
+func (w *protoWriter) writeFieldMask(m protoreflect.Message) error {
 	paths := m.Get(m.Descriptor().Fields().ByNumber(1)).List()
 	var all []byte
 	for i := range paths.Len() {
@@ -87,8 +87,8 @@ func (w *protoWriter) mask(m protoreflect.Message) error {
 	return nil
 }
 
-// any writes the message that is in a google.protobuf.Any, with the address of its type.
-func (w *protoWriter) any(m protoreflect.Message) error {
+// writeAny writes the message that is in a google.protobuf.Any, with the address of its type.
+func (w *protoWriter) writeAny(m protoreflect.Message) error {
 	fields := m.Descriptor().Fields()
 	url, content := m.Get(fields.ByNumber(1)).String(), m.Get(fields.ByNumber(2)).Bytes()
 	if url == "" && len(content) == 0 {
@@ -99,21 +99,21 @@ func (w *protoWriter) any(m protoreflect.Message) error {
 	if err != nil {
 		return errFormAny
 	}
-	inside, err := w.file.Read(content, t.Descriptor())
+	inside, err := w.file.ReadMessage(content, t.Descriptor())
 	if err != nil {
 		return errFormContent
 	}
 	w.dst = append(w.dst, `{"@type":`...)
-	w.text(url)
+	w.writeText(url)
 	switch {
 	case hasOwnForm(t.Descriptor()):
 		w.dst = append(w.dst, `,"value":`...)
-		err = w.message(inside)
+		err = w.writeMessage(inside)
 	case w.depth == protobuf.MaxDepth:
 		err = errDeep
 	default:
 		w.depth++
-		err = w.members(inside, false)
+		err = w.writeMembers(inside, false)
 		w.depth--
 	}
 	w.dst = append(w.dst, '}')

@@ -24,37 +24,37 @@ var errLibrary = errors.New("the library reads this one")
 // readDepth is far below the library's limit, which is the one that counts.
 const readDepth = 50
 
-// marks are the fields, or the oneofs, of a message that were there.
-type marks [mostFields / 64]uint64
+// fieldMarks are the fields, or the oneofs, of a message that were there.
+type fieldMarks [maxFields / 64]uint64
 
-// again marks i, and reports whether it was marked before.
-func (m *marks) again(i int) bool {
+// markSeen marks i, and reports whether it was marked before.
+func (m *fieldMarks) markSeen(i int) bool {
 	word, bit := i/64, uint64(1)<<(i%64)
 	was := m[word]&bit != 0
 	m[word] |= bit
 	return was
 }
 
-func (r *protoReader) message(t *protoType, b []byte) (err error) {
+func (r *protoReader) readMessage(t *protoType, b []byte) (err error) {
 	if r.depth == readDepth {
 		return errLibrary
 	}
 	r.depth++
 	switch t.form {
 	case protoObject:
-		err = r.object(t, b)
+		err = r.readObject(t, b)
 	case protoTimestamp:
-		err = r.timestamp(b)
+		err = r.readTimestamp(b)
 	case protoDuration:
-		err = r.duration(b)
+		err = r.readDuration(b)
 	case protoStruct:
-		err = r.all(t.fields[1], b, "{}")
+		err = r.readAll(t.fields[1], b, "{}")
 	case protoList:
-		err = r.all(t.fields[1], b, "[]")
+		err = r.readAll(t.fields[1], b, "[]")
 	case protoValue:
-		err = r.anything(t, b)
+		err = r.readDynamic(t, b)
 	case protoWrapper:
-		err = r.only(t.fields[1], 1, b)
+		err = r.readOnly(t.fields[1], 1, b)
 	default:
 		err = errLibrary
 	}
@@ -62,9 +62,9 @@ func (r *protoReader) message(t *protoType, b []byte) (err error) {
 	return err
 }
 
-func (r *protoReader) object(t *protoType, b []byte) error {
+func (r *protoReader) readObject(t *protoType, b []byte) error {
 	r.dst = append(r.dst, '{')
-	var fields, oneofs marks
+	var fields, oneofs fieldMarks
 	for first := true; len(b) > 0; {
 		number, typ, n := protowire.ConsumeTag(b)
 		if n < 0 || number > protowire.MaxValidNumber {
@@ -79,7 +79,7 @@ func (r *protoReader) object(t *protoType, b []byte) error {
 			b = b[n+skip:]
 			continue
 		}
-		if fields.again(f.at) || f.oneof > 0 && oneofs.again(f.oneof) {
+		if fields.markSeen(f.at) || f.oneof > 0 && oneofs.markSeen(f.oneof) {
 			return errLibrary
 		}
 		before := len(r.dst)
@@ -87,7 +87,7 @@ func (r *protoReader) object(t *protoType, b []byte) error {
 			r.dst = append(r.dst, ',')
 		}
 		r.dst = append(r.dst, f.name...)
-		rest, there, err := r.field(f, b)
+		rest, there, err := r.readField(f, b)
 		switch {
 		case err != nil:
 			return err
@@ -98,15 +98,15 @@ func (r *protoReader) object(t *protoType, b []byte) error {
 		}
 		b = rest
 	}
-	r.unset(t, &fields)
+	r.writeUnset(t, &fields)
 	r.dst = append(r.dst, '}')
 	return nil
 }
 
-// unset writes the defaults of fields that were not there.
-func (r *protoReader) unset(t *protoType, there *marks) {
+// writeUnset writes the defaults of fields that were not there.
+func (r *protoReader) writeUnset(t *protoType, there *fieldMarks) {
 	for _, f := range t.defaults {
-		if there.again(f.at) {
+		if there.markSeen(f.at) {
 			continue
 		}
 		if r.dst[len(r.dst)-1] != '{' {
@@ -116,23 +116,23 @@ func (r *protoReader) unset(t *protoType, there *marks) {
 	}
 }
 
-// field reads a field with all its values; b begins with its tag. It is not there if
+// readField reads a field with all its values; b begins with its tag. It is not there if
 // it has no value to write.
-func (r *protoReader) field(f *protoField, b []byte) (rest []byte, there bool, err error) {
+func (r *protoReader) readField(f *protoField, b []byte) (rest []byte, there bool, err error) {
 	switch {
 	case f.entries:
-		rest, err = r.entries(f, b)
+		rest, err = r.readEntries(f, b)
 		return rest, true, err
 	case f.list:
-		return r.list(f, b)
+		return r.readList(f, b)
 	}
 	_, typ, n := protowire.ConsumeTag(b)
-	rest, zero, err := r.value(f, typ, b[n:])
+	rest, zero, err := r.readValue(f, typ, b[n:])
 	return rest, f.presence || !zero, err
 }
 
-// more reports whether b continues with a field of this number, and takes its tag off.
-func more(number protowire.Number, b []byte) (protowire.Type, []byte, bool) {
+// moreFields reports whether b continues with a field of this number, and takes its tag off.
+func moreFields(number protowire.Number, b []byte) (protowire.Type, []byte, bool) {
 	next, typ, n := protowire.ConsumeTag(b)
 	if n < 0 || next != number {
 		return 0, b, false
@@ -140,11 +140,11 @@ func more(number protowire.Number, b []byte) (protowire.Type, []byte, bool) {
 	return typ, b[n:], true
 }
 
-func (r *protoReader) list(f *protoField, b []byte) (_ []byte, there bool, err error) {
+func (r *protoReader) readList(f *protoField, b []byte) (_ []byte, there bool, err error) {
 	number, _, _ := protowire.ConsumeTag(b)
 	r.dst = append(r.dst, '[')
 	for {
-		typ, rest, ok := more(number, b)
+		typ, rest, ok := moreFields(number, b)
 		if !ok {
 			break
 		}
@@ -154,16 +154,16 @@ func (r *protoReader) list(f *protoField, b []byte) (_ []byte, there bool, err e
 				return nil, false, errLibrary
 			}
 			for len(packed) > 0 {
-				there = r.comma(there)
-				if packed, _, err = r.value(f, f.wire, packed); err != nil {
+				there = r.writeComma(there)
+				if packed, _, err = r.readValue(f, f.wire, packed); err != nil {
 					return nil, false, err
 				}
 			}
 			b = rest[n:]
 			continue
 		}
-		there = r.comma(there)
-		if b, _, err = r.value(f, typ, rest); err != nil {
+		there = r.writeComma(there)
+		if b, _, err = r.readValue(f, typ, rest); err != nil {
 			return nil, false, err
 		}
 	}
@@ -171,29 +171,29 @@ func (r *protoReader) list(f *protoField, b []byte) (_ []byte, there bool, err e
 	return b, there, nil
 }
 
-// comma writes one unless what follows is the first.
-func (r *protoReader) comma(there bool) bool {
+// writeComma writes one unless what follows is the first.
+func (r *protoReader) writeComma(there bool) bool {
 	if there {
 		r.dst = append(r.dst, ',')
 	}
 	return true
 }
 
-// mostKeys is how many entries a map has at most that is read here: each key is compared
+// maxKeys is how many entries a map has at most that is read here: each key is compared
 // with all before it, since of two with the same key the last one counts.
-const mostKeys = 32
+const maxKeys = 32
 
-func (r *protoReader) entries(f *protoField, b []byte) ([]byte, error) {
+func (r *protoReader) readEntries(f *protoField, b []byte) ([]byte, error) {
 	number, _, _ := protowire.ConsumeTag(b)
-	var keys [mostKeys]struct{ from, to int }
+	var keys [maxKeys]struct{ from, to int }
 	r.dst = append(r.dst, '{')
 	for n := 0; ; n++ {
-		typ, rest, ok := more(number, b)
+		typ, rest, ok := moreFields(number, b)
 		if !ok {
 			r.dst = append(r.dst, '}')
 			return rest, nil
 		}
-		if n == mostKeys || typ != protowire.BytesType {
+		if n == maxKeys || typ != protowire.BytesType {
 			return nil, errLibrary
 		}
 		entry, size := protowire.ConsumeBytes(rest)
@@ -201,9 +201,9 @@ func (r *protoReader) entries(f *protoField, b []byte) ([]byte, error) {
 			return nil, errLibrary
 		}
 		b = rest[size:]
-		r.comma(n > 0)
+		r.writeComma(n > 0)
 		keys[n].from = len(r.dst)
-		value, err := r.key(f.typ.fields[1], entry)
+		value, err := r.readKey(f.typ.fields[1], entry)
 		if err != nil {
 			return nil, err
 		}
@@ -214,22 +214,22 @@ func (r *protoReader) entries(f *protoField, b []byte) ([]byte, error) {
 			}
 		}
 		r.dst = append(r.dst, ':')
-		if err := r.only(f.typ.fields[2], 2, value); err != nil {
+		if err := r.readOnly(f.typ.fields[2], 2, value); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// key writes the key of an entry as a string, and returns the bytes behind it.
-func (r *protoReader) key(f *protoField, entry []byte) ([]byte, error) {
-	typ, rest, ok := more(1, entry)
+// readKey writes the key of an entry as a string, and returns the bytes behind it.
+func (r *protoReader) readKey(f *protoField, entry []byte) ([]byte, error) {
+	typ, rest, ok := moreFields(1, entry)
 	from := len(r.dst)
 	if !ok {
 		r.dst = append(r.dst, f.zero...)
 		rest = entry
 	} else {
 		var err error
-		if rest, _, err = r.value(f, typ, rest); err != nil {
+		if rest, _, err = r.readValue(f, typ, rest); err != nil {
 			return nil, err
 		}
 	}
@@ -242,9 +242,9 @@ func (r *protoReader) key(f *protoField, entry []byte) ([]byte, error) {
 	return rest, nil
 }
 
-// only writes the value of f, of this number, which is all that there is in b, or its
+// readOnly writes the value of f, of this number, which is all that there is in b, or its
 // zero.
-func (r *protoReader) only(f *protoField, number protowire.Number, b []byte) error {
+func (r *protoReader) readOnly(f *protoField, number protowire.Number, b []byte) error {
 	if len(b) == 0 {
 		if f.zero == "" {
 			return errLibrary
@@ -252,11 +252,11 @@ func (r *protoReader) only(f *protoField, number protowire.Number, b []byte) err
 		r.dst = append(r.dst, f.zero...)
 		return nil
 	}
-	typ, b, ok := more(number, b)
+	typ, b, ok := moreFields(number, b)
 	if !ok {
 		return errLibrary
 	}
-	rest, _, err := r.value(f, typ, b)
+	rest, _, err := r.readValue(f, typ, b)
 	if err == nil && len(rest) > 0 {
 		return errLibrary
 	}

@@ -72,12 +72,12 @@ func kindsText(syntax string) string {
 // kinds compiles it, for JSON in these forms.
 func kinds(t testing.TB, syntax string, forms ...string) (protobufSchema, protoreflect.MessageDescriptor) {
 	t.Helper()
-	made, err := compileProtobuf(Config{ProtobufJSON: forms}, Definition{Text: kindsText(syntax)})
+	made, err := compileProtobuf(Config{ProtobufJSON: forms}, SchemaDefinition{Text: kindsText(syntax)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, _ := made.(protobufSchema)
-	m, _, err := s.file.Messages([]int32{0})
+	m, _, err := s.file.MessagesAt([]int32{0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func kinds(t testing.TB, syntax string, forms ...string) (protobufSchema, protor
 // read is what protoReader makes of a payload.
 func (s protobufSchema) read(m protoreflect.MessageDescriptor, payload []byte) ([]byte, error) {
 	r := protoReader{dst: []byte("x"), most: 10_000_000}
-	err := r.message(s.types.messages[m.FullName()], payload)
+	err := r.readMessage(s.types.messages[m.FullName()], payload)
 	return bytes.TrimPrefix(r.dst, []byte("x")), err
 }
 
@@ -102,7 +102,7 @@ func compareRead(t *testing.T, s protobufSchema, m protoreflect.MessageDescripto
 	if err != nil {
 		t.Fatalf("%x: %v", payload, err)
 	}
-	want, err := s.library(nil, payload, m, 10_000_000)
+	want, err := s.appendByLibrary(nil, payload, m, 10_000_000)
 	if err != nil {
 		t.Fatalf("%x: read as %s, and the library says %v", payload, got, err)
 	}
@@ -307,7 +307,7 @@ func TestProtoWrite(t *testing.T) {
 			compared, refused := 0, 0
 			for seed := range uint64(n) {
 				payload := writer{rand.New(rand.NewPCG(seed, 8)), true}.message(m, 1)
-				got, err := s.append(nil, payload, m, 10_000_000)
+				got, err := s.appendMessage(nil, payload, m, 10_000_000)
 				other, otherErr := want(payload)
 				switch {
 				case err == nil && otherErr == nil:
@@ -349,23 +349,23 @@ func TestProtobufJSON(t *testing.T) {
 		"all":                     {[]string{jsonNames, jsonDefaults, jsonNumbers}, wire(8, 1, 10, ""), `{"e":"ONE","a":{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"b":false,"c":"","d":0,"n":null}`},
 		"in an Any":               {[]string{jsonNames, jsonDefaults, jsonNumbers}, wire(15, wire(1, "x/A", 2, wire(1, 5))), `{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","any":{"@type":"x/A","big_one":5,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"d":0,"n":null}`},
 	} {
-		made, err := compileProtobuf(Config{ProtobufJSON: c.forms}, Definition{Text: text})
+		made, err := compileProtobuf(Config{ProtobufJSON: c.forms}, SchemaDefinition{Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s, _ := made.(protobufSchema)
-		got, err := s.Append(nil, c.payload, FirstMessage, 1000)
+		got, err := s.AppendJSON(nil, c.payload, FirstMessage, 1000)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if diff := cmp.Diff(c.want, string(got)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		m, _, err := s.file.Messages([]int32{0})
+		m, _, err := s.file.MessagesAt([]int32{0})
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := s.library(nil, c.payload, m, 1000)
+		other, err := s.appendByLibrary(nil, c.payload, m, 1000)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -424,8 +424,8 @@ func TestProtoReadAll(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
-	buf, index := make([]byte, 0, 4<<10), Index{depth: 1}
-	if n := testing.AllocsPerRun(100, func() { buf, err = s.Append(buf[:0], payload, index, MaxRecordBytes) }); n != 0 || err != nil {
+	buf, index := make([]byte, 0, 4<<10), MessageIndex{depth: 1}
+	if n := testing.AllocsPerRun(100, func() { buf, err = s.AppendJSON(buf[:0], payload, index, MaxRecordBytes) }); n != 0 || err != nil {
 		t.Errorf("%v allocations for each record, %v", n, err)
 	}
 }
@@ -436,7 +436,7 @@ func TestProtoReadLeaves(t *testing.T) {
 	nan := protowire.AppendFixed64(protowire.AppendTag(nil, 2, protowire.Fixed64Type), math.Float64bits(math.NaN()))
 	entry := wire(1, "k", 2, wire(26, 1))
 	var keys []byte
-	for i := range mostKeys + 1 {
+	for i := range maxKeys + 1 {
 		keys = append(keys, wire(4, wire(1, i, 2, 1))...)
 	}
 	deep := wire(26, 1)

@@ -49,8 +49,8 @@ type protoField struct {
 	typ      *protoType
 }
 
-// mostFields is how many fields, and oneofs, a message has at most that is read here.
-const mostFields = 256
+// maxFields is how many fields, and oneofs, a message has at most that is read here.
+const maxFields = 256
 
 // protoTypes makes the type of a message, with those that it is made of, and the names of
 // an enum, once for all fields that have it.
@@ -65,18 +65,18 @@ func newProtoTypes(file *protobuf.File, form protobufJSON) protoTypes {
 	return protoTypes{file, form, map[protoreflect.FullName]*protoType{}, map[protoreflect.FullName]map[protoreflect.EnumNumber]string{}}
 }
 
-func (all protoTypes) of(m protoreflect.MessageDescriptor) *protoType {
+func (all protoTypes) typeOf(m protoreflect.MessageDescriptor) *protoType {
 	if t := all.messages[m.FullName()]; t != nil {
 		return t
 	}
-	t := &protoType{form: protoFormOf(m), fields: map[protowire.Number]*protoField{}, others: m.ExtensionRanges(), holes: all.file.Holes(m.FullName())}
+	t := &protoType{form: protoFormOf(m), fields: map[protowire.Number]*protoField{}, others: m.ExtensionRanges(), holes: all.file.FieldHoles(m.FullName())}
 	if t.holes[protobuf.WholeMessage] != "" || len(t.holes) > 0 && t.form != protoObject {
 		t.form = protoLibrary
 	}
 	all.messages[m.FullName()] = t // before its fields, which may be of it
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		p := all.field(f, i)
+		p := all.fieldOf(f, i)
 		t.fields[f.Number()] = p
 		if all.json.defaults && !f.HasPresence() {
 			t.defaults = append(t.defaults, p)
@@ -86,7 +86,7 @@ func (all protoTypes) of(m protoreflect.MessageDescriptor) *protoType {
 }
 
 func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
-	if m.Fields().Len() > mostFields || m.Oneofs().Len() >= mostFields {
+	if m.Fields().Len() > maxFields || m.Oneofs().Len() >= maxFields {
 		return protoLibrary
 	}
 	name, standard := strings.CutPrefix(string(m.FullName()), "google.protobuf.")
@@ -113,9 +113,9 @@ func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
 	}
 }
 
-func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField {
+func (all protoTypes) fieldOf(f protoreflect.FieldDescriptor, at int) *protoField {
 	p := &protoField{
-		at: at, name: string(appendName(nil, all.json.name(f))) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
+		at: at, name: string(appendName(nil, all.json.fieldName(f))) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
 		list: f.IsList(), entries: f.IsMap(), presence: f.HasPresence(), zero: protoZero(f.Kind(), all.json.numbers),
 		bare: all.json.numbers,
 	}
@@ -124,7 +124,7 @@ func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField 
 	}
 	p.unset = p.zero
 	if e := f.Enum(); e != nil {
-		p.closed, p.symbols = e.IsClosed(), all.symbols(e)
+		p.closed, p.symbols = e.IsClosed(), all.symbolsOf(e)
 		if e.FullName() == "google.protobuf.NullValue" {
 			p.typ = &protoType{form: protoLibrary}
 		}
@@ -136,7 +136,7 @@ func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField 
 		}
 	}
 	if m := f.Message(); m != nil {
-		p.typ = all.of(m)
+		p.typ = all.typeOf(m)
 	}
 	switch {
 	case f.IsMap():
@@ -147,14 +147,14 @@ func (all protoTypes) field(f protoreflect.FieldDescriptor, at int) *protoField 
 	return p
 }
 
-// symbols are the names of an enum, as JSON strings.
-func (all protoTypes) symbols(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]string {
+// symbolsOf are the names of an enum, as JSON strings.
+func (all protoTypes) symbolsOf(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]string {
 	symbols := all.enums[e.FullName()]
 	if symbols != nil {
 		return symbols
 	}
 	symbols = map[protoreflect.EnumNumber]string{}
-	for n, name := range all.file.Names(e) {
+	for n, name := range all.file.EnumNames(e) {
 		symbols[n] = string(appendName(nil, name))
 	}
 	all.enums[e.FullName()] = symbols

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// value reads one value of f, and tells whether it is its kind's zero.
-func (r *protoReader) value(f *protoField, typ protowire.Type, b []byte) (rest []byte, zero bool, err error) {
+// readValue reads one value of f, and tells whether it is its kind's zero.
+func (r *protoReader) readValue(f *protoField, typ protowire.Type, b []byte) (rest []byte, zero bool, err error) {
 	switch {
 	case typ != f.wire:
 		return nil, false, errLibrary
@@ -24,33 +24,33 @@ func (r *protoReader) value(f *protoField, typ protowire.Type, b []byte) (rest [
 		if n < 0 {
 			return nil, false, errLibrary
 		}
-		return b[n:], v == 0, r.varint(f, v)
+		return b[n:], v == 0, r.writeVarint(f, v)
 	case protowire.Fixed32Type:
 		v, n := protowire.ConsumeFixed32(b)
 		if n < 0 {
 			return nil, false, errLibrary
 		}
-		r.fixed32(f.kind, v)
+		r.writeFixed32(f.kind, v)
 		return b[n:], v == 0, nil
 	case protowire.Fixed64Type:
 		v, n := protowire.ConsumeFixed64(b)
 		if n < 0 {
 			return nil, false, errLibrary
 		}
-		r.fixed64(f, v)
+		r.writeFixed64(f, v)
 		return b[n:], v == 0, nil
 	case protowire.BytesType:
 		v, n := protowire.ConsumeBytes(b)
 		if n < 0 {
 			return nil, false, errLibrary
 		}
-		return b[n:], len(v) == 0, r.sized(f, v)
+		return b[n:], len(v) == 0, r.readSized(f, v)
 	default:
 		return nil, false, errLibrary
 	}
 }
 
-func (r *protoReader) varint(f *protoField, v uint64) error {
+func (r *protoReader) writeVarint(f *protoField, v uint64) error {
 	switch f.kind {
 	case protoreflect.BoolKind:
 		r.dst = strconv.AppendBool(r.dst, v != 0)
@@ -61,19 +61,19 @@ func (r *protoReader) varint(f *protoField, v uint64) error {
 	case protoreflect.Uint64Kind:
 		r.dst = appendUlong(r.dst, v, f.bare)
 	default:
-		return r.varint32(f, v)
+		return r.writeVarint32(f, v)
 	}
 	return nil
 }
 
-// varint32 writes a number of 32 bits, which may have more on the wire.
-func (r *protoReader) varint32(f *protoField, v uint64) error {
+// writeVarint32 writes a number of 32 bits, which may have more on the wire.
+func (r *protoReader) writeVarint32(f *protoField, v uint64) error {
 	if v != 0 && uint32(v) == 0 { // it is zero in the end
 		return errLibrary
 	}
 	switch f.kind {
 	case protoreflect.EnumKind:
-		return r.symbol(f, protoreflect.EnumNumber(int32(v)))
+		return r.writeSymbol(f, protoreflect.EnumNumber(int32(v)))
 	case protoreflect.Int32Kind:
 		r.dst = strconv.AppendInt(r.dst, int64(int32(v)), 10)
 	case protoreflect.Sint32Kind:
@@ -100,7 +100,7 @@ func appendUlong(dst []byte, v uint64, bare bool) []byte {
 	return append(strconv.AppendUint(append(dst, '"'), v, 10), '"')
 }
 
-func (r *protoReader) symbol(f *protoField, n protoreflect.EnumNumber) error {
+func (r *protoReader) writeSymbol(f *protoField, n protoreflect.EnumNumber) error {
 	name, known := f.symbols[n]
 	switch {
 	case f.typ != nil, !known && f.closed:
@@ -113,7 +113,7 @@ func (r *protoReader) symbol(f *protoField, n protoreflect.EnumNumber) error {
 	return nil
 }
 
-func (r *protoReader) fixed32(k protoreflect.Kind, v uint32) {
+func (r *protoReader) writeFixed32(k protoreflect.Kind, v uint32) {
 	switch k {
 	case protoreflect.FloatKind:
 		r.dst = appendFloat(r.dst, float64(math.Float32frombits(v)), 32)
@@ -124,7 +124,7 @@ func (r *protoReader) fixed32(k protoreflect.Kind, v uint32) {
 	}
 }
 
-func (r *protoReader) fixed64(f *protoField, v uint64) {
+func (r *protoReader) writeFixed64(f *protoField, v uint64) {
 	switch f.kind {
 	case protoreflect.DoubleKind:
 		r.dst = appendFloat(r.dst, math.Float64frombits(v), 64)
@@ -135,13 +135,13 @@ func (r *protoReader) fixed64(f *protoField, v uint64) {
 	}
 }
 
-func (r *protoReader) sized(f *protoField, v []byte) error {
+func (r *protoReader) readSized(f *protoField, v []byte) error {
 	if len(r.dst)+len(v) > r.most && f.kind != protoreflect.MessageKind {
 		return errTooLong
 	}
 	switch f.kind {
 	case protoreflect.MessageKind:
-		return r.message(f.typ, v)
+		return r.readMessage(f.typ, v)
 	case protoreflect.StringKind:
 		if !utf8.Valid(v) {
 			return errLibrary
@@ -153,24 +153,24 @@ func (r *protoReader) sized(f *protoField, v []byte) error {
 	return nil
 }
 
-// all writes a message that has one field, a list or a map, as what that holds.
-func (r *protoReader) all(f *protoField, b []byte, nothing string) error {
+// readAll writes a message that has one field, a list or a map, as what that holds.
+func (r *protoReader) readAll(f *protoField, b []byte, nothing string) error {
 	if len(b) == 0 {
 		r.dst = append(r.dst, nothing...)
 		return nil
 	}
-	if _, _, ok := more(1, b); !ok {
+	if _, _, ok := moreFields(1, b); !ok {
 		return errLibrary
 	}
-	rest, _, err := r.field(f, b)
+	rest, _, err := r.readField(f, b)
 	if err == nil && len(rest) > 0 {
 		return errLibrary
 	}
 	return err
 }
 
-// anything writes the one of the fields of a google.protobuf.Value that is there.
-func (r *protoReader) anything(t *protoType, b []byte) error {
+// readDynamic writes the one of the fields of a google.protobuf.Value that is there.
+func (r *protoReader) readDynamic(t *protoType, b []byte) error {
 	const null, number = 1, 2
 	tag, typ, n := protowire.ConsumeTag(b)
 	f := t.fields[max(tag, 0)]
@@ -185,15 +185,15 @@ func (r *protoReader) anything(t *protoType, b []byte) error {
 		r.dst = append(r.dst, "null"...)
 		return nil
 	}
-	rest, _, err := r.value(f, typ, b[n:])
+	rest, _, err := r.readValue(f, typ, b[n:])
 	if err == nil && (len(rest) > 0 || tag == number && r.dst[from] == '"') { // NaN or infinite
 		return errLibrary
 	}
 	return err
 }
 
-// moment reads the two fields of a Timestamp or a Duration.
-func moment(b []byte) (seconds, nanos int64, err error) {
+// readMoment reads the two fields of a Timestamp or a Duration.
+func readMoment(b []byte) (seconds, nanos int64, err error) {
 	var parts [2]int64
 	for last := protowire.Number(0); len(b) > 0; {
 		number, typ, n := protowire.ConsumeTag(b)
@@ -209,16 +209,16 @@ func moment(b []byte) (seconds, nanos int64, err error) {
 	return parts[0], parts[1], nil
 }
 
-func (r *protoReader) timestamp(b []byte) error {
+func (r *protoReader) readTimestamp(b []byte) error {
 	return r.momentText(b, appendProtoTimestamp)
 }
 
-func (r *protoReader) duration(b []byte) error {
+func (r *protoReader) readDuration(b []byte) error {
 	return r.momentText(b, appendProtoDuration)
 }
 
 func (r *protoReader) momentText(b []byte, write func([]byte, int64, int64) ([]byte, bool)) error {
-	seconds, nanos, err := moment(b)
+	seconds, nanos, err := readMoment(b)
 	if err != nil {
 		return err
 	}

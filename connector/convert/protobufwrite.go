@@ -24,7 +24,7 @@ type protoWriter struct {
 	defaults map[protoreflect.FullName][]protoreflect.FieldDescriptor // of the messages so far
 }
 
-func (w *protoWriter) message(m protoreflect.Message) (err error) {
+func (w *protoWriter) writeMessage(m protoreflect.Message) (err error) {
 	switch {
 	case len(w.dst) > w.most:
 		return errTooLong
@@ -38,33 +38,33 @@ func (w *protoWriter) message(m protoreflect.Message) (err error) {
 	}
 	switch fields := m.Descriptor().Fields(); name {
 	case "Any":
-		err = w.any(m)
+		err = w.writeAny(m)
 	case "Timestamp":
-		err = w.time(m, appendProtoTimestamp, errFormTime)
+		err = w.writeTime(m, appendProtoTimestamp, errFormTime)
 	case "Duration":
-		err = w.time(m, appendProtoDuration, errFormDuration)
+		err = w.writeTime(m, appendProtoDuration, errFormDuration)
 	case "FieldMask":
-		err = w.mask(m)
+		err = w.writeFieldMask(m)
 	case "Struct", "ListValue":
-		err = w.value(fields.ByNumber(1), m.Get(fields.ByNumber(1)))
+		err = w.writeValue(fields.ByNumber(1), m.Get(fields.ByNumber(1)))
 	case "Value":
-		err = w.anything(m)
+		err = w.writeDynamic(m)
 	default:
 		if protoFormOf(m.Descriptor()) == protoWrapper {
-			err = w.single(fields.ByNumber(1), m.Get(fields.ByNumber(1)))
+			err = w.writeSingle(fields.ByNumber(1), m.Get(fields.ByNumber(1)))
 			break
 		}
 		w.dst = append(w.dst, '{')
-		err = w.members(m, true)
+		err = w.writeMembers(m, true)
 		w.dst = append(w.dst, '}')
 	}
 	w.depth--
 	return err
 }
 
-// members writes the fields of a message in the order of its schema, and then its extensions by their names. It
+// writeMembers writes the fields of a message in the order of its schema, and then its extensions by their names. It
 // looks at those fields alone that are written: a message may have thousands of others.
-func (w *protoWriter) members(m protoreflect.Message, first bool) error {
+func (w *protoWriter) writeMembers(m protoreflect.Message, first bool) error {
 	var fields []protoreflect.FieldDescriptor
 	if w.json.defaults {
 		for _, f := range w.defaultsOf(m.Descriptor()) {
@@ -79,11 +79,11 @@ func (w *protoWriter) members(m protoreflect.Message, first bool) error {
 	})
 	slices.SortFunc(fields, compareFields)
 	for _, f := range fields {
-		name := w.json.name(f)
+		name := w.json.fieldName(f)
 		if f.IsExtension() {
 			name = "[" + string(f.FullName()) + "]"
 		}
-		if err := w.member(f, name, m.Get(f), first); err != nil {
+		if err := w.writeMember(f, name, m.Get(f), first); err != nil {
 			return err
 		}
 		first = false
@@ -121,36 +121,36 @@ func (w *protoWriter) defaultsOf(t protoreflect.MessageDescriptor) []protoreflec
 	return fields
 }
 
-func (w *protoWriter) member(f protoreflect.FieldDescriptor, name string, v protoreflect.Value, first bool) error {
+func (w *protoWriter) writeMember(f protoreflect.FieldDescriptor, name string, v protoreflect.Value, first bool) error {
 	if !first {
 		w.dst = append(w.dst, ',')
 	}
 	w.dst = append(appendName(w.dst, name), ':')
-	return w.named(f, w.value(f, v))
+	return w.nameError(f, w.writeValue(f, v))
 }
 
-// named tells which field an error is about.
-func (w *protoWriter) named(f protoreflect.FieldDescriptor, err error) error {
+// nameError tells which field an error is about.
+func (w *protoWriter) nameError(f protoreflect.FieldDescriptor, err error) error {
 	if err == nil || errors.Is(err, errTooLong) || errors.Is(err, errDeep) || w.depth > namedDepth {
 		return err
 	}
 	return fmt.Errorf("%s: %w", f.Name(), err)
 }
 
-// value writes all that a field holds.
-func (w *protoWriter) value(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
+// writeValue writes all that a field holds.
+func (w *protoWriter) writeValue(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
 	switch {
 	case f.IsMap():
-		return w.entries(f, v.Map())
+		return w.writeEntries(f, v.Map())
 	case !f.IsList():
-		return w.single(f, v)
+		return w.writeSingle(f, v)
 	}
 	w.dst = append(w.dst, '[')
 	for i := range v.List().Len() {
 		if i > 0 {
 			w.dst = append(w.dst, ',')
 		}
-		if err := w.single(f, v.List().Get(i)); err != nil {
+		if err := w.writeSingle(f, v.List().Get(i)); err != nil {
 			return err
 		}
 	}
@@ -158,8 +158,8 @@ func (w *protoWriter) value(f protoreflect.FieldDescriptor, v protoreflect.Value
 	return nil
 }
 
-// entries writes a map in the order of its keys.
-func (w *protoWriter) entries(f protoreflect.FieldDescriptor, m protoreflect.Map) error {
+// writeEntries writes a map in the order of its keys.
+func (w *protoWriter) writeEntries(f protoreflect.FieldDescriptor, m protoreflect.Map) error {
 	keys := make([]protoreflect.MapKey, 0, m.Len())
 	m.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
 		keys = append(keys, k)
@@ -171,9 +171,9 @@ func (w *protoWriter) entries(f protoreflect.FieldDescriptor, m protoreflect.Map
 		if i > 0 {
 			w.dst = append(w.dst, ',')
 		}
-		w.text(k.String())
+		w.writeText(k.String())
 		w.dst = append(w.dst, ':')
-		if err := w.single(f.MapValue(), m.Get(k)); err != nil {
+		if err := w.writeSingle(f.MapValue(), m.Get(k)); err != nil {
 			return err
 		}
 	}
@@ -197,18 +197,18 @@ func compareKeys(a, b protoreflect.MapKey) int {
 	return 1
 }
 
-// single writes one value of a field.
-func (w *protoWriter) single(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
+// writeSingle writes one value of a field.
+func (w *protoWriter) writeSingle(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
 	if len(w.dst) > w.most {
 		return errTooLong
 	}
 	switch f.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		return w.message(v.Message())
+		return w.writeMessage(v.Message())
 	case protoreflect.BoolKind:
 		w.dst = strconv.AppendBool(w.dst, v.Bool())
 	case protoreflect.EnumKind:
-		w.symbol(f.Enum(), v.Enum())
+		w.writeSymbol(f.Enum(), v.Enum())
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
 		w.dst = strconv.AppendInt(w.dst, v.Int(), 10)
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
@@ -222,19 +222,19 @@ func (w *protoWriter) single(f protoreflect.FieldDescriptor, v protoreflect.Valu
 	case protoreflect.DoubleKind:
 		w.dst = appendFloat(w.dst, v.Float(), 64)
 	case protoreflect.StringKind:
-		w.text(v.String())
+		w.writeText(v.String())
 	default:
 		w.dst = appendBase64(w.dst, v.Bytes())
 	}
 	return nil
 }
 
-// text writes a string. In one of proto2, bytes that are no UTF-8 become U+FFFD, as Java's printer has it.
-func (w *protoWriter) text(s string) {
+// writeText writes a string. In one of proto2, bytes that are no UTF-8 become U+FFFD, as Java's printer has it.
+func (w *protoWriter) writeText(s string) {
 	w.dst = appendText(w.dst, []byte(string([]rune(s))))
 }
 
-func (w *protoWriter) symbol(e protoreflect.EnumDescriptor, n protoreflect.EnumNumber) {
+func (w *protoWriter) writeSymbol(e protoreflect.EnumDescriptor, n protoreflect.EnumNumber) {
 	if e.FullName() == "google.protobuf.NullValue" {
 		w.dst = append(w.dst, "null"...)
 		return
@@ -244,7 +244,7 @@ func (w *protoWriter) symbol(e protoreflect.EnumDescriptor, n protoreflect.EnumN
 			w.dst = append(w.dst, name...)
 			return
 		}
-	} else if name, ok := w.file.Names(e)[n]; ok {
+	} else if name, ok := w.file.EnumNames(e)[n]; ok {
 		w.dst = appendName(w.dst, name)
 		return
 	}

@@ -13,18 +13,18 @@ import (
 )
 
 // convertHex is what becomes of a value, in hexadecimal, behind the id of its schema.
-func convertHex(t *testing.T, cfg Config, d Definition, value string) string {
+func convertHex(t *testing.T, cfg Config, d SchemaDefinition, value string) string {
 	t.Helper()
 	cfg.Format = d.Kind
 	b, err := hex.DecodeString(strings.ReplaceAll(value, " ", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Compile(cfg, d)
+	s, err := CompileSchema(cfg, d)
 	if err != nil {
 		return "schema: " + err.Error()
 	}
-	out, err := New(cfg, func(Ref) (Schema, error) { return s, nil }).Append(nil, &kgo.Record{Value: append([]byte{0, 0, 0, 0, 1}, b...)})
+	out, err := New(cfg, func(SchemaRef) (Schema, error) { return s, nil }).Append(nil, &kgo.Record{Value: append([]byte{0, 0, 0, 0, 1}, b...)})
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -64,12 +64,12 @@ message Event {
 func TestProtobufTexts(t *testing.T) {
 	t.Parallel()
 	const proto3 = `syntax = "proto3"; `
-	b := []Reference{{"b.proto", proto3 + `package b; message B { string v = 1; }`}}
+	b := []SchemaReference{{"b.proto", proto3 + `package b; message B { string v = 1; }`}}
 	for name, c := range map[string]struct {
 		text       string
 		value      string // behind the id
 		want       string
-		references []Reference
+		references []SchemaReference
 	}{
 		"entries of a map":                 {shopEventEntries, "00 0a06 0a0161 120162", `{"labels":{"a":"b"}}`, nil},
 		"a message behind them":            {shopEventEntries, "040002 0a036f2d31 10e209", `{"orderId":"o-1","cents":"1250"}`, nil},
@@ -94,11 +94,11 @@ func TestProtobufTexts(t *testing.T) {
 		"names that are one without case":  {proto3 + `enum E { Z = 0; E_A = 1; a = 2; } message A { E e = 1; }`, "00 0801", `{"e":"E_A"}`, nil},
 		"an option's number":               {proto3 + `option optimize_for = 2; message A { string a = 1; }`, "00 0a0178", `{"a":"x"}`, nil},
 		"no syntax":                        {`message A { string a = 1; }`, "00 0a0178", `{"a":"x"}`, nil},
-		"an enum without syntax":           {proto3 + `import "e.proto"; message A { E e = 1; }`, "00 0805", `{"e":5}`, []Reference{{"e.proto", `enum E { ONE = 1; }`}}},
+		"an enum without syntax":           {proto3 + `import "e.proto"; message A { E e = 1; }`, "00 0805", `{"e":5}`, []SchemaReference{{"e.proto", `enum E { ONE = 1; }`}}},
 		"an option that is gone":           {proto3 + `option php_generic_services = true; message A { string a = 1; }`, "00 0a0178", `{"a":"x"}`, nil},
 		"an import twice":                  {proto3 + `import "b.proto"; import public "b.proto"; message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, b},
 		"an import that is lost":           {proto3 + `message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, b},
-		"a public import that is no more":  {proto3 + `import "c.proto"; message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, append(b, Reference{"c.proto", proto3 + `import "b.proto";`})},
+		"a public import that is no more":  {proto3 + `import "c.proto"; message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, append(b, SchemaReference{"c.proto", proto3 + `import "b.proto";`})},
 		"options of a field":               {proto3 + `message A { string a = 1 [deprecated = true, json_name = "x,y", (z) = {s: "]" l: [1, 2]}]; string b_c = 2 [json_name="d"]; }`, "00 0a0178 120179", `{"x,y":"x","d":"y"}`, nil},
 		"a default that does not fit":      {`message A { optional int32 a = 1 [default = "x"]; }`, "00 0801", `{"a":1}`, nil},
 		"extension ranges overlap":         {`message A { extensions 5 to 9, 7 to max; optional string a = 1; } extend A { optional int32 x = 8; }`, "00 0a0178 4001", `{"a":"x","[x]":1}`, nil},
@@ -111,11 +111,11 @@ func TestProtobufTexts(t *testing.T) {
 		"a type that a record has":         {proto3 + `import "gone.proto"; message A { string a = 1; Absent b = 2; }`, "00 0a0178 1200", `error: schema 1: a part of its A can't be read: b: its type Absent is not defined; the import gone.proto can't be used: it is not among the references of the schema`, nil},
 		"a map of it":                      {proto3 + `message C { map<string, no.Such> m = 4; }`, "00 22030a0178", `error: schema 1: a part of its C can't be read: m: value: its type no.Such is not defined`, nil},
 		"a type of a service":              {proto3 + `message A { string a = 1; } service S { rpc Get(Absent) returns (Absent); rpc Put(A) returns (A) {} }`, "00 0a0178", `{"a":"x"}`, nil},
-		"a reference that can't be parsed": {proto3 + `import "b.proto"; import "c.proto"; message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, append(b, Reference{"c.proto", `message {`})},
+		"a reference that can't be parsed": {proto3 + `import "b.proto"; import "c.proto"; message A { b.B b = 1; }`, "00 0a030a0178", `{"b":{"v":"x"}}`, append(b, SchemaReference{"c.proto", `message {`})},
 		"a message set":                    {`message A { optional string a = 1; optional S s = 2; } message S { option message_set_wire_format = true; extensions 4 to max; }`, "00 0a0178 1200", `error: schema 1: a part of its S can't be read: it is a MessageSet, which can't be read`, nil},
 		"an edition":                       {`edition = "2023"; option features.field_presence = IMPLICIT; message A { option (x) = 1; string a = 1; int32 b = 2 [features = {field_presence: EXPLICIT}]; repeated int32 c = 3 [features.repeated_field_encoding = EXPANDED]; }`, "00 0a00 1000", `{"b":0}`, nil},
 	} {
-		got := strings.TrimSuffix(convertHex(t, Config{Delimiter: "\n"}, Definition{Kind: "protobuf", Text: c.text, References: c.references}, c.value), "\n")
+		got := strings.TrimSuffix(convertHex(t, Config{Delimiter: "\n"}, SchemaDefinition{Kind: "protobuf", Text: c.text, References: c.references}, c.value), "\n")
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -134,7 +134,7 @@ func TestProtobufReasons(t *testing.T) {
 		{`syntax = "proto3"; message A { string id = 1; google.protobuf.Timestamp t = 2; }`, "0a0178120708fbc9c398c133", "error: t: it has no form as JSON: a google.protobuf.Timestamp outside of the years 1 to 9999"},
 		{`syntax = "proto3"; message A { B b = 1; } message B { google.protobuf.Duration d = 1; }`, "0a0f0a0d08ffffffffffffffffff01100a", "error: b: d: it has no form as JSON: a google.protobuf.Duration beyond 10,000 years, or of two signs"},
 	} {
-		if diff := cmp.Diff(c.want, convertHex(t, Config{}, Definition{Kind: "protobuf", Text: c.text}, "00"+c.value)); diff != "" {
+		if diff := cmp.Diff(c.want, convertHex(t, Config{}, SchemaDefinition{Kind: "protobuf", Text: c.text}, "00"+c.value)); diff != "" {
 			t.Errorf("%s %s: %s", c.text, c.value, diff)
 		}
 	}
@@ -144,7 +144,7 @@ func TestProtobufReasons(t *testing.T) {
 func TestProtobufIndexSetting(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{"text": `{"reason":"x"}`, "descriptor": `{"orderId":"x"}`} {
-		if diff := cmp.Diff(want, convertHex(t, Config{ProtobufIndex: setting}, Definition{Kind: "protobuf", Text: shopEvent}, "040002 0a0178")); diff != "" {
+		if diff := cmp.Diff(want, convertHex(t, Config{ProtobufIndex: setting}, SchemaDefinition{Kind: "protobuf", Text: shopEvent}, "040002 0a0178")); diff != "" {
 			t.Errorf("%s: %s", setting, diff)
 		}
 	}
@@ -155,7 +155,7 @@ func TestProtobufScrubIsLinear(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"reserved{", "option{", "option;", "service{", "service s{", "reserved=", "option=", "[[", "[features=", "/*", "reserved a", "{option x={"} {
 		begin := time.Now()
-		_, err := Compile(Config{Format: "protobuf"}, Definition{Kind: "protobuf", Text: strings.Repeat(part, MaxSchemaBytes/len(part))})
+		_, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: strings.Repeat(part, MaxSchemaBytes/len(part))})
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("%q: %v, %v", part, took, err)
 		}
@@ -218,18 +218,18 @@ func TestAvroTexts(t *testing.T) {
 			"f6d2a1a8f266 f6d2a1a8f266", `{"l":"2026-01-06 08:54:56.443","u":"2026-01-06T08:54:56.443Z"}`,
 		},
 	} {
-		if diff := cmp.Diff(c.want, convertHex(t, Config{}, Definition{Kind: "avro", Text: c.schema}, c.value)); diff != "" {
+		if diff := cmp.Diff(c.want, convertHex(t, Config{}, SchemaDefinition{Kind: "avro", Text: c.schema}, c.value)); diff != "" {
 			t.Errorf("%s %s: %s", c.schema, c.value, diff)
 		}
 	}
-	unread := []Reference{{"other", `{"type":"record"}`}}
-	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"int"`, References: unread}, "02"); got != "1" {
+	unread := []SchemaReference{{"other", `{"type":"record"}`}}
+	if got := convertHex(t, Config{}, SchemaDefinition{Kind: "avro", Text: `"int"`, References: unread}, "02"); got != "1" {
 		t.Errorf("a reference that is not needed: %s", got)
 	}
-	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"Other"`, References: unread}, "02"); !strings.Contains(got, "refers to as other") {
+	if got := convertHex(t, Config{}, SchemaDefinition{Kind: "avro", Text: `"Other"`, References: unread}, "02"); !strings.Contains(got, "refers to as other") {
 		t.Errorf("a reference that is needed: %s", got)
 	}
-	if got := convertHex(t, Config{}, Definition{Kind: "avro", Text: `"bytes"`, SizedBytes: true}, "0861626364"); got != `"YWJjZA=="` {
+	if got := convertHex(t, Config{}, SchemaDefinition{Kind: "avro", Text: `"bytes"`, SizedBytes: true}, "0861626364"); got != `"YWJjZA=="` {
 		t.Errorf("bytes with their length: %s", got)
 	}
 }
@@ -239,12 +239,12 @@ func TestProtobufManyFields(t *testing.T) {
 	t.Parallel()
 	text := repeated("message M{repeated M m=1;", 8_000, func(i int) string { return fmt.Sprintf("optional int32 a%d=%d;", i, i+2) }, "}")
 	for _, form := range []string{jsonCanonical, jsonDefaults} {
-		s, err := Compile(Config{Format: "protobuf", ProtobufJSON: []string{form}}, Definition{Kind: "protobuf", Text: text})
+		s, err := CompileSchema(Config{Format: "protobuf", ProtobufJSON: []string{form}}, SchemaDefinition{Kind: "protobuf", Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		if _, err := s.Append(nil, bytes.Repeat(wire(1, ""), 100_000), FirstMessage, MaxRecordBytes); err != nil && form == jsonCanonical {
+		if _, err := s.AppendJSON(nil, bytes.Repeat(wire(1, ""), 100_000), FirstMessage, MaxRecordBytes); err != nil && form == jsonCanonical {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took > 10*time.Second {

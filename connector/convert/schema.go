@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Ref names the schema that a payload was written with: by the number it has in the
+// SchemaRef names the schema that a payload was written with: by the number it has in the
 // registry or, in the newer form and in AWS Glue, by an id that is the same in every registry.
-type Ref struct {
+type SchemaRef struct {
 	ID      uint64
 	GUID    [16]byte // zero where ID is what counts
 	Content bool     // ID is Apicurio's contentId, not its globalId
 }
 
 // ByGUID reports whether it is the GUID that counts.
-func (r Ref) ByGUID() bool { return r.GUID != [16]byte{} }
+func (r SchemaRef) ByGUID() bool { return r.GUID != [16]byte{} }
 
-func (r Ref) String() string {
+func (r SchemaRef) String() string {
 	switch {
 	case r.Content:
 		return fmt.Sprintf("of content %d", r.ID)
@@ -39,8 +39,8 @@ func appendUUID(dst, b []byte) []byte {
 	return dst
 }
 
-// Definition is a schema as the registry has it.
-type Definition struct {
+// SchemaDefinition is a schema as the registry has it.
+type SchemaDefinition struct {
 	Kind string // the format that it is for: "avro", "protobuf" or "json-schema"; empty if the registry does not say
 	Text string
 	// SizedBytes says that a value whose schema is "bytes" begins with its length, as Avro has it. Confluent's
@@ -48,35 +48,35 @@ type Definition struct {
 	SizedBytes bool
 	// References are the schemas that this one, or one of them, refers to. Each comes
 	// after those that it refers to itself.
-	References []Reference
+	References []SchemaReference
 }
 
-// Reference is a schema under the name by which others refer to it.
-type Reference struct{ Name, Text string }
+// SchemaReference is a schema under the name by which others refer to it.
+type SchemaReference struct{ Name, Text string }
 
 // Schema reads values that were written with one schema. It has no state and is safe for
 // concurrent use.
 type Schema interface {
-	// Append appends payload as JSON without blanks, and no more than most bytes and a
+	// AppendJSON appends payload as JSON without blanks, and no more than most bytes and a
 	// few. For a payload with a message index, index says which message of the schema
 	// it is. Errors carry no payload, and bytes appended with an error are to be
 	// discarded; errTooLong says that most was not enough.
-	Append(dst, payload []byte, index Index, most int) ([]byte, error)
+	AppendJSON(dst, payload []byte, index MessageIndex, most int) ([]byte, error)
 }
 
 // errTooLong ends the conversion of a value that is too large for Firehose anyway, however
 // large it would have become.
 var errTooLong = errors.New("as JSON it is too large")
 
-// Lookup finds a schema without waiting. Its error is a *Missing for one that has to
+// SchemaLookup finds a schema without waiting. Its error is a *Missing for one that has to
 // be fetched first, and a *Reject for one that no payload can be read with.
-type Lookup func(Ref) (Schema, error)
+type SchemaLookup func(SchemaRef) (Schema, error)
 
-// Missing is the error of Converter.Append for a record whose schema has to be
+// MissingSchema is the error of Converter.Append for a record whose schema has to be
 // fetched first. It says nothing of the record.
-type Missing struct{ Ref Ref }
+type MissingSchema struct{ Ref SchemaRef }
 
-func (m *Missing) Error() string { return fmt.Sprintf("the schema %s is not here yet", m.Ref) }
+func (m *MissingSchema) Error() string { return fmt.Sprintf("the schema %s is not here yet", m.Ref) }
 
 // Bounds of a schema's texts. Registries that keep schemas in a topic take 1 MB of each.
 const (
@@ -86,8 +86,8 @@ const (
 	maxSchemaValues    = 150_000 // values and names in a schema that is JSON: some 20 MiB while it is read
 )
 
-// bounded is the error for a definition with more text than any schema needs.
-func (d Definition) bounded() error {
+// checkBounds is the error for a definition with more text than any schema needs.
+func (d SchemaDefinition) checkBounds() error {
 	if len(d.Text) > MaxSchemaBytes {
 		return fmt.Errorf("it has %d bytes, at most %d are taken", len(d.Text), MaxSchemaBytes)
 	}
@@ -107,39 +107,39 @@ func (d Definition) bounded() error {
 	return nil
 }
 
-// weigher is a Schema that estimates the memory that it holds, in bytes.
-type weigher interface{ Weight() int }
+// schemaWeigher is a Schema that estimates the memory that it holds, in bytes.
+type schemaWeigher interface{ Weight() int }
 
-// Weight estimates the memory that s holds, in bytes.
-func Weight(s Schema) int {
+// SchemaWeight estimates the memory that s holds, in bytes.
+func SchemaWeight(s Schema) int {
 	const least = 4 << 10
-	if w, ok := s.(weigher); ok {
+	if w, ok := s.(schemaWeigher); ok {
 		return least + w.Weight()
 	}
 	return least
 }
 
-// Compile makes d usable for the records that cfg describes. The error says why it
+// CompileSchema makes d usable for the records that cfg describes. The error says why it
 // can't be.
-func Compile(cfg Config, d Definition) (Schema, error) {
+func CompileSchema(cfg Config, d SchemaDefinition) (Schema, error) {
 	return CompileFor(cfg, cfg.SchemaFormats(), d)
 }
 
 // CompileFor is Compile for records in any of formats, which are those of several configurations that differ from cfg
 // in their formats alone.
-func CompileFor(cfg Config, formats []string, d Definition) (Schema, error) {
+func CompileFor(cfg Config, formats []string, d SchemaDefinition) (Schema, error) {
 	if d.Kind == "" && len(formats) > 0 {
 		return compileAny(cfg, d, formats)
 	}
 	if !slices.Contains(formats, d.Kind) {
 		return nil, errKind(d.Kind, strings.Join(formats, " and "))
 	}
-	if err := d.bounded(); err != nil {
+	if err := d.checkBounds(); err != nil {
 		return nil, err
 	}
-	compile := map[string]func(Definition) (Schema, error){
+	compile := map[string]func(SchemaDefinition) (Schema, error){
 		formatAvro: compileAvro, formatJSONSchema: compileJSONSchema,
-		formatProtobuf: func(d Definition) (Schema, error) { return compileProtobuf(cfg, d) },
+		formatProtobuf: func(d SchemaDefinition) (Schema, error) { return compileProtobuf(cfg, d) },
 	}[d.Kind]
 	return guardedCompile(compile, d)
 }
@@ -150,7 +150,7 @@ func errKind(kind, wanted string) error {
 }
 
 // compileAny makes d usable in the first of the formats that it is a schema of. No text is one of two.
-func compileAny(cfg Config, d Definition, formats []string) (s Schema, err error) {
+func compileAny(cfg Config, d SchemaDefinition, formats []string) (s Schema, err error) {
 	for _, format := range formats {
 		d.Kind = format
 		if s, err = CompileFor(cfg, formats, d); err == nil {

@@ -12,8 +12,8 @@ const hexDigits = "0123456789abcdef"
 // textSize is the length of s as a JSON string, quotes included.
 func textSize(s []byte) int {
 	n := len(s) + 2
-	for i := jsontext.Special(s, 0); i < len(s); i = jsontext.Special(s, i+1) {
-		if short(s[i]) != 0 {
+	for i := jsontext.IndexSpecial(s, 0); i < len(s); i = jsontext.IndexSpecial(s, i+1) {
+		if shortEscape(s[i]) != 0 {
 			n++
 		} else {
 			n += len(`\u0000`) - 1
@@ -27,12 +27,12 @@ func textSize(s []byte) int {
 func appendText(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	for {
-		i := jsontext.Special(s, 0)
+		i := jsontext.IndexSpecial(s, 0)
 		dst = append(dst, s[:i]...)
 		if i == len(s) {
 			return append(dst, '"')
 		}
-		if c := short(s[i]); c != 0 {
+		if c := shortEscape(s[i]); c != 0 {
 			dst = append(dst, '\\', c)
 		} else {
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[s[i]>>4], hexDigits[s[i]&15])
@@ -41,8 +41,8 @@ func appendText(dst, s []byte) []byte {
 	}
 }
 
-// short is the letter of the short escape for c, 0 if it has none.
-func short(c byte) byte {
+// shortEscape is the letter of the short escape for c, 0 if it has none.
+func shortEscape(c byte) byte {
 	switch c {
 	case '"', '\\':
 		return c
@@ -69,39 +69,39 @@ func appendBase64(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
-// shape is how bytes are written into an envelope, and how long that is.
-type shape struct {
-	form form
+// textShape is how bytes are written into an envelope, and how long that is.
+type textShape struct {
+	form textForm
 	size int  // without the name, with the quotes
 	pack bool // JSON with blanks in it
 }
 
-type form uint8
+type textForm uint8
 
 const (
-	null   form = iota
-	asJSON      // as it is: it is JSON
-	asText      // a string: it is UTF-8
+	null   textForm = iota
+	asJSON          // as it is: it is JSON
+	asText          // a string: it is UTF-8
 	asBase64
 )
 
 // shapeOf finds the first of want, asText and asBase64 that b can have.
-func shapeOf(b []byte, want form) shape {
+func shapeOf(b []byte, want textForm) textShape {
 	switch {
 	case b == nil:
-		return shape{form: null, size: len("null")}
+		return textShape{form: null, size: len("null")}
 	case want == asBase64 || !utf8.Valid(b):
-		return shape{form: asBase64, size: base64Size(len(b))}
+		return textShape{form: asBase64, size: base64Size(len(b))}
 	case want == asJSON:
-		if blanks, ok := jsontext.Scan(b); ok {
-			return shape{form: asJSON, size: len(b) - blanks, pack: blanks > 0}
+		if blanks, ok := jsontext.ScanDocument(b); ok {
+			return textShape{form: asJSON, size: len(b) - blanks, pack: blanks > 0}
 		}
 	}
-	return shape{form: asText, size: textSize(b)}
+	return textShape{form: asText, size: textSize(b)}
 }
 
-// append appends b, whose shape s is.
-func (s shape) append(dst, b []byte) []byte {
+// appendText appends b, whose shape s is.
+func (s textShape) appendText(dst, b []byte) []byte {
 	switch s.form {
 	case null:
 		return append(dst, "null"...)

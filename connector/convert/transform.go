@@ -37,7 +37,7 @@ var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", er
 
 // release makes t ready for another record.
 func (t *transformation) release() {
-	t.schema.release()
+	t.schema.releaseBuffers()
 	value, key := t.value[:0], t.key[:0]
 	if cap(value) > keepTransformed {
 		value = nil
@@ -98,15 +98,15 @@ func (t *transformation) applyFilter() error {
 	if !t.c.filter.IsSet() {
 		return nil
 	}
-	matches, err := t.c.filter.Matches(t)
+	matches, err := t.c.filter.MatchesRecord(t)
 	source, unread := errors.AsType[*filter.SourceError](err)
 	switch {
 	case unread && errors.Is(source.Err, errMaskJSON):
-		return &Reject{Reason: FilterFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_FILTER reads the value, but %w", errNotJSON)}
+		return &BadRecord{Reason: FilterFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_FILTER reads the value, but %w", errNotJSON)}
 	case unread:
 		return source.Err
 	case err != nil:
-		return &Reject{Reason: FilterFailed, Size: len(t.record.Key) + len(t.record.Value), err: fmt.Errorf("RECORD_FILTER: %w", err)}
+		return &BadRecord{Reason: FilterFailed, Size: len(t.record.Key) + len(t.record.Value), err: fmt.Errorf("RECORD_FILTER: %w", err)}
 	case !matches:
 		return ErrFiltered
 	}
@@ -131,27 +131,27 @@ func (t *transformation) load() ([]byte, error) {
 		return nil, nil
 	}
 	if d == nil {
-		if _, ok := jsontext.Scan(r.Value); !ok || !utf8.Valid(r.Value) {
-			return nil, &Reject{Reason: Undecodable, Size: len(r.Value), err: errMaskJSON}
+		if _, ok := jsontext.ScanDocument(r.Value); !ok || !utf8.Valid(r.Value) {
+			return nil, &BadRecord{Reason: Undecodable, Size: len(r.Value), err: errMaskJSON}
 		}
-		return jsontext.Trim(r.Value), nil
+		return jsontext.TrimSpace(r.Value), nil
 	}
-	if err := d.prepare(&t.schema, r.Value, r.Headers); err != nil {
+	if err := d.preparePayload(&t.schema, r.Value, r.Headers); err != nil {
 		return nil, err
 	}
 	var err error
-	t.value, err = appendBounded(t.value[:0], &t.schema, len(r.Value), t.c.limit())
+	t.value, err = appendBounded(t.value[:0], &t.schema, len(r.Value), t.c.maxBytes())
 	return t.value, err
 }
 
 // appendBounded appends a payload of size bytes as JSON. The error is a *Reject.
 func appendBounded(dst []byte, p *payload, size, limit int) ([]byte, error) {
-	out, err := p.append(dst, limit)
+	out, err := p.appendJSON(dst, limit)
 	if err == nil && len(out)-len(dst) > limit {
 		err = errTooLong
 	}
 	if err != nil {
-		return dst, rejected(err, size)
+		return dst, rejectedError(err, size)
 	}
 	return out, nil
 }
@@ -166,13 +166,13 @@ func (t *transformation) Key() ([]byte, error) {
 		return nil, nil
 	}
 	var p payload
-	defer p.release()
-	if err := t.c.key.prepare(&p, r.Key, r.Headers); err != nil {
-		return nil, named("the key", err)
+	defer p.releaseBuffers()
+	if err := t.c.key.preparePayload(&p, r.Key, r.Headers); err != nil {
+		return nil, namedPart("the key", err)
 	}
 	var err error
-	if t.key, err = appendBounded(t.key[:0], &p, len(r.Key), t.c.limit()); err != nil {
-		return nil, named("the key", err)
+	if t.key, err = appendBounded(t.key[:0], &p, len(r.Key), t.c.maxBytes()); err != nil {
+		return nil, namedPart("the key", err)
 	}
 	return t.key, nil
 }
@@ -180,8 +180,8 @@ func (t *transformation) Key() ([]byte, error) {
 // jsonValue writes a value that is valid JSON already.
 type jsonValue struct{}
 
-// Append implements Schema.
-func (jsonValue) Append(dst, json []byte, _ Index, limit int) ([]byte, error) {
+// AppendJSON implements Schema.
+func (jsonValue) AppendJSON(dst, json []byte, _ MessageIndex, limit int) ([]byte, error) {
 	if len(json) > limit {
 		return dst, errTooLong
 	}
@@ -191,9 +191,9 @@ func (jsonValue) Append(dst, json []byte, _ Index, limit int) ([]byte, error) {
 // maskedValue writes a value that is valid, trimmed JSON with its mask.
 type maskedValue struct{ masker *mask.Masker }
 
-// Append implements Schema.
-func (m maskedValue) Append(dst, json []byte, _ Index, limit int) ([]byte, error) {
-	out, err := m.masker.Append(dst, json, limit)
+// AppendJSON implements Schema.
+func (m maskedValue) AppendJSON(dst, json []byte, _ MessageIndex, limit int) ([]byte, error) {
+	out, err := m.masker.AppendMasked(dst, json, limit)
 	if errors.Is(err, mask.ErrTooLong) {
 		err = errTooLong
 	}

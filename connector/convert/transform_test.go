@@ -11,7 +11,7 @@ import (
 )
 
 // transformer is a Converter with a change of the defaults.
-func transformer(t testing.TB, lookup Lookup, change func(*Config)) *Converter {
+func transformer(t testing.TB, lookup SchemaLookup, change func(*Config)) *Converter {
 	t.Helper()
 	c := configForValidate()
 	change(&c)
@@ -42,7 +42,7 @@ func outcome(t testing.TB, c *Converter, r *kgo.Record) string {
 	if string(out) != "before " {
 		t.Errorf("%q was appended with the error %v", out, err)
 	}
-	if reject, ok := errors.AsType[*Reject](err); ok {
+	if reject, ok := errors.AsType[*BadRecord](err); ok {
 		return string(reject.Reason)
 	}
 	return err.Error()
@@ -111,10 +111,10 @@ func TestFilterWaitsForSchemas(t *testing.T) {
 	t.Parallel()
 	value := []byte{0, 0, 0, 0, 7, 2}
 	for want, err := range map[string]error{
-		"the schema 7 is not here yet": &Missing{Ref{ID: 7}},
-		"unknown_schema":               Unusable(Ref{ID: 7}, UnknownSchema, errors.New("gone")),
+		"the schema 7 is not here yet": &MissingSchema{SchemaRef{ID: 7}},
+		"unknown_schema":               UnusableSchema(SchemaRef{ID: 7}, UnknownSchema, errors.New("gone")),
 	} {
-		c := transformer(t, func(Ref) (Schema, error) { return nil, err }, withFilter(t, "avro", `value.a == 1 || true`))
+		c := transformer(t, func(SchemaRef) (Schema, error) { return nil, err }, withFilter(t, "avro", `value.a == 1 || true`))
 		if got := outcome(t, c, &kgo.Record{Value: value}); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -143,7 +143,7 @@ func withMask(t testing.TB, format, rules string) func(*Config) {
 		if err := c.Mask.Decode(rules); err != nil {
 			t.Fatal(err)
 		}
-		if c.Mask.Digest() {
+		if c.Mask.HasDigest() {
 			c.MaskSecret = env.NewSecret("0123456789abcdef")
 		}
 	}
@@ -220,7 +220,7 @@ func TestMaskWithoutKey(t *testing.T) {
 	withMask(t, "raw", "a=sha256")(&cfg)
 	cfg.MaskSecret = env.NewSecretFile("RECORD_MASK_SECRET", "/nowhere/key")
 	out, err := New(cfg, nil).Append(nil, &kgo.Record{Value: []byte(`{"a":1}`)})
-	if _, bad := errors.AsType[*Reject](err); err == nil || bad || len(out) > 0 || !strings.Contains(err.Error(), "RECORD_MASK_SECRET_FILE") {
+	if _, bad := errors.AsType[*BadRecord](err); err == nil || bad || len(out) > 0 || !strings.Contains(err.Error(), "RECORD_MASK_SECRET_FILE") {
 		t.Errorf("%s, %v", out, err)
 	}
 }

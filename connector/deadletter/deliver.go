@@ -10,29 +10,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// deliver writes a group once. The error is why some of it could not be written;
+// deliverGroup writes a group once. The error is why some of it could not be written;
 // they are in the queue again.
-func (w *Writer) deliver(ctx context.Context, group []*letter) error {
-	if err := w.prepare(ctx, group); err != nil {
-		w.settle(group, nil)
-		w.suffer(err)
+func (w *Writer) deliverGroup(ctx context.Context, group []*queuedLetter) error {
+	if err := w.prepareGroup(ctx, group); err != nil {
+		w.settleGroup(group, nil)
+		w.noteFailure(err)
 		return err
 	}
-	errs := w.write(ctx, group)
+	errs := w.writeGroup(ctx, group)
 	if ctx.Err() != nil {
 		return ctx.Err() // and the result of the writes is unknown
 	}
-	failed := w.settle(group, errs)
+	failed := w.settleGroup(group, errs)
 	for _, err := range failed {
 		if !isTooLarge(err) {
-			w.drop() // whatever state the client is in, the next one is not
-			w.suffer(err)
+			w.closeClient() // whatever state the client is in, the next one is not
+			w.noteFailure(err)
 			return err
 		}
 	}
 	if len(failed) < len(group) {
-		w.recovered()
-		w.refusals.accepted(group[0].bound())
+		w.noteRecovery()
+		w.refusals.recordAccepted(group[0].maxBytes())
 	}
 	if len(failed) > 0 {
 		return w.tooLarge(group, failed[0])
@@ -40,28 +40,28 @@ func (w *Writer) deliver(ctx context.Context, group []*letter) error {
 	return nil
 }
 
-// prepare sees to it that there is a client, and that it sends the group. A letter that is
+// prepareGroup sees to it that there is a client, and that it sends the group. A letter that is
 // larger than the topic's limit goes without its value only if the topic's configuration
 // has said so within the last minute. Where that is not known, the letter goes as it is,
 // alone, by a client without a limit: the broker decides.
-func (w *Writer) prepare(ctx context.Context, group []*letter) error {
-	large := func() bool { return group[0].bound() > int(w.limit.Load()) }
+func (w *Writer) prepareGroup(ctx context.Context, group []*queuedLetter) error {
+	large := func() bool { return group[0].maxBytes() > int(w.limit.Load()) }
 	if w.client != nil && (large() != w.unlimited || large() && time.Since(w.readAt) > limitAge) {
-		w.drop() // the limit may have been raised
+		w.closeClient() // the limit may have been raised
 	}
 	if w.client == nil {
-		if err := w.open(ctx, large()); err != nil {
+		if err := w.openClient(ctx, large()); err != nil {
 			return err
 		}
 	}
-	for w.known && large() && w.shrink(group[0]) {
+	for w.known && large() && w.shrinkLetter(group[0]) {
 	}
 	return nil
 }
 
-// write has the client write a group, and returns an error for each that was not
+// writeGroup has the client write a group, and returns an error for each that was not
 // acknowledged. When ctx is over it returns nil at once, and the fate of all is open.
-func (w *Writer) write(ctx context.Context, group []*letter) []error {
+func (w *Writer) writeGroup(ctx context.Context, group []*queuedLetter) []error {
 	errs := make([]error, len(group))
 	var left sync.WaitGroup
 	left.Add(len(group))
@@ -88,18 +88,18 @@ func (w *Writer) write(ctx context.Context, group []*letter) []error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			w.fence()
+			w.dropRevoked()
 			if time.Since(begin) >= patience {
-				w.announce(errNoAnswer)
+				w.logFailure(errNoAnswer)
 			}
 		}
 	}
 }
 
-// settle finishes the acknowledged letters of a group and puts the others back into the
+// settleGroup finishes the acknowledged letters of a group and puts the others back into the
 // queue. Without errs no letter was written.
-func (w *Writer) settle(group []*letter, errs []error) (failed []error) {
-	var back []*letter
+func (w *Writer) settleGroup(group []*queuedLetter, errs []error) (failed []error) {
+	var back []*queuedLetter
 	for i, l := range group {
 		switch {
 		case errs == nil:
@@ -107,7 +107,7 @@ func (w *Writer) settle(group []*letter, errs []error) (failed []error) {
 		case errs[i] != nil:
 			back, failed = append(back, l), append(failed, errs[i])
 		default:
-			w.finish(l, true)
+			w.finishLetter(l, true)
 		}
 	}
 	w.mu.Lock()
@@ -126,10 +126,10 @@ func isTooLarge(err error) bool {
 // which letter is too large, so each is written alone from then on; a letter that is refused
 // alone is made smaller when that is proved. It is an error only when it isn't proved yet, or
 // when there is nothing left to leave out.
-func (w *Writer) tooLarge(group []*letter, err error) error {
+func (w *Writer) tooLarge(group []*queuedLetter, err error) error {
 	w.metrics.Errors.WithLabelValues("too_large").Inc()
 	known, limit := w.known, int(w.limit.Load())
-	w.drop() // the next client asks for the limit again
+	w.closeClient() // the next client asks for the limit again
 	if len(group) > 1 {
 		for _, l := range group {
 			l.single = true
@@ -142,59 +142,59 @@ func (w *Writer) tooLarge(group []*letter, err error) error {
 		return nil
 	}
 	// From the second refusal on, the limit was asked for after the first.
-	agrees := known && l.bound() > limit || l.bound() > limitMax
-	if !agrees && !w.refusals.prove(now, l) {
+	agrees := known && l.maxBytes() > limit || l.maxBytes() > limitMax
+	if !agrees && !w.refusals.proveTooLarge(now, l) {
 		if l.refusals == 2 {
 			w.log.Warn("the brokers refuse a dead letter as too large, and the max.message.bytes of its topic doesn't say so; trying again before its value is replaced by a digest",
-				"topic", l.Record.Topic, "partition", l.Record.Partition, "offset", l.Record.Offset, "bytes", l.bound(), "limit", limit, "limit_known", known)
+				"topic", l.Record.Topic, "partition", l.Record.Partition, "offset", l.Record.Offset, "bytes", l.maxBytes(), "limit", limit, "limit_known", known)
 		}
 		return err
 	}
-	if w.shrink(l) {
+	if w.shrinkLetter(l) {
 		return nil
 	}
-	w.announce(err)
+	w.logFailure(err)
 	return err
 }
 
 const (
 	// refusalTime and leastRefusals are how long and how often a letter must be refused
 	// for its size where the topic's limit is not known, or doesn't agree.
-	refusalTime, leastRefusals = 30 * time.Second, 5
+	refusalTime, minRefusals = 30 * time.Second, 5
 	// refusalAge is how long the next letters as large need only be refused themselves.
 	refusalAge = 10 * time.Minute
 )
 
-// refusals remembers what size the brokers have proved not to take.
-type refusals struct {
+// sizeRefusals remembers what size the brokers have proved not to take.
+type sizeRefusals struct {
 	size int // the smallest; 0 without one
 	at   time.Time
 }
 
-// prove reports whether the brokers' refusals of a letter prove that it is too large.
-func (r *refusals) prove(now time.Time, l *letter) bool {
-	recent := r.size > 0 && l.bound() >= r.size && now.Sub(r.at) < refusalAge
-	if !recent && (l.refusals < leastRefusals || now.Sub(l.refusedAt) < refusalTime) {
+// proveTooLarge reports whether the brokers' refusals of a letter prove that it is too large.
+func (r *sizeRefusals) proveTooLarge(now time.Time, l *queuedLetter) bool {
+	recent := r.size > 0 && l.maxBytes() >= r.size && now.Sub(r.at) < refusalAge
+	if !recent && (l.refusals < minRefusals || now.Sub(l.refusedAt) < refusalTime) {
 		return false
 	}
-	if !recent || l.bound() < r.size {
-		r.size = l.bound()
+	if !recent || l.maxBytes() < r.size {
+		r.size = l.maxBytes()
 	}
 	r.at = now
 	return true
 }
 
-// accepted forgets sizes that the brokers do take.
-func (r *refusals) accepted(size int) {
+// recordAccepted forgets sizes that the brokers do take.
+func (r *sizeRefusals) recordAccepted(size int) {
 	if r.size > 0 && size >= r.size {
-		*r = refusals{}
+		*r = sizeRefusals{}
 	}
 }
 
-// shrink makes a letter smaller and counts it, once.
-func (w *Writer) shrink(l *letter) bool {
+// shrinkLetter makes a letter smaller and counts it, once.
+func (w *Writer) shrinkLetter(l *queuedLetter) bool {
 	whole := len(l.record.Value) > 0
-	if !l.shrink() {
+	if !l.shrinkToDigest() {
 		return false
 	}
 	l.refusals = 0

@@ -53,12 +53,12 @@ const (
 	headerHeaders   = "kafka-firehose.headers.bytes"
 )
 
-// mostError is how much of an error's text is kept, in bytes.
-const mostError = 1000
+// maxError is how much of an error's text is kept, in bytes.
+const maxError = 1000
 
-// letter is a Letter in the writer's queue. It is Run's while it is in flight, else under the
+// queuedLetter is a Letter in the writer's queue. It is Run's while it is in flight, else under the
 // Writer's mu.
-type letter struct {
+type queuedLetter struct {
 	Letter
 	record *kgo.Record // the record that is written
 	own    int         // headers of the original in record
@@ -72,9 +72,9 @@ type letter struct {
 
 // newLetter copies what Kafka is to store. The record's own bytes belong to a fetch
 // of perhaps many megabytes, which must not stay for one of them.
-func newLetter(l Letter, group string, now time.Time) *letter {
+func newLetter(l Letter, group string, now time.Time) *queuedLetter {
 	r := l.Record
-	buf := make([]byte, 0, size(r))
+	buf := make([]byte, 0, recordSize(r))
 	keep := func(b []byte) []byte {
 		if b == nil { // which is not the same as empty
 			return nil
@@ -100,32 +100,32 @@ func newLetter(l Letter, group string, now time.Time) *letter {
 	add(headerName, group)
 	add(headerStage, l.Stage)
 	add(headerReason, l.Reason)
-	add(headerError, cut(l.Error))
+	add(headerError, cutText(l.Error))
 	if !r.Timestamp.IsZero() {
-		add(headerTimestamp, stamp(r.Timestamp))
+		add(headerTimestamp, formatTime(r.Timestamp))
 	}
-	add(headerTime, stamp(now))
+	add(headerTime, formatTime(now))
 	if l.Values > 1 {
 		add(headerValues, strconv.Itoa(l.Values))
 	}
-	weight := Weight(r)
+	weight := RecordWeight(r)
 	l.Record = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
-	return &letter{Letter: l, record: c, own: own, weight: weight, since: now}
+	return &queuedLetter{Letter: l, record: c, own: own, weight: weight, since: now}
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-func cut(text string) string {
-	if len(text) > mostError {
-		text = strings.ToValidUTF8(text[:mostError], "") + "…"
+func cutText(text string) string {
+	if len(text) > maxError {
+		text = strings.ToValidUTF8(text[:maxError], "") + "…"
 	}
 	return text
 }
 
-// fenced reports whether the letter belongs to another member now.
-func (l *letter) fenced() bool {
+// isFenced reports whether the letter belongs to another member now.
+func (l *queuedLetter) isFenced() bool {
 	return !slices.ContainsFunc(l.Leases, func(lease *offset.Lease) bool { return !lease.Closed() })
 }
 
-// holds reports whether the letter keeps the lease from settling.
-func (l *letter) holds(lease *offset.Lease) bool { return slices.Contains(l.Leases, lease) }
+// holdsLease reports whether the letter keeps the lease from settling.
+func (l *queuedLetter) holdsLease(lease *offset.Lease) bool { return slices.Contains(l.Leases, lease) }

@@ -30,14 +30,14 @@ var (
 	errMissing = errors.New("the record was not found")
 )
 
-// Original reads a record again that was delivered as far as Firehose, which has
+// RecoverOriginal reads a record again that was delivered as far as Firehose, which has
 // only the bytes that were made of its value: the key and the headers are still in Kafka.
 // It tries until it knows; the record is nil when Kafka doesn't have it any more. The
 // error is the context's, or nil without a record when the leases have ended.
 //
 // It reads one record at a time, for all callers, to hold one batch in memory and not
 // many.
-func (w *Writer) Original(ctx context.Context, leases []*offset.Lease, topic string, partition int32, at int64) (*kgo.Record, error) {
+func (w *Writer) RecoverOriginal(ctx context.Context, leases []*offset.Lease, topic string, partition int32, at int64) (*kgo.Record, error) {
 	select {
 	case w.reading <- struct{}{}:
 	case <-ctx.Done():
@@ -47,7 +47,7 @@ func (w *Writer) Original(ctx context.Context, leases []*offset.Lease, topic str
 	open := func(l *offset.Lease) bool { return !l.Closed() }
 	var missing time.Time // since when no attempt has ended otherwise
 	for failures := 1; ctx.Err() == nil && slices.ContainsFunc(leases, open); failures++ {
-		r, err := w.original(ctx, topic, partition, at)
+		r, err := w.fetchOriginal(ctx, topic, partition, at)
 		switch {
 		case err == nil:
 			return r, nil
@@ -61,12 +61,12 @@ func (w *Writer) Original(ctx context.Context, leases []*offset.Lease, topic str
 			return nil, nil
 		}
 		w.log.Warn("could not read a record again for its dead letter, trying again", "topic", topic, "partition", partition, "offset", at, "error", err)
-		pause(ctx, failures)
+		backOff(ctx, failures)
 	}
 	return nil, ctx.Err()
 }
 
-func (w *Writer) original(ctx context.Context, topic string, partition int32, at int64) (*kgo.Record, error) {
+func (w *Writer) fetchOriginal(ctx context.Context, topic string, partition int32, at int64) (*kgo.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, originalTimeout)
 	defer cancel()
 	client, err := kgo.NewClient(append([]kgo.Opt{
@@ -131,8 +131,8 @@ func stillKept(ctx context.Context, client *kgo.Client, topic string, partition 
 	return nil
 }
 
-// pause waits before the next attempt, for longer with each.
-func pause(ctx context.Context, failures int) {
+// backOff waits before the next attempt, for longer with each.
+func backOff(ctx context.Context, failures int) {
 	t := time.NewTimer(pauseAfter(failures))
 	defer t.Stop()
 	select {

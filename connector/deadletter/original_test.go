@@ -39,7 +39,7 @@ func TestOriginalDenied(t *testing.T) {
 		})
 		denied := o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "in", Err: kerr.TopicAuthorizationFailed, Count: -1})
 		time.AfterFunc(10*time.Minute, denied.Remove)
-		r, err := o.Original(context.Background(), []*offset.Lease{o.lease}, "in", 0, 0)
+		r, err := o.RecoverOriginal(context.Background(), []*offset.Lease{o.lease}, "in", 0, 0)
 		if err != nil || r == nil || string(r.Key) != "k" {
 			t.Errorf("record %v, error %v", r, err)
 		}
@@ -107,7 +107,7 @@ func TestOriginalIsGone(t *testing.T) {
 				begin := time.Now()
 				ctx, cancel := context.WithTimeout(context.Background(), 2*goneAfter)
 				defer cancel()
-				r, err := o.Original(ctx, []*offset.Lease{o.lease}, "in", 0, 1)
+				r, err := o.RecoverOriginal(ctx, []*offset.Lease{o.lease}, "in", 0, 1)
 				if err != nil || (r != nil) != tt.found || time.Since(begin) > tt.took {
 					t.Errorf("record %v, error %v after %v, want found %v within %v\n%s", r, err, time.Since(begin), tt.found, tt.took, &o.log)
 				}

@@ -60,5 +60,5 @@ func (r Restored) IsDigest() bool { return r.valueDigest != "" || r.keyDigest !=
 
 // IsOriginal reports whether a record of the source topic is the one that the digests are of.
 func (r Restored) IsOriginal(record *kgo.Record) bool {
-	return (r.valueDigest == "" || digest(record.Value) == r.valueDigest) && (r.keyDigest == "" || digest(record.Key) == r.keyDigest)
+	return (r.valueDigest == "" || digestText(record.Value) == r.valueDigest) && (r.keyDigest == "" || digestText(record.Key) == r.keyDigest)
 }

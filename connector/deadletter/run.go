@@ -9,7 +9,7 @@ import (
 const (
 	// The pause after an attempt that failed; it doubles with each, and is drawn from
 	// its upper half.
-	pauseFirst, pauseMost = 250 * time.Millisecond, 10 * time.Second
+	pauseFirst, maxPause = 250 * time.Millisecond, 10 * time.Second
 	// A group is as many letters as this, or as many bytes.
 	groupLetters = 1000
 	groupBytes   = 1 << 20
@@ -17,10 +17,10 @@ const (
 
 // Run writes letters until ctx is over. Letters that are pending then stay unacknowledged.
 func (w *Writer) Run(ctx context.Context) {
-	defer w.drop()
+	defer w.closeClient()
 	failures := 0
 	for ctx.Err() == nil {
-		group := w.take()
+		group := w.takeGroup()
 		if len(group) == 0 {
 			select {
 			case <-w.wake:
@@ -28,7 +28,7 @@ func (w *Writer) Run(ctx context.Context) {
 			}
 			continue
 		}
-		err := w.deliver(ctx, group)
+		err := w.deliverGroup(ctx, group)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -37,24 +37,24 @@ func (w *Writer) Run(ctx context.Context) {
 			continue
 		}
 		failures++
-		w.rest(ctx, failures)
+		w.backOff(ctx, failures)
 	}
 }
 
-// take takes the next group off the queue. One that has to go alone is one.
-func (w *Writer) take() (group []*letter) {
-	var gone []*letter
+// takeGroup takes the next group off the queue. One that has to go alone is one.
+func (w *Writer) takeGroup() (group []*queuedLetter) {
+	var gone []*queuedLetter
 	bytes := 0
 	w.mu.Lock()
 	for len(w.queue) > 0 && len(group) < groupLetters {
 		l := w.queue[0]
-		if l.fenced() {
+		if l.isFenced() {
 			gone = append(gone, l)
 			w.queue[0], w.queue = nil, w.queue[1:]
 			continue
 		}
-		alone := l.single || l.bound() > int(w.limit.Load())
-		bytes += l.bound()
+		alone := l.single || l.maxBytes() > int(w.limit.Load())
+		bytes += l.maxBytes()
 		if len(group) > 0 && (alone || bytes > groupBytes) {
 			break
 		}
@@ -67,18 +67,18 @@ func (w *Writer) take() (group []*letter) {
 	w.flying = group
 	w.mu.Unlock()
 	for _, l := range gone {
-		w.finish(l, false)
+		w.finishLetter(l, false)
 	}
 	return group
 }
 
-// fence drops the letters that belong to another member now.
-func (w *Writer) fence() {
-	var gone []*letter
+// dropRevoked drops the letters that belong to another member now.
+func (w *Writer) dropRevoked() {
+	var gone []*queuedLetter
 	w.mu.Lock()
 	kept := w.queue[:0]
 	for _, l := range w.queue {
-		if l.fenced() {
+		if l.isFenced() {
 			gone = append(gone, l)
 		} else {
 			kept = append(kept, l)
@@ -88,12 +88,12 @@ func (w *Writer) fence() {
 	w.queue = kept
 	w.mu.Unlock()
 	for _, l := range gone {
-		w.finish(l, false)
+		w.finishLetter(l, false)
 	}
 }
 
-// rest waits until the next attempt.
-func (w *Writer) rest(ctx context.Context, failures int) {
+// backOff waits until the next attempt.
+func (w *Writer) backOff(ctx context.Context, failures int) {
 	t := time.NewTimer(pauseAfter(failures))
 	defer t.Stop()
 	tick := time.NewTicker(time.Second)
@@ -103,7 +103,7 @@ func (w *Writer) rest(ctx context.Context, failures int) {
 		case <-t.C:
 			return
 		case <-tick.C:
-			w.fence()
+			w.dropRevoked()
 		case <-ctx.Done():
 			return
 		}
@@ -111,6 +111,6 @@ func (w *Writer) rest(ctx context.Context, failures int) {
 }
 
 func pauseAfter(failures int) time.Duration {
-	most := min(pauseMost, pauseFirst<<min(failures-1, 10))
+	most := min(maxPause, pauseFirst<<min(failures-1, 10))
 	return most/2 + rand.N(most/2)
 }

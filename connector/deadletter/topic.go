@@ -34,37 +34,37 @@ var errForbidden = fmt.Errorf("no permission to write: %w", kerr.TopicAuthorizat
 
 var errNotTold = errors.New("the broker's answer does not have it")
 
-// Check asks whether the topic exists and may be written to. The error is for
+// CheckTopic asks whether the topic exists and may be written to. The error is for
 // faults that an operator has to repair; when the brokers don't answer it only warns, because
 // an outage at the start is an outage like any other. It runs before Run.
-func (w *Writer) Check(ctx context.Context) error {
-	err := w.open(ctx, false)
+func (w *Writer) CheckTopic(ctx context.Context) error {
+	err := w.openClient(ctx, false)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil:
 		return nil
-	case final(err):
-		return fmt.Errorf("DEAD_LETTER_TOPIC holds %q: %w", w.topic, explain(err))
+	case isFinal(err):
+		return fmt.Errorf("DEAD_LETTER_TOPIC holds %q: %w", w.topic, explainError(err))
 	}
 	w.log.Warn("could not check the dead-letter topic; starting without the check", "error", err)
 	return nil
 }
 
-// open makes the client and asks for the limits of the topic. A topic that does not
+// openClient makes the client and asks for the limits of the topic. A topic that does not
 // exist is not created: partitions, replicas and retention are for people to decide.
 // Without a limit the client sends batches up to the maximum of brokers.
-func (w *Writer) open(ctx context.Context, unlimited bool) error {
+func (w *Writer) openClient(ctx context.Context, unlimited bool) error {
 	w.unlimited = unlimited
-	client, err := kgo.NewClient(append(w.options(unlimited), w.connect...)...)
+	client, err := kgo.NewClient(append(w.clientOptions(unlimited), w.connect...)...)
 	if err != nil {
 		return err
 	}
 	asking, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	if err := w.look(asking, client); err != nil {
+	if err := w.inspectTopic(asking, client); err != nil {
 		client.Close()
-		return w.dialed.explain(err)
+		return w.dialed.explainError(err)
 	}
 	before := w.known || w.readAt.IsZero()
 	limit, err := w.readLimit(asking, client)
@@ -80,14 +80,14 @@ func (w *Writer) open(ctx context.Context, unlimited bool) error {
 	return nil
 }
 
-// options are those of the producer beside the connection's. It is idempotent and
+// clientOptions are those of the producer beside the connection's. It is idempotent and
 // waits for all in-sync replicas by default, and partitions by key as Kafka's own
 // clients do.
 //
 // The retries are limited so that the reason comes to light, for one clear line;
 // Run repeats without end. A request without a result is repeated by the
 // client nevertheless, so that a letter comes twice only after a crash.
-func (w *Writer) options(unlimited bool) []kgo.Opt {
+func (w *Writer) clientOptions(unlimited bool) []kgo.Opt {
 	batchMax := func(string) int32 {
 		if unlimited {
 			return limitMax
@@ -106,8 +106,8 @@ func (w *Writer) options(unlimited bool) []kgo.Opt {
 	}
 }
 
-// look asks for the topic itself.
-func (w *Writer) look(ctx context.Context, client *kgo.Client) error {
+// inspectTopic asks for the topic itself.
+func (w *Writer) inspectTopic(ctx context.Context, client *kgo.Client) error {
 	req := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
 	topic.Topic = &w.topic
@@ -144,7 +144,7 @@ func (w *Writer) readLimit(ctx context.Context, client *kgo.Client) (int, error)
 		r := &resp.Resources[i]
 		err = kerr.ErrorForCode(r.ErrorCode)
 		for _, c := range r.Configs {
-			if n, bad := strconv.Atoi(deref(c.Value)); c.Name == key && bad == nil && n > 0 {
+			if n, bad := strconv.Atoi(stringOrEmpty(c.Value)); c.Name == key && bad == nil && n > 0 {
 				return n, nil
 			}
 		}
@@ -152,40 +152,40 @@ func (w *Writer) readLimit(ctx context.Context, client *kgo.Client) (int, error)
 	return 0, cmp.Or(err, errNotTold)
 }
 
-func deref(s *string) string {
+func stringOrEmpty(s *string) string {
 	if s == nil {
 		return ""
 	}
 	return *s
 }
 
-// drop throws the client away.
-func (w *Writer) drop() {
+// closeClient throws the client away.
+func (w *Writer) closeClient() {
 	if w.client != nil {
 		w.client.Close()
 		w.client = nil
 	}
 }
 
-// dialed remembers why a broker could not be reached, which the client's own errors
+// dialedBrokers remembers why a broker could not be reached, which the client's own errors
 // don't say.
-type dialed struct {
+type dialedBrokers struct {
 	mu   sync.Mutex
 	last error // of the newest connection, nil if it was made
 }
 
-var _ kgo.HookBrokerConnect = (*dialed)(nil)
+var _ kgo.HookBrokerConnect = (*dialedBrokers)(nil)
 
 // OnBrokerConnect implements kgo.HookBrokerConnect.
-func (d *dialed) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+func (d *dialedBrokers) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last = err
 }
 
-// explain adds the last dial error to an error that only says that time or attempts
+// explainError adds the last dial error to an error that only says that time or attempts
 // have run out.
-func (d *dialed) explain(err error) error {
+func (d *dialedBrokers) explainError(err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := errors.Is(err, kgo.ErrRecordRetries) || errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, context.DeadlineExceeded)

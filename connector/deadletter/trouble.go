@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Trouble is why the topic takes no letters now.
-type Trouble struct {
+// Outage is why the topic takes no letters now.
+type Outage struct {
 	Err error
 	// Final says that an operator has to repair something: the topic does not exist, or
 	// may not be written to.
@@ -25,9 +25,9 @@ const patience = 10 * time.Second
 
 var errNoAnswer = errors.New("no answer from the brokers")
 
-// Trouble returns why the topic takes no letters now, nil while it does. It is not
+// CurrentOutage returns why the topic takes no letters now, nil while it does. It is not
 // found out before there is a letter.
-func (w *Writer) Trouble() *Trouble {
+func (w *Writer) CurrentOutage() *Outage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.trouble
@@ -36,17 +36,17 @@ func (w *Writer) Trouble() *Trouble {
 // Topic is the name of the dead-letter topic.
 func (w *Writer) Topic() string { return w.topic }
 
-// suffer enters an attempt that failed.
-func (w *Writer) suffer(err error) {
-	err = w.dialed.explain(err)
+// noteFailure enters an attempt that failed.
+func (w *Writer) noteFailure(err error) {
+	err = w.dialed.explainError(err)
 	w.metrics.Errors.WithLabelValues(reasonOf(err)).Inc()
-	w.announce(err)
+	w.logFailure(err)
 }
 
-// announce notes that the topic takes no letters, and logs it once: again only when
+// logFailure notes that the topic takes no letters, and logs it once: again only when
 // it turns out to need an operator.
-func (w *Writer) announce(err error) {
-	now := &Trouble{Err: explain(err), Final: final(err), Since: time.Now()}
+func (w *Writer) logFailure(err error) {
+	now := &Outage{Err: explainError(err), Final: isFinal(err), Since: time.Now()}
 	w.mu.Lock()
 	before, pending := w.trouble, w.pending
 	if before != nil {
@@ -63,8 +63,8 @@ func (w *Writer) announce(err error) {
 	}
 }
 
-// recovered enters that the topic has taken letters.
-func (w *Writer) recovered() {
+// noteRecovery enters that the topic has taken letters.
+func (w *Writer) noteRecovery() {
 	w.mu.Lock()
 	before := w.trouble
 	w.trouble = nil
@@ -76,8 +76,8 @@ func (w *Writer) recovered() {
 	w.log.Info("the dead-letter topic takes records again", "after", time.Since(before.Since).Round(time.Millisecond).String())
 }
 
-// final reports an error that only an operator can repair.
-func final(err error) bool {
+// isFinal reports an error that only an operator can repair.
+func isFinal(err error) bool {
 	switch reasonOf(err) {
 	case "unknown_topic", "authorization", "too_large":
 		return true
@@ -85,8 +85,8 @@ func final(err error) bool {
 	return false
 }
 
-// explain says what to do about an error.
-func explain(err error) error {
+// explainError says what to do about an error.
+func explainError(err error) error {
 	switch reasonOf(err) {
 	case "unknown_topic":
 		return fmt.Errorf("the topic does not exist, and it is not created by itself: create it: %w", err)

@@ -32,15 +32,15 @@ type Writer struct {
 	limit     atomic.Int32 // the largest batch that the topic takes, in bytes; the client reads it, too
 	known     bool         // the topic's configuration says so
 	readAt    time.Time    // when it was asked for
-	refusals  refusals
-	dialed    dialed
+	refusals  sizeRefusals
+	dialed    dialedBrokers
 
 	mu      sync.Mutex
-	queue   []*letter     // oldest first
-	flying  []*letter     // being written
-	pending int           // in both, and those whose Done has not returned
-	idle    chan struct{} // closed when nothing is pending any more; nil without a waiter
-	trouble *Trouble      // nil while the topic takes letters
+	queue   []*queuedLetter // oldest first
+	flying  []*queuedLetter // being written
+	pending int             // in both, and those whose Done has not returned
+	idle    chan struct{}   // closed when nothing is pending any more; nil without a waiter
+	trouble *Outage         // nil while the topic takes letters
 }
 
 // Options are what a Writer needs beside its configuration.
@@ -65,15 +65,15 @@ func New(cfg Config, o Options) *Writer {
 	return w
 }
 
-// Expect has the counters of a topic's letters exist from here on.
-func (w *Writer) Expect(topic string) { w.metrics.Expect(topic) }
+// ExpectTopic has the counters of a topic's letters exist from here on.
+func (w *Writer) ExpectTopic(topic string) { w.metrics.ExpectTopic(topic) }
 
-// Send queues a letter. It never waits. The memory that it takes is Weight of its
+// SendLetter queues a letter. It never waits. The memory that it takes is Weight of its
 // record, until Done is called.
-func (w *Writer) Send(l Letter) {
+func (w *Writer) SendLetter(l Letter) {
 	n := newLetter(l, w.group, time.Now())
 	if w.digests && len(n.record.Value) > 0 {
-		n.shrink()
+		n.shrinkToDigest()
 	}
 	w.mu.Lock()
 	w.queue = append(w.queue, n)
@@ -87,8 +87,8 @@ func (w *Writer) Send(l Letter) {
 	}
 }
 
-// finish is the end of a letter.
-func (w *Writer) finish(l *letter, acknowledged bool) {
+// finishLetter is the end of a letter.
+func (w *Writer) finishLetter(l *queuedLetter, acknowledged bool) {
 	if acknowledged {
 		w.metrics.Letters.WithLabelValues(l.Record.Topic, l.Reason).Inc()
 		w.metrics.Latency.Observe(time.Since(l.since).Seconds())
@@ -104,9 +104,9 @@ func (w *Writer) finish(l *letter, acknowledged bool) {
 	}
 }
 
-// Flush waits until nothing is pending or ctx is over. Only one caller may wait at
+// FlushLetters waits until nothing is pending or ctx is over. Only one caller may wait at
 // a time.
-func (w *Writer) Flush(ctx context.Context) {
+func (w *Writer) FlushLetters(ctx context.Context) {
 	w.mu.Lock()
 	if w.pending == 0 {
 		w.mu.Unlock()
@@ -121,11 +121,11 @@ func (w *Writer) Flush(ctx context.Context) {
 	}
 }
 
-// Stuck reports whether a lease waits for a letter that the topic does not take
+// LetterStuck reports whether a lease waits for a letter that the topic does not take
 // now: to wait for it would be in vain.
-func (w *Writer) Stuck(lease *offset.Lease) bool {
+func (w *Writer) LetterStuck(lease *offset.Lease) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	holds := func(l *letter) bool { return l.holds(lease) }
+	holds := func(l *queuedLetter) bool { return l.holdsLease(lease) }
 	return w.trouble != nil && (slices.ContainsFunc(w.queue, holds) || slices.ContainsFunc(w.flying, holds))
 }

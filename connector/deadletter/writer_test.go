@@ -75,7 +75,7 @@ func (o *office) dial() []kgo.Opt {
 // send sends letters with the keys and values.
 func (o *office) send(value []byte, keys ...string) {
 	for i, key := range keys {
-		o.Send(Letter{
+		o.SendLetter(Letter{
 			Record: &kgo.Record{Topic: "in", Offset: int64(i), Key: []byte(key), Value: value}, Reason: "refused", Error: "why", Leases: []*offset.Lease{o.lease},
 			Done: func(ok bool) {
 				o.mu.Lock()
@@ -133,7 +133,7 @@ func TestWritesInOrder(t *testing.T) {
 			keys = append(keys, fmt.Sprint(i))
 		}
 		o.send([]byte("v"), keys...)
-		o.Flush(context.Background())
+		o.FlushLetters(context.Background())
 		o.want(keys...)
 		for i, r := range o.stored(len(keys)) {
 			if string(r.Key) != keys[i] {
@@ -152,7 +152,7 @@ func TestUnknownLimit(t *testing.T) {
 		o.send(incompressible(20_000), "a", "b", "c", "d", "e")
 		o.send(large, "large")
 		o.send(small, "f", "g")
-		o.Flush(context.Background())
+		o.FlushLetters(context.Background())
 		o.want("a", "b", "c", "d", "e", "large", "f", "g")
 		for _, r := range o.stored(8) {
 			if whole := r.Value != nil; whole == (string(r.Key) == "large") {
@@ -208,7 +208,7 @@ func TestDigestNeedsALimit(t *testing.T) {
 				o.answersConfigs(change)
 				fits := incompressible(1_900_000)
 				o.send(fits, "a", "b")
-				o.Flush(context.Background())
+				o.FlushLetters(context.Background())
 				for _, r := range o.stored(2) {
 					if !bytes.Equal(r.Value, fits) {
 						t.Errorf("letter %s has %d bytes of value, want %d\n%s", r.Key, len(r.Value), len(fits), &o.log)
@@ -234,7 +234,7 @@ func TestPassingRefusal(t *testing.T) {
 					time.AfterFunc(refusalTime-time.Second, passing.Remove)
 					o.send(incompressible(1_000), "a", "b")
 					o.send(incompressible(1_900_000), "c")
-					o.Flush(context.Background())
+					o.FlushLetters(context.Background())
 					o.want("a", "b", "c")
 					for _, r := range o.stored(3) {
 						if r.Value == nil {
@@ -260,14 +260,14 @@ func TestRefusedForGood(t *testing.T) {
 				})
 				begin := time.Now()
 				o.send(incompressible(200_000), "a")
-				o.Flush(context.Background())
+				o.FlushLetters(context.Background())
 				if took := time.Since(begin); took < refusalTime || took > 2*refusalTime {
 					t.Errorf("the first digest took %v", took)
 				}
 				begin = time.Now()
 				o.send(incompressible(200_000), "b", "c")
 				o.send(incompressible(40_000), "d")
-				o.Flush(context.Background())
+				o.FlushLetters(context.Background())
 				if took := time.Since(begin); took > 10*time.Second {
 					t.Errorf("the next digests took %v", took)
 				}
@@ -301,14 +301,14 @@ func incompressible(n int) []byte {
 func TestTopicIsMadeAnew(t *testing.T) {
 	bubble(t, 1_048_588, func(o *office) {
 		o.send(nil, "a")
-		o.Flush(context.Background())
+		o.FlushLetters(context.Background())
 		if err := o.cluster.DeleteTopic("dead"); err != nil {
 			t.Fatal(err)
 		}
 		o.send(nil, "b", "c")
 		time.Sleep(5 * time.Minute)
 		o.want("a")
-		if got := o.Trouble(); got == nil || !got.Final || !strings.Contains(got.Err.Error(), "create it") {
+		if got := o.CurrentOutage(); got == nil || !got.Final || !strings.Contains(got.Err.Error(), "create it") {
 			t.Errorf("trouble %+v, want one that says to create the topic", got)
 		}
 		if got := strings.Count(o.log.String(), "level=ERROR"); got != 1 {
@@ -317,8 +317,8 @@ func TestTopicIsMadeAnew(t *testing.T) {
 		o.create(1_048_588)
 		time.Sleep(time.Minute)
 		o.want("a", "b", "c")
-		if o.Trouble() != nil {
-			t.Errorf("still in trouble: %v", o.Trouble().Err)
+		if o.CurrentOutage() != nil {
+			t.Errorf("still in trouble: %v", o.CurrentOutage().Err)
 		}
 		o.stored(2)
 	})
@@ -329,7 +329,7 @@ func TestTopicIsMadeAnew(t *testing.T) {
 func TestBrokerHangs(t *testing.T) {
 	bubble(t, 1_048_588, func(o *office) {
 		o.send(nil, "a")
-		o.Flush(context.Background())
+		o.FlushLetters(context.Background())
 		var hangs atomic.Bool
 		hangs.Store(true)
 		o.cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -338,10 +338,10 @@ func TestBrokerHangs(t *testing.T) {
 		})
 		o.send(nil, "b")
 		time.Sleep(patience + 2*time.Second)
-		if got := o.Trouble(); got == nil {
+		if got := o.CurrentOutage(); got == nil {
 			t.Error("nobody noticed")
 		}
-		if !o.Stuck(o.lease) || o.Stuck(offset.NewLease("in", 1)) {
+		if !o.LetterStuck(o.lease) || o.LetterStuck(offset.NewLease("in", 1)) {
 			t.Error("the lease of the letter is stuck, and no other")
 		}
 		time.Sleep(time.Minute)
@@ -362,7 +362,7 @@ func TestFence(t *testing.T) {
 		o.send(nil, "c")
 		other := offset.NewLease("in", 1)
 		var shared atomic.Bool
-		o.Send(Letter{Record: &kgo.Record{}, Leases: []*offset.Lease{o.lease, other}, Done: shared.Store})
+		o.SendLetter(Letter{Record: &kgo.Record{}, Leases: []*offset.Lease{o.lease, other}, Done: shared.Store})
 		o.lease.Close()
 		time.Sleep(30 * time.Second)
 		if up, pending := o.up(), testutil.ToFloat64(o.metrics.Pending); up != 3 || pending != 1 {

@@ -38,36 +38,36 @@ type Access struct {
 	Invalidate func()
 }
 
-// client asks CloudWatch in one region.
-type client struct {
+// cloudWatchClient asks CloudWatch in one region.
+type cloudWatchClient struct {
 	*cloudwatch.Client
 	invalidate func()
 }
 
 // newClient reads the SDK's own environment (AWS_ENDPOINT_URL_CLOUDWATCH, AWS_CA_BUNDLE, HTTPS_PROXY) and connects to
 // nothing.
-func newClient(ctx context.Context, access Access, opts []ClientOption) (*client, error) {
+func newClient(ctx context.Context, access Access, opts []ClientOption) (*cloudWatchClient, error) {
 	transport := awshttp.NewBuildableClient().WithTimeout(attemptTimeout).
 		WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = idleTimeout })
-	shared, err := awsconfig.Load(ctx, transport, config.WithRegion(access.Region))
+	shared, err := awsconfig.LoadConfig(ctx, transport, config.WithRegion(access.Region))
 	if err != nil {
 		return nil, fmt.Errorf("client of CloudWatch: %w", err)
 	}
 	shared.Credentials = access.Credentials
-	return &client{cloudwatch.NewFromConfig(shared, opts...), access.Invalidate}, nil
+	return &cloudWatchClient{cloudwatch.NewFromConfig(shared, opts...), access.Invalidate}, nil
 }
 
 // getValues makes one request, follows the pages of its answer, and calls found with each result.
-func (c *client) getValues(ctx context.Context, in *cloudwatch.GetMetricDataInput, found func(id string, newest Value)) error {
+func (c *cloudWatchClient) getValues(ctx context.Context, in *cloudwatch.GetMetricDataInput, found func(id string, newest MetricValue)) error {
 	for pages := cloudwatch.NewGetMetricDataPaginator(c.Client, in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return c.explain(err)
+			return c.explainError(err)
 		}
 		for _, r := range page.MetricDataResults {
 			for i := range min(len(r.Timestamps), len(r.Values)) {
 				if v := r.Values[i]; v >= 0 && v < maxValue {
-					found(aws.ToString(r.Id), Value{v, r.Timestamps[i]})
+					found(aws.ToString(r.Id), MetricValue{v, r.Timestamps[i]})
 				}
 			}
 		}
@@ -89,19 +89,19 @@ func (d *Denied) Error() string {
 	return "CloudWatch denies the request: allow cloudwatch:GetMetricData on all resources (" + d.Message + ")"
 }
 
-// explain turns an error of the SDK into its cause, on one line and without secrets.
-func (c *client) explain(err error) error {
+// explainError turns an error of the SDK into its cause, on one line and without secrets.
+func (c *cloudWatchClient) explainError(err error) error {
 	if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok {
-		return fmt.Errorf("there are no credentials for CloudWatch: %s", awsconfig.Clean(fetch.Error()))
+		return fmt.Errorf("there are no credentials for CloudWatch: %s", awsconfig.CleanMessage(fetch.Error()))
 	}
 	answer, ok := errors.AsType[smithy.APIError](err)
 	switch {
 	case !ok || answer.ErrorCode() == awsconfig.UnknownError:
-		return fmt.Errorf("CloudWatch can't be asked: %s", awsconfig.Clean(awsconfig.RootCause(err)))
+		return fmt.Errorf("CloudWatch can't be asked: %s", awsconfig.CleanMessage(awsconfig.RootCause(err)))
 	case slices.Contains(deniedCodes, answer.ErrorCode()):
-		return &Denied{awsconfig.Clean(answer.ErrorMessage())}
+		return &Denied{awsconfig.CleanMessage(answer.ErrorMessage())}
 	case slices.Contains(refusedCodes, answer.ErrorCode()):
 		c.invalidate()
 	}
-	return fmt.Errorf("CloudWatch refuses the request: %s: %s", answer.ErrorCode(), awsconfig.Clean(answer.ErrorMessage()))
+	return fmt.Errorf("CloudWatch refuses the request: %s: %s", answer.ErrorCode(), awsconfig.CleanMessage(answer.ErrorMessage()))
 }

@@ -32,9 +32,9 @@ func (c Config) Validate() error {
 	switch {
 	case c.PauseAfter == 0:
 	case !c.Watch:
-		check.Add(env.Holds(pause, c.PauseAfter, "it has no effect unless "+watch+" is true").With(watch))
+		check.AddFault(env.HoldsFault(pause, c.PauseAfter, "it has no effect unless "+watch+" is true").WithSettings(watch))
 	default:
-		env.Range(&check, pause, c.PauseAfter, minPause, maxPause)
+		env.CheckRange(&check, pause, c.PauseAfter, minPause, maxPause)
 	}
 	return check.Err()
 }

@@ -23,33 +23,33 @@ const (
 	period     = time.Minute
 )
 
-// query asks for a metric of a stream's destination.
-type query struct {
+// metricQuery asks for a metric of a stream's destination.
+type metricQuery struct {
 	stream string
 	metric string // such as DeliveryToS3.DataFreshness
 	late   bool   // of the freshness
 }
 
 // queriesOf returns the queries for a stream with metrics that begin with one of deliveries.
-func queriesOf(stream string, deliveries []string) (all []query) {
+func queriesOf(stream string, deliveries []string) (all []metricQuery) {
 	for _, d := range deliveries {
-		all = append(all, query{stream, d + freshness, true}, query{stream, d + success, false})
+		all = append(all, metricQuery{stream, d + freshness, true}, metricQuery{stream, d + success, false})
 	}
 	return all
 }
 
-// ask returns the newest values since some time for each stream, and an error for each stream that could not be asked. A
+// askCloudWatch returns the newest values since some time for each stream, and an error for each stream that could not be asked. A
 // stream with several deliveries is as late as the latest of them.
-func (c *client) ask(ctx context.Context, since, now time.Time, queries []query) (answers map[string]Answer, failed map[string]error) {
+func (c *cloudWatchClient) askCloudWatch(ctx context.Context, since, now time.Time, queries []metricQuery) (answers map[string]Answer, failed map[string]error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	answers, failed = map[string]Answer{}, map[string]error{}
 	for part := range slices.Chunk(queries, maxQueries) {
-		newest, doubts := make([]Value, len(part)), make([]time.Time, len(part))
-		err := c.getValues(ctx, request(since, now, part), func(id string, v Value) {
+		newest, doubts := make([]MetricValue, len(part)), make([]time.Time, len(part))
+		err := c.getValues(ctx, metricRequest(since, now, part), func(id string, v MetricValue) {
 			var i int
 			if _, err := fmt.Sscanf(id, "q%d", &i); err == nil && i >= 0 && i < len(part) && v.At.Before(now.Add(period)) {
-				newest[i] = newest[i].newer(v)
+				newest[i] = newest[i].newerOf(v)
 				if part[i].late && v.mayDrop() && v.At.After(doubts[i]) {
 					doubts[i] = v.At
 				}
@@ -60,14 +60,14 @@ func (c *client) ask(ctx context.Context, since, now time.Time, queries []query)
 				failed[q.stream] = err
 				continue
 			}
-			answers[q.stream] = answers[q.stream].with(q, newest[i], doubts[i])
+			answers[q.stream] = answers[q.stream].withValue(q, newest[i], doubts[i])
 		}
 	}
 	return answers, failed
 }
 
-// request asks for all values since some time, one a minute.
-func request(since, now time.Time, queries []query) *cloudwatch.GetMetricDataInput {
+// metricRequest asks for all values since some time, one a minute.
+func metricRequest(since, now time.Time, queries []metricQuery) *cloudwatch.GetMetricDataInput {
 	in := &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(since.Truncate(period)), EndTime: aws.Time(now.Truncate(period).Add(period)),
 		ScanBy: types.ScanByTimestampDescending,
@@ -91,8 +91,8 @@ func request(since, now time.Time, queries []query) *cloudwatch.GetMetricDataInp
 	return in
 }
 
-// with adds the newest value of a query to an answer, and the time of the newest one at which Firehose may drop records.
-func (a Answer) with(q query, v Value, doubtAt time.Time) Answer {
+// withValue adds the newest value of a query to an answer, and the time of the newest one at which Firehose may drop records.
+func (a Answer) withValue(q metricQuery, v MetricValue, doubtAt time.Time) Answer {
 	if doubtAt.After(a.DoubtAt) {
 		a.DoubtAt = doubtAt
 	}

@@ -15,99 +15,99 @@ const (
 	dropMargin = 15 * time.Minute
 )
 
-// Value is a value of a metric. Its time is zero if there is none.
-type Value struct {
+// MetricValue is a value of a metric. Its time is zero if there is none.
+type MetricValue struct {
 	Amount float64
 	At     time.Time
 }
 
-// newer returns the newer of two values.
-func (v Value) newer(other Value) Value {
+// newerOf returns the newer of two values.
+func (v MetricValue) newerOf(other MetricValue) MetricValue {
 	if other.At.After(v.At) {
 		return other
 	}
 	return v
 }
 
-// or returns v, or other if v is no value.
-func (v Value) or(other Value) Value {
+// orElse returns v, or other if v is no value.
+func (v MetricValue) orElse(other MetricValue) MetricValue {
 	if v.At.IsZero() {
 		return other
 	}
 	return v
 }
 
-// current returns v, or no value if v no longer counts.
-func (v Value) current(now time.Time) Value {
+// currentAt returns v, or no value if v no longer counts.
+func (v MetricValue) currentAt(now time.Time) MetricValue {
 	if now.Sub(v.At) >= valueLife {
-		return Value{}
+		return MetricValue{}
 	}
 	return v
 }
 
-// age is a value in seconds as a duration.
-func (v Value) age() time.Duration { return time.Duration(v.Amount * float64(time.Second)) }
+// ageOf is a value in seconds as a duration.
+func (v MetricValue) ageOf() time.Duration { return time.Duration(v.Amount * float64(time.Second)) }
 
 // Span is a time in which Firehose accepted records.
 type Span struct{ From, Until time.Time }
 
 // State is what is known of a stream's destination.
 type State struct {
-	Freshness Value // age of the oldest record that the destination does not have, in seconds; none without a value of the last hour
-	Success   Value // share of the deliveries that succeeded, from 0 to 1; likewise
+	Freshness MetricValue // age of the oldest record that the destination does not have, in seconds; none without a value of the last hour
+	Success   MetricValue // share of the deliveries that succeeded, from 0 to 1; likewise
 	Held      bool
 	Since     time.Time // when the stream was held; zero while it is not
 
-	last     Value     // the newest Freshness, however old
-	doubtAt  time.Time // when Firehose may last have dropped records; zero if it has not, or a delivery succeeded since
-	probedAt time.Time // when the last probe was allowed; zero without one since the stream was held
-	dropped  Span      // what Firehose has probably dropped so far; zero while the destination is not that late
+	last     MetricValue // the newest Freshness, however old
+	doubtAt  time.Time   // when Firehose may last have dropped records; zero if it has not, or a delivery succeeded since
+	probedAt time.Time   // when the last probe was allowed; zero without one since the stream was held
+	dropped  Span        // what Firehose has probably dropped so far; zero while the destination is not that late
 }
 
-// Late is how late the destination is, 0 if that is unknown.
-func (s State) Late() time.Duration { return s.Freshness.age() }
+// LateBy is how late the destination is, 0 if that is unknown.
+func (s State) LateBy() time.Duration { return s.Freshness.ageOf() }
 
-// Left is the time until Firehose drops records, 0 if it drops them already.
-func (s State) Left() time.Duration { return max(Retention-s.Late(), 0) }
+// TimeLeft is the time until Firehose drops records, 0 if it drops them already.
+func (s State) TimeLeft() time.Duration { return max(Retention-s.LateBy(), 0) }
 
 // Answer is what CloudWatch has answered for a stream.
 type Answer struct {
-	Freshness, Success Value
+	Freshness, Success MetricValue
 	DoubtAt            time.Time // of the newest value that is so late that Firehose may drop records
 	Failed             bool      // it did not answer, and there are no values
 	// ProbeOpen says that the last probe was not sent yet.
 	ProbeOpen bool
 }
 
-// Probing reports whether a held stream waits for what becomes of the last probe.
-func (s State) Probing() bool { return s.Held && !s.probedAt.IsZero() }
+// IsProbing reports whether a held stream waits for what becomes of the last probe.
+func (s State) IsProbing() bool { return s.Held && !s.probedAt.IsZero() }
 
-// change is what a step has changed.
-type change struct {
+// stateChange is what a step has changed.
+type stateChange struct {
 	held, released bool
 	probe          bool // one batch may be sent to see whether it is delivered
 	dropped        Span // set when the destination is no longer so late that Firehose drops records
 }
 
-// step applies an answer. pauseAfter is 0 if no stream is held.
-func (s State) step(now time.Time, a Answer, pauseAfter time.Duration) (State, change) {
+// nextState applies an answer. pauseAfter is 0 if no stream is held.
+func (s State) nextState(now time.Time, a Answer, pauseAfter time.Duration) (State, stateChange) {
 	next := s
-	next.last = a.Freshness.or(s.last)
-	next.Freshness = next.last.current(now)
-	next.Success = a.Success.or(s.Success).current(now)
+	next.last = a.Freshness.orElse(s.last)
+	next.Freshness = next.last.currentAt(now)
+	next.Success = a.Success.orElse(s.Success).currentAt(now)
 	next.noteDoubt(a)
-	var c change
+	var c stateChange
 	switch {
 	case pauseAfter == 0:
-	case !s.Held && next.Late() > pauseAfter:
+	case !s.Held && next.LateBy() > pauseAfter:
 		c.held = true
-	case !s.Held && s.last.At.IsZero() && next.tries(a, pauseAfter):
+	case !s.Held && s.last.At.IsZero() && next.shouldTry(a, pauseAfter):
 		c.held, c.probe = true, true // another process has held it
 	case s.Held && a.ProbeOpen && !next.succeededSince(s.probedAt):
 		next.probedAt = now
-	case s.Held && next.delivers(now, a, pauseAfter):
+	case s.Held && next.hasDelivered(now, a, pauseAfter):
 		c.released = true
-	case s.Held && next.tries(a, pauseAfter):
+	case s.Held && next.shouldTry(a, pauseAfter):
 		c.probe = true
 	}
 	switch {
@@ -124,7 +124,7 @@ func (s State) step(now time.Time, a Answer, pauseAfter time.Duration) (State, c
 }
 
 // mayDrop reports whether a destination is so late that the records that Firehose no longer has may have been dropped.
-func (v Value) mayDrop() bool { return v.age() >= Retention-vanishMargin }
+func (v MetricValue) mayDrop() bool { return v.ageOf() >= Retention-vanishMargin }
 
 // noteDoubt notes that Firehose may have dropped records, or that a delivery succeeded since.
 func (s *State) noteDoubt(a Answer) {
@@ -141,28 +141,28 @@ func (s State) succeededSince(at time.Time) bool {
 	return s.Success.At.After(at) && s.Success.Amount > 0
 }
 
-// vanished reports whether CloudWatch answers and has no value of the last hour: Firehose has no record of the stream.
-func (s State) vanished(a Answer) bool {
+// hasVanished reports whether CloudWatch answers and has no value of the last hour: Firehose has no record of the stream.
+func (s State) hasVanished(a Answer) bool {
 	return !a.Failed && s.Freshness.At.IsZero() && !s.last.At.IsZero()
 }
 
 // isGone reports whether Firehose no longer has the records that its destination was late with: delivered or dropped.
 func (s State) isGone(a Answer, pauseAfter time.Duration) bool {
-	return s.vanished(a) || !s.Freshness.At.IsZero() && s.Late() <= pauseAfter/2
+	return s.hasVanished(a) || !s.Freshness.At.IsZero() && s.LateBy() <= pauseAfter/2
 }
 
-// tries reports whether the destination has to be tried, because Firehose may have dropped the records that are gone. A
+// shouldTry reports whether the destination has to be tried, because Firehose may have dropped the records that are gone. A
 // probe that was dropped is followed by another.
-func (s State) tries(a Answer, pauseAfter time.Duration) bool {
+func (s State) shouldTry(a Answer, pauseAfter time.Duration) bool {
 	return s.doubtAt.After(s.probedAt) && s.isGone(a, pauseAfter)
 }
 
-// delivers reports whether a held stream may continue.
+// hasDelivered reports whether a held stream may continue.
 //
 // Before a probe, its destination has caught up, or Firehose has delivered all. After one, a young record proves nothing:
 // a delivery has succeeded, or the probe vanished too early to have been dropped. If there is no value of the probe at
 // all, or if CloudWatch has failed for as long as Firehose keeps records, nothing is known, and that holds no stream.
-func (s State) delivers(now time.Time, a Answer, pauseAfter time.Duration) bool {
+func (s State) hasDelivered(now time.Time, a Answer, pauseAfter time.Duration) bool {
 	doubtful := s.doubtAt.After(s.probedAt)
 	switch {
 	case a.Failed:
@@ -174,15 +174,15 @@ func (s State) delivers(now time.Time, a Answer, pauseAfter time.Duration) bool 
 	case s.last.At.Before(s.probedAt):
 		return now.Sub(s.probedAt) >= valueLife
 	}
-	return s.vanished(a) && !doubtful
+	return s.hasVanished(a) && !doubtful
 }
 
 // noteDropped extends the span of dropped records, or returns it when Firehose no longer drops any.
 func (s *State) noteDropped(before Span) (over Span) {
 	switch at := s.Freshness.At; {
-	case s.Late() >= Retention-dropMargin:
+	case s.LateBy() >= Retention-dropMargin:
 		if s.dropped.From.IsZero() {
-			s.dropped.From = at.Add(-s.Late())
+			s.dropped.From = at.Add(-s.LateBy())
 		}
 		s.dropped.Until = at.Add(dropMargin - Retention)
 	case !before.From.IsZero():

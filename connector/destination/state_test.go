@@ -12,7 +12,7 @@ func at(minutes int) time.Time {
 
 // fresh is an answer: at some minute the destination was late by a time.
 func fresh(minute int, late time.Duration) Answer {
-	a := Answer{Freshness: Value{late.Seconds(), at(minute)}}
+	a := Answer{Freshness: MetricValue{late.Seconds(), at(minute)}}
 	if late >= 23*time.Hour {
 		a.DoubtAt = at(minute)
 	}
@@ -21,7 +21,7 @@ func fresh(minute int, late time.Duration) Answer {
 
 // succeeds adds a delivery that succeeded.
 func (a Answer) succeeds(minute int) Answer {
-	a.Success = Value{0.5, at(minute)}
+	a.Success = MetricValue{0.5, at(minute)}
 	return a
 }
 
@@ -54,8 +54,8 @@ func TestStep(t *testing.T) {
 		"dropped records leave a value of 0":      {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0), "probe dropped"}, {20, fresh(15, 9*time.Minute), ""}, {21, fresh(16, 0).succeeds(16), "released"}},
 		"late by a day, and then delivered":       {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0).succeeds(5), "released dropped"}},
 		"a dropped probe leaves a value of 0":     {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0), "probe dropped"}, {24 * 60, fresh(24*60-5, 23*h+50*time.Minute), ""}, {24*60 + 20, fresh(24*60+15, 0), "probe dropped"}},
-		"a process begins after a value of 0":     {{90, Answer{Freshness: Value{0, at(5)}, DoubtAt: at(4)}, "held probe"}},
-		"a process begins after a success":        {{90, Answer{Freshness: Value{0, at(50)}, DoubtAt: at(4)}.succeeds(50), ""}},
+		"a process begins after a value of 0":     {{90, Answer{Freshness: MetricValue{0, at(5)}, DoubtAt: at(4)}, "held probe"}},
+		"a process begins after a success":        {{90, Answer{Freshness: MetricValue{0, at(50)}, DoubtAt: at(4)}.succeeds(50), ""}},
 		"a process begins when all was dropped":   {{90, fresh(0, 24*h), "held probe"}, {150, none, "released"}},
 		"a process begins when all was delivered": {{90, fresh(0, 14*h), ""}},
 		"a process begins while it is late":       {{5, fresh(0, 14*h), "held"}},
@@ -67,8 +67,8 @@ func TestStep(t *testing.T) {
 			s := State{}
 			for _, m := range moves {
 				before := s.Held
-				var c change
-				s, c = s.step(at(m.minute), m.answer, 12*h)
+				var c stateChange
+				s, c = s.nextState(at(m.minute), m.answer, 12*h)
 				if got := told(c); got != m.want {
 					t.Fatalf("minute %d: %q, want %q", m.minute, got, m.want)
 				}
@@ -80,7 +80,7 @@ func TestStep(t *testing.T) {
 	}
 }
 
-func told(c change) string {
+func told(c stateChange) string {
 	text := ""
 	for _, part := range []struct {
 		on   bool
@@ -100,14 +100,14 @@ func told(c change) string {
 func TestDroppedSpan(t *testing.T) {
 	t.Parallel()
 	s := State{}
-	var c change
+	var c stateChange
 	for minute := range 600 { // late by 23 h at first, and by 24 h from the first hour on
 		late := min(23*time.Hour+time.Duration(minute)*time.Minute, 24*time.Hour)
-		if s, c = s.step(at(minute+3), fresh(minute, late), 0); told(c) != "" {
+		if s, c = s.nextState(at(minute+3), fresh(minute, late), 0); told(c) != "" {
 			t.Fatalf("minute %d: %+v", minute, c)
 		}
 	}
-	_, c = s.step(at(603), fresh(600, time.Minute), 0)
+	_, c = s.nextState(at(603), fresh(600, time.Minute), 0)
 	if want := (Span{at(-23 * 60), at(599 - 23*60 - 45)}); c.dropped != want {
 		t.Errorf("dropped %v, want %v", c.dropped, want)
 	}
@@ -116,8 +116,8 @@ func TestDroppedSpan(t *testing.T) {
 // Without a limit nothing is ever held.
 func TestNoLimit(t *testing.T) {
 	t.Parallel()
-	s, c := State{}.step(at(5), fresh(0, 23*time.Hour), 0)
-	if s.Held || told(c) != "" || s.Late() != 23*time.Hour || s.Left() != time.Hour {
+	s, c := State{}.nextState(at(5), fresh(0, 23*time.Hour), 0)
+	if s.Held || told(c) != "" || s.LateBy() != 23*time.Hour || s.TimeLeft() != time.Hour {
 		t.Errorf("%+v %+v", s, c)
 	}
 }

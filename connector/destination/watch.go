@@ -46,10 +46,10 @@ type Source struct {
 // Look and owns the state; Stream and Trouble are for any goroutine.
 type Watch struct {
 	o       Options
-	client  *client
+	client  *cloudWatchClient
 	streams map[string]*Stream
 	asked   bool // CloudWatch has answered once; Look's alone
-	trouble atomic.Pointer[Trouble]
+	trouble atomic.Pointer[Outage]
 }
 
 // Stream is a stream whose destination is watched.
@@ -66,8 +66,8 @@ type Stream struct {
 	probe atomic.Bool
 }
 
-// Trouble is why CloudWatch could not be asked.
-type Trouble struct {
+// Outage is why CloudWatch could not be asked.
+type Outage struct {
 	Since    time.Time
 	Failures int // in a row
 	Err      error
@@ -89,59 +89,59 @@ func New(ctx context.Context, o Options) (*Watch, error) {
 	return w, nil
 }
 
-// Stream returns a stream of the watch, nil if it has none of that name.
-func (w *Watch) Stream(name string) *Stream { return w.streams[name] }
+// ForStream returns a stream of the watch, nil if it has none of that name.
+func (w *Watch) ForStream(name string) *Stream { return w.streams[name] }
 
 // State returns what is known of the stream's destination.
 func (s *Stream) State() State { return *s.published.Load() }
 
-// Holds reports whether nothing is to be sent to the stream now: it is held, and no probe is to be sent.
-func (s *Stream) Holds() bool { return s.published.Load().Held && !s.probe.Load() }
+// IsHeld reports whether nothing is to be sent to the stream now: it is held, and no probe is to be sent.
+func (s *Stream) IsHeld() bool { return s.published.Load().Held && !s.probe.Load() }
 
-// Waits reports whether CloudWatch was not asked yet. That takes 30 seconds at most, whatever CloudWatch does. It is false
+// IsWaiting reports whether CloudWatch was not asked yet. That takes 30 seconds at most, whatever CloudWatch does. It is false
 // if no stream is ever held.
-func (s *Stream) Waits() bool { return s.waits.Load() }
+func (s *Stream) IsWaiting() bool { return s.waits.Load() }
 
-// Sent notes that a batch is on its way, which ends a probe.
-func (s *Stream) Sent() { s.probe.Store(false) }
+// NoteSent notes that a batch is on its way, which ends a probe.
+func (s *Stream) NoteSent() { s.probe.Store(false) }
 
-// Trouble returns why CloudWatch could not be asked when it was last, nil if it answered.
-func (w *Watch) Trouble() *Trouble { return w.trouble.Load() }
+// CurrentOutage returns why CloudWatch could not be asked when it was last, nil if it answered.
+func (w *Watch) CurrentOutage() *Outage { return w.trouble.Load() }
 
-// names are the streams of the watch, sorted.
-func (w *Watch) names() []string { return slices.Sorted(maps.Keys(w.streams)) }
+// streamNames are the streams of the watch, sorted.
+func (w *Watch) streamNames() []string { return slices.Sorted(maps.Keys(w.streams)) }
 
-// Look asks CloudWatch once and applies the answer.
-func (w *Watch) Look(ctx context.Context) {
-	queries, window := w.queries(ctx), valueLife
+// AskOnce asks CloudWatch once and applies the answer.
+func (w *Watch) AskOnce(ctx context.Context) {
+	queries, window := w.buildQueries(ctx), valueLife
 	if !w.asked {
 		window = lookback
 	}
 	now := time.Now()
-	answers, failed := w.client.ask(ctx, now.Add(-window), now, queries)
+	answers, failed := w.client.askCloudWatch(ctx, now.Add(-window), now, queries)
 	if ctx.Err() != nil {
 		return
 	}
 	w.asked = w.asked || len(failed) == 0
 	now = time.Now()
-	for _, name := range w.names() {
+	for _, name := range w.streamNames() {
 		s, answer := w.streams[name], answers[name]
 		if failed[name] != nil {
 			s.metrics.Errors.Inc()
 			answer = Answer{Failed: true} // some of it may be missing
 		}
-		w.apply(now, s, answer)
+		w.applyAnswer(now, s, answer)
 	}
-	w.note(now, failed)
+	w.noteFailures(now, failed)
 }
 
-// queries are those for all streams. A stream whose type is unknown is described first, but not before the first request,
+// buildQueries are those for all streams. A stream whose type is unknown is described first, but not before the first request,
 // for which records may wait.
-func (w *Watch) queries(ctx context.Context) (all []query) {
+func (w *Watch) buildQueries(ctx context.Context) (all []metricQuery) {
 	now := time.Now()
-	for _, name := range w.names() {
+	for _, name := range w.streamNames() {
 		s := w.streams[name]
-		if s.deliveries == nil && !s.Waits() && !now.Before(s.describeAt) {
+		if s.deliveries == nil && !s.IsWaiting() && !now.Before(s.describeAt) {
 			found, err := s.source.Describe(ctx)
 			s.deliveries, s.describeAt = found, now.Add(describeAgain)
 			if err != nil && ctx.Err() == nil {
@@ -157,26 +157,26 @@ func (w *Watch) queries(ctx context.Context) (all []query) {
 	return all
 }
 
-// apply makes a step with a stream's part of the answer and tells what has changed.
-func (w *Watch) apply(now time.Time, s *Stream, answer Answer) {
+// applyAnswer makes a step with a stream's part of the answer and tells what has changed.
+func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 	answer.ProbeOpen = s.probe.Load()
-	next, changed := s.State().step(now, answer, w.o.PauseAfter)
+	next, changed := s.State().nextState(now, answer, w.o.PauseAfter)
 	s.published.Store(&next)
 	if changed.probe || !next.Held { // otherwise the batch may be sent at this moment
 		s.probe.Store(changed.probe)
 	}
 	s.metrics.Set(next.Freshness.Amount, next.Success.Amount, next.Success.At.IsZero(), next.Held)
-	s.metrics.Seen(answer.Freshness.newer(answer.Success).At)
+	s.metrics.Seen(answer.Freshness.newerOf(answer.Success).At)
 	log := w.o.Log.With("stream", s.name)
 	switch {
 	case changed.probe:
 		log.Warn("stream held: Firehose may have dropped the records that its destination did not take; one batch is sent to see whether that takes records again")
 	case changed.held:
-		log.Warn("stream held: nothing new is sent to it, and its records wait in Kafka, until its destination is half as late", "late", next.Late().String(), "limit", env.ShortDuration(w.o.PauseAfter))
+		log.Warn("stream held: nothing new is sent to it, and its records wait in Kafka, until its destination is half as late", "late", next.LateBy().String(), "limit", env.ShortDuration(w.o.PauseAfter))
 	case changed.released && next.Freshness.At.IsZero():
 		log.Info("stream released: CloudWatch has no new value of its destination, as for one that has caught up")
 	case changed.released:
-		log.Info("stream released: its destination has caught up", "late", next.Late().String())
+		log.Info("stream released: its destination has caught up", "late", next.LateBy().String())
 	}
 	if d := changed.dropped; !d.From.IsZero() {
 		log.Error("Firehose has probably dropped records: the destination was later than the 24 hours for which it keeps them; send those again that it accepted in this time",
@@ -187,15 +187,15 @@ func (w *Watch) apply(now time.Time, s *Stream, answer Answer) {
 	}
 }
 
-// note keeps the trouble of the last request.
-func (w *Watch) note(now time.Time, failed map[string]error) {
+// noteFailures keeps the trouble of the last request.
+func (w *Watch) noteFailures(now time.Time, failed map[string]error) {
 	if len(failed) == 0 {
 		w.trouble.Store(nil)
 		return
 	}
 	names := slices.Sorted(maps.Keys(failed))
-	t := Trouble{Since: now, Failures: 1, Err: fmt.Errorf("%w; nothing is known of the destination of %s meanwhile", failed[names[0]], strings.Join(names, ", "))}
-	if before := w.Trouble(); before != nil {
+	t := Outage{Since: now, Failures: 1, Err: fmt.Errorf("%w; nothing is known of the destination of %s meanwhile", failed[names[0]], strings.Join(names, ", "))}
+	if before := w.CurrentOutage(); before != nil {
 		t.Since, t.Failures = before.Since, before.Failures+1
 	}
 	w.trouble.Store(&t)

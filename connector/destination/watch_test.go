@@ -69,26 +69,26 @@ func toSplunk(context.Context) ([]string, error) { return []string{"DeliveryToSp
 func TestLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t, 2, toSplunk)
-		if !w.Stream("s000").Waits() {
+		if !w.ForStream("s000").IsWaiting() {
 			t.Error("nothing waits for the first answer")
 		}
-		w.Look(t.Context()) // for all types, and without a description
+		w.AskOnce(t.Context()) // for all types, and without a description
 		w.changed = nil
 		w.cloud.Publish("s001", "DeliveryToSplunk.DataFreshness", time.Now().Add(-3*time.Minute), 7200)
 		w.cloud.Publish("s001", "DeliveryToSplunk.Success", time.Now().Add(-3*time.Minute), 0.25)
 		w.cloud.Publish("s000", "DeliveryToS3.DataFreshness", time.Now(), 9999) // of another type
-		w.Look(t.Context())
-		one, other := w.Stream("s001"), w.Stream("s000")
-		if s := one.State(); !s.Held || s.Late() != 2*time.Hour || s.Success.Amount != 0.25 || !one.Holds() || w.Trouble() != nil {
-			t.Errorf("%+v, %v", s, w.Trouble())
+		w.AskOnce(t.Context())
+		one, other := w.ForStream("s001"), w.ForStream("s000")
+		if s := one.State(); !s.Held || s.LateBy() != 2*time.Hour || s.Success.Amount != 0.25 || !one.IsHeld() || w.CurrentOutage() != nil {
+			t.Errorf("%+v, %v", s, w.CurrentOutage())
 		}
-		if s := other.State(); s.Held || s.Late() != 0 || other.Holds() {
+		if s := other.State(); s.Held || s.LateBy() != 0 || other.IsHeld() {
 			t.Errorf("%+v", s)
 		}
 		if strings.Join(w.changed, " ") != "s001" || !strings.Contains(w.log.String(), `"stream held: `) {
 			t.Errorf("%q\n%s", w.changed, &w.log)
 		}
-		if calls := w.cloud.Calls(); len(calls) != 2 || calls[0].Queries != 8 || calls[1].Queries != 4 || one.Waits() {
+		if calls := w.cloud.Calls(); len(calls) != 2 || calls[0].Queries != 8 || calls[1].Queries != 4 || one.IsWaiting() {
 			t.Errorf("%+v", calls)
 		}
 	})
@@ -101,17 +101,17 @@ func TestManyStreams(t *testing.T) {
 		described := 0
 		w := newWatched(t, 300, func(context.Context) ([]string, error) { described++; return nil, errors.New("denied") })
 		w.cloud.Publish("s299", "DeliveryToSplunk.DataFreshness", time.Now(), 60)
-		w.Look(t.Context())
-		w.Look(t.Context())
-		w.Look(t.Context())
+		w.AskOnce(t.Context())
+		w.AskOnce(t.Context())
+		w.AskOnce(t.Context())
 		if calls := w.cloud.Calls(); len(calls) != 9 || calls[0].Queries != 500 || calls[2].Queries != 200 || described != 300 {
 			t.Errorf("%+v, described %d", calls, described)
 		}
-		if late := w.Stream("s299").State().Late(); late != time.Minute {
+		if late := w.ForStream("s299").State().LateBy(); late != time.Minute {
 			t.Errorf("late by %v", late)
 		}
 		time.Sleep(describeAgain)
-		if w.Look(t.Context()); described != 600 {
+		if w.AskOnce(t.Context()); described != 600 {
 			t.Errorf("described %d times after an hour", described)
 		}
 	})
@@ -122,19 +122,19 @@ func TestLookback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t, 2, toSplunk)
 		w.cloud.Refuse("AccessDenied", "no") // it has not begun before CloudWatch answers
-		w.Look(t.Context())
+		w.AskOnce(t.Context())
 		w.cloud.Refuse("", "")
 		w.cloud.Publish("s000", "DeliveryToSplunk.DataFreshness", time.Now().Add(-2*time.Hour), 86_300)
-		w.Look(t.Context())
-		s := w.Stream("s000")
-		if !s.State().Held || s.Holds() {
+		w.AskOnce(t.Context())
+		s := w.ForStream("s000")
+		if !s.State().Held || s.IsHeld() {
 			t.Errorf("%+v, want it held, and a probe", s.State())
 		}
-		if s.Sent(); !s.Holds() {
+		if s.NoteSent(); !s.IsHeld() {
 			t.Error("a probe lets more than one batch through")
 		}
 		w.cloud.Publish("s001", "DeliveryToSplunk.DataFreshness", time.Now().Add(-2*time.Hour), 86_300)
-		if w.Look(t.Context()); w.Stream("s001").State().Held {
+		if w.AskOnce(t.Context()); w.ForStream("s001").State().Held {
 			t.Error("it looks back again")
 		}
 	})
@@ -156,9 +156,9 @@ func TestTrouble(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWatched(t, 1, toSplunk)
 				row.make(w)
-				w.Look(t.Context())
-				w.Look(t.Context())
-				trouble := w.Trouble()
+				w.AskOnce(t.Context())
+				w.AskOnce(t.Context())
+				trouble := w.CurrentOutage()
 				if trouble == nil || !strings.Contains(trouble.Err.Error(), row.want) || !strings.Contains(trouble.Err.Error(), "the destination of s000") || trouble.Failures != 2 ||
 					strings.Contains(trouble.Err.Error(), secretKey) || w.invalidated != 2*row.invalidated {
 					t.Errorf("%+v, want %q; invalidated %d", trouble, row.want, w.invalidated)
@@ -169,8 +169,8 @@ func TestTrouble(t *testing.T) {
 				}
 				w.cloud.Refuse("", "")
 				w.cloud.Cut(false)
-				if w.Look(t.Context()); w.Trouble() != nil {
-					t.Errorf("after it: %v", w.Trouble().Err)
+				if w.AskOnce(t.Context()); w.CurrentOutage() != nil {
+					t.Errorf("after it: %v", w.CurrentOutage().Err)
 				}
 			})
 		})
@@ -219,7 +219,7 @@ func TestStrictCloudWatch(t *testing.T) {
 				}
 			},
 		} {
-			in := request(now.Add(-valueLife), now, q)
+			in := metricRequest(now.Add(-valueLife), now, q)
 			change(in)
 			if _, err := w.client.GetMetricData(t.Context(), in); (err == nil) != (name == "nothing") {
 				t.Errorf("%s: %v", name, err)
@@ -232,7 +232,7 @@ func TestStrictCloudWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := other.GetMetricData(t.Context(), request(now.Add(-valueLife), now, q)); err == nil || !strings.Contains(err.Error(), "InvalidSignatureException") {
+		if _, err := other.GetMetricData(t.Context(), metricRequest(now.Add(-valueLife), now, q)); err == nil || !strings.Contains(err.Error(), "InvalidSignatureException") {
 			t.Errorf("another key: %v", err)
 		}
 		if r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/", http.NoBody); err != nil {

@@ -11,34 +11,34 @@ import (
 // Check collects the faults that a Validate method finds; its zero value is ready.
 type Check struct{ faults []error }
 
-// Add keeps a fault; nil is ignored.
-func (c *Check) Add(f *Fault) {
+// AddFault keeps a fault; nil is ignored.
+func (c *Check) AddFault(f *Fault) {
 	if f != nil {
 		c.faults = append(c.faults, f)
 	}
 }
 
-// Join keeps all faults of another Validate.
-func (c *Check) Join(err error) {
-	for _, f := range Faults(err) {
-		c.Add(f)
+// JoinFaults keeps all faults of another Validate.
+func (c *Check) JoinFaults(err error) {
+	for _, f := range FaultsOf(err) {
+		c.AddFault(f)
 	}
 }
 
 // Err returns all faults together, or nil.
 func (c *Check) Err() error { return errors.Join(c.faults...) }
 
-// Range wants v within [low, high].
-func Range[T int | Bytes | time.Duration](c *Check, name string, v, low, high T) {
+// CheckRange wants v within [low, high].
+func CheckRange[T int | Bytes | time.Duration](c *Check, name string, v, low, high T) {
 	if v < low || v > high {
-		c.addBroken(name, text(v), limits{low: new(int64(low)), high: new(int64(high))}, fmt.Sprintf("want %s to %s", text(low), text(high)))
+		c.addBroken(name, valueText(v), ruleLimits{low: new(int64(low)), high: new(int64(high))}, fmt.Sprintf("want %s to %s", valueText(low), valueText(high)))
 	}
 }
 
 // AtLeast wants v to be low or more.
 func AtLeast[T int | Bytes | time.Duration](c *Check, name string, v, low T) {
 	if v < low {
-		c.addBroken(name, text(v), limits{low: new(int64(low))}, fmt.Sprintf("want %s or more", text(low)))
+		c.addBroken(name, valueText(v), ruleLimits{low: new(int64(low))}, fmt.Sprintf("want %s or more", valueText(low)))
 	}
 }
 
@@ -48,29 +48,29 @@ func (c *Check) OneOf(name, v string, words []string, later ...string) {
 	switch {
 	case slices.Contains(words, v):
 	case slices.Contains(later, v):
-		c.Add(Holds(name, v, "not supported yet by this version; want "+Or(words)))
+		c.AddFault(HoldsFault(name, v, "not supported yet by this version; want "+JoinOr(words)))
 	default:
-		c.addBroken(name, v, limits{words: words}, "want "+Or(words))
+		c.addBroken(name, v, ruleLimits{words: words}, "want "+JoinOr(words))
 	}
 }
 
 // addBroken adds the fault of a rule that Rules can read.
-func (c *Check) addBroken(name, held string, rule limits, problem string) {
-	f := Holds(name, held, problem)
+func (c *Check) addBroken(name, held string, rule ruleLimits, problem string) {
+	f := HoldsFault(name, held, problem)
 	f.rule = rule
-	c.Add(f)
+	c.AddFault(f)
 }
 
-// Name wants v, if set, to be free of blanks around it and of control characters in it: both come
+// CheckName wants v, if set, to be free of blanks around it and of control characters in it: both come
 // from a file or a template, and make an invisible difference between two names.
-func (c *Check) Name(name, v string) {
+func (c *Check) CheckName(name, v string) {
 	if v != strings.TrimSpace(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		c.Add(Holds(name, v, "want no blanks around it and no control characters in it"))
+		c.AddFault(HoldsFault(name, v, "want no blanks around it and no control characters in it"))
 	}
 }
 
-// Or lists words as a sentence does.
-func Or(words []string) string {
+// JoinOr lists words as a sentence does.
+func JoinOr(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
@@ -78,8 +78,8 @@ func Or(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// text prints a limit the way one would write it.
-func text(v any) string {
+// valueText prints a limit the way one would write it.
+func valueText(v any) string {
 	if d, ok := v.(time.Duration); ok {
 		return ShortDuration(d)
 	}

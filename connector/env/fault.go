@@ -16,29 +16,29 @@ type Fault struct {
 	Others []string
 
 	text string
-	rule limits // the rule that was broken, where it is one of Check's
+	rule ruleLimits // the rule that was broken, where it is one of Check's
 }
 
-// Holds returns the fault of a variable that is set to value; problem says why the value is wrong or
+// HoldsFault returns the fault of a variable that is set to value; problem says why the value is wrong or
 // which one is wanted instead.
-func Holds(name string, value any, problem string) *Fault {
-	return &Fault{Variable: name, text: fmt.Sprintf("%s holds %s: %s", name, Show(name, fmt.Sprint(value)), problem)}
+func HoldsFault(name string, value any, problem string) *Fault {
+	return &Fault{Variable: name, text: fmt.Sprintf("%s holds %s: %s", name, ShowValue(name, fmt.Sprint(value)), problem)}
 }
 
-// Missing returns the fault of a variable that has to be set and isn't.
-func Missing(name, want string) *Fault {
+// MissingFault returns the fault of a variable that has to be set and isn't.
+func MissingFault(name, want string) *Fault {
 	return &Fault{Variable: name, text: fmt.Sprintf("%s is not set: %s", name, want)}
 }
 
-// Unsupported returns the fault of a variable that a later version will read. It never shows what
+// UnsupportedFault returns the fault of a variable that a later version will read. It never shows what
 // the variable holds: user names, addresses with a password in them and keys all live among these.
-func Unsupported(name, what string) *Fault {
+func UnsupportedFault(name, what string) *Fault {
 	return &Fault{Variable: name, text: fmt.Sprintf("%s: %s is not supported yet by this version; unset it", name, what)}
 }
 
-// Unknown returns the fault of a variable that is no setting, and names the intended one
+// UnknownFault returns the fault of a variable that is no setting, and names the intended one
 // if that is known. It doesn't show the variable's value either.
-func Unknown(name, meant string) *Fault {
+func UnknownFault(name, meant string) *Fault {
 	text := name + " is not a setting; "
 	if meant == "" {
 		return &Fault{Variable: name, text: text + "unset it"}
@@ -46,8 +46,8 @@ func Unknown(name, meant string) *Fault {
 	return &Fault{Variable: name, text: text + "did you mean " + meant + "?"}
 }
 
-// With adds the variables that the broken rule read besides the fault's own.
-func (f *Fault) With(others ...string) *Fault {
+// WithSettings adds the variables that the broken rule read besides the fault's own.
+func (f *Fault) WithSettings(others ...string) *Fault {
 	f.Others = append(f.Others, others...)
 	return f
 }
@@ -55,16 +55,16 @@ func (f *Fault) With(others ...string) *Fault {
 // Error is one line and names the variable, its value and the accepted values.
 func (f *Fault) Error() string { return f.text }
 
-// Faults splits the errors that errors.Join put together, however deep.
+// FaultsOf splits the errors that errors.Join put together, however deep.
 // An error that is not a Fault is kept as one without a variable, so that nothing is lost.
-func Faults(err error) []*Fault {
+func FaultsOf(err error) []*Fault {
 	if err == nil {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []*Fault
 		for _, e := range joined.Unwrap() {
-			all = append(all, Faults(e)...)
+			all = append(all, FaultsOf(e)...)
 		}
 		return all
 	}
@@ -77,10 +77,10 @@ func Faults(err error) []*Fault {
 // shown is how many characters of a value a message repeats.
 const shown = 80
 
-// Show quotes value for a message: cut when long, hidden when the name says that it is a secret,
+// ShowValue quotes value for a message: cut when long, hidden when the name says that it is a secret,
 // and without the part before an @, where an address carries its user and password.
-func Show(name, value string) string {
-	if Hidden(name) {
+func ShowValue(name, value string) string {
+	if IsHidden(name) {
 		return "a secret"
 	}
 	if i := strings.LastIndexByte(value, '@'); i >= 0 {
@@ -92,11 +92,11 @@ func Show(name, value string) string {
 	return fmt.Sprintf("%q", value)
 }
 
-// Masked is a value without its secrets. All of it is masked when the name says that it is a secret or
+// MaskValue is a value without its secrets. All of it is masked when the name says that it is a secret or
 // an external id, which is shared by two parties, or when it holds such an id; else the part before an @.
-func Masked(name, value string) string {
+func MaskValue(name, value string) string {
 	const external = "external_id"
-	if Hidden(name) || strings.Contains(strings.ToLower(name), external) || strings.Contains(value, external) {
+	if IsHidden(name) || strings.Contains(strings.ToLower(name), external) || strings.Contains(value, external) {
 		return "***"
 	}
 	if i := strings.LastIndexByte(value, '@'); i >= 0 {
@@ -105,9 +105,9 @@ func Masked(name, value string) string {
 	return value
 }
 
-// Hidden reports whether the name says that the variable holds a secret, or the file of one. It
+// IsHidden reports whether the name says that the variable holds a secret, or the file of one. It
 // rather hides too much: a name that only resembles one of ours can hold one too.
-func Hidden(name string) bool {
+func IsHidden(name string) bool {
 	words := strings.Split(strings.TrimSuffix(strings.ToUpper(name), "_FILE"), "_")
 	return slices.ContainsFunc(words, func(w string) bool {
 		return strings.Contains(w, "PASS") || strings.Contains(w, "SECRET") ||

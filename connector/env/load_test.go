@@ -120,7 +120,7 @@ func TestDefaultsReadsNoVariable(t *testing.T) {
 		t.Setenv(name, "9")
 	}
 	var got config
-	env.Defaults(&got)
+	env.SetDefaults(&got)
 	if d := diff(defaults(), got); d != "" {
 		t.Error(d)
 	}
@@ -132,7 +132,7 @@ func TestDefaultsPanicsOnABadTag(t *testing.T) {
 			t.Errorf("recovered %q", s)
 		}
 	}()
-	env.Defaults(&struct {
+	env.SetDefaults(&struct {
 		Bad int `envconfig:"T_BAD" default:"x"`
 	}{})
 }
@@ -143,7 +143,7 @@ func TestTables(t *testing.T) {
 		Wait  time.Duration `envconfig:"T_WAIT" unset:"a|b" desc:"A | time."`
 	}
 	var got bytes.Buffer
-	if err := env.Usage(&got, new(short)); err != nil {
+	if err := env.WriteUsage(&got, new(short)); err != nil {
 		t.Fatal(err)
 	}
 	const usage = "VARIABLE  DEFAULT  MEANING\nT_PICKY   \\n       A word, or \\n.\nT_WAIT    (a|b)    A | time.\n"
@@ -151,7 +151,7 @@ func TestTables(t *testing.T) {
 		t.Error(d)
 	}
 	const markdown = "| variable | default | meaning |\n|---|---|---|\n| `T_PICKY` | `\\n` | A word, or \\\\n. |\n| `T_WAIT` | a\\|b | A \\| time. |\n"
-	if d := cmp.Diff(markdown, env.Markdown(new(short))); d != "" {
+	if d := cmp.Diff(markdown, env.MarkdownTable(new(short))); d != "" {
 		t.Error(d)
 	}
 }
@@ -164,7 +164,7 @@ func TestSet(t *testing.T) {
 		List  []string `envconfig:"T_LIST" default:"x" desc:"A list."`
 		Text  string   `envconfig:"T_TEXT" default:"x" desc:"A text."`
 	}
-	env.Defaults(&c)
+	env.SetDefaults(&c)
 	for name, value := range map[string]string{"T_COUNT": "3", "T_LIST": "a, b", "T_TEXT": "\t\n\"\\"} {
 		if f := env.Set(&c, name, value); f != nil {
 			t.Error(f)

@@ -25,14 +25,14 @@ type Rule struct {
 	WantKind string `json:"wantKind,omitempty"`
 }
 
-// limits are the arguments of Range, AtLeast and OneOf for a setting.
-type limits struct {
+// ruleLimits are the arguments of Range, AtLeast and OneOf for a setting.
+type ruleLimits struct {
 	words     []string
 	low, high *int64
 }
 
-// widen makes l accept every value that other accepts, too.
-func (l *limits) widen(other limits) {
+// widenTo makes l accept every value that other accepts, too.
+func (l *ruleLimits) widenTo(other ruleLimits) {
 	for _, w := range other.words {
 		if !slices.Contains(l.words, w) {
 			l.words = append(slices.Clone(l.words), w)
@@ -46,13 +46,13 @@ func (l *limits) widen(other limits) {
 	}
 }
 
-// Rules lists the rules of cfg, a pointer to a struct of settings, in the order of the table. It
+// ListRules lists the rules of cfg, a pointer to a struct of settings, in the order of the table. It
 // finds limits by setting each field to a value that no rule can accept and reading which rule
 // Validate says is broken. Where a limit depends on a switch or a word elsewhere, the widest counts.
-func Rules(cfg interface{ Validate() error }) []Rule {
-	Defaults(cfg)
-	all := fields(reflect.ValueOf(cfg).Elem())
-	found := make([]limits, len(all))
+func ListRules(cfg interface{ Validate() error }) []Rule {
+	SetDefaults(cfg)
+	all := configFields(reflect.ValueOf(cfg).Elem())
+	found := make([]ruleLimits, len(all))
 	for i, f := range all {
 		found[i] = f.breakRule(cfg)
 	}
@@ -62,7 +62,7 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 			f.value.Set(v)
 			for j, other := range all {
 				if other.value.Kind() == reflect.Int || other.value.Kind() == reflect.Int64 || found[j].words != nil {
-					found[j].widen(other.breakRule(cfg))
+					found[j].widenTo(other.breakRule(cfg))
 				}
 			}
 		}
@@ -71,7 +71,7 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 	var rules []Rule
 	for i, f := range all {
 		rules = append(rules, f.combineRule(found[i]))
-		if f.secret() {
+		if f.isSecret() {
 			rules = append(rules, Rule{Name: f.name + twin, Kind: "file"})
 		}
 	}
@@ -80,7 +80,7 @@ func Rules(cfg interface{ Validate() error }) []Rule {
 
 // breakRule sets the field to a value that no rule accepts and returns the rule that it breaks, or the
 // zero value if the field has none.
-func (f field) breakRule(cfg interface{ Validate() error }) (broken limits) {
+func (f configField) breakRule(cfg interface{ Validate() error }) (broken ruleLimits) {
 	held := reflect.ValueOf(f.value.Interface())
 	defer f.value.Set(held)
 	switch f.value.Kind() {
@@ -91,7 +91,7 @@ func (f field) breakRule(cfg interface{ Validate() error }) (broken limits) {
 	default:
 		return broken
 	}
-	for _, fault := range Faults(cfg.Validate()) {
+	for _, fault := range FaultsOf(cfg.Validate()) {
 		if fault.Variable == f.name && (fault.rule.low != nil || fault.rule.words != nil) {
 			return fault.rule
 		}
@@ -100,7 +100,7 @@ func (f field) breakRule(cfg interface{ Validate() error }) (broken limits) {
 }
 
 // knownValues are the values of a switch, or those of a setting with words.
-func (f field) knownValues(words []string) (all []reflect.Value) {
+func (f configField) knownValues(words []string) (all []reflect.Value) {
 	if f.value.Kind() == reflect.Bool {
 		return []reflect.Value{reflect.ValueOf(true), reflect.ValueOf(false)}
 	}
@@ -111,7 +111,7 @@ func (f field) knownValues(words []string) (all []reflect.Value) {
 }
 
 // combineRule combines the type of the field with its limits.
-func (f field) combineRule(l limits) Rule {
+func (f configField) combineRule(l ruleLimits) Rule {
 	r := Rule{Name: f.name, Kind: "text", Words: l.words, Low: l.low, High: l.high}
 	switch f.value.Interface().(type) {
 	case Secret:
@@ -136,24 +136,24 @@ func (f field) combineRule(l limits) Rule {
 	}
 	switch {
 	case r.Words != nil:
-		r.Kind, r.Want = "words", "want "+Or(r.Words)
+		r.Kind, r.Want = "words", "want "+JoinOr(r.Words)
 	case r.Kind == "text" && strings.HasSuffix(f.name, twin):
 		r.Kind = "file"
 	case r.Kind != "text" && r.Kind != "list" && r.Kind != "any":
-		r.Want, r.WantKind = f.describeLimits(l), f.want(errBytes)
+		r.Want, r.WantKind = f.describeLimits(l), f.wantedForm(errBytes)
 	}
 	return r
 }
 
 // describeLimits describes the limits.
-func (f field) describeLimits(l limits) string {
+func (f configField) describeLimits(l ruleLimits) string {
 	if l.low == nil {
 		return ""
 	}
 	show := func(n int64) string {
 		v := reflect.New(f.value.Type()).Elem()
 		v.SetInt(n)
-		return text(v.Interface())
+		return valueText(v.Interface())
 	}
 	if l.high == nil {
 		return "want " + show(*l.low) + " or more"

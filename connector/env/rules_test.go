@@ -31,9 +31,9 @@ func (r ruled) Validate() error {
 	} else if r.Mode == "many" {
 		high = 100
 	}
-	env.Range(&c, "T_COUNT", r.Count, 1, high)
+	env.CheckRange(&c, "T_COUNT", r.Count, 1, high)
 	env.AtLeast(&c, "T_SIZE", r.Size, 512)
-	env.Range(&c, "T_WAIT", r.Wait, time.Millisecond, time.Hour)
+	env.CheckRange(&c, "T_WAIT", r.Wait, time.Millisecond, time.Hour)
 	return c.Err()
 }
 
@@ -52,7 +52,7 @@ func TestRules(t *testing.T) {
 		{Name: "T_PASSWORD_FILE", Kind: "file"},
 	}
 	cfg := new(ruled)
-	if d := cmp.Diff(want, env.Rules(cfg)); d != "" {
+	if d := cmp.Diff(want, env.ListRules(cfg)); d != "" {
 		t.Error(d)
 	}
 	if cfg.Mode != "one" || cfg.On || cfg.Count != 7 {

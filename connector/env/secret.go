@@ -33,27 +33,27 @@ func NewSecret(value string) Secret { return Secret{held: func() string { return
 func NewSecretFile(name, path string) Secret { return Secret{name: name, path: path} }
 
 // IsSet reports whether there is a secret or a file for it.
-func (s Secret) IsSet() bool { return s.value() != "" || s.path != "" }
+func (s Secret) IsSet() bool { return s.plainValue() != "" || s.path != "" }
 
-func (s Secret) value() string {
+func (s Secret) plainValue() string {
 	if s.held == nil {
 		return ""
 	}
 	return s.held()
 }
 
-// Variable returns which variable of the two is set, that of the secret being name.
-func (s Secret) Variable(name string) string {
+// VariableName returns which variable of the two is set, that of the secret being name.
+func (s Secret) VariableName(name string) string {
 	if s.path != "" {
 		return name + twin
 	}
 	return name
 }
 
-// Read returns the secret. The error is a Fault that names the variable and the file.
-func (s Secret) Read() (string, error) {
+// ReadValue returns the secret. The error is a Fault that names the variable and the file.
+func (s Secret) ReadValue() (string, error) {
 	if s.path == "" {
-		return s.value(), nil
+		return s.plainValue(), nil
 	}
 	value, fault := s.readFile()
 	if fault != nil {
@@ -62,32 +62,32 @@ func (s Secret) Read() (string, error) {
 	return value, nil
 }
 
-// mostSecret is more than any secret has; a path that was mistaken is not read to its end.
-const mostSecret = 64 << 10
+// maxSecret is more than any secret has; a path that was mistaken is not read to its end.
+const maxSecret = 64 << 10
 
 // readFile leaves out the line end that editors and echo put behind it.
 func (s Secret) readFile() (string, *Fault) {
 	f, err := os.Open(s.path)
 	if err != nil {
-		return "", s.wrong(err)
+		return "", s.readFault(err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	switch value := strings.TrimRight(string(text), "\r\n"); {
 	case err != nil:
-		return "", s.wrong(err)
-	case len(text) > mostSecret:
-		return "", s.wrong(fmt.Errorf("the file is larger than %s, which no secret is", Bytes(mostSecret)))
+		return "", s.readFault(err)
+	case len(text) > maxSecret:
+		return "", s.readFault(fmt.Errorf("the file is larger than %s, which no secret is", Bytes(maxSecret)))
 	case value == "":
-		return "", s.wrong(errors.New("the file is empty"))
+		return "", s.readFault(errors.New("the file is empty"))
 	default:
 		return value, nil
 	}
 }
 
-// wrong is a fault of the file. The path is shown where it is certain to be one: the secret itself,
+// readFault is a fault of the file. The path is shown where it is certain to be one: the secret itself,
 // put there by mistake, must not come out.
-func (s Secret) wrong(err error) *Fault {
+func (s Secret) readFault(err error) *Fault {
 	name, path := s.name+twin, fmt.Sprintf("%q", s.path)
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err // the path comes before
@@ -99,25 +99,25 @@ func (s Secret) wrong(err error) *Fault {
 }
 
 // loadSecret reads the variable, or its twin.
-func (f field) loadSecret(held, path string) *Fault {
+func (f configField) loadSecret(held, path string) *Fault {
 	if held == "" && path == "" {
 		return nil
 	}
 	s := Secret{name: f.name, path: path, held: func() string { return held }}
 	if held != "" && path != "" {
-		return (&Fault{Variable: f.name + twin, text: f.name + twin + " and " + f.name + " are both set: want only one of them"}).With(f.name)
+		return (&Fault{Variable: f.name + twin, text: f.name + twin + " and " + f.name + " are both set: want only one of them"}).WithSettings(f.name)
 	}
 	if path != "" {
 		if _, fault := s.readFile(); fault != nil {
-			return fault.With(f.name)
+			return fault.WithSettings(f.name)
 		}
 	}
 	f.value.Set(reflect.ValueOf(s))
 	return nil
 }
 
-// secretly reports whether a variable of this name has to be a Secret.
-func secretly(name string) bool {
+// isSecretName reports whether a variable of this name has to be a Secret.
+func isSecretName(name string) bool {
 	return strings.HasSuffix(name, "_PASSWORD") || strings.HasSuffix(name, "_SECRET") || strings.HasSuffix(name, "_TOKEN")
 }
 
@@ -125,7 +125,7 @@ const stars = "***"
 
 // Equal compares the settings, for package cmp.
 func (s Secret) Equal(o Secret) bool {
-	return s.name == o.name && s.path == o.path && s.value() == o.value()
+	return s.name == o.name && s.path == o.path && s.plainValue() == o.plainValue()
 }
 
 // Format implements fmt.Formatter, whatever the verb.

@@ -35,7 +35,7 @@ func loadLogin(t *testing.T, value, file string) (string, error) {
 	if l.Password.IsSet() != (value != "" || file != "") {
 		t.Errorf("IsSet is %v with %q and %q", l.Password.IsSet(), value, file)
 	}
-	return l.Password.Read()
+	return l.Password.ReadValue()
 }
 
 func TestLoadSecret(t *testing.T) {
@@ -70,7 +70,7 @@ func TestLoadSecret(t *testing.T) {
 			fault := ""
 			if err != nil {
 				fault = strings.ReplaceAll(err.Error(), dir, "DIR")
-				if f := env.Faults(err); len(f) != 1 || f[0].Variable != "T_PASSWORD_FILE" {
+				if f := env.FaultsOf(err); len(f) != 1 || f[0].Variable != "T_PASSWORD_FILE" {
 					t.Errorf("the fault is that of %v", f)
 				}
 			}
@@ -92,14 +92,14 @@ func TestSecretFileChanges(t *testing.T) {
 		if err := os.WriteFile(path, []byte(want+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Read(); got != want || err != nil {
+		if got, err := s.ReadValue(); got != want || err != nil {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Read()
+	_, err := s.ReadValue()
 	if f, ok := errors.AsType[*env.Fault](err); !ok || f.Variable != "T_PASSWORD_FILE" || !strings.Contains(err.Error(), path) {
 		t.Errorf("a file that is gone: %v", err)
 	}
@@ -128,10 +128,10 @@ func TestSecretIsNeverShown(t *testing.T) {
 	}
 	out.Write(text)
 	out.WriteString(cmp.Diff(l, login{}))
-	if err := env.Usage(&out, &l); err != nil {
+	if err := env.WriteUsage(&out, &l); err != nil {
 		t.Fatal(err)
 	}
-	out.WriteString(env.Markdown(&l))
+	out.WriteString(env.MarkdownTable(&l))
 	for _, form := range []string{planted, fmt.Sprintf("%x", planted), fmt.Sprintf("%X", planted), fmt.Sprintf("%d", []byte(planted))} {
 		if strings.Contains(out.String(), form) {
 			t.Errorf("it is shown as %q:\n%s", form, &out)
@@ -141,7 +141,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 
 func TestSecretHasATwinInTheTable(t *testing.T) {
 	var names []string
-	for _, v := range env.Variables(new(login)) {
+	for _, v := range env.ListVariables(new(login)) {
 		names = append(names, v.Name)
 	}
 	if diff := cmp.Diff([]string{"T_PASSWORD", "T_PASSWORD_FILE", "T_USER"}, names); diff != "" {
@@ -155,7 +155,7 @@ func TestDefaultsPanicsOnASecretThatCouldBeShown(t *testing.T) {
 			t.Errorf("recovered %q", s)
 		}
 	}()
-	env.Defaults(&struct {
+	env.SetDefaults(&struct {
 		Token string `envconfig:"T_API_TOKEN" unset:"none"`
 	}{})
 }

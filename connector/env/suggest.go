@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Suggest returns the name that was most likely meant by an unknown one: one that is a
+// SuggestName returns the name that was most likely meant by an unknown one: one that is a
 // slip or two away, that has the same words in another order or number, or that has the same first
 // word and one word more or less. Among equals it is the first.
-func Suggest(name string, known []string) (meant string, ok bool) {
+func SuggestName(name string, known []string) (meant string, ok bool) {
 	name = strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(name))
 	best := tooFar
 	for _, k := range known {
-		if d := far(name, k); d < best {
+		if d := nameDistance(name, k); d < best {
 			meant, best = k, d
 		}
 	}
@@ -22,16 +22,16 @@ func Suggest(name string, known []string) (meant string, ok bool) {
 
 const tooFar = 4
 
-// far grades how unlikely it is that k was meant.
-func far(name, k string) int {
+// nameDistance grades how unlikely it is that k was meant.
+func nameDistance(name, k string) int {
 	allowed := 2
 	if len(k) < 10 {
 		allowed = 1 // two slips in a short name make another word
 	}
-	if d := distance(name, k); d <= allowed {
+	if d := editDistance(name, k); d <= allowed {
 		return d
 	}
-	a, b := words(name), words(k)
+	a, b := nameWords(name), nameWords(k)
 	sortedA, sortedB := slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	switch {
 	case slices.Equal(sortedA, sortedB):
@@ -42,8 +42,8 @@ func far(name, k string) int {
 	return tooFar
 }
 
-// words takes a name apart and the plural off its words.
-func words(name string) []string {
+// nameWords takes a name apart and the plural off its words.
+func nameWords(name string) []string {
 	all := strings.Split(name, "_")
 	for i, w := range all {
 		all[i] = strings.TrimSuffix(w, "S")
@@ -63,9 +63,9 @@ func oneMore(long, short []string) bool {
 	return slices.Equal(long[i+1:], short[i:])
 }
 
-// distance counts the slips between two names: a character too many, too few or wrong, or two that
+// editDistance counts the slips between two names: a character too many, too few or wrong, or two that
 // changed places (Damerau-Levenshtein, where no part is edited twice).
-func distance(a, b string) int {
+func editDistance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
@@ -93,9 +93,9 @@ var (
 	serviceURL  = regexp.MustCompile(`^(tcp|udp|sctp)://`)
 )
 
-// Injected reports whether Kubernetes put the variable there for a Service of the namespace. It does
+// IsInjected reports whether Kubernetes put the variable there for a Service of the namespace. It does
 // that in every pod unless enableServiceLinks is false, and a Service named kafka or schema-registry
 // then takes the prefix of our settings.
-func Injected(name, value string) bool {
+func IsInjected(name, value string) bool {
 	return serviceName.MatchString(name) || strings.HasSuffix(name, "_PORT") && serviceURL.MatchString(value)
 }

@@ -46,12 +46,12 @@ func TestSuggest(t *testing.T) {
 		"_":                          "",
 		"":                           "",
 	} {
-		if got, ok := env.Suggest(name, known); got != want || ok != (want != "") {
+		if got, ok := env.SuggestName(name, known); got != want || ok != (want != "") {
 			t.Errorf("%q: suggests %q, %v; want %q", name, got, ok, want)
 		}
 	}
 	for _, k := range known {
-		if got, ok := env.Suggest(k, known); got != k || !ok {
+		if got, ok := env.SuggestName(k, known); got != k || !ok {
 			t.Errorf("%s itself suggests %s", k, got)
 		}
 	}
@@ -71,7 +71,7 @@ func TestInjected(t *testing.T) {
 		"DNS_PORT_53_UDP_PROTO":           "udp",
 		"SCHEMA_REGISTRY_PORT":            "tcp://10.0.0.2:8081",
 	} {
-		if !env.Injected(name, value) {
+		if !env.IsInjected(name, value) {
 			t.Errorf("%s=%s is not known as a Service's", name, value)
 		}
 	}
@@ -79,7 +79,7 @@ func TestInjected(t *testing.T) {
 		"KAFKA_BROKERS": "tcp://10.0.0.1:9092", "KAFKA_PORT": "9092", "KAFKA_BROKERS_PORT": "9092",
 		"KAFKA_SERVICE": "x", "KAFKA_PORT_TCP": "x", "SCHEMA_REGISTRY_URL": "tcp://x",
 	} {
-		if env.Injected(name, value) {
+		if env.IsInjected(name, value) {
 			t.Errorf("%s=%s is taken for a Service's", name, value)
 		}
 	}

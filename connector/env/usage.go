@@ -17,37 +17,37 @@ type Variable struct {
 	Desc    string
 }
 
-// Variables lists the settings of cfg, a pointer to a struct, in the order of the table.
-func Variables(cfg any) []Variable {
+// ListVariables lists the settings of cfg, a pointer to a struct, in the order of the table.
+func ListVariables(cfg any) []Variable {
 	var all []Variable
-	for _, f := range fields(reflect.ValueOf(cfg).Elem()) {
+	for _, f := range configFields(reflect.ValueOf(cfg).Elem()) {
 		all = append(all, Variable{f.name, f.tag.Get("default"), f.tag.Get("unset"), f.tag.Get("desc")})
-		if f.secret() {
+		if f.isSecret() {
 			all = append(all, Variable{Name: f.name + twin, Unset: "none", Desc: "File that holds " + f.name + " in its place. It is read whenever the secret is used, so it may change."})
 		}
 	}
 	return all
 }
 
-// Usage prints the table of cfg for a terminal.
-func Usage(w io.Writer, cfg any) error {
+// WriteUsage prints the table of cfg for a terminal.
+func WriteUsage(w io.Writer, cfg any) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "VARIABLE\tDEFAULT\tMEANING")
-	for _, v := range Variables(cfg) {
+	for _, v := range ListVariables(cfg) {
 		def := cmp.Or(v.Default, "("+v.Unset+")")
 		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, def, v.Desc)
 	}
 	return table.Flush()
 }
 
-// Markdown returns the table of cfg for a page of the documentation.
-func Markdown(cfg any) string {
+// MarkdownTable returns the table of cfg for a page of the documentation.
+func MarkdownTable(cfg any) string {
 	// A bar would end the cell, even in code; a backslash in text would take the next character along.
 	code := strings.NewReplacer("|", `\|`)
 	text := strings.NewReplacer("|", `\|`, `\`, `\\`)
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
-	for _, v := range Variables(cfg) {
+	for _, v := range ListVariables(cfg) {
 		def := text.Replace(v.Unset)
 		if v.Default != "" {
 			def = "`" + code.Replace(v.Default) + "`"

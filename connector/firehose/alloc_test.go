@@ -68,7 +68,7 @@ func newMill(t testing.TB, records, size int, buffers *pool.Pool[byte]) *mill {
 	})
 	m.batches, m.settled = make(chan *batch.Batch), make(chan struct{})
 	m.release = func(int64) {
-		if m.full.Held() == 0 {
+		if m.full.HeldBytes() == 0 {
 			m.settled <- struct{}{}
 		}
 	}
@@ -94,8 +94,8 @@ func (m *mill) Do(r *http.Request) (*http.Response, error) {
 func (m *mill) turn() {
 	var full *batch.Batch
 	for full == nil {
-		m.lease.Register(m.next, m.next, 1)
-		full = m.builder.Add(time.Time{}, m.lease, offset.After(m.next, 0), time.Time{}, append(m.builder.Buffer(), m.value...))
+		m.lease.RegisterRecords(m.next, m.next, 1)
+		full = m.builder.AddRecord(time.Time{}, m.lease, offset.MarkAfter(m.next, 0), time.Time{}, append(m.builder.AppendBuffer(), m.value...))
 		m.next++
 	}
 	m.full = full

@@ -6,8 +6,8 @@ import "sync"
 // https://aws.amazon.com/firehose/pricing/.
 const billedUnit = 5120
 
-// Billed returns the number of bytes that a record of that size is billed as.
-func Billed(bytes int) int64 { return int64((bytes + billedUnit - 1) / billedUnit * billedUnit) }
+// BilledBytes returns the number of bytes that a record of that size is billed as.
+func BilledBytes(bytes int) int64 { return int64((bytes + billedUnit - 1) / billedUnit * billedUnit) }
 
 // Bill is the traffic that a stream has accepted since the process began, and its price.
 type Bill struct {
@@ -24,16 +24,16 @@ func (b Bill) Ratio() float64 {
 	return float64(b.Billed) / float64(b.Bytes)
 }
 
-// account keeps the bill of a stream.
-type account struct {
+// billAccount keeps the bill of a stream.
+type billAccount struct {
 	mu    sync.Mutex
 	bill  Bill
 	after int64      // bytes at which tell is called; 0 when it has been, or there is none
 	tell  func(Bill) // once
 }
 
-// enter adds what a request brought and returns the bill with it.
-func (a *account) enter(accepted Bill) Bill {
+// addBill adds what a request brought and returns the bill with it.
+func (a *billAccount) addBill(accepted Bill) Bill {
 	a.mu.Lock()
 	a.bill.Records += accepted.Records
 	a.bill.Bytes += accepted.Bytes

@@ -42,7 +42,7 @@ const (
 type StreamCheck struct {
 	API    Describer
 	Stream string
-	Sends  Sends // what the stream's settings may conflict with
+	Sends  SentRecords // what the stream's settings may conflict with
 	Log    *slog.Logger
 	// Delay is the wait before the first request.
 	Delay time.Duration
@@ -62,12 +62,12 @@ func RecheckDelay() time.Duration { return checkAgain/2 + rand.N(checkAgain/2) }
 // may succeed all the same: no permission to describe, throttling, the network, and settings of the stream that
 // conflict with Sends. The error is that of ctx when ctx ends first.
 func (c StreamCheck) Run(ctx context.Context) error {
-	if err := sleep(ctx, c.Delay); err != nil {
+	if err := sleepContext(ctx, c.Delay); err != nil {
 		return err
 	}
 	end := time.Now().Add(creating)
 	for {
-		found, err := c.describe(ctx)
+		found, err := c.describeStream(ctx)
 		if err != nil || found == nil {
 			return err
 		}
@@ -76,50 +76,50 @@ func (c StreamCheck) Run(ctx context.Context) error {
 		}
 		switch status := found.DeliveryStreamStatus; {
 		case status == types.DeliveryStreamStatusActive:
-			c.Sends.warn(found, c.Stream, c.Log)
+			c.Sends.logConflicts(found, c.Stream, c.Log)
 			return nil
 		case status != types.DeliveryStreamStatusCreating || time.Now().After(end):
 			return fmt.Errorf("the delivery stream %s is %s, not ACTIVE", c.Stream, status)
 		}
 		c.Waiting(errors.New("the delivery stream is being created"))
 		c.Log.Info("waiting for the delivery stream to be created", "stream", c.Stream)
-		if err := sleep(ctx, creatingPoll/2+rand.N(creatingPoll)); err != nil {
+		if err := sleepContext(ctx, creatingPoll/2+rand.N(creatingPoll)); err != nil {
 			return err
 		}
 	}
 }
 
-// describe returns nil, and has logged a warning, if the stream can't be described.
-func (c StreamCheck) describe(ctx context.Context) (*types.DeliveryStreamDescription, error) {
-	found, f := ask(ctx, c.API, c.Stream, func(f *putbatch.Failure) { c.Waiting(f) })
+// describeStream returns nil, and has logged a warning, if the stream can't be described.
+func (c StreamCheck) describeStream(ctx context.Context) (*types.DeliveryStreamDescription, error) {
+	found, f := describePatiently(ctx, c.API, c.Stream, func(f *putbatch.RequestError) { c.Waiting(f) })
 	switch {
 	case f == nil:
 		return found, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case missing(f):
+	case isMissing(f):
 		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", c.Stream, f.Message)
 	}
 	c.Log.Warn("could not describe the delivery stream; delivering without the check", "stream", c.Stream, "class", f.Class, "code", f.Code, "error", f.Message)
 	return nil, nil
 }
 
-// missing says that the stream is not there.
-func missing(f *putbatch.Failure) bool {
+// isMissing says that the stream is not there.
+func isMissing(f *putbatch.RequestError) bool {
 	_, missing := errors.AsType[*types.ResourceNotFoundException](f)
 	return missing
 }
 
-// ask describes a stream. Failures that may pass by themselves are repeated after a random backoff, each of
+// describePatiently describes a stream. Failures that may pass by themselves are repeated after a random backoff, each of
 // which waiting is called with. After checkAttempts it returns the last failure.
-func ask(ctx context.Context, api Describer, stream string, waiting func(*putbatch.Failure)) (*types.DeliveryStreamDescription, *putbatch.Failure) {
-	var f *putbatch.Failure
+func describePatiently(ctx context.Context, api Describer, stream string, waiting func(*putbatch.RequestError)) (*types.DeliveryStreamDescription, *putbatch.RequestError) {
+	var f *putbatch.RequestError
 	for attempt := range checkAttempts {
 		if f != nil {
 			waiting(f)
 		}
-		if err := sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
-			return nil, cmp.Or(f, &putbatch.Failure{Class: putbatch.Canceled, Code: "canceled"})
+		if err := sleepContext(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
+			return nil, cmp.Or(f, &putbatch.RequestError{Class: putbatch.Canceled, Code: "canceled"})
 		}
 		call, cancel := context.WithTimeout(ctx, checkTimeout)
 		out, err := api.DescribeDeliveryStream(call, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &stream, Limit: aws.Int32(1)})
@@ -128,18 +128,18 @@ func ask(ctx context.Context, api Describer, stream string, waiting func(*putbat
 		case err == nil && out.DeliveryStreamDescription != nil:
 			return out.DeliveryStreamDescription, nil
 		case err == nil:
-			f = &putbatch.Failure{Class: putbatch.Ambiguous, Code: "empty answer"}
+			f = &putbatch.RequestError{Class: putbatch.Ambiguous, Code: "empty answer"}
 		default:
-			f = putbatch.Classify(context.WithoutCancel(ctx), err, true)
+			f = putbatch.ClassifyError(context.WithoutCancel(ctx), err, true)
 		}
-		if missing(f) || f.Class == putbatch.Blocked && f.Code != "dns" { // or no permission: asking again does not help
+		if isMissing(f) || f.Class == putbatch.Blocked && f.Code != "dns" { // or no permission: asking again does not help
 			break
 		}
 	}
 	return nil, f
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+func sleepContext(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}

@@ -28,8 +28,8 @@ const idleTimeout = 30 * time.Second
 // bytes takes half. (With TLS there is one for each 16 KiB anyway.) All connections
 // together take no more than writeAll for it.
 const (
-	writeMost, writeLeast = 256 << 10, 4 << 10
-	writeAll              = 4 << 20
+	maxWrite, minWrite = 256 << 10, 4 << 10
+	writeAll           = 4 << 20
 )
 
 // Client is the SDK's client, set up for a [Stream]: one attempt a call, enough
@@ -51,19 +51,19 @@ type ClientOption = func(*firehose.Options)
 // options come last, but what a Stream relies on can't be undone by them. cfg's
 // role is assumed if there is one.
 func NewClient(ctx context.Context, cfg Config, log *slog.Logger, opts ...ClientOption) (*Client, error) {
-	return newClient(ctx, cfg, cfg.way(""), log, opts...)
+	return newClient(ctx, cfg, cfg.accessOf(""), log, opts...)
 }
 
-func newClient(ctx context.Context, cfg Config, w way, log *slog.Logger, opts ...ClientOption) (*Client, error) {
-	shared, err := awsconfig.Load(ctx, transport(cfg), config.WithRegion(w.region)) // empty is the environment's
+func newClient(ctx context.Context, cfg Config, w streamAccess, log *slog.Logger, opts ...ClientOption) (*Client, error) {
+	shared, err := awsconfig.LoadConfig(ctx, newTransport(cfg), config.WithRegion(w.region)) // empty is the environment's
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{keys: awsconfig.Cache(awsconfig.Chain(w.region, w.role, awsconfig.FetchTimeout), log)}
+	c := &Client{keys: awsconfig.CacheCredentials(awsconfig.CredentialsChain(w.region, w.role, awsconfig.FetchTimeout), log)}
 	shared.Credentials = c.keys
-	c.Client = firehose.NewFromConfig(shared, slices.Concat([]ClientOption{w.to}, opts, []ClientOption{func(o *firehose.Options) { c.settle(o, log) }})...)
+	c.Client = firehose.NewFromConfig(shared, slices.Concat([]ClientOption{w.applyTo}, opts, []ClientOption{func(o *firehose.Options) { c.configureOptions(o, log) }})...)
 	if c.Options().Region == "" {
-		return nil, env.Missing("AWS_REGION", "want the region of the delivery streams, or a region for each of them in "+streamOptionsName)
+		return nil, env.MissingFault("AWS_REGION", "want the region of the delivery streams, or a region for each of them in "+streamOptionsName)
 	}
 	return c, checkEndpoint(c.Options())
 }
@@ -77,10 +77,10 @@ func checkEndpoint(o firehose.Options) error {
 		return nil
 	}
 	if u, err := url.Parse(*o.BaseEndpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return env.Holds(endpointName, *o.BaseEndpoint, "want the address of Firehose with http:// or https://")
+		return env.HoldsFault(endpointName, *o.BaseEndpoint, "want the address of Firehose with http:// or https://")
 	}
 	if o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled {
-		return env.Holds("AWS_USE_FIPS_ENDPOINT", true, "the SDK has no FIPS endpoint at an address that is given; unset this variable, or "+endpointName).With(endpointName)
+		return env.HoldsFault("AWS_USE_FIPS_ENDPOINT", true, "the SDK has no FIPS endpoint at an address that is given; unset this variable, or "+endpointName).WithSettings(endpointName)
 	}
 	return nil
 }
@@ -88,9 +88,9 @@ func checkEndpoint(o firehose.Options) error {
 // CheckEnvironment returns the faults of the SDK's own environment and files that keep clients from being made: no
 // region, no such profile, no address. It connects to nothing.
 func (c Config) CheckEnvironment(ctx context.Context) (faults []*env.Fault) {
-	for _, stream := range c.Streams() {
-		_, err := newClient(ctx, c, c.way(stream), slog.New(slog.DiscardHandler))
-		for _, f := range env.Faults(err) {
+	for _, stream := range c.StreamNames() {
+		_, err := newClient(ctx, c, c.accessOf(stream), slog.New(slog.DiscardHandler))
+		for _, f := range env.FaultsOf(err) {
 			if !slices.ContainsFunc(faults, func(known *env.Fault) bool { return known.Error() == f.Error() }) {
 				faults = append(faults, f)
 			}
@@ -99,13 +99,13 @@ func (c Config) CheckEnvironment(ctx context.Context) (faults []*env.Fault) {
 	return faults
 }
 
-// settle sets what a Stream relies on.
-func (c *Client) settle(o *firehose.Options, log *slog.Logger) {
+// configureOptions sets what a Stream relies on.
+func (c *Client) configureOptions(o *firehose.Options, log *slog.Logger) {
 	o.Retryer = aws.NopRetryer{} // the stream's loop sees and counts each attempt
 	c.http = o.HTTPClient
-	putbatch.Configure(o)
+	putbatch.ConfigureClient(o)
 	if o.Credentials != c.keys { // an option has brought its own
-		c.keys = awsconfig.Cache(o.Credentials.Retrieve, log)
+		c.keys = awsconfig.CacheCredentials(o.Credentials.Retrieve, log)
 		o.Credentials = c.keys
 	}
 }
@@ -116,20 +116,20 @@ func (c *Client) Credentials() awsconfig.CredentialState { return c.keys.State()
 // InvalidateCredentials makes the next request fetch new ones.
 func (c *Client) InvalidateCredentials() { c.keys.Invalidate() }
 
-// transport is built, not made: LoadDefaultConfig adds AWS_CA_BUNDLE to a
+// newTransport is built, not made: LoadDefaultConfig adds AWS_CA_BUNDLE to a
 // BuildableClient and refuses everything else.
-func transport(cfg Config) *awshttp.BuildableClient {
+func newTransport(cfg Config) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		// With the default of 10, more requests in flight than that would make a
 		// TLS handshake each. Every stream has its own and they share the host.
 		perHost := 0
-		for _, stream := range cfg.Streams() {
-			perHost += cfg.For(stream).MaxInFlight
+		for _, stream := range cfg.StreamNames() {
+			perHost += cfg.ForStream(stream).MaxInFlight
 		}
 		perHost = max(perHost, cfg.MaxInFlight)
 		t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, perHost)
 		t.MaxIdleConns = max(t.MaxIdleConns, 2*perHost)
 		t.IdleConnTimeout = idleTimeout
-		t.WriteBufferSize = min(writeMost, max(writeAll/max(perHost, 1), writeLeast))
+		t.WriteBufferSize = min(maxWrite, max(writeAll/max(perHost, 1), minWrite))
 	})
 }

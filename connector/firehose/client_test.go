@@ -132,7 +132,7 @@ func TestCABundle(t *testing.T) {
 	environment(t, srv.URL)
 	c = mustClient(t)
 	_, err := c.PutRecordBatch(t.Context(), input(1, 10))
-	if f := putbatch.Classify(t.Context(), err, true); f.Class != putbatch.Blocked || f.Code != "tls" {
+	if f := putbatch.ClassifyError(t.Context(), err, true); f.Class != putbatch.Blocked || f.Code != "tls" {
 		t.Errorf("without the bundle: %s %v", f.Class, f)
 	}
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
@@ -151,7 +151,7 @@ func TestCABundle(t *testing.T) {
 // function that reads it now. What is tested is that the transport has a Proxy
 // function and goes where it says.
 func TestProxy(t *testing.T) {
-	if transport(settings()).GetTransport().Proxy == nil {
+	if newTransport(settings()).GetTransport().Proxy == nil {
 		t.Fatal("the transport ignores HTTPS_PROXY")
 	}
 	if os.Getenv("PROXY_CHILD") == "" {
@@ -163,7 +163,7 @@ func TestProxy(t *testing.T) {
 	if err == nil {
 		t.Fatal("the proxy let us through")
 	}
-	f := putbatch.Classify(t.Context(), err, false)
+	f := putbatch.ClassifyError(t.Context(), err, false)
 	fmt.Printf("class %s\n", f.Class)
 	c.close()
 }
@@ -173,7 +173,7 @@ func TestWriteBuffers(t *testing.T) {
 	for inFlight, want := range map[int]int{1: 256 << 10, 16: 256 << 10, 64: 64 << 10, 10_000: 4 << 10} {
 		cfg := settings()
 		cfg.MaxInFlight = inFlight
-		if got := transport(cfg).GetTransport().WriteBufferSize; got != want {
+		if got := newTransport(cfg).GetTransport().WriteBufferSize; got != want {
 			t.Errorf("%d connections: %d bytes each, want %d", inFlight, got, want)
 		}
 	}
@@ -193,7 +193,7 @@ func TestUnavailableWhileTheBodyIsSent(t *testing.T) {
 			t.Fatal("accepted")
 		}
 		// The answer, or the reset that followed it: either is sent again.
-		if f := putbatch.Classify(t.Context(), err, true); f.Class != putbatch.Unavailable && f.Class != putbatch.Ambiguous {
+		if f := putbatch.ClassifyError(t.Context(), err, true); f.Class != putbatch.Unavailable && f.Class != putbatch.Ambiguous {
 			t.Fatalf("class %s: %v", f.Class, f)
 		}
 	}
@@ -237,7 +237,7 @@ func TestConnectionRefusedIsNotAmbiguous(t *testing.T) {
 	_ = l.Close()
 	environment(t, "http://"+l.Addr().String())
 	_, err = mustClient(t).PutRecordBatch(t.Context(), input(1, 10))
-	if f := putbatch.Classify(t.Context(), err, false); f.Class != putbatch.Unavailable || f.Code != "connect" {
+	if f := putbatch.ClassifyError(t.Context(), err, false); f.Class != putbatch.Unavailable || f.Code != "connect" {
 		t.Errorf("%s %v", f.Class, f)
 	}
 }
@@ -279,7 +279,7 @@ func TestNoCredentialsBlocks(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	_, err := mustClient(t).PutRecordBatch(t.Context(), input(1, 10))
-	if f := putbatch.Classify(t.Context(), err, false); f.Class != putbatch.Blocked || f.Code != "no_credentials" {
+	if f := putbatch.ClassifyError(t.Context(), err, false); f.Class != putbatch.Blocked || f.Code != "no_credentials" {
 		t.Errorf("%s %v", f.Class, f)
 	}
 }
@@ -398,7 +398,7 @@ func TestCheck(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: []firehosetest.Stream{tt.stream}, Faults: tt.faults}, settings(), func(w *world) {
 				start := time.Now()
 				var reason error
-				check := checkOf(w, w.stream.api.(*Client), Sends{Delimiter: "\n"})
+				check := checkOf(w, w.stream.api.(*Client), SentRecords{Delimiter: "\n"})
 				check.Waiting = func(err error) { reason = err }
 				err := check.Run(w.t.Context())
 				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
@@ -419,7 +419,7 @@ func TestCheck(t *testing.T) {
 }
 
 // checkOf is the check of the stream orders, which logs to the world's log.
-func checkOf(w *world, api Describer, sends Sends) StreamCheck {
+func checkOf(w *world, api Describer, sends SentRecords) StreamCheck {
 	return StreamCheck{API: api, Stream: "orders", Sends: sends, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Waiting: func(error) {}}
 }
 
@@ -433,7 +433,7 @@ func TestCheckQuota(t *testing.T) {
 		var checks sync.WaitGroup
 		for i := range members {
 			checks.Go(func() {
-				if err := checkOf(w, w.stream.api.(*Client), Sends{}).Run(w.t.Context()); err != nil {
+				if err := checkOf(w, w.stream.api.(*Client), SentRecords{}).Run(w.t.Context()); err != nil {
 					t.Errorf("member %d: %v", i, err)
 				}
 				took[i] = time.Since(start)

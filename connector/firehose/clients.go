@@ -14,23 +14,23 @@ import (
 // share one, with its connections and its credentials.
 type Clients struct{ of map[string]*Client }
 
-// way is how a stream is reached. An empty field is the environment's.
-type way struct {
+// streamAccess is how a stream is reached. An empty field is the environment's.
+type streamAccess struct {
 	region, endpoint string
 	role             awsconfig.Role
 }
 
-func (c Config) way(stream string) way {
+func (c Config) accessOf(stream string) streamAccess {
 	o := c.StreamOptions.Of[stream]
-	w := way{o.Region, o.EndpointURL, c.For(stream).role()}
+	w := streamAccess{o.Region, o.EndpointURL, c.ForStream(stream).assumedRole()}
 	if o.RoleARN != "" {
 		w.role.Variable = "role_arn of " + streamOptionsName
 	}
 	return w
 }
 
-// to is a ClientOption.
-func (w way) to(o *firehose.Options) {
+// applyTo is a ClientOption.
+func (w streamAccess) applyTo(o *firehose.Options) {
 	if w.endpoint != "" {
 		o.BaseEndpoint = &w.endpoint
 	}
@@ -40,9 +40,9 @@ func (w way) to(o *firehose.Options) {
 // first stream that it concerns.
 func NewClients(ctx context.Context, cfg Config, log *slog.Logger, opts ...ClientOption) (Clients, error) {
 	all := Clients{map[string]*Client{}}
-	ways := map[way]*Client{}
-	for _, stream := range cfg.Streams() {
-		w := cfg.way(stream)
+	ways := map[streamAccess]*Client{}
+	for _, stream := range cfg.StreamNames() {
+		w := cfg.accessOf(stream)
 		if ways[w] == nil {
 			client, err := newClient(ctx, cfg, w, log, opts...)
 			if err != nil {
@@ -55,5 +55,5 @@ func NewClients(ctx context.Context, cfg Config, log *slog.Logger, opts ...Clien
 	return all, nil
 }
 
-// Of returns the client of one of the streams.
-func (c Clients) Of(stream string) *Client { return c.of[stream] }
+// ForStream returns the client of one of the streams.
+func (c Clients) ForStream(stream string) *Client { return c.of[stream] }

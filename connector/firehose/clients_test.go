@@ -57,12 +57,12 @@ func TestStreamsHaveTheirOwnWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, stream := range cfg.Streams() {
+	for _, stream := range cfg.StreamNames() {
 		in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{{Data: []byte("x")}}}
-		if _, err := clients.Of(stream).PutRecordBatch(t.Context(), in); err != nil {
+		if _, err := clients.ForStream(stream).PutRecordBatch(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
-		defer clients.Of(stream).close()
+		defer clients.ForStream(stream).close()
 	}
 	for at, want := range map[string]string{"home orders": "AKID us-east-1", "home clicks": "AKID us-east-1", "abroad paris": "ROLE eu-west-3"} {
 		if signed[at] != want {
@@ -75,7 +75,7 @@ func TestStreamsHaveTheirOwnWays(t *testing.T) {
 	if len(roles) != 1 || !strings.HasPrefix(roles[0], "eu-west-3 ") || !strings.Contains(roles[0], "ExternalId=x123") {
 		t.Errorf("roles were assumed by %q, want one in eu-west-3 with the external id", roles)
 	}
-	if clients.Of("orders") != clients.Of("clicks") || clients.Of("orders") == clients.Of("paris") {
+	if clients.ForStream("orders") != clients.ForStream("clicks") || clients.ForStream("orders") == clients.ForStream("paris") {
 		t.Error("streams that are reached in the same way share a client, and no others do")
 	}
 }

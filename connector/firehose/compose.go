@@ -6,27 +6,27 @@ import (
 	"kafka-firehose/connector/firehose/limiter"
 )
 
-// compose takes what the next request should hold. It returns nothing if all of that belongs to
+// composeRequest takes what the next request should hold. It returns nothing if all of that belongs to
 // leases that are closed or about to end.
-func (s *sender) compose(now time.Time) []*delivery {
+func (s *sender) composeRequest(now time.Time) []*delivery {
 	retries := s.retriesFirst(now)
-	if !s.closed() {
+	if !s.breakerClosed() {
 		s.history.probes.retry = retries
 	}
 	var taken []*delivery
 	if retries {
-		taken = s.retries.take(now, s.atMost(s.limiter.MaxRequest()))
+		taken = s.retries.takeDue(now, s.atMost(s.limiter.MaxRequest()))
 	} else {
 		taken, s.fresh = []*delivery{s.fresh}, nil
 	}
 	sendable := taken[:0]
 	for _, d := range taken {
-		if s.sendable(now, d) {
+		if s.isSendable(now, d) {
 			sendable = append(sendable, d)
 		}
 	}
 	if len(sendable) > 0 {
-		s.fit(now, sendable[0])
+		s.fitRequest(now, sendable[0])
 	}
 	return sendable
 }
@@ -38,26 +38,26 @@ func (s *sender) retriesFirst(now time.Time) bool {
 	switch {
 	case s.fresh == nil:
 		return true
-	case s.retries.due(now) == 0:
+	case s.retries.countDue(now) == 0:
 		return false
-	case !s.closed():
+	case !s.breakerClosed():
 		return !s.history.probes.retry
 	}
-	return s.retries.ripe(now, s.limiter.MaxRequest())
+	return s.retries.isRipe(now, s.limiter.MaxRequest())
 }
 
-// sendable leaves out the records of closed leases, and reports whether the rest may be sent. The
+// isSendable leaves out the records of closed leases, and reports whether the rest may be sent. The
 // wait may have been long, and a partition revoked meanwhile.
-func (s *sender) sendable(now time.Time, d *delivery) bool {
-	if dropped := d.batch.Fence(); dropped > 0 {
+func (s *sender) isSendable(now time.Time, d *delivery) bool {
+	if dropped := d.batch.DropRevoked(); dropped > 0 {
 		s.metrics.Fenced.Add(float64(dropped))
 	}
 	if d.batch.Len() == 0 {
-		s.end(now, d)
+		s.endDelivery(now, d)
 		return false
 	}
-	if s.revoked.holds(d.batch) {
-		s.retries.add(d, now.Add(strandedWait))
+	if s.revoked.holdsBatch(d.batch) {
+		s.retries.addRetry(d, now.Add(strandedWait))
 		return false
 	}
 	return true
@@ -72,33 +72,33 @@ func (s *sender) atMost(most limiter.Load) limiter.Load {
 	return most
 }
 
-// fit splits a delivery that exceeds the size of a request now, and queues the rest.
-func (s *sender) fit(now time.Time, d *delivery) {
+// fitRequest splits a delivery that exceeds the size of a request now, and queues the rest.
+func (s *sender) fitRequest(now time.Time, d *delivery) {
 	most := s.atMost(s.limiter.MaxSealed())
-	for d.batch.Len() > 1 && d.load().Exceeds(most) {
-		head, tail := d.batch.Split()
-		rest := d.part(tail)
+	for d.batch.Len() > 1 && d.requestLoad().Exceeds(most) {
+		head, tail := d.batch.SplitHalves()
+		rest := d.splitOff(tail)
 		d.batch = head
 		s.open++
-		s.retries.add(rest, now)
+		s.retries.addRetry(rest, now)
 	}
 }
 
-// split halves a delivery that was refused for its size. The halves are tried one after the other
+// splitDelivery halves a delivery that was refused for its size. The halves are tried one after the other
 // until it is known whether that helped: all of them at once would be a thousand requests to a
 // proxy that takes nothing.
-func (s *sender) split(now time.Time, d *delivery) {
-	head, tail := d.batch.Split()
-	d.followers = append(d.followers, d.part(tail))
+func (s *sender) splitDelivery(now time.Time, d *delivery) {
+	head, tail := d.batch.SplitHalves()
+	d.followers = append(d.followers, d.splitOff(tail))
 	d.batch, d.attempts = head, 0
 	s.open++
-	s.retries.add(d, now)
+	s.retries.addRetry(d, now)
 }
 
-// release lets the followers of a delivery go.
-func (s *sender) release(now time.Time, d *delivery) {
+// releaseDelivery lets the followers of a delivery go.
+func (s *sender) releaseDelivery(now time.Time, d *delivery) {
 	for _, f := range d.followers {
-		s.retries.add(f, now)
+		s.retries.addRetry(f, now)
 	}
 	d.followers = nil
 }

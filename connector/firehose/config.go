@@ -75,15 +75,15 @@ type Config struct {
 // It is not ok when the topic has none.
 func (c Config) StreamFor(topic string) (stream string, ok bool) {
 	for _, r := range c.Routes {
-		if r.matches(topic) {
+		if r.matchesTopic(topic) {
 			return r.Stream, true
 		}
 	}
 	return c.Stream, c.Stream != ""
 }
 
-// Streams returns every stream once, those of the routes first, in their order.
-func (c Config) Streams() []string {
+// StreamNames returns every stream once, those of the routes first, in their order.
+func (c Config) StreamNames() []string {
 	var all []string
 	for _, r := range append(slices.Clone(c.Routes), Route{Stream: c.Stream}) {
 		if r.Stream != "" && !slices.Contains(all, r.Stream) {
@@ -96,31 +96,31 @@ func (c Config) Streams() []string {
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
 	var check env.Check
-	c.streams(&check)
-	c.Routes.validate(&check)
-	env.Range(&check, "FIREHOSE_BATCH_MAX_RECORDS", c.BatchMaxRecords, 1, maxBatchRecords)
+	c.validateStreams(&check)
+	c.Routes.validateRoutes(&check)
+	env.CheckRange(&check, "FIREHOSE_BATCH_MAX_RECORDS", c.BatchMaxRecords, 1, maxBatchRecords)
 	// A batch that can't hold the largest record would turn a legal record into a bad one.
-	env.Range(&check, "FIREHOSE_BATCH_MAX_BYTES", c.BatchMaxBytes, maxRecordBytes, maxBatchBytes)
-	env.Range(&check, "FIREHOSE_BATCH_LINGER", c.BatchLinger, 0, 24*time.Hour)
-	env.Range(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, maxInFlight)
+	env.CheckRange(&check, "FIREHOSE_BATCH_MAX_BYTES", c.BatchMaxBytes, maxRecordBytes, maxBatchBytes)
+	env.CheckRange(&check, "FIREHOSE_BATCH_LINGER", c.BatchLinger, 0, 24*time.Hour)
+	env.CheckRange(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, maxInFlight)
 	env.AtLeast(&check, "FIREHOSE_MAX_BYTES_PER_SECOND", c.MaxBytesPerSecond, 0)
 	env.AtLeast(&check, "FIREHOSE_MAX_RECORDS_PER_SECOND", c.MaxRecordsPerSecond, 0)
 	env.AtLeast(&check, "FIREHOSE_QUOTA_BYTES_PER_SECOND", c.QuotaBytesPerSecond, 0)
 	env.AtLeast(&check, "FIREHOSE_QUOTA_RECORDS_PER_SECOND", c.QuotaRecordsPerSecond, 0)
-	env.Range(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
-	c.role().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
-	c.role().ValidateSession(&check, "FIREHOSE_ROLE_SESSION_NAME")
+	env.CheckRange(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
+	c.assumedRole().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
+	c.assumedRole().ValidateSession(&check, "FIREHOSE_ROLE_SESSION_NAME")
 	c.streamOptions(&check)
 	return check.Err()
 }
 
-func (c Config) streams(check *env.Check) {
+func (c Config) validateStreams(check *env.Check) {
 	const name = "FIREHOSE_STREAM"
 	if c.Stream == "" && len(c.Routes) == 0 {
-		check.Add(env.Missing(name, "want the name of a delivery stream, or FIREHOSE_ROUTES").With("FIREHOSE_ROUTES"))
+		check.AddFault(env.MissingFault(name, "want the name of a delivery stream, or FIREHOSE_ROUTES").WithSettings("FIREHOSE_ROUTES"))
 	}
 	if c.Stream != "" && !legalStream.MatchString(c.Stream) {
-		check.Add(env.Holds(name, c.Stream, wantStream(c.Stream)))
+		check.AddFault(env.HoldsFault(name, c.Stream, wantStream(c.Stream)))
 	}
 }
 
@@ -139,6 +139,6 @@ func wantStream(stream string) string {
 	return want + ": the stream's name, not its ARN"
 }
 
-func (c Config) role() awsconfig.Role {
+func (c Config) assumedRole() awsconfig.Role {
 	return awsconfig.Role{Variable: "FIREHOSE_ROLE_ARN", ARN: c.RoleARN, ExternalID: c.RoleExternalID, SessionName: c.RoleSessionName}
 }

@@ -13,7 +13,7 @@ import (
 // configForValidate is a Config with which nothing is wrong.
 func configForValidate() Config {
 	var c Config
-	env.Defaults(&c)
+	env.SetDefaults(&c)
 	c.Stream = "orders"
 	return c
 }

@@ -79,9 +79,9 @@ func TestNoCredentialsSaysWhy(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			c := mustClient(t)
-			c.keys = awsconfig.Cache(awsconfig.Chain("", tt.cfg.role(), 100*time.Millisecond), slog.New(slog.DiscardHandler))
+			c.keys = awsconfig.CacheCredentials(awsconfig.CredentialsChain("", tt.cfg.assumedRole(), 100*time.Millisecond), slog.New(slog.DiscardHandler))
 			_, err := c.keys.Retrieve(t.Context())
-			f := putbatch.Classify(t.Context(), errors.Join(errors.New("get identity: "), err), true)
+			f := putbatch.ClassifyError(t.Context(), errors.Join(errors.New("get identity: "), err), true)
 			if f.Class != putbatch.Blocked || f.Code != "no_credentials" {
 				t.Errorf("%s %s: %v", f.Class, f.Code, f)
 			}

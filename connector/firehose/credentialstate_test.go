@@ -42,7 +42,7 @@ func TestCredentialState(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			keys := awsconfig.Cache(awsconfig.Chain("", tt.cfg.role(), time.Second), slog.New(slog.DiscardHandler))
+			keys := awsconfig.CacheCredentials(awsconfig.CredentialsChain("", tt.cfg.assumedRole(), time.Second), slog.New(slog.DiscardHandler))
 			if s := keys.State(); s != (awsconfig.CredentialState{}) {
 				t.Errorf("before the first fetch: %+v", s)
 			}

@@ -157,7 +157,7 @@ func TestLearnsTheSmallerRequestLimit(t *testing.T) {
 	virtual(t, firehosetest.Options{RequestLimitBytes: 4_000_000}, cfg, func(w *world) {
 		w.warm()
 		w.mustDeliver(w.batch(42, 99_000))
-		if _, bytes := w.stream.Limits(); bytes != 4_000_000 {
+		if _, bytes := w.stream.BatchLimits(); bytes != 4_000_000 {
 			t.Errorf("limit is %d bytes, want 4000000", bytes)
 		}
 	})

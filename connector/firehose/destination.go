@@ -60,7 +60,7 @@ func AllDeliveries() []string {
 // Deliveries describes a stream and returns how the names of the metrics of its destination begin. It returns none for a
 // destination that is not known here, and an error if the stream can't be described.
 func Deliveries(ctx context.Context, api Describer, stream string) ([]string, error) {
-	d, f := ask(ctx, api, stream, func(*putbatch.Failure) {})
+	d, f := describePatiently(ctx, api, stream, func(*putbatch.RequestError) {})
 	if f != nil {
 		return nil, f
 	}
@@ -71,9 +71,9 @@ func Deliveries(ctx context.Context, api Describer, stream string) ([]string, er
 	return all, nil
 }
 
-// processing returns the processing of records before their destination; nil if the description
+// processingOf returns the processing of records before their destination; nil if the description
 // does not have it, or the destination is unknown here.
-func processing(d types.DestinationDescription) *types.ProcessingConfiguration {
+func processingOf(d types.DestinationDescription) *types.ProcessingConfiguration {
 	switch {
 	case d.ExtendedS3DestinationDescription != nil:
 		return d.ExtendedS3DestinationDescription.ProcessingConfiguration
@@ -97,12 +97,12 @@ func processing(d types.DestinationDescription) *types.ProcessingConfiguration {
 	return nil
 }
 
-// converts reports whether records are read as JSON and written in another format.
-func converts(s3 *types.ExtendedS3DestinationDescription) bool {
+// convertsFormat reports whether records are read as JSON and written in another format.
+func convertsFormat(s3 *types.ExtendedS3DestinationDescription) bool {
 	return s3.DataFormatConversionConfiguration != nil && aws.ToBool(s3.DataFormatConversionConfiguration.Enabled)
 }
 
-// partitions reports whether records are partitioned by their content.
-func partitions(s3 *types.ExtendedS3DestinationDescription) bool {
+// partitionsDynamically reports whether records are partitioned by their content.
+func partitionsDynamically(s3 *types.ExtendedS3DestinationDescription) bool {
 	return s3.DynamicPartitioningConfiguration != nil && aws.ToBool(s3.DynamicPartitioningConfiguration.Enabled)
 }

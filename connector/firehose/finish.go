@@ -12,21 +12,21 @@ import (
 const (
 	// The wait between two attempts of a delivery is drawn from zero to this, which
 	// doubles with each attempt that brings nothing.
-	backoffFirst, backoffMost = 100 * time.Millisecond, 5 * time.Second
+	backoffFirst, maxBackoff = 100 * time.Millisecond, 5 * time.Second
 	// rateAttempts in a row without progress may be refusals by a quota. More of
 	// them say something about the records instead.
 	rateAttempts = 2
 )
 
-// finish enters the result of a request, settles accepted records, and queues the rest.
-func (s *sender) finish(ctx context.Context, r *request) {
+// finishRequest enters the result of a request, settles accepted records, and queues the rest.
+func (s *sender) finishRequest(ctx context.Context, r *request) {
 	now := time.Now()
 	s.removeRequest(r)
 	s.metrics.Duration.Observe(r.Took.Seconds())
 	s.metrics.BatchRecords.Observe(r.load.Records)
 	s.metrics.BatchBytes.Observe(r.load.Bytes)
 	if f := r.Stale; f != nil {
-		s.metrics.Request(string(f.Class))
+		s.metrics.CountRequest(string(f.Class))
 		s.countRetried(int(r.load.Records), f)
 	}
 	if a := r.Answer; s.cfg.RequireEncryption && a != nil && !a.Encrypted && a.Left < int(r.load.Records) {
@@ -34,13 +34,13 @@ func (s *sender) finish(ctx context.Context, r *request) {
 	}
 	switch f := r.Failure; {
 	case f == nil:
-		s.answered(now, r)
+		s.handleAnswer(now, r)
 	case ctx.Err() != nil: // the sender stops: what the request held stays unsettled
-		s.metrics.Request(string(f.Class))
-		s.observe(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
+		s.metrics.CountRequest(string(f.Class))
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
 	default:
-		s.metrics.Request(string(f.Class))
-		s.failed(ctx, now, r)
+		s.metrics.CountRequest(string(f.Class))
+		s.handleFailure(ctx, now, r)
 	}
 	s.giveUp()
 }
@@ -53,57 +53,57 @@ const notEncrypted = "not_encrypted"
 func (s *sender) refuseUnencrypted(r *request) {
 	s.metrics.Ambiguous.Add(r.load.Records - float64(r.Answer.Left))
 	s.history.encrypted = false
-	s.heal(r)
-	r.Answer, r.Failure = nil, &putbatch.Failure{
+	s.noteSuccess(r)
+	r.Answer, r.Failure = nil, &putbatch.RequestError{
 		Class: putbatch.Blocked, Code: notEncrypted,
 		Message: "the stream stores records without server-side encryption, and FIREHOSE_REQUIRE_ENCRYPTION is true: enable it on the stream (StartDeliveryStreamEncryption)",
 	}
 }
 
-// answered deals with a request whose answer has an entry for each record.
-func (s *sender) answered(now time.Time, r *request) {
+// handleAnswer deals with a request whose answer has an entry for each record.
+func (s *sender) handleAnswer(now time.Time, r *request) {
 	outcome := "accepted"
 	if r.Answer.Left > 0 {
 		outcome = "partial"
 	}
-	s.metrics.Request(outcome)
-	s.history.sizes.accept(now, r.Size) // the service got it whole
+	s.metrics.CountRequest(outcome)
+	s.history.sizes.acceptSize(now, r.Size) // the service got it whole
 	result, first := limiter.Result{Outcome: limiter.Answered}, 0
 	for _, d := range r.deliveries {
-		d.count(&result, r.Answer, first)
+		d.countResult(&result, r.Answer, first)
 		first += d.batch.Len()
 	}
 	if result.Accepted.Records > 0 {
 		s.history.progress.accepted, s.history.progress.acceptedAt, s.history.progress.hungry = max(s.history.progress.accepted, r.number), now, now
 		s.metrics.LastAccepted.Set(float64(now.UnixNano()) / 1e9)
 		s.history.progress.failure, s.history.progress.failures = nil, 0
-		s.history.totals.Accepted.add(int(result.Accepted.Records), int(result.Accepted.Bytes))
+		s.history.totals.Accepted.addRecords(int(result.Accepted.Records), int(result.Accepted.Bytes))
 	} else {
-		s.fail(r.Answer.Failure())
+		s.countFailure(r.Answer.WholeFailure())
 	}
 	s.history.totals.Refused += int64(r.Answer.Left)
 	s.history.encrypted = r.Answer.Encrypted
-	s.heal(r)
-	s.observe(now, r, result, nil)
+	s.noteSuccess(r)
+	s.observeResult(now, r, result, nil)
 	first = 0
 	for _, d := range r.deliveries {
 		n := d.batch.Len()
-		s.settle(now, d, r.Answer, first)
+		s.settleDelivery(now, d, r.Answer, first)
 		first += n
 	}
 }
 
-// count adds the records of a delivery, which are those from first on in an answer, to the result
+// countResult adds the records of a delivery, which are those from first on in an answer, to the result
 // of its request.
-func (d *delivery) count(r *limiter.Result, a *putbatch.Answer, first int) {
-	if a.All() {
-		r.Accepted = r.Accepted.Plus(d.load())
+func (d *delivery) countResult(r *limiter.Result, a *putbatch.Answer, first int) {
+	if a.AllAccepted() {
+		r.Accepted = r.Accepted.Plus(d.requestLoad())
 		return
 	}
 	var accepted limiter.Load
 	refused := 0.0
 	for i := range d.batch.Len() {
-		switch a.Code(first + i) {
+		switch a.ErrorCode(first + i) {
 		case "":
 			accepted = accepted.Plus(limiter.Load{Bytes: float64(len(d.batch.Record(i))), Records: 1})
 		case "ServiceUnavailableException":
@@ -117,92 +117,92 @@ func (d *delivery) count(r *limiter.Result, a *putbatch.Answer, first int) {
 	}
 }
 
-// settle settles the records of a delivery that were accepted, and queues the others. They are
+// settleDelivery settles the records of a delivery that were accepted, and queues the others. They are
 // those from first on in the answer.
-func (s *sender) settle(now time.Time, d *delivery, a *putbatch.Answer, first int) {
+func (s *sender) settleDelivery(now time.Time, d *delivery, a *putbatch.Answer, first int) {
 	d.attempts++
 	b := d.batch
-	records, bytes, values := b.Len(), b.Bytes(), b.Values()
+	records, bytes, values := b.Len(), b.Bytes(), b.SubRecords()
 	var billed int64
 	for i := range b.Len() {
-		if code := a.Code(first + i); code == "" {
-			billed += Billed(len(b.Record(i)))
+		if code := a.ErrorCode(first + i); code == "" {
+			billed += BilledBytes(len(b.Record(i)))
 		} else {
-			s.metrics.Retried(putbatch.Reason(code), 1)
+			s.metrics.CountRetried(putbatch.RetryReason(code), 1)
 		}
 	}
-	b.Retain(func(i int) bool { return a.Code(first+i) != "" })
+	b.RetainRecords(func(i int) bool { return a.ErrorCode(first+i) != "" })
 	if accepted, acceptedBytes := records-b.Len(), bytes-b.Bytes(); accepted > 0 {
 		s.metrics.Accepted.Add(float64(accepted))
 		s.metrics.AcceptedBytes.Add(float64(acceptedBytes))
-		s.metrics.Values.Add(float64(values - b.Values()))
+		s.metrics.Values.Add(float64(values - b.SubRecords()))
 		s.metrics.Billed.Add(float64(billed))
 		s.history.totals.Billed += billed
-		s.metrics.BilledRatio.Set(s.account.enter(Bill{Records: int64(accepted), Bytes: int64(acceptedBytes), Billed: billed}).Ratio())
-		s.soften(d)
+		s.metrics.BilledRatio.Set(s.account.addBill(Bill{Records: int64(accepted), Bytes: int64(acceptedBytes), Billed: billed}).Ratio())
+		s.clearRefusals(d)
 		d.progress, d.attempts, d.size.resends = now, 0, 0
 	}
 	if b.Len() == 0 {
-		s.end(now, d)
+		s.endDelivery(now, d)
 		return
 	}
-	s.release(now, d)
-	s.harden(now, d)
-	s.retries.add(d, now.Add(s.backoff(d)))
+	s.releaseDelivery(now, d)
+	s.noteRefusal(now, d)
+	s.retries.addRetry(d, now.Add(s.retryBackoff(d)))
 }
 
-// fail remembers why nothing of a request was accepted.
-func (s *sender) fail(f *putbatch.Failure) {
+// countFailure remembers why nothing of a request was accepted.
+func (s *sender) countFailure(f *putbatch.RequestError) {
 	s.history.progress.failure = f
 	s.history.progress.failures++
 }
 
-// failed deals with a request that failed as a whole.
-func (s *sender) failed(ctx context.Context, now time.Time, r *request) {
+// handleFailure deals with a request that failed as a whole.
+func (s *sender) handleFailure(ctx context.Context, now time.Time, r *request) {
 	f := r.Failure
-	s.fail(f)
+	s.countFailure(f)
 	for _, d := range r.deliveries {
 		d.attempts++
 		s.countRetried(d.batch.Len(), f)
 	}
 	switch f.Class {
 	case putbatch.TooLarge:
-		s.history.sizes.refuse(now, r.Size)
+		s.history.sizes.refuseSize(now, r.Size)
 		if len(r.deliveries) == 1 {
 			s.tooLarge(ctx, now, r)
 			return
 		}
-		s.observe(now, r, limiter.Result{Outcome: limiter.TooLarge}, f)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.TooLarge}, f)
 		for _, d := range r.deliveries {
 			d.alone = true
-			s.retries.add(d, now)
+			s.retries.addRetry(d, now)
 		}
 		return
 	case putbatch.Credentials:
-		s.renew(now, r)
+		s.renewClient(now, r)
 	case putbatch.Throttled, putbatch.Unavailable, putbatch.Ambiguous, putbatch.Blocked, putbatch.Canceled:
 	}
-	s.observe(now, r, limiter.Result{Outcome: outcome(f)}, f)
+	s.observeResult(now, r, limiter.Result{Outcome: outcomeOf(f)}, f)
 	for _, d := range r.deliveries {
-		s.release(now, d)
-		s.retries.add(d, now.Add(s.backoff(d)))
+		s.releaseDelivery(now, d)
+		s.retries.addRetry(d, now.Add(s.retryBackoff(d)))
 	}
 }
 
 // countRetried counts records that have to be sent once more because of a request that
 // failed as a whole.
-func (s *sender) countRetried(records int, f *putbatch.Failure) {
-	s.metrics.Retried(string(f.Class), records)
+func (s *sender) countRetried(records int, f *putbatch.RequestError) {
+	s.metrics.CountRetried(string(f.Class), records)
 	if f.Class == putbatch.Ambiguous {
 		s.metrics.Ambiguous.Add(float64(records))
 	}
 }
 
-// backoff is the wait before the next attempt. Where the limiter holds back all
+// retryBackoff is the wait before the next attempt. Where the limiter holds back all
 // that is sent, waiting here too would only add to it.
-func (s *sender) backoff(d *delivery) time.Duration {
-	if !s.closed() {
+func (s *sender) retryBackoff(d *delivery) time.Duration {
+	if !s.breakerClosed() {
 		return 0
 	}
-	return rand.N(min(backoffMost, backoffFirst<<min(max(0, d.attempts-1), 10)))
+	return rand.N(min(maxBackoff, backoffFirst<<min(max(0, d.attempts-1), 10)))
 }

@@ -6,11 +6,11 @@ import (
 	"kafka-firehose/connector/firehose/putbatch"
 )
 
-// history is what the results have shown beyond what the limiter knows.
-type history struct {
+// requestHistory is what the results have shown beyond what the limiter knows.
+type requestHistory struct {
 	started     int64 // requests, which numbers them
 	progress    progress
-	probes      probes
+	probes      sizeProbes
 	sizes       sizeProof
 	credentials credentialState
 	heldBack    time.Time // when a request last waited for the rate
@@ -21,29 +21,29 @@ type history struct {
 
 // progress has the last request that delivered records, and the failures since then.
 type progress struct {
-	accepted   int64             // the highest number of a request of which something was accepted
-	acceptedAt time.Time         // when
-	hungry     time.Time         // since when there is something to send and nothing was accepted; zero without
-	failure    *putbatch.Failure // of the last request, nil after one of which something was accepted
-	failures   int               // requests that failed since then
+	accepted   int64                  // the highest number of a request of which something was accepted
+	acceptedAt time.Time              // when
+	hungry     time.Time              // since when there is something to send and nothing was accepted; zero without
+	failure    *putbatch.RequestError // of the last request, nil after one of which something was accepted
+	failures   int                    // requests that failed since then
 }
 
-// probes are the requests while the breaker is not closed.
-type probes struct {
-	failure *putbatch.Failure // the last one; nil while the breaker is closed
-	retry   bool              // the last one was of retries
+// sizeProbes are the requests while the breaker is not closed.
+type sizeProbes struct {
+	failure *putbatch.RequestError // the last one; nil while the breaker is closed
+	retry   bool                   // the last one was of retries
 }
 
 // credentialState is what the results have shown of the credentials.
 type credentialState struct {
-	refused     *putbatch.Failure // the last one that they were the reason for, nil after an answer
-	invalidated time.Time         // the last InvalidateCredentials
+	refused     *putbatch.RequestError // the last one that they were the reason for, nil after an answer
+	invalidated time.Time              // the last InvalidateCredentials
 }
 
-// renew throws away the credentials that a request was refused with. A request
+// renewClient throws away the credentials that a request was refused with. A request
 // that was started before they were last thrown away was signed with older ones,
 // and says nothing about those that are there now.
-func (s *sender) renew(now time.Time, r *request) {
+func (s *sender) renewClient(now time.Time, r *request) {
 	first := s.history.credentials.refused == nil
 	s.history.credentials.refused = r.Failure
 	if !r.started.Before(s.history.credentials.invalidated) {
@@ -55,8 +55,8 @@ func (s *sender) renew(now time.Time, r *request) {
 	}
 }
 
-// heal enters that the service took the credentials of a request.
-func (s *sender) heal(r *request) {
+// noteSuccess enters that the service took the credentials of a request.
+func (s *sender) noteSuccess(r *request) {
 	if s.history.credentials.refused != nil && !r.started.Before(s.history.credentials.invalidated) {
 		s.history.credentials.refused = nil
 		s.log.Info("the service takes our credentials again")
@@ -71,9 +71,9 @@ const (
 	passing = time.Minute
 )
 
-// harden reports the rest of a delivery that has been refused for five minutes while
+// noteRefusal reports the rest of a delivery that has been refused for five minutes while
 // others passed. The delivery is tried further and never dropped.
-func (s *sender) harden(now time.Time, d *delivery) {
+func (s *sender) noteRefusal(now time.Time, d *delivery) {
 	others := s.history.progress.acceptedAt.After(d.progress) && now.Sub(s.history.progress.acceptedAt) < passing
 	if d.stubborn > 0 || !others || now.Sub(d.progress) < stubbornAfter {
 		return
@@ -85,9 +85,9 @@ func (s *sender) harden(now time.Time, d *delivery) {
 		"topic", lease.Topic, "partition", lease.Partition, "offset", d.batch.Offset(0), "records", d.stubborn, "since", d.progress.UTC().Format(time.RFC3339))
 }
 
-// soften takes back what harden reported, when something of the delivery was
+// clearRefusals takes back what harden reported, when something of the delivery was
 // accepted or it has ended.
-func (s *sender) soften(d *delivery) {
+func (s *sender) clearRefusals(d *delivery) {
 	s.history.stubborn -= d.stubborn
 	d.stubborn = 0
 }

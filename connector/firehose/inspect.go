@@ -21,14 +21,14 @@ import (
 const inspectTimeout = 12 * time.Second
 
 // Inspect fetches credentials, describes each of the streams, and asks whether records may be put. It sends no record.
-func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream string) Sends) check.Findings {
-	streams := cfg.Streams()
+func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream string) SentRecords) check.Findings {
+	streams := cfg.StreamNames()
 	found := make([]check.Findings, len(streams))
 	keys := make([]check.Findings, len(streams))
 	var looks sync.WaitGroup
 	seen := map[*Client]bool{}
 	for i, name := range streams {
-		client := clients.Of(name)
+		client := clients.ForStream(name)
 		if !seen[client] {
 			seen[client] = true
 			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
@@ -53,7 +53,7 @@ func (c *Client) inspectKeys(ctx context.Context, stream string) (found check.Fi
 	name := "for stream " + stream
 	keys, err := c.keys.Retrieve(ctx)
 	if err != nil {
-		found.Fail(check.Credentials, name, "there are none: "+putbatch.Classify(context.WithoutCancel(ctx), err, false).Message,
+		found.AddError(check.Credentials, name, "there are none: "+putbatch.ClassifyError(context.WithoutCancel(ctx), err, false).Message,
 			"give the process a role (IRSA, Pod Identity, the instance's) or keys, and look at FIREHOSE_ROLE_ARN")
 		return found
 	}
@@ -65,15 +65,15 @@ func (c *Client) inspectKeys(ctx context.Context, stream string) (found check.Fi
 		text += ", renewed by themselves"
 	}
 	text += "; region " + c.Options().Region
-	if at := host(aws.ToString(c.Options().BaseEndpoint)); at != "" {
+	if at := hostOf(aws.ToString(c.Options().BaseEndpoint)); at != "" {
 		text += ", endpoint " + at
 	}
-	found.OK(check.Credentials, name, text)
+	found.AddOK(check.Credentials, name, text)
 	return found
 }
 
-// host leaves the path, and whatever else may be in an address, out.
-func host(address string) string {
+// hostOf leaves the path, and whatever else may be in an address, out.
+func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return ""
@@ -81,43 +81,43 @@ func host(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-func inspectStream(ctx context.Context, api Describer, stream string, sends Sends) (found check.Findings) {
+func inspectStream(ctx context.Context, api Describer, stream string, sends SentRecords) (found check.Findings) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	d, f := ask(ctx, api, stream, func(*putbatch.Failure) {})
+	d, f := describePatiently(ctx, api, stream, func(*putbatch.RequestError) {})
 	if f != nil {
-		explain(f, stream, &found)
+		explainFailure(f, stream, &found)
 		return found
 	}
 	if d.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
-		found.Fail(check.Stream, stream, fmt.Sprintf("is of type %s", d.DeliveryStreamType), "only DirectPut streams take records from us: use another one")
+		found.AddError(check.Stream, stream, fmt.Sprintf("is of type %s", d.DeliveryStreamType), "only DirectPut streams take records from us: use another one")
 	}
 	switch d.DeliveryStreamStatus {
 	case types.DeliveryStreamStatusActive:
 	case types.DeliveryStreamStatusCreating:
-		found.Warn(check.Stream, stream, "is being created", "the service waits for up to "+creating.String())
+		found.AddWarning(check.Stream, stream, "is being created", "the service waits for up to "+creating.String())
 	default:
-		found.Fail(check.Stream, stream, fmt.Sprintf("is %s, not ACTIVE%s", d.DeliveryStreamStatus, because(d.FailureDescription)), "create it anew")
+		found.AddError(check.Stream, stream, fmt.Sprintf("is %s, not ACTIVE%s", d.DeliveryStreamStatus, failureReason(d.FailureDescription)), "create it anew")
 	}
 	encryption, ok := encryptionOf(d.DeliveryStreamEncryptionConfiguration)
 	if !ok {
-		found.Warn(check.Stream, stream, encryption, "look at its key, the key's policy and grants")
+		found.AddWarning(check.Stream, stream, encryption, "look at its key, the key's policy and grants")
 	}
-	for _, c := range sends.clashes(d) {
+	for _, c := range sends.findConflicts(d) {
 		if !c.possible {
-			found.Warn(check.Stream, stream, c.problem, c.advice)
+			found.AddWarning(check.Stream, stream, c.problem, c.advice)
 		}
 	}
 	if len(found) == 0 {
-		text := "ACTIVE, DirectPut, to " + strings.TrimPrefix(destinations(d), "the ") + ", " + encryption
+		text := "ACTIVE, DirectPut, to " + strings.TrimPrefix(destinationNames(d), "the ") + ", " + encryption
 		var advice []string
-		for _, c := range sends.clashes(d) {
+		for _, c := range sends.findConflicts(d) {
 			text, advice = text+"; "+c.problem, append(advice, c.advice)
 		}
 		if e := d.DeliveryStreamEncryptionConfiguration; e != nil && e.KeyType == types.KeyTypeCustomerManagedCmk {
 			advice = append(advice, keyAdvice)
 		}
-		found.Note(check.Stream, stream, text, strings.Join(advice, "; "))
+		found.AddNote(check.Stream, stream, text, strings.Join(advice, "; "))
 	}
 	return found
 }
@@ -125,7 +125,7 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Send
 // keyAdvice is for a stream that is encrypted with a customer managed key.
 const keyAdvice = "allow kms:GenerateDataKey and kms:Decrypt on the key, which AWS asks of callers for streams created since 2026-04-20, and from 2027-02-28 for all"
 
-func destinations(d *types.DeliveryStreamDescription) string {
+func destinationNames(d *types.DeliveryStreamDescription) string {
 	var names []string
 	for _, to := range d.Destinations {
 		names = append(names, kindOf(to))
@@ -141,7 +141,7 @@ func encryptionOf(e *types.DeliveryStreamEncryptionConfiguration) (text string, 
 	}
 	switch e.Status {
 	case types.DeliveryStreamEncryptionStatusEnablingFailed, types.DeliveryStreamEncryptionStatusDisablingFailed:
-		return fmt.Sprintf("its encryption is %s%s", e.Status, because(e.FailureDescription)), false
+		return fmt.Sprintf("its encryption is %s%s", e.Status, failureReason(e.FailureDescription)), false
 	case types.DeliveryStreamEncryptionStatusDisabled, "":
 		return "no server-side encryption", true
 	case types.DeliveryStreamEncryptionStatusEnabled, types.DeliveryStreamEncryptionStatusEnabling, types.DeliveryStreamEncryptionStatusDisabling:
@@ -153,29 +153,29 @@ func encryptionOf(e *types.DeliveryStreamEncryptionConfiguration) (text string, 
 	return fmt.Sprintf("encryption %s with %s", e.Status, key), true
 }
 
-func because(f *types.FailureDescription) string {
+func failureReason(f *types.FailureDescription) string {
 	if f == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (%s: %s)", f.Type, awsconfig.Clean(aws.ToString(f.Details)))
+	return fmt.Sprintf(" (%s: %s)", f.Type, awsconfig.CleanMessage(aws.ToString(f.Details)))
 }
 
-// explain tells why a stream could not be described, as far as that keeps records from it.
-func explain(f *putbatch.Failure, stream string, found *check.Findings) {
+// explainFailure tells why a stream could not be described, as far as that keeps records from it.
+func explainFailure(f *putbatch.RequestError, stream string, found *check.Findings) {
 	switch {
-	case missing(f):
-		found.Fail(check.Stream, stream, "does not exist in this account and region: "+f.Message, "create it, or look at FIREHOSE_STREAM, FIREHOSE_ROUTES and AWS_REGION")
+	case isMissing(f):
+		found.AddError(check.Stream, stream, "does not exist in this account and region: "+f.Message, "create it, or look at FIREHOSE_STREAM, FIREHOSE_ROUTES and AWS_REGION")
 	case f.Code == "AccessDeniedException":
-		found.Warn(check.Stream, stream, "may not be described: "+f.Message, "allow firehose:DescribeDeliveryStream to have it looked at, and see to it that firehose:PutRecordBatch is allowed")
+		found.AddWarning(check.Stream, stream, "may not be described: "+f.Message, "allow firehose:DescribeDeliveryStream to have it looked at, and see to it that firehose:PutRecordBatch is allowed")
 	case f.Code == "no_credentials":
-		found.Fail(check.Stream, stream, "could not be described without credentials", "see credentials")
+		found.AddError(check.Stream, stream, "could not be described without credentials", "see credentials")
 	case f.Class == putbatch.Throttled:
-		found.Warn(check.Stream, stream, "could not be described: "+f.Error(), "others describe streams in this account; try again later")
+		found.AddWarning(check.Stream, stream, "could not be described: "+f.Error(), "others describe streams in this account; try again later")
 	case f.Class == putbatch.Credentials:
-		found.Fail(check.Stream, stream, "the credentials are refused: "+f.Error(), "look at where they come from, and at this machine's clock")
+		found.AddError(check.Stream, stream, "the credentials are refused: "+f.Error(), "look at where they come from, and at this machine's clock")
 	case f.Code == "dns", f.Code == "tls", f.Code == "connect", f.Code == "timeout", f.Code == "connection":
-		found.Fail(check.Stream, stream, "Firehose can't be reached: "+f.Message, "look at AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE, HTTPS_PROXY, AWS_CA_BUNDLE, and at what is between")
+		found.AddError(check.Stream, stream, "Firehose can't be reached: "+f.Message, "look at AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE, HTTPS_PROXY, AWS_CA_BUNDLE, and at what is between")
 	default:
-		found.Fail(check.Stream, stream, "could not be described: "+f.Error(), "")
+		found.AddError(check.Stream, stream, "could not be described: "+f.Error(), "")
 	}
 }

@@ -60,7 +60,7 @@ func TestInspectStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.want.Kind, test.want.Name = check.Stream, "s"
-			got := inspectStream(t.Context(), test.api, "s", Sends{Delimiter: "\n", Raw: true})
+			got := inspectStream(t.Context(), test.api, "s", SentRecords{Delimiter: "\n", Raw: true})
 			if len(got) != 1 || got[0] != test.want {
 				t.Errorf("found %+v, want %+v", got, test.want)
 			}
@@ -72,7 +72,7 @@ func TestInspectStream(t *testing.T) {
 func TestInspectStreamStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	got := inspectStream(ctx, answering{err: errors.New("never")}, "s", Sends{})
+	got := inspectStream(ctx, answering{err: errors.New("never")}, "s", SentRecords{})
 	if len(got) != 1 || got[0].Severity != check.Error {
 		t.Errorf("found %+v, want one error", got)
 	}

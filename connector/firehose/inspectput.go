@@ -23,21 +23,21 @@ func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.F
 	_, err := api.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}})
 	var answer smithy.APIError
 	if err == nil || errors.As(err, &answer) && slices.Contains([]string{"ValidationException", "InvalidArgumentException"}, answer.ErrorCode()) {
-		amend(found, ", puts are authorized")
+		amendFinding(found, ", puts are authorized")
 		return
 	}
-	switch f := putbatch.Classify(context.WithoutCancel(ctx), err, true); {
+	switch f := putbatch.ClassifyError(context.WithoutCancel(ctx), err, true); {
 	case f.Code == "AccessDeniedException":
-		found.Fail(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")
-	case f.Class == putbatch.Blocked && !missing(f):
-		found.Fail(check.Stream, stream, "can't be written to: "+f.Error(), "")
+		found.AddError(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")
+	case f.Class == putbatch.Blocked && !isMissing(f):
+		found.AddError(check.Stream, stream, "can't be written to: "+f.Error(), "")
 	default: // the finding on its description has told the reason
-		amend(found, ", putting was not tried")
+		amendFinding(found, ", putting was not tried")
 	}
 }
 
-// amend adds to the one finding that says that all is well.
-func amend(found *check.Findings, text string) {
+// amendFinding adds to the one finding that says that all is well.
+func amendFinding(found *check.Findings, text string) {
 	if len(*found) == 1 && (*found)[0].Severity == check.OK {
 		(*found)[0].Found += text
 	}

@@ -28,7 +28,7 @@ func TestTryPut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: tt.streams, Faults: tt.faults}, settings(), func(w *world) {
 				var found check.Findings
-				found.OK(check.Stream, "orders", "fine")
+				found.AddOK(check.Stream, "orders", "fine")
 				tryPut(w.t.Context(), w.stream.api, "orders", &found)
 				last := found[len(found)-1]
 				if !strings.HasPrefix(last.Found, tt.want) || last.Severity != tt.worst {
@@ -52,7 +52,7 @@ func (r refusing) PutRecordBatch(context.Context, *firehose.PutRecordBatchInput,
 // TestTryPutSaysNothingTwice: a stream that is missing is told once.
 func TestTryPutSaysNothingTwice(t *testing.T) {
 	var found check.Findings
-	found.Fail(check.Stream, "orders", "does not exist", "create it")
+	found.AddError(check.Stream, "orders", "does not exist", "create it")
 	tryPut(t.Context(), refusing{"ThrottlingException"}, "orders", &found)
 	if len(found) != 1 || found[0].Found != "does not exist" {
 		t.Errorf("found %+v", found)

@@ -8,11 +8,11 @@ import (
 	"kafka-firehose/connector/firehose/putbatch"
 )
 
-// observe tells the limiter the result of a request, f if it failed as a whole, and logs the
+// observeResult tells the limiter the result of a request, f if it failed as a whole, and logs the
 // change of state that it made.
-func (s *sender) observe(now time.Time, r *request, result limiter.Result, f *putbatch.Failure) {
+func (s *sender) observeResult(now time.Time, r *request, result limiter.Result, f *putbatch.RequestError) {
 	before := s.limiter.Snapshot()
-	s.limiter.Observe(now, r.permit, result)
+	s.limiter.ObserveResult(now, r.permit, result)
 	after := s.limiter.Snapshot()
 	switch {
 	case after.Breaker == limiter.BreakerClosed:
@@ -20,7 +20,7 @@ func (s *sender) observe(now time.Time, r *request, result limiter.Result, f *pu
 	case f != nil && (r.probe || before.Breaker != after.Breaker):
 		s.history.probes.failure = f
 	}
-	s.announce(before, after, f)
+	s.logLimiterChange(before, after, f)
 	switch {
 	case before.Halvings == 0 && after.Halvings > 0:
 		s.log.Warn("requests get no answer; reducing request size", "class", f.Class, "code", f.Code, "error", f.Message)
@@ -38,8 +38,8 @@ func (s *sender) observe(now time.Time, r *request, result limiter.Result, f *pu
 	}
 }
 
-// announce logs a change of the breaker, once each way.
-func (s *sender) announce(before, after limiter.State, f *putbatch.Failure) {
+// logLimiterChange logs a change of the breaker, once each way.
+func (s *sender) logLimiterChange(before, after limiter.State, f *putbatch.RequestError) {
 	if before.Breaker == after.Breaker {
 		return
 	}
@@ -54,8 +54,8 @@ func (s *sender) announce(before, after limiter.State, f *putbatch.Failure) {
 	}
 }
 
-// outcome translates a failure for the limiter.
-func outcome(f *putbatch.Failure) limiter.Outcome {
+// outcomeOf translates a failure for the limiter.
+func outcomeOf(f *putbatch.RequestError) limiter.Outcome {
 	switch f.Class {
 	case putbatch.Throttled:
 		return limiter.Throttled

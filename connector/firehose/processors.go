@@ -21,7 +21,7 @@ func (p processors) has(step types.ProcessorType) bool {
 
 // stepsOf returns the processors of a destination, none if processing is turned off.
 func stepsOf(d types.DestinationDescription) processors {
-	p := processing(d)
+	p := processingOf(d)
 	if p == nil || !aws.ToBool(p.Enabled) {
 		return nil
 	}
@@ -37,19 +37,19 @@ func stepsOf(d types.DestinationDescription) processors {
 }
 
 // cloudWatchClashes finds the processors that take records of CloudWatch Logs and no others.
-func cloudWatchClashes(steps processors) (all []clash) {
+func cloudWatchClashes(steps processors) (all []settingConflict) {
 	if p, ok := steps[types.ProcessorTypeDecompression]; ok {
 		format := strings.ToLower(p[types.ProcessorParameterNameCompressionFormat])
 		if format == "" {
 			format = "gzip"
 		}
-		all = append(all, clash{
+		all = append(all, settingConflict{
 			problem: fmt.Sprintf("its processor Decompression takes the %s records of CloudWatch Logs, and these are none: they will be in the error output", format),
 			advice:  "remove its processor Decompression",
 		})
 	}
 	if steps.has(types.ProcessorTypeCloudWatchLogProcessing) {
-		all = append(all, clash{
+		all = append(all, settingConflict{
 			problem: "its processor CloudWatchLogProcessing takes apart the messages of CloudWatch Logs, and these records are none",
 			advice:  "remove its processor CloudWatchLogProcessing",
 		})
@@ -58,13 +58,13 @@ func cloudWatchClashes(steps processors) (all []clash) {
 }
 
 // deAggregationClashes finds parameters of RecordDeAggregation that don't fit the delimiter of the sub-records.
-func (s Sends) deAggregationClashes(p processorParameters) []clash {
+func (s SentRecords) deAggregationClashes(p processorParameters) []settingConflict {
 	switch strings.ToUpper(p[types.ProcessorParameterNameSubRecordType]) {
 	case "DELIMITED":
 		return s.delimitedClashes(p[types.ProcessorParameterNameDelimiter])
 	case "JSON":
 		if strings.TrimSpace(s.Delimiter) != "" {
-			return []clash{{
+			return []settingConflict{{
 				problem: fmt.Sprintf("its processor RecordDeAggregation takes JSON values one after the other or in lines, and RECORD_DELIMITER puts %q between them", s.Delimiter),
 				advice:  `set RECORD_DELIMITER='\n', or SubRecordType of the processor to DELIMITED with this delimiter in base64`,
 			}}
@@ -74,23 +74,23 @@ func (s Sends) deAggregationClashes(p processorParameters) []clash {
 }
 
 // delimitedClashes compares the parameter Delimiter, which is in base64, with the delimiter of the sub-records.
-func (s Sends) delimitedClashes(encoded string) []clash {
+func (s SentRecords) delimitedClashes(encoded string) []settingConflict {
 	want := base64.StdEncoding.EncodeToString([]byte(s.Delimiter))
 	delimiter, err := base64.StdEncoding.DecodeString(encoded)
 	advice := fmt.Sprintf("set its parameter Delimiter to %s, which is RECORD_DELIMITER in base64", want)
 	switch {
 	case s.Delimiter == "":
-		return []clash{{
+		return []settingConflict{{
 			problem: fmt.Sprintf("its processor RecordDeAggregation splits at the delimiter %q, and RECORD_DELIMITER puts none between values", delimiter),
 			advice:  "set RECORD_DELIMITER to this delimiter",
 		}}
 	case err != nil || encoded == "":
-		return []clash{{
+		return []settingConflict{{
 			problem: fmt.Sprintf("the parameter Delimiter of its processor RecordDeAggregation is %q, which is not in base64: values are not split", encoded),
 			advice:  advice,
 		}}
 	case string(delimiter) != s.Delimiter:
-		return []clash{{
+		return []settingConflict{{
 			problem: fmt.Sprintf("its processor RecordDeAggregation splits at the delimiter %q, and RECORD_DELIMITER puts %q between values", delimiter, s.Delimiter),
 			advice:  advice,
 		}}

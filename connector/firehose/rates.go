@@ -27,7 +27,7 @@ func (c Config) Rates() Rates {
 
 // RatesOf returns the limits of a stream: those of option where it has some, and else those of its configuration.
 func (c Config) RatesOf(stream string, option StreamOption) Rates {
-	return c.For(stream).with(option).Rates()
+	return c.ForStream(stream).with(option).Rates()
 }
 
 // Changes calls each for every limit that differs, with its name in FIREHOSE_STREAM_OPTIONS and both values as text.
@@ -64,7 +64,7 @@ func (r Rates) quota() limiter.Load {
 
 // SetRates changes the limits of the stream. Requests in flight are not affected.
 func (s *Stream) SetRates(r Rates) {
-	s.change(func(l *sender) { l.limiter.SetLimits(time.Now(), r.limit(), r.quota()) })
+	s.changeSender(func(l *sender) { l.limiter.SetLimits(time.Now(), r.limit(), r.quota()) })
 }
 
 // SetRate sets one of the limits of an option from JSON. The error does not repeat the name.
@@ -72,7 +72,7 @@ func (o *StreamOption) SetRate(name string, value json.RawMessage) error {
 	if !slices.Contains(rateNames, name) {
 		return unknownRate(name)
 	}
-	err := o.set(name, value)
+	err := o.setField(name, value)
 	o.rates(func(format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); err == nil && strings.HasPrefix(text, name) {
 			err = errors.New(text)
@@ -86,11 +86,11 @@ func (o *StreamOption) SetRate(name string, value json.RawMessage) error {
 
 // unknownRate is the error of a name that is none of rateNames.
 func unknownRate(name string) error {
-	want := "want " + env.Or(rateNames)
+	want := "want " + env.JoinOr(rateNames)
 	if slices.Contains(optionNames, name) {
 		return fmt.Errorf("can't change while the process runs; set it in %s, or %s", streamOptionsName, want)
 	}
-	if meant, ok := env.Suggest(strings.ToUpper(name), upper(rateNames)); ok {
+	if meant, ok := env.SuggestName(strings.ToUpper(name), upperNames(rateNames)); ok {
 		want = "did you mean " + strings.ToLower(meant) + "?"
 	}
 	return fmt.Errorf("is no setting; %s", want)

@@ -30,13 +30,13 @@ type sizeRefused struct {
 	proof   loneProof // that it is too large, as a single record
 }
 
-// part is a delivery of records that were split off d.
-func (d *delivery) part(b *batch.Batch) *delivery {
+// splitOff is a delivery of records that were split off d.
+func (d *delivery) splitOff(b *batch.Batch) *delivery {
 	return &delivery{batch: b, progress: d.progress, size: sizeRefused{at: d.size.at, since: d.size.since, resends: d.size.resends}}
 }
 
-// load is what the delivery adds to a request.
-func (d *delivery) load() limiter.Load {
+// requestLoad is what the delivery adds to a request.
+func (d *delivery) requestLoad() limiter.Load {
 	return limiter.Load{Bytes: float64(d.batch.Bytes()), Records: float64(d.batch.Len())}
 }
 
@@ -44,8 +44,8 @@ func (d *delivery) load() limiter.Load {
 // are due.
 type retryQueue []*delivery
 
-// add enters a delivery that is due at some time, behind those that are due at the same time.
-func (q *retryQueue) add(d *delivery, due time.Time) {
+// addRetry enters a delivery that is due at some time, behind those that are due at the same time.
+func (q *retryQueue) addRetry(d *delivery, due time.Time) {
 	d.due = due
 	i, _ := slices.BinarySearchFunc(*q, due, func(d *delivery, due time.Time) int {
 		if d.due.After(due) {
@@ -56,8 +56,8 @@ func (q *retryQueue) add(d *delivery, due time.Time) {
 	*q = slices.Insert(*q, i, d)
 }
 
-// due is how many may be sent now.
-func (q retryQueue) due(now time.Time) int {
+// countDue is how many may be sent now.
+func (q retryQueue) countDue(now time.Time) int {
 	n, _ := slices.BinarySearchFunc(q, now, func(d *delivery, now time.Time) int {
 		if d.due.After(now) {
 			return 1
@@ -71,29 +71,29 @@ func (q retryQueue) due(now time.Time) int {
 // a request.
 const ripeAfter = 100 * time.Millisecond
 
-// ripe reports whether the retries should be sent before a fresh batch: one has waited long enough,
+// isRipe reports whether the retries should be sent before a fresh batch: one has waited long enough,
 // or together they fill half a request.
-func (q retryQueue) ripe(now time.Time, maxRequest limiter.Load) bool {
+func (q retryQueue) isRipe(now time.Time, maxRequest limiter.Load) bool {
 	var sum limiter.Load
-	for _, d := range q[:q.due(now)] {
+	for _, d := range q[:q.countDue(now)] {
 		if now.Sub(d.due) >= ripeAfter {
 			return true
 		}
-		if sum = sum.Plus(d.load()); sum.Exceeds(maxRequest.Times(0.5)) {
+		if sum = sum.Plus(d.requestLoad()); sum.Exceeds(maxRequest.Times(0.5)) {
 			return true
 		}
 	}
 	return false
 }
 
-// take removes due deliveries for one request and returns them: the first, and others that fit
+// takeDue removes due deliveries for one request and returns them: the first, and others that fit
 // beside it.
-func (q *retryQueue) take(now time.Time, maxRequest limiter.Load) (taken []*delivery) {
+func (q *retryQueue) takeDue(now time.Time, maxRequest limiter.Load) (taken []*delivery) {
 	var sum limiter.Load
-	rest, due := (*q)[:0], q.due(now)
+	rest, due := (*q)[:0], q.countDue(now)
 	for _, d := range (*q)[:due] {
-		if len(taken) == 0 || !d.alone && !taken[0].alone && !sum.Plus(d.load()).Exceeds(maxRequest) {
-			taken, sum = append(taken, d), sum.Plus(d.load())
+		if len(taken) == 0 || !d.alone && !taken[0].alone && !sum.Plus(d.requestLoad()).Exceeds(maxRequest) {
+			taken, sum = append(taken, d), sum.Plus(d.requestLoad())
 		} else {
 			rest = append(rest, d)
 		}

@@ -16,8 +16,8 @@ func smallBatches(n int) (all []*batch.Batch) {
 	b := batch.NewBuilder(batch.Limits{Records: 1, Bytes: 1000, Linger: time.Second}, batch.Aggregation{Values: 1})
 	lease := offset.NewLease("t", 0)
 	for i := range int64(n) {
-		lease.Register(i, i, 1)
-		all = append(all, b.Add(time.Now(), lease, offset.After(i, 0), time.Now(), append(b.Buffer(), 'x')))
+		lease.RegisterRecords(i, i, 1)
+		all = append(all, b.AddRecord(time.Now(), lease, offset.MarkAfter(i, 0), time.Now(), append(b.AppendBuffer(), 'x')))
 	}
 	return all
 }
@@ -33,7 +33,7 @@ func TestRetryQueue(t *testing.T) {
 		for _, b := range smallBatches(60) {
 			d := &delivery{batch: b, alone: dice.IntN(10) == 0}
 			due := now.Add(time.Duration(dice.IntN(10)) * time.Second)
-			q.add(d, due)
+			q.addRetry(d, due)
 			model = append(model, d)
 			slices.SortStableFunc(model, func(a, b *delivery) int { return a.due.Compare(b.due) })
 			now = now.Add(time.Duration(dice.IntN(3)) * time.Second)
@@ -43,7 +43,7 @@ func TestRetryQueue(t *testing.T) {
 					due2++
 				}
 			}
-			if got := q.due(now); got != due2 {
+			if got := q.countDue(now); got != due2 {
 				t.Fatalf("seed %d: %d are due, want %d", seed, got, due2)
 			}
 			if due2 == 0 || dice.IntN(2) == 0 {
@@ -57,7 +57,7 @@ func TestRetryQueue(t *testing.T) {
 				}
 			}
 			model = slices.DeleteFunc(model, func(d *delivery) bool { return slices.Contains(want, d) })
-			if got := q.take(now, limiter.Load{Bytes: 1000, Records: most}); !slices.Equal(got, want) {
+			if got := q.takeDue(now, limiter.Load{Bytes: 1000, Records: most}); !slices.Equal(got, want) {
 				t.Fatalf("seed %d: took %d, want %d", seed, len(got), len(want))
 			}
 			if !slices.Equal(q, model) {
@@ -73,13 +73,13 @@ func TestRipe(t *testing.T) {
 	now, most := time.Unix(0, 0), limiter.Load{Bytes: 1000, Records: 4}
 	var q retryQueue
 	batches := smallBatches(3)
-	q.add(&delivery{batch: batches[0]}, now)
-	q.add(&delivery{batch: batches[1]}, now)
-	if q.ripe(now.Add(ripeAfter-1), most) || !q.ripe(now.Add(ripeAfter), most) {
+	q.addRetry(&delivery{batch: batches[0]}, now)
+	q.addRetry(&delivery{batch: batches[1]}, now)
+	if q.isRipe(now.Add(ripeAfter-1), most) || !q.isRipe(now.Add(ripeAfter), most) {
 		t.Error("two of four records are not ripe after 100 ms, or before")
 	}
-	q.add(&delivery{batch: batches[2]}, now)
-	if !q.ripe(now, most) || q.ripe(now.Add(-1), most) {
+	q.addRetry(&delivery{batch: batches[2]}, now)
+	if !q.isRipe(now, most) || q.isRipe(now.Add(-1), most) {
 		t.Error("three of four records are not ripe at once, or before they are due")
 	}
 }

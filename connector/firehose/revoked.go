@@ -8,8 +8,8 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// revocations are the leases that are about to end.
-type revocations struct {
+// pendingRevocations are the leases that are about to end.
+type pendingRevocations struct {
 	waiting []revocation    // for requests in flight
 	givenUp []*offset.Lease // records of these are not sent any more
 }
@@ -25,16 +25,16 @@ type revocation struct {
 // its records are left out then.
 const strandedWait = 50 * time.Millisecond
 
-// Stranded tells the stream that a lease is about to end. It returns a channel that is closed
+// DropRevoked tells the stream that a lease is about to end. It returns a channel that is closed
 // when the stream accepts nothing and no request in flight holds records of the lease: the
 // others would be waited for in vain, and from then on none of them is sent.
 //
 // Requests in flight are another matter, also while the breaker is open. They may well be
 // accepted, and records that are accepted after the lease has ended are sent a second time by the
 // next owner of the partition. The same goes for a probe that starts when the last of them ends.
-func (s *Stream) Stranded(lease *offset.Lease) <-chan struct{} {
+func (s *Stream) DropRevoked(lease *offset.Lease) <-chan struct{} {
 	inVain := make(chan struct{})
-	s.change(func(l *sender) {
+	s.changeSender(func(l *sender) {
 		l.revoked.waiting = append(l.revoked.waiting, revocation{lease, inVain})
 		l.giveUp()
 	})
@@ -46,11 +46,11 @@ func (s *Stream) Stranded(lease *offset.Lease) <-chan struct{} {
 func (s *sender) giveUp() {
 	v := &s.revoked
 	v.waiting = slices.DeleteFunc(v.waiting, func(r revocation) bool { return r.lease.Closed() })
-	if s.closed() {
+	if s.breakerClosed() {
 		return
 	}
 	v.waiting = slices.DeleteFunc(v.waiting, func(r revocation) bool {
-		if s.holds(r.lease) {
+		if s.holdsLease(r.lease) {
 			return false
 		}
 		close(r.inVain)
@@ -59,16 +59,16 @@ func (s *sender) giveUp() {
 	})
 }
 
-// holds reports whether a request in flight, or a record that OnRefused has been asked about, has
+// holdsLease reports whether a request in flight, or a record that OnRefused has been asked about, has
 // records of a lease.
-func (s *sender) holds(lease *offset.Lease) bool {
-	has := func(d *delivery) bool { return d.batch.Holds(lease) }
+func (s *sender) holdsLease(lease *offset.Lease) bool {
+	has := func(d *delivery) bool { return d.batch.HoldsLease(lease) }
 	return slices.ContainsFunc(s.refused, has) ||
 		slices.ContainsFunc(s.flying, func(r *request) bool { return slices.ContainsFunc(r.deliveries, has) })
 }
 
-// holds reports whether a batch has records of a given-up lease that has not ended yet.
-func (v *revocations) holds(b *batch.Batch) bool {
+// holdsBatch reports whether a batch has records of a given-up lease that has not ended yet.
+func (v *pendingRevocations) holdsBatch(b *batch.Batch) bool {
 	v.givenUp = slices.DeleteFunc(v.givenUp, (*offset.Lease).Closed)
-	return slices.ContainsFunc(v.givenUp, b.Holds)
+	return slices.ContainsFunc(v.givenUp, b.HoldsLease)
 }

@@ -47,33 +47,33 @@ func TestStranded(t *testing.T) {
 		w.svc.SetFaults([]fault{{Effect: firehosetest.Delay, Delay: 9 * time.Second}})
 		w.start(ctx, w.of(flying, 10, 100))
 		time.Sleep(100 * time.Millisecond)
-		early := w.stream.Stranded(waiting)
+		early := w.stream.DropRevoked(waiting)
 		synctest.Wait()
 		if over(early) {
 			t.Error("a lease of which nothing is sent yet is given up although the stream accepts records")
 		}
 		w.breakOpen(ctx, waiting)
-		inFlight := w.stream.Stranded(flying)
+		inFlight := w.stream.DropRevoked(flying)
 		synctest.Wait()
 		if over(inFlight) {
 			t.Error("a request in flight is not waited for because the breaker is open")
 		}
 		begin := time.Now()
-		<-w.stream.Stranded(waiting)
+		<-w.stream.DropRevoked(waiting)
 		if took := time.Since(begin); took > 100*time.Millisecond {
 			t.Errorf("records that wait for an open breaker were waited for, for %v", took)
 		}
 		<-inFlight
-		if m, ok := flying.Mark(); !ok || m.Offset != 20 {
+		if m, ok := flying.CommitMark(); !ok || m.Offset != 20 {
 			t.Errorf("the wait ended before the records that were accepted had settled: %v %v", m, ok)
 		}
 
 		for _, lease := range []*offset.Lease{waiting, other} {
-			lease.Register(w.next, w.next, 1)
-			w.build.Add(time.Now(), lease, offset.After(w.next, 0), time.Now(), append(w.build.Buffer(), "mixed"...))
+			lease.RegisterRecords(w.next, w.next, 1)
+			w.build.AddRecord(time.Now(), lease, offset.MarkAfter(w.next, 0), time.Now(), append(w.build.AppendBuffer(), "mixed"...))
 			w.next++
 		}
-		w.start(ctx, w.build.Seal())
+		w.start(ctx, w.build.SealBatch())
 		w.svc.ClearFaults()
 		time.Sleep(time.Minute)
 		if got := len(w.svc.Stored("orders")); got != 20 {
@@ -88,7 +88,7 @@ func TestStranded(t *testing.T) {
 		if len(stored) != 21 || string(stored[20].Data) != "mixed" {
 			t.Errorf("%d records are stored, want 21: the batch is held up after the lease has ended", len(stored))
 		}
-		if m, ok := other.Mark(); !ok || m.Offset != w.next {
+		if m, ok := other.CommitMark(); !ok || m.Offset != w.next {
 			t.Errorf("the mark is %v %v, want %d", m, ok, w.next)
 		}
 		cancel()

@@ -22,7 +22,7 @@ type Route struct {
 	Stream string
 }
 
-func (r Route) matches(topic string) bool {
+func (r Route) matchesTopic(topic string) bool {
 	if r.Pattern != nil {
 		return r.Pattern.MatchString(topic)
 	}
@@ -119,19 +119,19 @@ func parseRoute(entry string) (Route, error) {
 	return Route{Pattern: pattern, Stream: stream}, nil
 }
 
-// validate checks the names of streams, and that every route for one topic can be reached.
-func (rs Routes) validate(check *env.Check) {
+// validateRoutes checks the names of streams, and that every route for one topic can be reached.
+func (rs Routes) validateRoutes(check *env.Check) {
 	const name = "FIREHOSE_ROUTES"
 	for i, r := range rs {
 		if !legalStream.MatchString(r.Stream) {
-			check.Add(env.Holds(name, r, fmt.Sprintf("entry %d: stream: %s", i+1, wantStream(r.Stream))))
+			check.AddFault(env.HoldsFault(name, r, fmt.Sprintf("entry %d: stream: %s", i+1, wantStream(r.Stream))))
 		}
 		if r.Pattern != nil {
 			continue
 		}
 		for j, earlier := range rs[:i] {
-			if earlier.matches(r.Topic) {
-				check.Add(env.Holds(name, r, fmt.Sprintf("entry %d is never used: entry %d takes this topic first", i+1, j+1)))
+			if earlier.matchesTopic(r.Topic) {
+				check.AddFault(env.HoldsFault(name, r, fmt.Sprintf("entry %d is never used: entry %d takes this topic first", i+1, j+1)))
 				break
 			}
 		}

@@ -95,17 +95,17 @@ func TestStreamFor(t *testing.T) {
 
 func TestStreams(t *testing.T) {
 	var c Config
-	if got := c.Streams(); len(got) != 0 {
+	if got := c.StreamNames(); len(got) != 0 {
 		t.Errorf("no stream gives %q", got)
 	}
 	c.Stream = "a"
-	if diff := cmp.Diff([]string{"a"}, c.Streams()); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, c.StreamNames()); diff != "" {
 		t.Error(diff)
 	}
 	if err := c.Routes.Decode("t=b,u=a,/v/=b,w=c"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"b", "a", "c"}, c.Streams()); diff != "" {
+	if diff := cmp.Diff([]string{"b", "a", "c"}, c.StreamNames()); diff != "" {
 		t.Error(diff)
 	}
 	if len(c.Routes) != 4 {

@@ -32,21 +32,21 @@ type sender struct {
 	flying  []*request  // in flight
 	refused []*delivery // with a record that OnRefused has been asked about
 	open    int         // deliveries that are not settled
-	history history
-	revoked revocations
-	workers workers
+	history requestHistory
+	revoked pendingRevocations
+	workers sendWorkers
 
 	unusable bool // see SetUsable
 }
 
-// workers make the calls. One is started when all others are busy, and stays: a request goes
+// sendWorkers make the calls. One is started when all others are busy, and stays: a request goes
 // through forty functions of the SDK, and to grow a new stack for them costs as much as to sign it.
-type workers struct {
+type sendWorkers struct {
 	count    int
 	running  sync.WaitGroup
-	calls    chan *request // to them; holds all that may be in flight
-	results  chan *request // from them; the same
-	verdicts chan verdict  // of OnRefused
+	calls    chan *request    // to them; holds all that may be in flight
+	results  chan *request    // from them; the same
+	verdicts chan proofResult // of OnRefused
 	timer    *time.Timer
 }
 
@@ -64,8 +64,8 @@ type request struct {
 	putbatch.Result // set by the worker
 }
 
-// verdict is what OnRefused returned for record i of a delivery.
-type verdict struct {
+// proofResult is what OnRefused returned for record i of a delivery.
+type proofResult struct {
 	delivery *delivery
 	i        int
 	err      error
@@ -84,21 +84,21 @@ func newSender(s *Stream) *sender {
 			Timeout:     s.cfg.RequestTimeout,
 			Random:      rand.Float64,
 		}),
-		workers: workers{
+		workers: sendWorkers{
 			calls: make(chan *request, most), results: make(chan *request, most),
-			verdicts: make(chan verdict), timer: time.NewTimer(time.Hour),
+			verdicts: make(chan proofResult), timer: time.NewTimer(time.Hour),
 		},
 	}
 	l.workers.timer.Stop()
 	return l
 }
 
-// run sends batches until the channel is closed and all is settled, or until ctx ends.
-func (s *sender) run(ctx context.Context, batches <-chan *batch.Batch, fail func(error)) {
-	defer s.workers.stop()
+// runLoop sends batches until the channel is closed and all is settled, or until ctx ends.
+func (s *sender) runLoop(ctx context.Context, batches <-chan *batch.Batch, fail func(error)) {
+	defer s.workers.stopWorkers()
 	for {
 		s.startRequests(ctx)
-		s.publish()
+		s.publishState()
 		in := batches
 		if s.fresh != nil {
 			in = nil // one waits already
@@ -108,26 +108,26 @@ func (s *sender) run(ctx context.Context, batches <-chan *batch.Batch, fail func
 		select {
 		case b, ok := <-in:
 			if ok {
-				s.accept(b)
+				s.acceptBatch(b)
 			} else {
 				batches = nil
 			}
 		case r := <-s.workers.results:
-			s.finish(ctx, r)
+			s.finishRequest(ctx, r)
 		case v := <-s.workers.verdicts:
-			s.decided(ctx, v, fail)
+			s.handleProof(ctx, v, fail)
 		case change := <-s.changes:
 			change(s)
 		case <-s.workers.timer.C:
 		case <-ctx.Done():
-			s.abandon(ctx, fail)
+			s.abandonRest(ctx, fail)
 			return
 		}
 	}
 }
 
-// accept takes over a batch.
-func (s *sender) accept(b *batch.Batch) {
+// acceptBatch takes over a batch.
+func (s *sender) acceptBatch(b *batch.Batch) {
 	now := time.Now()
 	s.fresh = &delivery{batch: b, progress: now}
 	if s.open++; s.open == 1 {
@@ -135,33 +135,33 @@ func (s *sender) accept(b *batch.Batch) {
 	}
 }
 
-// end forgets a delivery: all of it is settled, or never will be.
-func (s *sender) end(now time.Time, d *delivery) {
-	s.soften(d)
-	s.release(now, d)
+// endDelivery forgets a delivery: all of it is settled, or never will be.
+func (s *sender) endDelivery(now time.Time, d *delivery) {
+	s.clearRefusals(d)
+	s.releaseDelivery(now, d)
 	if s.open--; s.open == 0 {
 		s.history.progress.hungry = time.Time{}
 	}
 }
 
-// abandon waits for the requests in flight. It settles the records that they delivered; all others
+// abandonRest waits for the requests in flight. It settles the records that they delivered; all others
 // stay unsettled.
-func (s *sender) abandon(ctx context.Context, fail func(error)) {
+func (s *sender) abandonRest(ctx context.Context, fail func(error)) {
 	for len(s.flying) > 0 {
-		s.finish(ctx, <-s.workers.results)
+		s.finishRequest(ctx, <-s.workers.results)
 	}
 	for len(s.refused) > 0 {
-		s.decided(ctx, <-s.workers.verdicts, fail)
+		s.handleProof(ctx, <-s.workers.verdicts, fail)
 	}
 	s.fresh, s.retries, s.open, s.history.progress.hungry = nil, nil, 0, time.Time{}
-	s.publish()
+	s.publishState()
 }
 
 // startRequests starts all requests that may start now, and sets the timer for the next one.
 func (s *sender) startRequests(ctx context.Context) {
 	for {
 		now := time.Now()
-		if s.fresh == nil && s.retries.due(now) == 0 {
+		if s.fresh == nil && s.retries.countDue(now) == 0 {
 			if len(s.retries) > 0 {
 				s.workers.timer.Reset(s.retries[0].due.Sub(now))
 			} else {
@@ -169,19 +169,19 @@ func (s *sender) startRequests(ctx context.Context) {
 			}
 			return
 		}
-		wait, ok := s.limiter.Wait(now)
+		wait, ok := s.limiter.WaitTime(now)
 		if !ok {
 			s.workers.timer.Stop() // the next event is the result of a request
 			return
 		}
 		if wait > 0 {
-			if s.closed() {
+			if s.breakerClosed() {
 				s.history.heldBack = now
 			}
 			s.workers.timer.Reset(wait)
 			return
 		}
-		if deliveries := s.compose(now); len(deliveries) > 0 {
+		if deliveries := s.composeRequest(now); len(deliveries) > 0 {
 			s.startRequest(ctx, now, deliveries)
 		}
 	}
@@ -189,39 +189,39 @@ func (s *sender) startRequests(ctx context.Context) {
 
 func (s *sender) startRequest(ctx context.Context, now time.Time, deliveries []*delivery) {
 	s.history.started++
-	r := &request{number: s.history.started, deliveries: deliveries, started: now, probe: !s.closed()}
+	r := &request{number: s.history.started, deliveries: deliveries, started: now, probe: !s.breakerClosed()}
 	for _, d := range deliveries {
 		r.batches = append(r.batches, d.batch)
-		r.load = r.load.Plus(d.load())
+		r.load = r.load.Plus(d.requestLoad())
 	}
 	r.timeout = s.limiter.TimeLimit(r.load)
-	r.permit = s.limiter.Start(now, r.load)
+	r.permit = s.limiter.StartRequest(now, r.load)
 	s.flying = append(s.flying, r)
-	s.history.totals.Offered.add(int(r.load.Records), int(r.load.Bytes))
+	s.history.totals.Offered.addRecords(int(r.load.Records), int(r.load.Bytes))
 	if w := &s.workers; w.count < len(s.flying) {
 		w.count++
-		w.running.Go(func() { s.work(ctx) })
+		w.running.Go(func() { s.runWorker(ctx) })
 	}
 	s.workers.calls <- r
 }
 
-// work makes calls until there are none any more.
-func (s *sender) work(ctx context.Context) {
+// runWorker makes calls until there are none any more.
+func (s *sender) runWorker(ctx context.Context) {
 	for r := range s.workers.calls {
-		r.Result = s.calls.Put(ctx, r.timeout, r.batches)
+		r.Result = s.calls.PutBatches(ctx, r.timeout, r.batches)
 		s.workers.results <- r
 	}
 }
 
-// stop ends the workers. None is busy.
-func (w *workers) stop() {
+// stopWorkers ends the workers. None is busy.
+func (w *sendWorkers) stopWorkers() {
 	w.timer.Stop()
 	close(w.calls)
 	w.running.Wait()
 }
 
-// closed reports whether the breaker lets requests go out.
-func (s *sender) closed() bool { return s.limiter.Breaker() == limiter.BreakerClosed }
+// breakerClosed reports whether the breaker lets requests go out.
+func (s *sender) breakerClosed() bool { return s.limiter.CurrentBreaker() == limiter.BreakerClosed }
 
 // removeRequest forgets a request that has ended.
 func (s *sender) removeRequest(r *request) {

@@ -6,9 +6,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
-// Sends is what records look like, as far as what a stream does with them can spoil
+// SentRecords is what records look like, as far as what a stream does with them can spoil
 // it.
-type Sends struct {
+type SentRecords struct {
 	Delimiter string // the end of each record; empty for none
 	Aggregate bool   // a record holds many values
 	Gzip      bool   // each record is a gzip member, and the delimiter is in it
@@ -16,23 +16,23 @@ type Sends struct {
 	Own       bool   // some of this is set by the stream's options
 }
 
-// clash is a setting of a stream that conflicts with the connector's records.
-type clash struct {
+// settingConflict is a setting of a stream that conflicts with the connector's records.
+type settingConflict struct {
 	problem, advice string
 	possible        bool // it depends on facts that the description does not have
 }
 
-// warn logs the settings of a stream that conflict with the connector's.
-func (s Sends) warn(found *types.DeliveryStreamDescription, stream string, log *slog.Logger) {
-	for _, c := range s.clashes(found) {
+// logConflicts logs the settings of a stream that conflict with the connector's.
+func (s SentRecords) logConflicts(found *types.DeliveryStreamDescription, stream string, log *slog.Logger) {
+	for _, c := range s.findConflicts(found) {
 		if !c.possible {
 			log.Warn("settings of the delivery stream conflict with those of records", "stream", stream, "because", c.problem, "hint", c.advice)
 		}
 	}
 }
 
-// clashes finds conflicts with the settings of a stream.
-func (s Sends) clashes(found *types.DeliveryStreamDescription) []clash {
+// findConflicts finds conflicts with the settings of a stream.
+func (s SentRecords) findConflicts(found *types.DeliveryStreamDescription) []settingConflict {
 	all := s.findClashes(found)
 	for i := range all {
 		if s.Own {
@@ -42,47 +42,47 @@ func (s Sends) clashes(found *types.DeliveryStreamDescription) []clash {
 	return all
 }
 
-func (s Sends) findClashes(found *types.DeliveryStreamDescription) (all []clash) {
+func (s SentRecords) findClashes(found *types.DeliveryStreamDescription) (all []settingConflict) {
 	for _, d := range found.Destinations {
 		steps := stepsOf(d)
 		all = append(all, cloudWatchClashes(steps)...)
 		if s.Gzip {
 			if why := spoilsGzip(d, steps); why != "" {
-				all = append(all, clash{problem: "RECORD_COMPRESSION is gzip, and " + why, advice: "set it to none, or see deploy/docs/records.md for the destinations that can use such records"})
+				all = append(all, settingConflict{problem: "RECORD_COMPRESSION is gzip, and " + why, advice: "set it to none, or see deploy/docs/records.md for the destinations that can use such records"})
 			}
 			continue // what follows is about records that can be looked into
 		}
 		if s.Delimiter != "" && steps.has(types.ProcessorTypeAppendDelimiterToRecord) {
-			all = append(all, clash{problem: "it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", advice: "remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none"})
+			all = append(all, settingConflict{problem: "it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", advice: "remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none"})
 		}
 		if s.Aggregate {
 			all = append(all, s.packed(d, steps)...)
 		}
 		if s.Raw && steps.has(types.ProcessorTypeMetadataExtraction) {
-			all = append(all, clash{problem: "its processor MetadataExtraction reads fields of JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
+			all = append(all, settingConflict{problem: "its processor MetadataExtraction reads fields of JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 		}
-		if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && converts(s3) {
-			all = append(all, clash{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
+		if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && convertsFormat(s3) {
+			all = append(all, settingConflict{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 		}
 	}
 	return all
 }
 
 // packed returns the conflicts of records that hold many values.
-func (s Sends) packed(d types.DestinationDescription, steps processors) []clash {
+func (s SentRecords) packed(d types.DestinationDescription, steps processors) []settingConflict {
 	const set = "set RECORD_AGGREGATE=false"
 	s3 := d.ExtendedS3DestinationDescription
 	switch {
 	case steps.has(types.ProcessorTypeRecordDeAggregation):
 		return s.deAggregationClashes(steps[types.ProcessorTypeRecordDeAggregation])
-	case s3 != nil && (steps.has(types.ProcessorTypeMetadataExtraction) || partitions(s3)):
-		return []clash{{problem: "it partitions by what is in a record, and with RECORD_AGGREGATE that is many values", advice: "add the processor RecordDeAggregation, or " + set}}
+	case s3 != nil && (steps.has(types.ProcessorTypeMetadataExtraction) || partitionsDynamically(s3)):
+		return []settingConflict{{problem: "it partitions by what is in a record, and with RECORD_AGGREGATE that is many values", advice: "add the processor RecordDeAggregation, or " + set}}
 	case steps.has(types.ProcessorTypeLambda):
-		return []clash{{problem: "its function gets records of many values, because of RECORD_AGGREGATE", advice: "see to it that the function takes them apart, or " + set, possible: true}}
+		return []settingConflict{{problem: "its function gets records of many values, because of RECORD_AGGREGATE", advice: "see to it that the function takes them apart, or " + set, possible: true}}
 	case s3 != nil, d.S3DestinationDescription != nil, d.RedshiftDestinationDescription != nil: // they see files
 		return nil
 	}
-	return []clash{{problem: kindOf(d) + " takes each record for one document, and with RECORD_AGGREGATE it holds many values", advice: set}}
+	return []settingConflict{{problem: kindOf(d) + " takes each record for one document, and with RECORD_AGGREGATE it holds many values", advice: set}}
 }
 
 // spoilsGzip says why a destination can't use records that are gzip members, empty
@@ -97,7 +97,7 @@ func spoilsGzip(d types.DestinationDescription, steps processors) string {
 		return "its destination is neither S3 nor Redshift"
 	case s3 == nil:
 		return ""
-	case converts(s3):
+	case convertsFormat(s3):
 		return "it converts the format of records, which it can't read"
 	case s3.CompressionFormat != "" && s3.CompressionFormat != types.CompressionFormatUncompressed:
 		return "it compresses its objects with " + string(s3.CompressionFormat) + ", so that they are compressed twice"

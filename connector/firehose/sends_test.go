@@ -48,17 +48,17 @@ func TestSends(t *testing.T) {
 	partitioned.ExtendedS3DestinationDescription.DynamicPartitioningConfiguration = &types.DynamicPartitioningConfiguration{Enabled: aws.Bool(true)}
 	squeezed.ExtendedS3DestinationDescription.CompressionFormat = types.CompressionFormatGzip
 	split := &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: []types.Processor{{Type: types.ProcessorTypeRecordDeAggregation}}}
-	lines, packs, zipped := Sends{Delimiter: "\n", Raw: true}, Sends{Delimiter: "\n", Aggregate: true}, Sends{Delimiter: "\n", Aggregate: true, Gzip: true}
+	lines, packs, zipped := SentRecords{Delimiter: "\n", Raw: true}, SentRecords{Delimiter: "\n", Aggregate: true}, SentRecords{Delimiter: "\n", Aggregate: true, Gzip: true}
 	tests := []struct {
 		name   string
 		stream described
-		sends  Sends
+		sends  SentRecords
 		log    string
 	}{
 		{"lines to S3", s3(), lines, ""},
 		{"lines that get another delimiter", s3(types.ProcessorTypeAppendDelimiterToRecord), lines, "blank lines"},
 		{"a processor that is turned off", off, lines, ""},
-		{"no delimiter of ours", s3(types.ProcessorTypeAppendDelimiterToRecord), Sends{}, ""},
+		{"no delimiter of ours", s3(types.ProcessorTypeAppendDelimiterToRecord), SentRecords{}, ""},
 		{"lines to Splunk", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, lines, ""},
 		{"JSON, perhaps, to Parquet", converts, lines, ""},
 		{"packs to S3", s3(), packs, ""},
@@ -73,15 +73,15 @@ func TestSends(t *testing.T) {
 		{"packs whose members are looked at", s3(types.ProcessorTypeMetadataExtraction), packs, "it partitions by what is in a record"},
 		{"packs that are split and partitioned", s3(types.ProcessorTypeMetadataExtraction, types.ProcessorTypeRecordDeAggregation), packs, ""},
 		{"packs to a function", s3(types.ProcessorTypeLambda), packs, ""},
-		{"packs to Splunk, by options of the stream", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, Sends{Delimiter: "\n", Aggregate: true, Own: true}, "the stream has options of its own in FIREHOSE_STREAM_OPTIONS"},
+		{"packs to Splunk, by options of the stream", described{SplunkDestinationDescription: &types.SplunkDestinationDescription{}}, SentRecords{Delimiter: "\n", Aggregate: true, Own: true}, "the stream has options of its own in FIREHOSE_STREAM_OPTIONS"},
 		{"packs split at the same delimiter", with(deAggregation("DELIMITED", "Cg==")), packs, ""},
 		{"packs split at another delimiter", with(deAggregation("DELIMITED", "DQo=")), packs, `splits at the delimiter`},
 		{"packs split at a delimiter that is not in base64", with(deAggregation("DELIMITED", `\n`)), packs, "is not in base64"},
 		{"packs split at no delimiter", with(deAggregation("DELIMITED", "")), packs, "set its parameter Delimiter to Cg=="},
-		{"packs without a delimiter that are split at one", with(deAggregation("DELIMITED", "Cg==")), Sends{Aggregate: true}, "puts none between values"},
+		{"packs without a delimiter that are split at one", with(deAggregation("DELIMITED", "Cg==")), SentRecords{Aggregate: true}, "puts none between values"},
 		{"packs of JSON in lines", with(deAggregation("JSON", "")), packs, ""},
-		{"packs of JSON one after the other", with(deAggregation("JSON", "")), Sends{Aggregate: true}, ""},
-		{"packs of JSON with commas", with(deAggregation("JSON", "")), Sends{Aggregate: true, Delimiter: ","}, "takes JSON values one after the other or in lines"},
+		{"packs of JSON one after the other", with(deAggregation("JSON", "")), SentRecords{Aggregate: true}, ""},
+		{"packs of JSON with commas", with(deAggregation("JSON", "")), SentRecords{Aggregate: true, Delimiter: ","}, "takes JSON values one after the other or in lines"},
 		{"records that are no packs and are split", with(deAggregation("DELIMITED", "DQo=")), lines, ""},
 		{"records that are decompressed", s3(types.ProcessorTypeDecompression), lines, "remove its processor Decompression"},
 		{"gzip that is decompressed", s3(types.ProcessorTypeDecompression), zipped, "records of CloudWatch Logs"},

@@ -57,10 +57,10 @@ type loneProof struct {
 	rounds  int       // refusals with something accepted before them
 }
 
-// accept enters an answer that proves that a request of the size passes.
-func (p *sizeProof) accept(now time.Time, size int) {
+// acceptSize enters an answer that proves that a request of the size passes.
+func (p *sizeProof) acceptSize(now time.Time, size int) {
 	if p.refused > 0 && size >= p.refused {
-		p.restart()
+		p.restartProof()
 	}
 	p.accepted = max(p.accepted, size)
 	p.answers++
@@ -69,10 +69,10 @@ func (p *sizeProof) accept(now time.Time, size int) {
 	}
 }
 
-// refuse enters a refusal for size.
-func (p *sizeProof) refuse(now time.Time, size int) {
+// refuseSize enters a refusal for size.
+func (p *sizeProof) refuseSize(now time.Time, size int) {
 	if size <= p.accepted || now.Sub(p.last) > proofGap {
-		p.restart()
+		p.restartProof()
 	}
 	if p.refused == 0 || size < p.refused {
 		p.refused = size
@@ -80,15 +80,15 @@ func (p *sizeProof) refuse(now time.Time, size int) {
 	p.last = now
 }
 
-// restart begins the next epoch. It keeps the sizes that passed lately.
-func (p *sizeProof) restart() {
+// restartProof begins the next epoch. It keeps the sizes that passed lately.
+func (p *sizeProof) restartProof() {
 	*p = sizeProof{epoch: p.epoch + 1, answers: p.answers, passed: p.passed, passedAt: p.passedAt}
 }
 
-// proves enters a refusal of a lone record, which refuse knows of, and reports whether
+// provesTooLarge enters a refusal of a lone record, which refuse knows of, and reports whether
 // size is proved to be the reason, by evidence of at least so long a time. A refusal of a
 // larger record is no evidence against this one.
-func (p *sizeProof) proves(own *loneProof, now time.Time, size int, least time.Duration) bool {
+func (p *sizeProof) provesTooLarge(own *loneProof, now time.Time, size int, least time.Duration) bool {
 	switch {
 	case own.since.IsZero() || own.epoch != p.epoch:
 		*own = loneProof{epoch: p.epoch, since: now}
@@ -107,13 +107,13 @@ func (p *sizeProof) proves(own *loneProof, now time.Time, size int, least time.D
 	return true
 }
 
-// passes reports whether a request of the size, or a larger one, was accepted lately.
-func (p *sizeProof) passes(now time.Time, size int) bool {
+// sizePasses reports whether a request of the size, or a larger one, was accepted lately.
+func (p *sizeProof) sizePasses(now time.Time, size int) bool {
 	return size <= p.passed && now.Sub(p.passedAt) < passedLately
 }
 
 // proofTime is how long the evidence for a refusal must last.
-func proofTime(f *putbatch.Failure) time.Duration {
+func proofTime(f *putbatch.RequestError) time.Duration {
 	if f.Code == "InvalidArgumentException" {
 		return serviceProofTime
 	}

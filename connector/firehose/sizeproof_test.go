@@ -17,8 +17,8 @@ type trials struct {
 
 func (p *trials) lone(least time.Duration) {
 	p.now = p.now.Add(2 * time.Second)
-	p.refuse(p.now, 1000)
-	p.proved = p.proves(&p.own, p.now, 1000, least)
+	p.refuseSize(p.now, 1000)
+	p.proved = p.provesTooLarge(&p.own, p.now, 1000, least)
 }
 
 func TestSizeProof(t *testing.T) {
@@ -31,11 +31,11 @@ func TestSizeProof(t *testing.T) {
 	}{
 		"all below pass, all above are refused": {least: 3 * time.Minute, want: true},
 		"not for so long":                       {least: 4 * time.Minute},
-		"one as large was accepted":             {before: func(p *trials) { p.accept(p.now, 1000) }},
-		"one as large as another was accepted":  {before: func(p *trials) { p.refuse(p.now, 700); p.accept(p.now, 700) }},
-		"one as small was refused":              {before: func(p *trials) { p.refuse(p.now, 500) }},
-		"larger ones are refused as well":       {before: func(p *trials) { p.refuse(p.now, 5000) }, least: time.Minute, want: true},
-		"smaller ones, above all accepted":      {before: func(p *trials) { p.refuse(p.now, 501) }, least: time.Minute, want: true},
+		"one as large was accepted":             {before: func(p *trials) { p.acceptSize(p.now, 1000) }},
+		"one as large as another was accepted":  {before: func(p *trials) { p.refuseSize(p.now, 700); p.acceptSize(p.now, 700) }},
+		"one as small was refused":              {before: func(p *trials) { p.refuseSize(p.now, 500) }},
+		"larger ones are refused as well":       {before: func(p *trials) { p.refuseSize(p.now, 5000) }, least: time.Minute, want: true},
+		"smaller ones, above all accepted":      {before: func(p *trials) { p.refuseSize(p.now, 501) }, least: time.Minute, want: true},
 		"nothing else was accepted":             {between: func(*trials) {}},
 		"a gap":                                 {before: func(p *trials) { p.now = p.now.Add(proofGap) }},
 	} {
@@ -49,7 +49,7 @@ func TestSizeProof(t *testing.T) {
 				if tt.between != nil {
 					tt.between(p)
 				} else {
-					p.accept(p.now, 500)
+					p.acceptSize(p.now, 500)
 				}
 			}
 			if p.proved != tt.want {
@@ -66,7 +66,7 @@ func TestSizeProofOfAnother(t *testing.T) {
 		p := &trials{now: time.Unix(1, 0)}
 		for range 100 {
 			p.lone(time.Minute)
-			p.accept(p.now, 500)
+			p.acceptSize(p.now, 500)
 		}
 		if !p.proved {
 			t.Fatal("the first is not proved")
@@ -74,19 +74,19 @@ func TestSizeProofOfAnother(t *testing.T) {
 		var other loneProof
 		refusals := 0
 		for n := range 8 {
-			p.refuse(p.now, size)
-			if p.proves(&other, p.now, size, time.Minute) && refusals == 0 {
+			p.refuseSize(p.now, size)
+			if p.provesTooLarge(&other, p.now, size, time.Minute) && refusals == 0 {
 				refusals = n + 1
 			}
-			if p.proves(&loneProof{}, p.now, size, time.Minute) {
+			if p.provesTooLarge(&loneProof{}, p.now, size, time.Minute) {
 				t.Errorf("a record of %d bytes is proved too large by one refusal", size)
 			}
-			p.accept(p.now, 500)
+			p.acceptSize(p.now, 500)
 		}
 		if refusals != want {
 			t.Errorf("a record of %d bytes is proved too large by %d refusals, want %d", size, refusals, want)
 		}
-		if p.proves(&other, p.now, size, pathProofTime) {
+		if p.provesTooLarge(&other, p.now, size, pathProofTime) {
 			t.Errorf("a proof of a minute is taken for one of %v", pathProofTime)
 		}
 	}
@@ -107,12 +107,12 @@ func TestSizeProofByChance(t *testing.T) {
 			}
 			switch refused := dice.Float64() < share; {
 			case !refused:
-				p.accept(p.now, size)
+				p.acceptSize(p.now, size)
 			case size < 2000:
-				p.refuse(p.now, size)
+				p.refuseSize(p.now, size)
 			default:
-				p.refuse(p.now, size)
-				if p.proves(&p.own, p.now, size, serviceProofTime) {
+				p.refuseSize(p.now, size)
+				if p.provesTooLarge(&p.own, p.now, size, serviceProofTime) {
 					t.Fatalf("seed %d: with %v of all requests refused, a limit is proved: %+v", seed, share, p.sizeProof)
 				}
 			}
@@ -123,16 +123,16 @@ func TestSizeProofByChance(t *testing.T) {
 // TestSizePasses: a request that was accepted shows for a minute that its size passes.
 func TestSizePasses(t *testing.T) {
 	p := &trials{now: time.Unix(1, 0)}
-	p.accept(p.now, 100)
-	p.accept(p.now, 50)
-	p.refuse(p.now, 100)
-	if !p.passes(p.now, 100) || p.passes(p.now, 101) {
+	p.acceptSize(p.now, 100)
+	p.acceptSize(p.now, 50)
+	p.refuseSize(p.now, 100)
+	if !p.sizePasses(p.now, 100) || p.sizePasses(p.now, 101) {
 		t.Error("want 100 to pass, and not 101")
 	}
-	if p.now = p.now.Add(passedLately); p.passes(p.now, 1) {
+	if p.now = p.now.Add(passedLately); p.sizePasses(p.now, 1) {
 		t.Error("what passed a minute ago proves nothing")
 	}
-	if p.accept(p.now, 50); !p.passes(p.now, 50) || p.passes(p.now, 51) {
+	if p.acceptSize(p.now, 50); !p.sizePasses(p.now, 50) || p.sizePasses(p.now, 51) {
 		t.Error("want 50 to pass now, and not 51")
 	}
 }

@@ -28,10 +28,10 @@ type State struct {
 	// it in either case, and Since is when that began. Reason is the last failure.
 	Blocked, BreakerOpen bool
 	Since                time.Time
-	Reason               *putbatch.Failure // nil while neither
+	Reason               *putbatch.RequestError // nil while neither
 	// CredentialsRefused is the failure if the service did not take our
 	// credentials since it last answered a request, else nil.
-	CredentialsRefused *putbatch.Failure
+	CredentialsRefused *putbatch.RequestError
 	// LastAccepted is when a record was last accepted; zero before the first.
 	LastAccepted time.Time
 	// HungrySince is since when there has been something to send and nothing was
@@ -39,7 +39,7 @@ type State struct {
 	HungrySince time.Time
 	// LastFailure is why the last request, or all of its records, failed; nil after one of
 	// which something was accepted. Failures is how many requests failed since then.
-	LastFailure *putbatch.Failure
+	LastFailure *putbatch.RequestError
 	Failures    int
 	// HeldBack is when a request last waited for the rate; zero before.
 	HeldBack time.Time
@@ -65,7 +65,7 @@ type Totals struct {
 // Traffic is the traffic of a stream, in bytes of data before base64.
 type Traffic struct{ Requests, Records, Bytes int64 }
 
-func (t *Traffic) add(records, bytes int) {
+func (t *Traffic) addRecords(records, bytes int) {
 	t.Requests++
 	t.Records += int64(records)
 	t.Bytes += int64(bytes)
@@ -74,8 +74,8 @@ func (t *Traffic) add(records, bytes int) {
 // State returns how the stream is doing now.
 func (s *Stream) State() State { return s.published.Load().state }
 
-// publish makes the state known, to State, Limits and the gauges.
-func (s *sender) publish() {
+// publishState makes the state known, to State, Limits and the gauges.
+func (s *sender) publishState() {
 	l, m := s.limiter.Snapshot(), s.metrics
 	st := State{
 		Stream:  s.name,
@@ -83,7 +83,7 @@ func (s *sender) publish() {
 		Since: l.BreakerSince, Reason: s.history.probes.failure, CredentialsRefused: s.history.credentials.refused,
 		LastAccepted: s.history.progress.acceptedAt, HungrySince: s.history.progress.hungry,
 		LastFailure: s.history.progress.failure, Failures: s.history.progress.failures, HeldBack: s.history.heldBack, Totals: s.history.totals, Encrypted: s.history.encrypted,
-		InFlight: l.InFlight, Waiting: s.waiting(),
+		InFlight: l.InFlight, Waiting: s.countWaiting(),
 		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, PartRecords: l.Part.Records, PartBytes: l.Part.Bytes, Stubborn: s.history.stubborn,
 	}
 	s.published.Store(&snapshot{st, l.MaxRequest})
@@ -96,26 +96,26 @@ func (s *sender) publish() {
 	m.FlyingBytes.Set(flying.Bytes)
 	m.Waiting.Set(float64(st.Waiting))
 	m.Stubborn.Set(float64(st.Stubborn))
-	m.Encrypted.Set(flag(s.history.encrypted))
+	m.Encrypted.Set(gaugeFlag(s.history.encrypted))
 	m.Allowed.Set(float64(l.Allowed))
-	m.Breaker.Set(flag(st.BreakerOpen))
-	m.Blocked.Set(flag(s.unusable || st.Blocked))
+	m.Breaker.Set(gaugeFlag(st.BreakerOpen))
+	m.Blocked.Set(gaugeFlag(s.unusable || st.Blocked))
 	m.PaceRecords.Set(st.RecordsPerSecond)
 	m.PaceBytes.Set(st.BytesPerSecond)
 	m.PartRecords.Set(l.Part.Records)
 	m.PartBytes.Set(l.Part.Bytes)
 }
 
-// waiting is how many deliveries could be sent if the limiter let them.
-func (s *sender) waiting() int {
-	n := s.retries.due(time.Now())
+// countWaiting is how many deliveries could be sent if the limiter let them.
+func (s *sender) countWaiting() int {
+	n := s.retries.countDue(time.Now())
 	if s.fresh != nil {
 		n++
 	}
 	return n
 }
 
-func flag(on bool) float64 {
+func gaugeFlag(on bool) float64 {
 	if on {
 		return 1
 	}

@@ -54,7 +54,7 @@ type Stream struct {
 	log       *slog.Logger
 	metrics   *metrics.FirehoseStream
 	onRefused func(context.Context, Refusal) error
-	account   account
+	account   billAccount
 	api       API
 	calls     putbatch.Caller
 	changes   chan func(*sender)
@@ -79,7 +79,7 @@ func WithLogger(log *slog.Logger) Option {
 
 // WithMetrics sets the metrics; default none.
 func WithMetrics(m *metrics.Firehose) Option {
-	return func(s *Stream) { s.metrics = m.Stream(s.name) }
+	return func(s *Stream) { s.metrics = m.ForStream(s.name) }
 }
 
 // WithPool sets where the buffers for requests come from; default nowhere.
@@ -109,15 +109,15 @@ func NewStream(name string, api API, cfg Config, opts ...Option) *Stream {
 		o(s)
 	}
 	if s.metrics == nil {
-		s.metrics = metrics.New(prometheus.NewRegistry()).Firehose.Stream(name)
+		s.metrics = metrics.New(prometheus.NewRegistry()).Firehose.ForStream(name)
 	}
 	s.sender = newSender(s)
-	s.sender.publish()
+	s.sender.publishState()
 	return s
 }
 
-// Name is the delivery stream's name.
-func (s *Stream) Name() string { return s.name }
+// StreamName is the delivery stream's name.
+func (s *Stream) StreamName() string { return s.name }
 
 // Run sends batches until the channel is closed and each of their records is accepted, refused
 // for good, or belongs to a closed lease; or until ctx ends. One batch waits for its first request
@@ -128,24 +128,24 @@ func (s *Stream) Name() string { return s.name }
 // fail is called with the error that OnRefused returned. It is called once for a Stream.
 func (s *Stream) Run(ctx context.Context, batches <-chan *batch.Batch, fail func(error)) {
 	defer close(s.ended)
-	s.sender.run(ctx, batches, fail)
+	s.sender.runLoop(ctx, batches, fail)
 }
 
 // Ended is closed when Run has returned: no request is in flight any more.
 func (s *Stream) Ended() <-chan struct{} { return s.ended }
 
-// change has Run apply f between two events. After Run has returned it does nothing.
-func (s *Stream) change(f func(*sender)) {
+// changeSender has Run apply f between two events. After Run has returned it does nothing.
+func (s *Stream) changeSender(f func(*sender)) {
 	select {
 	case s.changes <- f:
 	case <-s.ended:
 	}
 }
 
-// Limits are the most records and bytes that the next batch should hold: the
+// BatchLimits are the most records and bytes that the next batch should hold: the
 // configured ones, or less if the pace or answers that don't come say so. They
 // are 1 at least.
-func (s *Stream) Limits() (records, bytes int) {
+func (s *Stream) BatchLimits() (records, bytes int) {
 	l := s.published.Load().maxRequest
 	return int(l.Records), int(l.Bytes)
 }
@@ -153,13 +153,13 @@ func (s *Stream) Limits() (records, bytes int) {
 // SetShare tells the stream which part of the partitions that are routed to it this process owns,
 // above 0 and up to 1: the part of the stream's quota that is its own. It is 1 before the first call.
 func (s *Stream) SetShare(share float64) {
-	s.change(func(l *sender) { l.limiter.SetShare(time.Now(), share) })
+	s.changeSender(func(l *sender) { l.limiter.SetShare(time.Now(), share) })
 }
 
 // SetUsable says whether the delivery stream can be used at all, for the gauge of blocked streams.
 func (s *Stream) SetUsable(usable bool) {
-	s.change(func(l *sender) { l.unusable = !usable })
+	s.changeSender(func(l *sender) { l.unusable = !usable })
 }
 
 // SetThrottled says whether the stream takes less than there is to send, for the gauge.
-func (s *Stream) SetThrottled(throttled bool) { s.metrics.Throttled.Set(flag(throttled)) }
+func (s *Stream) SetThrottled(throttled bool) { s.metrics.Throttled.Set(gaugeFlag(throttled)) }

@@ -29,7 +29,7 @@ func (o *StreamOptions) Decode(s string) error {
 	var problems []string
 	err := env.EachMember(text, func(stream string, value json.RawMessage) {
 		var option StreamOption
-		if err := env.EachMember(value, option.field(&problems, stream)); err != nil {
+		if err := env.EachMember(value, option.decodeField(&problems, stream)); err != nil {
 			problems = append(problems, fmt.Sprintf("stream %q: %v", stream, err))
 		}
 		of[stream] = option
@@ -55,37 +55,37 @@ var recordOptions = []string{"format", "envelope", "fields", "key_format", "tomb
 
 const recordPrefix = "RECORD_"
 
-// field returns a function that sets one field and adds unreadable values to problems.
-func (o *StreamOption) field(problems *[]string, stream string) func(string, json.RawMessage) {
+// decodeField returns a function that sets one field and adds unreadable values to problems.
+func (o *StreamOption) decodeField(problems *[]string, stream string) func(string, json.RawMessage) {
 	return func(name string, value json.RawMessage) {
-		err := o.set(name, value)
+		err := o.setField(name, value)
 		if err != nil {
 			*problems = append(*problems, fmt.Sprintf("stream %q: %v", stream, err))
 		}
 	}
 }
 
-func (o *StreamOption) set(name string, value json.RawMessage) error {
+func (o *StreamOption) setField(name string, value json.RawMessage) error {
 	switch name {
 	case "region":
-		return fill(name, value, &o.Region, "a text")
+		return fillValue(name, value, &o.Region, "a text")
 	case "endpoint_url":
-		return fill(name, value, &o.EndpointURL, "a text")
+		return fillValue(name, value, &o.EndpointURL, "a text")
 	case "role_arn":
-		return fill(name, value, &o.RoleARN, "a text")
+		return fillValue(name, value, &o.RoleARN, "a text")
 	case "role_external_id":
-		return fill(name, value, &o.RoleExternalID, "a text")
+		return fillValue(name, value, &o.RoleExternalID, "a text")
 	case "max_in_flight":
 		o.MaxInFlight = new(int)
-		return fill(name, value, o.MaxInFlight, "a whole number")
+		return fillValue(name, value, o.MaxInFlight, "a whole number")
 	case "max_records_per_second":
 		o.MaxRecordsPerSecond = new(int)
-		return fill(name, value, o.MaxRecordsPerSecond, "a whole number")
+		return fillValue(name, value, o.MaxRecordsPerSecond, "a whole number")
 	case "max_bytes_per_second":
 		return fillBytes(name, value, &o.MaxBytesPerSecond)
 	case "quota_records_per_second":
 		o.QuotaRecordsPerSecond = new(int)
-		return fill(name, value, o.QuotaRecordsPerSecond, "a whole number")
+		return fillValue(name, value, o.QuotaRecordsPerSecond, "a whole number")
 	case "quota_bytes_per_second":
 		return fillBytes(name, value, &o.QuotaBytesPerSecond)
 	}
@@ -93,7 +93,7 @@ func (o *StreamOption) set(name string, value json.RawMessage) error {
 		return o.setRecord(name, value)
 	}
 	upperName := strings.TrimPrefix(strings.TrimPrefix(strings.ToUpper(name), recordPrefix), "FIREHOSE_")
-	if meant, ok := env.Suggest(upperName, upper(optionNames)); ok {
+	if meant, ok := env.SuggestName(upperName, upperNames(optionNames)); ok {
 		return fmt.Errorf("there is no option %q; did you mean %s?", name, strings.ToLower(meant))
 	}
 	return fmt.Errorf("there is no option %q; want %s", name, strings.Join(optionNames, ", "))
@@ -125,16 +125,16 @@ func fillBytes(name string, value json.RawMessage, to **env.Bytes) error {
 	return nil
 }
 
-// fill reads a value that must not be empty: "" or null has no documented
+// fillValue reads a value that must not be empty: "" or null has no documented
 // meaning.
-func fill[T string | int](name string, value json.RawMessage, to *T, want string) error {
+func fillValue[T string | int](name string, value json.RawMessage, to *T, want string) error {
 	if trimmed := string(value); trimmed == "null" || trimmed == `""` || json.Unmarshal(value, to) != nil {
 		return fmt.Errorf("%s: want %s", name, want)
 	}
 	return nil
 }
 
-func upper(names []string) []string {
+func upperNames(names []string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
 		out[i] = strings.ToUpper(n)

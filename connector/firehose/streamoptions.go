@@ -45,8 +45,8 @@ type StreamOption struct {
 // String returns the variable's value.
 func (o StreamOptions) String() string { return o.Source }
 
-// For is the configuration of one stream: the settings of all streams, with its own options.
-func (c Config) For(stream string) Config {
+// ForStream is the configuration of one stream: the settings of all streams, with its own options.
+func (c Config) ForStream(stream string) Config {
 	return c.with(c.StreamOptions.Of[stream])
 }
 
@@ -78,21 +78,21 @@ const streamOptionsName = "FIREHOSE_STREAM_OPTIONS"
 // RecordFault is the fault of an option that concerns the records of a stream. The rule that found it reads the
 // variables others, too.
 func (c Config) RecordFault(stream, problem string, others ...string) *env.Fault {
-	return env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: %s", stream, problem)).With(others...)
+	return env.HoldsFault(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: %s", stream, problem)).WithSettings(others...)
 }
 
 // streamOptions checks each option as the variable for all is checked, and that the streams are ours:
 // an option for a stream that is written wrong would silently have no effect.
 func (c Config) streamOptions(check *env.Check) {
-	known := c.Streams()
+	known := c.StreamNames()
 	for _, name := range slices.Sorted(maps.Keys(c.StreamOptions.Of)) {
 		o := c.StreamOptions.Of[name]
 		bad := func(format string, args ...any) {
-			check.Add(env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: ", name)+fmt.Sprintf(format, args...)))
+			check.AddFault(env.HoldsFault(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: ", name)+fmt.Sprintf(format, args...)))
 		}
 		if !slices.Contains(known, name) {
-			check.Add(env.Holds(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of %q", name, known)).
-				With("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
+			check.AddFault(env.HoldsFault(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of %q", name, known)).
+				WithSettings("FIREHOSE_STREAM", "FIREHOSE_ROUTES"))
 		}
 		if o.Region != "" && !awsconfig.LegalRegion(o.Region) {
 			bad("region is %q: want a region such as eu-west-1", o.Region)
@@ -100,20 +100,20 @@ func (c Config) streamOptions(check *env.Check) {
 		if o.EndpointURL != "" && !legalEndpoint(o.EndpointURL) {
 			bad("endpoint_url: want http:// or https:// and a host, and no more") // it may hold a password
 		}
-		o.role(bad)
-		o.numbers(bad)
+		o.validateRole(bad)
+		o.validateNumbers(bad)
 	}
 }
 
-func (o StreamOption) role(bad func(string, ...any)) {
+func (o StreamOption) validateRole(bad func(string, ...any)) {
 	var check env.Check
 	awsconfig.Role{Variable: "role_arn", ARN: o.RoleARN, ExternalID: o.RoleExternalID}.Validate(&check, "role_external_id")
-	for _, f := range env.Faults(check.Err()) {
+	for _, f := range env.FaultsOf(check.Err()) {
 		bad("%v", f)
 	}
 }
 
-func (o StreamOption) numbers(bad func(string, ...any)) {
+func (o StreamOption) validateNumbers(bad func(string, ...any)) {
 	if n := o.MaxInFlight; n != nil && (*n < 1 || *n > maxInFlight) {
 		bad("max_in_flight is %d: want 1 to %d", *n, maxInFlight)
 	}

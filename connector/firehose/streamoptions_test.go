@@ -62,16 +62,16 @@ func TestFor(t *testing.T) {
 		"role": {RoleARN: "own"}, "pace": {MaxBytesPerSecond: new(env.Bytes(0)), MaxRecordsPerSecond: new(5), MaxInFlight: new(2)},
 		"quota": {QuotaBytesPerSecond: new(env.Bytes(9)), QuotaRecordsPerSecond: new(8)},
 	}
-	if diff := cmp.Diff(c, c.For("other")); diff != "" {
+	if diff := cmp.Diff(c, c.ForStream("other")); diff != "" {
 		t.Error(diff)
 	}
-	if got := c.For("role"); got.RoleARN != "own" || got.RoleExternalID != "" || got.MaxBytesPerSecond != 7 {
+	if got := c.ForStream("role"); got.RoleARN != "own" || got.RoleExternalID != "" || got.MaxBytesPerSecond != 7 {
 		t.Errorf("%+v", got)
 	}
-	if got := c.For("quota"); got.QuotaBytesPerSecond != 9 || got.QuotaRecordsPerSecond != 8 {
+	if got := c.ForStream("quota"); got.QuotaBytesPerSecond != 9 || got.QuotaRecordsPerSecond != 8 {
 		t.Errorf("%+v", got)
 	}
-	if got := c.For("pace"); got.RoleARN != "all" || got.MaxBytesPerSecond != 0 || got.MaxRecordsPerSecond != 5 || got.MaxInFlight != 2 {
+	if got := c.ForStream("pace"); got.RoleARN != "all" || got.MaxBytesPerSecond != 0 || got.MaxRecordsPerSecond != 5 || got.MaxInFlight != 2 {
 		t.Errorf("%+v", got)
 	}
 }

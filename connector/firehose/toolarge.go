@@ -45,32 +45,32 @@ func (s *sender) tooLarge(ctx context.Context, now time.Time, r *request) {
 	others := s.history.progress.accepted > d.size.at && now.Sub(s.history.progress.acceptedAt) < passing
 	switch i := overLimit(d); {
 	case i >= 0:
-		s.observe(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
-		s.refuse(ctx, d, i, "limit", f)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
+		s.refuseRecord(ctx, d, i, "limit", f)
 		return
 	case e.passes && d.size.resends < maxResends:
 		d.size.resends++
-		s.observe(now, r, limiter.Result{Outcome: limiter.Failed}, f) // the way to the service fails
-		s.release(now, d)
-		s.retries.add(d, now.Add(s.backoff(d)))
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Failed}, f) // the way to the service fails
+		s.releaseDelivery(now, d)
+		s.retries.addRetry(d, now.Add(s.retryBackoff(d)))
 		return
 	case !single:
 		s.observeRefusal(now, r, e, others, r.probe)
-		s.split(now, d)
+		s.splitDelivery(now, d)
 		return
 	case e.proved && d.batch.RecordValues(0) == 1:
-		s.observe(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
-		s.refuse(ctx, d, 0, "service", f)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
+		s.refuseRecord(ctx, d, 0, "service", f)
 		return
 	}
 	s.observeRefusal(now, r, e, others, true)
-	s.release(now, d)
-	wait := s.backoff(d)
+	s.releaseDelivery(now, d)
+	wait := s.retryBackoff(d)
 	if others {
-		s.harden(now, d)
+		s.noteRefusal(now, d)
 		wait = min(max(now.Sub(d.size.since)/10, minLoneWait), maxLoneWait)
 	}
-	s.retries.add(d, now.Add(wait))
+	s.retries.addRetry(d, now.Add(wait))
 }
 
 // observeRefusal tells the limiter of a refusal for size. Where others pass, it is no reason to
@@ -82,13 +82,13 @@ func (s *sender) observeRefusal(now time.Time, r *request, e sizeEvidence, other
 	case !others && block:
 		blocked := *f
 		blocked.Class = putbatch.Blocked
-		s.observe(now, r, limiter.Result{Outcome: limiter.Blocked}, &blocked)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Blocked}, &blocked)
 	case !e.passes:
-		s.observe(now, r, limiter.Result{Outcome: limiter.TooLarge}, f)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.TooLarge}, f)
 	case r.probe:
-		s.observe(now, r, limiter.Result{Outcome: limiter.Failed}, f)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Failed}, f)
 	default:
-		s.observe(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
+		s.observeResult(now, r, limiter.Result{Outcome: limiter.Canceled}, nil)
 	}
 }
 
@@ -101,8 +101,8 @@ type sizeEvidence struct {
 func (s *sender) sizeEvidence(now time.Time, r *request) sizeEvidence {
 	d := r.deliveries[0]
 	return sizeEvidence{
-		passes: s.history.sizes.passes(now, r.Size),
-		proved: d.batch.Len() == 1 && s.history.sizes.proves(&d.size.proof, now, r.Size, proofTime(r.Failure)),
+		passes: s.history.sizes.sizePasses(now, r.Size),
+		proved: d.batch.Len() == 1 && s.history.sizes.provesTooLarge(&d.size.proof, now, r.Size, proofTime(r.Failure)),
 	}
 }
 
@@ -116,40 +116,40 @@ func overLimit(d *delivery) int {
 	return -1
 }
 
-// refuse asks OnRefused to deal with record i of a delivery, which may take long. The delivery
+// refuseRecord asks OnRefused to deal with record i of a delivery, which may take long. The delivery
 // waits for the verdict.
-func (s *sender) refuse(ctx context.Context, d *delivery, i int, reason string, f *putbatch.Failure) {
+func (s *sender) refuseRecord(ctx context.Context, d *delivery, i int, reason string, f *putbatch.RequestError) {
 	lease, data := d.batch.Lease(i), d.batch.Record(i)
 	r := Refusal{
 		Topic: lease.Topic, Partition: lease.Partition, Offset: d.batch.Offset(i), Leases: d.batch.Leases(i),
 		Size: len(data), Values: d.batch.RecordValues(i), Data: data, Code: f.Code, Message: f.Message,
 	}
-	s.metrics.Refused(reason)
+	s.metrics.CountRefused(reason)
 	d.attempts = 0
 	s.refused = append(s.refused, d)
-	go func() { s.workers.verdicts <- verdict{d, i, s.onRefused(ctx, r)} }()
+	go func() { s.workers.verdicts <- proofResult{d, i, s.onRefused(ctx, r)} }()
 }
 
-// decided settles a record that OnRefused has dealt with. If it could not, the record stays
+// handleProof settles a record that OnRefused has dealt with. If it could not, the record stays
 // undelivered and its partition uncommitted, and fail gets the error; the others of its batch go on.
-func (s *sender) decided(ctx context.Context, v verdict, fail func(error)) {
+func (s *sender) handleProof(ctx context.Context, v proofResult, fail func(error)) {
 	now, d := time.Now(), v.delivery
 	i := slices.Index(s.refused, d)
 	s.refused = slices.Delete(s.refused, i, i+1)
 	defer s.giveUp()
 	switch {
 	case v.err == nil:
-		d.batch.Retain(func(j int) bool { return j != v.i })
+		d.batch.RetainRecords(func(j int) bool { return j != v.i })
 	case ctx.Err() == nil:
-		d.batch.Fail(v.i)
+		d.batch.FailRecord(v.i)
 		fail(v.err)
 	default:
-		s.end(now, d)
+		s.endDelivery(now, d)
 		return
 	}
 	if d.batch.Len() == 0 {
-		s.end(now, d)
+		s.endDelivery(now, d)
 		return
 	}
-	s.retries.add(d, now)
+	s.retries.addRetry(d, now)
 }

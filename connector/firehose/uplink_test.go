@@ -56,7 +56,7 @@ func (l *link) carry(ctx context.Context, size int64) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		err := sleep(ctx, time.Duration(min(size, piece))*time.Second/time.Duration(l.speed.Load()))
+		err := sleepContext(ctx, time.Duration(min(size, piece))*time.Second/time.Duration(l.speed.Load()))
 		<-l.turn
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func TestAnswersThatDontCome(t *testing.T) {
 				begin := time.Now()
 				w.wg.Wait()
 				took := time.Since(begin).Round(time.Second)
-				mark, _ := w.lease.Mark()
+				mark, _ := w.lease.CommitMark()
 				ambiguous, cut := w.metric("records_ambiguous_total"), l.cut.Load()
 				t.Logf("%d records after %v, %d requests cut, %v records ambiguous", mark.Offset, took, cut, ambiguous)
 				if mark.Offset != batches*records || cut > c.cut {
@@ -111,13 +111,13 @@ func TestAnswersThatDontCome(t *testing.T) {
 				l.most.Store(0)
 				c.answer = 20 * time.Millisecond
 				for range 600 {
-					records, bytes := w.stream.Limits()
+					records, bytes := w.stream.BatchLimits()
 					if bytes == most {
 						break
 					}
 					w.mustDeliver(w.batch(max(1, min(records, bytes/size)), size))
 				}
-				if records, bytes := w.stream.Limits(); records != 500 || bytes != most {
+				if records, bytes := w.stream.BatchLimits(); records != 500 || bytes != most {
 					t.Errorf("a request may hold %d records and %d bytes after all is well again: %+v", records, bytes, w.limiter())
 				}
 			})

@@ -136,8 +136,8 @@ func (w *world) of(lease *offset.Lease, n, size int) *batch.Batch {
 		if size > len(data) {
 			data = append(data, bytes.Repeat([]byte("x"), size-len(data))...)
 		}
-		lease.Register(w.next, w.next, 1)
-		if full := w.build.Add(time.Now(), lease, offset.After(w.next, 0), time.Now(), append(w.build.Buffer(), data...)); full != nil {
+		lease.RegisterRecords(w.next, w.next, 1)
+		if full := w.build.AddRecord(time.Now(), lease, offset.MarkAfter(w.next, 0), time.Now(), append(w.build.AppendBuffer(), data...)); full != nil {
 			if n != 500 && size < 4000 {
 				w.t.Fatal("batch is full")
 			}
@@ -146,13 +146,13 @@ func (w *world) of(lease *offset.Lease, n, size int) *batch.Batch {
 		}
 		w.next++
 	}
-	return w.build.Seal()
+	return w.build.SealBatch()
 }
 
 // watch calls done when all of a batch is settled.
 func watch(b *batch.Batch, done func()) {
 	b.OnRelease(func(int64) {
-		if b.Held() == 0 {
+		if b.HeldBytes() == 0 {
 			done()
 		}
 	})
@@ -181,7 +181,7 @@ func (w *world) send(ctx context.Context, b *batch.Batch) error {
 // published waits until the stream has published the state after what it has handled so far.
 func (w *world) published() {
 	handled := make(chan struct{})
-	w.stream.change(func(*sender) { close(handled) })
+	w.stream.changeSender(func(*sender) { close(handled) })
 	select {
 	case <-handled:
 	case <-w.stream.Ended():
@@ -216,7 +216,7 @@ func (w *world) pump(ctx context.Context, size int) {
 			case <-ctx.Done():
 				return
 			}
-			records, most := w.stream.Limits()
+			records, most := w.stream.BatchLimits()
 			b := w.batch(max(1, min(records, most/size)), size)
 			watch(b, func() { <-room })
 			select {
@@ -231,7 +231,7 @@ func (w *world) pump(ctx context.Context, size int) {
 // limiter is the state of the stream's limiter.
 func (w *world) limiter() limiter.State {
 	state := make(chan limiter.State, 1)
-	w.stream.change(func(l *sender) { state <- l.limiter.Snapshot() })
+	w.stream.changeSender(func(l *sender) { state <- l.limiter.Snapshot() })
 	return <-state
 }
 
@@ -239,7 +239,7 @@ func (w *world) limiter() limiter.State {
 func (w *world) warm() {
 	w.t.Helper()
 	for range 10_000 {
-		records, bytes := w.stream.Limits()
+		records, bytes := w.stream.BatchLimits()
 		if bytes >= int(w.stream.cfg.BatchMaxBytes) {
 			return
 		}
@@ -274,7 +274,7 @@ func (w *world) wantOnce(n int) {
 // wantMark checks what may be committed.
 func (w *world) wantMark(want int64) {
 	w.t.Helper()
-	m, ok := w.lease.Mark()
+	m, ok := w.lease.CommitMark()
 	if !ok {
 		m.Offset = 0
 	}

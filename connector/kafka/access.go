@@ -17,12 +17,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// access keeps the refusals of this process: a connection, the login, the group, a
+// accessFaults keeps the refusals of this process: a connection, the login, the group, a
 // topic, commits. No refusal ends the process, because it is repaired
 // elsewhere, and then delivery continues. The client tries again and again, with
 // pauses of up to five seconds; access turns that into one line for each
 // refusal and a reason for not being ready.
-type access struct {
+type accessFaults struct {
 	cfg    Config
 	log    *slog.Logger
 	forget func() // the credentials, which a broker has refused
@@ -31,14 +31,14 @@ type access struct {
 	any   atomic.Int32 // the number of refusals, for a look without the lock
 
 	mu       sync.Mutex
-	refusals map[place]refusal
-	outages  map[string]outage // by address
+	refusals map[place]accessRefusal
+	outages  map[string]brokerOutage // by address
 }
 
 // place is the refused thing: one of metrics.Refusals, and of which broker or topic.
 type place struct{ what, where string }
 
-type refusal struct {
+type accessRefusal struct {
 	err         error // with the hint in it
 	first, last time.Time
 }
@@ -48,23 +48,23 @@ type refusal struct {
 // it needs every five seconds at least.
 const refusedFor = 30 * time.Second
 
-func newAccess(cfg Config, forget func(), log *slog.Logger) *access {
-	return &access{cfg: cfg, log: log, forget: forget, refusals: map[place]refusal{}, outages: map[string]outage{}}
+func newAccess(cfg Config, forget func(), log *slog.Logger) *accessFaults {
+	return &accessFaults{cfg: cfg, log: log, forget: forget, refusals: map[place]accessRefusal{}, outages: map[string]brokerOutage{}}
 }
 
-// refused looks at an error that where has answered.
-func (a *access) refused(where string, err error) {
-	d, ok := a.cfg.diagnose(err)
+// noteRefused looks at an error that where has answered.
+func (a *accessFaults) noteRefused(where string, err error) {
+	d, ok := a.cfg.diagnoseError(err)
 	if ok {
-		a.note(place{d.refused, where}, d.hint, err)
+		a.noteRefusal(place{d.refused, where}, d.hint, err)
 	}
 	if d.refused == "login" {
 		a.forget()
 	}
 }
 
-func (a *access) note(p place, hint string, err error) {
-	a.log.Error("no access to Kafka; trying again until there is", p.key(), p.where, "refused", p.what, "hint", hint, "error", err)
+func (a *accessFaults) noteRefusal(p place, hint string, err error) {
+	a.log.Error("no access to Kafka; trying again until there is", p.identityKey(), p.where, "refused", p.what, "hint", hint, "error", err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, known := a.refusals[p]
@@ -76,32 +76,32 @@ func (a *access) note(p place, hint string, err error) {
 	a.any.Store(int32(len(a.refusals)))
 }
 
-// granted ends refusals of a kind.
-func (a *access) granted(what, where string) {
+// noteGranted ends refusals of a kind.
+func (a *accessFaults) noteGranted(what, where string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := place{what, where}
 	if r, ok := a.refusals[p]; ok {
 		delete(a.refusals, p)
 		a.any.Store(int32(len(a.refusals)))
-		a.log.Info("access to Kafka is there again", p.key(), p.where, "refused", what, "after", time.Since(r.first).Round(time.Second).String())
+		a.log.Info("access to Kafka is there again", p.identityKey(), p.where, "refused", what, "after", time.Since(r.first).Round(time.Second).String())
 	}
 }
 
-// err returns the present refusals, nil if there is none.
-func (a *access) err() error {
+// lastError returns the present refusals, nil if there is none.
+func (a *accessFaults) lastError() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var all []refusal
+	var all []accessRefusal
 	for p, r := range a.refusals {
-		if p.lasts(r) {
+		if p.isLasting(r) {
 			all = append(all, r)
 		} else {
 			delete(a.refusals, p)
 		}
 	}
 	a.any.Store(int32(len(a.refusals)))
-	slices.SortFunc(all, func(a, b refusal) int {
+	slices.SortFunc(all, func(a, b accessRefusal) int {
 		return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.err.Error(), b.err.Error()))
 	})
 	errs := make([]error, len(all))
@@ -111,49 +111,49 @@ func (a *access) err() error {
 	return errors.Join(errs...)
 }
 
-// count is how many things of a kind are refused now.
-func (a *access) count(what string) (n int) {
+// countRefusals is how many things of a kind are refused now.
+func (a *accessFaults) countRefusals(what string) (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for p, r := range a.refusals {
-		if p.what == what && p.lasts(r) {
+		if p.what == what && p.isLasting(r) {
 			n++
 		}
 	}
 	return n
 }
 
-// key is that of the place in the log, where lines of different topics are not the
+// identityKey is that of the place in the log, where lines of different topics are not the
 // same.
-func (p place) key() string {
+func (p place) identityKey() string {
 	if p.what == "topic" {
 		return "topic"
 	}
 	return "at"
 }
 
-// lasts reports whether a refusal still counts. Commits may be far apart, and the
+// isLasting reports whether a refusal still counts. Commits may be far apart, and the
 // group is asked for until it lets the process in: these last until they are granted.
-func (p place) lasts(r refusal) bool {
+func (p place) isLasting(r accessRefusal) bool {
 	return p.what == "commit" || p.what == "group" || time.Since(r.last) < refusedFor
 }
 
 // OnBrokerConnect implements kgo.HookBrokerConnect. The login is part of it.
-func (a *access) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	addr := address(broker)
-	switch _, known := a.cfg.diagnose(err); {
+func (a *accessFaults) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	addr := brokerAddress(broker)
+	switch _, known := a.cfg.diagnoseError(err); {
 	case err == nil:
-		a.reached(addr)
+		a.noteReached(addr)
 	case known:
-		a.refused(addr, err)
+		a.noteRefused(addr, err)
 	default:
-		a.unreached(addr, err)
+		a.noteUnreached(addr, err)
 	}
 }
 
 // OnBrokerE2E implements kgo.HookBrokerE2E. A broker that wants a login and gets none
 // answers which versions it speaks, and hangs up at the first request after that.
-func (a *access) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+func (a *accessFaults) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
 	if slices.Contains(introductions, kmsg.Key(key)) {
 		return
 	}
@@ -161,36 +161,38 @@ func (a *access) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.Broke
 	case err == nil:
 		a.heard.Store(true)
 		if a.any.Load() > 0 {
-			a.granted("connection", address(broker))
-			a.granted("login", address(broker))
+			a.noteGranted("connection", brokerAddress(broker))
+			a.noteGranted("login", brokerAddress(broker))
 		}
 	case errors.Is(err, io.EOF) && !a.heard.Load():
-		a.note(place{"connection", address(broker)}, a.cfg.closedAtOnce(), err)
+		a.noteRefusal(place{"connection", brokerAddress(broker)}, a.cfg.closedAtOnce(), err)
 	}
 }
 
 // introductions are the requests that come before the brokers know who asks.
 var introductions = []kmsg.Key{kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate}
 
-func address(b kgo.BrokerMetadata) string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }
+func brokerAddress(b kgo.BrokerMetadata) string {
+	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+}
 
-// committed looks at the outcome of a commit.
-func (a *access) committed(err error) {
+// noteCommit looks at the outcome of a commit.
+func (a *accessFaults) noteCommit(err error) {
 	where := "group " + a.cfg.GroupID
-	d, ok := a.cfg.diagnose(err)
+	d, ok := a.cfg.diagnoseError(err)
 	switch {
 	case err == nil:
-		a.granted("commit", where)
+		a.noteGranted("commit", where)
 	case ok && (d.refused == "topic" || d.refused == "group"):
-		a.note(place{"commit", where}, d.hint, err)
+		a.noteRefusal(place{"commit", where}, d.hint, err)
 	}
 }
 
 // OnGroupManageError implements kgo.HookGroupManageError.
-func (a *access) OnGroupManageError(err error) {
+func (a *accessFaults) OnGroupManageError(err error) {
 	where := "group " + a.cfg.GroupID
 	if d, ok := a.cfg.diagnoseSession(err); ok && d.refused != "connection" && d.refused != "login" {
-		a.note(place{"group", where}, d.hint, err)
+		a.noteRefusal(place{"group", where}, d.hint, err)
 	}
 }
 
@@ -199,7 +201,7 @@ func (a *access) OnGroupManageError(err error) {
 const joinFails = "consumer group initial heartbeat hit retryable error, backing off and retrying"
 
 // onJoinFails looks at the values of that line.
-func (a *access) onJoinFails(values []any) {
+func (a *accessFaults) onJoinFails(values []any) {
 	for _, v := range values {
 		err, ok := v.(error)
 		if ok {
@@ -208,15 +210,15 @@ func (a *access) onJoinFails(values []any) {
 	}
 }
 
-// knows reports whether one of the values is an error that access reports already, in better
+// isKnown reports whether one of the values is an error that access reports already, in better
 // words than the client's.
-func (a *access) knows(values []any) bool {
+func (a *accessFaults) isKnown(values []any) bool {
 	return slices.ContainsFunc(values, func(v any) bool {
 		err, ok := v.(error)
 		if !ok {
 			return false
 		}
-		_, known := a.cfg.diagnose(err)
+		_, known := a.cfg.diagnoseError(err)
 		return known || errors.As(err, new(*dialError)) || errors.Is(err, io.EOF) && !a.heard.Load() // as in OnBrokerE2E
 	})
 }

@@ -34,7 +34,7 @@ func TestAccess(t *testing.T) {
 		one, two := kgo.BrokerMetadata{Host: "one", Port: 9092}, kgo.BrokerMetadata{Host: "two", Port: 9092}
 		counts := func(step string, want ...int) {
 			t.Helper()
-			got := []int{a.count("connection"), a.count("login"), a.count("group"), a.count("topic"), a.count("commit")}
+			got := []int{a.countRefusals("connection"), a.countRefusals("login"), a.countRefusals("group"), a.countRefusals("topic"), a.countRefusals("commit")}
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("%s: %v, want %v", step, got, want)
 			}
@@ -42,7 +42,7 @@ func TestAccess(t *testing.T) {
 			for _, n := range want {
 				sum += n
 			}
-			if err := a.err(); (err != nil) != (sum > 0) || err != nil && strings.Count(err.Error(), "refused at") != sum {
+			if err := a.lastError(); (err != nil) != (sum > 0) || err != nil && strings.Count(err.Error(), "refused at") != sum {
 				t.Errorf("%s: %v, want %d refusals", step, err, sum)
 			}
 		}
@@ -53,21 +53,21 @@ func TestAccess(t *testing.T) {
 		a.OnGroupManageError(kerr.SaslAuthenticationFailed) // is the broker's, and told
 		a.OnGroupManageError(kerr.UnknownMemberID)          // is none of access
 		a.OnBrokerConnect(one, 0, nil, io.ErrUnexpectedEOF)
-		a.refused("t", kerr.TopicAuthorizationFailed)
-		a.committed(fmt.Errorf("topic t: %w", kerr.TopicAuthorizationFailed))
+		a.noteRefused("t", kerr.TopicAuthorizationFailed)
+		a.noteCommit(fmt.Errorf("topic t: %w", kerr.TopicAuthorizationFailed))
 		counts("all", 0, 2, 1, 1, 1)
 		a.OnBrokerE2E(one, int16(kmsg.ApiVersions), kgo.BrokerE2E{})
 		counts("a broker says what it speaks", 0, 2, 1, 1, 1)
 		a.OnBrokerE2E(one, int16(kmsg.Metadata), kgo.BrokerE2E{})
 		counts("a broker answers", 0, 1, 1, 1, 1)
 		time.Sleep(refusedFor - time.Second)
-		a.refused("t", kerr.TopicAuthorizationFailed)
+		a.noteRefused("t", kerr.TopicAuthorizationFailed)
 		time.Sleep(time.Second)
 		counts("a broker is not asked any more", 0, 0, 1, 1, 1)
 		time.Sleep(refusedFor)
 		counts("nor the topic", 0, 0, 1, 0, 1)
-		a.granted("group", "group g")
-		a.committed(nil)
+		a.noteGranted("group", "group g")
+		a.noteCommit(nil)
 		counts("at last", 0, 0, 0, 0, 0)
 		if got := strings.Count(log.String(), "access to Kafka is there again"); got != 3 {
 			t.Errorf("%d lines say that it goes on, want 3:\n%s", got, &log)
@@ -117,7 +117,7 @@ func TestDiagnose(t *testing.T) {
 		{Config{}, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: named("broker-1"), Host: "broker-1"}}, "connection", "has no subjectAltName, and its common name (broker-1) does not count"},
 		{Config{}, &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: named("broker-1", "broker-2"), Host: "broker-1"}}, "connection", "is for another host"},
 	} {
-		d, ok := test.cfg.diagnose(test.err)
+		d, ok := test.cfg.diagnoseError(test.err)
 		if d.refused != test.refused || ok != (test.refused != "") || !strings.Contains(d.hint, test.hint) {
 			t.Errorf("%v: %+v, want %s and %q", test.err, d, test.refused, test.hint)
 		}
@@ -213,8 +213,8 @@ func TestUnreachedBroker(t *testing.T) {
 		down := &dialError{err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
 		want := func(step string, refused int) {
 			t.Helper()
-			if got := a.count("connection"); got != refused || (a.err() != nil) != (refused > 0) {
-				t.Errorf("%s: %d refusals (%v), want %d", step, got, a.err(), refused)
+			if got := a.countRefusals("connection"); got != refused || (a.lastError() != nil) != (refused > 0) {
+				t.Errorf("%s: %d refusals (%v), want %d", step, got, a.lastError(), refused)
 			}
 		}
 		fail := func(d time.Duration) {

@@ -19,8 +19,8 @@ const (
 	messageAttributes = 17
 )
 
-// check takes the memory of a batch that is not compressed, and remembers one that is.
-func (b *fetchBudget) check(r *fetchResponse, batch []byte) *BatchError {
+// checkBatch takes the memory of a batch that is not compressed, and remembers one that is.
+func (b *fetchBudget) checkBatch(r *fetchResponse, batch []byte) *BatchError {
 	offset := int64(binary.BigEndian.Uint64(batch))
 	if batch[batchMagic] < 2 {
 		return b.checkMessage(r, batch, offset)
@@ -31,36 +31,36 @@ func (b *fetchBudget) check(r *fetchResponse, batch []byte) *BatchError {
 	records := int64(int32(binary.BigEndian.Uint32(batch[batchRecordCount:])))
 	payload := batch[batchHeader:]
 	if records < 0 || records > 0 && len(payload) == 0 {
-		return malformed(offset, "declares %d records in %d bytes", records, len(payload))
+		return malformedBatch(offset, "declares %d records in %d bytes", records, len(payload))
 	}
 	if batch[batchAttributes+1]&7 != 0 {
 		if memory := records * RecordBytes; memory > b.max {
-			return b.tooLarge(offset, memory, "has %d records, which take %s of memory", records, mebibytes(memory))
+			return b.tooLarge(offset, memory, "has %d records, which take %s of memory", records, formatMebibytes(memory))
 		}
-		b.pack(r, payload, offset, records)
+		b.packBatch(r, payload, offset, records)
 		return nil
 	}
-	memory, err := b.measure(payload, offset, records)
+	memory, err := b.measureBatch(payload, offset, records)
 	if err != nil {
 		return err
 	}
-	if !b.count(r, memory) {
+	if !b.countBytes(r, memory) {
 		return errNoRoom
 	}
 	return nil
 }
 
-// measure returns the memory of the records of a batch beside their keys and values. The
+// measureBatch returns the memory of the records of a batch beside their keys and values. The
 // error is also for a wrong count: if it is too small, the client would skip records; if it
 // is too large, the client would wait for them without end.
-func (b *fetchBudget) measure(payload []byte, offset, records int64) (int64, *BatchError) {
+func (b *fetchBudget) measureBatch(payload []byte, offset, records int64) (int64, *BatchError) {
 	found, headers, ok := countRecords(payload)
 	if !ok || records >= 0 && found != records {
-		return 0, malformed(offset, "declares %d records and has %d that can be read", records, found)
+		return 0, malformedBatch(offset, "declares %d records and has %d that can be read", records, found)
 	}
 	memory := found*RecordBytes + headers*headerBytes + batchBytes
 	if all := memory + int64(len(payload)); all > b.max {
-		return 0, b.tooLarge(offset, all, "has %d records with %d headers, which take %s of memory", found, headers, mebibytes(all))
+		return 0, b.tooLarge(offset, all, "has %d records with %d headers, which take %s of memory", found, headers, formatMebibytes(all))
 	}
 	return memory, nil
 }
@@ -69,7 +69,7 @@ func (b *fetchBudget) measure(payload []byte, offset, records int64) (int64, *Ba
 // are not records.
 func countRecords(in []byte) (records, headers int64, ok bool) {
 	for len(in) > 0 {
-		length, at := varint(in, 0)
+		length, at := readVarint(in, 0)
 		if length < 0 || length > len(in)-at {
 			return records, headers, false
 		}
@@ -86,11 +86,11 @@ func countRecords(in []byte) (records, headers int64, ok bool) {
 
 // countHeaders returns the number of headers of a record, -1 for bytes that are none.
 func countHeaders(in []byte) int {
-	at := skipVarlong(in, 1) // attributes, timestamp
-	_, at = varint(in, at)   // offset
-	at = skipBytes(in, at)   // key
-	at = skipBytes(in, at)   // value
-	count, at := varint(in, at)
+	at := skipVarlong(in, 1)   // attributes, timestamp
+	_, at = readVarint(in, at) // offset
+	at = skipBytes(in, at)     // key
+	at = skipBytes(in, at)     // value
+	count, at := readVarint(in, at)
 	if count < 0 || at > len(in) || count > (len(in)-at)/2 { // a header has two lengths
 		return -1
 	}
@@ -106,8 +106,8 @@ func countHeaders(in []byte) int {
 // noVarint is where bytes that are no number end: behind all that can be read.
 const noVarint = math.MaxInt32
 
-// varint returns the number at in[at:] and where it ends.
-func varint(in []byte, at int) (value, end int) {
+// readVarint returns the number at in[at:] and where it ends.
+func readVarint(in []byte, at int) (value, end int) {
 	if at < len(in) && in[at] < 0x80 {
 		b := int(in[at])
 		return b>>1 ^ -(b & 1), at + 1
@@ -150,7 +150,7 @@ func skipVarlong(in []byte, at int) int {
 // skipBytes returns where bytes end that are at in[at:] behind their length, which is
 // negative for null.
 func skipBytes(in []byte, at int) int {
-	length, at := varint(in, at)
+	length, at := readVarint(in, at)
 	return at + max(length, 0)
 }
 
@@ -162,9 +162,9 @@ func (b *fetchBudget) checkMessage(r *fetchResponse, message []byte, offset int6
 	case !ok:
 		return nil // the client says so
 	case message[messageAttributes]&7 != 0:
-		b.pack(r, value, offset, inMessageSet)
+		b.packBatch(r, value, offset, inMessageSet)
 		return nil
-	case !b.count(r, messageBytes+RecordBytes):
+	case !b.countBytes(r, messageBytes+RecordBytes):
 		return errNoRoom
 	}
 	return nil
@@ -200,13 +200,13 @@ func (b *fetchBudget) measureSet(set []byte, offset int64) (int64, *BatchError) 
 			break // the client reads no further
 		}
 		if rest[batchMagic] < 2 && rest[messageAttributes]&7 != 0 {
-			return 0, malformed(offset, "has compressed messages inside of a compressed message")
+			return 0, malformedBatch(offset, "has compressed messages inside of a compressed message")
 		}
 		rest = rest[length:]
 	}
 	memory := messages*(messageBytes+RecordBytes) + batchBytes
 	if all := memory + int64(len(set)); all > b.max {
-		return 0, b.tooLarge(offset, all, "has %d messages, which take %s of memory", messages, mebibytes(all))
+		return 0, b.tooLarge(offset, all, "has %d messages, which take %s of memory", messages, formatMebibytes(all))
 	}
 	return memory, nil
 }

@@ -14,18 +14,18 @@ import (
 // newBearer is the mechanism of OAUTHBEARER with tokens of a source.
 func newBearer(cfg OAuthConfig, tokens *oauthtoken.Source) (m sasl.Mechanism, forget func()) {
 	auth := func(ctx context.Context) (oauth.Auth, error) {
-		token, err := tokens.Token(ctx)
+		token, err := tokens.CurrentToken(ctx)
 		return oauth.Auth{Token: token, Extensions: cfg.Extensions}, err
 	}
-	return login{bearer{oauth.Oauth(auth)}}, tokens.Forget
+	return brokerLogin{bearerMechanism{oauth.Oauth(auth)}}, tokens.ForgetToken
 }
 
-// bearer is OAUTHBEARER with the brokers' own words for refusals: they send
+// bearerMechanism is OAUTHBEARER with the brokers' own words for refusals: they send
 // them as a challenge, and the client only says that it expected none.
-type bearer struct{ sasl.Mechanism }
+type bearerMechanism struct{ sasl.Mechanism }
 
 // Authenticate implements sasl.Mechanism.
-func (b bearer) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
+func (b bearerMechanism) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
 	session, first, err := b.Mechanism.Authenticate(ctx, host)
 	return bearerSession{session}, first, err
 }

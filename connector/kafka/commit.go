@@ -15,7 +15,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// Commit commits the mark of every lease that has moved since it was last
+// CommitMarks commits the mark of every lease that has moved since it was last
 // acknowledged. A failed commit is tried again by the next call: the lease remembers
 // only marks that Kafka has acknowledged.
 //
@@ -23,7 +23,7 @@ import (
 // would take its connection along, the next one would go out on another, and the
 // broker might handle the older one last: the commit would go backwards. So a request in
 // flight is not cancelled, and no other starts until it has been answered.
-func (s *Source) Commit(ctx context.Context) error {
+func (s *Source) CommitMarks(ctx context.Context) error {
 	select {
 	case s.committing <- struct{}{}:
 	case <-ctx.Done():
@@ -31,7 +31,7 @@ func (s *Source) Commit(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := s.commit(s.client.Context())
+		err := s.commitOnce(s.client.Context())
 		<-s.committing
 		done <- err
 	}()
@@ -44,19 +44,19 @@ func (s *Source) Commit(ctx context.Context) error {
 }
 
 // CommitLast is the commit before the group is left: it is repeated until it succeeds, can't any more, or ctx is over.
-func (s *Source) CommitLast(ctx context.Context) error { return s.commitLast(ctx, s.leases(nil)) }
+func (s *Source) CommitLast(ctx context.Context) error { return s.commitLast(ctx, s.leasesOf(nil)) }
 
 // commitLast is the commit before leases end. Whether other partitions are refused does not matter to it.
 func (s *Source) commitLast(ctx context.Context, ending []*offset.Lease) error {
 	for {
-		err := s.Commit(ctx)
+		err := s.CommitMarks(ctx)
 		if refusedPartitions(err) != nil {
 			err = refusedOf(err, ending)
 		}
-		if err == nil || ctx.Err() != nil || hopeless(err) {
+		if err == nil || ctx.Err() != nil || isHopeless(err) {
 			return err
 		}
-		pause(ctx, 200*time.Millisecond)
+		sleepContext(ctx, 200*time.Millisecond)
 	}
 }
 
@@ -65,20 +65,20 @@ func refusedOf(err error, leases []*offset.Lease) error {
 	var own refusedCommits
 	refused := refusedPartitions(err)
 	for _, l := range leases {
-		k := id{l.Topic, l.Partition}
+		k := partitionID{l.Topic, l.Partition}
 		if reason := refused[k]; reason != nil {
-			own.refuse(k, reason)
+			own.addRefused(k, reason)
 		}
 	}
 	return own.orNil()
 }
 
-// hopeless reports an error that a repetition can't heal. If only some partitions were refused for good, the
+// isHopeless reports an error that a repetition can't heal. If only some partitions were refused for good, the
 // others are worth another try.
-func hopeless(err error) bool {
+func isHopeless(err error) bool {
 	if refused, ok := errors.AsType[*refusedCommits](err); ok {
 		for _, one := range refused.partitions {
-			if !hopeless(one) {
+			if !isHopeless(one) {
 				return false
 			}
 		}
@@ -96,11 +96,11 @@ func hopeless(err error) bool {
 }
 
 // refusedCommits are partitions whose offsets were not committed, while those of others were.
-type refusedCommits struct{ partitions map[id]error }
+type refusedCommits struct{ partitions map[partitionID]error }
 
 // Error names one of the partitions.
 func (e *refusedCommits) Error() string {
-	first := slices.MinFunc(slices.Collect(maps.Keys(e.partitions)), func(a, b id) int {
+	first := slices.MinFunc(slices.Collect(maps.Keys(e.partitions)), func(a, b partitionID) int {
 		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
 	})
 	text := fmt.Sprintf("topic %s partition %d: %v", first.topic, first.partition, e.partitions[first])
@@ -113,10 +113,10 @@ func (e *refusedCommits) Error() string {
 // Unwrap returns the reasons.
 func (e *refusedCommits) Unwrap() []error { return slices.Collect(maps.Values(e.partitions)) }
 
-// refuse adds a partition to those that were not committed.
-func (e *refusedCommits) refuse(k id, err error) {
+// addRefused adds a partition to those that were not committed.
+func (e *refusedCommits) addRefused(k partitionID, err error) {
 	if e.partitions == nil {
-		e.partitions = map[id]error{}
+		e.partitions = map[partitionID]error{}
 	}
 	e.partitions[k] = err
 }
@@ -130,14 +130,14 @@ func (e *refusedCommits) orNil() error {
 }
 
 // refusedPartitions are the partitions that an error of a commit names.
-func refusedPartitions(err error) map[id]error {
+func refusedPartitions(err error) map[partitionID]error {
 	if refused, ok := errors.AsType[*refusedCommits](err); ok {
 		return refused.partitions
 	}
 	return nil
 }
 
-// commit needs s.committing.
+// commitOnce needs s.committing.
 //
 // It does not go through the client's own commit, which waits while the group
 // rebalances and then goes out under the new generation: the broker checks that
@@ -146,23 +146,23 @@ func refusedPartitions(err error) map[id]error {
 // generation is read first and the marks after it. If the group moves on in
 // between or during the request, the broker refuses the old generation, and the partitions that
 // are still owned are committed at the next interval.
-func (s *Source) commit(ctx context.Context) error {
+func (s *Source) commitOnce(ctx context.Context) error {
 	member, generation := s.client.GroupMetadata()
 	if s.thrownOut() {
 		return errThrownOut
 	}
-	marks := s.marks()
+	marks := s.leaseMarks()
 	if len(marks) == 0 {
-		s.access.committed(nil) // refused partitions belong to other members now
+		s.access.noteCommit(nil) // refused partitions belong to other members now
 		return nil
 	}
-	err := s.send(ctx, member, generation, marks)
-	s.access.committed(err)
+	err := s.sendCommit(ctx, member, generation, marks)
+	s.access.noteCommit(err)
 	for k, refused := range refusedPartitions(err) {
-		if s.access.knows([]any{refused}) {
+		if s.access.isKnown([]any{refused}) {
 			continue // access reports it, once for all partitions
 		}
-		s.commits.begin(k, fault{reason: "commit", message: "the coordinator refuses it, trying again", err: refused, offset: marks[k].mark.Offset})
+		s.commits.beginFault(k, partitionFault{reason: "commit", message: "the coordinator refuses it, trying again", err: refused, offset: marks[k].mark.Offset})
 	}
 	if err != nil {
 		s.metrics.Commits.WithLabelValues("error").Inc()
@@ -182,13 +182,13 @@ func (s *Source) commit(ctx context.Context) error {
 // generation is the group's, and it does not check who owns a partition.
 var errThrownOut = errors.New("this process was thrown out of the group and is joining again")
 
-// moving reports an error that a commit meets while the group rebalances.
-func moving(err error) bool {
+// isMoving reports an error that a commit meets while the group rebalances.
+func isMoving(err error) bool {
 	return errors.Is(err, errThrownOut) || errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.StaleMemberEpoch)
 }
 
-// position is a mark that is being committed.
-type position struct {
+// commitPosition is a mark that is being committed.
+type commitPosition struct {
 	lease    *offset.Lease
 	mark     offset.Mark
 	topicID  [16]byte
@@ -196,13 +196,13 @@ type position struct {
 	moves    bool // the group's offset, which a repeated commit does not
 }
 
-func (s *Source) marks() map[id]position {
+func (s *Source) leaseMarks() map[partitionID]commitPosition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	marks := map[id]position{}
+	marks := map[partitionID]commitPosition{}
 	for k, p := range s.partitions {
-		if m, ok := p.lease.Mark(); ok {
-			at := position{lease: p.lease, mark: m, topicID: p.topicID, moves: m.Offset > p.committed}
+		if m, ok := p.lease.CommitMark(); ok {
+			at := commitPosition{lease: p.lease, mark: m, topicID: p.topicID, moves: m.Offset > p.committed}
 			if !s.plain {
 				at.metadata = p.marker
 			}
@@ -212,16 +212,16 @@ func (s *Source) marks() map[id]position {
 	return marks
 }
 
-// send commits the marks. A broker that takes topics by name can't refuse the offsets of a deleted topic:
+// sendCommit commits the marks. A broker that takes topics by name can't refuse the offsets of a deleted topic:
 // then the marks of topics that have another id now are held back.
-func (s *Source) send(ctx context.Context, member string, generation int32, marks map[id]position) error {
+func (s *Source) sendCommit(ctx context.Context, member string, generation int32, marks map[partitionID]commitPosition) error {
 	if member == "" {
 		return errors.New("this process is not in the group")
 	}
 	var refused refusedCommits
 	if !s.committedByID() {
 		var err error
-		if marks, err = s.current(ctx, marks, &refused); err != nil {
+		if marks, err = s.currentMarks(ctx, marks, &refused); err != nil {
 			return err
 		}
 	}
@@ -236,7 +236,7 @@ func (s *Source) send(ctx context.Context, member string, generation int32, mark
 		if err != nil {
 			return err
 		}
-		s.acknowledge(req, resp, marks, &refused)
+		s.acknowledgeCommits(req, resp, marks, &refused)
 	}
 	return refused.orNil()
 }
@@ -261,7 +261,7 @@ type topicKey struct {
 	id   [16]byte
 }
 
-func fillIn(req *kmsg.OffsetCommitRequest, marks map[id]position) {
+func fillIn(req *kmsg.OffsetCommitRequest, marks map[partitionID]commitPosition) {
 	at := map[topicKey]int{} // :: topic -> its place in the request
 	for k, p := range marks {
 		key := topicKey{k.topic, p.topicID}
@@ -279,8 +279,8 @@ func fillIn(req *kmsg.OffsetCommitRequest, marks map[id]position) {
 	}
 }
 
-// acknowledge notes, partition by partition, what the answer says.
-func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[id]position, refused *refusedCommits) {
+// acknowledgeCommits notes, partition by partition, what the answer says.
+func (s *Source) acknowledgeCommits(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[partitionID]commitPosition, refused *refusedCommits) {
 	names := map[[16]byte]string{}
 	for _, t := range req.Topics {
 		names[t.TopicID] = t.Topic
@@ -288,27 +288,27 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 	s.mu.Lock()
 	s.byID = resp.Version >= commitsByID
 	s.mu.Unlock()
-	answered := map[id]bool{}
+	answered := map[partitionID]bool{}
 	for _, t := range resp.Topics {
 		topic := t.Topic
 		if topic == "" {
 			topic = names[t.TopicID]
 		}
 		for _, p := range t.Partitions {
-			k := id{topic, p.Partition}
+			k := partitionID{topic, p.Partition}
 			answered[k] = true
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				refused.refuse(k, err)
-				s.refused(k, err)
+				refused.addRefused(k, err)
+				s.noteRefusedCommit(k, err)
 			} else if m, ok := marks[k]; ok {
-				m.lease.Committed(m.mark)
-				s.committed(k, m)
+				m.lease.NoteCommitted(m.mark)
+				s.noteCommitted(k, m)
 			}
 		}
 	}
 	for k := range marks {
 		if !answered[k] {
-			refused.refuse(k, errUnanswered)
+			refused.addRefused(k, errUnanswered)
 		}
 	}
 }
@@ -316,11 +316,11 @@ func (s *Source) acknowledge(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCom
 // errUnanswered is that of a partition that is missing in an answer: nothing says that its offset is committed.
 var errUnanswered = errors.New("the coordinator did not answer for the partition")
 
-// refused looks at the reason why a partition was not committed.
-func (s *Source) refused(k id, err error) {
+// noteRefusedCommit looks at the reason why a partition was not committed.
+func (s *Source) noteRefusedCommit(k partitionID, err error) {
 	switch {
 	case errors.Is(err, kerr.UnknownTopicID):
-		s.suspect(k.topic, [16]byte{}) // a paused partition fetches nothing, so no fetch would find out
+		s.suspectTopic(k.topic, [16]byte{}) // a paused partition fetches nothing, so no fetch would find out
 	case errors.Is(err, kerr.OffsetMetadataTooLarge):
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -331,13 +331,13 @@ func (s *Source) refused(k id, err error) {
 	}
 }
 
-func (s *Source) committed(k id, m position) {
+func (s *Source) noteCommitted(k partitionID, m commitPosition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.partitions[k]; p != nil && p.lease == m.lease {
 		p.committed = m.mark.Offset
-		s.commits.end(k)
+		s.commits.endFault(k)
 		s.metrics.SetCommitted(k.topic, k.partition, m.mark.Offset)
-		p.delivered(m.mark.Offset, s.metrics.Delay.WithLabelValues(k.topic))
+		p.observeDelay(m.mark.Offset, s.metrics.Delay.WithLabelValues(k.topic))
 	}
 }

@@ -68,80 +68,82 @@ type Config struct {
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
 	var check env.Check
-	check.Add(c.brokers())
-	c.topics(&check)
+	check.AddFault(c.validateBrokers())
+	c.validateTopics(&check)
 	if c.GroupID == "" {
-		check.Add(env.Missing("KAFKA_GROUP_ID", "want the name of a consumer group that nothing else uses"))
+		check.AddFault(env.MissingFault("KAFKA_GROUP_ID", "want the name of a consumer group that nothing else uses"))
 	}
-	check.Name("KAFKA_GROUP_ID", c.GroupID)
-	check.Name("KAFKA_CLIENT_ID", c.ClientID)
-	check.Name("KAFKA_CLIENT_RACK", c.ClientRack)
+	check.CheckName("KAFKA_GROUP_ID", c.GroupID)
+	check.CheckName("KAFKA_CLIENT_ID", c.ClientID)
+	check.CheckName("KAFKA_CLIENT_RACK", c.ClientRack)
 	if id := c.GroupInstanceID; id != "" && !LegalTopic(id) {
-		check.Add(env.Holds("KAFKA_GROUP_INSTANCE_ID", id, "want "+legalName))
+		check.AddFault(env.HoldsFault("KAFKA_GROUP_INSTANCE_ID", id, "want "+legalName))
 	}
 	check.OneOf("KAFKA_GROUP_PROTOCOL", c.GroupProtocol, []string{"classic", "consumer"})
 	check.OneOf("KAFKA_ISOLATION_LEVEL", c.IsolationLevel, []string{"read_committed", "read_uncommitted"})
 	if err := new(OffsetReset).Decode(c.AutoOffsetReset.String()); err != nil {
-		check.Add(env.Holds("KAFKA_AUTO_OFFSET_RESET", c.AutoOffsetReset, err.Error()))
+		check.AddFault(env.HoldsFault("KAFKA_AUTO_OFFSET_RESET", c.AutoOffsetReset, err.Error()))
 	}
-	env.Range(&check, "KAFKA_SESSION_TIMEOUT", c.SessionTimeout, time.Second, 30*time.Minute)
-	env.Range(&check, "KAFKA_REBALANCE_TIMEOUT", c.RebalanceTimeout, time.Second, time.Hour)
-	env.Range(&check, "KAFKA_COMMIT_INTERVAL", c.CommitInterval, 10*time.Millisecond, 24*time.Hour)
+	env.CheckRange(&check, "KAFKA_SESSION_TIMEOUT", c.SessionTimeout, time.Second, 30*time.Minute)
+	env.CheckRange(&check, "KAFKA_REBALANCE_TIMEOUT", c.RebalanceTimeout, time.Second, time.Hour)
+	env.CheckRange(&check, "KAFKA_COMMIT_INTERVAL", c.CommitInterval, 10*time.Millisecond, 24*time.Hour)
 	env.AtLeast(&check, "KAFKA_MAX_UNCOMMITTED_RECORDS", c.MaxUncommittedRecords, 1)
-	c.drain(&check)
-	c.TLS.validate(&check)
-	c.SASL.validate(&check, c.TLS.Enabled)
+	c.validateDrain(&check)
+	c.TLS.validateTLS(&check)
+	c.SASL.validateSASL(&check, c.TLS.Enabled)
 	return check.Err()
 }
 
-// Hints are warnings about settings that work and are not safe.
-func (c Config) Hints() []string { return append(c.TLS.hints(), c.SASL.hints(c.TLS.Enabled)...) }
+// SettingHints are warnings about settings that work and are not safe.
+func (c Config) SettingHints() []string {
+	return append(c.TLS.settingHints(), c.SASL.settingHints(c.TLS.Enabled)...)
+}
 
-// drain checks the timeout that has to fit into two others. A drain that outlasts them gets the
+// validateDrain checks the timeout that has to fit into two others. A drain that outlasts them gets the
 // member thrown out of the group in the middle of it, and everything in flight is delivered twice.
-func (c Config) drain(check *env.Check) {
+func (c Config) validateDrain(check *env.Check) {
 	const name = "KAFKA_REVOKE_DRAIN_TIMEOUT"
 	longest := min(c.SessionTimeout, c.RebalanceTimeout)
 	if c.RevokeDrainTimeout < 0 || c.RevokeDrainTimeout >= longest {
-		check.Add(env.Holds(name, c.RevokeDrainTimeout, fmt.Sprintf(
+		check.AddFault(env.HoldsFault(name, c.RevokeDrainTimeout, fmt.Sprintf(
 			"want 0s or more, and less than KAFKA_SESSION_TIMEOUT (%s) and KAFKA_REBALANCE_TIMEOUT (%s)",
-			c.SessionTimeout, c.RebalanceTimeout)).With("KAFKA_SESSION_TIMEOUT", "KAFKA_REBALANCE_TIMEOUT"))
+			c.SessionTimeout, c.RebalanceTimeout)).WithSettings("KAFKA_SESSION_TIMEOUT", "KAFKA_REBALANCE_TIMEOUT"))
 	}
 }
 
-// brokers reports only the first bad address, and always beside the whole value: an entry cut at a
+// validateBrokers reports only the first bad address, and always beside the whole value: an entry cut at a
 // comma could be a piece of a password inside an address.
-func (c Config) brokers() *env.Fault {
+func (c Config) validateBrokers() *env.Fault {
 	const name, want = "KAFKA_BROKERS", "want host:port, comma separated"
 	if len(c.Brokers) == 0 {
-		return env.Missing(name, want)
+		return env.MissingFault(name, want)
 	}
 	for i, broker := range c.Brokers {
 		host, port, err := net.SplitHostPort(broker)
 		n, portErr := strconv.ParseUint(port, 10, 16)
 		if err != nil || host == "" || portErr != nil || n == 0 || strings.ContainsAny(host, "/@ \t\r\n") {
-			return env.Holds(name, strings.Join(c.Brokers, ","), fmt.Sprintf("entry %d is not host:port; %s", i+1, want))
+			return env.HoldsFault(name, strings.Join(c.Brokers, ","), fmt.Sprintf("entry %d is not host:port; %s", i+1, want))
 		}
 	}
 	return nil
 }
 
-// topics checks that the topics are named in exactly one of the two ways, and that they can exist.
-func (c Config) topics(check *env.Check) {
+// validateTopics checks that the topics are named in exactly one of the two ways, and that they can exist.
+func (c Config) validateTopics(check *env.Check) {
 	const names, pattern, exclude = "KAFKA_TOPICS", "KAFKA_TOPIC_PATTERN", "KAFKA_TOPIC_EXCLUDE"
 	switch {
 	case len(c.Topics) == 0 && c.TopicPattern == "":
-		check.Add(env.Missing(names, "want the topics to read, or "+pattern).With(pattern))
+		check.AddFault(env.MissingFault(names, "want the topics to read, or "+pattern).WithSettings(pattern))
 	case len(c.Topics) > 0 && c.TopicPattern != "":
-		check.Add(env.Holds(pattern, c.TopicPattern, names+" is set too; want only one of them").With(names))
+		check.AddFault(env.HoldsFault(pattern, c.TopicPattern, names+" is set too; want only one of them").WithSettings(names))
 	}
 	if _, err := regexp.Compile(c.TopicPattern); err != nil {
-		check.Add(env.Holds(pattern, c.TopicPattern, "want a regular expression (RE2): "+syntax(err)))
+		check.AddFault(env.HoldsFault(pattern, c.TopicPattern, "want a regular expression (RE2): "+syntaxError(err)))
 	}
 	if _, err := regexp.Compile(c.TopicExclude); err != nil {
-		check.Add(env.Holds(exclude, c.TopicExclude, "want a regular expression (RE2): "+syntax(err)))
+		check.AddFault(env.HoldsFault(exclude, c.TopicExclude, "want a regular expression (RE2): "+syntaxError(err)))
 	} else if c.TopicExclude != "" && c.TopicPattern == "" {
-		check.Add(env.Holds(exclude, c.TopicExclude, "it has no effect without "+pattern).With(pattern))
+		check.AddFault(env.HoldsFault(exclude, c.TopicExclude, "it has no effect without "+pattern).WithSettings(pattern))
 	}
 	seen := map[string]bool{}
 	for i, topic := range c.Topics {
@@ -155,7 +157,7 @@ func (c Config) topics(check *env.Check) {
 			problem = "it is there twice"
 		}
 		if seen[topic] = true; problem != "" {
-			check.Add(env.Holds(names, topic, fmt.Sprintf("entry %d: %s", i+1, problem)))
+			check.AddFault(env.HoldsFault(names, topic, fmt.Sprintf("entry %d: %s", i+1, problem)))
 		}
 	}
 }
@@ -168,8 +170,8 @@ var legal = regexp.MustCompile(`\A[a-zA-Z0-9._-]{1,249}\z`)
 // LegalTopic reports whether a topic of this name can exist.
 func LegalTopic(name string) bool { return legal.MatchString(name) && name != "." && name != ".." }
 
-// syntax returns the fault of an expression, without the expression, which the message has already.
-func syntax(err error) string {
+// syntaxError returns the fault of an expression, without the expression, which the message has already.
+func syntaxError(err error) string {
 	text := err.Error()
 	if at := strings.Index(text, ": `"); at >= 0 {
 		text = text[:at]

@@ -14,7 +14,7 @@ import (
 // configForValidate is a Config with which nothing is wrong.
 func configForValidate() Config {
 	var c Config
-	env.Defaults(&c)
+	env.SetDefaults(&c)
 	c.Brokers, c.Topics, c.GroupID = []string{"a:9092", "b:9092"}, []string{"orders"}, "bridge"
 	return c
 }
@@ -111,7 +111,7 @@ func TestConfigValidate(t *testing.T) {
 }
 
 func TestConfigValidateReportsAll(t *testing.T) {
-	if got := len(env.Faults(Config{}.Validate())); got != 11 {
+	if got := len(env.FaultsOf(Config{}.Validate())); got != 11 {
 		t.Errorf("%d faults in nothing, want 11:\n%v", got, Config{}.Validate())
 	}
 }

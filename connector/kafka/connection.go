@@ -20,9 +20,9 @@ import (
 // and the login read from files and elsewhere.
 type Connection struct {
 	options []kgo.Opt
-	dial    DialFunc       // with TLS
-	forget  func()         // the credentials, which a broker has refused
-	aws     *awsconfig.MSK // nil unless the mechanism is AWS_MSK_IAM
+	dial    DialFunc             // with TLS
+	forget  func()               // the credentials, which a broker has refused
+	aws     *awsconfig.MSKSigner // nil unless the mechanism is AWS_MSK_IAM
 }
 
 // Credentials returns the state of the AWS credentials that log in to the brokers, and false if the login uses none.
@@ -36,19 +36,19 @@ func (c *Connection) Credentials() (awsconfig.CredentialState, bool) {
 // software is how brokers know what kind of client this is.
 const software, softwareVersion = "kafka-firehose", "1"
 
-// Options are what a client needs of it.
-func (c *Connection) Options() []kgo.Opt { return slices.Clone(c.options) }
+// ClientOptions are what a client needs of it.
+func (c *Connection) ClientOptions() []kgo.Opt { return slices.Clone(c.options) }
 
 // FetchOptions are Options for a client that reads a few records beside the source. Their
 // memory has the bounds of bytes.
 func (c *Connection) FetchOptions(bytes FetchBytes) []kgo.Opt {
-	return append(c.Options(), newFetchBudget(bytes).options(c.dial)...)
+	return append(c.ClientOptions(), newFetchBudget(bytes).clientOptions(c.dial)...)
 }
 
-// Connection prepares the connections to the cluster and makes none. dial is for those
+// NewConnection prepares the connections to the cluster and makes none. dial is for those
 // under TLS; nil is for the network. The error is about files and AWS's configuration.
-func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*Connection, error) {
-	d := dialer{dial: dial}
+func (c Config) NewConnection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*Connection, error) {
+	d := brokerDialer{dial: dial}
 	if dial == nil {
 		d.dial = new(net.Dialer).DialContext
 	}
@@ -59,32 +59,32 @@ func (c Config) Connection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*
 		}
 		d.secure = secure
 	}
-	conn := &Connection{forget: func() {}, dial: d.connect, options: []kgo.Opt{
+	conn := &Connection{forget: func() {}, dial: d.dialBroker, options: []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion(software, softwareVersion),
-		kgo.Dialer(d.connect),
-		kgo.WithHooks(throttling{m.Throttled}),
+		kgo.Dialer(d.dialBroker),
+		kgo.WithHooks(throttleHook{m.Throttled}),
 	}}
-	return conn, conn.login(c.SASL, d.dial, log)
+	return conn, conn.addLogin(c.SASL, d.dial, log)
 }
 
-// throttling counts the time for which brokers have their clients wait for exceeding a quota.
-type throttling struct{ seconds prometheus.Counter }
+// throttleHook counts the time for which brokers have their clients wait for exceeding a quota.
+type throttleHook struct{ seconds prometheus.Counter }
 
 // OnBrokerThrottle implements kgo.HookBrokerThrottle.
-func (t throttling) OnBrokerThrottle(_ kgo.BrokerMetadata, interval time.Duration, _ bool) {
+func (t throttleHook) OnBrokerThrottle(_ kgo.BrokerMetadata, interval time.Duration, _ bool) {
 	t.seconds.Add(max(interval, 0).Seconds())
 }
 
-func (c *Connection) login(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {
+func (c *Connection) addLogin(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {
 	if cfg.Mechanism == "" {
 		return nil
 	}
-	var msk signer
+	var msk loginSigner
 	if cfg.Mechanism == mskIAMMechanism {
 		var err error
-		if c.aws, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.role(), log); err != nil {
+		if c.aws, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.assumedRole(), log); err != nil {
 			return err
 		}
 		msk = c.aws

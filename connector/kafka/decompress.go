@@ -17,14 +17,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// decompressor decompresses the client's batches into memory of exactly their size, which
+// batchDecompressor decompresses the client's batches into memory of exactly their size, which
 // it takes from the budget. The number of decoded bytes is bounded, and nothing else: a
 // zstd frame names a window of up to 2 GiB, also around 100 bytes, and needs none of it
 // when all of the output is at hand.
-type decompressor struct {
+type batchDecompressor struct {
 	budget *fetchBudget
-	idle   chan *codecs // one for each that may work at once; nil is one that is not made yet
-	large  sync.Mutex   // held for a batch above maxScratch: one at a time
+	idle   chan *codecPool // one for each that may work at once; nil is one that is not made yet
+	large  sync.Mutex      // held for a batch above maxScratch: one at a time
 }
 
 const (
@@ -37,8 +37,8 @@ const (
 	maxZstdWindow = 2 << 30
 )
 
-func newDecompressor(b *fetchBudget) *decompressor {
-	d := &decompressor{budget: b, idle: make(chan *codecs, min(runtime.GOMAXPROCS(0), maxDecompressing))}
+func newDecompressor(b *fetchBudget) *batchDecompressor {
+	d := &batchDecompressor{budget: b, idle: make(chan *codecPool, min(runtime.GOMAXPROCS(0), maxDecompressing))}
 	for range cap(d.idle) {
 		d.idle <- nil
 	}
@@ -47,31 +47,31 @@ func newDecompressor(b *fetchBudget) *decompressor {
 
 // Decompress implements kgo.Decompressor. An error is the first batch's of a partition; of
 // a later one it has the client stop in front of that.
-func (d *decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+func (d *batchDecompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	if codec == kgo.CodecNone {
 		return src, nil
 	}
-	batch := d.budget.header(src)
-	out, memory, err := d.decompress(src, codec, batch)
+	batch := d.budget.batchHeader(src)
+	out, memory, err := d.decompressBatch(src, codec, batch)
 	if err != nil {
 		return nil, err
 	}
-	if !d.budget.unpack(batch.response, memory+int64(len(out))) {
+	if !d.budget.unpackBatch(batch.response, memory+int64(len(out))) {
 		return nil, errNoRoom
 	}
 	return out, nil
 }
 
-// decompress returns the output and how many bytes the client's records of it take beside.
-func (d *decompressor) decompress(src []byte, codec kgo.CompressionCodecType, batch packedBatch) (out []byte, memory int64, err error) {
+// decompressBatch returns the output and how many bytes the client's records of it take beside.
+func (d *batchDecompressor) decompressBatch(src []byte, codec kgo.CompressionCodecType, batch packedBatch) (out []byte, memory int64, err error) {
 	c := <-d.idle
 	if c == nil {
 		c = newCodecs()
 	}
 	defer func() { d.idle <- c }()
 	err = errOutput
-	if len(src) < maxScratch/16 || c.guess(src) <= maxScratch {
-		out, err = c.decode(c.scratch, src, codec)
+	if len(src) < maxScratch/16 || c.guessSize(src) <= maxScratch {
+		out, err = c.decodeBatch(c.scratch, src, codec)
 	}
 	if errors.Is(err, errOutput) {
 		d.large.Lock()
@@ -80,15 +80,15 @@ func (d *decompressor) decompress(src []byte, codec kgo.CompressionCodecType, ba
 	}
 	switch {
 	case errors.Is(err, errOutput):
-		return nil, 0, d.budget.tooLarge(batch.offset, 2*d.budget.max, "has more than %s when it is decompressed", mebibytes(d.budget.max))
+		return nil, 0, d.budget.tooLarge(batch.offset, 2*d.budget.max, "has more than %s when it is decompressed", formatMebibytes(d.budget.max))
 	case err != nil:
-		return nil, 0, malformed(batch.offset, "can't be decompressed: %v", err)
+		return nil, 0, malformedBatch(batch.offset, "can't be decompressed: %v", err)
 	}
 	var bad *BatchError
 	if batch.records == inMessageSet {
 		memory, bad = d.budget.measureSet(out, batch.offset)
 	} else {
-		memory, bad = d.budget.measure(out, batch.offset, batch.records)
+		memory, bad = d.budget.measureBatch(out, batch.offset, batch.records)
 	}
 	if bad != nil {
 		return nil, 0, bad
@@ -99,8 +99,8 @@ func (d *decompressor) decompress(src []byte, codec kgo.CompressionCodecType, ba
 	return out, memory, nil
 }
 
-// codecs are what one batch at a time is decompressed with.
-type codecs struct {
+// codecPool are what one batch at a time is decompressed with.
+type codecPool struct {
 	scratch []byte // empty
 	zstd    *zstd.Decoder
 	gzip    gzip.Reader
@@ -108,26 +108,26 @@ type codecs struct {
 	growth  float64 // of the last batch whose output was above maxScratch
 }
 
-func newCodecs() *codecs {
+func newCodecs() *codecPool {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
 	if err != nil {
 		panic(err) // the options are constants
 	}
-	return &codecs{scratch: make([]byte, 0, maxScratch), zstd: z, lz4: lz4.NewReader(nil)}
+	return &codecPool{scratch: make([]byte, 0, maxScratch), zstd: z, lz4: lz4.NewReader(nil)}
 }
 
 // errOutput is about more output than there is room for.
 var errOutput = errors.New("too much output")
 
-// guess returns how many bytes the output may have, a little more than the last time: the
+// guessSize returns how many bytes the output may have, a little more than the last time: the
 // size is not known before.
-func (c *codecs) guess(src []byte) int { return int(1.1 * c.growth * float64(len(src))) }
+func (c *codecPool) guessSize(src []byte) int { return int(1.1 * c.growth * float64(len(src))) }
 
 // decodeLarge decodes up to limit bytes, in steps if the guess is too low.
-func (c *codecs) decodeLarge(src []byte, codec kgo.CompressionCodecType, limit int) (out []byte, err error) {
-	size := min(max(c.guess(src), 4*maxScratch), limit)
+func (c *codecPool) decodeLarge(src []byte, codec kgo.CompressionCodecType, limit int) (out []byte, err error) {
+	size := min(max(c.guessSize(src), 4*maxScratch), limit)
 	for {
-		out, err = c.decode(make([]byte, 0, size), src, codec)
+		out, err = c.decodeBatch(make([]byte, 0, size), src, codec)
 		if !errors.Is(err, errOutput) || size == limit {
 			break
 		}
@@ -137,8 +137,8 @@ func (c *codecs) decodeLarge(src []byte, codec kgo.CompressionCodecType, limit i
 	return out, err
 }
 
-// decode appends the output to dst, which must be empty and has room for all that may be.
-func (c *codecs) decode(dst, src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+// decodeBatch appends the output to dst, which must be empty and has room for all that may be.
+func (c *codecPool) decodeBatch(dst, src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	switch codec {
 	case kgo.CodecGzip:
 		if err := c.gzip.Reset(bytes.NewReader(src)); err != nil {
@@ -172,13 +172,13 @@ func readAll(dst []byte, r io.Reader) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case len(dst) == cap(dst):
-			return full(dst, r)
+			return readFull(dst, r)
 		}
 	}
 }
 
-// full is for output that fills its memory: it may end there.
-func full(dst []byte, r io.Reader) ([]byte, error) {
+// readFull is for output that fills its memory: it may end there.
+func readFull(dst []byte, r io.Reader) ([]byte, error) {
 	var more [1]byte
 	switch n, err := io.ReadFull(r, more[:]); {
 	case n > 0:

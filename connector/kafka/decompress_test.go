@@ -211,8 +211,8 @@ func TestLargeOnesTakeTurns(t *testing.T) {
 		wg.Go(func() {
 			broker := fmt.Sprint(i)
 			for done := 0; done < 3; {
-				r := b.arrive(broker, int64(len(src)))
-				b.pack(r, src, 0, 1)
+				r := b.beginResponse(broker, int64(len(src)))
+				b.packBatch(r, src, 0, 1)
 				out, err := d.Decompress(src, kgo.CodecZstd)
 				switch {
 				case err == nil && bytes.Equal(out, raw):
@@ -221,7 +221,7 @@ func TestLargeOnesTakeTurns(t *testing.T) {
 					t.Errorf("%d bytes and %v", len(out), err)
 					return
 				}
-				b.sent(broker)
+				b.countRequest(broker)
 			}
 		})
 	}

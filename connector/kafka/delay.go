@@ -12,27 +12,27 @@ import (
 // are held up for long.
 const sampleEvery = time.Second
 
-// sample is a record that is not committed yet.
-type sample struct {
+// delaySample is a record that is not committed yet.
+type delaySample struct {
 	offset          int64
 	created, polled time.Time
 }
 
-// sample follows r, the last record of a poll, to its commit, unless another one
+// sampleDelay follows r, the last record of a poll, to its commit, unless another one
 // was begun less than sampleEvery ago. It needs the source's mu.
-func (p *partition) sample(r *kgo.Record, polled time.Time) {
+func (p *partition) sampleDelay(r *kgo.Record, polled time.Time) {
 	if n := len(p.samples); n > 0 && polled.Sub(p.samples[n-1].polled) < sampleEvery {
 		return
 	}
 	// Producers of long ago set no timestamp, which Kafka stores as -1 ms.
 	if r.Timestamp.UnixMilli() > 0 {
-		p.samples = append(p.samples, sample{r.Offset, r.Timestamp, polled})
+		p.samples = append(p.samples, delaySample{r.Offset, r.Timestamp, polled})
 	}
 }
 
-// delivered observes the delay of what a commit of the offset next has passed. The
+// observeDelay observes the delay of what a commit of the offset next has passed. The
 // clock of a producer may be ahead of ours. It needs the source's mu.
-func (p *partition) delivered(next int64, delay prometheus.Observer) {
+func (p *partition) observeDelay(next int64, delay prometheus.Observer) {
 	for len(p.samples) > 0 && p.samples[0].offset < next {
 		delay.Observe(max(time.Since(p.samples[0].created), 0).Seconds())
 		p.samples = p.samples[1:]

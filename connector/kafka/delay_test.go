@@ -22,27 +22,27 @@ func TestSamples(t *testing.T) {
 			}
 		}
 		poll := func(offset int64, created time.Time) {
-			p.sample(&kgo.Record{Offset: offset, Timestamp: created}, time.Now())
+			p.sampleDelay(&kgo.Record{Offset: offset, Timestamp: created}, time.Now())
 		}
 
 		poll(10, time.Now().Add(-time.Minute))
 		poll(20, time.Now()) // within the second: not followed
 		time.Sleep(sampleEvery)
 		poll(30, time.Now())
-		p.delivered(10, delay) // the commit names the next offset to read
+		p.observeDelay(10, delay) // the commit names the next offset to read
 		want("before the commit has passed any")
 		time.Sleep(time.Second)
-		p.delivered(11, delay)
+		p.observeDelay(11, delay)
 		want("behind the first", 62)
 		time.Sleep(time.Second)
-		p.delivered(31, delay)
+		p.observeDelay(31, delay)
 		want("behind both", 62, 2)
-		p.delivered(31, delay)
+		p.observeDelay(31, delay)
 		want("a second time", 62, 2)
 
 		poll(40, time.UnixMilli(-1))             // none was set
 		poll(50, time.Now().Add(10*time.Second)) // by a clock ahead of ours; nothing else is awaited
-		p.delivered(100, delay)
+		p.observeDelay(100, delay)
 		want("without a timestamp, and from the future", 62, 2, 0)
 	})
 }

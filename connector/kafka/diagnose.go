@@ -14,41 +14,41 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// diagnosis explains an error of access to Kafka: the refusal, one of
+// errorDiagnosis explains an error of access to Kafka: the refusal, one of
 // metrics.Refusals, and the operator's remedy.
-type diagnosis struct {
+type errorDiagnosis struct {
 	refused string
 	hint    string
 }
 
-// diagnose tells errors of access from all others, which pass by themselves.
-func (c Config) diagnose(err error) (diagnosis, bool) {
+// diagnoseError tells errors of access from all others, which pass by themselves.
+func (c Config) diagnoseError(err error) (errorDiagnosis, bool) {
 	if err == nil {
-		return diagnosis{}, false
+		return errorDiagnosis{}, false
 	}
-	for _, look := range []func(error) (diagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL, c.diagnoseName, c.diagnoseMembership} {
+	for _, look := range []func(error) (errorDiagnosis, bool){c.diagnoseLogin, c.diagnoseTLS, c.diagnoseACL, c.diagnoseName, c.diagnoseMembership} {
 		if d, ok := look(err); ok {
 			return d, true
 		}
 	}
-	return diagnosis{}, false
+	return errorDiagnosis{}, false
 }
 
-func (c Config) diagnoseLogin(err error) (diagnosis, bool) {
+func (c Config) diagnoseLogin(err error) (errorDiagnosis, bool) {
 	switch {
 	case errors.As(err, new(*credentialsError)):
-		return diagnosis{"login", "this process has no valid credentials to log in with: " + c.SASL.source()}, true
+		return errorDiagnosis{"login", "this process has no valid credentials to log in with: " + c.SASL.loginSource()}, true
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.As(err, new(*tokenRefused)):
-		return diagnosis{"login", "the broker does not accept the credentials: " + c.SASL.source()}, true
+		return errorDiagnosis{"login", "the broker does not accept the credentials: " + c.SASL.loginSource()}, true
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return diagnosis{"login", "the broker does not offer " + c.SASL.Mechanism + " on this port: look at " + saslMechanism + " and KAFKA_BROKERS"}, true
+		return errorDiagnosis{"login", "the broker does not offer " + c.SASL.Mechanism + " on this port: look at " + saslMechanism + " and KAFKA_BROKERS"}, true
 	case errors.Is(err, kerr.IllegalSaslState):
-		return diagnosis{"login", "the broker wants no login on this port: look at KAFKA_BROKERS and " + saslMechanism}, true
+		return errorDiagnosis{"login", "the broker wants no login on this port: look at KAFKA_BROKERS and " + saslMechanism}, true
 	}
-	return diagnosis{}, false
+	return errorDiagnosis{}, false
 }
 
-func (c Config) diagnoseTLS(err error) (diagnosis, bool) {
+func (c Config) diagnoseTLS(err error) (errorDiagnosis, bool) {
 	const refused = "connection"
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -58,35 +58,35 @@ func (c Config) diagnoseTLS(err error) (diagnosis, bool) {
 	var closed *kgo.ErrFirstReadEOF
 	switch {
 	case errors.As(err, &unknown) && c.TLS.CAFile == "":
-		return diagnosis{refused, "the system trusts no authority that signed the broker's certificate: set " + tlsCAFile}, true
+		return errorDiagnosis{refused, "the system trusts no authority that signed the broker's certificate: set " + tlsCAFile}, true
 	case errors.As(err, &unknown):
-		return diagnosis{refused, "the broker's certificate is not signed by an authority in " + tlsCAFile + " (" + c.TLS.CAFile + ")"}, true
+		return errorDiagnosis{refused, "the broker's certificate is not signed by an authority in " + tlsCAFile + " (" + c.TLS.CAFile + ")"}, true
 	case errors.As(err, &host) && len(host.Certificate.DNSNames) == 0 && len(host.Certificate.IPAddresses) == 0:
-		return diagnosis{refused, "the broker's certificate has no subjectAltName, and its common name (" + host.Certificate.Subject.CommonName + ") does not count: issue it again with a subjectAltName for the host that the broker is reached at"}, true
+		return errorDiagnosis{refused, "the broker's certificate has no subjectAltName, and its common name (" + host.Certificate.Subject.CommonName + ") does not count: issue it again with a subjectAltName for the host that the broker is reached at"}, true
 	case errors.As(err, &host):
-		return diagnosis{refused, "the broker's certificate is for another host: look at KAFKA_BROKERS and the brokers' advertised.listeners, or set KAFKA_TLS_SERVER_NAME to the name it is for"}, true
+		return errorDiagnosis{refused, "the broker's certificate is for another host: look at KAFKA_BROKERS and the brokers' advertised.listeners, or set KAFKA_TLS_SERVER_NAME to the name it is for"}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return diagnosis{refused, "the broker's certificate is valid from " + span(invalid.Cert) + ": renew it, or look at this machine's clock"}, true
+		return errorDiagnosis{refused, "the broker's certificate is valid from " + validitySpan(invalid.Cert) + ": renew it, or look at this machine's clock"}, true
 	case errors.As(err, &invalid):
-		return diagnosis{refused, "the broker's certificate is not valid"}, true
+		return errorDiagnosis{refused, "the broker's certificate is not valid"}, true
 	case errors.As(err, &plain):
-		return diagnosis{refused, "the broker does not speak TLS on this port: look at KAFKA_BROKERS and " + tlsEnabled}, true
+		return errorDiagnosis{refused, "the broker does not speak TLS on this port: look at KAFKA_BROKERS and " + tlsEnabled}, true
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		return diagnosis{refused, c.TLS.alert(remote.Err.Error())}, true
+		return errorDiagnosis{refused, c.TLS.explainAlert(remote.Err.Error())}, true
 	case strings.Contains(err.Error(), "tls alert record"): // of the client's own, where it reads a length
-		return diagnosis{refused, "the broker speaks TLS on this port: set " + tlsEnabled + "=true, or look at KAFKA_BROKERS"}, true
+		return errorDiagnosis{refused, "the broker speaks TLS on this port: set " + tlsEnabled + "=true, or look at KAFKA_BROKERS"}, true
 	case errors.As(err, &closed):
-		return diagnosis{refused, c.closedAtOnce()}, true
+		return errorDiagnosis{refused, c.closedAtOnce()}, true
 	}
-	return diagnosis{}, false
+	return errorDiagnosis{}, false
 }
 
-func span(c *x509.Certificate) string {
+func validitySpan(c *x509.Certificate) string {
 	return c.NotBefore.UTC().Format(time.RFC3339) + " to " + c.NotAfter.UTC().Format(time.RFC3339)
 }
 
-// alert explains what the broker says before it hangs up in the handshake.
-func (c TLSConfig) alert(text string) string {
+// explainAlert explains what the broker says before it hangs up in the handshake.
+func (c TLSConfig) explainAlert(text string) string {
 	switch {
 	case c.CertFile == "":
 		return "the broker refuses the TLS handshake, most likely because it wants a client certificate: set " + tlsCertFile + " and " + tlsKeyFile
@@ -106,33 +106,33 @@ func (c Config) closedAtOnce() string {
 	return "the broker hangs up; if that lasts, this port may " + may
 }
 
-func (c Config) diagnoseACL(err error) (diagnosis, bool) {
-	who := c.principal()
+func (c Config) diagnoseACL(err error) (errorDiagnosis, bool) {
+	who := c.principalHint()
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return diagnosis{"topic", fmt.Sprintf("%s needs the operations READ and DESCRIBE on the topic", who)}, true
+		return errorDiagnosis{"topic", fmt.Sprintf("%s needs the operations READ and DESCRIBE on the topic", who)}, true
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		return diagnosis{"group", fmt.Sprintf("%s needs the operations READ and DESCRIBE on group %s (KAFKA_GROUP_ID)", who, c.GroupID)}, true
+		return errorDiagnosis{"group", fmt.Sprintf("%s needs the operations READ and DESCRIBE on group %s (KAFKA_GROUP_ID)", who, c.GroupID)}, true
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return diagnosis{"group", fmt.Sprintf("%s needs an operation on the cluster; the brokers' log says which", who)}, true
+		return errorDiagnosis{"group", fmt.Sprintf("%s needs an operation on the cluster; the brokers' log says which", who)}, true
 	}
-	return diagnosis{}, false
+	return errorDiagnosis{}, false
 }
 
 // diagnoseName is for a member of the consumer protocol that is turned away because
 // another one has its name. (With the classic protocol it is the other one that has to
 // go, see fenced.) It keeps asking: if the other one was this process and was killed,
 // the name is free when its session is over.
-func (c Config) diagnoseName(err error) (diagnosis, bool) {
+func (c Config) diagnoseName(err error) (errorDiagnosis, bool) {
 	if !errors.Is(err, kerr.UnreleasedInstanceID) {
-		return diagnosis{}, false
+		return errorDiagnosis{}, false
 	}
-	return diagnosis{"group", fmt.Sprintf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own; if it was this one and was killed, it gets in when the broker's group.consumer.session.timeout.ms is over",
+	return errorDiagnosis{"group", fmt.Sprintf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own; if it was this one and was killed, it gets in when the broker's group.consumer.session.timeout.ms is over",
 		c.GroupID, c.GroupInstanceID)}, true
 }
 
 // diagnoseMembership is for brokers that do not let this process into the group.
-func (c Config) diagnoseMembership(err error) (diagnosis, bool) {
+func (c Config) diagnoseMembership(err error) (errorDiagnosis, bool) {
 	var hint string
 	switch {
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
@@ -149,9 +149,9 @@ func (c Config) diagnoseMembership(err error) (diagnosis, bool) {
 	case errors.Is(err, kerr.UnsupportedAssignor):
 		hint = "the brokers do not offer a way to share partitions that this process asks for: look at their group.consumer.assignors, or set KAFKA_GROUP_PROTOCOL=classic"
 	default:
-		return diagnosis{}, false
+		return errorDiagnosis{}, false
 	}
-	return diagnosis{"group", hint}, true
+	return errorDiagnosis{"group", hint}, true
 }
 
 // maxSizeSetting is the broker's setting for the number of a group's members.
@@ -170,13 +170,13 @@ var passing = []error{
 
 // diagnoseSession says why a session of the group has ended. It knows more than diagnose: the same errors for other
 // requests say nothing about the group.
-func (c Config) diagnoseSession(err error) (diagnosis, bool) {
-	if d, ok := c.diagnose(err); ok {
+func (c Config) diagnoseSession(err error) (errorDiagnosis, bool) {
+	if d, ok := c.diagnoseError(err); ok {
 		return d, true
 	}
 	broker, ok := errors.AsType[*kerr.Error](err)
 	if !ok || slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) }) {
-		return diagnosis{}, false
+		return errorDiagnosis{}, false
 	}
 	hint := "the group's coordinator answers " + broker.Message + "; its log says why"
 	switch {
@@ -191,11 +191,11 @@ func (c Config) diagnoseSession(err error) (diagnosis, bool) {
 	case errors.Is(err, kerr.UnsupportedVersion):
 		hint = "the brokers do not support a request that this process needs: they are too old, or something between changes what they offer"
 	}
-	return diagnosis{"group", hint}, true
+	return errorDiagnosis{"group", hint}, true
 }
 
-// principal is whom the brokers' ACLs have to name.
-func (c Config) principal() string {
+// principalHint is whom the brokers' ACLs have to name.
+func (c Config) principalHint() string {
 	switch {
 	case c.SASL.Username != "":
 		return "principal User:" + c.SASL.Username

@@ -13,15 +13,15 @@ const dialTimeout = 10 * time.Second
 // DialFunc makes a connection, as net.Dialer does.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer makes the connections to brokers.
-type dialer struct {
+// brokerDialer makes the connections to brokers.
+type brokerDialer struct {
 	dial   DialFunc
-	secure *secured // nil without TLS
+	secure *securedDialer // nil without TLS
 }
 
-// connect is a DialFunc. The handshake is part of it, so that its errors are those of
+// dialBroker is a DialFunc. The handshake is part of it, so that its errors are those of
 // a dial.
-func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+func (d brokerDialer) dialBroker(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := d.dial(ctx, network, addr)
@@ -36,7 +36,7 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 		_ = conn.Close()
 		return nil, err
 	}
-	secure := tls.Client(conn, d.secure.config(host))
+	secure := tls.Client(conn, d.secure.hostConfig(host))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, &dialError{addr: addr, handshake: true, err: err}

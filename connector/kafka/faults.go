@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// faults keeps why owned partitions can't be read, or can't be committed, as long as it lasts: for
+// partitionFaults keeps why owned partitions can't be read, or can't be committed, as long as it lasts: for
 // readiness, the metric, and a log line each minute. It is safe for concurrent use.
-type faults struct {
+type partitionFaults struct {
 	log *slog.Logger
 	can string // the operation that fails: read, committed or delivered
 	// grace is for how long a fault does not count against readiness: most pass by
@@ -22,14 +22,14 @@ type faults struct {
 	grace time.Duration
 
 	mu     sync.Mutex
-	all    map[id]fault // the partition is -1 for a whole topic
-	minute time.Time    // when the lines were last counted from 0
-	lines  int          // logged since then
-	untold int          // not logged since then, because there were too many
+	all    map[partitionID]partitionFault // the partition is -1 for a whole topic
+	minute time.Time                      // when the lines were last counted from 0
+	lines  int                            // logged since then
+	untold int                            // not logged since then, because there were too many
 }
 
-// fault is why it can't be done to one partition, or to one topic, now.
-type fault struct {
+// partitionFault is why it can't be done to one partition, or to one topic, now.
+type partitionFault struct {
 	reason  string // one of metrics.FaultReasons
 	message string
 	err     error
@@ -59,13 +59,13 @@ const (
 	faultLines = 20
 )
 
-// begin notes a fault, and logs it when it is new and each minute.
-func (f *faults) begin(k id, now fault) {
+// beginFault notes a fault, and logs it when it is new and each minute.
+func (f *partitionFaults) beginFault(k partitionID, now partitionFault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now.last = time.Now()
 	now.since = now.last
-	if old, ok := f.all[k]; ok && !old.over(now.last) {
+	if old, ok := f.all[k]; ok && !old.isOver(now.last) {
 		now.since = old.since
 		if old.reason == now.reason {
 			now.told = old.told
@@ -75,13 +75,13 @@ func (f *faults) begin(k id, now fault) {
 	f.tellIfDue(k, now.last)
 }
 
-// tidy drops the faults that are over, and those of partitions that went while their error was polled, and logs those
+// dropEnded drops the faults that are over, and those of partitions that went while their error was polled, and logs those
 // that are due. It reports whether there are any.
-func (f *faults) tidy(owned map[id]bool) (some bool) {
+func (f *partitionFaults) dropEnded(owned map[partitionID]bool) (some bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	maps.DeleteFunc(f.all, func(k id, one fault) bool { return one.over(now) || k.partition >= 0 && !owned[k] })
+	maps.DeleteFunc(f.all, func(k partitionID, one partitionFault) bool { return one.isOver(now) || k.partition >= 0 && !owned[k] })
 	for k := range f.all {
 		f.tellIfDue(k, now)
 	}
@@ -90,7 +90,7 @@ func (f *faults) tidy(owned map[id]bool) (some bool) {
 }
 
 // countFrom begins a new minute of lines when the last one is over. It needs f.mu.
-func (f *faults) countFrom(now time.Time) {
+func (f *partitionFaults) countFrom(now time.Time) {
 	if now.Sub(f.minute) < faultTold {
 		return
 	}
@@ -101,7 +101,7 @@ func (f *faults) countFrom(now time.Time) {
 }
 
 // tellIfDue logs a fault at most once a minute. It needs f.mu.
-func (f *faults) tellIfDue(k id, now time.Time) {
+func (f *partitionFaults) tellIfDue(k partitionID, now time.Time) {
 	one := f.all[k]
 	if now.Sub(one.told) < faultTold {
 		return
@@ -139,14 +139,14 @@ func (f *faults) tellIfDue(k id, now time.Time) {
 	}
 }
 
-// end says that the fault of a partition is over, or that the partition has gone.
-func (f *faults) end(k id) {
+// endFault says that the fault of a partition is over, or that the partition has gone.
+func (f *partitionFaults) endFault(k partitionID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.all) == 0 {
 		return
 	}
-	for _, k := range []id{k, {k.topic, -1}} {
+	for _, k := range []partitionID{k, {k.topic, -1}} {
 		one, ok := f.all[k]
 		if !ok {
 			continue
@@ -158,24 +158,24 @@ func (f *faults) end(k id) {
 	}
 }
 
-// forget drops the fault of a partition that has gone, which is not the end of it.
-func (f *faults) forget(k id) {
+// forgetPartition drops the fault of a partition that has gone, which is not the end of it.
+func (f *partitionFaults) forgetPartition(k partitionID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.all, k)
 }
 
-// err names the partitions that have a fault now and why, nil for none.
-func (f *faults) err() error {
+// joinedError names the partitions that have a fault now and why, nil for none.
+func (f *partitionFaults) joinedError() error {
 	type named struct {
-		id
-		fault
+		partitionID
+		partitionFault
 	}
 	var all []named
 	now := time.Now()
 	f.mu.Lock()
 	for k, one := range f.all {
-		if !one.over(now) && now.Sub(one.since) >= f.grace {
+		if !one.isOver(now) && now.Sub(one.since) >= f.grace {
 			all = append(all, named{k, one})
 		}
 	}
@@ -198,17 +198,17 @@ func (f *faults) err() error {
 	return errors.Join(errs...)
 }
 
-// count is the number of partitions, and of topics as a whole, that have a fault for a reason.
-func (f *faults) count(reason string) (n int) {
+// countReason is the number of partitions, and of topics as a whole, that have a fault for a reason.
+func (f *partitionFaults) countReason(reason string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
 	for _, one := range f.all {
-		if one.reason == reason && !one.over(now) {
+		if one.reason == reason && !one.isOver(now) {
 			n++
 		}
 	}
 	return n
 }
 
-func (f fault) over(now time.Time) bool { return now.Sub(f.last) >= faultFor }
+func (f partitionFault) isOver(now time.Time) bool { return now.Sub(f.last) >= faultFor }

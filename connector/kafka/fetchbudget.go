@@ -122,39 +122,39 @@ func (e *BatchError) Error() string {
 
 var errNoRoom = &BatchError{Offset: -1, later: true, text: "is fetched again when other records have left memory"}
 
-// malformed is an error about a batch that contradicts itself.
-func malformed(offset int64, format string, args ...any) *BatchError {
+// malformedBatch is an error about a batch that contradicts itself.
+func malformedBatch(offset int64, format string, args ...any) *BatchError {
 	return &BatchError{Offset: offset, text: fmt.Sprintf(format, args...)}
 }
 
 // tooLarge is the error about a batch that needs bytes of memory. format says why.
 func (b *fetchBudget) tooLarge(offset, bytes int64, format string, args ...any) *BatchError {
-	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.bytes.Setting), mebibytes(b.max))
+	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.bytes.Setting), formatMebibytes(b.max))
 	if bytes > MaxFetched {
-		text += "no setting allows one of more than " + mebibytes(MaxFetched) + ": have producers write smaller batches"
+		text += "no setting allows one of more than " + formatMebibytes(MaxFetched) + ": have producers write smaller batches"
 	} else {
-		text += "set MAX_BUFFERED_BYTES to " + mebibytes(bytes*b.bytes.SettingPerMax) + " or more, or have producers write smaller batches"
+		text += "set MAX_BUFFERED_BYTES to " + formatMebibytes(bytes*b.bytes.SettingPerMax) + " or more, or have producers write smaller batches"
 	}
 	return &BatchError{Offset: offset, TooLarge: true, text: text}
 }
 
-// mebibytes rounds a size up, in the form of a setting.
-func mebibytes(n int64) string {
+// formatMebibytes rounds a size up, in the form of a setting.
+func formatMebibytes(n int64) string {
 	const unit = int64(env.MiB)
 	return fmt.Sprintf("%dMiB", (n+unit-1)/unit)
 }
 
-// options have a client that connects by dial keep to the budget.
-func (b *fetchBudget) options(dial DialFunc) []kgo.Opt {
+// clientOptions have a client that connects by dial keep to the budget.
+func (b *fetchBudget) clientOptions(dial DialFunc) []kgo.Opt {
 	return []kgo.Opt{
-		kgo.Dialer(b.dialer(dial)),
+		kgo.Dialer(b.wrapDialer(dial)),
 		kgo.BrokerMaxReadBytes(int32(b.maxResponse())),
 		kgo.WithDecompressor(newDecompressor(b)),
 	}
 }
 
-// watch makes the number of records known that the client holds.
-func (b *fetchBudget) watch(buffered func() int64) {
+// watchBuffered makes the number of records known that the client holds.
+func (b *fetchBudget) watchBuffered(buffered func() int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.buffered = buffered
@@ -163,32 +163,32 @@ func (b *fetchBudget) watch(buffered func() int64) {
 // maxResponse is the largest response that the client has to read, in bytes.
 func (b *fetchBudget) maxResponse() int { return max(maxOtherResponse, int(b.max)) }
 
-// arrive begins a response of size bytes, which ends the one before of the same broker. It
+// beginResponse begins a response of size bytes, which ends the one before of the same broker. It
 // returns nil when there is no room for it.
-func (b *fetchBudget) arrive(broker string, size int64) *fetchResponse {
+func (b *fetchBudget) beginResponse(broker string, size int64) *fetchResponse {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.end(broker)
+	b.endResponse(broker)
 	r := &fetchResponse{}
 	if size <= b.bytes.Response {
 		r.held = size
 		b.used += size
-	} else if !b.take(r, size, b.max, true) {
+	} else if !b.takeBytes(r, size, b.max, true) {
 		return nil
 	}
 	b.responses[broker] = r
 	return r
 }
 
-// sent is called for each fetch request to a broker.
-func (b *fetchBudget) sent(broker string) {
+// countRequest is called for each fetch request to a broker.
+func (b *fetchBudget) countRequest(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.end(broker)
+	b.endResponse(broker)
 }
 
-// closed is called when a connection ends. The client may still hold its last response.
-func (b *fetchBudget) closed(broker string) {
+// closeBroker is called when a connection ends. The client may still hold its last response.
+func (b *fetchBudget) closeBroker(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r := b.responses[broker]; r != nil {
@@ -196,8 +196,8 @@ func (b *fetchBudget) closed(broker string) {
 	}
 }
 
-// end forgets the response of a broker. It needs b.mu.
-func (b *fetchBudget) end(broker string) {
+// endResponse forgets the response of a broker. It needs b.mu.
+func (b *fetchBudget) endResponse(broker string) {
 	r := b.responses[broker]
 	if r == nil {
 		return
@@ -215,9 +215,9 @@ func (b *fetchBudget) end(broker string) {
 	}
 }
 
-// take reports whether r may take n bytes more, which are no more than most together with
+// takeBytes reports whether r may take n bytes more, which are no more than most together with
 // all others, or exceed that as the first of r. It needs b.mu.
-func (b *fetchBudget) take(r *fetchResponse, n, most int64, first bool) bool {
+func (b *fetchBudget) takeBytes(r *fetchResponse, n, most int64, first bool) bool {
 	if b.used+n > most {
 		b.endClosed(r)
 	}
@@ -241,32 +241,32 @@ func (b *fetchBudget) endClosed(r *fetchResponse) {
 	none := b.buffered == nil || b.buffered() == 0
 	for broker, old := range b.responses {
 		if !old.closed.IsZero() && old != r && (none || time.Since(old.closed) > closedTime) {
-			b.end(broker)
+			b.endResponse(broker)
 		}
 	}
 }
 
-// count takes n bytes for records of r that are not compressed. They leave the rest of
+// countBytes takes n bytes for records of r that are not compressed. They leave the rest of
 // the maximum to those that are.
-func (b *fetchBudget) count(r *fetchResponse, n int64) bool {
+func (b *fetchBudget) countBytes(r *fetchResponse, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first := !r.counted && b.excess != r
 	r.counted = true
-	return b.take(r, n, b.bytes.Uncompressed, first)
+	return b.takeBytes(r, n, b.bytes.Uncompressed, first)
 }
 
-// unpack takes n bytes for a decompressed batch of r.
-func (b *fetchBudget) unpack(r *fetchResponse, n int64) bool {
+// unpackBatch takes n bytes for a decompressed batch of r.
+func (b *fetchBudget) unpackBatch(r *fetchResponse, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first := !r.unpacked
 	r.unpacked = true
-	return b.take(r, n, b.max, first)
+	return b.takeBytes(r, n, b.max, first)
 }
 
-// pack remembers a compressed batch of r, which the client will have decompressed.
-func (b *fetchBudget) pack(r *fetchResponse, src []byte, offset, records int64) {
+// packBatch remembers a compressed batch of r, which the client will have decompressed.
+func (b *fetchBudget) packBatch(r *fetchResponse, src []byte, offset, records int64) {
 	hash := maphash.Bytes(b.seed, src)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -274,9 +274,9 @@ func (b *fetchBudget) pack(r *fetchResponse, src []byte, offset, records int64) 
 	r.packed = append(r.packed, hash)
 }
 
-// header returns the header of a compressed batch. If the response has ended, because its
+// batchHeader returns the header of a compressed batch. If the response has ended, because its
 // connection broke meanwhile, the batch is bounded and not counted.
-func (b *fetchBudget) header(src []byte) packedBatch {
+func (b *fetchBudget) batchHeader(src []byte) packedBatch {
 	hash := maphash.Bytes(b.seed, src)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -286,16 +286,16 @@ func (b *fetchBudget) header(src []byte) packedBatch {
 	return packedBatch{&fetchResponse{ended: true}, -1, unknownRecords}
 }
 
-// refuse remembers why a partition is answered with an error, for explain.
-func (b *fetchBudget) refuse(p topicPartition, err *BatchError) {
+// refusePartition remembers why a partition is answered with an error, for explain.
+func (b *fetchBudget) refusePartition(p topicPartition, err *BatchError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refused[p] = err
 }
 
-// explain puts the BatchErrors of their partitions into fetches. It takes out those of
+// explainFetches puts the BatchErrors of their partitions into fetches. It takes out those of
 // batches that only wait for room, and reports whether there were any.
-func (b *fetchBudget) explain(fetches kgo.Fetches) (waiting bool) {
+func (b *fetchBudget) explainFetches(fetches kgo.Fetches) (waiting bool) {
 	for _, f := range fetches {
 		for _, t := range f.Topics {
 			for i := range t.Partitions {
@@ -303,7 +303,7 @@ func (b *fetchBudget) explain(fetches kgo.Fetches) (waiting bool) {
 				if p.Err == nil {
 					continue
 				}
-				err := b.reason(t, p)
+				err := b.refusalReason(t, p)
 				switch {
 				case err == nil:
 				case err.later:
@@ -318,9 +318,9 @@ func (b *fetchBudget) explain(fetches kgo.Fetches) (waiting bool) {
 	return waiting
 }
 
-// reason returns a copy of the BatchError behind the error of a partition, nil if it is
+// refusalReason returns a copy of the BatchError behind the error of a partition, nil if it is
 // another one.
-func (b *fetchBudget) reason(t kgo.FetchTopic, p *kgo.FetchPartition) *BatchError {
+func (b *fetchBudget) refusalReason(t kgo.FetchTopic, p *kgo.FetchPartition) *BatchError {
 	var err *BatchError
 	if !errors.As(p.Err, &err) && errors.Is(p.Err, errBatchRefused) {
 		b.mu.Lock()

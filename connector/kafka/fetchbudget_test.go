@@ -37,19 +37,19 @@ func TestFetchBudget(t *testing.T) {
 			}
 			switch rng.IntN(8) {
 			case 0:
-				b.sent(broker)
+				b.countRequest(broker)
 				responses[broker] = nil
 			case 1:
-				b.closed(broker)
+				b.closeBroker(broker)
 			case 2, 3:
-				responses[broker] = b.arrive(broker, n)
+				responses[broker] = b.beginResponse(broker, n)
 			case 4, 5:
 				if r != nil {
-					b.count(r, n)
+					b.countBytes(r, n)
 				}
 			default:
 				if r != nil {
-					b.unpack(r, n)
+					b.unpackBatch(r, n)
 				}
 			}
 			held := int64(0)
@@ -64,12 +64,12 @@ func TestFetchBudget(t *testing.T) {
 			}
 		}
 		for broker := range responses {
-			b.sent(broker)
+			b.countRequest(broker)
 		}
 		if b.used != 0 || b.excess != nil {
 			t.Fatalf("run %d: %d bytes are counted when nothing is there", run, b.used)
 		}
-		if r := b.arrive("x", b.max); r == nil || !b.unpack(r, b.max) {
+		if r := b.beginResponse("x", b.max); r == nil || !b.unpackBatch(r, b.max) {
 			t.Fatalf("run %d: a batch that fits gets no room", run)
 		}
 	}
@@ -81,22 +81,22 @@ func TestFetchBudgetOfDeadBrokers(t *testing.T) {
 	t.Parallel()
 	b := newFetchBudget(testBytes(64 << 20))
 	buffered := int64(1)
-	b.watch(func() int64 { return buffered })
+	b.watchBuffered(func() int64 { return buffered })
 	for _, broker := range []string{"gone", "too"} {
-		r := b.arrive(broker, 1)
-		b.unpack(r, b.max*2/3)
-		b.closed(broker)
+		r := b.beginResponse(broker, 1)
+		b.unpackBatch(r, b.max*2/3)
+		b.closeBroker(broker)
 	}
-	r := b.arrive("here", 1)
-	if b.unpack(r, b.max/2) {
+	r := b.beginResponse("here", 1)
+	if b.unpackBatch(r, b.max/2) {
 		t.Error("room for a batch while the client holds those of brokers that are gone")
 	}
 	b.responses["gone"].closed = time.Now().Add(-closedTime - time.Second)
-	if !b.unpack(r, b.max/2) || len(b.responses) != 2 {
+	if !b.unpackBatch(r, b.max/2) || len(b.responses) != 2 {
 		t.Error("no room long after a connection was closed")
 	}
 	buffered = 0
-	if b.unpack(r, b.max); len(b.responses) != 1 || b.excess != nil {
+	if b.unpackBatch(r, b.max); len(b.responses) != 1 || b.excess != nil {
 		t.Errorf("%d responses when the client holds nothing", len(b.responses))
 	}
 }
@@ -107,13 +107,13 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	b := newFetchBudget(testBytes(64 << 20))
 	id := [16]byte{1}
-	b.refuse(topicPartition{id: id, partition: 3}, b.tooLarge(5, 40*mebi, "has 40 MiB"))
-	b.refuse(topicPartition{topic: "old", partition: 3}, errNoRoom)
+	b.refusePartition(topicPartition{id: id, partition: 3}, b.tooLarge(5, 40*mebi, "has 40 MiB"))
+	b.refusePartition(topicPartition{topic: "old", partition: 3}, errNoRoom)
 	fetches := kgo.Fetches{{Topics: []kgo.FetchTopic{
 		{Topic: "new", TopicID: id, Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: errBatchRefused}, {Partition: 5}}},
 		{Topic: "old", Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: fmt.Errorf("decompress: %w", errNoRoom)}}},
 	}}}
-	if !b.explain(fetches) {
+	if !b.explainFetches(fetches) {
 		t.Error("nothing waits for room")
 	}
 	errs := fetches.Errors()

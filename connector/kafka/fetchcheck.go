@@ -10,7 +10,7 @@ import (
 )
 
 // errBatchRefused is the answer for a partition with a batch that must not be decoded. No
-// broker answers a fetch with it. fetchBudget.explain puts the reason in its place.
+// broker answers a fetch with it. fetchBudget.explainFetches puts the reason in its place.
 var errBatchRefused = kerr.MessageTooLarge
 
 // fetchCheck reads a fetch response and marks the batches that must not be decoded.
@@ -24,74 +24,74 @@ type fetchCheck struct {
 // errResponse is about a response that is not one. The client says the same of it.
 var errResponse = errors.New("malformed fetch response")
 
-// read goes through a response from behind its correlation id.
-func (c *fetchCheck) read(version int16) {
+// readResponse goes through a response from behind its correlation id.
+func (c *fetchCheck) readResponse(version int16) {
 	const (
-		throttled, transactions, start, sessions, replicas, flexible, ids = 1, 4, 5, 7, 11, 12, 13
+		throttled, transactions, startDecision, sessions, replicas, flexible, ids = 1, 4, 5, 7, 11, 12, 13
 	)
 	c.flexible = version >= flexible
-	c.tags() // of the header
+	c.skipTags() // of the header
 	if version >= throttled {
-		c.next(4)
+		c.nextBytes(4)
 	}
 	if version >= sessions {
-		c.next(2 + 4) // error, session
+		c.nextBytes(2 + 4) // error, session
 	}
-	for range c.array() {
+	for range c.readArray() {
 		var topic topicPartition
 		if version >= ids {
-			copy(topic.id[:], c.next(16))
+			copy(topic.id[:], c.nextBytes(16))
 		} else {
-			topic.topic = string(c.next(c.text()))
+			topic.topic = string(c.nextBytes(c.skipText()))
 		}
-		for range c.array() {
-			topic.partition = int32(c.uint(4))
+		for range c.readArray() {
+			topic.partition = int32(c.readUint(4))
 			code := c.at
-			c.next(2 + 8) // error, high watermark
+			c.nextBytes(2 + 8) // error, high watermark
 			if version >= transactions {
-				c.next(8) // last stable offset
+				c.nextBytes(8) // last stable offset
 			}
-			if version >= start {
-				c.next(8)
+			if version >= startDecision {
+				c.nextBytes(8)
 			}
 			if version >= transactions {
-				for range c.array() {
-					c.next(8 + 8)
-					c.tags()
+				for range c.readArray() {
+					c.nextBytes(8 + 8)
+					c.skipTags()
 				}
 			}
 			if version >= replicas {
-				c.next(4)
+				c.nextBytes(4)
 			}
-			if err := c.batches(); err != nil {
-				c.budget.refuse(topic, err)
+			if err := c.checkBatches(); err != nil {
+				c.budget.refusePartition(topic, err)
 				binary.BigEndian.PutUint16(c.buf[code:], uint16(errBatchRefused.Code))
 			}
-			c.tags()
+			c.skipTags()
 			if c.err != nil {
 				return
 			}
 		}
-		c.tags()
+		c.skipTags()
 	}
 }
 
-// batches checks the batches of a partition. The error is for the first; behind it, those
+// checkBatches checks the batches of a partition. The error is for the first; behind it, those
 // that find no room or can't be decoded are cut off.
-func (c *fetchCheck) batches() *BatchError {
+func (c *fetchCheck) checkBatches() *BatchError {
 	at := c.at
-	length := c.length()
+	length := c.readLength()
 	if c.in != nil && int64(length) > c.room {
 		return c.leaveOut(at, length)
 	}
 	c.room -= int64(length)
-	set := c.next(length)
+	set := c.nextBytes(length)
 	for rest := set; len(rest) > batchMagic; {
 		length := 12 + int(int32(binary.BigEndian.Uint32(rest[8:])))
 		if length <= batchMagic || length > len(rest) {
 			return nil // cut off by the broker, or the client says so
 		}
-		if err := c.budget.check(c.response, rest[:length]); err != nil {
+		if err := c.budget.checkBatch(c.response, rest[:length]); err != nil {
 			if len(rest) == len(set) {
 				return err
 			}
@@ -105,7 +105,7 @@ func (c *fetchCheck) batches() *BatchError {
 
 // leaveOut skips the batches of a partition, whose length is at buf[at:].
 func (c *fetchCheck) leaveOut(at, length int) *BatchError {
-	head := c.next(min(length, batchHeader))
+	head := c.nextBytes(min(length, batchHeader))
 	if len(head) < batchMagic {
 		return nil // there is no batch, or no response any more
 	}
@@ -117,9 +117,9 @@ func (c *fetchCheck) leaveOut(at, length int) *BatchError {
 		c.buf = append(c.buf, 0, 0, 0, 0)
 	}
 	c.at = len(c.buf)
-	c.drop(length - len(head))
+	c.dropBytes(length - len(head))
 	if size > c.budget.max {
-		return c.budget.tooLarge(offset, size, "has %s", mebibytes(size))
+		return c.budget.tooLarge(offset, size, "has %s", formatMebibytes(size))
 	}
 	return errNoRoom
 }
@@ -137,8 +137,8 @@ type responseReader struct {
 	err      error
 }
 
-// next returns the next n bytes; nil with an error.
-func (r *responseReader) next(n int) []byte {
+// nextBytes returns the next n bytes; nil with an error.
+func (r *responseReader) nextBytes(n int) []byte {
 	if r.err != nil {
 		return nil
 	}
@@ -157,26 +157,26 @@ func (r *responseReader) next(n int) []byte {
 	return r.buf[r.at-n : r.at]
 }
 
-// drop reads past the next n bytes of in.
-func (r *responseReader) drop(n int) {
+// dropBytes reads past the next n bytes of in.
+func (r *responseReader) dropBytes(n int) {
 	if _, err := io.CopyN(io.Discard, r.in, int64(n)); err != nil && r.err == nil {
 		r.err = err
 	}
 }
 
-// uint reads a number of at most eight bytes.
-func (r *responseReader) uint(bytes int) (n uint64) {
-	for _, b := range r.next(bytes) {
+// readUint reads a number of at most eight bytes.
+func (r *responseReader) readUint(bytes int) (n uint64) {
+	for _, b := range r.nextBytes(bytes) {
 		n = n<<8 | uint64(b)
 	}
 	return n
 }
 
-// uvarint reads a number of variable length, of at most 32 bits.
-func (r *responseReader) uvarint() int {
+// readUvarint reads a number of variable length, of at most 32 bits.
+func (r *responseReader) readUvarint() int {
 	n := uint64(0)
 	for shift := 0; shift < 35; shift += 7 {
-		b := r.uint(1)
+		b := r.readUint(1)
 		n |= b & 0x7f << shift
 		if b < 0x80 && n <= math.MaxUint32 {
 			return int(n)
@@ -186,37 +186,37 @@ func (r *responseReader) uvarint() int {
 	return 0
 }
 
-// length reads that of bytes or of an array, 0 if it is null.
-func (r *responseReader) length() int {
+// readLength reads that of bytes or of an array, 0 if it is null.
+func (r *responseReader) readLength() int {
 	if r.flexible {
-		return max(r.uvarint()-1, 0)
+		return max(r.readUvarint()-1, 0)
 	}
-	return max(int(int32(r.uint(4))), 0)
+	return max(int(int32(r.readUint(4))), 0)
 }
 
-// text reads the length of a string.
-func (r *responseReader) text() int {
+// skipText reads the length of a string.
+func (r *responseReader) skipText() int {
 	if r.flexible {
-		return r.length()
+		return r.readLength()
 	}
-	return max(int(int16(r.uint(2))), 0)
+	return max(int(int16(r.readUint(2))), 0)
 }
 
-// array yields once for each element, as long as there is no error.
-func (r *responseReader) array() func(yield func() bool) {
+// readArray yields once for each element, as long as there is no error.
+func (r *responseReader) readArray() func(yield func() bool) {
 	return func(yield func() bool) {
-		for n := r.length(); n > 0 && r.err == nil && yield(); n-- {
+		for n := r.readLength(); n > 0 && r.err == nil && yield(); n-- {
 		}
 	}
 }
 
-// tags skips tagged fields.
-func (r *responseReader) tags() {
+// skipTags skips tagged fields.
+func (r *responseReader) skipTags() {
 	if !r.flexible {
 		return
 	}
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-		r.uvarint()
-		r.next(r.uvarint())
+	for n := r.readUvarint(); n > 0 && r.err == nil; n-- {
+		r.readUvarint()
+		r.nextBytes(r.readUvarint())
 	}
 }

@@ -141,8 +141,8 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	body = resp.AppendTo(body)
 
 	b := newFetchBudget(testBytes(64 << 20))
-	check := &fetchCheck{budget: b, response: b.arrive("broker", int64(len(body))), responseReader: responseReader{buf: body, at: 4}}
-	if check.read(version); check.err != nil || check.at != len(body) && version < 12 {
+	check := &fetchCheck{budget: b, response: b.beginResponse("broker", int64(len(body))), responseReader: responseReader{buf: body, at: 4}}
+	if check.readResponse(version); check.err != nil || check.at != len(body) && version < 12 {
 		t.Fatalf("version %d: %v at %d of %d", version, check.err, check.at, len(body))
 	}
 	got := kmsg.NewPtrFetchResponse()
@@ -161,7 +161,7 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 		}
 		fetch.Topics = append(fetch.Topics, topic)
 	}
-	b.explain(kgo.Fetches{fetch})
+	b.explainFetches(kgo.Fetches{fetch})
 	for i, topic := range fetch.Topics {
 		for p, part := range topic.Partitions {
 			if i == 0 && p == 0 {
@@ -175,7 +175,7 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	if reason != nil && (!errors.As(reason, &batch) || batch.Partition != 0 || batch.Topic != fetch.Topics[0].Topic || batch.Offset != 7) {
 		t.Errorf("version %d: %#v", version, reason)
 	}
-	b.sent("broker")
+	b.countRequest("broker")
 	if b.used != 0 || b.excess != nil || len(b.packed) != 0 || len(b.refused) != 0 {
 		t.Errorf("version %d: the budget keeps %d bytes, %d batches, %d reasons", version, b.used, len(b.packed), len(b.refused))
 	}
@@ -197,8 +197,8 @@ func TestBrokenResponses(t *testing.T) {
 	for version := range int16(20) {
 		for n := 4; n <= len(whole); n++ {
 			b := newFetchBudget(testBytes(64 << 20))
-			check := &fetchCheck{budget: b, response: b.arrive("broker", 1), responseReader: responseReader{buf: slices.Clone(whole[:n]), at: 4}}
-			check.read(version)
+			check := &fetchCheck{budget: b, response: b.beginResponse("broker", 1), responseReader: responseReader{buf: slices.Clone(whole[:n]), at: 4}}
+			check.readResponse(version)
 		}
 	}
 	rng := rand.New(rand.NewPCG(9, 9))
@@ -208,8 +208,8 @@ func TestBrokenResponses(t *testing.T) {
 			body[4+rng.IntN(len(body)-4)] = byte(rng.Uint32())
 		}
 		b := newFetchBudget(testBytes(64 << 20))
-		check := &fetchCheck{budget: b, response: b.arrive("broker", 1), responseReader: responseReader{buf: body, at: 4}}
-		check.read(13)
+		check := &fetchCheck{budget: b, response: b.beginResponse("broker", 1), responseReader: responseReader{buf: body, at: 4}}
+		check.readResponse(13)
 		if b.used > 10*mebi {
 			t.Fatalf("%d bytes are counted for a response of %d", b.used, len(body))
 		}

@@ -45,8 +45,8 @@ type fetchConn struct {
 // the client's own default for all.
 const maxOtherResponse = 100 << 20
 
-// dialer returns a DialFunc that watches the connections of dial.
-func (b *fetchBudget) dialer(dial DialFunc) DialFunc {
+// wrapDialer returns a DialFunc that watches the connections of dial.
+func (b *fetchBudget) wrapDialer(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
@@ -62,34 +62,34 @@ func (c *fetchConn) Close() error {
 	fetched := c.fetched
 	c.mu.Unlock()
 	if fetched {
-		c.budget.closed(c.broker)
+		c.budget.closeBroker(c.broker)
 	}
 	return c.Conn.Close()
 }
 
 // Write implements net.Conn.
 func (c *fetchConn) Write(p []byte) (int, error) {
-	c.request.read(p, func(key, version int16, correlation int32) {
+	c.request.readRequests(p, func(key, version int16, correlation int32) {
 		if key != kmsg.Fetch.Int16() {
 			return
 		}
 		c.mu.Lock()
 		c.versions[correlation], c.fetched = version, true
 		c.mu.Unlock()
-		c.budget.sent(c.broker)
+		c.budget.countRequest(c.broker)
 	})
 	return c.Conn.Write(p)
 }
 
-// fetching reports whether a fetch response is awaited.
-func (c *fetchConn) fetching() bool {
+// isFetching reports whether a fetch response is awaited.
+func (c *fetchConn) isFetching() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.versions) > 0
 }
 
-// answered returns the version of the fetch request with this id.
-func (c *fetchConn) answered(correlation int32) (version int16, ok bool) {
+// matchRequest returns the version of the fetch request with this id.
+func (c *fetchConn) matchRequest(correlation int32) (version int16, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	version, ok = c.versions[correlation]
@@ -100,7 +100,7 @@ func (c *fetchConn) answered(correlation int32) (version int16, ok bool) {
 // Read implements net.Conn.
 func (c *fetchConn) Read(p []byte) (int, error) {
 	if len(c.pending) == 0 && c.pass == 0 && c.frame == nil && len(p) > 0 {
-		if err := c.begin(); err != nil {
+		if err := c.beginResponse(); err != nil {
 			return 0, err
 		}
 	}
@@ -110,7 +110,7 @@ func (c *fetchConn) Read(p []byte) (int, error) {
 		c.pending = c.pending[n:]
 		return n, nil
 	case c.frame != nil:
-		return c.body(p)
+		return c.readBody(p)
 	default:
 		n, err := c.in.Read(p[:min(len(p), c.pass)])
 		c.pass -= n
@@ -118,37 +118,37 @@ func (c *fetchConn) Read(p []byte) (int, error) {
 	}
 }
 
-// begin reads the size and the correlation id of a response.
-func (c *fetchConn) begin() error {
+// beginResponse reads the size and the correlation id of a response.
+func (c *fetchConn) beginResponse() error {
 	head := c.head[:4]
 	if _, err := io.ReadFull(c.in, head); err != nil {
 		return err
 	}
 	size := int(int32(binary.BigEndian.Uint32(head)))
 	c.pending, c.pass = head, max(size, 0)
-	if size < 4 || !c.fetching() {
-		return other(head, size, c.budget.maxResponse())
+	if size < 4 || !c.isFetching() {
+		return otherResponse(head, size, c.budget.maxResponse())
 	}
 	if _, err := io.ReadFull(c.in, c.head[4:]); err != nil {
 		return err
 	}
-	version, ok := c.answered(int32(binary.BigEndian.Uint32(c.head[4:])))
+	version, ok := c.matchRequest(int32(binary.BigEndian.Uint32(c.head[4:])))
 	if !ok {
 		c.pending, c.pass = c.head[:], size-4
-		return other(head, size, c.budget.maxResponse())
+		return otherResponse(head, size, c.budget.maxResponse())
 	}
 	c.pass = 0
-	frame := c.budget.arrive(c.broker, int64(size))
+	frame := c.budget.beginResponse(c.broker, int64(size))
 	if frame == nil {
-		return c.shorten(version, size)
+		return c.shortenResponse(version, size)
 	}
 	c.frame, c.version, c.size = frame, version, size
 	return nil
 }
 
-// body reads the rest of a fetch response and checks it, in the client's buffer if the
+// readBody reads the rest of a fetch response and checks it, in the client's buffer if the
 // client has one of that size, which it does.
-func (c *fetchConn) body(p []byte) (int, error) {
+func (c *fetchConn) readBody(p []byte) (int, error) {
 	body, n := p, c.size
 	if len(p) < n {
 		body = make([]byte, n)
@@ -158,7 +158,7 @@ func (c *fetchConn) body(p []byte) (int, error) {
 		return 0, err
 	}
 	check := &fetchCheck{budget: c.budget, response: c.frame, responseReader: responseReader{buf: body[:n], at: 4}}
-	check.read(c.version)
+	check.readResponse(c.version)
 	c.frame = nil
 	if len(p) < n {
 		c.pending = body[copy(p, body):]
@@ -167,17 +167,17 @@ func (c *fetchConn) body(p []byte) (int, error) {
 	return n, nil
 }
 
-// shorten reads a response for which there is no room without the batches that make it
+// shortenResponse reads a response for which there is no room without the batches that make it
 // large, and has their partitions answered with an error.
-func (c *fetchConn) shorten(version int16, size int) error {
+func (c *fetchConn) shortenResponse(version int16, size int) error {
 	rest := &io.LimitedReader{R: &steadyReader{conn: c}, N: int64(size - 4)}
 	room := c.budget.bytes.Response
 	cut := &fetchCheck{
-		budget: c.budget, response: c.budget.arrive(c.broker, room), room: room,
+		budget: c.budget, response: c.budget.beginResponse(c.broker, room), room: room,
 		responseReader: responseReader{buf: append(make([]byte, 0, 4<<10), c.head[:]...), at: 8, in: rest},
 	}
-	cut.read(version)
-	cut.next(int(rest.N))
+	cut.readResponse(version)
+	cut.nextBytes(int(rest.N))
 	if cut.err != nil {
 		return cut.err
 	}
@@ -186,9 +186,9 @@ func (c *fetchConn) shorten(version int16, size int) error {
 	return nil
 }
 
-// other checks the size of a response that is not to a fetch. The client's own bound has
+// otherResponse checks the size of a response that is not to a fetch. The client's own bound has
 // to leave room for fetches.
-func other(head []byte, size, limit int) error {
+func otherResponse(head []byte, size, limit int) error {
 	switch {
 	case size <= maxOtherResponse || size > limit: // the client reports the latter itself
 		return nil
@@ -248,7 +248,7 @@ type requestHeader struct {
 // headerSize is the length of a request's size, key, version and correlation id.
 const headerSize = 12
 
-func (h *requestHeader) read(p []byte, each func(key, version int16, correlation int32)) {
+func (h *requestHeader) readRequests(p []byte, each func(key, version int16, correlation int32)) {
 	for len(p) > 0 {
 		if h.skip > 0 {
 			n := min(h.skip, len(p))

@@ -29,7 +29,7 @@ type peer struct {
 func newPeer(t *testing.T, b *fetchBudget) *peer {
 	t.Helper()
 	near, far := net.Pipe()
-	conn, err := b.dialer(func(context.Context, string, string) (net.Conn, error) { return near, nil })(t.Context(), "tcp", "broker:9092")
+	conn, err := b.wrapDialer(func(context.Context, string, string) (net.Conn, error) { return near, nil })(t.Context(), "tcp", "broker:9092")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestFetchConnShortens(t *testing.T) {
 			}
 		}
 		fetches := kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "t", Partitions: []kgo.FetchPartition{{Partition: 1, Err: errBatchRefused}}}}}}
-		b.explain(fetches)
+		b.explainFetches(fetches)
 		if got, want := fmt.Sprint(fetches.Errors()[0].Err), "batch at offset 9 has 18MiB: MAX_BUFFERED_BYTES=32MiB allows a batch of 16MiB; set MAX_BUFFERED_BYTES to 35MiB"; !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -201,7 +201,7 @@ func TestRequestHeader(t *testing.T) {
 		var got []int32
 		for len(stream) > 0 {
 			n := min(1+rng.IntN(30), len(stream))
-			h.read(stream[:n], func(key, _ int16, correlation int32) {
+			h.readRequests(stream[:n], func(key, _ int16, correlation int32) {
 				if key == 1 {
 					got = append(got, correlation)
 				}

@@ -17,8 +17,8 @@ import (
 // partitions that it leads.
 const askTimeout = 3 * time.Second
 
-// listed is the answer to a question for an offset.
-type listed struct {
+// listedOffsets is the answer to a question for an offset.
+type listedOffsets struct {
 	offset int64 // -1 if no record is that new
 	epoch  int32 // leader epoch of the record, -1 if unknown
 	at     int64 // timestamp of the record in milliseconds, -1 if the question was for a place
@@ -28,27 +28,27 @@ type listed struct {
 // findOffsets asks the leaders of partitions for the offset of a time (in milliseconds of
 // Unix time), of logStart or of logEnd. Each broker is asked by itself. Every partition has an
 // answer or an error.
-func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[id]int64, isolation int8) map[id]listed {
-	answers := make(map[id]listed, len(ask))
-	byLeader := map[int32]map[id]int64{}
+func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[partitionID]int64, isolation int8) map[partitionID]listedOffsets {
+	answers := make(map[partitionID]listedOffsets, len(ask))
+	byLeader := map[int32]map[partitionID]int64{}
 	for k, at := range ask {
 		t := view.topics[k.topic]
 		switch {
 		case t.err != nil:
-			answers[k] = listed{err: t.err}
+			answers[k] = listedOffsets{err: t.err}
 		case int(k.partition) >= len(t.leaders):
-			answers[k] = listed{err: kerr.UnknownTopicOrPartition}
+			answers[k] = listedOffsets{err: kerr.UnknownTopicOrPartition}
 		case t.leaders[k.partition] < 0:
-			answers[k] = listed{err: kerr.LeaderNotAvailable}
+			answers[k] = listedOffsets{err: kerr.LeaderNotAvailable}
 		default:
 			leader := t.leaders[k.partition]
 			if byLeader[leader] == nil {
-				byLeader[leader] = map[id]int64{}
+				byLeader[leader] = map[partitionID]int64{}
 			}
 			byLeader[leader][k] = at
 		}
 	}
-	client, err := s.standing.open()
+	client, err := s.standing.openClient()
 	if err != nil {
 		return allFailed(ask, err)
 	}
@@ -68,16 +68,16 @@ func (s *Source) findOffsets(ctx context.Context, view topicView, ask map[id]int
 	return answers
 }
 
-func allFailed(ask map[id]int64, err error) map[id]listed {
-	answers := make(map[id]listed, len(ask))
+func allFailed(ask map[partitionID]int64, err error) map[partitionID]listedOffsets {
+	answers := make(map[partitionID]listedOffsets, len(ask))
 	for k := range ask {
-		answers[k] = listed{err: err}
+		answers[k] = listedOffsets{err: err}
 	}
 	return answers
 }
 
 // listFrom asks one broker for offsets of partitions that it leads. Each has an answer or an error.
-func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[id]int64, isolation int8) map[id]listed {
+func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[partitionID]int64, isolation int8) map[partitionID]listedOffsets {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID, req.IsolationLevel = -1, isolation
 	at := map[string]int{} // :: topic -> its index in the request
@@ -104,18 +104,18 @@ func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[id]
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			k := id{t.Topic, p.Partition}
+			k := partitionID{t.Topic, p.Partition}
 			if _, asked := ask[k]; asked {
-				answers[k] = listed{p.Offset, p.LeaderEpoch, p.Timestamp, kerr.ErrorForCode(p.ErrorCode)}
+				answers[k] = listedOffsets{p.Offset, p.LeaderEpoch, p.Timestamp, kerr.ErrorForCode(p.ErrorCode)}
 			}
 		}
 	}
 	return answers
 }
 
-// isolation is how ListOffsets finds the end of a log for this reader: with read_committed it is before the
+// isolationLevel is how ListOffsets finds the end of a log for this reader: with read_committed it is before the
 // first open transaction.
-func (s *Source) isolation() int8 {
+func (s *Source) isolationLevel() int8 {
 	if s.cfg.IsolationLevel == "read_committed" {
 		return readCommitted
 	}

@@ -9,14 +9,14 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// assigned opens a lease for each partition that this member was given. A
+// onAssigned opens a lease for each partition that this member was given. A
 // partition that is there already was taken away without a word (its topic was
 // purged): its old lease ends here.
 //
 // A member that was thrown out of the group joins again under a new id, and the client keeps the partitions that
 // it had without a word, although others may have owned them meanwhile. Their leases end here, and they are read
 // again from the group's offsets.
-func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[string][]int32) {
+func (s *Source) onAssigned(_ context.Context, client *kgo.Client, added map[string][]int32) {
 	member, _ := client.GroupMetadata()
 	s.mu.Lock()
 	var ended []*offset.Lease
@@ -35,16 +35,16 @@ func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[strin
 			s.leaveAlone(topic)
 			continue
 		}
-		s.metrics.Expect(topic)
+		s.metrics.ExpectTopic(topic)
 		s.metrics.SetTopicPaused(topic, s.unwanted(topic))
-		s.handler.Expect(topic)
+		s.handler.ExpectTopic(topic)
 		for _, p := range ids {
-			if old := s.partitions[id{topic, p}]; old != nil {
+			if old := s.partitions[partitionID{topic, p}]; old != nil {
 				old.lease.Close()
-				s.unhold(id{topic, p}, old)
+				s.releaseHold(partitionID{topic, p}, old)
 			}
-			s.partitions[id{topic, p}] = newPartition(topic, p)
-			s.pauseIfUnwanted(id{topic, p})
+			s.partitions[partitionID{topic, p}] = newPartition(topic, p)
+			s.pauseIfUnwanted(partitionID{topic, p})
 			n++
 		}
 	}
@@ -54,13 +54,13 @@ func (s *Source) assigned(_ context.Context, client *kgo.Client, added map[strin
 		s.endLeases(ended)
 	}
 	if len(ended) > 0 || !s.knowsTopics() { // topics that appear from here on are new
-		s.kick()
+		s.wakePositions()
 	}
 
-	s.access.granted("group", "group "+s.cfg.GroupID)
+	s.access.noteGranted("group", "group "+s.cfg.GroupID)
 	s.metrics.Member.Set(1)
 	s.metrics.Partitions.Set(float64(total))
-	s.regroup()
+	s.updateShares()
 	if n > 0 {
 		s.metrics.Rebalances.WithLabelValues("assigned").Inc()
 		s.log.Info("partitions assigned", "added", n, "owned", total)
@@ -73,25 +73,25 @@ func (s *Source) startOver() (ended []*offset.Lease) {
 	for k, p := range s.partitions {
 		ended = append(ended, p.lease)
 		p.lease.Close()
-		s.unhold(k, p)
+		s.releaseHold(k, p)
 		s.partitions[k] = newPartition(k.topic, k.partition)
 		s.pauseIfUnwanted(k)
-		s.hold(k, s.partitions[k])
+		s.holdPartition(k, s.partitions[k])
 	}
 	return ended
 }
 
 // endLeases tells of leases that ended without a drain, and has their records dropped.
 func (s *Source) endLeases(ended []*offset.Lease) {
-	again := begun(ended)
-	s.abandon(again)
-	s.handler.Release(ended)
+	again := countOutstanding(ended)
+	s.abandonOutstanding(again)
+	s.handler.ReleaseLeases(ended)
 	s.metrics.Rebalances.WithLabelValues("lost").Inc()
 	s.log.Warn("this process was thrown out of the group and has joined again: partitions that it kept are read again from the group's offsets", "kept", len(ended), "records_again", again)
 }
 
-// begun is the number of records of leases that were put in a batch and are not committed.
-func begun(leases []*offset.Lease) (n int64) {
+// countOutstanding is the number of records of leases that were put in a batch and are not committed.
+func countOutstanding(leases []*offset.Lease) (n int64) {
 	for _, l := range leases {
 		n += l.Begun()
 	}
@@ -107,7 +107,7 @@ func (s *Source) thrownOut() bool {
 	return s.member != "" && member != s.member
 }
 
-// revoked delivers and commits the records in flight of the partitions that go, and
+// onRevoked delivers and commits the records in flight of the partitions that go, and
 // then fences them. It is called at the end of every group session, mostly with
 // no partitions.
 //
@@ -118,28 +118,28 @@ func (s *Source) thrownOut() bool {
 // nothing of these partitions is committed here: their leases are closed, and a
 // commit that read their marks before carries a generation that ends with this
 // rebalance.
-func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
-	leases := s.leases(gone)
+func (s *Source) onRevoked(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
+	leases := s.leasesOf(gone)
 	if len(leases) == 0 {
 		return
 	}
 	if s.thrownOut() {
-		s.drop(gone)
+		s.dropPartitions(gone)
 		s.endLeases(leases)
 		return
 	}
 	begin := time.Now()
-	late := s.settle(ctx, begin, s.handler.Release(leases))
+	late := s.awaitSettled(ctx, begin, s.handler.ReleaseLeases(leases))
 
 	final, cancel := context.WithTimeout(ctx, finalCommit)
 	err := s.commitLast(final, leases)
 	cancel()
-	again := begun(leases)
-	s.drop(gone)
-	s.abandon(again)
+	again := countOutstanding(leases)
+	s.dropPartitions(gone)
+	s.abandonOutstanding(again)
 
 	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
-	log := s.log.With("records_again", again, "removed", len(leases), "owned", s.owned(), "took", time.Since(begin).Round(time.Millisecond).String())
+	log := s.log.With("records_again", again, "removed", len(leases), "owned", s.countOwned(), "took", time.Since(begin).Round(time.Millisecond).String())
 	switch {
 	case err != nil:
 		log.Warn("partitions revoked; their last commit failed, the next owner delivers again what it would have covered", "error", err)
@@ -154,9 +154,9 @@ func (s *Source) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]i
 // finalCommit bounds the commit of a revoke.
 const finalCommit = 5 * time.Second
 
-// settle waits until everything in the batches of the leases is accepted, until
+// awaitSettled waits until everything in the batches of the leases is accepted, until
 // KAFKA_REVOKE_DRAIN_TIMEOUT after begin at most, and returns how many leases were too late.
-func (s *Source) settle(ctx context.Context, begin time.Time, leases []Pending) (late int) {
+func (s *Source) awaitSettled(ctx context.Context, begin time.Time, leases []PendingLease) (late int) {
 	ctx, cancel := context.WithDeadline(ctx, begin.Add(s.cfg.RevokeDrainTimeout))
 	defer cancel()
 	for _, l := range leases {
@@ -177,9 +177,9 @@ func (s *Source) settle(ctx context.Context, begin time.Time, leases []Pending) 
 	return late
 }
 
-// lost fences partitions that other members own already: no drain, no commit.
-func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	leases := s.leases(gone)
+// onLost fences partitions that other members own already: no drain, no commit.
+func (s *Source) onLost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	leases := s.leasesOf(gone)
 	s.mu.Lock()
 	s.joined = false
 	s.mu.Unlock()
@@ -190,43 +190,43 @@ func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32)
 	for _, l := range leases {
 		l.Close() // first of all, before anything that could wait
 	}
-	again := begun(leases)
-	s.drop(gone)
-	s.abandon(again)
-	s.handler.Release(leases)
+	again := countOutstanding(leases)
+	s.dropPartitions(gone)
+	s.abandonOutstanding(again)
+	s.handler.ReleaseLeases(leases)
 	s.metrics.Rebalances.WithLabelValues("lost").Inc()
-	s.log.Warn("partitions lost: this process is out of the group, or can't reach it; what was not committed is delivered again by their next owner", "removed", len(leases), "records_again", again, "owned", s.owned())
+	s.log.Warn("partitions lost: this process is out of the group, or can't reach it; what was not committed is delivered again by their next owner", "removed", len(leases), "records_again", again, "owned", s.countOwned())
 }
 
-// drop closes the leases of partitions and forgets them.
-func (s *Source) drop(gone map[string][]int32) {
+// dropPartitions closes the leases of partitions and forgets them.
+func (s *Source) dropPartitions(gone map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for topic, ids := range gone {
 		for _, n := range ids {
-			p := s.partitions[id{topic, n}]
+			p := s.partitions[partitionID{topic, n}]
 			if p == nil {
 				continue
 			}
 			p.lease.Close()
-			delete(s.partitions, id{topic, n})
-			s.metrics.Forget(topic, n)
-			s.faults.end(id{topic, n})
-			s.commits.end(id{topic, n})
-			s.stops.forget(id{topic, n}) // its next owner stops, too
-			s.unhold(id{topic, n}, p)
+			delete(s.partitions, partitionID{topic, n})
+			s.metrics.ForgetPartition(topic, n)
+			s.faults.endFault(partitionID{topic, n})
+			s.commits.endFault(partitionID{topic, n})
+			s.stops.forgetPartition(partitionID{topic, n}) // its next owner stops, too
+			s.releaseHold(partitionID{topic, n}, p)
 		}
 		if !s.ownsAny(topic) {
 			s.metrics.ForgetTopicPaused(topic)
 		}
 	}
 	s.metrics.Partitions.Set(float64(len(s.partitions)))
-	s.regroup()
+	s.updateShares()
 }
 
-// unhold ends the pauses of a partition that has gone: the client remembers them by
+// releaseHold ends the pauses of a partition that has gone: the client remembers them by
 // name, for its next assignment. It needs s.mu.
-func (s *Source) unhold(k id, p *partition) {
+func (s *Source) releaseHold(k partitionID, p *partition) {
 	if p.paused {
 		s.metrics.Paused.Dec()
 	}
@@ -235,15 +235,15 @@ func (s *Source) unhold(k id, p *partition) {
 	}
 }
 
-func (s *Source) owned() int {
+func (s *Source) countOwned() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.partitions)
 }
 
-// Joined reports whether the process is a member of the group, with or without
+// HasJoined reports whether the process is a member of the group, with or without
 // partitions.
-func (s *Source) Joined() bool {
+func (s *Source) HasJoined() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.joined

@@ -11,7 +11,7 @@ import (
 )
 
 // groupOffsets fetches the group's offsets of all partitions of topics.
-func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []string) (map[id]committed, error) {
+func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []string) (map[partitionID]committedOffset, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.RequireStable = true // an offset that is about to be committed in a transaction counts
 	g := kmsg.NewOffsetFetchRequestGroup()
@@ -34,7 +34,7 @@ func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []stri
 	req.Groups = append(req.Groups, g)
 	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	client, err := s.standing.open()
+	client, err := s.standing.openClient()
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []stri
 	if err != nil {
 		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
 	}
-	offsets := map[id]committed{}
+	offsets := map[partitionID]committedOffset{}
 	for _, g := range resp.Groups {
 		if err := kerr.ErrorForCode(g.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 			return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
@@ -53,15 +53,15 @@ func (s *Source) groupOffsets(ctx context.Context, view topicView, topics []stri
 				topic = names[t.TopicID]
 			}
 			for _, p := range t.Partitions {
-				offsets[id{topic, p.Partition}] = committedOf(p)
+				offsets[partitionID{topic, p.Partition}] = committedOf(p)
 			}
 		}
 	}
 	return offsets, nil
 }
 
-func committedOf(p kmsg.OffsetFetchResponseGroupTopicPartition) committed {
-	c := committed{offset: p.Offset, epoch: p.LeaderEpoch, err: kerr.ErrorForCode(p.ErrorCode)}
+func committedOf(p kmsg.OffsetFetchResponseGroupTopicPartition) committedOffset {
+	c := committedOffset{offset: p.Offset, epoch: p.LeaderEpoch, err: kerr.ErrorForCode(p.ErrorCode)}
 	if p.Metadata != nil {
 		c.marker, c.marked = parseMarker(*p.Metadata)
 	}
@@ -69,10 +69,10 @@ func committedOf(p kmsg.OffsetFetchResponseGroupTopicPartition) committed {
 }
 
 // allGroupOffsets are those of all topics that the group has offsets of, by topic.
-func (s *Source) allGroupOffsets(ctx context.Context) (map[string][]committed, error) {
+func (s *Source) allGroupOffsets(ctx context.Context) (map[string][]committedOffset, error) {
 	ctx, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	client, err := s.standing.open()
+	client, err := s.standing.openClient()
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +80,10 @@ func (s *Source) allGroupOffsets(ctx context.Context) (map[string][]committed, e
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("fetch the offsets of group %s: %w", s.cfg.GroupID, err)
 	}
-	all := map[string][]committed{}
+	all := map[string][]committedOffset{}
 	for topic, partitions := range offsets {
 		for _, o := range partitions {
-			c := committed{offset: o.At, epoch: o.LeaderEpoch, err: o.Err}
+			c := committedOffset{offset: o.At, epoch: o.LeaderEpoch, err: o.Err}
 			c.marker, c.marked = parseMarker(o.Metadata)
 			all[topic] = append(all[topic], c)
 		}

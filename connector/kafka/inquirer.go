@@ -8,23 +8,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// inquirer asks brokers on connections of its own. Brokers answer the requests of a connection in order, and a client
+// offsetInquirer asks brokers on connections of its own. Brokers answer the requests of a connection in order, and a client
 // has one connection to each broker for all of its questions: on the group member's, heartbeats and commits would
 // wait behind a question that hangs.
-type inquirer struct {
+type offsetInquirer struct {
 	options []kgo.Opt
 
 	mu     sync.Mutex
 	client *kgo.Client // nil while there is nothing to ask
 }
 
-func newInquirer(c *Connection, log *slog.Logger, more []kgo.Opt) *inquirer {
-	options := append(c.Options(), more...)
-	return &inquirer{options: append(options, kgo.WithLogger(inquirerLog{log}))}
+func newInquirer(c *Connection, log *slog.Logger, more []kgo.Opt) *offsetInquirer {
+	options := append(c.ClientOptions(), more...)
+	return &offsetInquirer{options: append(options, kgo.WithLogger(inquirerLog{log}))}
 }
 
-// open returns the client, which it makes at need.
-func (i *inquirer) open() (*kgo.Client, error) {
+// openClient returns the client, which it makes at need.
+func (i *offsetInquirer) openClient() (*kgo.Client, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.client != nil {
@@ -35,9 +35,9 @@ func (i *inquirer) open() (*kgo.Client, error) {
 	return i.client, err
 }
 
-// rest closes the client until it is opened again. An open one refreshes its metadata without end, and logs in for
+// closeIdle closes the client until it is opened again. An open one refreshes its metadata without end, and logs in for
 // that again and again where logins are refused.
-func (i *inquirer) rest() {
+func (i *offsetInquirer) closeIdle() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.client != nil {

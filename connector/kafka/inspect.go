@@ -45,8 +45,8 @@ type InspectOptions struct {
 	Client []kgo.Opt
 }
 
-// inspector looks at one cluster.
-type inspector struct {
+// topicInspector looks at one cluster.
+type topicInspector struct {
 	cfg      Config
 	o        InspectOptions
 	found    check.Findings
@@ -63,12 +63,12 @@ type inspector struct {
 // Inspect looks at the cluster as a member of the group would see it: the brokers, the
 // topics, the group and where it stands. It joins nothing, commits nothing and reads no record.
 func (c Config) Inspect(ctx context.Context, o InspectOptions) Inspection {
-	i := &inspector{cfg: c, o: o}
-	defer i.close()
+	i := &topicInspector{cfg: c, o: o}
+	defer i.closeClient()
 	if !i.meetBrokers(ctx) {
 		const found = "not looked at, as no broker lets this process in"
-		i.found.Warn(check.Topic, "", found, "")
-		i.found.Warn(check.Group, c.GroupID, found, "")
+		i.found.AddWarning(check.Topic, "", found, "")
+		i.found.AddWarning(check.Group, c.GroupID, found, "")
 		return Inspection{Findings: i.found}
 	}
 	for _, step := range []struct {
@@ -89,24 +89,24 @@ func (c Config) Inspect(ctx context.Context, o InspectOptions) Inspection {
 	return Inspection{Findings: i.found, Largest: i.largest}
 }
 
-// options are those of all clients of an inspection. The newest version of a request for
+// clientOptions are those of all clients of an inspection. The newest version of a request for
 // groups returns nothing about a group that does not exist yet, nor its authorized operations.
-func (i *inspector) options(more ...kgo.Opt) []kgo.Opt {
+func (i *topicInspector) clientOptions(more ...kgo.Opt) []kgo.Opt {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
-	return append(append(append(i.o.Connection.Options(), i.o.Client...), kgo.MaxVersions(versions)), more...)
+	return append(append(append(i.o.Connection.ClientOptions(), i.o.Client...), kgo.MaxVersions(versions)), more...)
 }
 
-// open makes the client that asks for everything but the brokers, by way of those that answer.
-func (i *inspector) open(seeds []string) error {
-	client, err := kgo.NewClient(i.options(kgo.SeedBrokers(seeds...))...)
+// openClient makes the client that asks for everything but the brokers, by way of those that answer.
+func (i *topicInspector) openClient(seeds []string) error {
+	client, err := kgo.NewClient(i.clientOptions(kgo.SeedBrokers(seeds...))...)
 	if err == nil {
 		i.client, i.admin = client, kadm.NewClient(client)
 	}
 	return err
 }
 
-func (i *inspector) close() {
+func (i *topicInspector) closeClient() {
 	if i.client != nil {
 		i.client.Close()
 	}
@@ -115,35 +115,35 @@ func (i *inspector) close() {
 // noAccess are the refusals of diagnosis in words.
 var noAccess = map[string]string{"login": "the login is refused", "connection": "no connection", "topic": "not allowed", "group": "not allowed"}
 
-// refused puts an error into words: the finding, and the advice.
-func (i *inspector) refused(err error, otherwise string) (found, advice string) {
+// explainRefused puts an error into words: the finding, and the advice.
+func (i *topicInspector) explainRefused(err error, otherwise string) (found, advice string) {
 	if shards, ok := errors.AsType[*kadm.ShardErrors](err); ok && len(shards.Errs) > 0 {
 		err = shards.Errs[0].Err // that of the first broker; the rest is who was asked
 	}
-	found = awsconfig.Clean(err.Error())
+	found = awsconfig.CleanMessage(err.Error())
 	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
 		found = "no answer in time: " + found
 	}
-	if d, ok := i.cfg.diagnose(err); ok {
+	if d, ok := i.cfg.diagnoseError(err); ok {
 		return noAccess[d.refused] + ": " + found, d.hint
 	}
 	return found, otherwise
 }
 
-// patiently asks until the answer is not one of those that pass by themselves, such as that
+// retryPatiently asks until the answer is not one of those that pass by themselves, such as that
 // of a cluster whose groups have no coordinator before the first of them is asked for.
-func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+func retryPatiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for {
 		answer, err := ask()
 		if !kerr.IsRetriable(err) || ctx.Err() != nil {
 			return answer, err
 		}
-		pause(ctx, askAgain)
+		sleepContext(ctx, askAgain)
 	}
 }
 
-// may reports whether one of the operations that brokers say are allowed is this one.
+// isAllowed reports whether one of the operations that brokers say are allowed is this one.
 // Those that don't tell leave the lowest number or nothing, and it is not known.
-func may(allowed int32, op kmsg.ACLOperation) (yes, known bool) {
+func isAllowed(allowed int32, op kmsg.ACLOperation) (yes, known bool) {
 	return allowed&(1<<op) != 0, allowed > 0
 }

@@ -28,8 +28,8 @@ const (
 	expiresSoon = 14 * 24 * time.Hour
 )
 
-// meeting is the result of a connection to one broker.
-type meeting struct {
+// brokerMeeting is the result of a connection to one broker.
+type brokerMeeting struct {
 	addr     string
 	resolved []string             // what its name stands for; nil for an address
 	unknown  bool                 // its name does not resolve
@@ -42,15 +42,15 @@ type meeting struct {
 // meetBrokers meets those that the settings name, and then those that they know of: it is
 // there that partitions are read, at the addresses that the brokers advertise. It reports
 // whether there is one to ask the rest.
-func (i *inspector) meetBrokers(ctx context.Context) bool {
+func (i *topicInspector) meetBrokers(ctx context.Context) bool {
 	first := i.meetAll(ctx, i.cfg.Brokers)
-	at := slices.IndexFunc(first, func(m meeting) bool { return m.err == nil })
+	at := slices.IndexFunc(first, func(m brokerMeeting) bool { return m.err == nil })
 	var answer []string
 	for _, m := range first {
 		if m.err == nil {
 			answer = append(answer, m.addr)
 		}
-		i.tell(m, m.addr, at < 0)
+		i.addMeeting(m, m.addr, at < 0)
 	}
 	if at < 0 {
 		return false
@@ -63,35 +63,35 @@ func (i *inspector) meetBrokers(ctx context.Context) bool {
 		}
 	}
 	for n, m := range i.meetAll(ctx, others) {
-		i.tell(m, names[n], true)
+		i.addMeeting(m, names[n], true)
 	}
-	if err := i.open(answer); err != nil {
-		i.found.Fail(check.Broker, "", err.Error(), "")
+	if err := i.openClient(answer); err != nil {
+		i.found.AddError(check.Broker, "", err.Error(), "")
 		return false
 	}
 	return true
 }
 
-func (i *inspector) meetAll(ctx context.Context, addrs []string) []meeting {
+func (i *topicInspector) meetAll(ctx context.Context, addrs []string) []brokerMeeting {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	met := make([]meeting, len(addrs))
+	met := make([]brokerMeeting, len(addrs))
 	turn := make(chan struct{}, meetings)
 	var all sync.WaitGroup
 	for n, addr := range addrs {
 		all.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			met[n] = i.meet(ctx, addr)
+			met[n] = i.meetBroker(ctx, addr)
 		})
 	}
 	all.Wait()
 	return met
 }
 
-// meet resolves, connects and logs in, and asks the broker for its protocol versions and its cluster.
-func (i *inspector) meet(ctx context.Context, addr string) meeting {
-	m := meeting{addr: addr}
+// meetBroker resolves, connects and logs in, and asks the broker for its protocol versions and its cluster.
+func (i *topicInspector) meetBroker(ctx context.Context, addr string) brokerMeeting {
+	m := brokerMeeting{addr: addr}
 	host, _, _ := net.SplitHostPort(addr)
 	if i.o.Lookup != nil && net.ParseIP(host) == nil {
 		if m.resolved, m.err = i.o.Lookup(ctx, host); m.err != nil {
@@ -99,20 +99,20 @@ func (i *inspector) meet(ctx context.Context, addr string) meeting {
 			return m
 		}
 	}
-	door := &door{}
-	client, err := kgo.NewClient(i.options(kgo.SeedBrokers(addr), kgo.WithHooks(door))...)
+	door := &connectionDoor{}
+	client, err := kgo.NewClient(i.clientOptions(kgo.SeedBrokers(addr), kgo.WithHooks(door))...)
 	if err != nil {
 		m.err = err
 		return m
 	}
 	defer client.Close()
-	err = m.ask(ctx, client.SeedBrokers()[0])
-	m.secure, m.err = door.explain(err)
+	err = m.askBroker(ctx, client.SeedBrokers()[0])
+	m.secure, m.err = door.explainError(err)
 	return m
 }
 
-// ask asks the broker for its cluster and its protocol versions.
-func (m *meeting) ask(ctx context.Context, broker *kgo.Broker) error {
+// askBroker asks the broker for its cluster and its protocol versions.
+func (m *brokerMeeting) askBroker(ctx context.Context, broker *kgo.Broker) error {
 	known := kmsg.NewPtrMetadataRequest()
 	known.Topics = []kmsg.MetadataRequestTopic{} // none; nil would be all
 	members, err := known.RequestWith(ctx, broker)
@@ -129,15 +129,15 @@ func (m *meeting) ask(ctx context.Context, broker *kgo.Broker) error {
 	return kerr.ErrorForCode(versions.ErrorCode)
 }
 
-// door remembers the result of a connection, which the errors of requests don't always say.
-type door struct {
+// connectionDoor remembers the result of a connection, which the errors of requests don't always say.
+type connectionDoor struct {
 	mu     sync.Mutex
 	secure *tls.ConnectionState
 	err    error
 }
 
 // OnBrokerConnect implements kgo.HookBrokerConnect.
-func (d *door) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
+func (d *connectionDoor) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.err = err
@@ -150,7 +150,7 @@ func (d *door) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, conn net.C
 // errHangsUp is a broker that took the connection and answers no request on it.
 var errHangsUp = errors.New("the broker hangs up instead of answering")
 
-func (d *door) explain(err error) (*tls.ConnectionState, error) {
+func (d *connectionDoor) explainError(err error) (*tls.ConnectionState, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil && d.err != nil {
@@ -162,30 +162,30 @@ func (d *door) explain(err error) (*tls.ConnectionState, error) {
 	return d.secure, err
 }
 
-// tell makes a finding of a meeting that worked, or did not. It is only a warning while
+// addMeeting makes a finding of a meeting that worked, or did not. It is only a warning while
 // others can take the broker's part.
-func (i *inspector) tell(m meeting, name string, needed bool) {
+func (i *topicInspector) addMeeting(m brokerMeeting, name string, needed bool) {
 	if m.err == nil {
 		i.tellMet(m, name)
 		return
 	}
-	found, advice := i.refused(m.err, i.cfg.diagnoseConnection(m.addr, m.err).hint)
+	found, advice := i.explainRefused(m.err, i.cfg.diagnoseConnection(m.addr, m.err).hint)
 	switch {
 	case m.unknown:
 		found = "its name does not resolve: " + found
 	case errors.Is(m.err, errHangsUp):
 		if advice = i.cfg.closedAtOnce(); i.cfg.SASL.Mechanism != "" {
-			advice = "it may refuse the login: " + i.cfg.SASL.source()
+			advice = "it may refuse the login: " + i.cfg.SASL.loginSource()
 		}
 	}
 	if needed {
-		i.found.Fail(check.Broker, name, found, advice)
+		i.found.AddError(check.Broker, name, found, advice)
 	} else {
-		i.found.Warn(check.Broker, name, found, advice)
+		i.found.AddWarning(check.Broker, name, found, advice)
 	}
 }
 
-func (i *inspector) tellMet(m meeting, name string) {
+func (i *topicInspector) tellMet(m brokerMeeting, name string) {
 	var parts []string
 	if len(m.resolved) > 0 {
 		parts = append(parts, "at "+strings.Join(m.resolved, " and "))
@@ -211,8 +211,8 @@ func (i *inspector) tellMet(m meeting, name string) {
 	}
 	text := strings.Join(parts, ", ")
 	if soon {
-		i.found.Warn(check.Broker, name, text, "have the certificate renewed")
+		i.found.AddWarning(check.Broker, name, text, "have the certificate renewed")
 		return
 	}
-	i.found.OK(check.Broker, name, text)
+	i.found.AddOK(check.Broker, name, text)
 }

@@ -20,21 +20,21 @@ import (
 const balancer = "cooperative-sticky"
 
 // lookAtGroup asks for the state of the group, and whether this process could join.
-func (i *inspector) lookAtGroup(ctx context.Context) {
+func (i *topicInspector) lookAtGroup(ctx context.Context) {
 	before := len(i.found)
 	text := i.askGroup(ctx)
 	i.lookAtLimits(ctx)
 	if i.cfg.GroupProtocol == "consumer" && !i.versions.HasKey(int16(kmsg.ConsumerGroupHeartbeat)) {
-		i.found.Warn(check.Group, i.cfg.GroupID, "the brokers don't speak the protocol consumer, so that the service goes on with classic", "set KAFKA_GROUP_PROTOCOL=classic")
+		i.found.AddWarning(check.Group, i.cfg.GroupID, "the brokers don't speak the protocol consumer, so that the service goes on with classic", "set KAFKA_GROUP_PROTOCOL=classic")
 	}
 	if len(i.found) == before {
-		i.found.OK(check.Group, i.cfg.GroupID, text)
+		i.found.AddOK(check.Group, i.cfg.GroupID, text)
 	}
 }
 
 // askGroup adds the group's faults and returns its state else. A group has one of
 // two protocols, and each has a request of its own that knows nothing of the other's.
-func (i *inspector) askGroup(ctx context.Context) (text string) {
+func (i *topicInspector) askGroup(ctx context.Context) (text string) {
 	name := i.cfg.GroupID
 	if i.versions.HasKey(int16(kmsg.ConsumerGroupDescribe)) {
 		described, err := i.admin.DescribeConsumerGroups(ctx, name)
@@ -42,7 +42,7 @@ func (i *inspector) askGroup(ctx context.Context) (text string) {
 			return i.consumerGroup(g)
 		}
 	}
-	g, err := patiently(ctx, func() (kadm.DescribedGroup, error) {
+	g, err := retryPatiently(ctx, func() (kadm.DescribedGroup, error) {
 		described, err := i.admin.DescribeGroups(ctx, name)
 		if err == nil {
 			err = described[name].Err
@@ -53,34 +53,34 @@ func (i *inspector) askGroup(ctx context.Context) (text string) {
 	case errors.Is(err, kerr.GroupIDNotFound):
 		return "does not exist yet; the first member makes it"
 	case err != nil:
-		found, advice := i.refused(err, "look at the cluster: the group has no coordinator")
-		i.found.Fail(check.Group, name, found, advice)
+		found, advice := i.explainRefused(err, "look at the cluster: the group has no coordinator")
+		i.found.AddError(check.Group, name, found, advice)
 		return ""
 	}
-	i.joining(g.AuthorizedOperations)
+	i.checkJoining(g.AuthorizedOperations)
 	return i.classicGroup(g)
 }
 
-// count counts a member of the group.
-func (i *inspector) count(instance *string) {
+// countMembers counts a member of the group.
+func (i *topicInspector) countMembers(instance *string) {
 	i.members++
 	i.named = i.named || instance != nil && *instance != "" && *instance == i.cfg.GroupInstanceID
 }
 
-// joining adds that the group may not be joined.
-func (i *inspector) joining(allowed []kadm.ACLOperation) {
+// checkJoining adds that the group may not be joined.
+func (i *topicInspector) checkJoining(allowed []kadm.ACLOperation) {
 	if len(allowed) > 0 && !slices.Contains(allowed, kadm.OpRead) {
-		i.found.Fail(check.Group, i.cfg.GroupID, "may be looked at and not joined", fmt.Sprintf("%s needs the operation READ on the group (KAFKA_GROUP_ID)", i.cfg.principal()))
+		i.found.AddError(check.Group, i.cfg.GroupID, "may be looked at and not joined", fmt.Sprintf("%s needs the operation READ on the group (KAFKA_GROUP_ID)", i.cfg.principalHint()))
 	}
 }
 
-func (i *inspector) classicGroup(g kadm.DescribedGroup) string {
-	members := check.Count(len(g.Members), "member")
+func (i *topicInspector) classicGroup(g kadm.DescribedGroup) string {
+	members := check.CountNoun(len(g.Members), "member")
 	for _, m := range g.Members {
-		i.count(m.InstanceID)
+		i.countMembers(m.InstanceID)
 	}
 	if g.ProtocolType != "" && g.ProtocolType != "consumer" {
-		i.found.Fail(check.Group, g.Group, fmt.Sprintf("belongs to something else: its type is %s", g.ProtocolType), "choose another KAFKA_GROUP_ID")
+		i.found.AddError(check.Group, g.Group, fmt.Sprintf("belongs to something else: its type is %s", g.ProtocolType), "choose another KAFKA_GROUP_ID")
 		return ""
 	}
 	if len(g.Members) == 0 {
@@ -91,9 +91,9 @@ func (i *inspector) classicGroup(g kadm.DescribedGroup) string {
 	}
 	switch {
 	case i.cfg.GroupProtocol == "consumer":
-		i.found.Warn(check.Group, g.Group, "its members ("+strconv.Itoa(len(g.Members))+") speak the protocol classic, and KAFKA_GROUP_PROTOCOL is consumer", "brokers change a group over only where group.consumer.migration.policy allows it; else stop the members first")
+		i.found.AddWarning(check.Group, g.Group, "its members ("+strconv.Itoa(len(g.Members))+") speak the protocol classic, and KAFKA_GROUP_PROTOCOL is consumer", "brokers change a group over only where group.consumer.migration.policy allows it; else stop the members first")
 	case g.Protocol != "" && g.Protocol != balancer:
-		i.found.Fail(check.Group, g.Group, fmt.Sprintf("its members (%d) share partitions by %s, and this process offers %s alone: it would not be let in", len(g.Members), g.Protocol, balancer), "stop them first, or choose another KAFKA_GROUP_ID")
+		i.found.AddError(check.Group, g.Group, fmt.Sprintf("its members (%d) share partitions by %s, and this process offers %s alone: it would not be let in", len(g.Members), g.Protocol, balancer), "stop them first, or choose another KAFKA_GROUP_ID")
 	}
 	var topics [][]string
 	for _, m := range g.Members {
@@ -105,14 +105,14 @@ func (i *inspector) classicGroup(g kadm.DescribedGroup) string {
 	return fmt.Sprintf("%s, %s, shared by %s", g.State, members, g.Protocol)
 }
 
-func (i *inspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
-	i.joining(g.AuthorizedOperations)
+func (i *topicInspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
+	i.checkJoining(g.AuthorizedOperations)
 	for _, m := range g.Members {
-		i.count(m.InstanceID)
+		i.countMembers(m.InstanceID)
 	}
-	members := check.Count(len(g.Members), "member")
+	members := check.CountNoun(len(g.Members), "member")
 	if len(g.Members) > 0 && i.cfg.GroupProtocol != "consumer" {
-		i.found.Warn(check.Group, g.Group, "its members ("+strconv.Itoa(len(g.Members))+") speak the protocol consumer, and KAFKA_GROUP_PROTOCOL is classic", "set KAFKA_GROUP_PROTOCOL=consumer, unless they are to be replaced")
+		i.found.AddWarning(check.Group, g.Group, "its members ("+strconv.Itoa(len(g.Members))+") speak the protocol consumer, and KAFKA_GROUP_PROTOCOL is classic", "set KAFKA_GROUP_PROTOCOL=consumer, unless they are to be replaced")
 	}
 	var topics [][]string
 	for _, m := range g.Members {
@@ -124,14 +124,14 @@ func (i *inspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
 
 // sameTopics adds that members read other topics than this process would. Then two
 // installations share a group, and each gets partitions that it does not want.
-func (i *inspector) sameTopics(members [][]string) {
+func (i *topicInspector) sameTopics(members [][]string) {
 	if i.cfg.TopicPattern != "" || i.o.SkipTopics {
 		return // it would take the metadata of each member's moment to know
 	}
 	ours := slices.Sorted(slices.Values(i.cfg.Topics))
 	for _, theirs := range members {
 		if theirs = slices.Sorted(slices.Values(theirs)); len(theirs) > 0 && !slices.Equal(ours, theirs) {
-			i.found.Warn(check.Group, i.cfg.GroupID, "a member reads other topics: "+strings.Join(theirs, ", "), "give each installation a KAFKA_GROUP_ID of its own, unless this is a change of KAFKA_TOPICS")
+			i.found.AddWarning(check.Group, i.cfg.GroupID, "a member reads other topics: "+strings.Join(theirs, ", "), "give each installation a KAFKA_GROUP_ID of its own, unless this is a change of KAFKA_TOPICS")
 			return
 		}
 	}
@@ -139,7 +139,7 @@ func (i *inspector) sameTopics(members [][]string) {
 
 // lookAtLimits compares the session's timeout and the number of members with what the brokers allow, where this
 // process may read that.
-func (i *inspector) lookAtLimits(ctx context.Context) {
+func (i *topicInspector) lookAtLimits(ctx context.Context) {
 	if len(i.brokers) == 0 {
 		return
 	}
@@ -154,7 +154,7 @@ func (i *inspector) lookAtLimits(ctx context.Context) {
 	}
 	size := i.cfg.maxSizeSetting()
 	if most, ok := limit[size]; ok && i.members >= most && !i.named {
-		i.found.Fail(check.Group, i.cfg.GroupID, fmt.Sprintf("has %s, and the brokers allow %d (%s): one more would not be let in", check.Count(i.members, "member"), most, size), "run fewer processes, or raise "+size)
+		i.found.AddError(check.Group, i.cfg.GroupID, fmt.Sprintf("has %s, and the brokers allow %d (%s): one more would not be let in", check.CountNoun(i.members, "member"), most, size), "run fewer processes, or raise "+size)
 	}
 	const minSession, maxSession = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
 	least, most := time.Duration(limit[minSession])*time.Millisecond, time.Duration(limit[maxSession])*time.Millisecond
@@ -165,5 +165,5 @@ func (i *inspector) lookAtLimits(ctx context.Context) {
 	if i.cfg.SessionTimeout < least {
 		change = minSession
 	}
-	i.found.Fail(check.Group, i.cfg.GroupID, fmt.Sprintf("KAFKA_SESSION_TIMEOUT is %s, and the brokers take %s to %s", i.cfg.SessionTimeout, least, most), "set it to one of these, or change "+change)
+	i.found.AddError(check.Group, i.cfg.GroupID, fmt.Sprintf("KAFKA_SESSION_TIMEOUT is %s, and the brokers take %s to %s", i.cfg.SessionTimeout, least, most), "set it to one of these, or change "+change)
 }

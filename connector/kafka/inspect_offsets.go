@@ -12,8 +12,8 @@ import (
 	"kafka-firehose/connector/check"
 )
 
-// standing is where the group is in one topic.
-type standing struct {
+// offsetStanding is where the group is in one topic.
+type offsetStanding struct {
 	partitions, committed int
 	lag, log              int64    // records behind the commits, and in the partitions without one
 	open                  int64    // records behind open transactions, of these
@@ -22,11 +22,11 @@ type standing struct {
 }
 
 // lookAtOffsets compares the group's commits with the offsets of the topics.
-func (i *inspector) lookAtOffsets(ctx context.Context) {
+func (i *topicInspector) lookAtOffsets(ctx context.Context) {
 	if len(i.topics) == 0 {
 		return
 	}
-	commits, err := patiently(ctx, func() (kadm.OffsetResponses, error) { return i.admin.FetchOffsets(ctx, i.cfg.GroupID) })
+	commits, err := retryPatiently(ctx, func() (kadm.OffsetResponses, error) { return i.admin.FetchOffsets(ctx, i.cfg.GroupID) })
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		err = nil
 	}
@@ -43,8 +43,8 @@ func (i *inspector) lookAtOffsets(ctx context.Context) {
 		err = listed
 	}
 	if err != nil {
-		found, advice := i.refused(err, "")
-		i.found.Warn(check.Offsets, "", "can't be compared: "+found, advice)
+		found, advice := i.explainRefused(err, "")
+		i.found.AddWarning(check.Offsets, "", "can't be compared: "+found, advice)
 		return
 	}
 	for _, topic := range i.topics {
@@ -52,26 +52,26 @@ func (i *inspector) lookAtOffsets(ctx context.Context) {
 	}
 }
 
-func (i *inspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, stable, ends kadm.ListedOffsets) {
-	var s standing
+func (i *topicInspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, stable, ends kadm.ListedOffsets) {
+	var s offsetStanding
 	for n, end := range ends[topic] {
 		start, ok := starts.Lookup(topic, n)
 		if err := errors.Join(end.Err, start.Err); err != nil || !ok {
-			found, advice := i.refused(errors.Join(err, notListed(ok)), "look at the cluster")
-			i.found.Warn(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
+			found, advice := i.explainRefused(errors.Join(err, notListed(ok)), "look at the cluster")
+			i.found.AddWarning(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
 			return
 		}
 		commit, ok := commits.Lookup(topic, n)
 		if ok && commit.Err != nil {
-			found, advice := i.refused(commit.Err, "")
-			i.found.Warn(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
+			found, advice := i.explainRefused(commit.Err, "")
+			i.found.AddWarning(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
 			return
 		}
 		at := int64(-1)
 		if ok {
 			at = commit.At
 		}
-		s.add(n, start.Offset, end.Offset, at)
+		s.addPartition(n, start.Offset, end.Offset, at)
 		if last, ok := stable.Lookup(topic, n); ok && last.Err == nil {
 			s.open += max(end.Offset-last.Offset, 0)
 		}
@@ -86,8 +86,8 @@ func notListed(ok bool) error {
 	return errors.New("the broker did not answer for it")
 }
 
-// add enters a partition; at is its commit, -1 for none.
-func (s *standing) add(partition int32, start, end, at int64) {
+// addPartition enters a partition; at is its commit, -1 for none.
+func (s *offsetStanding) addPartition(partition int32, start, end, at int64) {
 	s.partitions++
 	if at < 0 {
 		s.log += end - start
@@ -104,26 +104,26 @@ func (s *standing) add(partition int32, start, end, at int64) {
 	}
 }
 
-func (i *inspector) tellStanding(topic string, s standing) {
+func (i *topicInspector) tellStanding(topic string, s offsetStanding) {
 	none := i.cfg.AutoOffsetReset.Mode == "none"
-	text := fmt.Sprintf("committed in %d of %s, lag %s", s.committed, check.Count(s.partitions, "partition"), check.Count(s.lag, "record"))
+	text := fmt.Sprintf("committed in %d of %s, lag %s", s.committed, check.CountNoun(s.partitions, "partition"), check.CountNoun(s.lag, "record"))
 	if s.open > 0 {
-		text += fmt.Sprintf("; %s behind open transactions", check.Count(s.open, "record"))
+		text += fmt.Sprintf("; %s behind open transactions", check.CountNoun(s.open, "record"))
 	}
 	if s.committed < s.partitions {
-		text += fmt.Sprintf("; the rest starts at %s (KAFKA_AUTO_OFFSET_RESET), with %s in the log", i.cfg.AutoOffsetReset, check.Count(s.log, "record"))
+		text += fmt.Sprintf("; the rest starts at %s (KAFKA_AUTO_OFFSET_RESET), with %s in the log", i.cfg.AutoOffsetReset, check.CountNoun(s.log, "record"))
 	}
 	switch {
 	case len(s.passed) > 0 && none:
-		i.found.Fail(check.Offsets, topic, fmt.Sprintf("retention has passed the commit of partition %s; up to %s are gone, and KAFKA_AUTO_OFFSET_RESET is none", strings.Join(s.passed, ", "), check.Count(s.gone, "record")), "commit an offset that exists, or set another")
+		i.found.AddError(check.Offsets, topic, fmt.Sprintf("retention has passed the commit of partition %s; up to %s are gone, and KAFKA_AUTO_OFFSET_RESET is none", strings.Join(s.passed, ", "), check.CountNoun(s.gone, "record")), "commit an offset that exists, or set another")
 	case len(s.passed) > 0:
-		i.found.Warn(check.Offsets, topic, fmt.Sprintf("retention has passed the commit of partition %s; up to %s are gone", strings.Join(s.passed, ", "), check.Count(s.gone, "record")), "the service goes on at the log's start; give the topic a longer retention")
+		i.found.AddWarning(check.Offsets, topic, fmt.Sprintf("retention has passed the commit of partition %s; up to %s are gone", strings.Join(s.passed, ", "), check.CountNoun(s.gone, "record")), "the service goes on at the log's start; give the topic a longer retention")
 	case len(s.beyond) > 0:
-		i.found.Warn(check.Offsets, topic, "the commit is beyond the end of partition "+strings.Join(s.beyond, ", "), "the topic was created anew or cut: reset the offsets of the group")
+		i.found.AddWarning(check.Offsets, topic, "the commit is beyond the end of partition "+strings.Join(s.beyond, ", "), "the topic was created anew or cut: reset the offsets of the group")
 	case s.committed < s.partitions && none:
-		i.found.Fail(check.Offsets, topic, fmt.Sprintf("nothing is committed in %d of %s, and KAFKA_AUTO_OFFSET_RESET is none", s.partitions-s.committed, check.Count(s.partitions, "partition")), "commit an offset, or say where to start with earliest, latest or a time")
+		i.found.AddError(check.Offsets, topic, fmt.Sprintf("nothing is committed in %d of %s, and KAFKA_AUTO_OFFSET_RESET is none", s.partitions-s.committed, check.CountNoun(s.partitions, "partition")), "commit an offset, or say where to start with earliest, latest or a time")
 	default:
-		i.found.OK(check.Offsets, topic, text)
+		i.found.AddOK(check.Offsets, topic, text)
 	}
 }
 

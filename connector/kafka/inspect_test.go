@@ -30,7 +30,7 @@ func TestInspectBrokers(t *testing.T) {
 			}
 			return network.DialContext(ctx, nw, addr)
 		}
-		connection, err := cfg.Connection(dial, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
+		connection, err := cfg.NewConnection(dial, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // lookAtTopics asks for the topics that are named, or for all and keeps those that match.
-func (i *inspector) lookAtTopics(ctx context.Context) {
+func (i *topicInspector) lookAtTopics(ctx context.Context) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
 	if i.cfg.TopicPattern == "" {
@@ -27,13 +27,13 @@ func (i *inspector) lookAtTopics(ctx context.Context) {
 	}
 	resp, err := req.RequestWith(ctx, i.client)
 	if err != nil {
-		found, advice := i.refused(err, "")
-		i.found.Fail(check.Topic, "", "can't be listed: "+found, advice)
+		found, advice := i.explainRefused(err, "")
+		i.found.AddError(check.Topic, "", "can't be listed: "+found, advice)
 		return
 	}
-	wanted := i.matching(resp.Topics)
+	wanted := i.matchingTopics(resp.Topics)
 	if len(wanted) == 0 {
-		i.found.Warn(check.Topic, "", fmt.Sprintf("KAFKA_TOPIC_PATTERN matches none of the %s that this process may see", check.Count(len(resp.Topics), "topic")), "correct it, or grant DESCRIBE on the topics; the service waits for some")
+		i.found.AddWarning(check.Topic, "", fmt.Sprintf("KAFKA_TOPIC_PATTERN matches none of the %s that this process may see", check.CountNoun(len(resp.Topics), "topic")), "correct it, or grant DESCRIBE on the topics; the service waits for some")
 		return
 	}
 	for _, t := range wanted {
@@ -42,8 +42,8 @@ func (i *inspector) lookAtTopics(ctx context.Context) {
 	i.askLargest(ctx)
 }
 
-// matching are the topics that the service would read, by name.
-func (i *inspector) matching(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
+// matchingTopics are the topics that the service would read, by name.
+func (i *topicInspector) matchingTopics(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
 	matches := i.cfg.topicMatcher(i.o.Exclude)
 	all = slices.DeleteFunc(all, func(t kmsg.MetadataResponseTopic) bool {
 		return t.Topic == nil || i.cfg.TopicPattern != "" && !matches(*t.Topic)
@@ -52,43 +52,43 @@ func (i *inspector) matching(all []kmsg.MetadataResponseTopic) []kmsg.MetadataRe
 	return all
 }
 
-func (i *inspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
+func (i *topicInspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
 	name := *t.Topic
 	switch err := kerr.ErrorForCode(t.ErrorCode); {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		i.found.Fail(check.Topic, name, "does not exist", "create it, or correct KAFKA_TOPICS; the service waits for it")
+		i.found.AddError(check.Topic, name, "does not exist", "create it, or correct KAFKA_TOPICS; the service waits for it")
 		return
 	case err != nil:
-		found, advice := i.refused(err, "look at the cluster")
-		i.found.Fail(check.Topic, name, found, advice)
+		found, advice := i.explainRefused(err, "look at the cluster")
+		i.found.AddError(check.Topic, name, found, advice)
 		return
 	}
 	i.topics = append(i.topics, name)
-	read, known := may(t.AuthorizedOperations, kmsg.ACLOperationRead)
+	read, known := isAllowed(t.AuthorizedOperations, kmsg.ACLOperationRead)
 	var leaderless []string
 	for _, p := range t.Partitions {
 		if p.Leader < 0 {
 			leaderless = append(leaderless, strconv.Itoa(int(p.Partition)))
 		}
 	}
-	text := check.Count(len(t.Partitions), "partition")
+	text := check.CountNoun(len(t.Partitions), "partition")
 	stream, routed := i.o.StreamFor(name)
 	switch {
 	case known && !read:
-		i.found.Fail(check.Topic, name, text+", may not be read", i.cfg.principal()+" needs the operation READ on the topic")
+		i.found.AddError(check.Topic, name, text+", may not be read", i.cfg.principalHint()+" needs the operation READ on the topic")
 	case len(leaderless) > 0:
-		i.found.Warn(check.Topic, name, fmt.Sprintf("%s, of which %s can't be read for want of a leader", text, strings.Join(leaderless, ", ")), "look at the cluster")
+		i.found.AddWarning(check.Topic, name, fmt.Sprintf("%s, of which %s can't be read for want of a leader", text, strings.Join(leaderless, ", ")), "look at the cluster")
 	case !routed:
-		i.found.Warn(check.Topic, name, "no stream takes it, so that it is not read", "add it to FIREHOSE_ROUTES, or set FIREHOSE_STREAM for the rest")
+		i.found.AddWarning(check.Topic, name, "no stream takes it, so that it is not read", "add it to FIREHOSE_ROUTES, or set FIREHOSE_STREAM for the rest")
 	case !known:
-		i.found.OK(check.Topic, name, text+", to stream "+stream+"; the broker does not tell whether they may be read")
+		i.found.AddOK(check.Topic, name, text+", to stream "+stream+"; the broker does not tell whether they may be read")
 	default:
-		i.found.OK(check.Topic, name, text+", may be read, to stream "+stream)
+		i.found.AddOK(check.Topic, name, text+", may be read, to stream "+stream)
 	}
 }
 
 // askLargest finds out how large records can be, as far as this process may know it.
-func (i *inspector) askLargest(ctx context.Context) {
+func (i *topicInspector) askLargest(ctx context.Context) {
 	configs, _ := i.admin.DescribeTopicConfigs(ctx, i.topics...) // those that it may
 	for _, topic := range configs {
 		for _, c := range topic.Configs {

@@ -34,9 +34,9 @@ const (
 // logOffsets are the offsets of logs. A partition is missing where its leader did not answer for it; err is the
 // reason for the first one.
 type logOffsets struct {
-	starts map[id]listed // log start offsets
-	stable map[id]listed // last stable offsets; with read_uncommitted the high watermarks
-	ends   map[id]listed // high watermarks
+	starts map[partitionID]listedOffsets // log start offsets
+	stable map[partitionID]listedOffsets // last stable offsets; with read_uncommitted the high watermarks
+	ends   map[partitionID]listedOffsets // high watermarks
 	err    error
 }
 
@@ -73,13 +73,13 @@ func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[str
 	if leader < 0 { // there is none, or the client does not know it
 		return logOffsets{err: fmt.Errorf("%s is without a leader", oneOf(partitions))}
 	}
-	client, err := s.lag.open()
+	client, err := s.lag.openClient()
 	if err != nil {
 		return logOffsets{err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
 	defer cancel()
-	ask := func(at int64, isolation int8) map[id]listed {
+	ask := func(at int64, isolation int8) map[partitionID]listedOffsets {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -106,11 +106,11 @@ func (s *Source) askLeader(ctx context.Context, leader int32, partitions map[str
 }
 
 // everyPartition asks for the same place in all partitions.
-func everyPartition(partitions map[string][]int32, at int64) map[id]int64 {
-	asks := map[id]int64{}
+func everyPartition(partitions map[string][]int32, at int64) map[partitionID]int64 {
+	asks := map[partitionID]int64{}
 	for topic, numbers := range partitions {
 		for _, n := range numbers {
-			asks[id{topic, n}] = at
+			asks[partitionID{topic, n}] = at
 		}
 	}
 	return asks
@@ -133,9 +133,9 @@ func oneOf(partitions map[string][]int32) string {
 // watchLag keeps lag, headroom and open transactions fresh until ctx ends. The high watermarks of fetches would
 // cost nothing, but they freeze when nothing is fetched.
 func (s *Source) watchLag(ctx context.Context) {
-	open := openTransactions{log: s.log, at: map[id]standstill{}}
-	every(ctx, lagFirst, lagEvery, func() {
-		if err := s.refreshLag(ctx, open); err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+	open := openTransactions{log: s.log, at: map[partitionID]openTransaction{}}
+	runEvery(ctx, lagFirst, lagEvery, func() {
+		if err := s.refreshLag(ctx, open); err != nil && ctx.Err() == nil && !s.access.isKnown([]any{err}) {
 			s.log.Warn("the lag of some partitions is unknown, trying again", "error", err)
 		}
 	})
@@ -144,9 +144,9 @@ func (s *Source) watchLag(ctx context.Context) {
 // refreshLag asks for the offsets of all owned partitions and sets their series. A partition that can't be asked
 // has none until it can. The error is why, for one of them.
 func (s *Source) refreshLag(ctx context.Context, open openTransactions) (err error) {
-	partitions := s.assignment()
+	partitions := s.copyAssignment()
 	if len(partitions) == 0 {
-		s.lag.rest()
+		s.lag.closeIdle()
 	}
 	s.eachLeader(ctx, partitions, func(asked map[string][]int32, of logOffsets) {
 		if err == nil {
@@ -156,16 +156,16 @@ func (s *Source) refreshLag(ctx context.Context, open openTransactions) (err err
 		defer s.mu.Unlock()
 		for topic, numbers := range asked {
 			for _, n := range numbers {
-				s.setLag(id{topic, n}, of, open)
+				s.setLag(partitionID{topic, n}, of, open)
 			}
 		}
 	})
-	maps.DeleteFunc(open.at, func(k id, _ standstill) bool { return !slices.Contains(partitions[k.topic], k.partition) })
+	maps.DeleteFunc(open.at, func(k partitionID, _ openTransaction) bool { return !slices.Contains(partitions[k.topic], k.partition) })
 	return err
 }
 
 // setLag sets the series of a partition. Without a commit its position is the start of its log. It needs s.mu.
-func (s *Source) setLag(k id, of logOffsets, open openTransactions) {
+func (s *Source) setLag(k partitionID, of logOffsets, open openTransactions) {
 	p := s.partitions[k]
 	if p == nil {
 		return // it has gone, and its series with it
@@ -182,11 +182,11 @@ func (s *Source) setLag(k id, of logOffsets, open openTransactions) {
 	s.metrics.SetLag(k.topic, k.partition, p.lag)
 	s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)
 	s.metrics.SetOpenTransaction(k.topic, k.partition, max(end.offset-stable.offset, 0))
-	open.look(k, stable.offset, end.offset)
+	open.observeOffsets(k, stable.offset, end.offset)
 }
 
-// Lag is the lag of each topic's owned partitions, in records, as far as it is known.
-func (s *Source) Lag() map[string]int64 {
+// TopicLag is the lag of each topic's owned partitions, in records, as far as it is known.
+func (s *Source) TopicLag() map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lag := map[string]int64{}
@@ -196,8 +196,8 @@ func (s *Source) Lag() map[string]int64 {
 	return lag
 }
 
-// assignment is the owned partitions by topic.
-func (s *Source) assignment() map[string][]int32 {
+// copyAssignment is the owned partitions by topic.
+func (s *Source) copyAssignment() map[string][]int32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	partitions := map[string][]int32{}
@@ -211,17 +211,17 @@ func (s *Source) assignment() map[string][]int32 {
 // a producer has opened a transaction there and neither commits nor aborts it.
 type openTransactions struct {
 	log *slog.Logger
-	at  map[id]standstill
+	at  map[partitionID]openTransaction
 }
 
-// standstill is a last stable offset, and the end of the log when it was first seen.
-type standstill struct {
+// openTransaction is a last stable offset, and the end of the log when it was first seen.
+type openTransaction struct {
 	stable, end   int64
 	since, warned time.Time
 }
 
-// look warns of a partition whose last stable offset has not moved for long.
-func (o openTransactions) look(k id, stable, end int64) {
+// observeOffsets warns of a partition whose last stable offset has not moved for long.
+func (o openTransactions) observeOffsets(k partitionID, stable, end int64) {
 	now := time.Now()
 	at, seen := o.at[k]
 	switch {
@@ -229,7 +229,7 @@ func (o openTransactions) look(k id, stable, end int64) {
 		if !at.warned.IsZero() {
 			o.log.Info("the transaction has ended; the records behind it are read", "topic", k.topic, "partition", k.partition, "offset", at.stable)
 		}
-		o.at[k] = standstill{stable: stable, end: end, since: now}
+		o.at[k] = openTransaction{stable: stable, end: end, since: now}
 	case end > at.end && now.Sub(at.since) >= openAfter && now.Sub(at.warned) >= openEvery:
 		at.warned = now
 		o.at[k] = at

@@ -9,10 +9,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Leave leaves the group; a static member keeps its place. It does not commit.
+// LeaveGroup leaves the group; a static member keeps its place. It does not commit.
 // The error says that the group was not told in time, or would not hear it, and will
 // find out by the session timeout.
-func (s *Source) Leave(ctx context.Context) error {
+func (s *Source) LeaveGroup(ctx context.Context) error {
 	close(s.leaving)
 	done := make(chan error, 1)
 	go func() {
@@ -21,8 +21,8 @@ func (s *Source) Leave(ctx context.Context) error {
 			err = s.stepOut(ctx)
 		}
 		s.client.CloseAllowingRebalance()
-		s.lag.rest()
-		s.standing.rest()
+		s.lag.closeIdle()
+		s.standing.closeIdle()
 		done <- err
 	}()
 	defer s.metrics.Member.Set(0)

@@ -10,9 +10,9 @@ import (
 	"kafka-firehose/connector/oauthtoken"
 )
 
-// login is a mechanism of SASL that can be told from the brokers by its errors: what
+// brokerLogin is a mechanism of SASL that can be told from the brokers by its errors: what
 // goes wrong before a broker is asked is a *credentialsError.
-type login struct{ sasl.Mechanism }
+type brokerLogin struct{ sasl.Mechanism }
 
 // credentialsError says that this process has nothing to log in with: a file can't be
 // read, a token can't be had. It does not unwrap, because the client would take a
@@ -23,7 +23,7 @@ type credentialsError struct{ text string }
 func (e *credentialsError) Error() string { return e.text }
 
 // Authenticate implements sasl.Mechanism.
-func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
+func (l brokerLogin) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
 	session, first, err := l.Mechanism.Authenticate(ctx, host)
 	if err != nil {
 		return nil, nil, &credentialsError{err.Error()}
@@ -33,26 +33,26 @@ func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []b
 
 // newLogin makes the mechanism that is configured. forget has the next login use
 // credentials that were not used before, where they are kept at all.
-func newLogin(c SASLConfig, tokens *oauthtoken.Source, msk signer) (m sasl.Mechanism, forget func()) {
+func newLogin(c SASLConfig, tokens *oauthtoken.Source, msk loginSigner) (m sasl.Mechanism, forget func()) {
 	switch c.Mechanism {
 	case plainMechanism:
 		m = plain.Plain(func(context.Context) (plain.Auth, error) {
-			password, err := c.Password.Read()
+			password, err := c.Password.ReadValue()
 			return plain.Auth{User: c.Username, Pass: password}, err
 		})
 	case scram256:
-		m = scram.Sha256(c.scram)
+		m = scram.Sha256(c.scramAuth)
 	case scram512:
-		m = scram.Sha512(c.scram)
+		m = scram.Sha512(c.scramAuth)
 	case oauthMechanism:
 		return newBearer(c.OAuth, tokens)
 	case mskIAMMechanism:
-		return login{mskIAM{msk}}, msk.Forget
+		return brokerLogin{mskIAM{msk}}, msk.DiscardCredentials
 	}
-	return login{m}, func() {}
+	return brokerLogin{m}, func() {}
 }
 
-func (c SASLConfig) scram(context.Context) (scram.Auth, error) {
-	password, err := c.Password.Read()
+func (c SASLConfig) scramAuth(context.Context) (scram.Auth, error) {
+	password, err := c.Password.ReadValue()
 	return scram.Auth{User: c.Username, Pass: password}, err
 }

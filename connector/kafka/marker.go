@@ -22,7 +22,7 @@ import (
 //
 // The zero marker is that of an offset that something else has committed: an
 // operator's reset, another consumer, a tool that translates offsets.
-type marker struct {
+type commitMarker struct {
 	cluster      string   // id of the cluster, because a mirrored group keeps the metadata
 	topic        [16]byte // id of the topic, zero where brokers have none
 	subscription uint32   // of the process that first saw the topic, see subscription
@@ -34,17 +34,17 @@ const markerVersion = "kafka-firehose/1"
 
 // String is the metadata of a commit. Its largest form has about 110 bytes; brokers
 // take 4096 (offset.metadata.max.bytes).
-func (m marker) String() string {
+func (m commitMarker) String() string {
 	return fmt.Sprintf("%s cluster=%s topic=%s subscription=%08x partitions=%d since=%d",
 		markerVersion, m.cluster, base64.RawURLEncoding.EncodeToString(m.topic[:]), m.subscription, m.partitions, m.since)
 }
 
 // parseMarker reads the metadata of a commit. It is not ok for metadata that no
 // marker has written.
-func parseMarker(metadata string) (m marker, ok bool) {
+func parseMarker(metadata string) (m commitMarker, ok bool) {
 	fields, found := strings.CutPrefix(metadata, markerVersion+" ")
 	if !found {
-		return marker{}, false
+		return commitMarker{}, false
 	}
 	for field := range strings.FieldsSeq(fields) {
 		name, value, _ := strings.Cut(field, "=")
@@ -55,7 +55,7 @@ func parseMarker(metadata string) (m marker, ok bool) {
 		case "topic":
 			var id []byte
 			if id, err = base64.RawURLEncoding.DecodeString(value); err == nil && len(id) != len(m.topic) {
-				return marker{}, false
+				return commitMarker{}, false
 			}
 			copy(m.topic[:], id)
 		case "subscription":
@@ -66,23 +66,23 @@ func parseMarker(metadata string) (m marker, ok bool) {
 			_, err = fmt.Sscanf(value, "%d", &m.since)
 		}
 		if err != nil {
-			return marker{}, false
+			return commitMarker{}, false
 		}
 	}
 	return m, true
 }
 
-// of reports whether the marker belongs to the topic that has the id now. It is true
+// isOf reports whether the marker belongs to the topic that has the id now. It is true
 // where that can't be told: without ids, and for another cluster, whose offsets were
 // translated for this one.
-func (m marker) of(cluster string, topic [16]byte) bool {
+func (m commitMarker) isOf(cluster string, topic [16]byte) bool {
 	return m.topic == topic || m.topic == [16]byte{} || topic == [16]byte{} || m.cluster != cluster
 }
 
-// subscription identifies the topics that a configuration subscribes to. A topic that
+// subscriptionHash identifies the topics that a configuration subscribes to. A topic that
 // appears under the same subscription is newer than the group; a topic that appears
 // because the setting was changed is not.
-func (c Config) subscription() uint32 {
+func (c Config) subscriptionHash() uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(c.TopicPattern))
 	if c.TopicExclude != "" {

@@ -27,44 +27,44 @@ const (
 	awsRoleExt = "KAFKA_SASL_AWS_ROLE_EXTERNAL_ID"
 )
 
-func (c AWSConfig) settings() []setting {
+func (c AWSConfig) listSettings() []saslSetting {
 	of := []string{mskIAMMechanism}
-	return []setting{
+	return []saslSetting{
 		{awsRegion, c.Region != "", c.Region, of},
 		{awsRole, c.RoleARN != "", c.RoleARN, of},
 		{awsRoleExt, c.RoleExternalID != "", c.RoleExternalID, of},
 	}
 }
 
-func (c AWSConfig) validate(check *env.Check, encrypted bool) {
+func (c AWSConfig) validateAWS(check *env.Check, encrypted bool) {
 	if c.Region != "" && !awsconfig.LegalRegion(c.Region) {
-		check.Add(env.Holds(awsRegion, c.Region, "want a region such as eu-west-1"))
+		check.AddFault(env.HoldsFault(awsRegion, c.Region, "want a region such as eu-west-1"))
 	}
-	c.role().Validate(check, awsRoleExt)
+	c.assumedRole().Validate(check, awsRoleExt)
 	if !encrypted {
-		check.Add(env.Holds(saslMechanism, mskIAMMechanism, "MSK takes it with TLS alone; want "+tlsEnabled+"=true too").With(tlsEnabled))
+		check.AddFault(env.HoldsFault(saslMechanism, mskIAMMechanism, "MSK takes it with TLS alone; want "+tlsEnabled+"=true too").WithSettings(tlsEnabled))
 	}
 }
 
-func (c AWSConfig) role() awsconfig.Role {
+func (c AWSConfig) assumedRole() awsconfig.Role {
 	return awsconfig.Role{Variable: awsRole, ARN: c.RoleARN, ExternalID: c.RoleExternalID}
 }
 
-// signer signs logins to MSK.
-type signer interface {
-	Login(ctx context.Context, addr string) ([]byte, error)
-	Forget()
+// loginSigner signs logins to MSK.
+type loginSigner interface {
+	SignLogin(ctx context.Context, addr string) ([]byte, error)
+	DiscardCredentials()
 }
 
 // mskIAM is the mechanism AWS_MSK_IAM: one message, and an answer that is not empty.
-type mskIAM struct{ signer signer }
+type mskIAM struct{ signer loginSigner }
 
 // Name implements sasl.Mechanism.
 func (mskIAM) Name() string { return mskIAMMechanism }
 
 // Authenticate implements sasl.Mechanism.
 func (m mskIAM) Authenticate(ctx context.Context, addr string) (sasl.Session, []byte, error) {
-	first, err := m.signer.Login(ctx, addr)
+	first, err := m.signer.SignLogin(ctx, addr)
 	return mskSession{}, first, err
 }
 

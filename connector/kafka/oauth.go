@@ -41,14 +41,14 @@ const (
 	oauthCAFile       = "KAFKA_SASL_OAUTH_CA_FILE"
 )
 
-// settings are all fields, as those of SASLConfig.
-func (c OAuthConfig) settings() []setting {
+// listSettings are all fields, as those of SASLConfig.
+func (c OAuthConfig) listSettings() []saslSetting {
 	of := []string{oauthMechanism}
-	return []setting{
-		{c.Token.Variable(oauthToken), c.Token.IsSet(), c.Token, of},
+	return []saslSetting{
+		{c.Token.VariableName(oauthToken), c.Token.IsSet(), c.Token, of},
 		{oauthEndpoint, c.Endpoint != "", c.Endpoint, of},
 		{oauthClientID, c.ClientID != "", c.ClientID, of},
-		{c.ClientSecret.Variable(oauthClientSecret), c.ClientSecret.IsSet(), c.ClientSecret, of},
+		{c.ClientSecret.VariableName(oauthClientSecret), c.ClientSecret.IsSet(), c.ClientSecret, of},
 		{"KAFKA_SASL_OAUTH_SCOPE", c.Scope != "", c.Scope, of},
 		{"KAFKA_SASL_OAUTH_AUDIENCE", c.Audience != "", c.Audience, of},
 		{oauthCAFile, c.CAFile != "", c.CAFile, of},
@@ -56,10 +56,10 @@ func (c OAuthConfig) settings() []setting {
 	}
 }
 
-func (c OAuthConfig) validate(check *env.Check) {
+func (c OAuthConfig) validateOAuth(check *env.Check) {
 	switch {
 	case !c.Token.IsSet() && c.Endpoint == "":
-		check.Add(env.Missing(oauthEndpoint, "OAUTHBEARER wants the URL of a token endpoint, or a token in "+oauthToken+" or "+oauthToken+"_FILE").With(saslMechanism, oauthToken, oauthToken+"_FILE"))
+		check.AddFault(env.MissingFault(oauthEndpoint, "OAUTHBEARER wants the URL of a token endpoint, or a token in "+oauthToken+" or "+oauthToken+"_FILE").WithSettings(saslMechanism, oauthToken, oauthToken+"_FILE"))
 	case c.Token.IsSet():
 		c.endpointUnused(check)
 	default:
@@ -69,10 +69,10 @@ func (c OAuthConfig) validate(check *env.Check) {
 
 // endpointUnused reports settings of the endpoint that are set beside a token.
 func (c OAuthConfig) endpointUnused(check *env.Check) {
-	for _, s := range c.settings()[1:7] {
+	for _, s := range c.listSettings()[1:7] {
 		if s.set {
-			token := c.Token.Variable(oauthToken)
-			check.Add(env.Holds(s.name, s.value, "it has no effect beside "+token+"; want a token or an endpoint that gives one").With(token))
+			token := c.Token.VariableName(oauthToken)
+			check.AddFault(env.HoldsFault(s.name, s.value, "it has no effect beside "+token+"; want a token or an endpoint that gives one").WithSettings(token))
 		}
 	}
 }

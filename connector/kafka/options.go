@@ -17,24 +17,24 @@ import (
 // by twenty, or the like. More than 4 MiB gains nothing: 200-byte zstd records grow a
 // 50 MB fetch to 1.4 GB.
 const (
-	fetchMost     = 4 << 20
-	fetchLeast    = 64 << 10
-	fetchFirst    = 256 << 10 // at most
-	fetchGuess    = 128       // brokers times growth
-	fetchPartMost = 1 << 20
+	maxFetch     = 4 << 20
+	minFetch     = 64 << 10
+	fetchFirst   = 256 << 10 // at most
+	fetchGuess   = 128       // brokers times growth
+	maxFetchPart = 1 << 20
 )
 
 // firstFetch is how much to ask for before anything has been seen.
 func firstFetch(bytes FetchBytes) int32 {
-	return int32(min(max((bytes.Aim+bytes.Pooled)/fetchGuess, fetchLeast), fetchFirst))
+	return int32(min(max((bytes.Aim+bytes.Pooled)/fetchGuess, minFetch), fetchFirst))
 }
 
 // findTopics is the age of metadata after which it is asked for again, which is
 // also how long a new topic or partition waits to be found.
 const findTopics = 15 * time.Second
 
-func (s *Source) options(bytes FetchBytes) []kgo.Opt {
-	o := append(s.connection.Options(),
+func (s *Source) clientOptions(bytes FetchBytes) []kgo.Opt {
+	o := append(s.connection.ClientOptions(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(s.cfg.RebalanceTimeout),
@@ -44,16 +44,16 @@ func (s *Source) options(bytes FetchBytes) []kgo.Opt {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.KeepControlRecords(),
 		kgo.KeepRetryableFetchErrors(),
-		kgo.OnPartitionsAssigned(s.assigned),
-		kgo.OnPartitionsRevoked(s.revoked),
-		kgo.OnPartitionsLost(s.lost),
+		kgo.OnPartitionsAssigned(s.onAssigned),
+		kgo.OnPartitionsRevoked(s.onRevoked),
+		kgo.OnPartitionsLost(s.onLost),
 		kgo.OnOffsetsFetched(s.offsetsFetched),
-		kgo.AdjustFetchOffsetsFn(s.start),
+		kgo.AdjustFetchOffsetsFn(s.resolveStarts),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // only earliest gets that far, see start
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locate
 		kgo.FetchMaxBytes(firstFetch(bytes)),
 		kgo.FetchMaxPartitionBytes(firstFetch(bytes)),
-		kgo.WithHooks(&s.wire, s.access, fenced{s}),
+		kgo.WithHooks(&s.wire, s.access, fencedMember{s}),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 	)
@@ -69,7 +69,7 @@ func (s *Source) options(bytes FetchBytes) []kgo.Opt {
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
-	return slices.Concat(o, s.budget.options(s.connection.dial), s.topicOptions())
+	return slices.Concat(o, s.budget.clientOptions(s.connection.dial), s.topicOptions())
 }
 
 func (s *Source) topicOptions() []kgo.Opt {
@@ -112,9 +112,9 @@ func (c Config) Consumes(topic, exclude string) bool {
 // wholeName has an expression match whole names.
 func wholeName(pattern string) string { return "^(?:" + pattern + ")$" }
 
-// traffic counts what fetches weigh on the wire and decoded, so that the next
+// trafficHook counts what fetches weigh on the wire and decoded, so that the next
 // ones can be sized.
-type traffic struct {
+type trafficHook struct {
 	bytes           FetchBytes
 	records         atomic.Int64
 	packed, decoded atomic.Int64
@@ -123,7 +123,7 @@ type traffic struct {
 }
 
 // OnFetchBatchRead implements kgo.HookFetchBatchRead.
-func (t *traffic) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
+func (t *trafficHook) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
 	t.records.Add(int64(m.NumRecords))
 	t.packed.Add(int64(m.CompressedBytes))
 	decoded := int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes + batchBytes
@@ -153,6 +153,6 @@ func (s *Source) sizeFetches() {
 	s.wire.growth = max(float64(decoded)/float64(packed), s.wire.growth*0.95, 1)
 	brokers := int64(max(len(s.client.DiscoveredBrokers()), 1))
 	fetch := int64(float64(s.wire.bytes.Aim/brokers) / s.wire.growth)
-	fetch = min(max(fetch, fetchLeast), fetchMost)
-	s.client.UpdateFetchMaxBytes(int32(fetch), int32(min(fetch, fetchPartMost)))
+	fetch = min(max(fetch, minFetch), maxFetch)
+	s.client.UpdateFetchMaxBytes(int32(fetch), int32(min(fetch, maxFetchPart)))
 }

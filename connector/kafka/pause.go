@@ -17,8 +17,8 @@ const (
 // holdIfFar pauses a partition that is too far ahead of its commit, so that what a
 // crash delivers twice stays bounded. The commit that ends the pause comes as soon as enough
 // records have settled; behind a record that is never accepted the pause lasts. It needs s.mu.
-func (s *Source) holdIfFar(k id, p *partition) {
-	n, limit := p.lease.Uncommitted(), int64(s.cfg.MaxUncommittedRecords)
+func (s *Source) holdIfFar(k partitionID, p *partition) {
+	n, limit := p.lease.CountUncommitted(), int64(s.cfg.MaxUncommittedRecords)
 	if p.paused || n < limit {
 		return
 	}
@@ -35,8 +35,8 @@ func (s *Source) holdIfFar(k id, p *partition) {
 // resumeBelow is the number of uncommitted records at which a paused partition continues.
 func (s *Source) resumeBelow() int64 { return int64(s.cfg.MaxUncommittedRecords) / 2 }
 
-// resumable reports whether a commit now would let a paused partition continue.
-func (s *Source) resumable() bool {
+// canResume reports whether a commit now would let a paused partition continue.
+func (s *Source) canResume() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.partitions {
@@ -47,8 +47,8 @@ func (s *Source) resumable() bool {
 	return false
 }
 
-// holds reports whether a partition is paused until its commit.
-func (s *Source) holds() bool {
+// hasHolds reports whether a partition is paused until its commit.
+func (s *Source) hasHolds() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.partitions {
@@ -59,12 +59,12 @@ func (s *Source) holds() bool {
 	return false
 }
 
-// resume lets partitions continue that were paused until their commit.
-func (s *Source) resume() {
+// resumeWhenRoom lets partitions continue that were paused until their commit.
+func (s *Source) resumeWhenRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, p := range s.partitions {
-		n := p.lease.Uncommitted()
+		n := p.lease.CountUncommitted()
 		s.metrics.SetUncommitted(k.topic, k.partition, n)
 		if !p.paused || n > s.resumeBelow() {
 			continue
@@ -83,7 +83,7 @@ func (s *Source) PauseWaiting(leases []*offset.Lease) {
 	defer s.mu.Unlock()
 	paused := map[string][]int32{}
 	for _, l := range leases {
-		if p := s.partitions[id{l.Topic, l.Partition}]; p != nil && p.lease == l && !p.waiting {
+		if p := s.partitions[partitionID{l.Topic, l.Partition}]; p != nil && p.lease == l && !p.waiting {
 			p.waiting = true
 			paused[l.Topic] = append(paused[l.Topic], l.Partition)
 		}
@@ -98,7 +98,7 @@ func (s *Source) ResumeWaiting(leases []*offset.Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range leases {
-		k := id{l.Topic, l.Partition}
+		k := partitionID{l.Topic, l.Partition}
 		if p := s.partitions[k]; p != nil && p.waiting {
 			p.waiting = false
 			s.resumeFetching(k, p)
@@ -113,7 +113,7 @@ func (p *partition) heldBack() bool {
 
 // resumeFetching has the client fetch a partition unless there is another reason to pause it.
 // It needs s.mu.
-func (s *Source) resumeFetching(k id, p *partition) {
+func (s *Source) resumeFetching(k partitionID, p *partition) {
 	if !p.heldBack() && p.reading {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}

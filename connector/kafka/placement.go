@@ -24,15 +24,15 @@ const (
 	farFuture = time.Hour
 )
 
-// start implements kgo.AdjustFetchOffsetsFn: it is called after an assignment with the
+// resolveStarts implements kgo.AdjustFetchOffsetsFn: it is called after an assignment with the
 // offsets that the group has committed, before the new partitions are fetched. Partitions
 // that have one and can be trusted are read from there.
 //
 // The others, among them those whose offset the coordinator refused to tell, wait for
 // findPositions. The client forgets a partition that gets no offset here, and no later
 // seek reaches it. So they get one, and are paused until the right one is known.
-func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	view, err := s.describe(ctx, s.topics(func(_ id, p *partition) bool { return !p.reading }))
+func (s *Source) resolveStarts(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	view, err := s.describeTopics(ctx, s.matchingTopics(func(_ partitionID, p *partition) bool { return !p.reading }))
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("the topics of an assignment can't be described, trying again", "error", err)
 	}
@@ -47,7 +47,7 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 		case p.reading:
 			at = kgo.NewOffset().At(p.expected)
 		case !found || !s.placeAtOnce(k, p, view):
-			s.hold(k, p)
+			s.holdPartition(k, p)
 			at = kgo.NewOffset().At(max(p.expected, 0))
 		}
 		if starts[k.topic] == nil {
@@ -56,28 +56,28 @@ func (s *Source) start(ctx context.Context, fetched map[string]map[int32]kgo.Off
 		starts[k.topic][k.partition] = at
 	}
 	clear(s.fetched)
-	s.kick()
+	s.wakePositions()
 	return starts, nil
 }
 
-// hold keeps a partition without a position from being fetched. It needs s.mu.
-func (s *Source) hold(k id, p *partition) {
+// holdPartition keeps a partition without a position from being fetched. It needs s.mu.
+func (s *Source) holdPartition(k partitionID, p *partition) {
 	p.left = true
 	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 }
 
 // placeAtOnce places a partition that has an offset of the group and needs no further question. It needs s.mu.
-func (s *Source) placeAtOnce(k id, p *partition, view topicView) bool {
+func (s *Source) placeAtOnce(k partitionID, p *partition, view topicView) bool {
 	t, described := view.topics[k.topic]
 	own, fetched := s.fetched[k]
 	if !described || t.err != nil || !fetched || own.err != nil || own.offset < 0 {
 		return false
 	}
-	decided := s.question(k, view, own, sighting{}).decide()
+	decided := s.startQuestionOf(k, view, own, groupSighting{}).decideStart()
 	if decided.from != fromCommit {
 		return false
 	}
-	p.identify(decided.marker)
+	p.setIdentity(decided.marker)
 	p.begin, p.expected, p.committed = own.offset, own.offset, own.offset
 	p.reading = true
 	return true
@@ -92,57 +92,57 @@ func (s *Source) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.Off
 	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				s.fetched[id{t.Topic, p.Partition}] = committedOf(p)
+				s.fetched[partitionID{t.Topic, p.Partition}] = committedOf(p)
 			}
 		}
 	}
 	return nil
 }
 
-// question is the question where a partition starts. It needs s.mu.
-func (s *Source) question(k id, view topicView, own committed, seen sighting) startQuestion {
+// startQuestionOf is the question where a partition starts. It needs s.mu.
+func (s *Source) startQuestionOf(k partitionID, view topicView, own committedOffset, seen groupSighting) startQuestion {
 	t := view.topics[k.topic]
 	return startQuestion{
 		reset:     s.cfg.AutoOffsetReset,
-		now:       marker{cluster: view.cluster, topic: t.id, subscription: s.cfg.subscription()},
+		now:       commitMarker{cluster: view.cluster, topic: t.id, subscription: s.cfg.subscriptionHash()},
 		partition: k.partition, partitions: len(t.leaders),
-		joined: s.joinedAt.UnixMilli() + 1, appeared: s.appeared(k.topic, t.id),
+		joined: s.joinedAt.UnixMilli() + 1, appeared: s.topicAppeared(k.topic, t.id),
 		late: time.Since(s.joinedAt) > promptly, own: own, sighting: seen,
 	}
 }
 
-// identify notes which topic a partition belongs to and what its commits carry.
-func (p *partition) identify(m marker) {
+// setIdentity notes which topic a partition belongs to and what its commits carry.
+func (p *partition) setIdentity(m commitMarker) {
 	p.topicID = m.topic
 	p.marker = m.String()
 }
 
-// waiting are the partitions that have no position.
-func (s *Source) waiting() map[id]*partition {
+// waitingPartitions are the partitions that have no position.
+func (s *Source) waitingPartitions() map[partitionID]*partition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	open := map[id]*partition{}
+	open := map[partitionID]*partition{}
 	for k, p := range s.partitions {
 		switch {
-		case p.placed():
+		case p.isPlaced():
 		case p.left:
 			open[k] = p
 		case time.Since(p.assignedAt) >= assignedFor:
-			s.unplaced(k, errors.New("the group's coordinator has not answered for its offset"))
+			s.noteUnplaced(k, errors.New("the group's coordinator has not answered for its offset"))
 		}
 	}
 	return open
 }
 
-// place finds where the partitions without a position start. A partition that can't be placed
+// placeWaiting finds where the partitions without a position start. A partition that can't be placed
 // waits alone.
-func (s *Source) place(ctx context.Context) error {
-	open := s.waiting()
+func (s *Source) placeWaiting(ctx context.Context) error {
+	open := s.waitingPartitions()
 	if len(open) == 0 {
 		return nil
 	}
 	topics := topicsOf(open)
-	view, err := s.describe(ctx, topics)
+	view, err := s.describeTopics(ctx, topics)
 	if err != nil {
 		return err
 	}
@@ -151,42 +151,44 @@ func (s *Source) place(ctx context.Context) error {
 		return err
 	}
 	decided := s.decideStarts(ctx, open, view, offsets)
-	s.startAt(open, s.answers(ctx, view, decided))
+	s.startAt(open, s.answerStarts(ctx, view, decided))
 	return s.confirmStarts(ctx, open)
 }
 
-// waits reports whether a partition that had no position is still owned and still has none. It needs s.mu.
-func (s *Source) waits(k id, p *partition) bool { return s.partitions[k] == p && !p.placed() }
+// isWaiting reports whether a partition that had no position is still owned and still has none. It needs s.mu.
+func (s *Source) isWaiting(k partitionID, p *partition) bool {
+	return s.partitions[k] == p && !p.isPlaced()
+}
 
-// placed reports whether the client has a position for the partition or is about to get one.
-func (p *partition) placed() bool { return p.reading || p.seekTo >= 0 }
+// isPlaced reports whether the client has a position for the partition or is about to get one.
+func (p *partition) isPlaced() bool { return p.reading || p.seekTo >= 0 }
 
 // decideStarts decides for each partition. It returns the decisions that need an offset of the log.
-func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) map[id]start {
-	sightings, doubts := s.sightings(ctx, open, view, offsets)
+func (s *Source) decideStarts(ctx context.Context, open map[partitionID]*partition, view topicView, offsets map[partitionID]committedOffset) map[partitionID]startDecision {
+	sightings, doubts := s.findSightings(ctx, open, view, offsets)
 	knows := s.knowsTopics()
-	starts := map[id]start{}
-	nowhere, missing := id{}, false
+	starts := map[partitionID]startDecision{}
+	nowhere, missing := partitionID{}, false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, p := range open {
-		if !s.waits(k, p) {
+		if !s.isWaiting(k, p) {
 			continue
 		}
 		own, asked := offsets[k]
-		if reason := why(view.topics[k.topic], own, asked); reason != nil {
-			s.unplaced(k, reason)
+		if reason := unplacedReason(view.topics[k.topic], own, asked); reason != nil {
+			s.noteUnplaced(k, reason)
 			continue
 		}
 		if p.begin >= 0 {
 			continue // its start is to be committed
 		}
-		decided := s.question(k, view, own, sightings[k.topic]).decide()
+		decided := s.startQuestionOf(k, view, own, sightings[k.topic]).decideStart()
 		if decided.from != fromCommit && !knows {
 			continue
 		}
 		if doubt := doubts[k.topic]; decided.from != fromCommit && doubt != nil {
-			s.unplaced(k, fmt.Errorf("the group's offsets of the topic are incomplete: %w", doubt))
+			s.noteUnplaced(k, fmt.Errorf("the group's offsets of the topic are incomplete: %w", doubt))
 			continue
 		}
 		if decided.recreated && p.foreign.IsZero() {
@@ -197,9 +199,9 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 		}
 		switch decided.from {
 		case fromCommit:
-			p.identify(decided.marker)
+			p.setIdentity(decided.marker)
 			p.begin, p.committed = own.offset, own.offset
-			s.found(p, offset.Mark{Offset: own.offset, Epoch: own.epoch})
+			s.setFound(p, offset.Mark{Offset: own.offset, Epoch: own.epoch})
 		case fromNowhere:
 			nowhere, missing = k, true
 		case fromBeginning, fromEnd, fromTime:
@@ -215,8 +217,8 @@ func (s *Source) decideStarts(ctx context.Context, open map[id]*partition, view 
 	return starts
 }
 
-// why is the reason why nothing can be decided about a partition yet, nil for none.
-func why(t topicState, own committed, asked bool) error {
+// unplacedReason is the reason why nothing can be decided about a partition yet, nil for none.
+func unplacedReason(t topicState, own committedOffset, asked bool) error {
 	switch {
 	case t.err != nil:
 		return t.err
@@ -226,25 +228,25 @@ func why(t topicState, own committed, asked bool) error {
 	return own.err
 }
 
-// sightings reads the offsets of the topics' partitions, and only if a topic has none those of the whole group.
+// findSightings reads the offsets of the topics' partitions, and only if a topic has none those of the whole group.
 // doubts are the topics whose offsets were not all told.
-func (s *Source) sightings(ctx context.Context, open map[id]*partition, view topicView, offsets map[id]committed) (sightings map[string]sighting, doubts map[string]error) {
+func (s *Source) findSightings(ctx context.Context, open map[partitionID]*partition, view topicView, offsets map[partitionID]committedOffset) (sightings map[string]groupSighting, doubts map[string]error) {
 	if mode := s.cfg.AutoOffsetReset.Mode; mode == "earliest" || mode == "time" {
 		return nil, nil
 	}
-	ofTopic := map[string][]committed{}
+	ofTopic := map[string][]committedOffset{}
 	for topic, t := range view.topics {
 		for n := range t.leaders {
-			c, told := offsets[id{topic, int32(n)}]
+			c, told := offsets[partitionID{topic, int32(n)}]
 			if !told {
-				c = committed{offset: -1, err: errUnanswered}
+				c = committedOffset{offset: -1, err: errUnanswered}
 			}
 			ofTopic[topic] = append(ofTopic[topic], c)
 		}
 	}
-	var all map[string][]committed
+	var all map[string][]committedOffset
 	// Other members may have committed offsets of the topic itself since: these don't say that it is new.
-	others := func(topic string) (of []committed, err error) {
+	others := func(topic string) (of []committedOffset, err error) {
 		if all == nil {
 			all, err = s.allGroupOffsets(ctx)
 		}
@@ -255,10 +257,10 @@ func (s *Source) sightings(ctx context.Context, open map[id]*partition, view top
 		}
 		return of, err
 	}
-	sightings, doubts = map[string]sighting{}, map[string]error{}
+	sightings, doubts = map[string]groupSighting{}, map[string]error{}
 	for _, topic := range topicsOf(open) {
-		now := marker{cluster: view.cluster, topic: view.topics[topic].id, subscription: s.cfg.subscription()}
-		seen, err := sight(now, ofTopic[topic], func() ([]committed, error) { return others(topic) })
+		now := commitMarker{cluster: view.cluster, topic: view.topics[topic].id, subscription: s.cfg.subscriptionHash()}
+		seen, err := findSighting(now, ofTopic[topic], func() ([]committedOffset, error) { return others(topic) })
 		if err != nil {
 			doubts[topic] = err
 		}
@@ -267,11 +269,11 @@ func (s *Source) sightings(ctx context.Context, open map[id]*partition, view top
 	return sightings, doubts
 }
 
-// unplaced notes that a partition has no position.
-func (s *Source) unplaced(k id, err error) {
+// noteUnplaced notes that a partition has no position.
+func (s *Source) noteUnplaced(k partitionID, err error) {
 	message := "the offset that the partition is read from is unknown, trying again"
-	if d, ok := s.cfg.diagnose(err); ok {
+	if d, ok := s.cfg.diagnoseError(err); ok {
 		message += ": " + d.hint
 	}
-	s.faults.begin(k, fault{reason: "position", message: message, err: err, offset: -1})
+	s.faults.beginFault(k, partitionFault{reason: "position", message: message, err: err, offset: -1})
 }

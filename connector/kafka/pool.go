@@ -6,14 +6,14 @@ import (
 	"kafka-firehose/connector/pool"
 )
 
-// records gives the client the memory again that records were in: a kgo.Record is nearly
+// recordPool gives the client the memory again that records were in: a kgo.Record is nearly
 // as large as a small value, and the collector has to look at each of them. The client
 // puts the records of a batch back when the last of them was recycled. Those that never
 // are go to the collector, as all of them do without a pool.
 //
 // Decompressed batches are not pooled: their size is not known when the client
 // asks for room.
-type records struct{ *pool.Pool[kgo.Record] }
+type recordPool struct{ *pool.Pool[kgo.Record] }
 
 const (
 	// recordsLeast is how many are worth it. A fetch takes the memory of all its batches
@@ -25,12 +25,12 @@ const (
 )
 
 // newRecords keeps at most that many bytes.
-func newRecords(bytes int64) records {
-	return records{pool.New[kgo.Record](int(bytes/RecordBytes), recordsLoose)}
+func newRecords(bytes int64) recordPool {
+	return recordPool{pool.New[kgo.Record](int(bytes/RecordBytes), recordsLoose)}
 }
 
 // GetRecords implements kgo.PoolRecords.
-func (p records) GetRecords(n int) []kgo.Record {
+func (p recordPool) GetRecords(n int) []kgo.Record {
 	if n < recordsLeast {
 		return nil // the client makes them
 	}
@@ -40,7 +40,7 @@ func (p records) GetRecords(n int) []kgo.Record {
 // PutRecords implements kgo.PoolRecords. The client has cleared the records that it handed over. But
 // where reading begins in the middle of a batch, as it does after most restarts, those
 // before are here as they were decoded, and each would keep the whole batch alive.
-func (p records) PutRecords(r []kgo.Record) {
+func (p recordPool) PutRecords(r []kgo.Record) {
 	if r = r[:cap(r)]; len(r) >= recordsLeast {
 		clear(r)
 		p.Put(r)

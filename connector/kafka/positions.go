@@ -29,8 +29,8 @@ const (
 	idleEvery = 15 * time.Second
 )
 
-// kick has the positions looked at now. It never blocks.
-func (s *Source) kick() {
+// wakePositions has the positions looked at now. It never blocks.
+func (s *Source) wakePositions() {
 	select {
 	case s.kicked <- struct{}{}:
 	default:
@@ -58,41 +58,41 @@ func (s *Source) watchPositions(ctx context.Context) {
 		if wait = idleEvery; open {
 			wait = min(placeEvery<<min(failed, 3), idleEvery)
 		}
-		pause(ctx, passGap)
+		sleepContext(ctx, passGap)
 	}
 }
 
 // findPositions looks at everything that is open once. open is true if something still is, or if there are faults to
 // log; the error is that of a whole request.
 func (s *Source) findPositions(ctx context.Context) (open bool, err error) {
-	for _, step := range []func(context.Context) error{s.investigate, s.locate, s.learnTopics, s.place} {
+	for _, step := range []func(context.Context) error{s.investigateSuspects, s.locateDoubted, s.learnTopics, s.placeWaiting} {
 		err = errors.Join(err, step(ctx)) // they ask different brokers: one that fails keeps no other
 	}
-	if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+	if err != nil && ctx.Err() == nil && !s.access.isKnown([]any{err}) {
 		s.log.Warn("some partitions have no position yet, trying again", "error", err)
 	}
-	owned := s.owns()
-	faulty := s.faults.tidy(owned)
+	owned := s.ownedPartitions()
+	faulty := s.faults.dropEnded(owned)
 	s.watchStops()
-	for _, f := range []*faults{s.commits, s.stops} {
-		faulty = f.tidy(owned) || faulty // their lines are due by the clock
+	for _, f := range []*partitionFaults{s.commits, s.stops} {
+		faulty = f.dropEnded(owned) || faulty // their lines are due by the clock
 	}
-	return s.unsettled() || faulty, err
+	return s.hasUnsettled() || faulty, err
 }
 
-// owns is the set of owned partitions.
-func (s *Source) owns() map[id]bool {
+// ownedPartitions is the set of owned partitions.
+func (s *Source) ownedPartitions() map[partitionID]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	owned := make(map[id]bool, len(s.partitions))
+	owned := make(map[partitionID]bool, len(s.partitions))
 	for k := range s.partitions {
 		owned[k] = true
 	}
 	return owned
 }
 
-// unsettled reports whether a question is open.
-func (s *Source) unsettled() bool {
+// hasUnsettled reports whether a question is open.
+func (s *Source) hasUnsettled() bool {
 	knows := s.knowsTopics()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,15 +100,15 @@ func (s *Source) unsettled() bool {
 		return true
 	}
 	for _, p := range s.partitions {
-		if !p.placed() || p.outOfRange || p.stopReason != nil {
+		if !p.isPlaced() || p.outOfRange || p.stopReason != nil {
 			return true
 		}
 	}
 	return false
 }
 
-// found has the polling goroutine read a partition on from an offset. It needs s.mu.
-func (s *Source) found(p *partition, at offset.Mark) {
+// setFound has the polling goroutine read a partition on from an offset. It needs s.mu.
+func (s *Source) setFound(p *partition, at offset.Mark) {
 	p.seekTo, p.seekEpoch = at.Offset, at.Epoch
 	p.expected = at.Offset
 	if s.seeking = true; s.stopPoll != nil {
@@ -116,17 +116,17 @@ func (s *Source) found(p *partition, at offset.Mark) {
 	}
 }
 
-// seeks takes the offsets that the client is to read on from. again has others for partitions
+// pendingSeeks takes the offsets that the client is to read on from. again has others for partitions
 // where it may stand there already: it ignores a seek to its own position. resume are the
 // partitions that were held for want of a position.
-func (s *Source) seeks() (to, again map[string]map[int32]kgo.EpochOffset, resume map[string][]int32) {
+func (s *Source) pendingSeeks() (to, again map[string]map[int32]kgo.EpochOffset, resume map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.seeking {
 		return nil, nil, nil
 	}
 	s.seeking, resume = false, map[string][]int32{}
-	put := func(into *map[string]map[int32]kgo.EpochOffset, k id, at kgo.EpochOffset) {
+	put := func(into *map[string]map[int32]kgo.EpochOffset, k partitionID, at kgo.EpochOffset) {
 		if *into == nil {
 			*into = map[string]map[int32]kgo.EpochOffset{}
 		}
@@ -147,15 +147,15 @@ func (s *Source) seeks() (to, again map[string]map[int32]kgo.EpochOffset, resume
 			resume[k.topic] = append(resume[k.topic], k.partition)
 		}
 		p.reading, p.seekTo = true, -1
-		s.faults.end(k)
+		s.faults.endFault(k)
 	}
 	return to, again, resume
 }
 
-// seek passes the seeks to the client. It belongs to the polling goroutine, before rebalances
+// applySeeks passes the seeks to the client. It belongs to the polling goroutine, before rebalances
 // are allowed. Nothing is polled between the two calls, so the offset of the first is never read.
-func (s *Source) seek() {
-	to, again, resume := s.seeks()
+func (s *Source) applySeeks() {
+	to, again, resume := s.pendingSeeks()
 	s.client.SetOffsets(again)
 	s.client.SetOffsets(to)
 	s.client.ResumeFetchPartitions(resume)

@@ -38,7 +38,7 @@ func (r *RangeReader) FetchProgress(ctx context.Context, group string) (progress
 func (r *RangeReader) fetchCommits(ctx context.Context, group string) (kadm.OffsetResponses, error) {
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	commits, err := patiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, group) })
+	commits, err := retryPatiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, group) })
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil
 	}
@@ -57,7 +57,7 @@ func (r *RangeReader) CommitProgress(ctx context.Context, group string, progress
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	committed, err := patiently(ctx, func() (kadm.OffsetResponses, error) {
+	committed, err := retryPatiently(ctx, func() (kadm.OffsetResponses, error) {
 		committed, err := r.admin.CommitOffsets(ctx, group, offsets)
 		if err == nil {
 			err = committed.Error()
@@ -84,5 +84,5 @@ func (r *RangeReader) CommitProgress(ctx context.Context, group string, progress
 func (r *RangeReader) explainGroup(group string, err error) error {
 	of := *r
 	of.cfg.GroupID = group
-	return of.explain(err)
+	return of.explainError(err)
 }

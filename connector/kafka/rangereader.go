@@ -34,7 +34,7 @@ type RangeReader struct {
 	client     *kgo.Client
 	admin      *kadm.Client
 	budget     *fetchBudget
-	decompress *decompressor
+	decompress *batchDecompressor
 	fetchBytes int32
 }
 
@@ -43,8 +43,8 @@ type RangeReader struct {
 func (c Config) OpenRangeReader(connection *Connection, bytes FetchBytes, more ...kgo.Opt) (*RangeReader, error) {
 	r := &RangeReader{cfg: c, budget: newFetchBudget(bytes)}
 	r.decompress = newDecompressor(r.budget)
-	r.fetchBytes = int32(min(max(bytes.Aim/4, fetchLeast), rangeFetchBytes))
-	client, err := kgo.NewClient(append(append(connection.Options(), r.budget.options(connection.dial)...), more...)...)
+	r.fetchBytes = int32(min(max(bytes.Aim/4, minFetch), rangeFetchBytes))
+	client, err := kgo.NewClient(append(append(connection.ClientOptions(), r.budget.clientOptions(connection.dial)...), more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -58,15 +58,15 @@ func (r *RangeReader) Close() { r.client.Close() }
 // ErrRangeExpired is the error of Read if retention removed records of a range while it was read.
 var ErrRangeExpired = errors.New("retention removed records of the range while it was read")
 
-// Read calls visit with every record of the ranges, some records of one partition at a time, in the order of their
+// ReadRanges calls visit with every record of the ranges, some records of one partition at a time, in the order of their
 // offsets, and with no control record. Partitions with different leaders are read at the same time, so visit is called by
 // several goroutines, but for one partition by one at a time. The records may be kept; whoever keeps them accounts
 // for their memory once visit has returned. An error of visit ends the reading and is returned as it is.
-func (r *RangeReader) Read(ctx context.Context, ranges []Range, visit func([]*kgo.Record) error) error {
+func (r *RangeReader) ReadRanges(ctx context.Context, ranges []OffsetRange, visit func([]*kgo.Record) error) error {
 	var open []*rangePosition
 	for _, g := range ranges {
 		if g.Begin < g.End {
-			open = append(open, &rangePosition{Range: g, next: g.skipTo(g.Begin)})
+			open = append(open, &rangePosition{OffsetRange: g, next: g.skipTo(g.Begin)})
 		}
 	}
 	moved := time.Now()
@@ -77,14 +77,14 @@ func (r *RangeReader) Read(ctx context.Context, ranges []Range, visit func([]*kg
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && !errors.As(err, new(*passingError)):
-			return r.explain(err)
+			return r.explainError(err)
 		case positionsSum(open) > before:
 			moved = time.Now()
 		case time.Since(moved) >= rangeStallTimeout:
-			return r.explain(fmt.Errorf("no record came within %s: %w", rangeStallTimeout, err))
+			return r.explainError(fmt.Errorf("no record came within %s: %w", rangeStallTimeout, err))
 		}
 		if open = left; len(open) > 0 {
-			pause(ctx, rangeBackoff)
+			sleepContext(ctx, rangeBackoff)
 		}
 	}
 	return nil
@@ -92,12 +92,12 @@ func (r *RangeReader) Read(ctx context.Context, ranges []Range, visit func([]*kg
 
 // rangePosition is how far a range was read.
 type rangePosition struct {
-	Range
+	OffsetRange
 	next  int64 // offset to fetch
 	empty int   // answers in a row without records from a leader that has all of the range
 }
 
-func (p *rangePosition) done() bool { return p.next >= p.End || p.empty >= 2 }
+func (p *rangePosition) isDone() bool { return p.next >= p.End || p.empty >= 2 }
 
 func positionsSum(open []*rangePosition) (sum int64) {
 	for _, p := range open {
@@ -114,7 +114,7 @@ func (e *passingError) Unwrap() error { return e.error }
 // readOnce looks up the leaders and reads from all of them until they have no more or have failed. It
 // returns the positions that are not at their end.
 func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit func([]*kgo.Record) error) (left []*rangePosition, err error) {
-	view, err := r.describe(ctx, topicNames(open))
+	view, err := r.describeTopics(ctx, topicNames(open))
 	if err != nil {
 		return open, &passingError{err}
 	}
@@ -150,7 +150,7 @@ func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit
 	}
 	reading.Wait()
 	for _, p := range open {
-		if !p.done() {
+		if !p.isDone() {
 			left = append(left, p)
 		}
 	}
@@ -166,7 +166,7 @@ func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*r
 	for moved, before := time.Now(), positionsSum(positions); ; {
 		var open []*rangePosition
 		for _, p := range positions {
-			if !p.done() {
+			if !p.isDone() {
 				open = append(open, p)
 			}
 		}
@@ -189,7 +189,7 @@ func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*r
 		if err := kerr.ErrorForCode(fetched.ErrorCode); err != nil {
 			return &passingError{fmt.Errorf("fetch from broker %d: %w", leader, err)}
 		}
-		if err := r.process(open, fetched, visit); err != nil {
+		if err := r.processResponse(open, fetched, visit); err != nil {
 			return err
 		}
 		positions = slices.Concat(positions[1:], positions[:1]) // each is the first once: a full response leaves no room for the last ones
@@ -199,7 +199,7 @@ func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*r
 func (r *RangeReader) fetchRequest(open []*rangePosition) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(rangeFetchWait.Milliseconds()), 1, r.fetchBytes
-	req.IsolationLevel = r.isolation()
+	req.IsolationLevel = r.isolationLevel()
 	for _, p := range open {
 		topic := kmsg.NewFetchRequestTopic()
 		topic.Topic, topic.TopicID = p.Topic, p.TopicID
@@ -212,8 +212,8 @@ func (r *RangeReader) fetchRequest(open []*rangePosition) *kmsg.FetchRequest {
 	return req
 }
 
-// process visits the records of a response and moves the positions past it.
-func (r *RangeReader) process(open []*rangePosition, resp *kmsg.FetchResponse, visit func([]*kgo.Record) error) error {
+// processResponse visits the records of a response and moves the positions past it.
+func (r *RangeReader) processResponse(open []*rangePosition, resp *kmsg.FetchResponse, visit func([]*kgo.Record) error) error {
 	var bytes int
 	var idle []*rangePosition
 	for i := range resp.Topics {
@@ -255,7 +255,7 @@ func positionOf(open []*rangePosition, t *kmsg.FetchResponseTopic, partition int
 
 func (r *RangeReader) processPartition(p *rangePosition, answer *kmsg.FetchResponseTopicPartition, visit func([]*kgo.Record) error) (moved bool, err error) {
 	level := kgo.ReadUncommitted()
-	if r.isolation() == readCommitted {
+	if r.isolationLevel() == readCommitted {
 		level = kgo.ReadCommitted()
 	}
 	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
@@ -297,7 +297,7 @@ func (p *rangePosition) wanted(fetched []*kgo.Record) []*kgo.Record {
 // partitionError returns a passingError for an error that may pass, and else the error with its place.
 func (r *RangeReader) partitionError(p *rangePosition, fetched kgo.FetchPartition) error {
 	one := kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: p.Topic, TopicID: p.TopicID, Partitions: []kgo.FetchPartition{fetched}}}}}
-	if r.budget.explain(one) {
+	if r.budget.explainFetches(one) {
 		return &passingError{errNoRoom}
 	}
 	err := one[0].Topics[0].Partitions[0].Err
@@ -312,22 +312,22 @@ func (r *RangeReader) partitionError(p *rangePosition, fetched kgo.FetchPartitio
 }
 
 func (r *RangeReader) logEnd(answer *kmsg.FetchResponseTopicPartition) int64 {
-	if r.isolation() == readCommitted {
+	if r.isolationLevel() == readCommitted {
 		return answer.LastStableOffset
 	}
 	return answer.HighWatermark
 }
 
-func (r *RangeReader) isolation() int8 {
+func (r *RangeReader) isolationLevel() int8 {
 	if r.cfg.IsolationLevel == "read_uncommitted" {
 		return readUncommitted
 	}
 	return readCommitted
 }
 
-// explain adds the remedy to an error of access.
-func (r *RangeReader) explain(err error) error {
-	if d, ok := r.cfg.diagnose(err); ok {
+// explainError adds the remedy to an error of access.
+func (r *RangeReader) explainError(err error) error {
+	if d, ok := r.cfg.diagnoseError(err); ok {
 		return fmt.Errorf("%w: %s", err, d.hint)
 	}
 	if dial, ok := errors.AsType[*dialError](err); ok {

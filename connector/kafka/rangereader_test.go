@@ -39,7 +39,7 @@ func readsRanges(t *testing.T, config map[string]string, body func(r *rangeTest)
 		cluster := kfake.MustCluster(kfake.NumBrokers(2), kfake.Ports(9092, 9093), kfake.ListenFn(network.Listen))
 		defer cluster.Close()
 		cfg := Config{Brokers: cluster.ListenAddrs(), GroupID: "g", ClientID: "c", IsolationLevel: "read_committed"}
-		connection, err := cfg.Connection(network.DialContext, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
+		connection, err := cfg.NewConnection(network.DialContext, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func readsRanges(t *testing.T, config map[string]string, body func(r *rangeTest)
 			t.Fatal(err)
 		}
 		defer reader.Close()
-		producer, err := kgo.NewClient(append(connection.Options(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
+		producer, err := kgo.NewClient(append(connection.ClientOptions(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func (r *rangeTest) produce(key string, size int) {
 	}
 }
 
-func (r *rangeTest) whole() []Range {
+func (r *rangeTest) whole() []OffsetRange {
 	r.Helper()
 	ranges, _, err := r.reader.FindRanges(r.Context(), []string{"t"}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	if err != nil {
@@ -77,9 +77,9 @@ func (r *rangeTest) whole() []Range {
 }
 
 // read returns the offsets that came.
-func (r *rangeTest) read(ranges []Range) (offsets []int64, err error) {
+func (r *rangeTest) read(ranges []OffsetRange) (offsets []int64, err error) {
 	var mu sync.Mutex
-	err = r.reader.Read(r.Context(), ranges, func(records []*kgo.Record) error {
+	err = r.reader.ReadRanges(r.Context(), ranges, func(records []*kgo.Record) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, record := range records {
@@ -197,7 +197,7 @@ func TestRangeExpires(t *testing.T) {
 		for range 6 {
 			r.produce("k", 700_000)
 		}
-		err := r.reader.Read(r.Context(), r.whole(), func(records []*kgo.Record) error {
+		err := r.reader.ReadRanges(r.Context(), r.whole(), func(records []*kgo.Record) error {
 			if records[0].Offset == 0 {
 				var to kadm.Offsets
 				to.Add(kadm.Offset{Topic: "t", At: 5, LeaderEpoch: -1})
@@ -219,7 +219,7 @@ func TestRangeVisit(t *testing.T) {
 		r.produce("k", 1)
 		r.produce("k", 1)
 		broken, visits := errors.New("broken"), 0
-		err := r.reader.Read(r.Context(), r.whole(), func([]*kgo.Record) error { visits++; return broken })
+		err := r.reader.ReadRanges(r.Context(), r.whole(), func([]*kgo.Record) error { visits++; return broken })
 		if !errors.Is(err, broken) || visits != 1 {
 			t.Errorf("got %v after %d visits", err, visits)
 		}
@@ -231,7 +231,7 @@ func TestRangeUnreachable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := Config{Brokers: []string{"nowhere:9092"}}
-		connection, err := cfg.Connection(func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
+		connection, err := cfg.NewConnection(func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,8 +16,8 @@ import (
 // rangeLookupTimeout bounds each question about topics and their offsets.
 const rangeLookupTimeout = time.Minute
 
-// Range is the part of a partition that lies between two times: the offsets from Begin up to and without End.
-type Range struct {
+// OffsetRange is the part of a partition that lies between two times: the offsets from Begin up to and without End.
+type OffsetRange struct {
 	Topic     string
 	TopicID   [16]byte // zero where brokers have none
 	Partition int32
@@ -40,7 +40,7 @@ type Range struct {
 }
 
 // skipTo returns the first offset from the given one on that is to be read.
-func (g *Range) skipTo(offset int64) int64 {
+func (g *OffsetRange) skipTo(offset int64) int64 {
 	if g.Next == nil {
 		return offset
 	}
@@ -52,9 +52,9 @@ func (r *RangeReader) FindTopics(ctx context.Context, exclude string) ([]string,
 	if r.cfg.TopicPattern == "" {
 		return r.cfg.Topics, nil
 	}
-	view, err := r.describe(ctx, nil)
+	view, err := r.describeTopics(ctx, nil)
 	if err != nil {
-		return nil, r.explain(err)
+		return nil, r.explainError(err)
 	}
 	matches := r.cfg.topicMatcher(exclude)
 	var names []string
@@ -69,8 +69,8 @@ func (r *RangeReader) FindTopics(ctx context.Context, exclude string) ([]string,
 	return names, nil
 }
 
-// describe asks for topics, for all with nil.
-func (r *RangeReader) describe(ctx context.Context, names []string) (topicView, error) {
+// describeTopics asks for topics, for all with nil.
+func (r *RangeReader) describeTopics(ctx context.Context, names []string) (topicView, error) {
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
 	resp, err := metadataRequest(names).RequestWith(ctx, r.client)
@@ -93,17 +93,17 @@ var ErrNoTopic = errors.New("does not exist")
 
 // FindRanges returns the range of every partition of the topics between two times, by topic and partition, and
 // the id of the cluster. A topic that does not exist is an error.
-func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]Range, string, error) {
-	view, err := r.describe(ctx, names)
+func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]OffsetRange, string, error) {
+	view, err := r.describeTopics(ctx, names)
 	if err != nil {
-		return nil, "", r.explain(err)
+		return nil, "", r.explainError(err)
 	}
 	for _, name := range names {
 		switch t, ok := view.topics[name]; {
 		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
-			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.principal())
+			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.principalHint())
 		case t.err != nil:
-			return nil, "", r.explain(fmt.Errorf("topic %s: %w", name, t.err))
+			return nil, "", r.explainError(fmt.Errorf("topic %s: %w", name, t.err))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
@@ -120,27 +120,27 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 		func() (kadm.ListedOffsets, error) { return endsOf(ctx, r.admin, r.cfg.IsolationLevel, names) },
 	} {
 		if listed[i], err = list(); err != nil {
-			return nil, "", r.explain(fmt.Errorf("list offsets: %w", err))
+			return nil, "", r.explainError(fmt.Errorf("list offsets: %w", err))
 		}
 	}
-	var ranges []Range
+	var ranges []OffsetRange
 	for _, name := range names {
 		for n := range view.topics[name].leaders {
-			g := Range{Topic: name, TopicID: view.topics[name].id, Partition: int32(n)}
-			if err := g.set(listed); err != nil {
-				return nil, "", r.explain(err)
+			g := OffsetRange{Topic: name, TopicID: view.topics[name].id, Partition: int32(n)}
+			if err := g.setOffsets(listed); err != nil {
+				return nil, "", r.explainError(err)
 			}
 			ranges = append(ranges, g)
 		}
 	}
-	slices.SortFunc(ranges, func(a, b Range) int {
+	slices.SortFunc(ranges, func(a, b OffsetRange) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return ranges, view.cluster, nil
 }
 
-// set takes the offsets of the log's start, the two times and the log's end.
-func (g *Range) set(listed [4]kadm.ListedOffsets) error {
+// setOffsets takes the offsets of the log's start, the two times and the log's end.
+func (g *OffsetRange) setOffsets(listed [4]kadm.ListedOffsets) error {
 	var at [4]int64
 	for i := range listed {
 		o, ok := listed[i].Lookup(g.Topic, g.Partition)
@@ -162,7 +162,7 @@ func (g *Range) set(listed [4]kadm.ListedOffsets) error {
 
 // RangeCommits returns the offsets that the group has committed, by the index of ranges, -1 for none. It joins no
 // group. An offset of an earlier topic of the same name does not count.
-func (r *RangeReader) RangeCommits(ctx context.Context, ranges []Range, cluster string) ([]int64, error) {
+func (r *RangeReader) RangeCommits(ctx context.Context, ranges []OffsetRange, cluster string) ([]int64, error) {
 	commits, err := r.fetchCommits(ctx, r.cfg.GroupID)
 	if err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (r *RangeReader) RangeCommits(ctx context.Context, ranges []Range, cluster 
 		if !ok || commit.Err != nil {
 			continue
 		}
-		if m, marked := parseMarker(commit.Metadata); !marked || m.of(cluster, g.TopicID) {
+		if m, marked := parseMarker(commit.Metadata); !marked || m.isOf(cluster, g.TopicID) {
 			at[i] = commit.At
 		}
 	}

@@ -12,8 +12,8 @@ const (
 	restBriefFor = time.Second      // after an error that passes by itself while metadata spreads
 )
 
-// rest leaves a partition alone.
-func (s *Source) rest(k id, d time.Duration) {
+// pausePartition leaves a partition alone.
+func (s *Source) pausePartition(k partitionID, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.partitions[k]

@@ -41,69 +41,69 @@ type SASLConfig struct {
 	AWS   AWSConfig
 }
 
-// setting is one of the fields, with the mechanisms that read it.
-type setting struct {
+// saslSetting is one of the fields, with the mechanisms that read it.
+type saslSetting struct {
 	name  string
 	set   bool
 	value any // the value that messages may show
 	of    []string
 }
 
-func (c SASLConfig) settings() []setting {
-	return slices.Concat([]setting{
+func (c SASLConfig) listSettings() []saslSetting {
+	return slices.Concat([]saslSetting{
 		{saslUsername, c.Username != "", c.Username, passwords},
-		{c.Password.Variable(saslPassword), c.Password.IsSet(), c.Password, passwords},
-	}, c.OAuth.settings(), c.AWS.settings())
+		{c.Password.VariableName(saslPassword), c.Password.IsSet(), c.Password, passwords},
+	}, c.OAuth.listSettings(), c.AWS.listSettings())
 }
 
-// validate requires each mechanism's settings, and refuses settings that it doesn't read: an unused
+// validateSASL requires each mechanism's settings, and refuses settings that it doesn't read: an unused
 // password was meant for another mechanism.
-func (c SASLConfig) validate(check *env.Check, encrypted bool) {
+func (c SASLConfig) validateSASL(check *env.Check, encrypted bool) {
 	if c.Mechanism != "" {
 		check.OneOf(saslMechanism, c.Mechanism, mechanisms)
 	}
-	for _, s := range c.settings() {
+	for _, s := range c.listSettings() {
 		switch {
 		case !s.set || c.Mechanism != "" && !slices.Contains(mechanisms, c.Mechanism):
 		case c.Mechanism == "":
-			check.Add(env.Holds(s.name, s.value, fmt.Sprintf("without %s it has no effect; want that set to %s", saslMechanism, env.Or(s.of))).With(saslMechanism))
+			check.AddFault(env.HoldsFault(s.name, s.value, fmt.Sprintf("without %s it has no effect; want that set to %s", saslMechanism, env.JoinOr(s.of))).WithSettings(saslMechanism))
 		case !slices.Contains(s.of, c.Mechanism):
-			check.Add(env.Holds(s.name, s.value, fmt.Sprintf("it has no effect with %s=%s; it is for %s", saslMechanism, c.Mechanism, env.Or(s.of))).With(saslMechanism))
+			check.AddFault(env.HoldsFault(s.name, s.value, fmt.Sprintf("it has no effect with %s=%s; it is for %s", saslMechanism, c.Mechanism, env.JoinOr(s.of))).WithSettings(saslMechanism))
 		}
 	}
 	switch c.Mechanism {
 	case plainMechanism, scram256, scram512:
-		c.password(check)
+		c.validatePassword(check)
 	case oauthMechanism:
-		c.OAuth.validate(check)
+		c.OAuth.validateOAuth(check)
 	case mskIAMMechanism:
-		c.AWS.validate(check, encrypted)
+		c.AWS.validateAWS(check, encrypted)
 	}
 }
 
-func (c SASLConfig) password(check *env.Check) {
+func (c SASLConfig) validatePassword(check *env.Check) {
 	if c.Username == "" {
-		check.Add(env.Missing(saslUsername, c.Mechanism+" wants a user name").With(saslMechanism))
+		check.AddFault(env.MissingFault(saslUsername, c.Mechanism+" wants a user name").WithSettings(saslMechanism))
 	}
-	check.Name(saslUsername, c.Username)
+	check.CheckName(saslUsername, c.Username)
 	if !c.Password.IsSet() {
-		check.Add(env.Missing(saslPassword, c.Mechanism+" wants a password, or "+saslPassword+"_FILE").With(saslMechanism, saslPassword+"_FILE"))
+		check.AddFault(env.MissingFault(saslPassword, c.Mechanism+" wants a password, or "+saslPassword+"_FILE").WithSettings(saslMechanism, saslPassword+"_FILE"))
 	}
 }
 
-// source says where the credentials come from.
-func (c SASLConfig) source() string {
+// loginSource says where the credentials come from.
+func (c SASLConfig) loginSource() string {
 	switch {
 	case c.Mechanism == mskIAMMechanism:
 		return "look at the credentials of AWS, at " + awsRole + " and " + awsRegion + ", and whether they allow kafka-cluster:Connect"
 	case c.Mechanism != oauthMechanism:
-		return "look at " + saslUsername + " and " + c.Password.Variable(saslPassword)
+		return "look at " + saslUsername + " and " + c.Password.VariableName(saslPassword)
 	}
-	return c.OAuth.tokens().Advice()
+	return c.OAuth.tokens().RefusedAdvice()
 }
 
-// hints are the warnings about settings that work and are not safe.
-func (c SASLConfig) hints(encrypted bool) (hints []string) {
+// settingHints are the warnings about settings that work and are not safe.
+func (c SASLConfig) settingHints(encrypted bool) (hints []string) {
 	switch {
 	case encrypted:
 	case c.Mechanism == plainMechanism:
@@ -112,7 +112,7 @@ func (c SASLConfig) hints(encrypted bool) (hints []string) {
 		hints = append(hints, fmt.Sprintf("%s is OAUTHBEARER and %s is not true: tokens cross the network in the clear, and whoever sees one can use it", saslMechanism, tlsEnabled))
 	}
 	if c.Mechanism == oauthMechanism {
-		hints = append(hints, c.OAuth.tokens().Hints()...)
+		hints = append(hints, c.OAuth.tokens().SettingHints()...)
 	}
 	return hints
 }

@@ -64,7 +64,7 @@ KAFKA_SASL_MECHANISM holds "AWS_MSK_IAM": MSK takes it with TLS alone; want KAFK
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var check env.Check
-			test.cfg.validate(&check, false)
+			test.cfg.validateSASL(&check, false)
 			got := ""
 			if err := check.Err(); err != nil {
 				got = err.Error()
@@ -79,15 +79,15 @@ KAFKA_SASL_MECHANISM holds "AWS_MSK_IAM": MSK takes it with TLS alone; want KAFK
 func TestSASLHints(t *testing.T) {
 	for mechanism, want := range map[string]string{"": "", "PLAIN": "the password crosses the network in the clear", "SCRAM-SHA-512": "", "OAUTHBEARER": "tokens cross the network in the clear"} {
 		c := Config{SASL: SASLConfig{Mechanism: mechanism}}
-		if got := strings.Join(c.Hints(), "\n"); !strings.Contains(got, want) || (got == "") != (want == "") {
+		if got := strings.Join(c.SettingHints(), "\n"); !strings.Contains(got, want) || (got == "") != (want == "") {
 			t.Errorf("%s: %q, want %q", mechanism, got, want)
 		}
-		if c.TLS.Enabled = true; len(c.Hints()) > 0 {
-			t.Errorf("%s with TLS: %q", mechanism, c.Hints())
+		if c.TLS.Enabled = true; len(c.SettingHints()) > 0 {
+			t.Errorf("%s with TLS: %q", mechanism, c.SettingHints())
 		}
 	}
 	c := Config{TLS: TLSConfig{Enabled: true}, SASL: SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Endpoint: "http://login/token"}}}
-	if got := c.Hints(); len(got) != 1 || !strings.Contains(got[0], "KAFKA_SASL_OAUTH_ENDPOINT is not https") {
+	if got := c.SettingHints(); len(got) != 1 || !strings.Contains(got[0], "KAFKA_SASL_OAUTH_ENDPOINT is not https") {
 		t.Errorf("%q", got)
 	}
 }

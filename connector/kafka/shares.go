@@ -26,8 +26,8 @@ func (s *Source) watchShares(ctx context.Context) {
 	}
 }
 
-// regroup makes watchShares count the shares now.
-func (s *Source) regroup() {
+// updateShares makes watchShares count the shares now.
+func (s *Source) updateShares() {
 	select {
 	case s.regrouped <- struct{}{}:
 	default:
@@ -37,7 +37,7 @@ func (s *Source) regroup() {
 // countShares counts the owned partitions and all partitions of each topic of the group. If no broker
 // answers, the handler keeps the shares from before.
 func (s *Source) countShares(ctx context.Context) {
-	owned := s.assignment()
+	owned := s.copyAssignment()
 	if len(owned) == 0 {
 		return
 	}
@@ -45,18 +45,18 @@ func (s *Source) countShares(ctx context.Context) {
 	topics = slices.DeleteFunc(topics, func(topic string) bool { return !s.routed(topic) })
 	slices.Sort(topics)
 	topics = slices.Compact(topics)
-	view, err := s.describe(ctx, topics)
+	view, err := s.describeTopics(ctx, topics)
 	if err != nil {
 		s.log.Debug("the partitions of the topics are not known, trying again", "error", err)
 		return
 	}
-	shares := make(map[string]Share, len(topics))
+	shares := make(map[string]TopicShare, len(topics))
 	for _, topic := range topics {
 		n := len(owned[topic])
-		shares[topic] = Share{Owned: n, All: max(n, len(view.topics[topic].leaders))}
+		shares[topic] = TopicShare{Owned: n, All: max(n, len(view.topics[topic].leaders))}
 	}
-	s.handler.Shares(shares)
+	s.handler.UpdateShares(shares)
 }
 
-// Share is the part of a topic's partitions that this member owns.
-type Share struct{ Owned, All int }
+// TopicShare is the part of a topic's partitions that this member owns.
+type TopicShare struct{ Owned, All int }

@@ -23,26 +23,26 @@ import (
 // Handler takes what the source polls. Its methods must not block for anything
 // outside the process: the group waits for them.
 type Handler interface {
-	// Expect announces a topic of which partitions were assigned, before it gets
+	// ExpectTopic announces a topic of which partitions were assigned, before it gets
 	// records of them. It must not wait.
-	Expect(topic string)
-	// Take receives records of one partition, in offset order, and how many bytes of
+	ExpectTopic(topic string)
+	// TakeRecords receives records of one partition, in offset order, and how many bytes of
 	// memory they weigh. They belong to the handler from then on, which recycles them
 	// when it is done with them. Control records are among them, for the offsets they
 	// occupy.
-	Take(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time)
-	// Release asks for leases that are about to end: their queued records are
+	TakeRecords(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time)
+	// ReleaseLeases asks for leases that are about to end: their queued records are
 	// discarded, and an open batch that has records of them goes out at once. It returns those
 	// that are worth waiting for, because Firehose is taking the requests in flight. It takes
 	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
-	Release(leases []*offset.Lease) (wait []Pending)
-	// Shares reports the member's part of each topic's partitions, after each rebalance. It
+	ReleaseLeases(leases []*offset.Lease) (wait []PendingLease)
+	// UpdateShares reports the member's part of each topic's partitions, after each rebalance. It
 	// must not wait.
-	Shares(shares map[string]Share)
+	UpdateShares(shares map[string]TopicShare)
 }
 
-// Pending is a lease of which records are under way.
-type Pending struct {
+// PendingLease is a lease of which records are under way.
+type PendingLease struct {
 	Lease *offset.Lease
 	// InVain is closed when nothing more of it is about to settle: to wait longer would only
 	// hold up the group. It is nil where that is not known.
@@ -57,10 +57,10 @@ type Source struct {
 	metrics    *metrics.Kafka
 	handler    Handler
 	connection *Connection
-	access     *access
+	access     *accessFaults
 	client     *kgo.Client
-	lag        *inquirer // where the logs begin and end
-	standing   *inquirer // what topics there are, and where the group stands
+	lag        *offsetInquirer // where the logs begin and end
+	standing   *offsetInquirer // what topics there are, and where the group stands
 	routed     func(topic string) bool
 	exclude    string // the topic that no pattern matches, empty for none
 
@@ -72,7 +72,7 @@ type Source struct {
 	regrouped  chan struct{} // the owned partitions have changed; holds one
 
 	mu         sync.Mutex
-	partitions map[id]*partition
+	partitions map[partitionID]*partition
 	member     string          // id under which the partitions are owned; empty before the first assignment
 	joined     bool            // a rebalance has ended with this process in the group
 	wasMember  bool            // it was, once
@@ -81,25 +81,25 @@ type Source struct {
 	failed     chan struct{}   // closed with fatal
 	unrouted   map[string]bool // topics told about already
 	abandoned  int64           // records that were begun when partitions were lost, until the group is joined again
-	suspects   map[string]*suspicion
-	joinedAt   time.Time               // when the process first was in the group; zero before
-	unwanted   func(topic string) bool // see PauseReading
-	present    map[string][16]byte     // :: topic -> its id, of those that there were then; nil until they are known
-	fetched    map[id]committed        // the group's offsets, between two callbacks of the client
-	seeking    bool                    // a partition is to be read on elsewhere
-	stopPoll   context.CancelFunc      // ends the poll that is under way, nil between two polls
-	plain      bool                    // commits carry no marker, because the broker takes none
-	byID       bool                    // the last commit named topics by their ids
-	wire       traffic
+	suspects   map[string]*topicSuspicion
+	joinedAt   time.Time                       // when the process first was in the group; zero before
+	unwanted   func(topic string) bool         // see PauseReading
+	present    map[string][16]byte             // :: topic -> its id, of those that there were then; nil until they are known
+	fetched    map[partitionID]committedOffset // the group's offsets, between two callbacks of the client
+	seeking    bool                            // a partition is to be read on elsewhere
+	stopPoll   context.CancelFunc              // ends the poll that is under way, nil between two polls
+	plain      bool                            // commits carry no marker, because the broker takes none
+	byID       bool                            // the last commit named topics by their ids
+	wire       trafficHook
 	budget     *fetchBudget
 
-	faults  *faults       // of reading
-	commits *faults       // of committing
-	stops   *faults       // of delivering: partitions that BAD_RECORD_POLICY has stopped
-	kicked  chan struct{} // the positions are to be looked at now; holds one
+	faults  *partitionFaults // of reading
+	commits *partitionFaults // of committing
+	stops   *partitionFaults // of delivering: partitions that BAD_RECORD_POLICY has stopped
+	kicked  chan struct{}    // the positions are to be looked at now; holds one
 }
 
-type id struct {
+type partitionID struct {
 	topic     string
 	partition int32
 }
@@ -107,22 +107,22 @@ type id struct {
 // partition is what the source knows of a partition that it owns.
 type partition struct {
 	lease        *offset.Lease
-	topicID      [16]byte  // of the topic that is read; zero until the partition is placed, and where brokers have no ids
-	marker       string    // what its commits carry as metadata
-	begin        int64     // where this assignment began to read, or begins when that is committed; -1 if unknown
-	expected     int64     // the next offset a fetch should bring, -1 if unknown
-	committed    int64     // where the group stands, -1 if unknown
-	paused       bool      // too far ahead of its commit
-	resting      bool      // not fetched for a moment, after an error
-	lag          int64     // records behind the end of the log, when it was last asked for
-	stoppedAt    int64     // offset of the record that the lease is, or was, stopped at; -1 if unknown
-	stoppedSince time.Time // when
-	stopReason   error     // why; nil when that record has passed
-	waiting      bool      // its records wait for a schema, and enough of them are queued
-	unwanted     bool      // PauseReading pauses its topic
-	recommitted  time.Time // when a commit was last repeated while it was unwanted
-	samples      []sample  // records whose commit is awaited, oldest first
-	lastTime     time.Time // timestamp of the last record; zero before
+	topicID      [16]byte      // of the topic that is read; zero until the partition is placed, and where brokers have no ids
+	marker       string        // what its commits carry as metadata
+	begin        int64         // where this assignment began to read, or begins when that is committed; -1 if unknown
+	expected     int64         // the next offset a fetch should bring, -1 if unknown
+	committed    int64         // where the group stands, -1 if unknown
+	paused       bool          // too far ahead of its commit
+	resting      bool          // not fetched for a moment, after an error
+	lag          int64         // records behind the end of the log, when it was last asked for
+	stoppedAt    int64         // offset of the record that the lease is, or was, stopped at; -1 if unknown
+	stoppedSince time.Time     // when
+	stopReason   error         // why; nil when that record has passed
+	waiting      bool          // its records wait for a schema, and enough of them are queued
+	unwanted     bool          // PauseReading pauses its topic
+	recommitted  time.Time     // when a commit was last repeated while it was unwanted
+	samples      []delaySample // records whose commit is awaited, oldest first
+	lastTime     time.Time     // timestamp of the last record; zero before
 
 	// How it comes to its position, see positions.go.
 	assignedAt time.Time
@@ -165,21 +165,21 @@ type Options struct {
 func Open(cfg Config, o Options) (*Source, error) {
 	s := &Source{
 		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed, exclude: o.Exclude,
-		partitions: map[id]*partition{},
+		partitions: map[partitionID]*partition{},
 		unwanted:   o.Unwanted,
 		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
-		suspects:   map[string]*suspicion{},
-		fetched:    map[id]committed{},
-		faults:     &faults{log: o.Log, can: read, grace: faultGrace, all: map[id]fault{}},
-		commits:    &faults{log: o.Log, can: committable, grace: faultGrace, all: map[id]fault{}},
-		stops:      &faults{log: o.Log, can: deliverable, all: map[id]fault{}},
+		suspects:   map[string]*topicSuspicion{},
+		fetched:    map[partitionID]committedOffset{},
+		faults:     &partitionFaults{log: o.Log, can: read, grace: faultGrace, all: map[partitionID]partitionFault{}},
+		commits:    &partitionFaults{log: o.Log, can: committable, grace: faultGrace, all: map[partitionID]partitionFault{}},
+		stops:      &partitionFaults{log: o.Log, can: deliverable, all: map[partitionID]partitionFault{}},
 		kicked:     make(chan struct{}, 1),
 		committing: make(chan struct{}, 1),
 		leaving:    make(chan struct{}),
 		held:       make(chan struct{}, 1),
 		regrouped:  make(chan struct{}, 1),
-		wire:       traffic{bytes: o.Bytes},
+		wire:       trafficHook{bytes: o.Bytes},
 		budget:     newFetchBudget(o.Bytes),
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.forget, o.Log),
@@ -193,15 +193,15 @@ func Open(cfg Config, o Options) (*Source, error) {
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	client, err := kgo.NewClient(slices.Concat(s.options(o.Bytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.Bytes.Pooled))})...)
+	client, err := kgo.NewClient(slices.Concat(s.clientOptions(o.Bytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.Bytes.Pooled))})...)
 	if err != nil {
 		return nil, err
 	}
 	s.client = client
-	s.budget.watch(client.BufferedFetchRecords)
-	s.metrics.WatchRefusals(s.access.count)
+	s.budget.watchBuffered(client.BufferedFetchRecords)
+	s.metrics.WatchRefusals(s.access.countRefusals)
 	s.metrics.WatchFaulty(func(reason string) int {
-		return s.faults.count(reason) + s.commits.count(reason) + s.stops.count(reason)
+		return s.faults.countReason(reason) + s.commits.countReason(reason) + s.stops.countReason(reason)
 	})
 	return s, nil
 }
@@ -216,17 +216,17 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 	s.pollUntil(stop)
 	fetches := s.client.PollRecords(polling, max)
 	s.pollUntil(nil)
-	waiting := s.budget.explain(fetches)
+	waiting := s.budget.explainFetches(fetches)
 	polled := time.Now()
 	fetches.EachTopic(func(t kgo.FetchTopic) {
 		t.EachPartition(func(fp kgo.FetchPartition) {
 			p := kgo.FetchTopicPartition{Topic: t.Topic, FetchPartition: fp}
-			if len(p.Records) > 0 && !s.register(p, t.TopicID, polled) {
-				s.rewind(p)
+			if len(p.Records) > 0 && !s.registerFetched(p, t.TopicID, polled) {
+				s.rewindPartition(p)
 			}
 		})
 	})
-	s.seek()
+	s.applySeeks()
 	s.client.AllowRebalance()
 
 	troubled := false
@@ -236,11 +236,11 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 				return
 			}
 			troubled = true
-			s.trouble(t.Topic, t.TopicID, p.Partition, p.Err)
+			s.handlePartitionError(t.Topic, t.TopicID, p.Partition, p.Err)
 		})
 	})
 	if (troubled || waiting) && fetches.NumRecords() == 0 {
-		pause(ctx, 250*time.Millisecond) // errors come as fast as they are polled
+		sleepContext(ctx, 250*time.Millisecond) // errors come as fast as they are polled
 	}
 	return s.Err()
 }
@@ -262,7 +262,7 @@ func (s *Source) Err() error {
 	return s.fatal
 }
 
-func (s *Source) fail(err error) {
+func (s *Source) failOnce(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failWith(err)
@@ -276,37 +276,39 @@ func (s *Source) failWith(err error) {
 	}
 }
 
-// Refused says what Kafka refuses to this process now, and what to do about it; nil for
+// AccessRefused says what Kafka refuses to this process now, and what to do about it; nil for
 // nothing.
-func (s *Source) Refused() error { return s.access.err() }
+func (s *Source) AccessRefused() error { return s.access.lastError() }
 
-// Faults says which partitions can't be read, committed or delivered now and why, nil for none. A fault that
+// PartitionFaults says which partitions can't be read, committed or delivered now and why, nil for none. A fault that
 // may pass by itself counts after half a minute.
-func (s *Source) Faults() error { return errors.Join(s.faults.err(), s.commits.err(), s.stops.err()) }
+func (s *Source) PartitionFaults() error {
+	return errors.Join(s.faults.joinedError(), s.commits.joinedError(), s.stops.joinedError())
+}
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
 func (s *Source) Failed() <-chan struct{} { return s.failed }
 
-// Buffered returns the records that the client has fetched and that have not been polled, and
+// FetchedBytes returns the records that the client has fetched and that have not been polled, and
 // their bytes.
-func (s *Source) Buffered() (records, bytes int64) {
+func (s *Source) FetchedBytes() (records, bytes int64) {
 	return s.client.BufferedFetchRecords(), s.client.BufferedFetchBytes()
 }
 
-// LeastHeld is the minimum of memory that the client may hold, however little it asks for: a fetch of
+// MinHeld is the minimum of memory that the client may hold, however little it asks for: a fetch of
 // each broker, which has a whole batch at least. That is as large as the largest batch
 // since the last call.
-func (s *Source) LeastHeld() int64 {
+func (s *Source) MinHeld() int64 {
 	s.mu.Lock()
 	partitions := len(s.partitions)
 	s.mu.Unlock()
 	return min(s.wire.largest.Swap(0)*int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1))), s.budget.max)
 }
 
-// Oldest is when the oldest unsettled record in a batch was polled; ok is false
+// OldestFetched is when the oldest unsettled record in a batch was polled; ok is false
 // when there is none.
-func (s *Source) Oldest() (oldest time.Time, ok bool) {
-	for _, l := range s.leases(nil) {
+func (s *Source) OldestFetched() (oldest time.Time, ok bool) {
+	for _, l := range s.leasesOf(nil) {
 		if at, some := l.Oldest(); some && (!ok || at.Before(oldest)) {
 			oldest, ok = at, true
 		}
@@ -314,25 +316,25 @@ func (s *Source) Oldest() (oldest time.Time, ok bool) {
 	return oldest, ok
 }
 
-// Begun is the number of records that were put in a batch and are not committed:
+// CountOutstanding is the number of records that were put in a batch and are not committed:
 // they are delivered again if the process ends now. Those of partitions that were
 // lost count until the group is joined again.
-func (s *Source) Begun() int64 {
-	n := begun(s.leases(nil))
+func (s *Source) CountOutstanding() int64 {
+	n := countOutstanding(s.leasesOf(nil))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return n + s.abandoned
 }
 
-// abandon counts records whose partitions went before their commit.
-func (s *Source) abandon(n int64) {
+// abandonOutstanding counts records whose partitions went before their commit.
+func (s *Source) abandonOutstanding(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abandoned += n
 }
 
-// leases returns those of the given partitions, of all for nil.
-func (s *Source) leases(of map[string][]int32) (leases []*offset.Lease) {
+// leasesOf returns those of the given partitions, of all for nil.
+func (s *Source) leasesOf(of map[string][]int32) (leases []*offset.Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if of == nil {
@@ -343,7 +345,7 @@ func (s *Source) leases(of map[string][]int32) (leases []*offset.Lease) {
 	}
 	for topic, ids := range of {
 		for _, n := range ids {
-			if p := s.partitions[id{topic, n}]; p != nil {
+			if p := s.partitions[partitionID{topic, n}]; p != nil {
 				leases = append(leases, p.lease)
 			}
 		}
@@ -351,7 +353,7 @@ func (s *Source) leases(of map[string][]int32) (leases []*offset.Lease) {
 	return leases
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func sleepContext(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -24,13 +24,13 @@ func at(o int64) kgo.FetchTopicPartition {
 func TestRewindTwice(t *testing.T) {
 	p := newPartition("t", 0)
 	p.begin, p.expected, p.committed, p.reading = 0, 200, 100, true
-	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[id]*partition{{"t", 0}: p}}
-	s.rewind(at(50)) // cut below the commit: 50 is read again
+	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[partitionID]*partition{{"t", 0}: p}}
+	s.rewindPartition(at(50)) // cut below the commit: 50 is read again
 	if p.seekTo != 50 {
 		t.Fatal(p.seekTo)
 	}
 	// 50..89 are polled, none accepted, and then the position is reset to 70.
-	s.rewind(at(70))
+	s.rewindPartition(at(70))
 	if p.seekTo != 50 {
 		t.Errorf("read again from %d, want 50: 50 to 69 are not accepted", p.seekTo)
 	}
@@ -38,8 +38,8 @@ func TestRewindTwice(t *testing.T) {
 
 // TestRewindAfterDrop: the group is left between register and rewind.
 func TestRewindAfterDrop(*testing.T) {
-	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[id]*partition{}}
-	s.rewind(at(50))
+	s := &Source{log: slog.New(slog.DiscardHandler), partitions: map[partitionID]*partition{}}
+	s.rewindPartition(at(50))
 }
 
 // TestEarliestIsFoundOnce: with earliest a partition is read at once. The polling goroutine passes the seek to the
@@ -49,14 +49,14 @@ func TestEarliestIsFoundOnce(t *testing.T) {
 	t.Parallel()
 	p := newPartition("t", 0)
 	p.left = true
-	open := map[id]*partition{{"t", 0}: p}
+	open := map[partitionID]*partition{{"t", 0}: p}
 	s := &Source{cfg: Config{AutoOffsetReset: OffsetReset{Mode: "earliest"}}, partitions: open}
-	s.startAt(open, map[id]answeredStart{{"t", 0}: {at: offset.Mark{Offset: 7, Epoch: -1}}})
+	s.startAt(open, map[partitionID]answeredStart{{"t", 0}: {at: offset.Mark{Offset: 7, Epoch: -1}}})
 	if p.seekTo != 7 {
 		t.Fatalf("read from %d, want 7", p.seekTo)
 	}
 	p.reading, p.seekTo, p.expected = true, -1, 20 // as seek and register do
-	if err := s.confirmStarts(t.Context(), open); err != nil || len(s.starting(open)) > 0 {
+	if err := s.confirmStarts(t.Context(), open); err != nil || len(s.startingPartitions(open)) > 0 {
 		t.Errorf("its start is to be committed: %v", err)
 	}
 	if p.seekTo >= 0 || p.expected != 20 {
@@ -77,18 +77,18 @@ func TestFirstFetch(t *testing.T) {
 // TestHopeless: a commit that was refused for good is not repeated, unless it was refused so only for some partitions.
 func TestHopeless(t *testing.T) {
 	var some, all refusedCommits
-	some.refuse(id{"a", 0}, kerr.TopicAuthorizationFailed)
-	some.refuse(id{"b", 0}, kerr.RequestTimedOut)
-	all.refuse(id{"a", 0}, kerr.TopicAuthorizationFailed)
-	if hopeless(&some) {
+	some.addRefused(partitionID{"a", 0}, kerr.TopicAuthorizationFailed)
+	some.addRefused(partitionID{"b", 0}, kerr.RequestTimedOut)
+	all.addRefused(partitionID{"a", 0}, kerr.TopicAuthorizationFailed)
+	if isHopeless(&some) {
 		t.Error("a commit of which one partition is refused for good is hopeless")
 	}
 	for _, err := range []error{&all, kerr.UnknownMemberID, fmt.Errorf("x: %w", kerr.GroupAuthorizationFailed)} {
-		if !hopeless(err) {
+		if !isHopeless(err) {
 			t.Errorf("%v is not hopeless", err)
 		}
 	}
-	if hopeless(kerr.RebalanceInProgress) {
+	if isHopeless(kerr.RebalanceInProgress) {
 		t.Error("a rebalance is hopeless")
 	}
 }
@@ -107,13 +107,13 @@ func TestHeadersHaveWeight(t *testing.T) {
 	h := &taken{}
 	s := &Source{
 		log: slog.New(slog.DiscardHandler), metrics: m, handler: h, access: newAccess(Config{}, func() {}, slog.New(slog.DiscardHandler)),
-		faults: &faults{all: map[id]fault{}}, partitions: map[id]*partition{{"t", 0}: newPartition("t", 0)},
+		faults: &partitionFaults{all: map[partitionID]partitionFault{}}, partitions: map[partitionID]*partition{{"t", 0}: newPartition("t", 0)},
 	}
-	s.partitions[id{"t", 0}].reading = true
+	s.partitions[partitionID{"t", 0}].reading = true
 	s.cfg.MaxUncommittedRecords = 10
 	fetch := at(0)
 	fetch.Records[0].Headers = make([]kgo.RecordHeader, 1000)
-	s.register(fetch, [16]byte{}, time.Now())
+	s.registerFetched(fetch, [16]byte{}, time.Now())
 	if want := int64(1000 * unsafe.Sizeof(kgo.RecordHeader{})); h.weight < want || h.weight > want+1000 {
 		t.Errorf("%d bytes of memory for %d of headers", h.weight, want)
 	}

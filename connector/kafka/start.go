@@ -5,29 +5,29 @@ package kafka
 // is read. A process that crashes after that, and every other member, finds the
 // decision in the commit.
 
-// committed is an offset of the group as Kafka has it.
-type committed struct {
+// committedOffset is an offset of the group as Kafka has it.
+type committedOffset struct {
 	offset int64 // -1 for no commit
 	epoch  int32 // leader epoch of the record before it, -1 if unknown
-	marker marker
+	marker commitMarker
 	marked bool  // the metadata is a marker
 	err    error // the coordinator refuses to say
 }
 
-// sighting is what the group's offsets tell of the time when it first saw a topic.
-type sighting struct {
-	known bool   // the group has read a topic of this name
-	first marker // of the topic that has the name now, zero if all of its partitions are read from their beginning
-	older bool   // the group has read other topics of this subscription
-	born  int64  // since when at least, in milliseconds of Unix time; 0 if unknown
+// groupSighting is what the group's offsets tell of the time when it first saw a topic.
+type groupSighting struct {
+	known bool         // the group has read a topic of this name
+	first commitMarker // of the topic that has the name now, zero if all of its partitions are read from their beginning
+	older bool         // the group has read other topics of this subscription
+	born  int64        // since when at least, in milliseconds of Unix time; 0 if unknown
 }
 
-// sight reads the offsets of all partitions of a topic, by partition. other calls for those of the group's
+// findSighting reads the offsets of all partitions of a topic, by partition. other calls for those of the group's
 // other topics, which are only needed for a topic without any.
 //
 // The coordinator may refuse to tell an offset. Partition 0 was there whenever the group first saw the topic: if it has
 // no offset, the group is new to the topic, and if that is not known, there is no answer.
-func sight(now marker, ofTopic []committed, other func() ([]committed, error)) (s sighting, err error) {
+func findSighting(now commitMarker, ofTopic []committedOffset, other func() ([]committedOffset, error)) (s groupSighting, err error) {
 	for n, c := range ofTopic {
 		if c.err != nil && n == 0 {
 			err = c.err
@@ -36,7 +36,7 @@ func sight(now marker, ofTopic []committed, other func() ([]committed, error)) (
 			continue
 		}
 		s.known = true
-		if c.marked && c.marker.of(now.cluster, now.topic) && c.marker.partitions > s.first.partitions {
+		if c.marked && c.marker.isOf(now.cluster, now.topic) && c.marker.partitions > s.first.partitions {
 			s.first = c.marker
 		}
 	}
@@ -83,16 +83,16 @@ const (
 	fromNowhere                    // nowhere: KAFKA_AUTO_OFFSET_RESET is none
 )
 
-// start is where a partition starts, and the marker that its commits carry from then on.
-type start struct {
+// startDecision is where a partition starts, and the marker that its commits carry from then on.
+type startDecision struct {
 	from      startFrom
 	since     int64 // in milliseconds of Unix time, for fromTime
-	marker    marker
+	marker    commitMarker
 	recreated bool // the group's offset belongs to a topic of the same name that was deleted
 }
 
-// question is what ListOffsets is asked for the offset: a place in the log, or a time.
-func (s start) question() int64 {
+// unanswered is what ListOffsets is asked for the offset: a place in the log, or a time.
+func (s startDecision) unanswered() int64 {
 	switch s.from {
 	case fromBeginning:
 		return logStart
@@ -106,17 +106,17 @@ func (s start) question() int64 {
 // startQuestion is everything that the decision for one partition rests on.
 type startQuestion struct {
 	reset      OffsetReset
-	now        marker // cluster, topic and subscription of this process
+	now        commitMarker // cluster, topic and subscription of this process
 	partition  int32
 	partitions int   // of the topic now
 	joined     int64 // the first millisecond of Unix time after this process first was in the group
 	appeared   bool  // the topic was not there at that time
 	late       bool  // that was long ago, so records may have come to the end since
-	own        committed
-	sighting   sighting
+	own        committedOffset
+	sighting   groupSighting
 }
 
-// decide says where a partition starts:
+// decideStart says where a partition starts:
 //
 //   - An offset of the group counts, unless its marker says that it belongs to a topic
 //     of the same name that was deleted. Offsets without a marker, and those of another
@@ -127,23 +127,23 @@ type startQuestion struct {
 //     and topics that appeared later have no records from before: they start at their
 //     beginning.
 //   - none is like latest, but it is an error where latest would choose the end.
-func (q startQuestion) decide() start {
+func (q startQuestion) decideStart() startDecision {
 	m := q.now
-	if q.own.offset >= 0 && q.own.marker.of(q.now.cluster, q.now.topic) {
+	if q.own.offset >= 0 && q.own.marker.isOf(q.now.cluster, q.now.topic) {
 		switch {
 		case q.own.marked:
 			m.subscription, m.partitions, m.since = q.own.marker.subscription, q.own.marker.partitions, q.own.marker.since
 		case q.reset.Mode == "none": // partitions that are added from here on are new
 			m.partitions, m.since = q.partitions, q.joined
 		}
-		return start{from: fromCommit, marker: m}
+		return startDecision{from: fromCommit, marker: m}
 	}
 	recreated := q.own.offset >= 0
 	switch q.reset.Mode {
 	case "earliest":
-		return start{from: fromBeginning, marker: m, recreated: recreated}
+		return startDecision{from: fromBeginning, marker: m, recreated: recreated}
 	case "time":
-		return start{from: fromTime, since: q.reset.At.UnixMilli(), marker: m, recreated: recreated}
+		return startDecision{from: fromTime, since: q.reset.At.UnixMilli(), marker: m, recreated: recreated}
 	}
 	first := q.sighting.first
 	if first.partitions > 0 {
@@ -151,20 +151,20 @@ func (q startQuestion) decide() start {
 	}
 	switch {
 	case recreated, q.appeared && first.partitions == 0, q.isNew():
-		return start{from: fromBeginning, marker: m, recreated: recreated}
+		return startDecision{from: fromBeginning, marker: m, recreated: recreated}
 	case q.reset.Mode == "none":
-		return start{from: fromNowhere}
+		return startDecision{from: fromNowhere}
 	case q.sighting.known: // another member saw the topic first
-		return start{from: fromTime, since: first.since, marker: m}
+		return startDecision{from: fromTime, since: first.since, marker: m}
 	case q.sighting.older: // so did the group, some minutes ago: the topic was there, or has no older records
 		m.partitions, m.since = q.partitions, q.sighting.born
-		return start{from: fromTime, since: m.since, marker: m}
+		return startDecision{from: fromTime, since: m.since, marker: m}
 	}
 	m.partitions, m.since = q.partitions, q.joined
 	if q.late {
-		return start{from: fromTime, since: q.joined, marker: m}
+		return startDecision{from: fromTime, since: q.joined, marker: m}
 	}
-	return start{from: fromEnd, marker: m}
+	return startDecision{from: fromEnd, marker: m}
 }
 
 // isNew reports whether the group's offsets show that the partition is newer than the group. Offsets without a marker

@@ -7,7 +7,7 @@ import (
 
 // TestMarker: what is written is read again, and nothing else is taken for a marker.
 func TestMarker(t *testing.T) {
-	for _, m := range []marker{
+	for _, m := range []commitMarker{
 		{},
 		{cluster: "n0T-Xy_9AAAAAAAAAAAAAA", topic: [16]byte{1, 2, 255}, subscription: 0xfedcba98, partitions: 1 << 20, since: 1_800_000_000_000},
 	} {
@@ -34,22 +34,22 @@ func TestDecide(t *testing.T) {
 		started = joined - 500 // when the group first saw the topic
 	)
 	here, gone := [16]byte{1}, [16]byte{2}
-	now := marker{cluster: "c", topic: here, subscription: mine}
-	seen := marker{cluster: "c", topic: here, subscription: mine, partitions: 4, since: started}
-	of := func(topic [16]byte) committed {
+	now := commitMarker{cluster: "c", topic: here, subscription: mine}
+	seen := commitMarker{cluster: "c", topic: here, subscription: mine, partitions: 4, since: started}
+	of := func(topic [16]byte) committedOffset {
 		m := seen
 		m.topic = topic
-		return committed{offset: 10, marker: m, marked: true}
+		return committedOffset{offset: 10, marker: m, marked: true}
 	}
 	old := of(gone)
 	old.marker.since = joined - youngGroup - 1
 	elsewhere := of(gone)
 	elsewhere.marker.cluster = "other"
-	byHand := committed{offset: 10}
-	no := committed{offset: none}
+	byHand := committedOffset{offset: 10}
+	no := committedOffset{offset: none}
 	for name, c := range map[string]struct {
-		own              committed
-		others, group    []committed
+		own              committedOffset
+		others, group    []committedOffset
 		partition        int32
 		appeared, late   bool
 		withoutIDs       bool
@@ -63,23 +63,23 @@ func TestDecide(t *testing.T) {
 		"a new group":                                 {own: no, latest: fromEnd, noneMode: fromNowhere},
 		"a new group, asked late":                     {own: no, late: true, latest: fromTime, noneMode: fromNowhere},
 		"the topic appeared":                          {own: no, appeared: true, latest: fromBeginning, noneMode: fromBeginning},
-		"another member saw it first":                 {own: no, others: []committed{of(here)}, partition: 3, latest: fromTime, noneMode: fromNowhere},
-		"added later":                                 {own: no, others: []committed{of(here)}, partition: 4, latest: fromBeginning, noneMode: fromBeginning},
-		"others were set by hand":                     {own: no, others: []committed{byHand}, partition: 3, latest: fromBeginning, noneMode: fromNowhere},
-		"some by hand, some marked":                   {own: no, others: []committed{byHand, of(here), byHand}, partition: 3, latest: fromTime, noneMode: fromNowhere},
-		"others are of a deleted topic":               {own: no, others: []committed{of(gone)}, partition: 3, latest: fromBeginning, noneMode: fromNowhere},
-		"others have none":                            {own: no, others: []committed{no, no}, latest: fromEnd, noneMode: fromNowhere},
-		"another topic of this subscription":          {own: no, group: []committed{old}, latest: fromBeginning, noneMode: fromNowhere},
-		"another topic, of a group that is new":       {own: no, group: []committed{of(gone)}, latest: fromTime, noneMode: fromNowhere},
-		"another topic, before the setting changed":   {own: no, group: []committed{{offset: 1, marked: true, marker: marker{cluster: "c", subscription: mine + 1}}}, latest: fromEnd, noneMode: fromNowhere},
-		"another topic, on the cluster of the backup": {own: no, group: []committed{{offset: 1, marked: true, marker: marker{cluster: "o", subscription: mine}}}, latest: fromEnd, noneMode: fromNowhere},
+		"another member saw it first":                 {own: no, others: []committedOffset{of(here)}, partition: 3, latest: fromTime, noneMode: fromNowhere},
+		"added later":                                 {own: no, others: []committedOffset{of(here)}, partition: 4, latest: fromBeginning, noneMode: fromBeginning},
+		"others were set by hand":                     {own: no, others: []committedOffset{byHand}, partition: 3, latest: fromBeginning, noneMode: fromNowhere},
+		"some by hand, some marked":                   {own: no, others: []committedOffset{byHand, of(here), byHand}, partition: 3, latest: fromTime, noneMode: fromNowhere},
+		"others are of a deleted topic":               {own: no, others: []committedOffset{of(gone)}, partition: 3, latest: fromBeginning, noneMode: fromNowhere},
+		"others have none":                            {own: no, others: []committedOffset{no, no}, latest: fromEnd, noneMode: fromNowhere},
+		"another topic of this subscription":          {own: no, group: []committedOffset{old}, latest: fromBeginning, noneMode: fromNowhere},
+		"another topic, of a group that is new":       {own: no, group: []committedOffset{of(gone)}, latest: fromTime, noneMode: fromNowhere},
+		"another topic, before the setting changed":   {own: no, group: []committedOffset{{offset: 1, marked: true, marker: commitMarker{cluster: "c", subscription: mine + 1}}}, latest: fromEnd, noneMode: fromNowhere},
+		"another topic, on the cluster of the backup": {own: no, group: []committedOffset{{offset: 1, marked: true, marker: commitMarker{cluster: "o", subscription: mine}}}, latest: fromEnd, noneMode: fromNowhere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := now
 			if c.withoutIDs {
 				now.topic = [16]byte{}
 			}
-			sighting, err := sight(now, append(append([]committed{}, c.others...), c.own), func() ([]committed, error) { return c.group, nil })
+			sighting, err := findSighting(now, append(append([]committedOffset{}, c.others...), c.own), func() ([]committedOffset, error) { return c.group, nil })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestDecide(t *testing.T) {
 			byTime := map[bool]startFrom{true: fromCommit, false: fromTime}[c.latest == fromCommit]
 			for mode, want := range map[string]startFrom{"latest": c.latest, "none": c.noneMode, "earliest": fallback, "time": byTime} {
 				q.reset = OffsetReset{Mode: mode, At: at}
-				got := q.decide()
+				got := q.decideStart()
 				if got.from != want {
 					t.Errorf("%s: starts from %d, want %d", mode, got.from, want)
 				}

@@ -16,13 +16,13 @@ type PartitionStatus struct {
 	Reason      string // why it is paused; empty in other states
 }
 
-// Partitions are the owned partitions, by topic and number.
-func (s *Source) Partitions() []PartitionStatus {
+// PartitionStatuses are the owned partitions, by topic and number.
+func (s *Source) PartitionStatuses() []PartitionStatus {
 	s.mu.Lock()
 	all := make([]PartitionStatus, 0, len(s.partitions))
 	for k, p := range s.partitions {
-		state, reason := p.state()
-		all = append(all, PartitionStatus{k.topic, k.partition, p.lag, p.committed, p.lease.Uncommitted(), state, reason})
+		state, reason := p.stateName()
+		all = append(all, PartitionStatus{k.topic, k.partition, p.lag, p.committed, p.lease.CountUncommitted(), state, reason})
 	}
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b PartitionStatus) int {
@@ -31,14 +31,14 @@ func (s *Source) Partitions() []PartitionStatus {
 	return all
 }
 
-// state returns how the partition is read, and why it is paused.
-func (p *partition) state() (state, reason string) {
+// stateName returns how the partition is read, and why it is paused.
+func (p *partition) stateName() (state, reason string) {
 	switch stopped := p.lease.Stopped(); {
 	case stopped != nil:
 		return "stopped", ""
 	case p.unwanted:
 		return "paused", "runtime settings"
-	case !p.placed():
+	case !p.isPlaced():
 		return "starting", ""
 	case p.paused:
 		return "paused", "uncommitted records"

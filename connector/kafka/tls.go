@@ -39,17 +39,17 @@ const (
 	tlsKeyFile  = "KAFKA_TLS_KEY_FILE"
 )
 
-// validate checks the settings and, as far as they are named, what the files hold now.
-func (c TLSConfig) validate(check *env.Check) {
+// validateTLS checks the settings and, as far as they are named, what the files hold now.
+func (c TLSConfig) validateTLS(check *env.Check) {
 	if !c.Enabled {
-		c.unused(check)
+		c.validateUnused(check)
 		return
 	}
-	check.Name("KAFKA_TLS_SERVER_NAME", c.ServerName)
-	c.files().Paired(check)
+	check.CheckName("KAFKA_TLS_SERVER_NAME", c.ServerName)
+	c.certificateFiles().RequirePair(check)
 }
 
-func (c TLSConfig) files() certificates.Files {
+func (c TLSConfig) certificateFiles() certificates.Files {
 	return certificates.Files{
 		CA:   certificates.File{Variable: tlsCAFile, Path: c.CAFile},
 		Cert: certificates.File{Variable: tlsCertFile, Path: c.CertFile},
@@ -57,8 +57,8 @@ func (c TLSConfig) files() certificates.Files {
 	}
 }
 
-// unused reports settings without effect when TLS is off.
-func (c TLSConfig) unused(check *env.Check) {
+// validateUnused reports settings without effect when TLS is off.
+func (c TLSConfig) validateUnused(check *env.Check) {
 	for _, s := range []struct{ name, value string }{
 		{tlsCAFile, c.CAFile},
 		{tlsCertFile, c.CertFile},
@@ -66,36 +66,36 @@ func (c TLSConfig) unused(check *env.Check) {
 		{"KAFKA_TLS_SERVER_NAME", c.ServerName},
 	} {
 		if s.value != "" {
-			check.Add(env.Holds(s.name, s.value, "without TLS it has no effect; want "+tlsEnabled+"=true too").With(tlsEnabled))
+			check.AddFault(env.HoldsFault(s.name, s.value, "without TLS it has no effect; want "+tlsEnabled+"=true too").WithSettings(tlsEnabled))
 		}
 	}
 	if c.InsecureSkipVerify {
-		check.Add(env.Holds("KAFKA_TLS_INSECURE_SKIP_VERIFY", true, "without TLS it has no effect; want "+tlsEnabled+"=true too").With(tlsEnabled))
+		check.AddFault(env.HoldsFault("KAFKA_TLS_INSECURE_SKIP_VERIFY", true, "without TLS it has no effect; want "+tlsEnabled+"=true too").WithSettings(tlsEnabled))
 	}
 }
 
-// hints are the warnings about settings that work and are not safe.
-func (c TLSConfig) hints() (hints []string) {
+// settingHints are the warnings about settings that work and are not safe.
+func (c TLSConfig) settingHints() (hints []string) {
 	if c.Enabled && c.InsecureSkipVerify {
 		hints = append(hints, fmt.Sprintf("KAFKA_TLS_INSECURE_SKIP_VERIFY is true: the brokers' certificates are NOT checked, so anybody on the way can read and change everything, the login included; want %s instead", tlsCAFile))
 	}
 	return hints
 }
 
-// secured makes the settings of connections to brokers, from files that may change.
-type secured struct {
+// securedDialer makes the settings of connections to brokers, from files that may change.
+type securedDialer struct {
 	cfg   TLSConfig
-	files *certificates.Watched
+	files *certificates.WatchedFiles
 }
 
-func newSecured(cfg TLSConfig, log *slog.Logger, m *metrics.Kafka) (*secured, error) {
-	files, err := certificates.Watch(cfg.files(), log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
-	return &secured{cfg, files}, err
+func newSecured(cfg TLSConfig, log *slog.Logger, m *metrics.Kafka) (*securedDialer, error) {
+	files, err := certificates.WatchFiles(cfg.certificateFiles(), log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
+	return &securedDialer{cfg, files}, err
 }
 
-// config returns the settings of a new connection to a host.
-func (s *secured) config(host string) *tls.Config {
-	config := s.files.Config().Clone()
+// hostConfig returns the settings of a new connection to a host.
+func (s *securedDialer) hostConfig(host string) *tls.Config {
+	config := s.files.CurrentConfig().Clone()
 	config.InsecureSkipVerify = s.cfg.InsecureSkipVerify
 	if config.ServerName = s.cfg.ServerName; config.ServerName == "" {
 		config.ServerName = host

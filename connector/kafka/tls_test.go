@@ -97,7 +97,7 @@ KAFKA_TLS_CERT_FILE holds "DIR/missing.pem": no such file or directory`},
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var check env.Check
-			test.cfg.validate(&check)
+			test.cfg.validateTLS(&check)
 			got := ""
 			if err := check.Err(); err != nil {
 				got = strings.ReplaceAll(err.Error(), p.dir, "DIR")
@@ -116,7 +116,7 @@ KAFKA_TLS_CERT_FILE holds "DIR/missing.pem": no such file or directory`},
 	for want, pair := range map[string]kafkatest.Pair{"has expired at": old, "is not valid before": p.issue("client", 24*62*time.Hour)} {
 		cfg := TLSConfig{Enabled: true, CertFile: p.put("a.pem", pair.Cert), KeyFile: p.put("b.pem", pair.Key)}
 		var check env.Check
-		if cfg.validate(&check); check.Err() == nil || !strings.Contains(check.Err().Error(), "KAFKA_TLS_CERT_FILE") || !strings.Contains(check.Err().Error(), want) {
+		if cfg.validateTLS(&check); check.Err() == nil || !strings.Contains(check.Err().Error(), "KAFKA_TLS_CERT_FILE") || !strings.Contains(check.Err().Error(), want) {
 			t.Errorf("%v, want %q", check.Err(), want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestSecured(t *testing.T) {
 	}
 	use := func(name, host string, life time.Duration) {
 		t.Helper()
-		config := s.config("kafka-1.example.com")
+		config := s.hostConfig("kafka-1.example.com")
 		if got := config.Certificates[0].Leaf.Subject.CommonName; got != name || config.ServerName != host || config.InsecureSkipVerify != s.cfg.InsecureSkipVerify {
 			t.Errorf("the certificate is that of %s for %s, want %s for %s", got, config.ServerName, name, host)
 		}

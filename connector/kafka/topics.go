@@ -24,8 +24,8 @@ type topicState struct {
 	err     error    // the topic can't be described; the rest is empty then
 }
 
-// describe asks a broker for topics, for all that it has with nil. It creates none.
-func (s *Source) describe(ctx context.Context, topics []string) (topicView, error) {
+// describeTopics asks a broker for topics, for all that it has with nil. It creates none.
+func (s *Source) describeTopics(ctx context.Context, topics []string) (topicView, error) {
 	resp, err := s.askAnyone(ctx, metadataRequest(topics))
 	if err != nil {
 		return topicView{}, fmt.Errorf("describe topics: %w", err)
@@ -69,7 +69,7 @@ func newTopicView(resp *kmsg.MetadataResponse) topicView {
 }
 
 // topicsOf are the topics of partitions. They are not nil, which describe would take for all topics.
-func topicsOf[V any](partitions map[id]V) []string {
+func topicsOf[V any](partitions map[partitionID]V) []string {
 	topics := []string{}
 	for k := range partitions {
 		topics = append(topics, k.topic)
@@ -78,12 +78,12 @@ func topicsOf[V any](partitions map[id]V) []string {
 	return slices.Compact(topics)
 }
 
-// topics are those of the owned partitions that match.
-func (s *Source) topics(match func(k id, p *partition) bool) []string {
+// matchingTopics are those of the owned partitions that match.
+func (s *Source) matchingTopics(match func(k partitionID, p *partition) bool) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	matching := maps.Clone(s.partitions)
-	maps.DeleteFunc(matching, func(k id, p *partition) bool { return !match(k, p) })
+	maps.DeleteFunc(matching, func(k partitionID, p *partition) bool { return !match(k, p) })
 	return topicsOf(matching)
 }
 
@@ -95,7 +95,7 @@ const describeAllTimeout = 10 * time.Second
 
 // askAnyone asks one broker after the other.
 func (s *Source) askAnyone(ctx context.Context, req *kmsg.MetadataRequest) (resp *kmsg.MetadataResponse, err error) {
-	client, err := s.standing.open()
+	client, err := s.standing.openClient()
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ func (s *Source) askAnyone(ctx context.Context, req *kmsg.MetadataRequest) (resp
 	return resp, err
 }
 
-// suspicion is a reason to believe that a topic was deleted and created again.
-type suspicion struct {
+// topicSuspicion is a reason to believe that a topic was deleted and created again.
+type topicSuspicion struct {
 	client   [16]byte  // id that the client fetches, zero if unknown
 	differed time.Time // when metadata first had another id; zero before
 }
@@ -124,15 +124,15 @@ type suspicion struct {
 // behind with its metadata shows an older id for a moment.
 const confirmAfter = 2 * time.Second
 
-// suspect has the topic's id looked up. An answer UNKNOWN_TOPIC_ID alone proves nothing: a
+// suspectTopic has the topic's id looked up. An answer UNKNOWN_TOPIC_ID alone proves nothing: a
 // broker that has just started gives it for topics that it is about to hear of. client is
 // the id that was not known, zero if the error does not say.
-func (s *Source) suspect(topic string, client [16]byte) {
+func (s *Source) suspectTopic(topic string, client [16]byte) {
 	s.mu.Lock()
 	about := s.suspects[topic]
 	isNew := about == nil
 	if isNew {
-		about = &suspicion{}
+		about = &topicSuspicion{}
 		s.suspects[topic] = about
 	}
 	if client != [16]byte{} {
@@ -140,18 +140,18 @@ func (s *Source) suspect(topic string, client [16]byte) {
 	}
 	s.mu.Unlock()
 	if isNew {
-		s.kick()
+		s.wakePositions()
 	}
 }
 
-// investigate compares the ids of suspected topics with those in the metadata, and reads
+// investigateSuspects compares the ids of suspected topics with those in the metadata, and reads
 // the topics that were created again from their start.
-func (s *Source) investigate(ctx context.Context) error {
-	topics := s.suspected()
+func (s *Source) investigateSuspects(ctx context.Context) error {
+	topics := s.suspectedTopics()
 	if len(topics) == 0 {
 		return nil
 	}
-	view, err := s.describe(ctx, topics)
+	view, err := s.describeTopics(ctx, topics)
 	if err != nil {
 		return err
 	}
@@ -159,17 +159,17 @@ func (s *Source) investigate(ctx context.Context) error {
 		switch s.verdictOn(topic, view.topics[topic], time.Now()) {
 		case topicRecreated:
 			s.log.Error("the topic was deleted and created again: reading the new topic from its beginning, or from the time in KAFKA_AUTO_OFFSET_RESET; records of the old topic that were not delivered are lost", "topic", topic)
-			s.resubscribe(topic)
+			s.resubscribeTopic(topic)
 		case topicUnclear, topicSame:
 		case clientOutdated:
 			s.log.Warn("the client has an outdated id of the topic: subscribing to it again", "topic", topic)
-			s.resubscribe(topic)
+			s.resubscribeTopic(topic)
 		}
 	}
 	return nil
 }
 
-func (s *Source) suspected() []string {
+func (s *Source) suspectedTopics() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.AppendSeq([]string{}, maps.Keys(s.suspects))
@@ -211,10 +211,10 @@ func (s *Source) verdictOn(topic string, now topicState, at time.Time) (v topicV
 	return v
 }
 
-// resubscribe begins again with a topic that was deleted and created under its old
+// resubscribeTopic begins again with a topic that was deleted and created under its old
 // name. The client would ask for the id that it knows without end. The old leases must
 // not commit offsets of the old topic into the new one, so they end first.
-func (s *Source) resubscribe(topic string) {
+func (s *Source) resubscribeTopic(topic string) {
 	s.mu.Lock()
 	gone := map[string][]int32{}
 	for k := range s.partitions {
@@ -223,9 +223,9 @@ func (s *Source) resubscribe(topic string) {
 		}
 	}
 	s.mu.Unlock()
-	leases := s.leases(gone)
-	s.drop(gone)
-	s.handler.Release(leases)
+	leases := s.leasesOf(gone)
+	s.dropPartitions(gone)
+	s.handler.ReleaseLeases(leases)
 	s.client.PurgeTopicsFromConsuming(topic)
 	s.client.AddConsumeTopics(topic) // with a pattern the client finds the topic again
 }
@@ -234,47 +234,47 @@ func (s *Source) resubscribe(topic string) {
 // partitions fetch nothing, and brokers before Kafka 3.1 are asked for records by name, so
 // no fetch would notice.
 func (s *Source) checkIDs(ctx context.Context) error {
-	topics := topicsOf(s.owns())
+	topics := topicsOf(s.ownedPartitions())
 	if len(topics) == 0 {
 		return nil
 	}
-	view, err := s.describe(ctx, topics)
+	view, err := s.describeTopics(ctx, topics)
 	if err != nil {
 		return err
 	}
-	for _, topic := range s.differing(view) {
-		s.suspect(topic, [16]byte{})
+	for _, topic := range s.differingTopics(view) {
+		s.suspectTopic(topic, [16]byte{})
 	}
 	return nil
 }
 
-// differing are the topics that have another id in the metadata than their partitions here.
-func (s *Source) differing(view topicView) []string {
-	return s.topics(func(k id, p *partition) bool { return p.foreignTo(view.topics[k.topic].id) })
+// differingTopics are the topics that have another id in the metadata than their partitions here.
+func (s *Source) differingTopics(view topicView) []string {
+	return s.matchingTopics(func(k partitionID, p *partition) bool { return p.foreignTo(view.topics[k.topic].id) })
 }
 
-// current leaves the marks of topics that have the id that their records came from. Before OffsetCommit v10
+// currentMarks leaves the marks of topics that have the id that their records came from. Before OffsetCommit v10
 // (Kafka 4.2) a broker stores a commit under the topic's name, whatever topic has it now.
-func (s *Source) current(ctx context.Context, marks map[id]position, refused *refusedCommits) (map[id]position, error) {
+func (s *Source) currentMarks(ctx context.Context, marks map[partitionID]commitPosition, refused *refusedCommits) (map[partitionID]commitPosition, error) {
 	withID := maps.Clone(marks)
-	maps.DeleteFunc(withID, func(_ id, p position) bool { return p.topicID == [16]byte{} })
+	maps.DeleteFunc(withID, func(_ partitionID, p commitPosition) bool { return p.topicID == [16]byte{} })
 	if len(withID) == 0 {
 		return marks, nil
 	}
-	view, err := s.describe(ctx, topicsOf(withID))
+	view, err := s.describeTopics(ctx, topicsOf(withID))
 	if err != nil {
 		return nil, err
 	}
-	kept := make(map[id]position, len(marks))
+	kept := make(map[partitionID]commitPosition, len(marks))
 	for k, p := range marks {
 		switch now := view.topics[k.topic]; {
 		case p.topicID == [16]byte{}, p.topicID == now.id:
 			kept[k] = p
 		case now.err != nil:
-			refused.refuse(k, now.err)
+			refused.addRefused(k, now.err)
 		case now.id != [16]byte{}:
-			refused.refuse(k, kerr.UnknownTopicID)
-			s.suspect(k.topic, [16]byte{})
+			refused.addRefused(k, kerr.UnknownTopicID)
+			s.suspectTopic(k.topic, [16]byte{})
 		default:
 			kept[k] = p // the broker that answered has no ids: the cluster is being updated
 		}
@@ -285,14 +285,14 @@ func (s *Source) current(ctx context.Context, marks map[id]position, refused *re
 // learnTopics notes once which topics there were when this process first was in the group. With latest, all
 // other topics have appeared since.
 func (s *Source) learnTopics(ctx context.Context) error {
-	if s.knowsTopics() || !s.Joined() {
+	if s.knowsTopics() || !s.HasJoined() {
 		return nil
 	}
 	var names []string // all
 	if s.cfg.TopicPattern == "" {
 		names = s.cfg.Topics
 	}
-	view, err := s.describe(ctx, names)
+	view, err := s.describeTopics(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -315,8 +315,8 @@ func (s *Source) knowsTopics() bool {
 	return s.present != nil || mode == "earliest" || mode == "time"
 }
 
-// appeared reports whether a topic was not there when this process first was in the group. It needs s.mu.
-func (s *Source) appeared(topic string, now [16]byte) bool {
+// topicAppeared reports whether a topic was not there when this process first was in the group. It needs s.mu.
+func (s *Source) topicAppeared(topic string, now [16]byte) bool {
 	if s.present == nil {
 		return false
 	}

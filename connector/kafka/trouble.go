@@ -10,64 +10,64 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// trouble takes an error that a poll brought. It runs in the polling goroutine with rebalances allowed. Each
+// handlePartitionError takes an error that a poll brought. It runs in the polling goroutine with rebalances allowed. Each
 // error is that of its partition: the client hands most of them over once and expects the application to act.
 // topicID is the id that the client asked for, zero if unknown.
-func (s *Source) trouble(topic string, topicID [16]byte, partition int32, err error) {
+func (s *Source) handlePartitionError(topic string, topicID [16]byte, partition int32, err error) {
 	reason := reasonOf(err)
 	if topic != "" && partition >= 0 && ofTheClient(err) {
 		reason = "decode"
 	}
 	s.metrics.FetchErrors.WithLabelValues(reason).Inc()
 	if topic == "" { // the group's session, or a connection
-		if _, told := s.cfg.diagnoseSession(err); !told && !s.access.knows([]any{err}) { // else the hook has told it
+		if _, told := s.cfg.diagnoseSession(err); !told && !s.access.isKnown([]any{err}) { // else the hook has told it
 			s.log.Warn("the group or a broker fails, trying again", "error", err)
 		}
 		return
 	}
-	k := id{topic, partition}
+	k := partitionID{topic, partition}
 	owned, reading := s.isReading(k)
 	if partition >= 0 && !owned {
 		return // the client reports the metadata of all partitions of a topic
 	}
 	if partition >= 0 && !reading {
-		s.unplaced(k, err) // the group's offset was refused; findPositions asks for it
-		s.kick()
+		s.noteUnplaced(k, err) // the group's offset was refused; findPositions asks for it
+		s.wakePositions()
 		return
 	}
-	f := fault{reason: reason, err: err, offset: s.position(k)}
+	f := partitionFault{reason: reason, err: err, offset: s.fetchPosition(k)}
 	switch reason {
 	case "recreated_topic":
 		f.message = "a broker does not know the id of the topic: the broker is behind, or the topic was deleted"
-		s.suspect(topic, topicID)
+		s.suspectTopic(topic, topicID)
 	case "unknown_topic":
 		f.message = "the topic or the partition does not exist: it was deleted, or was never created"
 	case "data_loss":
-		s.truncated(k, err)
+		s.noteTruncated(k, err)
 		return
 	case "out_of_range":
 		f.message = "the next offset is not in the log, says a broker: comparing it with the log of the leader"
-		s.doubt(k)
-		s.rest(k, restBriefFor)
+		s.doubtPosition(k)
+		s.pausePartition(k, restBriefFor)
 	case "authorization":
-		s.access.refused(topic, err)
-		s.rest(k, restFor)
+		s.access.noteRefused(topic, err)
+		s.pausePartition(k, restFor)
 		return
 	case "decode":
 		f.message = "a batch can't be decoded: the partition stands still until the batch can be, or until retention has removed it"
-		s.rest(k, restLongFor)
+		s.pausePartition(k, restLongFor)
 	default:
 		f.message = "fetching failed, trying again"
 		if !kerr.IsRetriable(err) {
-			s.rest(k, restFor)
+			s.pausePartition(k, restFor)
 		}
 	}
-	s.faults.begin(k, f)
+	s.faults.beginFault(k, f)
 }
 
-// truncated takes the client's word that a log was cut: a leader has said where its epochs end. Records may
+// noteTruncated takes the client's word that a log was cut: a leader has said where its epochs end. Records may
 // never come from there, so the group's offset follows now.
-func (s *Source) truncated(k id, err error) {
+func (s *Source) noteTruncated(k partitionID, err error) {
 	loss, _ := errors.AsType[*kgo.ErrDataLoss](err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,21 +75,21 @@ func (s *Source) truncated(k id, err error) {
 	if p == nil || p.expected <= loss.ResetTo {
 		return // its records came first
 	}
-	to := s.restart(k, p, loss.ResetTo)
+	to := s.restartPartition(k, p, loss.ResetTo)
 	s.log.Error("Kafka lost records at the end of this partition: reading again from the last commit, and records accepted since then come twice",
 		"topic", k.topic, "partition", k.partition, "expected", loss.ConsumedTo, "log_end", loss.ResetTo, "again_from", to)
 }
 
 // isReading reports whether a partition is owned, and whether the client has its position or is about to get it.
-func (s *Source) isReading(k id) (owned, reading bool) {
+func (s *Source) isReading(k partitionID) (owned, reading bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.partitions[k]
-	return p != nil, p != nil && p.placed()
+	return p != nil, p != nil && p.isPlaced()
 }
 
-// position is the next offset of a partition that is wanted, -1 if unknown.
-func (s *Source) position(k id) int64 {
+// fetchPosition is the next offset of a partition that is wanted, -1 if unknown.
+func (s *Source) fetchPosition(k partitionID) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.partitions[k]; p != nil {
@@ -147,7 +147,7 @@ func (s *Source) leaveAlone(topic string) {
 // tells in one line are too. One of them is the only sign of a member that can't join.
 type clientLog struct {
 	log    *slog.Logger
-	access *access
+	access *accessFaults
 }
 
 // sessionLines are what the client logs at the end of a session of the group, of which access and trouble tell.
@@ -165,7 +165,7 @@ func (l clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	case msg == joinFails:
 		l.access.onJoinFails(keyvals)
 		l.log.Debug("kafka client: "+msg, keyvals...)
-	case level <= kgo.LogLevelWarn && !l.access.knows(keyvals) && !slices.Contains(sessionLines, msg):
+	case level <= kgo.LogLevelWarn && !l.access.isKnown(keyvals) && !slices.Contains(sessionLines, msg):
 		l.log.Warn("kafka client: "+msg, keyvals...)
 	default:
 		l.log.Debug("kafka client: "+msg, keyvals...)

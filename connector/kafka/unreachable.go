@@ -27,46 +27,46 @@ func (e *dialError) Unwrap() error { return e.err }
 
 // diagnoseConnection says why there is no connection to a broker at addr, for errors that diagnose does not know.
 // Most of them pass by themselves: a broker that is restarted refuses connections, too.
-func (c Config) diagnoseConnection(addr string, err error) diagnosis {
+func (c Config) diagnoseConnection(addr string, err error) errorDiagnosis {
 	const refused = "connection"
 	dial, _ := errors.AsType[*dialError](err)
 	name, _ := errors.AsType[*net.DNSError](err)
 	timeout, _ := errors.AsType[net.Error](err)
 	late := errors.Is(err, context.DeadlineExceeded) || timeout != nil && timeout.Timeout()
-	place := c.origin(addr)
+	place := c.originHint(addr)
 	switch {
 	case name != nil && name.IsNotFound:
-		return diagnosis{refused, "the name of the broker does not resolve: " + place}
+		return errorDiagnosis{refused, "the name of the broker does not resolve: " + place}
 	case name != nil:
-		return diagnosis{refused, "the name server does not answer for the name of the broker: look at the DNS settings of this machine, or " + place}
+		return errorDiagnosis{refused, "the name server does not answer for the name of the broker: look at the DNS settings of this machine, or " + place}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return diagnosis{refused, "nothing listens at this address: start the broker, or " + place}
+		return errorDiagnosis{refused, "nothing listens at this address: start the broker, or " + place}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return diagnosis{refused, "there is no route to this address: open one, or " + place}
+		return errorDiagnosis{refused, "there is no route to this address: open one, or " + place}
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL):
-		return diagnosis{refused, "this machine has no file or port left for a connection: raise the limit (ulimit -n), or look for a process that uses them up"}
+		return errorDiagnosis{refused, "this machine has no file or port left for a connection: raise the limit (ulimit -n), or look for a process that uses them up"}
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return diagnosis{refused, "this machine forbids the connection: look at its firewall and network policies"}
+		return errorDiagnosis{refused, "this machine forbids the connection: look at its firewall and network policies"}
 	case late && dial != nil && dial.handshake:
-		return diagnosis{refused, "the broker does not answer the TLS handshake; this port may be one without TLS: look at KAFKA_BROKERS and " + tlsEnabled}
+		return errorDiagnosis{refused, "the broker does not answer the TLS handshake; this port may be one without TLS: look at KAFKA_BROKERS and " + tlsEnabled}
 	case late && dial != nil:
-		return diagnosis{refused, "no answer from this address within " + dialTimeout.String() + ": open the way to it (security groups, network policies, firewalls), or " + place}
+		return errorDiagnosis{refused, "no answer from this address within " + dialTimeout.String() + ": open the way to it (security groups, network policies, firewalls), or " + place}
 	case late:
-		return diagnosis{refused, "the broker takes the connection and does not answer: it hangs, or something else listens there; look at its log, or " + place}
+		return errorDiagnosis{refused, "the broker takes the connection and does not answer: it hangs, or something else listens there; look at its log, or " + place}
 	case hungUp(err) && c.SASL.Mechanism != "" && dial == nil:
-		return diagnosis{"login", "the broker hangs up during the login: it may not accept it; " + c.SASL.source()}
+		return errorDiagnosis{"login", "the broker hangs up during the login: it may not accept it; " + c.SASL.loginSource()}
 	case hungUp(err):
-		return diagnosis{refused, c.closedAtOnce()}
+		return errorDiagnosis{refused, c.closedAtOnce()}
 	}
-	return diagnosis{refused, place}
+	return errorDiagnosis{refused, place}
 }
 
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// origin says where an address comes from, and so where to correct it.
-func (c Config) origin(addr string) string {
+// originHint says where an address comes from, and so where to correct it.
+func (c Config) originHint(addr string) string {
 	if slices.Contains(c.Brokers, addr) {
 		return "look at KAFKA_BROKERS, and at what is between: networks, security groups, policies"
 	}
@@ -77,17 +77,17 @@ func (c Config) origin(addr string) string {
 // restarted leaves the cluster's metadata sooner, and is not tried then.
 const outageAfter = 15 * time.Second
 
-// outage is a broker to which every connection has failed since first.
-type outage struct{ first, last time.Time }
+// brokerOutage is a broker to which every connection has failed since first.
+type brokerOutage struct{ first, last time.Time }
 
-// unreached looks at a connection to a broker that could not be made, for a reason that may pass.
-func (a *access) unreached(addr string, err error) {
+// noteUnreached looks at a connection to a broker that could not be made, for a reason that may pass.
+func (a *accessFaults) noteUnreached(addr string, err error) {
 	if errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, context.Canceled) {
 		return
 	}
 	d, now := a.cfg.diagnoseConnection(addr, err), time.Now()
 	a.mu.Lock()
-	maps.DeleteFunc(a.outages, func(_ string, o outage) bool { return now.Sub(o.last) >= refusedFor })
+	maps.DeleteFunc(a.outages, func(_ string, o brokerOutage) bool { return now.Sub(o.last) >= refusedFor })
 	o, known := a.outages[addr]
 	if !known {
 		o.first = now
@@ -96,14 +96,14 @@ func (a *access) unreached(addr string, err error) {
 	a.outages[addr] = o
 	a.mu.Unlock()
 	if now.Sub(o.first) >= outageAfter {
-		a.note(place{d.refused, addr}, d.hint, err)
+		a.noteRefusal(place{d.refused, addr}, d.hint, err)
 		return
 	}
 	a.log.Warn("no connection to a broker; trying again", "at", addr, "refused", d.refused, "hint", d.hint, "error", err)
 }
 
-// reached ends an outage.
-func (a *access) reached(addr string) {
+// noteReached ends an outage.
+func (a *accessFaults) noteReached(addr string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.outages, addr)

@@ -15,7 +15,7 @@ const recommitEvery = time.Hour
 // stay assigned and keep their positions; records that were polled are delivered and committed. It holds for partitions
 // that are assigned later, too. It replaces the function of the last call, and may be called by any goroutine.
 //
-// The pause is one of partitions, not of topics: room.pause pauses topics in the client while their stream is full, and
+// The pause is one of partitions, not of topics: room.pauseOrResume pauses topics in the client while their stream is full, and
 // its resume must not end this one.
 func (s *Source) PauseReading(unwanted func(topic string) bool) {
 	s.mu.Lock()
@@ -35,14 +35,14 @@ func (s *Source) PauseReading(unwanted func(topic string) bool) {
 }
 
 // pauseIfUnwanted pauses a partition that has just been assigned, before the client fetches it. It needs s.mu.
-func (s *Source) pauseIfUnwanted(k id) {
+func (s *Source) pauseIfUnwanted(k partitionID) {
 	if p := s.partitions[k]; s.unwanted(k.topic) {
 		p.unwanted = true
 		s.pauseFetching(k, p)
 	}
 }
 
-func (s *Source) pauseFetching(k id, p *partition) {
+func (s *Source) pauseFetching(k partitionID, p *partition) {
 	p.recommitted = time.Now()
 	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 }
@@ -54,8 +54,8 @@ func (s *Source) recommitUnwanted() {
 	for _, p := range s.partitions {
 		if p.unwanted && p.committed >= 0 && time.Since(p.recommitted) >= recommitEvery {
 			p.recommitted = time.Now()
-			p.lease.Start(offset.Mark{Offset: p.committed, Epoch: -1}) // where nothing was read since the assignment
-			p.lease.Resend()
+			p.lease.StartAt(offset.Mark{Offset: p.committed, Epoch: -1}) // where nothing was read since the assignment
+			p.lease.ResendMark()
 		}
 	}
 }
@@ -64,8 +64,8 @@ func (s *Source) recommitUnwanted() {
 // that is not known before the client has found the topics; known is false until then.
 func (s *Source) Reads(topic string) (reads, known bool) {
 	topics := s.client.GetConsumeTopics()
-	_, owned := s.assignment()[topic]
-	return owned || slices.Contains(topics, topic), s.cfg.TopicPattern == "" || s.Joined() && len(topics) > 0
+	_, owned := s.copyAssignment()[topic]
+	return owned || slices.Contains(topics, topic), s.cfg.TopicPattern == "" || s.HasJoined() && len(topics) > 0
 }
 
 // ownsAny reports whether partitions of a topic are owned. It needs s.mu.

@@ -21,7 +21,7 @@ const positionTimeout = 10 * time.Second
 func (s *Source) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { s.watchCommits(ctx) })
-	all.Go(func() { every(ctx, lagFirst, lagEvery, func() { s.comparePosition(ctx) }) })
+	all.Go(func() { runEvery(ctx, lagFirst, lagEvery, func() { s.comparePosition(ctx) }) })
 	all.Go(func() { s.watchPositions(ctx) })
 	all.Go(func() { s.watchLag(ctx) })
 	all.Go(func() { s.tellProtocol(ctx) })
@@ -44,28 +44,28 @@ func (s *Source) watchCommits(ctx context.Context) {
 			soon.Reset(commitSoon)
 		case <-soon.C:
 			next := commitSoon
-			if s.resumable() {
+			if s.canResume() {
 				if !s.commitAgain(ctx) {
 					next = commitLater
 				}
-				s.resume()
+				s.resumeWhenRoom()
 			}
-			if s.holds() {
+			if s.hasHolds() {
 				soon.Reset(next)
 			}
 		case <-tick.C:
 			s.recommitUnwanted()
 			s.commitAgain(ctx)
-			s.resume()
+			s.resumeWhenRoom()
 			s.sizeFetches()
 		}
 	}
 }
 
-// every calls do after first and then at each interval until ctx ends. An interval that passes while do runs is
+// runEvery calls do after first and then at each interval until ctx ends. An interval that passes while do runs is
 // left out.
-func every(ctx context.Context, first, interval time.Duration, do func()) {
-	if pause(ctx, first); ctx.Err() != nil {
+func runEvery(ctx context.Context, first, interval time.Duration, do func()) {
+	if sleepContext(ctx, first); ctx.Err() != nil {
 		return
 	}
 	tick := time.NewTicker(interval)
@@ -84,9 +84,9 @@ func every(ctx context.Context, first, interval time.Duration, do func()) {
 // partition is reported as its fault.
 func (s *Source) commitAgain(ctx context.Context) bool {
 	err := s.commitWithin(ctx)
-	if moving(err) {
+	if isMoving(err) {
 		s.log.Debug("no commit while the group rebalances", "error", err)
-	} else if err != nil && ctx.Err() == nil && refusedPartitions(err) == nil && !s.access.knows([]any{err}) {
+	} else if err != nil && ctx.Err() == nil && refusedPartitions(err) == nil && !s.access.isKnown([]any{err}) {
 		s.log.Warn("committing failed, trying again at the next interval", "error", err)
 	}
 	return err == nil
@@ -95,8 +95,8 @@ func (s *Source) commitAgain(ctx context.Context) bool {
 func (s *Source) comparePosition(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, positionTimeout)
 	defer cancel()
-	err := errors.Join(s.compare(bounded), s.checkIDs(bounded))
-	if err != nil && ctx.Err() == nil && !s.access.knows([]any{err}) {
+	err := errors.Join(s.recommitForgotten(bounded), s.checkIDs(bounded))
+	if err != nil && ctx.Err() == nil && !s.access.isKnown([]any{err}) {
 		s.log.Warn("the group's position is unknown, trying again", "error", err)
 	}
 }
@@ -106,13 +106,13 @@ func (s *Source) comparePosition(ctx context.Context) {
 func (s *Source) commitWithin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*finalCommit)
 	defer cancel()
-	return s.Commit(ctx)
+	return s.CommitMarks(ctx)
 }
 
 // PauseTopics pauses the assigned topics for which match is true, and returns
 // them. ResumeTopics undoes it.
 func (s *Source) PauseTopics(match func(topic string) bool) (paused []string) {
-	paused = s.topics(func(k id, _ *partition) bool { return match(k.topic) })
+	paused = s.matchingTopics(func(k partitionID, _ *partition) bool { return match(k.topic) })
 	s.client.PauseFetchTopics(paused...)
 	return paused
 }
@@ -120,21 +120,21 @@ func (s *Source) PauseTopics(match func(topic string) bool) (paused []string) {
 // ResumeTopics has paused topics fetched again.
 func (s *Source) ResumeTopics(topics []string) { s.client.ResumeFetchTopics(topics...) }
 
-// compare reads the group's commits and commits again the marks that it has lost. A
+// recommitForgotten reads the group's commits and commits again the marks that it has lost. A
 // broker that was slow may handle a commit after one that came later, when the
 // client had given up on the first.
-func (s *Source) compare(ctx context.Context) error {
+func (s *Source) recommitForgotten(ctx context.Context) error {
 	s.mu.Lock()
-	acknowledged := map[id]position{}
+	acknowledged := map[partitionID]commitPosition{}
 	for k, p := range s.partitions {
-		acknowledged[k] = position{lease: p.lease, mark: offset.Mark{Offset: p.committed, Epoch: -1}, topicID: p.topicID}
+		acknowledged[k] = commitPosition{lease: p.lease, mark: offset.Mark{Offset: p.committed, Epoch: -1}, topicID: p.topicID}
 	}
 	s.mu.Unlock()
 	if len(acknowledged) == 0 {
-		s.standing.rest()
+		s.standing.closeIdle()
 		return nil
 	}
-	client, err := s.standing.open()
+	client, err := s.standing.openClient()
 	if err != nil {
 		return err
 	}
@@ -151,8 +151,8 @@ func (s *Source) compare(ctx context.Context) error {
 		}
 		if at.Err == nil && at.At < p.mark.Offset && !p.lease.Closed() {
 			s.log.Warn("the group stands behind an offset that was acknowledged; committing it again", "topic", k.topic, "partition", k.partition, "offset", at.At, "acknowledged", p.mark.Offset)
-			p.lease.Start(p.mark) // where nothing was read since the assignment
-			p.lease.Resend()
+			p.lease.StartAt(p.mark) // where nothing was read since the assignment
+			p.lease.ResendMark()
 		}
 	}
 	return nil
@@ -176,4 +176,4 @@ func (s *Source) tellProtocol(ctx context.Context) {
 	s.log.Warn("the brokers do not offer the consumer group protocol of KIP-848 (Kafka 4.0 or later): the group uses the classic one", "protocol", s.cfg.GroupProtocol)
 }
 
-var _ kgo.Hook = (*traffic)(nil)
+var _ kgo.Hook = (*trafficHook)(nil)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Detached passes lines on to another writer from a goroutine of its own, so that a caller
+// DetachedWriter passes lines on to another writer from a goroutine of its own, so that a caller
 // never waits: not for a full pipe whose reader sleeps, nor for a disk that
 // hangs. Lines for which there is no room are dropped and counted. Errors of next's
 // writes are ignored, because there is no place to report them.
-type Detached struct {
+type DetachedWriter struct {
 	next io.Writer
 	most int // bytes that may wait
 
@@ -24,24 +24,24 @@ type Detached struct {
 	closed  bool
 }
 
-// Detach returns a writer to next that holds at most that many bytes. Close ends it.
-func Detach(next io.Writer, most int) *Detached {
-	d := &Detached{next: next, most: most}
+// DetachWriter returns a writer to next that holds at most that many bytes. Close ends it.
+func DetachWriter(next io.Writer, most int) *DetachedWriter {
+	d := &DetachedWriter{next: next, most: most}
 	d.changed.L = &d.mu
-	go d.pass()
+	go d.passLines()
 	return d
 }
 
 // OnLost has lost called with the number of lines that were dropped, as soon as others get
 // through again. It may log.
-func (d *Detached) OnLost(lost func(lines int)) {
+func (d *DetachedWriter) OnLost(lost func(lines int)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.lost = lost
 }
 
 // Write queues p, which is a line. It always succeeds.
-func (d *Detached) Write(p []byte) (int, error) {
+func (d *DetachedWriter) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.waiting+len(p) > d.most {
@@ -54,10 +54,10 @@ func (d *Detached) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pass writes the queued lines.
-func (d *Detached) pass() {
+// passLines writes the queued lines.
+func (d *DetachedWriter) passLines() {
 	for {
-		line, ok := d.take()
+		line, ok := d.takeLine()
 		if !ok {
 			return
 		}
@@ -76,8 +76,8 @@ func (d *Detached) pass() {
 	}
 }
 
-// take waits for a line; ok is false when there will be none.
-func (d *Detached) take() (line []byte, ok bool) {
+// takeLine waits for a line; ok is false when there will be none.
+func (d *DetachedWriter) takeLine() (line []byte, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(d.queue) == 0 {
@@ -96,7 +96,7 @@ func (d *Detached) take() (line []byte, ok bool) {
 
 // Close waits until everything is written, up to a limit. Lines that are
 // written later may be lost.
-func (d *Detached) Close(most time.Duration) {
+func (d *DetachedWriter) Close(most time.Duration) {
 	over := false
 	timer := time.AfterFunc(most, func() {
 		d.mu.Lock()

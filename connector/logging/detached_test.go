@@ -33,7 +33,7 @@ func (d *door) text() string {
 func TestDetachedKeepsOrder(t *testing.T) {
 	t.Parallel()
 	to := &door{err: errors.New("no space left on device")} // which stops nothing
-	d := Detach(to, 1<<20)
+	d := DetachWriter(to, 1<<20)
 	var want strings.Builder
 	line := make([]byte, 0, 16)
 	for i := range 1000 {
@@ -55,7 +55,7 @@ func TestDetachedDoesNotWait(t *testing.T) {
 	t.Parallel()
 	to := &door{}
 	lost := make(chan int, 10)
-	d := Detach(to, 30)
+	d := DetachWriter(to, 30)
 	d.OnLost(func(n int) { lost <- n })
 	to.mu.Lock()
 	_, _ = d.Write([]byte("first----\n"))

@@ -10,30 +10,30 @@ import (
 	"time"
 )
 
-// Every returns a handler that passes a warning or an error on to next at most once in a period. The
+// LimitRepeats returns a handler that passes a warning or an error on to next at most once in a period. The
 // next one that passes says in "suppressed" how many did not. Lines are the same when they have the
 // level, the message and the same topic, partition, stream, refused and what: the rest, such as an attempt or an
 // error's text, changes with each repetition. Lines below a warning all pass, because each tells
 // of a change.
 //
 // The clock is the time of the records.
-func Every(next slog.Handler, period time.Duration) slog.Handler {
-	return &handler{next: next, limit: &limiter{period: period, lines: map[string]line{}}}
+func LimitRepeats(next slog.Handler, period time.Duration) slog.Handler {
+	return &repeatHandler{next: next, limit: &repeatLimiter{period: period, lines: map[string]line{}}}
 }
 
-type handler struct {
+type repeatHandler struct {
 	next  slog.Handler
-	limit *limiter // shared by all handlers that With derived
-	key   string   // what With added and identifies a line
+	limit *repeatLimiter // shared by all handlers that With derived
+	key   string         // what With added and identifies a line
 }
 
 // Enabled asks the next handler.
-func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
+func (h *repeatHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
 
 // Handle passes the record on unless it is repeated too soon.
-func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+func (h *repeatHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level < slog.LevelWarn {
 		return h.next.Handle(ctx, r)
 	}
@@ -43,7 +43,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	var attrs []slog.Attr
 	r.Attrs(func(a slog.Attr) bool { attrs = append(attrs, a); return true })
-	suppressed, ok := h.limit.allow(now, r.Level.String()+"\x00"+r.Message+h.key+identity(attrs))
+	suppressed, ok := h.limit.allowLine(now, r.Level.String()+"\x00"+r.Message+h.key+lineIdentity(attrs))
 	if !ok {
 		return nil
 	}
@@ -55,17 +55,17 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs returns a handler that shares the count with h.
-func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{h.next.WithAttrs(attrs), h.limit, h.key + identity(attrs)}
+func (h *repeatHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &repeatHandler{h.next.WithAttrs(attrs), h.limit, h.key + lineIdentity(attrs)}
 }
 
 // WithGroup returns a handler that shares the count with h.
-func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.next.WithGroup(name), h.limit, h.key}
+func (h *repeatHandler) WithGroup(name string) slog.Handler {
+	return &repeatHandler{h.next.WithGroup(name), h.limit, h.key}
 }
 
-// identity is the part of the attributes that makes two lines different.
-func identity(attrs []slog.Attr) string {
+// lineIdentity is the part of the attributes that makes two lines different.
+func lineIdentity(attrs []slog.Attr) string {
 	var b strings.Builder
 	for _, a := range attrs {
 		switch a.Key {
@@ -76,8 +76,8 @@ func identity(attrs []slog.Attr) string {
 	return b.String()
 }
 
-// limiter counts repetitions. It takes the time from its caller.
-type limiter struct {
+// repeatLimiter counts repetitions. It takes the time from its caller.
+type repeatLimiter struct {
 	period time.Duration
 
 	mu    sync.Mutex
@@ -92,8 +92,8 @@ type line struct {
 // maxLines is when lines that are quiet again are forgotten; it bounds the memory, not the log.
 const maxLines = 1000
 
-// allow reports whether the line may pass, and how many like it did not since the last that did.
-func (l *limiter) allow(now time.Time, key string) (suppressed int, ok bool) {
+// allowLine reports whether the line may pass, and how many like it did not since the last that did.
+func (l *repeatLimiter) allowLine(now time.Time, key string) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, known := l.lines[key]
@@ -103,15 +103,15 @@ func (l *limiter) allow(now time.Time, key string) (suppressed int, ok bool) {
 		return 0, false
 	}
 	if !known && len(l.lines) >= maxLines {
-		l.forget(now)
+		l.forgetOld(now)
 	}
 	l.lines[key] = line{passed: now}
 	return at.suppressed, true
 }
 
-// forget drops the lines that would pass anyway, or all of them if that isn't enough: to repeat a
+// forgetOld drops the lines that would pass anyway, or all of them if that isn't enough: to repeat a
 // line early is better than to remember without end.
-func (l *limiter) forget(now time.Time) {
+func (l *repeatLimiter) forgetOld(now time.Time) {
 	for key, at := range l.lines {
 		if now.Sub(at.passed) >= l.period {
 			delete(l.lines, key)

@@ -22,7 +22,7 @@ func capture() (*slog.Logger, *bytes.Buffer) {
 		}
 		return a
 	}})
-	return slog.New(logging.Every(text, time.Minute)), &out
+	return slog.New(logging.LimitRepeats(text, time.Minute)), &out
 }
 
 func TestEveryHoldsRepetitionsBack(t *testing.T) {
@@ -98,7 +98,7 @@ func TestEveryForgets(t *testing.T) {
 
 func TestEveryReadsTheRecordsClock(t *testing.T) {
 	var out bytes.Buffer
-	h := logging.Every(slog.NewTextHandler(&out, nil), time.Minute)
+	h := logging.LimitRepeats(slog.NewTextHandler(&out, nil), time.Minute)
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, after := range []time.Duration{0, 59 * time.Second, time.Minute} {
 		if err := h.Handle(context.Background(), slog.NewRecord(start.Add(after), slog.LevelWarn, "a", 0)); err != nil {

@@ -27,19 +27,19 @@ func (e *Error) Error() string { return e.err.Error() }
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.err }
 
-// explain says why the endpoint gives no token.
-func (t *Source) explain(err error) error {
-	refused, reason := answered(err)
+// explainError says why the endpoint gives no token.
+func (t *Source) explainError(err error) error {
+	refused, reason := endpointError(err)
 	at := ""
 	if u, err := url.Parse(t.cfg.Endpoint); err == nil {
-		at = " at " + origin.Of(u)
+		at = " at " + origin.OriginOf(u)
 	}
-	return &Error{refused, fmt.Errorf("get a token from %s%s: %w", t.cfg.name(endpointName), at, reason)}
+	return &Error{refused, fmt.Errorf("get a token from %s%s: %w", t.cfg.settingName(endpointName), at, reason)}
 }
 
-// answered is the failure without the body of the answer, which may repeat secrets, and whether the endpoint has
+// endpointError is the failure without the body of the answer, which may repeat secrets, and whether the endpoint has
 // refused the client.
-func answered(err error) (refused bool, reason error) {
+func endpointError(err error) (refused bool, reason error) {
 	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		text := "it answers " + answer.Response.Status
 		if answer.ErrorCode != "" {
@@ -52,13 +52,13 @@ func answered(err error) (refused bool, reason error) {
 		if asked.Timeout() {
 			return false, fmt.Errorf("it does not answer within %s", tokenTimeout)
 		}
-		return false, errors.New(origin.Bare(asked.Err.Error())) // the URL is known
+		return false, errors.New(origin.BareMessage(asked.Err.Error())) // the URL is known
 	}
 	return false, err
 }
 
-// expiry reads when a token ends, if it is a JWT. The signature is the server's affair.
-func expiry(token string) (end time.Time, ok bool) {
+// tokenExpiry reads when a token ends, if it is a JWT. The signature is the server's affair.
+func tokenExpiry(token string) (end time.Time, ok bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return time.Time{}, false

@@ -38,44 +38,44 @@ const (
 	caFileName       = "CA_FILE"
 )
 
-func (c Config) name(end string) string { return c.Prefix + end }
+func (c Config) settingName(end string) string { return c.Prefix + end }
 
 // ValidateEndpoint adds the faults of the endpoint, and of what it needs.
 func (c Config) ValidateEndpoint(check *env.Check) {
-	endpoint, secret := c.name(endpointName), c.name(clientSecretName)
+	endpoint, secret := c.settingName(endpointName), c.settingName(clientSecretName)
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		check.Add(env.Holds(endpoint, c.Endpoint, "want a URL such as https://login.example.com/oauth2/token, without a user in it"))
+		check.AddFault(env.HoldsFault(endpoint, c.Endpoint, "want a URL such as https://login.example.com/oauth2/token, without a user in it"))
 	}
 	if c.ClientID == "" {
-		check.Add(env.Missing(c.name(clientIDName), "the token endpoint wants to know the client").With(endpoint))
+		check.AddFault(env.MissingFault(c.settingName(clientIDName), "the token endpoint wants to know the client").WithSettings(endpoint))
 	}
 	if !c.ClientSecret.IsSet() {
-		check.Add(env.Missing(secret, "the token endpoint wants the client's secret; "+secret+"_FILE will do too").With(endpoint, secret+"_FILE"))
+		check.AddFault(env.MissingFault(secret, "the token endpoint wants the client's secret; "+secret+"_FILE will do too").WithSettings(endpoint, secret+"_FILE"))
 	}
 	if c.CAFile != "" {
-		_, _, err := c.files().Config()
-		check.Join(err)
+		_, _, err := c.certificateFiles().LoadTLS()
+		check.JoinFaults(err)
 	}
 }
 
-// Hints warn of secrets that cross the network in the clear.
-func (c Config) Hints() (hints []string) {
+// SettingHints warn of secrets that cross the network in the clear.
+func (c Config) SettingHints() (hints []string) {
 	if u, err := url.Parse(c.Endpoint); err == nil && u.Scheme == "http" {
-		hints = append(hints, fmt.Sprintf("%s is not https: the client secret and the tokens cross the network in the clear", c.name(endpointName)))
+		hints = append(hints, fmt.Sprintf("%s is not https: the client secret and the tokens cross the network in the clear", c.settingName(endpointName)))
 	}
 	return hints
 }
 
-// Advice names the settings to look at when a token can't be had or is refused.
-func (c Config) Advice() string {
+// RefusedAdvice names the settings to look at when a token can't be had or is refused.
+func (c Config) RefusedAdvice() string {
 	if c.Token.IsSet() {
-		return "look at " + c.Token.Variable(c.TokenName)
+		return "look at " + c.Token.VariableName(c.TokenName)
 	}
-	return "look at " + c.name(endpointName) + ", " + c.name(clientIDName) + ", " + c.ClientSecret.Variable(c.name(clientSecretName)) + " and the scope"
+	return "look at " + c.settingName(endpointName) + ", " + c.settingName(clientIDName) + ", " + c.ClientSecret.VariableName(c.settingName(clientSecretName)) + " and the scope"
 }
 
-// files are those of the endpoint's TLS.
-func (c Config) files() certificates.Files {
-	return certificates.Files{CA: certificates.File{Variable: c.name(caFileName), Path: c.CAFile}}
+// certificateFiles are those of the endpoint's TLS.
+func (c Config) certificateFiles() certificates.Files {
+	return certificates.Files{CA: certificates.File{Variable: c.settingName(caFileName), Path: c.CAFile}}
 }

@@ -24,7 +24,7 @@ const (
 	// A token endpoint that fails is asked again after a second, then twice that, and
 	// so on to tokenRetryMost; logins in between fail with the same error.
 	tokenRetryFirst = time.Second
-	tokenRetryMost  = 30 * time.Second
+	maxTokenRetry   = 30 * time.Second
 	// tokenShare is the part of a token's life in which it is used for new logins.
 	tokenShare = 0.8
 	// discardAfter is the least age of a token that is discarded. A younger one is as good as its successor would be.
@@ -66,36 +66,36 @@ type Source struct {
 // New returns a source of tokens. It asks for none yet.
 func New(cfg Config, o Options) *Source { return &Source{cfg: cfg, o: o, lock: make(chan struct{}, 1)} }
 
-// Token returns a token that has not expired, as far as one can tell.
-func (t *Source) Token(ctx context.Context) (string, error) {
+// CurrentToken returns a token that has not expired, as far as one can tell.
+func (t *Source) CurrentToken(ctx context.Context) (string, error) {
 	if t.cfg.Token.IsSet() {
-		return t.configured()
+		return t.configuredToken()
 	}
-	return t.fetched(ctx)
+	return t.fetchedToken(ctx)
 }
 
-// configured returns the token of the variable or the file. A file that is missing, empty or old, because its writer
+// configuredToken returns the token of the variable or the file. A file that is missing, empty or old, because its writer
 // is late or in the middle of it, leaves the token that it held before in use, as long as that is known to be good.
-func (t *Source) configured() (string, error) {
-	token, err := t.cfg.Token.Read()
-	end, known := expiry(token)
+func (t *Source) configuredToken() (string, error) {
+	token, err := t.cfg.Token.ReadValue()
+	end, known := tokenExpiry(token)
 	if known && time.Now().After(end) {
-		err = &Error{true, fmt.Errorf("the token of %s has expired at %s", t.cfg.Token.Variable(t.cfg.TokenName), end.UTC().Format(time.RFC3339))}
+		err = &Error{true, fmt.Errorf("the token of %s has expired at %s", t.cfg.Token.VariableName(t.cfg.TokenName), end.UTC().Format(time.RFC3339))}
 	}
 	t.lock <- struct{}{}
-	defer t.release()
+	defer t.releaseLock()
 	switch {
 	case err == nil:
 		t.token, t.end = token, end
 		return token, nil
 	case time.Now().Before(t.end):
-		return t.old(err), nil
+		return t.keepOld(err), nil
 	}
 	return "", err
 }
 
-// old returns the token from before, and warns that there is no newer one. It needs lock.
-func (t *Source) old(err error) string {
+// keepOld returns the token from before, and warns that there is no newer one. It needs lock.
+func (t *Source) keepOld(err error) string {
 	if now := time.Now(); t.o.Log != nil && (err.Error() != t.warned || !now.Before(t.rewarn)) {
 		t.warned, t.rewarn = err.Error(), now.Add(warnAgain)
 		t.o.Log.Warn("no new OAuth token; the one from before is used to its end", "end", t.end.UTC().Format(time.RFC3339), "error", err)
@@ -103,21 +103,21 @@ func (t *Source) old(err error) string {
 	return t.token
 }
 
-func (t *Source) release() { <-t.lock }
+func (t *Source) releaseLock() { <-t.lock }
 
-// Forget has the next login ask for a new token. If there is none, it uses the old one: the server that refused it may
+// ForgetToken has the next login ask for a new token. If there is none, it uses the old one: the server that refused it may
 // have been in trouble itself.
-func (t *Source) Forget() {
+func (t *Source) ForgetToken() {
 	t.lock <- struct{}{}
-	defer t.release()
+	defer t.releaseLock()
 	t.until = time.Time{}
 }
 
-// Discard drops a token of the endpoint that a server has refused, and reports whether another one can be had now. A
+// DiscardToken drops a token of the endpoint that a server has refused, and reports whether another one can be had now. A
 // token that is younger than a minute stays: its successor would be refused as well, and the endpoint asked each time.
-func (t *Source) Discard(token string) bool {
+func (t *Source) DiscardToken(token string) bool {
 	t.lock <- struct{}{}
-	defer t.release()
+	defer t.releaseLock()
 	switch {
 	case t.cfg.Token.IsSet():
 		return false // the file is read for each login
@@ -130,32 +130,32 @@ func (t *Source) Discard(token string) bool {
 	return true
 }
 
-// fetched returns the endpoint's token: a new one when the old one gets old, and the old one to its end when the
+// fetchedToken returns the endpoint's token: a new one when the old one gets old, and the old one to its end when the
 // endpoint has none to give.
-func (t *Source) fetched(ctx context.Context) (string, error) {
+func (t *Source) fetchedToken(ctx context.Context) (string, error) {
 	select {
 	case t.lock <- struct{}{}:
-		defer t.release()
+		defer t.releaseLock()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
 	if now := time.Now(); !now.Before(t.until) && !now.Before(t.again) {
-		t.renew(ctx, now)
+		t.renewToken(ctx, now)
 	}
 	switch now := time.Now(); {
 	case t.fault == nil:
 		return t.token, nil
 	case t.token != "" && (t.end.IsZero() || now.Before(t.end)):
-		return t.old(t.fault), nil
+		return t.keepOld(t.fault), nil
 	}
 	return "", t.fault
 }
 
-// renew asks the endpoint. It needs lock.
-func (t *Source) renew(ctx context.Context, now time.Time) {
-	token, err := t.fetch(ctx)
+// renewToken asks the endpoint. It needs lock.
+func (t *Source) renewToken(ctx context.Context, now time.Time) {
+	token, err := t.fetchToken(ctx)
 	if err != nil {
-		t.wait = min(max(2*t.wait, tokenRetryFirst), tokenRetryMost)
+		t.wait = min(max(2*t.wait, tokenRetryFirst), maxTokenRetry)
 		t.again = time.Now().Add(t.wait/2 + rand.N(t.wait/2))
 		t.fault = err
 		return
@@ -167,13 +167,13 @@ func (t *Source) renew(ctx context.Context, now time.Time) {
 	}
 }
 
-// fetch asks the endpoint. The client's secret and the authorities are read again for each request.
-func (t *Source) fetch(ctx context.Context) (*oauth2.Token, error) {
-	secret, err := t.cfg.ClientSecret.Read()
+// fetchToken asks the endpoint. The client's secret and the authorities are read again for each request.
+func (t *Source) fetchToken(ctx context.Context) (*oauth2.Token, error) {
+	secret, err := t.cfg.ClientSecret.ReadValue()
 	if err != nil {
 		return nil, err
 	}
-	config, _, err := t.cfg.files().Config()
+	config, _, err := t.cfg.certificateFiles().LoadTLS()
 	if err != nil {
 		return nil, err
 	}
@@ -181,26 +181,26 @@ func (t *Source) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if t.cfg.Audience != "" {
 		ask.EndpointParams = url.Values{"audience": {t.cfg.Audience}}
 	}
-	token, err := ask.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client(config)))
+	token, err := ask.Token(context.WithValue(ctx, oauth2.HTTPClient, t.endpointClient(config)))
 	if err != nil {
-		return nil, t.explain(err)
+		return nil, t.explainError(err)
 	}
-	if end, ok := expiry(token.AccessToken); ok && (token.Expiry.IsZero() || end.Before(token.Expiry)) {
+	if end, ok := tokenExpiry(token.AccessToken); ok && (token.Expiry.IsZero() || end.Before(token.Expiry)) {
 		token.Expiry = end
 	}
 	if !token.Expiry.IsZero() && time.Now().After(token.Expiry) {
-		return nil, &Error{true, fmt.Errorf("the token that %s gives has expired at %s; are the clocks right?", t.cfg.name(endpointName), token.Expiry.UTC().Format(time.RFC3339))}
+		return nil, &Error{true, fmt.Errorf("the token that %s gives has expired at %s; are the clocks right?", t.cfg.settingName(endpointName), token.Expiry.UTC().Format(time.RFC3339))}
 	}
 	return token, nil
 }
 
-// client is for one request, so that it reads the authorities' file as it is then.
-func (t *Source) client(config *tls.Config) *http.Client {
+// endpointClient is for one request, so that it reads the authorities' file as it is then.
+func (t *Source) endpointClient(config *tls.Config) *http.Client {
 	transport := t.o.Transport
 	if transport == nil {
 		transport = &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: t.o.Dial, TLSClientConfig: config, DisableKeepAlives: true,
 		}
 	}
-	return &http.Client{Timeout: tokenTimeout, Transport: transport, CheckRedirect: origin.Stay}
+	return &http.Client{Timeout: tokenTimeout, Transport: transport, CheckRedirect: origin.StayOnOrigin}
 }

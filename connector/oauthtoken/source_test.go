@@ -118,7 +118,7 @@ func TestTokenFetched(t *testing.T) {
 		want := func(step, token string) {
 			t.Helper()
 			for range 3 {
-				got, err := tokens.Token(t.Context())
+				got, err := tokens.CurrentToken(t.Context())
 				if err != nil || got != token {
 					t.Errorf("%s: %s, %v, want %s", step, got, err, token)
 				}
@@ -129,16 +129,16 @@ func TestTokenFetched(t *testing.T) {
 		want("while it is young", "token-1")
 		time.Sleep(2 * time.Second)
 		want("when it gets old", "token-2")
-		tokens.Forget()
+		tokens.ForgetToken()
 		want("when a broker has refused it", "token-3")
 		e.answer(gives(jwt(time.Now().Add(50*time.Second)), 100))
-		tokens.Forget()
+		tokens.ForgetToken()
 		want("a JWT", jwt(time.Now().Add(50*time.Second)))
 		time.Sleep(41 * time.Second)
 		e.answer(gives("next", 100))
 		want("a JWT that ends before the endpoint says so", "next")
 		e.answer(gives("single", 0))
-		tokens.Forget()
+		tokens.ForgetToken()
 		before := e.requests()
 		want("one whose end is unknown", "single")
 		if got := e.requests() - before; got != 3 {
@@ -185,7 +185,7 @@ func TestTokenEndpointFails(t *testing.T) {
 					return e.net.DialContext(ctx, network, addr)
 				}
 				for begin := time.Now(); time.Since(begin) < time.Hour; time.Sleep(time.Second) {
-					_, err := tokens.Token(t.Context())
+					_, err := tokens.CurrentToken(t.Context())
 					if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), planted) {
 						t.Fatalf("%v, want %q", err, test.want)
 					}
@@ -197,8 +197,8 @@ func TestTokenEndpointFails(t *testing.T) {
 					e.listen()
 				}
 				e.answer(gives("token", 100))
-				time.Sleep(tokenRetryMost)
-				if got, err := tokens.Token(t.Context()); err != nil || got != "token" {
+				time.Sleep(maxTokenRetry)
+				if got, err := tokens.CurrentToken(t.Context()); err != nil || got != "token" {
 					t.Errorf("when it is mended: %v, %v", got, err)
 				}
 			})
@@ -218,7 +218,7 @@ func TestTokenIsUsedToItsEnd(t *testing.T) {
 		e.answer(gives(first, 3600))
 		want := func(step, token string) {
 			t.Helper()
-			got, err := tokens.Token(t.Context())
+			got, err := tokens.CurrentToken(t.Context())
 			if got != token || (err != nil) != (token == "") {
 				t.Errorf("%s: %.20s, %v", step, got, err)
 			}
@@ -230,7 +230,7 @@ func TestTokenIsUsedToItsEnd(t *testing.T) {
 		if log.Len() > 0 || e.requests() != 1 {
 			t.Errorf("%d requests and a line while the token is young: %s", e.requests(), &log)
 		}
-		tokens.Forget()
+		tokens.ForgetToken()
 		want("when a broker has refused it, and there is no other", first)
 		time.Sleep(9 * time.Minute)
 		before := e.requests()
@@ -246,9 +246,9 @@ func TestTokenIsUsedToItsEnd(t *testing.T) {
 		}
 		want("after its end", "")
 		e.answer(gives("next", 3600))
-		time.Sleep(tokenRetryMost)
+		time.Sleep(maxTokenRetry)
 		want("when the endpoint is back", "next")
-		tokens.Forget()
+		tokens.ForgetToken()
 		e.answer(gives("single", 0))
 		want("one whose end is unknown", "single")
 		e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
@@ -266,7 +266,7 @@ func TestTokenAskedOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if got, err := tokens.Token(t.Context()); err != nil || got != "token" {
+				if got, err := tokens.CurrentToken(t.Context()); err != nil || got != "token" {
 					t.Errorf("%s, %v", got, err)
 				}
 			})
@@ -299,11 +299,11 @@ func TestTokenEndpointRedirects(t *testing.T) {
 			http.Redirect(w, r, to, http.StatusPermanentRedirect)
 		})
 		tokens := e.tokens()
-		if got, err := tokens.Token(t.Context()); err != nil || got != "token" {
+		if got, err := tokens.CurrentToken(t.Context()); err != nil || got != "token" {
 			t.Errorf("a redirect to the same origin: %s, %v", got, err)
 		}
 		to = "http://localhost:81/moved"
-		if got, err := e.tokens().Token(t.Context()); err == nil || !strings.Contains(err.Error(), "it answers 308 Permanent Redirect") || asked > 0 {
+		if got, err := e.tokens().CurrentToken(t.Context()); err == nil || !strings.Contains(err.Error(), "it answers 308 Permanent Redirect") || asked > 0 {
 			t.Errorf("a redirect to another port: %s, %v; it was asked %d times", got, err, asked)
 		}
 	})
@@ -323,7 +323,7 @@ func TestTokenFileInTheMiddle(t *testing.T) {
 		tokens := New(Config{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path), TokenName: "KAFKA_SASL_OAUTH_TOKEN"}, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		want := func(step, token string, lines int) {
 			t.Helper()
-			got, err := tokens.Token(t.Context())
+			got, err := tokens.CurrentToken(t.Context())
 			if got != token || (err != nil) != (token == "") || strings.Count(log.String(), "level=WARN") != lines {
 				t.Errorf("%s: %.20s, %v, %s", step, got, err, &log)
 			}
@@ -359,18 +359,18 @@ func TestTokenFromFile(t *testing.T) {
 	tokens := New(Config{Token: env.NewSecretFile("KAFKA_SASL_OAUTH_TOKEN", path), TokenName: "KAFKA_SASL_OAUTH_TOKEN"}, Options{})
 	for _, want := range []string{"opaque", jwt(time.Now().Add(time.Minute)), "not.a.jwt", "a.b"} {
 		write(want)
-		if got, err := tokens.Token(t.Context()); err != nil || got != want {
+		if got, err := tokens.CurrentToken(t.Context()); err != nil || got != want {
 			t.Errorf("%s, %v, want %s", got, err, want)
 		}
 	}
 	write(jwt(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)))
-	if _, err := tokens.Token(t.Context()); err == nil || err.Error() != "the token of KAFKA_SASL_OAUTH_TOKEN_FILE has expired at 2020-01-01T00:00:00Z" {
+	if _, err := tokens.CurrentToken(t.Context()); err == nil || err.Error() != "the token of KAFKA_SASL_OAUTH_TOKEN_FILE has expired at 2020-01-01T00:00:00Z" {
 		t.Error(err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tokens.Token(t.Context()); err == nil || !strings.Contains(err.Error(), "KAFKA_SASL_OAUTH_TOKEN_FILE holds") {
+	if _, err := tokens.CurrentToken(t.Context()); err == nil || !strings.Contains(err.Error(), "KAFKA_SASL_OAUTH_TOKEN_FILE holds") {
 		t.Error(err)
 	}
 }
@@ -388,19 +388,19 @@ func TestTokenDiscarded(t *testing.T) {
 		e.answer(give)
 		want := func(step, token, problem string) {
 			t.Helper()
-			got, err := tokens.Token(t.Context())
+			got, err := tokens.CurrentToken(t.Context())
 			if got != token || (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
 				t.Errorf("%s: %q, %v", step, got, err)
 			}
 		}
 		want("at first", "token-1", "")
-		if tokens.Discard("token-1") {
+		if tokens.DiscardToken("token-1") {
 			t.Error("a new token is discarded")
 		}
 		time.Sleep(2 * time.Minute)
 		another := 0
 		for range 50 {
-			if tokens.Discard("token-1") {
+			if tokens.DiscardToken("token-1") {
 				another++
 			}
 			want("refused by a server", "token-2", "")
@@ -408,18 +408,18 @@ func TestTokenDiscarded(t *testing.T) {
 		if another != 50 || e.requests() != 2 {
 			t.Errorf("%d of 50 logins have another token, by %d requests", another, e.requests())
 		}
-		if tokens.Discard("token-2") {
+		if tokens.DiscardToken("token-2") {
 			t.Error("the next token is discarded, too")
 		}
 		time.Sleep(2 * time.Minute)
 		e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-		tokens.Discard("token-2")
+		tokens.DiscardToken("token-2")
 		want("refused, and the endpoint is down", "", "at http://localhost:80: it answers 503")
-		if tokens.Discard("token-2") {
+		if tokens.DiscardToken("token-2") {
 			t.Error("there is no other token")
 		}
 		e.answer(give)
-		time.Sleep(tokenRetryMost)
+		time.Sleep(maxTokenRetry)
 		want("when the endpoint is back", "token-4", "")
 	})
 }
@@ -433,7 +433,7 @@ func TestTokenOfUnknownEnd(t *testing.T) {
 		tokens.o.Reuse = time.Minute
 		e.answer(gives("token", 0))
 		for range 60 {
-			if got, err := tokens.Token(t.Context()); got != "token" || err != nil {
+			if got, err := tokens.CurrentToken(t.Context()); got != "token" || err != nil {
 				t.Errorf("%s, %v", got, err)
 			}
 			time.Sleep(3 * time.Second)
@@ -451,7 +451,7 @@ func TestTokenErrors(t *testing.T) {
 		defer e.listener.Close()
 		for code, refused := range map[int]bool{400: true, 401: true, 403: true, 404: true, 307: true, 408: false, 429: false, 500: false, 503: false} {
 			e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
-			_, err := e.tokens().Token(t.Context())
+			_, err := e.tokens().CurrentToken(t.Context())
 			if failed, ok := errors.AsType[*Error](err); !ok || failed.Refused != refused {
 				t.Errorf("%d: %v", code, err)
 			}

@@ -24,12 +24,12 @@ type Mark struct {
 	Offset int64 // the next offset to read, as Kafka's commits count
 	Epoch  int32 // leader epoch of the record before it, -1 if unknown
 
-	settled int64 // records of the lease up to here, for Lease.Uncommitted
+	settled int64 // records of the lease up to here, for Lease.CountUncommitted
 }
 
-// After is the mark that has passed the record at offset, which was written in
+// MarkAfter is the mark that has passed the record at offset, which was written in
 // the given leader epoch.
-func After(offset int64, epoch int32) Mark { return Mark{Offset: offset + 1, Epoch: epoch} }
+func MarkAfter(offset int64, epoch int32) Mark { return Mark{Offset: offset + 1, Epoch: epoch} }
 
 // Lease is one assignment of one partition to this process. A partition that
 // is revoked and assigned again gets a new Lease, so whatever settles late can
@@ -70,19 +70,19 @@ type Span struct {
 	void atomic.Bool // it moves no mark: a record before it, or in it, stays undelivered
 }
 
-// Void reports whether the span moves no mark any more. To send its records would be in vain: they are
+// IsVoid reports whether the span moves no mark any more. To send its records would be in vain: they are
 // delivered again, behind the record that could not be.
-func (s *Span) Void() bool { return s.void.Load() }
+func (s *Span) IsVoid() bool { return s.void.Load() }
 
 // NewLease starts a lease with nothing to commit.
 func NewLease(topic string, partition int32) *Lease {
 	return &Lease{Topic: topic, Partition: partition, last: -1, sent: Mark{Offset: -1}}
 }
 
-// Start sets the position that the lease begins at, so that it is committed
+// StartAt sets the position that the lease begins at, so that it is committed
 // even if no record ever comes: the answer to "where was latest when we joined"
 // must not be asked twice.
-func (l *Lease) Start(m Mark) {
+func (l *Lease) StartAt(m Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.marked {
@@ -90,12 +90,12 @@ func (l *Lease) Start(m Mark) {
 	}
 }
 
-// Register counts n polled records whose offsets run from first to last. It is
+// RegisterRecords counts n polled records whose offsets run from first to last. It is
 // false, and counts nothing, when first is not beyond every offset registered
 // before: the partition was rewound inside one assignment, and the marks of
 // this lease are no longer valid. The caller closes the lease then and
 // starts another.
-func (l *Lease) Register(first, last int64, n int) bool {
+func (l *Lease) RegisterRecords(first, last int64, n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if first <= l.last {
@@ -106,11 +106,11 @@ func (l *Lease) Register(first, last int64, n int) bool {
 	return true
 }
 
-// Cover puts a run of n records, up to and including the one that next has
+// CoverRecords puts a run of n records, up to and including the one that next has
 // passed, under the span of the given batch, and returns that span. Every Cover
 // asks for one Settle. Batch numbers are the caller's; they are never 0 and never
 // come back.
-func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
+func (l *Lease) CoverRecords(batch uint64, next Mark, n int, polled time.Time) *Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ends {
@@ -135,14 +135,16 @@ func (l *Lease) Cover(batch uint64, next Mark, n int, polled time.Time) *Span {
 // alone is the batch number of records that are in none.
 const alone = 0
 
-// Alone puts one record that is in no batch under a span of its own, and returns
+// CoverAlone puts one record that is in no batch under a span of its own, and returns
 // that span: a record that is sent to the dead-letter topic.
-func (l *Lease) Alone(next Mark, polled time.Time) *Span { return l.Cover(alone, next, 1, polled) }
+func (l *Lease) CoverAlone(next Mark, polled time.Time) *Span {
+	return l.CoverRecords(alone, next, 1, polled)
+}
 
-// Skip passes over n records that need no delivery: tombstones, control records
+// SkipRecords passes over n records that need no delivery: tombstones, control records
 // and records skipped by policy. They ride on the last span, because they may not be
 // committed before the records polled before them.
-func (l *Lease) Skip(next Mark, n int) {
+func (l *Lease) SkipRecords(next Mark, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ends {
@@ -154,7 +156,7 @@ func (l *Lease) Skip(next Mark, n int) {
 		l.spans[k-1].records += int64(n)
 		return
 	}
-	l.advance(next, int64(n))
+	l.advanceMark(next, int64(n))
 }
 
 // Settle says that everything in one run of the span was accepted, skipped or
@@ -168,7 +170,7 @@ func (s *Span) Settle() {
 	}
 	n := 0
 	for n < len(l.spans) && l.spans[n].runs == 0 {
-		l.advance(l.spans[n].next, l.spans[n].records)
+		l.advanceMark(l.spans[n].next, l.spans[n].records)
 		l.spans[n] = nil
 		n++
 	}
@@ -192,9 +194,9 @@ func (s *Span) Fail() {
 	l.tellDrained()
 }
 
-// Failed reports whether a record of the lease was given up after it was sent: others behind it may have been
+// HasFailed reports whether a record of the lease was given up after it was sent: others behind it may have been
 // accepted, and come twice whenever the partition is read again.
-func (l *Lease) Failed() bool {
+func (l *Lease) HasFailed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failed
@@ -211,14 +213,14 @@ func (l *Lease) tellDrained() {
 // Lease is the assignment that the span belongs to.
 func (s *Span) Lease() *Lease { return s.lease }
 
-func (l *Lease) advance(next Mark, n int64) {
+func (l *Lease) advanceMark(next Mark, n int64) {
 	next.settled = l.mark.settled + n
 	l.mark, l.marked = next, true
 }
 
-// Mark returns the position to commit. ok is false while there is none, when it
+// CommitMark returns the position to commit. ok is false while there is none, when it
 // has been committed already, and when the lease is closed.
-func (l *Lease) Mark() (m Mark, ok bool) {
+func (l *Lease) CommitMark() (m Mark, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed.Load() || !l.marked || (l.mark.Offset == l.sent.Offset && l.mark.Epoch == l.sent.Epoch) {
@@ -227,8 +229,8 @@ func (l *Lease) Mark() (m Mark, ok bool) {
 	return l.mark, true
 }
 
-// Committed says that Kafka has acknowledged the commit of m.
-func (l *Lease) Committed(m Mark) {
+// NoteCommitted says that Kafka has acknowledged the commit of m.
+func (l *Lease) NoteCommitted(m Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m.Offset < l.sent.Offset {
@@ -238,17 +240,17 @@ func (l *Lease) Committed(m Mark) {
 	l.committed = max(l.committed, m.settled)
 }
 
-// Resend has the mark committed again although Kafka acknowledged it: the group
+// ResendMark has the mark committed again although Kafka acknowledged it: the group
 // stands at an older one.
-func (l *Lease) Resend() {
+func (l *Lease) ResendMark() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent = Mark{Offset: -1}
 }
 
-// Uncommitted is the number of polled records that are not part of an
+// CountUncommitted is the number of polled records that are not part of an
 // acknowledged commit: they are delivered again if the process dies now.
-func (l *Lease) Uncommitted() int64 {
+func (l *Lease) CountUncommitted() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.polled - l.committed

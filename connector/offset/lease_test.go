@@ -71,21 +71,21 @@ func walk(seed uint64) error {
 				next += 1 + rng.Int64N(3) // gaps: compaction, transactions
 				m.records = append(m.records, modelRecord{next, last, m.ends})
 			}
-			l.Register(first, next-1, n)
-			s := l.Cover(batch, After(next-1, 7), n, time.Time{})
+			l.RegisterRecords(first, next-1, n)
+			s := l.CoverRecords(batch, MarkAfter(next-1, 7), n, time.Time{})
 			if runs := last.runs; len(runs) > 0 && runs[0] != s && !m.ends {
 				return fmt.Errorf("step %d: a second span for batch %d", step, batch)
 			}
 			last.runs = append(last.runs, s)
 		case k < 55:
 			next += 1 + rng.Int64N(3)
-			l.Register(next-1, next-1, 1)
-			l.Skip(After(next-1, 7), 1)
+			l.RegisterRecords(next-1, next-1, 1)
+			l.SkipRecords(MarkAfter(next-1, 7), 1)
 			m.records = append(m.records, modelRecord{next, nil, m.ends})
 		case k < 62:
 			next += 1 + rng.Int64N(3)
-			l.Register(next-1, next-1, 1)
-			last = &unit{runs: []*Span{l.Alone(After(next-1, 7), time.Time{})}} // a dead letter
+			l.RegisterRecords(next-1, next-1, 1)
+			last = &unit{runs: []*Span{l.CoverAlone(MarkAfter(next-1, 7), time.Time{})}} // a dead letter
 			open = append(open, last)
 			m.records = append(m.records, modelRecord{next, last, m.ends})
 		case k < 78:
@@ -116,7 +116,7 @@ func walk(seed uint64) error {
 			}
 		}
 		want, wantOK := m.mark()
-		got, ok := l.Mark()
+		got, ok := l.CommitMark()
 		if ok != wantOK || ok && (got.Offset != want || got.Epoch != 7) {
 			return fmt.Errorf("step %d: mark %v %v, want %d %v", step, got, ok, want, wantOK)
 		}
@@ -129,7 +129,7 @@ func counts(l *Lease, m *model) error {
 	if m.closed {
 		return nil
 	}
-	mark, ok := l.Mark()
+	mark, ok := l.CommitMark()
 	var before int64
 	for _, r := range m.records {
 		if ok && r.next <= mark.Offset {
@@ -144,11 +144,11 @@ func counts(l *Lease, m *model) error {
 			begun++
 		}
 	}
-	if got := l.Uncommitted(); got != all {
+	if got := l.CountUncommitted(); got != all {
 		return fmt.Errorf("uncommitted %d before any commit, want %d", got, all)
 	}
-	l.Committed(mark)
-	if got := l.Uncommitted(); got != all-before {
+	l.NoteCommitted(mark)
+	if got := l.CountUncommitted(); got != all-before {
 		return fmt.Errorf("uncommitted %d after the commit, want %d", got, all-before)
 	}
 	if got := l.Begun(); got != begun {
@@ -161,18 +161,18 @@ func counts(l *Lease, m *model) error {
 // one that was acknowledged must not.
 func TestMarkIsOfferedUntilAcknowledged(t *testing.T) {
 	l := NewLease("t", 0)
-	s := l.Cover(1, After(9, 0), 1, time.Time{})
-	if _, ok := l.Mark(); ok {
+	s := l.CoverRecords(1, MarkAfter(9, 0), 1, time.Time{})
+	if _, ok := l.CommitMark(); ok {
 		t.Fatal("a mark before anything has settled")
 	}
 	s.Settle()
-	first, ok := l.Mark()
-	again, okAgain := l.Mark()
+	first, ok := l.CommitMark()
+	again, okAgain := l.CommitMark()
 	if !ok || !okAgain || first != again || first.Offset != 10 {
 		t.Fatalf("mark %v %v, then %v %v; want 10 twice", first, ok, again, okAgain)
 	}
-	l.Committed(first)
-	if m, ok := l.Mark(); ok {
+	l.NoteCommitted(first)
+	if m, ok := l.CommitMark(); ok {
 		t.Errorf("mark %v after it was acknowledged", m)
 	}
 }
@@ -181,37 +181,37 @@ func TestMarkIsOfferedUntilAcknowledged(t *testing.T) {
 // a new lease, and what was in flight under the old one settles late.
 func TestLateSettleMovesNothingElse(t *testing.T) {
 	old := NewLease("t", 0)
-	late := old.Cover(1, After(5, 0), 1, time.Time{})
+	late := old.CoverRecords(1, MarkAfter(5, 0), 1, time.Time{})
 	old.Close()
 	fresh := NewLease("t", 0)
-	s := fresh.Cover(2, After(100, 0), 1, time.Time{})
+	s := fresh.CoverRecords(2, MarkAfter(100, 0), 1, time.Time{})
 	s.Settle()
 	late.Settle()
-	if m, ok := old.Mark(); ok {
+	if m, ok := old.CommitMark(); ok {
 		t.Errorf("a closed lease has mark %v", m)
 	}
-	if m, ok := fresh.Mark(); !ok || m.Offset != 101 {
+	if m, ok := fresh.CommitMark(); !ok || m.Offset != 101 {
 		t.Errorf("mark %v %v, want 101", m, ok)
 	}
 }
 
 func TestRegisterSeesARewind(t *testing.T) {
 	l := NewLease("t", 0)
-	if !l.Register(10, 19, 10) || !l.Register(25, 30, 3) {
+	if !l.RegisterRecords(10, 19, 10) || !l.RegisterRecords(25, 30, 3) {
 		t.Fatal("offsets that grow are no rewind")
 	}
-	if l.Register(30, 40, 11) {
+	if l.RegisterRecords(30, 40, 11) {
 		t.Error("offset 30 was registered twice")
 	}
-	if got := l.Uncommitted(); got != 13 {
+	if got := l.CountUncommitted(); got != 13 {
 		t.Errorf("uncommitted %d, want 13: a rewind counts nothing", got)
 	}
 }
 
 func TestStartIsCommittedWithoutARecord(t *testing.T) {
 	l := NewLease("t", 0)
-	l.Start(Mark{Offset: 42, Epoch: 3})
-	if m, ok := l.Mark(); !ok || m.Offset != 42 || m.Epoch != 3 {
+	l.StartAt(Mark{Offset: 42, Epoch: 3})
+	if m, ok := l.CommitMark(); !ok || m.Offset != 42 || m.Epoch != 3 {
 		t.Errorf("mark %v %v, want 42 in epoch 3", m, ok)
 	}
 }
@@ -223,8 +223,8 @@ func TestDrained(t *testing.T) {
 	default:
 		t.Fatal("an empty lease is drained")
 	}
-	a := l.Cover(1, After(0, 0), 1, time.Time{})
-	b := l.Cover(2, After(1, 0), 1, time.Time{})
+	a := l.CoverRecords(1, MarkAfter(0, 0), 1, time.Time{})
+	b := l.CoverRecords(2, MarkAfter(1, 0), 1, time.Time{})
 	done := l.Drained()
 	b.Settle()
 	select {
@@ -245,7 +245,7 @@ func BenchmarkCover(b *testing.B) {
 	var n uint64
 	for b.Loop() {
 		n++
-		s := l.Cover(n, After(int64(n), 0), 500, time.Time{})
+		s := l.CoverRecords(n, MarkAfter(int64(n), 0), 500, time.Time{})
 		s.Settle()
 	}
 }

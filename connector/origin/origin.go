@@ -14,10 +14,12 @@ import (
 // maxRedirects is what net/http follows by default.
 const maxRedirects = 10
 
-// Same reports whether two URLs have the same scheme, host and port.
-func Same(a, b *url.URL) bool { return a.Scheme == b.Scheme && address(a) == address(b) }
+// SameOrigin reports whether two URLs have the same scheme, host and port.
+func SameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && originAddress(a) == originAddress(b)
+}
 
-func address(u *url.URL) string {
+func originAddress(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
@@ -25,12 +27,12 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-// Stay is the CheckRedirect of a client that logs in. A login is for the origin of the first request: a redirect to
+// StayOnOrigin is the CheckRedirect of a client that logs in. A login is for the origin of the first request: a redirect to
 // another one is not followed, and is the answer. Requests without a login follow any.
-func Stay(r *http.Request, via []*http.Request) error {
+func StayOnOrigin(r *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
-	case first.Header.Get("Authorization") != "" && !Same(first.URL, r.URL):
+	case first.Header.Get("Authorization") != "" && !SameOrigin(first.URL, r.URL):
 		return http.ErrUseLastResponse
 	case len(via) >= maxRedirects:
 		return fmt.Errorf("it redirects more than %d times", maxRedirects)
@@ -43,8 +45,8 @@ func Stay(r *http.Request, via []*http.Request) error {
 func KeepTransport(t *http.Transport) {
 	proxy := t.Proxy // is asked before each request, the one after a redirect too
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
-		if r.Response != nil && r.Response.Request != nil && !Same(r.Response.Request.URL, r.URL) {
-			return nil, fmt.Errorf("%s redirects to %s, where no login may go", Of(r.Response.Request.URL), Of(r.URL))
+		if r.Response != nil && r.Response.Request != nil && !SameOrigin(r.Response.Request.URL, r.URL) {
+			return nil, fmt.Errorf("%s redirects to %s, where no login may go", OriginOf(r.Response.Request.URL), OriginOf(r.URL))
 		}
 		if proxy == nil {
 			return nil, nil //nolint:nilnil // net/http's way to say that there is no proxy
@@ -53,8 +55,8 @@ func KeepTransport(t *http.Transport) {
 	}
 }
 
-// Of returns the scheme, host and port of a URL as text.
-func Of(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// OriginOf returns the scheme, host and port of a URL as text.
+func OriginOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 var (
 	// urls are URLs in a message: between quotation marks, or up to a blank.
@@ -63,13 +65,13 @@ var (
 	proxies = regexp.MustCompile(`(?s)invalid proxy address .*`)
 )
 
-// Bare returns a message whose URLs are cut to scheme, host and port: a path may hold a secret, as a query may.
-func Bare(message string) string { return scrub(message, "/?#") }
+// BareMessage returns a message whose URLs are cut to scheme, host and port: a path may hold a secret, as a query may.
+func BareMessage(message string) string { return scrubURLs(message, "/?#") }
 
-// Scrub returns a message whose URLs have no user, password, query or fragment.
-func Scrub(message string) string { return scrub(message, "?#") }
+// ScrubMessage returns a message whose URLs have no user, password, query or fragment.
+func ScrubMessage(message string) string { return scrubURLs(message, "?#") }
 
-func scrub(message, ends string) string {
+func scrubURLs(message, ends string) string {
 	message = proxies.ReplaceAllString(message, "invalid proxy address: look at HTTPS_PROXY and HTTP_PROXY")
 	return urls.ReplaceAllStringFunc(message, func(found string) string {
 		parts := urls.FindStringSubmatch(found)

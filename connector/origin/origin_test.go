@@ -27,7 +27,7 @@ func TestSame(t *testing.T) {
 	} {
 		a, _ := url.Parse(test.a)
 		b, _ := url.Parse(test.b)
-		if got := origin.Same(a, b); got != test.want {
+		if got := origin.SameOrigin(a, b); got != test.want {
 			t.Errorf("%s and %s: %v, want %v", test.a, test.b, got, test.want)
 		}
 	}
@@ -52,7 +52,7 @@ func TestLoginsStay(t *testing.T) {
 	kept := &http.Transport{}
 	defer kept.CloseIdleConnections()
 	origin.KeepTransport(kept)
-	for name, client := range map[string]*http.Client{"client": {CheckRedirect: origin.Stay}, "transport": {Transport: kept}} {
+	for name, client := range map[string]*http.Client{"client": {CheckRedirect: origin.StayOnOrigin}, "transport": {Transport: kept}} {
 		for path, want := range map[string]string{"/here": "end with secret", "/there": "", "/via": ""} {
 			got = ""
 			r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, http.NoBody)
@@ -74,7 +74,7 @@ func TestLoginsStay(t *testing.T) {
 			}
 		}
 	}
-	resp, err := (&http.Client{CheckRedirect: origin.Stay}).Get(server.URL + "/there")
+	resp, err := (&http.Client{CheckRedirect: origin.StayOnOrigin}).Get(server.URL + "/there")
 	if err != nil || got != "at /end" {
 		t.Errorf("without a login: %v, %q", err, got)
 	} else {
@@ -86,7 +86,7 @@ func TestRedirectsEnd(t *testing.T) {
 	server := httptest.NewServer(nil)
 	defer server.Close()
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) })
-	if resp, err := (&http.Client{CheckRedirect: origin.Stay}).Get(server.URL); err == nil || !strings.Contains(err.Error(), "more than 10 times") {
+	if resp, err := (&http.Client{CheckRedirect: origin.StayOnOrigin}).Get(server.URL); err == nil || !strings.Contains(err.Error(), "more than 10 times") {
 		t.Errorf("%v, %v", resp, err)
 	}
 }
@@ -102,10 +102,10 @@ func TestScrub(t *testing.T) {
 		{"no URL, arn:aws:iam::123456789012:role/r", "no URL, arn:aws:iam::123456789012:role/r", "no URL, arn:aws:iam::123456789012:role/r"},
 		{`Get "https://x/": invalid proxy address "u:s3cret@p:x": parse "u:s3cret@p:x": no`, `Get "https://x/": invalid proxy address: look at HTTPS_PROXY and HTTP_PROXY`, `Get "https://x": invalid proxy address: look at HTTPS_PROXY and HTTP_PROXY`},
 	} {
-		if got := origin.Scrub(test.message); got != test.scrubbed {
+		if got := origin.ScrubMessage(test.message); got != test.scrubbed {
 			t.Errorf("scrubbed: %s, want %s", got, test.scrubbed)
 		}
-		if got := origin.Bare(test.message); got != test.bare {
+		if got := origin.BareMessage(test.message); got != test.bare {
 			t.Errorf("bare: %s, want %s", got, test.bare)
 		}
 	}

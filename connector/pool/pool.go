@@ -22,8 +22,8 @@ type Pool[T any] struct {
 	kept int   // elements that free has room for
 }
 
-// keepMost is how many buffers are kept, because each Get looks through them.
-const keepMost = 128
+// maxKeep is how many buffers are kept, because each Get looks through them.
+const maxKeep = 128
 
 // New returns a Pool that keeps at most maxKept elements. It reuses a buffer if it is at most
 // 1/loose larger than requested.
@@ -31,7 +31,7 @@ func New[T any](maxKept, loose int) *Pool[T] { return &Pool[T]{maxKept: maxKept,
 
 // Get returns an empty buffer for n elements.
 func (p *Pool[T]) Get(n int) []T {
-	if b := p.take(n); b != nil {
+	if b := p.takeBuffer(n); b != nil {
 		return b
 	}
 	if p != nil {
@@ -40,7 +40,7 @@ func (p *Pool[T]) Get(n int) []T {
 	return make([]T, 0, n)
 }
 
-func (p *Pool[T]) take(n int) []T {
+func (p *Pool[T]) takeBuffer(n int) []T {
 	if p == nil {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (p *Pool[T]) take(n int) []T {
 	defer p.mu.Unlock()
 	for i, b := range slices.Backward(p.free) {
 		if n <= cap(b) && cap(b) <= n+n/p.loose {
-			p.remove(i)
+			p.removeBuffer(i)
 			return b
 		}
 	}
@@ -62,15 +62,15 @@ func (p *Pool[T]) Put(b []T) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.free) == keepMost || p.kept+cap(b) > p.maxKept {
-		p.remove(0)
+	for len(p.free) == maxKeep || p.kept+cap(b) > p.maxKept {
+		p.removeBuffer(0)
 	}
 	p.free = append(p.free, b[:0])
 	p.kept += cap(b)
 }
 
-// remove forgets one of those that are free. mu is held.
-func (p *Pool[T]) remove(i int) {
+// removeBuffer forgets one of those that are free. mu is held.
+func (p *Pool[T]) removeBuffer(i int) {
 	p.kept -= cap(p.free[i])
 	p.free = slices.Delete(p.free, i, i+1)
 }

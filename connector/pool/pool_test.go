@@ -50,7 +50,7 @@ func TestPoolIsBounded(t *testing.T) {
 		for _, b := range p.free {
 			sum += cap(b)
 		}
-		if sum != p.kept || sum > most || len(p.free) > keepMost {
+		if sum != p.kept || sum > most || len(p.free) > maxKeep {
 			t.Fatalf("it keeps %d bytes in %d buffers and counts %d, want at most %d", sum, len(p.free), p.kept, most)
 		}
 	}

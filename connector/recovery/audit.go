@@ -86,7 +86,7 @@ type auditor struct {
 	errors     Store // nil without one
 	partitions map[string][]*partitionAudit
 	all        []*partitionAudit
-	counts     counts
+	counts     auditCounts
 	notes      []string
 
 	mu         sync.Mutex
@@ -108,27 +108,27 @@ func Audit(ctx context.Context, r Request, s Service) (Report, error) {
 	if a.id == "" {
 		return Report{}, errors.New("records are sent without an id: an audit needs RECORD_FORMAT=json, or RECORD_ENVELOPE=true, with id among RECORD_FIELDS; if something else writes an id of the form TOPIC-PARTITION-OFFSET, name its member with -id")
 	}
-	if err := a.open(ctx); err != nil {
+	if err := a.openSources(ctx); err != nil {
 		return Report{}, err
 	}
 	cluster, err := a.findRanges(ctx)
 	if err != nil {
 		return Report{}, err
 	}
-	stopProgress := a.counts.show(a.Progress, a.Terminal)
+	stopProgress := a.counts.showProgress(a.Progress, a.Terminal)
 	err = a.readBoth(ctx)
 	stopProgress()
 	if err != nil {
 		return Report{}, err
 	}
-	if err := a.plausible(); err != nil {
+	if err := a.checkPlausible(); err != nil {
 		return Report{}, err
 	}
-	return a.report(cluster), nil
+	return a.buildReport(cluster), nil
 }
 
-// open opens the stores.
-func (a *auditor) open(ctx context.Context) (err error) {
+// openSources opens the stores.
+func (a *auditor) openSources(ctx context.Context) (err error) {
 	if a.objects, err = openStore(ctx, a.Objects, a.service.Log); err != nil {
 		return fmt.Errorf("-objects: %w", err)
 	}
@@ -172,7 +172,7 @@ func (a *auditor) findRanges(ctx context.Context) (cluster string, err error) {
 		if ctx.Err() != nil {
 			return "", err
 		}
-		a.notes = append(a.notes, "the offsets of the group can't be read, so records that were not sent yet count as missing: "+awsconfig.Clean(err.Error()))
+		a.notes = append(a.notes, "the offsets of the group can't be read, so records that were not sent yet count as missing: "+awsconfig.CleanMessage(err.Error()))
 		commits = make([]int64, len(ranges))
 		for i := range commits {
 			commits[i] = -1
@@ -204,12 +204,12 @@ func (a *auditor) readBoth(ctx context.Context) error {
 }
 
 func (a *auditor) readKafka(ctx context.Context) error {
-	ranges := make([]kafka.Range, len(a.all))
+	ranges := make([]kafka.OffsetRange, len(a.all))
 	for i, p := range a.all {
-		ranges[i] = p.Range
+		ranges[i] = p.OffsetRange
 	}
 	due := a.now.Add(-a.Due).UnixMilli()
-	return a.service.Kafka.Read(ctx, ranges, func(records []*kgo.Record) error {
+	return a.service.Kafka.ReadRanges(ctx, ranges, func(records []*kgo.Record) error {
 		a.counts.records.Add(int64(len(records)))
 		for _, r := range records {
 			if err := a.expectRecord(ctx, r, due); err != nil {
@@ -230,13 +230,13 @@ func (a *auditor) expectRecord(ctx context.Context, r *kgo.Record, due int64) er
 	case reason != "":
 		p.leftOut[reason]++
 	default:
-		p.expect(r.Offset, r.Timestamp.UnixMilli() <= due)
+		p.expectOffset(r.Offset, r.Timestamp.UnixMilli() <= due)
 	}
 	return nil
 }
 
-// plausible returns an error if the objects can't be those of the audited service.
-func (a *auditor) plausible() error {
+// checkPlausible returns an error if the objects can't be those of the audited service.
+func (a *auditor) checkPlausible() error {
 	c := &a.counts
 	switch documents := c.documents.Load(); {
 	case a.unread > 0, c.objects.Load() == 0, documents > c.withoutID.Load():

@@ -124,7 +124,7 @@ func (p *place) request(topics ...string) Request {
 
 func (p *place) audit(r Request) (Report, error) {
 	p.t.Helper()
-	connection, err := p.cfg.Connection(nil, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
+	connection, err := p.cfg.NewConnection(nil, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func (p *place) audit(r Request) (Report, error) {
 		Kafka: reader, Group: p.cfg.GroupID, ID: p.record.EnvelopeName("id"), Timestamp: p.record.EnvelopeName("timestamp"), Log: slog.New(slog.DiscardHandler),
 		Sends: func(_ context.Context, r *kgo.Record) (string, error) {
 			_, err := c.Append(nil, r)
-			if reject, ok := errors.AsType[*convert.Reject](err); ok {
+			if reject, ok := errors.AsType[*convert.BadRecord](err); ok {
 				return string(reject.Reason), nil
 			}
 			return "", err
@@ -162,7 +162,7 @@ func (p *place) wantTotal(r Report, result Result, want Totals) {
 	p.t.Helper()
 	if diff := cmp.Diff(want, r.Total); diff != "" || r.Result != result {
 		var table bytes.Buffer
-		_ = r.Table(&table)
+		_ = r.WriteTable(&table)
 		p.t.Errorf("the result is %s, want %s\n%s\n%s", r.Result, result, diff, &table)
 	}
 }

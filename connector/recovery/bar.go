@@ -9,9 +9,9 @@ import (
 // barWidth is the number of characters of a bar.
 const barWidth = 20
 
-// Bar draws how much of a run is done, from 0 to 1, and the time that the rest takes at the rate since the run began,
+// ProgressBar draws how much of a run is done, from 0 to 1, and the time that the rest takes at the rate since the run began,
 // when done was at start. The bar itself is for terminals.
-func Bar(terminal bool, start, done float64, since time.Duration) string {
+func ProgressBar(terminal bool, start, done float64, since time.Duration) string {
 	done = min(max(done, 0), 1)
 	text := fmt.Sprintf("%.0f%%", 100*done)
 	if terminal {

@@ -37,8 +37,8 @@ func OpenBucket(ctx context.Context, place string, log *slog.Logger) (*Bucket, e
 		return nil, err
 	}
 	b := &Bucket{client: client, bucket: bucket, prefix: prefix}
-	if _, err = b.first(ctx); client.FollowRegion(err) {
-		_, err = b.first(ctx)
+	if _, err = b.firstPage(ctx); client.FollowRegion(err) {
+		_, err = b.firstPage(ctx)
 	}
 	if err != nil {
 		return nil, b.listError(err)
@@ -46,18 +46,18 @@ func OpenBucket(ctx context.Context, place string, log *slog.Logger) (*Bucket, e
 	return b, nil
 }
 
-// first lists the first object.
-func (b *Bucket) first(ctx context.Context) (*s3.ListObjectsV2Output, error) {
+// firstPage lists the first object.
+func (b *Bucket) firstPage(ctx context.Context) (*s3.ListObjectsV2Output, error) {
 	return b.client.API().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, MaxKeys: aws.Int32(1)})
 }
 
 func (b *Bucket) listError(err error) error {
-	return fmt.Errorf("list objects of %s: %w", b, b.explain(err))
+	return fmt.Errorf("list objects of %s: %w", b, b.explainError(err))
 }
 
 // Empty implements Store.
 func (b *Bucket) Empty(ctx context.Context) (bool, error) {
-	found, err := b.first(ctx)
+	found, err := b.firstPage(ctx)
 	if err != nil {
 		return false, b.listError(err)
 	}
@@ -122,8 +122,8 @@ func (b *Bucket) foldersOfYears(ctx context.Context) (bool, error) {
 // Open implements Store.
 func (b *Bucket) Open(ctx context.Context, o Object) (io.ReadCloser, error) {
 	r := &bucketReader{ctx: ctx, bucket: b, object: o}
-	if err := r.open(); err != nil {
-		return nil, b.explain(err)
+	if err := r.openObject(); err != nil {
+		return nil, b.explainError(err)
 	}
 	return r, nil
 }
@@ -147,7 +147,7 @@ type bucketReader struct {
 	cancel context.CancelFunc
 }
 
-func (r *bucketReader) open() error {
+func (r *bucketReader) openObject() error {
 	ctx, cancel := context.WithCancel(r.ctx)
 	in := &s3.GetObjectInput{Bucket: &r.bucket.bucket, Key: &r.object.Name}
 	if r.object.version != "" {
@@ -171,8 +171,8 @@ func (r *bucketReader) open() error {
 func (r *bucketReader) Read(p []byte) (int, error) {
 	for {
 		if r.body == nil {
-			if err := r.open(); err != nil {
-				return 0, r.bucket.explain(err)
+			if err := r.openObject(); err != nil {
+				return 0, r.bucket.explainError(err)
 			}
 		}
 		r.idle.Reset(readIdle)
@@ -206,8 +206,8 @@ func (r *bucketReader) Close() error {
 	return err
 }
 
-// explain turns an error of S3 into its cause and the remedy.
-func (b *Bucket) explain(err error) error {
+// explainError turns an error of S3 into its cause and the remedy.
+func (b *Bucket) explainError(err error) error {
 	code := ""
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		code = api.ErrorCode()
@@ -234,5 +234,5 @@ func (b *Bucket) explain(err error) error {
 	case strings.HasPrefix(code, "KMS."):
 		return fmt.Errorf("%w: the key of the objects can't be used (%s): grant kms:Decrypt on it, or enable it", ErrStop, code)
 	}
-	return errors.New(awsconfig.Clean(err.Error()))
+	return errors.New(awsconfig.CleanMessage(err.Error()))
 }

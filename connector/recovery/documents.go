@@ -52,13 +52,13 @@ type member struct {
 	long bool
 }
 
-func (m *member) add(b []byte) {
+func (m *member) appendBytes(b []byte) {
 	if m.long = m.long || len(m.json)+len(b) > maxMember; !m.long {
 		m.json = append(m.json, b...)
 	}
 }
 
-func (m *member) value() []byte {
+func (m *member) memberValue() []byte {
 	if !m.set || m.long {
 		return nil
 	}
@@ -83,12 +83,12 @@ var stops = func() (s struct{ text, structure [256]bool }) {
 func (s *documentScanner) readAll(r io.Reader, buffer []byte) error {
 	for {
 		n, err := r.Read(buffer)
-		if scanErr := s.scan(buffer[:n]); scanErr != nil {
+		if scanErr := s.scanChunk(buffer[:n]); scanErr != nil {
 			return scanErr
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			s.end()
+			s.endDocument()
 			return nil
 		case err != nil:
 			return err
@@ -96,24 +96,24 @@ func (s *documentScanner) readAll(r io.Reader, buffer []byte) error {
 	}
 }
 
-// end is the end of the stream.
-func (s *documentScanner) end() {
+// endDocument is the end of the stream.
+func (s *documentScanner) endDocument() {
 	if s.depth > 0 || s.skip {
 		s.foreign++
 	}
 	s.depth, s.text, s.skip = 0, false, false
 }
 
-func (s *documentScanner) scan(b []byte) error {
+func (s *documentScanner) scanChunk(b []byte) error {
 	for i := 0; i < len(b); {
 		switch {
 		case s.skip:
-			if i = until(b, i, '\n'); i < len(b) {
+			if i = indexFrom(b, i, '\n'); i < len(b) {
 				s.skip = false
 				s.foreign++
 			}
 		case s.depth == 0:
-			i = s.between(b, i)
+			i = s.skipBetween(b, i)
 		case s.text:
 			i = s.inText(b, i)
 		default:
@@ -126,15 +126,15 @@ func (s *documentScanner) scan(b []byte) error {
 	return nil
 }
 
-func until(b []byte, i int, c byte) int {
+func indexFrom(b []byte, i int, c byte) int {
 	for i < len(b) && b[i] != c {
 		i++
 	}
 	return i
 }
 
-// between skips the bytes between objects.
-func (s *documentScanner) between(b []byte, i int) int {
+// skipBetween skips the bytes between objects.
+func (s *documentScanner) skipBetween(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case c <= ' ':
@@ -169,21 +169,21 @@ func (s *documentScanner) inText(b []byte, i int) int {
 			s.escaped = true
 		case c == '"':
 			i++
-			s.keep(b[begin:i])
+			s.keepBytes(b[begin:i])
 			s.text = false
 			s.endToken()
 			return i
 		default: // JSON has no control characters in strings
-			s.malformed()
+			s.setMalformed()
 			return i
 		}
 	}
-	s.keep(b[begin:i])
+	s.keepBytes(b[begin:i])
 	return i
 }
 
-// malformed discards the current object. Scanning resumes at the next line.
-func (s *documentScanner) malformed() { s.depth, s.text, s.skip = 0, false, true }
+// setMalformed discards the current object. Scanning resumes at the next line.
+func (s *documentScanner) setMalformed() { s.depth, s.text, s.skip = 0, false, true }
 
 // inStructure scans up to the next structural byte outside of a string.
 func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
@@ -192,7 +192,7 @@ func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
 		i++
 	}
 	if s.token == bareToken {
-		s.keep(b[begin:i])
+		s.keepBytes(b[begin:i])
 	}
 	if i == len(b) {
 		return i, nil
@@ -202,7 +202,7 @@ func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
 	case '"':
 		s.text = true
 		s.beginText(outermost)
-		s.keep(b[i : i+1])
+		s.keepBytes(b[i : i+1])
 	case '{', '[':
 		s.depth++
 		s.token = ignored
@@ -212,11 +212,11 @@ func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
 			return i + 1, nil
 		}
 		if c == ']' {
-			s.malformed()
+			s.setMalformed()
 			return i + 1, nil
 		}
 		s.documents++
-		return i + 1, s.visit(document{id: s.found[0].value(), timestamp: s.found[1].value()})
+		return i + 1, s.visit(document{id: s.found[0].memberValue(), timestamp: s.found[1].memberValue()})
 	case ':':
 		if outermost {
 			s.key = false
@@ -238,7 +238,7 @@ func (s *documentScanner) beginText(outermost bool) {
 		s.name = s.name[:0]
 	case s.token == bareToken && outermost:
 		s.token = textToken
-		m := s.wanted()
+		m := s.wantedMember()
 		m.json = m.json[:0] // of blanks
 	default:
 		s.token = ignored
@@ -248,13 +248,13 @@ func (s *documentScanner) beginText(outermost bool) {
 // beginValue is behind a name: the value is kept if it is wanted, and is the first of its name.
 func (s *documentScanner) beginValue() {
 	s.token = ignored
-	if m := s.wanted(); m != nil && !m.set {
+	if m := s.wantedMember(); m != nil && !m.set {
 		s.token = bareToken
 	}
 }
 
-// wanted is the member that the current name stands for, nil for none.
-func (s *documentScanner) wanted() *member {
+// wantedMember is the member that the current name stands for, nil for none.
+func (s *documentScanner) wantedMember() *member {
 	switch name := s.name; {
 	case s.id != "" && quotesText(name, s.id):
 		return &s.found[0]
@@ -273,16 +273,16 @@ func quotesText(quoted []byte, text string) bool {
 	return bytes.IndexByte(quoted, '\\') >= 0 && json.Unmarshal(quoted, &unquoted) == nil && unquoted == text
 }
 
-// keep adds bytes to the current token.
-func (s *documentScanner) keep(b []byte) {
+// keepBytes adds bytes to the current token.
+func (s *documentScanner) keepBytes(b []byte) {
 	switch s.token {
 	case nameToken:
 		if len(s.name)+len(b) <= maxMember {
 			s.name = append(s.name, b...)
 		}
 	case textToken, bareToken:
-		if m := s.wanted(); m != nil {
-			m.add(b)
+		if m := s.wantedMember(); m != nil {
+			m.appendBytes(b)
 		}
 	case ignored:
 	}
@@ -290,7 +290,7 @@ func (s *documentScanner) keep(b []byte) {
 
 func (s *documentScanner) endToken() {
 	if s.token == textToken || s.token == bareToken {
-		if m := s.wanted(); m != nil {
+		if m := s.wantedMember(); m != nil {
 			m.set = true
 		}
 	}

@@ -33,7 +33,7 @@ func (a *auditor) readErrors(ctx context.Context) error {
 	}
 	var found int64
 	list := func(visit func(Object) error) error {
-		return a.errors.List(ctx, a.window(), func(o Object) error {
+		return a.errors.List(ctx, a.objectWindow(), func(o Object) error {
 			found++
 			return visit(o)
 		})
@@ -84,7 +84,7 @@ func (a *auditor) noteError(d errorDocument) error {
 		if id, ok := parseID(found.id); ok {
 			ids++
 			if p := a.partitionOf(id); p != nil {
-				p.refuse(id.offset, code)
+				p.addRefused(id.offset, code)
 			}
 		}
 		return nil
@@ -113,7 +113,7 @@ func briefText(text any) string {
 	if text == nil {
 		return ""
 	}
-	line := awsconfig.Clean(fmt.Sprint(text))
+	line := awsconfig.CleanMessage(fmt.Sprint(text))
 	if len(line) > maxMessage {
 		line = strings.ToValidUTF8(line[:maxMessage], "") + "..."
 	}

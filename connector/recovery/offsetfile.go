@@ -46,7 +46,7 @@ func ReadOffsetFile(r io.Reader) (*OffsetFile, error) {
 	}
 	for i := range f.Partitions {
 		p := &f.Partitions[i]
-		if err := p.validate(); err != nil {
+		if err := p.validateRanges(); err != nil {
 			return nil, fmt.Errorf("topic %q partition %d: %w", p.Topic, p.Partition, err)
 		}
 		if f.of[p.Topic] == nil {
@@ -68,8 +68,8 @@ func ReadOffsetFile(r io.Reader) (*OffsetFile, error) {
 	return f, nil
 }
 
-// validate returns the first fault of a partition.
-func (p *OffsetFilePartition) validate() error {
+// validateRanges returns the first fault of a partition.
+func (p *OffsetFilePartition) validateRanges() error {
 	if p.Topic == "" || p.Partition < 0 {
 		return errors.New("want the name of a topic and the number of a partition")
 	}
@@ -105,16 +105,16 @@ func (f *OffsetFile) Topics() (topics []string) {
 	return topics
 }
 
-// partition returns the offsets of a partition, nil if the file has none.
-func (f *OffsetFile) partition(topic string, partition int32) *OffsetFilePartition {
+// partitionOf returns the offsets of a partition, nil if the file has none.
+func (f *OffsetFile) partitionOf(topic string, partition int32) *OffsetFilePartition {
 	if i, ok := f.of[topic][partition]; ok {
 		return &f.Partitions[i]
 	}
 	return nil
 }
 
-// next returns the first offset of the file from the given one on, and math.MaxInt64 if there is none.
-func (p *OffsetFilePartition) next(offset int64) int64 {
+// nextOffset returns the first offset of the file from the given one on, and math.MaxInt64 if there is none.
+func (p *OffsetFilePartition) nextOffset(offset int64) int64 {
 	i := sort.Search(len(p.Offsets), func(i int) bool { return p.Offsets[i][1] >= offset })
 	if i == len(p.Offsets) {
 		return math.MaxInt64
@@ -122,14 +122,14 @@ func (p *OffsetFilePartition) next(offset int64) int64 {
 	return max(offset, p.Offsets[i][0])
 }
 
-// count returns how many offsets of the file are in the range from begin up to and without end.
-func (p *OffsetFilePartition) count(begin, end int64) (n int64) {
+// countOffsets returns how many offsets of the file are in the range from begin up to and without end.
+func (p *OffsetFilePartition) countOffsets(begin, end int64) (n int64) {
 	for _, pair := range p.Offsets {
 		n += max(min(pair[1]+1, end)-max(pair[0], begin), 0)
 	}
 	return n
 }
 
-// begin and end are the bounds of all of its offsets.
-func (p *OffsetFilePartition) begin() int64 { return p.Offsets[0][0] }
-func (p *OffsetFilePartition) end() int64   { return p.Offsets[len(p.Offsets)-1][1] + 1 }
+// firstOffset and end are the bounds of all of its offsets.
+func (p *OffsetFilePartition) firstOffset() int64 { return p.Offsets[0][0] }
+func (p *OffsetFilePartition) endOffset() int64   { return p.Offsets[len(p.Offsets)-1][1] + 1 }

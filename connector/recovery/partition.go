@@ -16,7 +16,7 @@ const otherCodes = "(others)"
 
 // partitionAudit is both sides of one partition.
 type partitionAudit struct {
-	kafka.Range
+	kafka.OffsetRange
 	committed int64 // by the group, -1 for nothing
 
 	// Of the goroutine that reads the partition.
@@ -38,19 +38,19 @@ type partitionAudit struct {
 // span is the offsets from begin up to and without end.
 type span struct{ begin, end int64 }
 
-func newPartitionAudit(g kafka.Range, committed int64) *partitionAudit {
+func newPartitionAudit(g kafka.OffsetRange, committed int64) *partitionAudit {
 	return &partitionAudit{
-		Range: g, committed: committed,
+		OffsetRange: g, committed: committed,
 		expected: roaring64.New(), notDue: roaring64.New(), leftOut: map[string]int64{},
 		delivered: roaring64.New(), twice: roaring64.New(), expired: roaring64.New(),
 		refused: roaring64.New(), codes: map[string]*roaring64.Bitmap{},
 	}
 }
 
-// expect notes a record that the service sends. Offsets come in their order.
-func (p *partitionAudit) expect(offset int64, due bool) {
+// expectOffset notes a record that the service sends. Offsets come in their order.
+func (p *partitionAudit) expectOffset(offset int64, due bool) {
 	if offset != p.run.end {
-		p.flush()
+		p.flushOffsets()
 		p.run.begin = offset
 	}
 	p.run.end = offset + 1
@@ -59,14 +59,14 @@ func (p *partitionAudit) expect(offset int64, due bool) {
 	}
 }
 
-// flush puts the run of offsets into the bitmap.
-func (p *partitionAudit) flush() {
+// flushOffsets puts the run of offsets into the bitmap.
+func (p *partitionAudit) flushOffsets() {
 	p.expected.AddRange(uint64(p.run.begin), uint64(p.run.end))
 	p.run = span{}
 }
 
-// deliver notes delivered offsets of the range, in any order.
-func (p *partitionAudit) deliver(offsets []uint64) {
+// addDelivered notes delivered offsets of the range, in any order.
+func (p *partitionAudit) addDelivered(offsets []uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range offsets {
@@ -88,8 +88,8 @@ func (p *partitionAudit) deliverExpired(offsets []uint64) {
 	}
 }
 
-// refuse notes an offset in the error output.
-func (p *partitionAudit) refuse(offset int64, code string) {
+// addRefused notes an offset in the error output.
+func (p *partitionAudit) addRefused(offset int64, code string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused.Add(uint64(offset))
@@ -155,18 +155,18 @@ type ExpiredReport struct {
 // maxRanges are listed of each kind and partition.
 const maxRanges = 10_000
 
-// report compares both sides, when nothing is read any more.
-func (p *partitionAudit) report() PartitionReport {
-	p.flush()
+// buildReport compares both sides, when nothing is read any more.
+func (p *partitionAudit) buildReport() PartitionReport {
+	p.flushOffsets()
 	r := PartitionReport{
 		Topic: p.Topic, Partition: p.Partition, Begin: p.Begin, End: p.End,
-		Expected: cardinality(p.expected), Copies: p.copies, LeftOut: p.leftOut, Codes: map[string]int64{},
+		Expected: countBits(p.expected), Copies: p.copies, LeftOut: p.leftOut, Codes: map[string]int64{},
 	}
 	unexpected := roaring64.AndNot(p.delivered, p.expected)
 	twice := roaring64.And(p.twice, p.expected)
-	r.Unexpected, r.UnexpectedOffsets = cardinality(unexpected), listOf(unexpected)
-	r.Twice, r.TwiceOffsets = cardinality(twice), listOf(twice)
-	r.Once = cardinality(p.delivered) - r.Unexpected - r.Twice
+	r.Unexpected, r.UnexpectedOffsets = countBits(unexpected), listOf(unexpected)
+	r.Twice, r.TwiceOffsets = countBits(twice), listOf(twice)
+	r.Once = countBits(p.delivered) - r.Unexpected - r.Twice
 
 	absent := p.expected // it is not needed any more
 	absent.AndNot(p.delivered)
@@ -188,7 +188,7 @@ func (p *partitionAudit) report() PartitionReport {
 		r.NotSent = take(behind)
 	}
 	r.NotDue = take(p.notDue)
-	r.Missing, r.MissingOffsets, r.missing = cardinality(absent), listOf(absent), absent
+	r.Missing, r.MissingOffsets, r.missing = countBits(absent), listOf(absent), absent
 	r.Expired = p.reportExpired()
 	return r
 }
@@ -197,7 +197,7 @@ func (p *partitionAudit) reportExpired() *ExpiredReport {
 	if !p.Expired || p.expired.IsEmpty() {
 		return nil
 	}
-	e := &ExpiredReport{Begin: int64(p.expired.Minimum()), End: int64(p.expired.Maximum()) + 1, Delivered: cardinality(p.expired), Copies: p.again}
+	e := &ExpiredReport{Begin: int64(p.expired.Minimum()), End: int64(p.expired.Maximum()) + 1, Delivered: countBits(p.expired), Copies: p.again}
 	if p.End > p.Begin { // the rest of the range is in Kafka
 		e.End = p.LogStart
 	}
@@ -205,11 +205,11 @@ func (p *partitionAudit) reportExpired() *ExpiredReport {
 	gaps.AddRange(uint64(e.Begin), uint64(e.End))
 	gaps.AndNot(p.expired)
 	gaps.AndNot(p.refused)
-	e.Gaps, e.Offsets = cardinality(gaps), listOf(gaps)
+	e.Gaps, e.Offsets = countBits(gaps), listOf(gaps)
 	return e
 }
 
-func cardinality(b *roaring64.Bitmap) int64 { return int64(b.GetCardinality()) }
+func countBits(b *roaring64.Bitmap) int64 { return int64(b.GetCardinality()) }
 
 // rangesOf yields the offsets of b as inclusive pairs.
 func rangesOf(b *roaring64.Bitmap) func(yield func([2]int64) bool) {

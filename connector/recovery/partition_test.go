@@ -17,25 +17,25 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	const object = 1000
 	records := int64(longtest.Pick(2_000_000, 100_000_000))
-	p := newPartitionAudit(kafka.Range{End: records}, -1)
+	p := newPartitionAudit(kafka.OffsetRange{End: records}, -1)
 	for o := range records {
-		p.expect(o, true)
+		p.expectOffset(o, true)
 	}
-	p.flush()
+	p.flushOffsets()
 	for _, block := range rand.New(rand.NewPCG(1, 2)).Perm(int(records / object)) {
 		offsets := make([]uint64, 0, object)
 		for i := range uint64(object) {
 			offsets = append(offsets, uint64(block)*object+i)
 		}
 		offsets[0] = offsets[1] // a hole and a copy
-		p.deliver(offsets)
+		p.addDelivered(offsets)
 	}
 	size := p.expected.GetSizeInBytes() + p.delivered.GetSizeInBytes() + p.twice.GetSizeInBytes()
 	t.Logf("%d records take %d bytes", records, size)
 	if perRecord := float64(size) / float64(records); perRecord > 0.3 {
 		t.Errorf("%.2f bytes a record", perRecord)
 	}
-	r := p.report()
+	r := p.buildReport()
 	if holes := records / object; r.Expected != records || r.Missing != holes || r.Twice != holes || r.Once != records-2*holes || !r.MissingOffsets.Cut && holes > maxRanges {
 		t.Errorf("got %+v", r)
 	}
@@ -45,14 +45,14 @@ func TestMemory(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var c counts
+		var c auditCounts
 		c.recordsTotal.Add(200)
 		c.records.Add(100)
 		c.objectsTotal.Add(3)
 		c.objects.Add(2)
 		c.bytes.Add(50_000_000)
 		var lines, terminal strings.Builder
-		stop, stopTerminal := c.show(&lines, false), c.show(&terminal, true)
+		stop, stopTerminal := c.showProgress(&lines, false), c.showProgress(&terminal, true)
 		time.Sleep(25 * time.Second)
 		stop()
 		stopTerminal()
@@ -63,6 +63,6 @@ func TestProgress(t *testing.T) {
 		if got := terminal.String(); strings.Contains(got, "\n") || strings.Count(got, "\r") < 40 || !strings.HasSuffix(got, "\r\x1b[K") {
 			t.Errorf("got %q", got)
 		}
-		c.show(nil, false)()
+		c.showProgress(nil, false)()
 	})
 }

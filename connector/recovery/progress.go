@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// counts are the totals of the records, objects and documents that were read.
-type counts struct {
+// auditCounts are the totals of the records, objects and documents that were read.
+type auditCounts struct {
 	records, recordsTotal atomic.Int64 // of Kafka; the total is of offsets, some of which hold no record
 	objects, objectsTotal atomic.Int64 // read, and found so far in the window
 	bytes                 atomic.Int64 // as they are stored
@@ -27,9 +27,9 @@ const (
 	redrawEvery = 500 * time.Millisecond
 )
 
-// show writes the progress until stop is called.
-func (c *counts) show(w io.Writer, terminal bool) (stop func()) {
-	return ShowProgress(w, terminal, c.line)
+// showProgress writes the progress until stop is called.
+func (c *auditCounts) showProgress(w io.Writer, terminal bool) (stop func()) {
+	return ShowProgress(w, terminal, c.progressLine)
 }
 
 // ShowProgress writes what line returns, given the time since the call, until stop is called: on a terminal again and again
@@ -65,7 +65,7 @@ func ShowProgress(w io.Writer, terminal bool, line func(since time.Duration) str
 	}
 }
 
-func (c *counts) line(since time.Duration) string {
+func (c *auditCounts) progressLine(since time.Duration) string {
 	percent := int64(100)
 	if total := c.recordsTotal.Load(); total > 0 {
 		percent = min(100*c.records.Load()/total, 100)

@@ -23,8 +23,8 @@ type Unreadable struct {
 	Error  string `json:"error"`
 }
 
-// window is when objects of the range were delivered.
-func (a *auditor) window() Window {
+// objectWindow is when objects of the range were delivered.
+func (a *auditor) objectWindow() Window {
 	until := a.To.Add(a.Late)
 	if until.After(a.now) {
 		until = a.now
@@ -39,7 +39,7 @@ func (a *auditor) readObjects(ctx context.Context) error {
 		exclude, _ = prefixWithin(a.objects, a.errors)
 	}
 	list := func(visit func(Object) error) error {
-		return a.objects.List(ctx, a.window(), func(o Object) error {
+		return a.objects.List(ctx, a.objectWindow(), func(o Object) error {
 			if exclude != "" && strings.HasPrefix(o.Name, exclude) {
 				return nil
 			}
@@ -69,9 +69,9 @@ func (a *auditor) readEach(ctx context.Context, s Store, list func(func(Object) 
 			}
 		})
 	}
-	window := a.window()
+	window := a.objectWindow()
 	err := list(func(o Object) error {
-		if !window.wants(o) {
+		if !window.includesObject(o) {
 			return nil
 		}
 		a.counts.objectsTotal.Add(1)
@@ -127,7 +127,7 @@ func (a *auditor) readOne(ctx context.Context, s Store, o Object, read func(stri
 // readObject notes the ids of an object.
 func (a *auditor) readObject(name string, content io.Reader) error {
 	n := &idCollector{a: a, object: name, delivered: map[*partitionAudit][]uint64{}, expired: map[*partitionAudit][]uint64{}}
-	s := &documentScanner{id: a.id, timestamp: a.service.Timestamp, visit: n.note}
+	s := &documentScanner{id: a.id, timestamp: a.service.Timestamp, visit: n.noteDocument}
 	err := s.readAll(content, make([]byte, readBuffer))
 	n.flushAll()
 	a.counts.documents.Add(s.documents)
@@ -145,7 +145,7 @@ type idCollector struct {
 // maxGathered offsets of a partition are held by an idCollector.
 const maxGathered = 4096
 
-func (n *idCollector) note(d document) error {
+func (n *idCollector) noteDocument(d document) error {
 	id, ok := parseID(d.id)
 	if !ok {
 		n.a.documentWithoutID(n.object)
@@ -156,7 +156,7 @@ func (n *idCollector) note(d document) error {
 	case p == nil:
 		n.a.counts.others.Add(1)
 	case id.offset >= p.Begin && id.offset < p.End:
-		gatherOffset(n.delivered, p, id.offset, p.deliver)
+		gatherOffset(n.delivered, p, id.offset, p.addDelivered)
 	case p.Expired && id.offset < p.LogStart && n.a.inRange(d.timestamp):
 		gatherOffset(n.expired, p, id.offset, p.deliverExpired)
 	default:
@@ -175,7 +175,7 @@ func gatherOffset(into map[*partitionAudit][]uint64, p *partitionAudit, offset i
 
 func (n *idCollector) flushAll() {
 	for p, offsets := range n.delivered {
-		p.deliver(offsets)
+		p.addDelivered(offsets)
 	}
 	for p, offsets := range n.expired {
 		p.deliverExpired(offsets)
@@ -207,7 +207,7 @@ func (a *auditor) documentWithoutID(object string) {
 // countingReader counts the bytes that come from a store.
 type countingReader struct {
 	io.Reader
-	counts *counts
+	counts *auditCounts
 }
 
 // Read implements io.Reader.

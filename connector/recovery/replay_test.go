@@ -25,7 +25,7 @@ func TestShards(t *testing.T) {
 		for n := range int32(10 * count) {
 			owners := 0
 			for i := range count {
-				if (Shard{i, count}).Holds("orders", n) {
+				if (Shard{i, count}).HoldsPartition("orders", n) {
 					owners++
 					held[i]++
 				}
@@ -132,7 +132,7 @@ func TestOffsetFileModel(t *testing.T) {
 			for next < 100 && !set[next] {
 				next++
 			}
-			if got := p.next(from); got != next && (next < 100 || got < 100) {
+			if got := p.nextOffset(from); got != next && (next < 100 || got < 100) {
 				t.Fatalf("seed %d: %v from %d on: got %d, want %d", seed, stretches, from, got, next)
 			}
 			to, n := from+int64(rng.IntN(20)), int64(0)
@@ -141,7 +141,7 @@ func TestOffsetFileModel(t *testing.T) {
 					n++
 				}
 			}
-			if got := p.count(from, to); got != n {
+			if got := p.countOffsets(from, to); got != n {
 				t.Fatalf("seed %d: %v from %d to %d: got %d, want %d", seed, stretches, from, to, got, n)
 			}
 		}
@@ -151,7 +151,7 @@ func TestOffsetFileModel(t *testing.T) {
 // TestPlanReplay: where a replay begins, where it continues, and what it refuses.
 func TestPlanReplay(t *testing.T) {
 	t.Parallel()
-	whole := kafka.Range{Topic: "t", TopicID: [16]byte{1}, Begin: 100, End: 200, LogStart: 50, First: replayFrom}
+	whole := kafka.OffsetRange{Topic: "t", TopicID: [16]byte{1}, Begin: 100, End: 200, LogStart: 50, First: replayFrom}
 	span := ReplayRequest{From: replayFrom, To: replayTo}
 	file := ReplayRequest{Offsets: offsetFile(t, "[110,119],[150,159]")}
 	marker := func(r ReplayRequest, change func(*replayMarker)) string {
@@ -164,7 +164,7 @@ func TestPlanReplay(t *testing.T) {
 	nothing := func(*replayMarker) {}
 	for name, test := range map[string]struct {
 		request                           ReplayRequest
-		change                            func(*kafka.Range, *ReplayRequest)
+		change                            func(*kafka.OffsetRange, *ReplayRequest)
 		at                                int64 // of the progress, with metadata
 		metadata                          string
 		begin, end, reached, bad, removed int64
@@ -175,24 +175,24 @@ func TestPlanReplay(t *testing.T) {
 		"the end stays":         {request: span, at: 120, metadata: marker(span, nothing), begin: 90, end: 180, reached: 120, bad: 3},
 		"complete":              {request: span, at: 180, metadata: marker(span, nothing), begin: 90, end: 180, reached: 180, bad: 3},
 		"a file continues":      {request: file, at: 155, metadata: marker(file, func(m *replayMarker) { m.begin, m.end = 110, 160 }), begin: 110, end: 160, reached: 155, bad: 3},
-		"retention was there": {request: span, change: func(g *kafka.Range, _ *ReplayRequest) {
+		"retention was there": {request: span, change: func(g *kafka.OffsetRange, _ *ReplayRequest) {
 			g.Expired, g.LogStart, g.First = true, 100, replayFrom.Add(20*time.Minute)
 		}, err: "topic t partition 0: its log begins at offset 100 with a record of 2026-01-31T10:20:00Z, so up to 20m0s of the range are gone; -allow-gaps"},
-		"retention took all": {request: span, change: func(g *kafka.Range, _ *ReplayRequest) {
+		"retention took all": {request: span, change: func(g *kafka.OffsetRange, _ *ReplayRequest) {
 			g.Expired, g.LogStart, g.First, g.Begin = true, 200, replayTo, 200
 		}, err: "all of the range, up to 200 offsets"},
-		"retention is allowed":    {request: span, change: func(g *kafka.Range, r *ReplayRequest) { g.Expired, g.LogStart, r.AllowGaps = true, 100, true }, begin: 100, end: 200, reached: 100},
-		"retention since then":    {request: span, at: 120, metadata: marker(span, nothing), change: func(g *kafka.Range, _ *ReplayRequest) { g.LogStart = 130 }, err: "10 offsets before offset 130"},
-		"and it is allowed":       {request: span, at: 120, metadata: marker(span, nothing), change: func(g *kafka.Range, r *ReplayRequest) { g.LogStart, r.AllowGaps = 130, true }, begin: 90, end: 180, reached: 130, bad: 3, removed: 10},
-		"behind the end":          {request: span, at: 180, metadata: marker(span, nothing), change: func(g *kafka.Range, _ *ReplayRequest) { g.LogStart = 500 }, begin: 90, end: 180, reached: 180, bad: 3},
-		"retention between":       {request: file, change: func(g *kafka.Range, _ *ReplayRequest) { g.LogStart = 110 }, begin: 110, end: 160, reached: 110},
-		"retention of a file":     {request: file, change: func(g *kafka.Range, _ *ReplayRequest) { g.LogStart = 152 }, err: "12 offsets before offset 152"},
-		"the log is shorter":      {request: file, change: func(g *kafka.Range, _ *ReplayRequest) { g.End = 159 }, err: "ends before offset 159 of the file, at offset 159"},
+		"retention is allowed":    {request: span, change: func(g *kafka.OffsetRange, r *ReplayRequest) { g.Expired, g.LogStart, r.AllowGaps = true, 100, true }, begin: 100, end: 200, reached: 100},
+		"retention since then":    {request: span, at: 120, metadata: marker(span, nothing), change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.LogStart = 130 }, err: "10 offsets before offset 130"},
+		"and it is allowed":       {request: span, at: 120, metadata: marker(span, nothing), change: func(g *kafka.OffsetRange, r *ReplayRequest) { g.LogStart, r.AllowGaps = 130, true }, begin: 90, end: 180, reached: 130, bad: 3, removed: 10},
+		"behind the end":          {request: span, at: 180, metadata: marker(span, nothing), change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.LogStart = 500 }, begin: 90, end: 180, reached: 180, bad: 3},
+		"retention between":       {request: file, change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.LogStart = 110 }, begin: 110, end: 160, reached: 110},
+		"retention of a file":     {request: file, change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.LogStart = 152 }, err: "12 offsets before offset 152"},
+		"the log is shorter":      {request: file, change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.End = 159 }, err: "ends before offset 159 of the file, at offset 159"},
 		"another range":           {request: span, at: 120, metadata: marker(ReplayRequest{From: replayFrom, To: replayTo.Add(1)}, func(m *replayMarker) { m.key = "other" }), err: "its progress is of another range, from 2026-01-31T10:00:00Z to 2026-01-31T11:00:00Z"},
 		"something else":          {request: span, at: 120, metadata: "kafka-firehose/1 cluster=", err: "was not committed by a replay"},
 		"the topic is a new one":  {request: span, at: 120, metadata: marker(span, func(m *replayMarker) { m.topic[0] = 2 }), err: "was deleted and created again"},
 		"brokers without ids":     {request: span, at: 120, metadata: marker(span, func(m *replayMarker) { m.topic[0] = 0 }), begin: 90, end: 180, reached: 120, bad: 3},
-		"a partition is not here": {request: span, change: func(_ *kafka.Range, r *ReplayRequest) { r.Partitions = []int32{4} }, err: "-partitions names 4"},
+		"a partition is not here": {request: span, change: func(_ *kafka.OffsetRange, r *ReplayRequest) { r.Partitions = []int32{4} }, err: "-partitions names 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -204,7 +204,7 @@ func TestPlanReplay(t *testing.T) {
 			if test.metadata != "" {
 				progress = append(progress, kafka.RangeCommit{Topic: "t", Offset: test.at, Metadata: test.metadata})
 			}
-			plan, err := PlanReplay(r, "c", []kafka.Range{g}, progress)
+			plan, err := PlanReplay(r, "c", []kafka.OffsetRange{g}, progress)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("got %v, want %q", err, test.err)
@@ -228,7 +228,7 @@ func TestPlanReplay(t *testing.T) {
 	var gap *GapError
 	expired := whole
 	expired.Expired = true
-	if _, err := PlanReplay(span, "c", []kafka.Range{expired, expired, expired, expired, expired, expired, expired}, nil); !errors.As(err, &gap) || !strings.Contains(err.Error(), "and 2 more partitions") {
+	if _, err := PlanReplay(span, "c", []kafka.OffsetRange{expired, expired, expired, expired, expired, expired, expired}, nil); !errors.As(err, &gap) || !strings.Contains(err.Error(), "and 2 more partitions") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -236,12 +236,12 @@ func TestPlanReplay(t *testing.T) {
 func TestBar(t *testing.T) {
 	t.Parallel()
 	for want, got := range map[string]string{
-		"0%":                                   Bar(false, 0, 0, time.Minute),
-		"25%, 3m0s left":                       Bar(false, 0, 0.25, time.Minute),
-		"75%, 30s left":                        Bar(false, 0.25, 0.75, time.Minute),
-		"[##########----------] 50%":           Bar(true, 0.5, 0.5, time.Minute),
-		"[####################] 100%":          Bar(true, 0, 1, time.Minute),
-		"[###############-----] 75%, 20s left": Bar(true, 0, 0.75, time.Minute),
+		"0%":                                   ProgressBar(false, 0, 0, time.Minute),
+		"25%, 3m0s left":                       ProgressBar(false, 0, 0.25, time.Minute),
+		"75%, 30s left":                        ProgressBar(false, 0.25, 0.75, time.Minute),
+		"[##########----------] 50%":           ProgressBar(true, 0.5, 0.5, time.Minute),
+		"[####################] 100%":          ProgressBar(true, 0, 1, time.Minute),
+		"[###############-----] 75%, 20s left": ProgressBar(true, 0, 0.75, time.Minute),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -13,7 +13,7 @@ import (
 // ReplayPartition is the part of a replay in one partition.
 type ReplayPartition struct {
 	// Range is the whole range, as it was when the replay first began. Its Next selects the offsets of a file.
-	kafka.Range
+	kafka.OffsetRange
 	// Reached is the offset before which nothing is left to do. It is Begin at the first start and End when all is done.
 	Reached int64
 	// Bad is how many records before Reached could not be delivered, and Removed how many offsets retention had removed.
@@ -29,9 +29,9 @@ func (p *ReplayPartition) Metadata() string {
 	return replayMarker{key: p.key, topic: p.TopicID, begin: p.Begin, end: p.End, bad: p.Bad, expired: p.Removed, from: p.from, to: p.to}.String()
 }
 
-// Left is the part of the range that is not done.
-func (p *ReplayPartition) Left() kafka.Range {
-	left := p.Range
+// RemainingRange is the part of the range that is not done.
+func (p *ReplayPartition) RemainingRange() kafka.OffsetRange {
+	left := p.OffsetRange
 	left.Begin = p.Reached
 	return left
 }
@@ -39,7 +39,7 @@ func (p *ReplayPartition) Left() kafka.Range {
 // CountOffsets returns how many offsets of the replay are in the range from begin up to and without end.
 func (p *ReplayPartition) CountOffsets(begin, end int64) int64 {
 	if p.file != nil {
-		return p.file.count(begin, end)
+		return p.file.countOffsets(begin, end)
 	}
 	return max(end-begin, 0)
 }
@@ -62,7 +62,7 @@ func (e *GapError) Error() string {
 // PlanReplay decides where the replay begins and ends in each partition of the request's shard. Ranges are those of the
 // topics' partitions between the two times, or their whole logs if the request has offsets; progress is that of an earlier start.
 // The error may be a *GapError.
-func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.Range, progress []kafka.RangeCommit) ([]*ReplayPartition, error) {
+func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, progress []kafka.RangeCommit) ([]*ReplayPartition, error) {
 	if f := r.Offsets; f != nil && f.Cluster != "" && cluster != "" && f.Cluster != cluster {
 		return nil, fmt.Errorf("-offsets: the file is of cluster %s, and KAFKA_BROKERS are of cluster %s", f.Cluster, cluster)
 	}
@@ -76,18 +76,18 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.Range, progress 
 		if !r.wantsPartition(g.Topic, g.Partition) {
 			continue
 		}
-		p := &ReplayPartition{Range: g, key: key, from: r.From, to: r.To}
+		p := &ReplayPartition{OffsetRange: g, key: key, from: r.From, to: r.To}
 		if r.Offsets != nil {
-			p.file = r.Offsets.partition(g.Topic, g.Partition)
-			p.Range.Next = p.file.next
+			p.file = r.Offsets.partitionOf(g.Topic, g.Partition)
+			p.OffsetRange.Next = p.file.nextOffset
 		}
 		commit := slices.IndexFunc(progress, func(c kafka.RangeCommit) bool { return c.Topic == g.Topic && c.Partition == g.Partition })
 		var gap string
 		var err error
 		if commit >= 0 {
-			gap, err = p.resume(r, progress[commit])
+			gap, err = p.resumeFrom(r, progress[commit])
 		} else {
-			gap, err = p.begin()
+			gap, err = p.beginAt()
 		}
 		if err != nil {
 			return nil, err
@@ -104,9 +104,9 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.Range, progress 
 }
 
 // checkPartitions returns an error if a partition that the request names does not exist.
-func (r ReplayRequest) checkPartitions(ranges []kafka.Range) error {
+func (r ReplayRequest) checkPartitions(ranges []kafka.OffsetRange) error {
 	there := func(topic string, partition int32) bool {
-		return slices.ContainsFunc(ranges, func(g kafka.Range) bool { return g.Partition == partition && (topic == "" || g.Topic == topic) })
+		return slices.ContainsFunc(ranges, func(g kafka.OffsetRange) bool { return g.Partition == partition && (topic == "" || g.Topic == topic) })
 	}
 	for _, n := range r.Partitions {
 		if !there("", n) {
@@ -124,8 +124,8 @@ func (r ReplayRequest) checkPartitions(ranges []kafka.Range) error {
 	return nil
 }
 
-// begin fixes the range at the first start. gap says which part of it retention has removed.
-func (p *ReplayPartition) begin() (gap string, err error) {
+// beginAt fixes the range at the first start. gap says which part of it retention has removed.
+func (p *ReplayPartition) beginAt() (gap string, err error) {
 	if p.file == nil {
 		p.Reached = p.Begin
 		if p.Expired {
@@ -133,10 +133,10 @@ func (p *ReplayPartition) begin() (gap string, err error) {
 		}
 		return gap, nil
 	}
-	if last := p.file.end() - 1; last >= p.End {
+	if last := p.file.endOffset() - 1; last >= p.End {
 		return "", fmt.Errorf("-offsets: topic %s partition %d ends before offset %d of the file, at offset %d: the topic was created again, or its log was cut", p.Topic, p.Partition, last, p.End)
 	}
-	p.Begin, p.End = p.file.begin(), p.file.end()
+	p.Begin, p.End = p.file.firstOffset(), p.file.endOffset()
 	p.Reached = p.Begin
 	return p.skipRemoved(), nil
 }
@@ -167,8 +167,8 @@ func (p *ReplayPartition) skipRemoved() (gap string) {
 // errAnotherRange says that a name is taken.
 var errAnotherRange = errors.New("its progress is of another range")
 
-// resume continues where an earlier start has committed. gap says which part of the rest retention has removed.
-func (p *ReplayPartition) resume(r ReplayRequest, commit kafka.RangeCommit) (gap string, err error) {
+// resumeFrom continues where an earlier start has committed. gap says which part of the rest retention has removed.
+func (p *ReplayPartition) resumeFrom(r ReplayRequest, commit kafka.RangeCommit) (gap string, err error) {
 	m, ok := parseReplayMarker(commit.Metadata)
 	switch {
 	case !ok:

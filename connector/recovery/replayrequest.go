@@ -112,7 +112,7 @@ func (r ReplayRequest) String() string {
 
 // wantsPartition reports whether the request names the partition.
 func (r ReplayRequest) wantsPartition(topic string, partition int32) bool {
-	return r.Shard.Holds(topic, partition) &&
+	return r.Shard.HoldsPartition(topic, partition) &&
 		(len(r.Partitions) == 0 || slices.Contains(r.Partitions, partition)) &&
-		(r.Offsets == nil || r.Offsets.partition(topic, partition) != nil)
+		(r.Offsets == nil || r.Offsets.partitionOf(topic, partition) != nil)
 }

@@ -70,9 +70,9 @@ type ObjectsReport struct {
 	UnreadableAll  int64        `json:"unreadable_objects"`
 }
 
-func (a *auditor) report(cluster string) Report {
+func (a *auditor) buildReport(cluster string) Report {
 	c := &a.counts
-	window := a.window()
+	window := a.objectWindow()
 	r := Report{
 		From: a.From.UTC(), To: a.To.UTC(), At: a.now.UTC(), Cluster: cluster, Messages: a.messages, Notes: a.notes,
 		Objects: ObjectsReport{
@@ -86,16 +86,16 @@ func (a *auditor) report(cluster string) Report {
 		r.Objects.Errors = a.errors.String()
 	}
 	for _, p := range a.all {
-		r.Partitions = append(r.Partitions, p.report())
-		r.Total.add(r.Partitions[len(r.Partitions)-1])
+		r.Partitions = append(r.Partitions, p.buildReport())
+		r.Total.addPartition(r.Partitions[len(r.Partitions)-1])
 	}
-	r.Notes = append(r.Notes, a.remarks(r)...)
-	r.Result = r.judge()
+	r.Notes = append(r.Notes, a.reportRemarks(r)...)
+	r.Result = r.judgeResult()
 	r.Took = float64(time.Since(a.now).Milliseconds()) / 1000
 	return r
 }
 
-func (t *Totals) add(p PartitionReport) {
+func (t *Totals) addPartition(p PartitionReport) {
 	t.Expected += p.Expected
 	t.Once += p.Once
 	t.Twice += p.Twice
@@ -111,7 +111,7 @@ func (t *Totals) add(p PartitionReport) {
 	}
 }
 
-func (r *Report) judge() Result {
+func (r *Report) judgeResult() Result {
 	t := r.Total
 	switch {
 	case r.Objects.UnreadableAll > 0:
@@ -122,14 +122,14 @@ func (r *Report) judge() Result {
 	return Complete
 }
 
-// remarks are the notes that explain the figures.
-func (a *auditor) remarks(r Report) (notes []string) {
+// reportRemarks are the notes that explain the figures.
+func (a *auditor) reportRemarks(r Report) (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if r.Objects.Read == 0 && a.unread == 0 {
-		add("%s has objects, but none was delivered between %s and %s", a.objects, formatTime(a.window().From), formatTime(a.window().Until))
+		add("%s has objects, but none was delivered between %s and %s", a.objects, formatTime(a.objectWindow().From), formatTime(a.objectWindow().Until))
 	}
-	if r.Total.Missing > 0 && a.window().Until.Before(a.now) {
-		add("objects that begin after %s were not read; with a larger -late they are", formatTime(a.window().Until))
+	if r.Total.Missing > 0 && a.objectWindow().Until.Before(a.now) {
+		add("objects that begin after %s were not read; with a larger -late they are", formatTime(a.objectWindow().Until))
 	}
 	if n := r.Objects.WithoutID; n > 0 {
 		add("%d documents have no id in their member %q; the first is in %s", n, a.id, a.withoutID)
@@ -172,8 +172,8 @@ func (a *auditor) expiredRemark(p *partitionAudit, r PartitionReport) []string {
 		p.Topic, p.Partition, p.LogStart, r.Expired.Begin, r.Expired.End-1, r.Expired.Gaps, edge)}
 }
 
-// JSON writes the report as one object. Members are added to it and neither renamed nor removed.
-func (r Report) JSON(w io.Writer) error {
+// WriteJSON writes the report as one object. Members are added to it and neither renamed nor removed.
+func (r Report) WriteJSON(w io.Writer) error {
 	if r.Notes == nil {
 		r.Notes = []string{}
 	}
@@ -189,8 +189,8 @@ func (r Report) JSON(w io.Writer) error {
 // shownRanges of a partition are in the table.
 const shownRanges = 10
 
-// Table writes the report for people.
-func (r Report) Table(w io.Writer) error {
+// WriteTable writes the report for people.
+func (r Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "partition\texpected\tonce\ttwice\tmissing\tin errors\tnot sent\tnot due\tnot expected\t")
 	row := func(name string, numbers ...int64) {
@@ -208,14 +208,14 @@ func (r Report) Table(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	r.details(w)
+	r.writeDetails(w)
 	_, err := fmt.Fprintf(w, "%s: %s to %s; %d objects, %d documents, %.1f MB in %.1f s\n", r.Result, formatTime(r.From), formatTime(r.To),
 		r.Objects.Read, r.Objects.Documents, float64(r.Objects.Bytes)/1e6, r.Took)
 	return err
 }
 
-// details are the lines below the table.
-func (r Report) details(w io.Writer) {
+// writeDetails are the lines below the table.
+func (r Report) writeDetails(w io.Writer) {
 	for _, p := range r.Partitions {
 		name := fmt.Sprintf("%s/%d", p.Topic, p.Partition)
 		for _, l := range []struct {

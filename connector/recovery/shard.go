@@ -23,9 +23,9 @@ func ParseShard(text string) (s Shard, err error) {
 	return s, nil
 }
 
-// Holds reports whether the partition is in the shard. That depends on no other partition, so that the shards stay
+// HoldsPartition reports whether the partition is in the shard. That depends on no other partition, so that the shards stay
 // disjoint and complete while partitions and topics are added.
-func (s Shard) Holds(topic string, partition int32) bool {
+func (s Shard) HoldsPartition(topic string, partition int32) bool {
 	if s.Count <= 1 {
 		return true
 	}

@@ -49,8 +49,8 @@ type Window struct {
 // clockSkew is how far the clocks of producers, of Firehose and of this machine may be apart.
 const clockSkew = time.Hour
 
-// wants reports whether an object may hold records of the range.
-func (w Window) wants(o Object) bool {
+// includesObject reports whether an object may hold records of the range.
+func (w Window) includesObject(o Object) bool {
 	if o.Bytes == 0 || strings.HasPrefix(path.Base(o.Name), ".") || o.Written.Before(w.From.Add(-clockSkew)) {
 		return false
 	}

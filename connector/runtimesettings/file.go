@@ -24,7 +24,7 @@ func readFile(path string) ([]byte, error) {
 	return env.ReadFile(path, maxFile)
 }
 
-func unreadable(err error) string {
+func unreadableFile(err error) string {
 	return fmt.Sprintf("the file can't be read: %v; want the path of a JSON file", err)
 }
 
@@ -42,28 +42,28 @@ type File struct {
 // good settings to go back to.
 func Open(path string) (*File, error) {
 	f := &File{path: path}
-	f.Refresh()
+	f.RefreshSettings()
 	if f.fault != nil {
 		return nil, f.fault
 	}
 	return f, nil
 }
 
-// Refresh reads the file. It reports whether there are new settings. The content is compared, and not its time of
+// RefreshSettings reads the file. It reports whether there are new settings. The content is compared, and not its time of
 // change: a link that is swapped may bring an older one.
-func (f *File) Refresh() (changed bool) {
+func (f *File) RefreshSettings() (changed bool) {
 	text, err := readFile(f.path)
 	switch {
 	case err != nil:
-		f.read, f.fault = false, env.Holds(Variable, f.path, unreadable(err))
+		f.read, f.fault = false, env.HoldsFault(Variable, f.path, unreadableFile(err))
 		return false
 	case f.read && bytes.Equal(text, f.content):
 		return false
 	}
 	f.content, f.read = text, true
-	settings, err := Parse(text)
+	settings, err := ParseSettings(text)
 	if err != nil {
-		f.fault = env.Holds(Variable, f.path, err.Error())
+		f.fault = env.HoldsFault(Variable, f.path, err.Error())
 		return false
 	}
 	f.settings, f.fault = settings, nil

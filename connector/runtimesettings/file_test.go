@@ -56,7 +56,7 @@ func TestFile(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatal(step.name, err)
 		}
-		changed := f.Refresh()
+		changed := f.RefreshSettings()
 		fault := ""
 		if f.Err() != nil {
 			fault = f.Err().Error()

@@ -33,27 +33,27 @@ const maxFaults = 20
 // maxNames bounds each list and the number of streams.
 const maxNames = 10_000
 
-// Parse reads the content of a file. The error names the JSON path of every member that can't be used, what it
+// ParseSettings reads the content of a file. The error names the JSON path of every member that can't be used, what it
 // holds and what would be right. An empty file is an error: it is a write that is not complete, or a slip.
-func Parse(text []byte) (Settings, error) {
-	p := parser{}
+func ParseSettings(text []byte) (Settings, error) {
+	p := settingsParser{}
 	var s Settings
 	err := env.EachMember(text, func(name string, value json.RawMessage) {
 		switch name {
 		case "paused_topics":
-			s.PausedTopics = p.names(name, value)
+			s.PausedTopics = p.parseNames(name, value)
 		case "paused_streams":
-			s.PausedStreams = p.names(name, value)
+			s.PausedStreams = p.parseNames(name, value)
 		case "log_level":
-			s.LogLevel = p.level(name, value)
+			s.LogLevel = p.parseLevel(name, value)
 		case "streams":
-			s.Streams = p.streams(name, value)
+			s.Streams = p.parseStreams(name, value)
 		default:
-			p.fault(name, "is no setting; %s", suggest(name, members))
+			p.addFault(name, "is no setting; %s", suggestName(name, members))
 		}
 	})
 	if err != nil {
-		p.fault("the file", `%v; want {"paused_topics": ["a topic"], ...}, with any of %s`, err, env.Or(members))
+		p.addFault("the file", `%v; want {"paused_topics": ["a topic"], ...}, with any of %s`, err, env.JoinOr(members))
 	}
 	if len(p.faults) > 0 {
 		return Settings{}, errors.New(strings.Join(p.faults, "; "))
@@ -61,99 +61,99 @@ func Parse(text []byte) (Settings, error) {
 	return s, nil
 }
 
-type parser struct{ faults []string }
+type settingsParser struct{ faults []string }
 
-func (p *parser) fault(path, format string, args ...any) {
+func (p *settingsParser) addFault(path, format string, args ...any) {
 	if p.faults = append(p.faults, path+" "+fmt.Sprintf(format, args...)); len(p.faults) > maxFaults {
 		p.faults = append(p.faults[:maxFaults], "and more")
 	}
 }
 
-// held shows a value that can't be used, shortened.
-func held(value json.RawMessage) string { return env.Show("", string(value)) }
+// heldValue shows a value that can't be used, shortened.
+func heldValue(value json.RawMessage) string { return env.ShowValue("", string(value)) }
 
-func suggest(name string, known []string) string {
+func suggestName(name string, known []string) string {
 	upper := make([]string, len(known))
 	for i, k := range known {
 		upper[i] = strings.ToUpper(k)
 	}
-	if meant, ok := env.Suggest(name, upper); ok {
+	if meant, ok := env.SuggestName(name, upper); ok {
 		return "did you mean " + strings.ToLower(meant) + "?"
 	}
-	return "want " + env.Or(known)
+	return "want " + env.JoinOr(known)
 }
 
-// names reads a list of names. null is not a list: it may be a template's slip, and would resume what is paused.
-func (p *parser) names(path string, value json.RawMessage) []string {
+// parseNames reads a list of names. null is not a list: it may be a template's slip, and would resume what is paused.
+func (p *settingsParser) parseNames(path string, value json.RawMessage) []string {
 	var all []string
 	if json.Unmarshal(value, &all) != nil || all == nil {
-		p.fault(path, "holds %s: want a list of names, such as [\"orders\"], or []", held(value))
+		p.addFault(path, "holds %s: want a list of names, such as [\"orders\"], or []", heldValue(value))
 		return nil
 	}
 	if len(all) > maxNames {
-		p.fault(path, "has %d names: want %d at most", len(all), maxNames)
+		p.addFault(path, "has %d names: want %d at most", len(all), maxNames)
 		return nil
 	}
 	for i, name := range all {
 		if name == "" || len(name) > 249 || name != strings.TrimSpace(name) {
-			p.fault(fmt.Sprintf("%s[%d]", path, i), "holds %s: want a name, without blanks around it", env.Show("", name))
+			p.addFault(fmt.Sprintf("%s[%d]", path, i), "holds %s: want a name, without blanks around it", env.ShowValue("", name))
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-func (p *parser) level(path string, value json.RawMessage) *slog.Level {
+func (p *settingsParser) parseLevel(path string, value json.RawMessage) *slog.Level {
 	words := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 	var word string
 	_ = json.Unmarshal(value, &word)
 	level, ok := words[strings.ToLower(word)]
 	if !ok {
-		p.fault(path, "holds %s: want \"debug\", \"info\", \"warn\" or \"error\"", held(value))
+		p.addFault(path, "holds %s: want \"debug\", \"info\", \"warn\" or \"error\"", heldValue(value))
 		return nil
 	}
 	return &level
 }
 
-func (p *parser) streams(path string, value json.RawMessage) map[string]firehose.StreamOption {
+func (p *settingsParser) parseStreams(path string, value json.RawMessage) map[string]firehose.StreamOption {
 	streams := map[string]firehose.StreamOption{}
 	err := env.EachMember(value, func(name string, value json.RawMessage) {
-		at := member(path, name)
+		at := memberPath(path, name)
 		var o firehose.StreamOption
 		err := env.EachMember(value, func(setting string, value json.RawMessage) {
 			if err := o.SetRate(setting, value); err != nil {
-				p.rateFault(member(at, setting), value, err)
+				p.rateFault(memberPath(at, setting), value, err)
 			}
 		})
 		if err != nil {
-			p.fault(at, "%v: want {\"max_bytes_per_second\": \"1MiB\", ...}", err)
+			p.addFault(at, "%v: want {\"max_bytes_per_second\": \"1MiB\", ...}", err)
 		}
 		streams[name] = o
 	})
 	if err != nil {
-		p.fault(path, "%v: want {\"a stream\": {\"max_bytes_per_second\": \"1MiB\", ...}, ...}", err)
+		p.addFault(path, "%v: want {\"a stream\": {\"max_bytes_per_second\": \"1MiB\", ...}, ...}", err)
 	}
 	if len(streams) > maxNames {
-		p.fault(path, "has %d streams: want %d at most", len(streams), maxNames)
+		p.addFault(path, "has %d streams: want %d at most", len(streams), maxNames)
 	}
 	return streams
 }
 
 // rateFault shows the value where the error is about it, and not about the name.
-func (p *parser) rateFault(path string, value json.RawMessage, err error) {
+func (p *settingsParser) rateFault(path string, value json.RawMessage, err error) {
 	if strings.HasPrefix(err.Error(), "want ") {
-		p.fault(path, "holds %s: %v", held(value), err)
+		p.addFault(path, "holds %s: %v", heldValue(value), err)
 		return
 	}
-	p.fault(path, "%v", err)
+	p.addFault(path, "%v", err)
 }
 
 var plainName = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_-]*\z`)
 
-// member is the JSON path of a member, with names in quotes that a dot could not separate.
-func member(path, name string) string {
+// memberPath is the JSON path of a member, with names in quotes that a dot could not separate.
+func memberPath(path, name string) string {
 	if plainName.MatchString(name) {
 		return path + "." + name
 	}
-	return fmt.Sprintf("%s[%s]", path, env.Show("", name))
+	return fmt.Sprintf("%s[%s]", path, env.ShowValue("", name))
 }

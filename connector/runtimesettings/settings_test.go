@@ -14,7 +14,7 @@ import (
 
 // TestParse reads every member.
 func TestParse(t *testing.T) {
-	got, err := Parse([]byte(`{
+	got, err := ParseSettings([]byte(`{
 		"paused_topics": ["b", "a", "b"], "paused_streams": ["s"], "log_level": "debug",
 		"streams": {"orders": {"max_bytes_per_second": "1MiB", "max_records_per_second": 5, "quota_bytes_per_second": 5242880, "quota_records_per_second": 0}, "x.y": {}}
 	}`))
@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if got, err := Parse([]byte(`{}`)); err != nil || !cmp.Equal(got, Settings{}) {
+	if got, err := ParseSettings([]byte(`{}`)); err != nil || !cmp.Equal(got, Settings{}) {
 		t.Errorf("an empty object gives %+v, %v", got, err)
 	}
 }
@@ -63,7 +63,7 @@ func TestParseFaults(t *testing.T) {
 		`{"streams": {"s": {"region": "eu-west-1"}}}`:                `streams.s.region can't change while the process runs; set it in FIREHOSE_STREAM_OPTIONS, or want max_bytes_per_second`,
 		`{"log_level": "x", "streams": {"s": {"max_in_flight": 2}}}`: `; streams.s.max_in_flight can't change`,
 	} {
-		if got, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || !cmp.Equal(got, Settings{}) {
+		if got, err := ParseSettings([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || !cmp.Equal(got, Settings{}) {
 			t.Errorf("%s gives %+v and\n%v, want\n%s", text, got, err, want)
 		}
 	}
@@ -76,11 +76,11 @@ func TestParseBounds(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(&text, `"x%d": "%s",`, i, strings.Repeat("y", 500))
 	}
-	if _, err := Parse([]byte(text.String() + `"z": 1}`)); err == nil || len(err.Error()) > 3000 || !strings.HasSuffix(err.Error(), "and more") {
+	if _, err := ParseSettings([]byte(text.String() + `"z": 1}`)); err == nil || len(err.Error()) > 3000 || !strings.HasSuffix(err.Error(), "and more") {
 		t.Errorf("%v", err)
 	}
 	many := `{"paused_topics": [` + strings.Repeat(`"t",`, maxNames) + `"u"]}`
-	if _, err := Parse([]byte(many)); err == nil || !strings.Contains(err.Error(), "paused_topics has 10001 names: want 10000 at most") {
+	if _, err := ParseSettings([]byte(many)); err == nil || !strings.Contains(err.Error(), "paused_topics has 10001 names: want 10000 at most") {
 		t.Errorf("%v", err)
 	}
 }
@@ -90,7 +90,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"paused_topics": ["a"], "log_level": "warn", "streams": {"s": {"max_bytes_per_second": "1KiB"}}}`))
 	f.Add([]byte(`{"streams": {"s": {"quota_records_per_second": 1e400}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if s, err := Parse(text); err != nil && !cmp.Equal(s, Settings{}) {
+		if s, err := ParseSettings(text); err != nil && !cmp.Equal(s, Settings{}) {
 			t.Errorf("%+v beside %v", s, err)
 		}
 	})

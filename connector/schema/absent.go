@@ -22,44 +22,44 @@ const (
 	landmarks = 3
 )
 
-// absence is the verdict that the registry does not have a schema.
-type absence struct {
-	ref   convert.Ref
+// absentSchema is the verdict that the registry does not have a schema.
+type absentSchema struct {
+	ref   convert.SchemaRef
 	asked time.Time
 	err   error
 }
 
-func (a *absence) Error() string { return a.err.Error() }
+func (a *absentSchema) Error() string { return a.err.Error() }
 
-// Outdated returns a *convert.Missing if err says that the registry does not have a schema,
+// RefreshAbsent returns a *convert.MissingSchema if err says that the registry does not have a schema,
 // and the registry was not asked late enough for a record that was polled then. Such a
 // record waits: its schema may have been registered since. Else it returns nil.
-func Outdated(err error, polled time.Time) error {
-	a, ok := errors.AsType[*absence](err)
+func RefreshAbsent(err error, polled time.Time) error {
+	a, ok := errors.AsType[*absentSchema](err)
 	if !ok || !a.asked.Before(polled.Add(absentAfter)) {
 		return nil
 	}
-	return &convert.Missing{Ref: a.ref}
+	return &convert.MissingSchema{Ref: a.ref}
 }
 
-// suspect is a schema that the registry does not have, for now.
-type suspect struct {
+// suspectSchema is a schema that the registry does not have, for now.
+type suspectSchema struct {
 	since time.Time // when the record was polled that it is asked for
 	tries int
 	next  time.Time // no request before
 }
 
-// suspects are the schemas that are asked for, and were not found yet.
+// suspectSchemas are the schemas that are asked for, and were not found yet.
 //
 // It is a pure state machine: the time is passed in. Registry.mu is held for its methods.
-type suspects map[convert.Ref]suspect
+type suspectSchemas map[convert.SchemaRef]suspectSchema
 
-// begin enters that a schema is asked for, for a record that was polled then. It returns
+// beginLookup enters that a schema is asked for, for a record that was polled then. It returns
 // how long to wait first.
-func (s suspects) begin(now time.Time, ref convert.Ref, polled time.Time) time.Duration {
+func (s suspectSchemas) beginLookup(now time.Time, ref convert.SchemaRef, polled time.Time) time.Duration {
 	known, ok := s[ref]
 	if !ok {
-		room(s)
+		makeRoom(s)
 	}
 	if known.tries == 0 || polled.Before(known.since) {
 		known.since = polled
@@ -68,9 +68,9 @@ func (s suspects) begin(now time.Time, ref convert.Ref, polled time.Time) time.D
 	return known.next.Sub(now)
 }
 
-// absent enters an answer: the registry does not have the schema. It reports whether that
+// proveAbsent enters an answer: the registry does not have the schema. It reports whether that
 // is proved. steady is when the registry last failed, or turned out to be late.
-func (s suspects) absent(now time.Time, ref convert.Ref, steady time.Time) (proved bool) {
+func (s suspectSchemas) proveAbsent(now time.Time, ref convert.SchemaRef, steady time.Time) (proved bool) {
 	known, ok := s[ref]
 	if !ok { // it made room for others
 		known.since = now
@@ -80,11 +80,11 @@ func (s suspects) absent(now time.Time, ref convert.Ref, steady time.Time) (prov
 		due = steady
 	}
 	if due = due.Add(absentAfter); !now.Before(due) {
-		s[ref] = suspect{next: now.Add(askAgain)}
+		s[ref] = suspectSchema{next: now.Add(askAgain)}
 		return true
 	}
 	known.tries++
-	known.next = now.Add(min(leastBackoff<<min(known.tries, 10), mostBackoff))
+	known.next = now.Add(min(minBackoff<<min(known.tries, 10), maxBackoff))
 	if known.next.After(due) {
 		known.next = due
 	}
@@ -92,45 +92,45 @@ func (s suspects) absent(now time.Time, ref convert.Ref, steady time.Time) (prov
 	return false
 }
 
-// confirm asks every address that does not have a schema whether it is the registry at all:
+// confirmKnown asks every address that does not have a schema whether it is the registry at all:
 // something that answers 404 to everything is not. It returns an error unless each has one
 // of the schemas that were found last, or any where none was found yet.
-func (c *client) confirm(ctx context.Context, known []convert.Ref) error {
+func (c *registryClient) confirmKnown(ctx context.Context, known []convert.SchemaRef) error {
 	for _, n := range c.nodes {
-		if err := n.confirm(ctx, known); err != nil {
+		if err := n.confirmKnown(ctx, known); err != nil {
 			if len(c.nodes) > 1 {
 				err = fmt.Errorf("%s: %w", n.url, err)
 			}
-			return &trouble{blocked: isBlocked(err), throttled: isThrottled(err), err: err}
+			return &nodeError{blocked: isBlocked(err), throttled: isThrottled(err), err: err}
 		}
 	}
 	return nil
 }
 
 func isBlocked(err error) bool {
-	t, ok := errors.AsType[*trouble](err)
+	t, ok := errors.AsType[*nodeError](err)
 	return !ok || t.blocked
 }
 
 func isThrottled(err error) bool {
-	t, ok := errors.AsType[*trouble](err)
+	t, ok := errors.AsType[*nodeError](err)
 	return ok && t.throttled
 }
 
-func (n node) confirm(ctx context.Context, known []convert.Ref) error {
+func (n registryNode) confirmKnown(ctx context.Context, known []convert.SchemaRef) error {
 	for _, ref := range known {
-		err := n.has(ctx, ref)
+		err := n.hasSchema(ctx, ref)
 		if err == nil {
 			return nil
 		}
-		if _, gone := errors.AsType[*unusable](err); !gone {
+		if _, gone := errors.AsType[*unusableError](err); !gone {
 			return err
 		}
 	}
 	if len(known) > 0 {
 		return fmt.Errorf("the Schema Registry does not have schema %s any more, which it had before: is it another one, or has it lost its schemas?", known[0])
 	}
-	return n.filled(ctx)
+	return n.isFilled(ctx)
 }
 
 var (

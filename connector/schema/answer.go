@@ -11,28 +11,28 @@ import (
 	"kafka-firehose/connector/convert"
 )
 
-// answer is a schema as the registry returns it. Only the fields that are used are read, and
+// schemaAnswer is a schema as the registry returns it. Only the fields that are used are read, and
 // the list of references is bounded while it is read: in memory an answer of 8 MiB of empty
 // ones would take thirty times as much.
-type answer struct {
-	Schema     string                   `json:"schema"`
-	Type       sr.SchemaType            `json:"schemaType"`
-	References list[sr.SchemaReference] `json:"references"`
+type schemaAnswer struct {
+	Schema     string                           `json:"schema"`
+	Type       sr.SchemaType                    `json:"schemaType"`
+	References artifactList[sr.SchemaReference] `json:"references"`
 }
 
-// references are those of the schema.
-func (a answer) references() (all []reference) {
+// allReferences are those of the schema.
+func (a schemaAnswer) allReferences() (all []schemaReference) {
 	for _, r := range a.References {
-		all = append(all, reference{name: r.Name, subject: r.Subject, version: strconv.Itoa(r.Version)})
+		all = append(all, schemaReference{name: r.Name, subject: r.Subject, version: strconv.Itoa(r.Version)})
 	}
 	return all
 }
 
-// list is a list of references. No more are read than are followed.
-type list[T any] []T
+// artifactList is a list of references. No more are read than are followed.
+type artifactList[T any] []T
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (l *list[T]) UnmarshalJSON(b []byte) error {
+func (l *artifactList[T]) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	begin, err := d.Token()
 	switch {

@@ -16,43 +16,43 @@ import (
 // userAgent is how requests to a registry introduce themselves.
 const userAgent = "kafka-firehose"
 
-// apicurio is the protocol of Apicurio Registry's own API, version 2 or 3.
-type apicurio struct {
+// apicurioProtocol is the protocol of Apicurio Registry's own API, version 2 or 3.
+type apicurioProtocol struct {
 	base  string // the address, which ends in the version of the API
 	http  *http.Client
 	login *login
 }
 
-// fetch implements protocol.
-func (a *apicurio) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
-	path := a.path(ref)
-	text, header, err := a.get(ctx, path+"?returnArtifactType=true")
+// fetchDefinition implements protocol.
+func (a *apicurioProtocol) fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
+	path := a.artifactPath(ref)
+	text, header, err := a.getBody(ctx, path+"?returnArtifactType=true")
 	if err != nil {
-		return convert.Definition{}, err
+		return convert.SchemaDefinition{}, err
 	}
-	d := convert.Definition{Kind: artifactKind(header), Text: string(text), SizedBytes: true}
-	refs, err := a.references(ctx, path)
+	d := convert.SchemaDefinition{Kind: artifactKind(header), Text: string(text), SizedBytes: true}
+	refs, err := a.fetchReferences(ctx, path)
 	if err != nil {
 		return d, err
 	}
-	w := newWalk(a.version)
-	err = w.follow(ctx, refs, 0)
+	w := newWalk(a.fetchVersion)
+	err = w.followReferences(ctx, refs, 0)
 	d.References = w.found
 	return d, err
 }
 
-// has implements protocol.
-func (a *apicurio) has(ctx context.Context, ref convert.Ref) error {
-	_, _, err := a.get(ctx, a.path(ref))
+// hasSchema implements protocol.
+func (a *apicurioProtocol) hasSchema(ctx context.Context, ref convert.SchemaRef) error {
+	_, _, err := a.getBody(ctx, a.artifactPath(ref))
 	return err
 }
 
-// filled implements protocol.
-func (a *apicurio) filled(ctx context.Context) error {
+// isFilled implements protocol.
+func (a *apicurioProtocol) isFilled(ctx context.Context) error {
 	var found struct{ Count int }
-	body, _, err := a.get(ctx, "/search/artifacts?limit=1")
+	body, _, err := a.getBody(ctx, "/search/artifacts?limit=1")
 	if err == nil {
-		err = read(body, &found)
+		err = readJSON(body, &found)
 	}
 	switch {
 	case err != nil:
@@ -63,15 +63,15 @@ func (a *apicurio) filled(ctx context.Context) error {
 	return nil
 }
 
-func (a *apicurio) path(ref convert.Ref) string {
+func (a *apicurioProtocol) artifactPath(ref convert.SchemaRef) string {
 	if ref.Content {
 		return fmt.Sprintf("/ids/contentIds/%d", ref.ID)
 	}
 	return fmt.Sprintf("/ids/globalIds/%d", ref.ID)
 }
 
-// version returns the text of a version that is referred to, and what that refers to itself.
-func (a *apicurio) version(ctx context.Context, r reference) (string, []reference, error) {
+// fetchVersion returns the text of a version that is referred to, and what that refers to itself.
+func (a *apicurioProtocol) fetchVersion(ctx context.Context, r schemaReference) (string, []schemaReference, error) {
 	group := r.group
 	if group == "" {
 		group = "default"
@@ -81,34 +81,34 @@ func (a *apicurio) version(ctx context.Context, r reference) (string, []referenc
 	if !strings.HasSuffix(a.base, "/v2") {
 		content += "/content"
 	}
-	text, _, err := a.get(ctx, content)
+	text, _, err := a.getBody(ctx, content)
 	if err != nil {
 		return "", nil, err
 	}
-	refs, err := a.references(ctx, path)
+	refs, err := a.fetchReferences(ctx, path)
 	return string(text), refs, err
 }
 
-// references returns what the schema at path refers to.
-func (a *apicurio) references(ctx context.Context, path string) (all []reference, err error) {
-	var refs list[struct{ Name, GroupID, ArtifactID, Version string }]
-	body, _, err := a.get(ctx, path+"/references")
+// fetchReferences returns what the schema at path refers to.
+func (a *apicurioProtocol) fetchReferences(ctx context.Context, path string) (all []schemaReference, err error) {
+	var refs artifactList[struct{ Name, GroupID, ArtifactID, Version string }]
+	body, _, err := a.getBody(ctx, path+"/references")
 	if err == nil {
-		err = read(body, &refs)
+		err = readJSON(body, &refs)
 	}
 	for _, r := range refs {
-		all = append(all, reference{r.Name, r.GroupID, r.ArtifactID, r.Version})
+		all = append(all, schemaReference{r.Name, r.GroupID, r.ArtifactID, r.Version})
 	}
 	return all, err
 }
 
-// read reads an answer.
-func read(body []byte, into any) error {
+// readJSON reads an answer.
+func readJSON(body []byte, into any) error {
 	err := json.Unmarshal(body, into)
-	if _, bad := errors.AsType[*unusable](err); err == nil || bad {
+	if _, bad := errors.AsType[*unusableError](err); err == nil || bad {
 		return err
 	}
-	return &trouble{blocked: true, err: errors.New("this is not the address of a Schema Registry: its answer can't be read as JSON")}
+	return &nodeError{blocked: true, err: errors.New("this is not the address of a Schema Registry: its answer can't be read as JSON")}
 }
 
 // artifactKind is the format of a schema, empty if the header does not say.
@@ -126,27 +126,27 @@ func artifactKind(h http.Header) string {
 	return "of a type that is not known here"
 }
 
-// get sends a GET for a path below the base address.
-func (a *apicurio) get(ctx context.Context, path string) ([]byte, http.Header, error) {
+// getBody sends a GET for a path below the base address.
+func (a *apicurioProtocol) getBody(ctx context.Context, path string) ([]byte, http.Header, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, http.NoBody)
 	if err != nil {
-		return nil, nil, classify(err)
+		return nil, nil, classifyError(err)
 	}
 	r.Header.Set("User-Agent", userAgent)
 	if err := a.login.authorize(r); err != nil {
-		return nil, nil, classify(err)
+		return nil, nil, classifyError(err)
 	}
 	resp, err := a.http.Do(r)
 	if err != nil {
-		return nil, nil, classify(err)
+		return nil, nil, classifyError(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	switch {
 	case errors.Is(err, errLongAnswer):
-		return nil, nil, &trouble{blocked: true, err: err}
+		return nil, nil, &nodeError{blocked: true, err: err}
 	case err != nil:
-		return nil, nil, classify(err)
+		return nil, nil, classifyError(err)
 	case resp.StatusCode == http.StatusOK:
 		return body, resp.Header, nil
 	}
@@ -163,5 +163,5 @@ func (a *apicurio) get(ctx context.Context, path string) ([]byte, http.Header, e
 	if message == "" {
 		message = said.Title + " " + said.Detail
 	}
-	return nil, nil, refusal(resp.StatusCode, message, absent)
+	return nil, nil, refusalError(resp.StatusCode, message, absent)
 }

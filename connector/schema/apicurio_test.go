@@ -62,7 +62,7 @@ func apicurioBubble(t *testing.T, address string, a artifacts, f func(w *world))
 		var err error
 		w.Registry, err = New(cfg, Options{
 			Transport: w, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-			Compile: func(d convert.Definition) (convert.Schema, error) { return textOf(d), nil },
+			Compile: func(d convert.SchemaDefinition) (convert.Schema, error) { return textOf(d), nil },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestApicurio(t *testing.T) {
 			"/" + version + "/ids/globalIds/8":                                    `GRAPHQL|x`,
 		}
 		apicurioBubble(t, "https://registry.example/apis/registry/"+version, a, func(w *world) {
-			for ref, want := range map[convert.Ref]text{
+			for ref, want := range map[convert.SchemaRef]text{
 				{ID: 5}:                `avro "int"`,
 				{ID: 1<<32 + 5}:        ` "int"`,
 				{ID: 7, Content: true}: `protobuf syntax = "proto3"; e.proto=two c.proto=one`,
@@ -98,9 +98,9 @@ func TestApicurio(t *testing.T) {
 					t.Errorf("%s %v: %q %v, want %q", version, ref, s, err, want)
 				}
 			}
-			_, err := w.wait(convert.Ref{ID: 6}, 5*time.Minute)
+			_, err := w.wait(convert.SchemaRef{ID: 6}, 5*time.Minute)
 			wantReject(t, version, err, convert.Undecodable, "its schema refers to gone version 1: the Schema Registry does not have it (ArtifactNotFoundException)")
-			_, err = w.wait(convert.Ref{ID: 9}, 5*time.Minute)
+			_, err = w.wait(convert.SchemaRef{ID: 9}, 5*time.Minute)
 			wantReject(t, version, err, convert.UnknownSchema, "schema 9: the Schema Registry does not have it (ArtifactNotFoundException)")
 		})
 	}
@@ -117,7 +117,7 @@ func TestNoApicurio(t *testing.T) {
 		"another path":  {artifacts{}.answer, "has no schema at all"},
 		"a login":       {status(401, `{"message":"who are you?"}`), "the login is refused: 401 Unauthorized: who are you?"},
 		"a page":        {status(200, "<html>"), "its answer can't be read as JSON"},
-		"a long one":    {status(200, strings.Repeat(" ", mostAnswer+1)), "more than 8MiB"},
+		"a long one":    {status(200, strings.Repeat(" ", maxAnswer+1)), "more than 8MiB"},
 		"not there":     {status(404, `{"error_code":404,"name":"NotFoundException","message":"RESTEASY003210"}`), "not the address of a Schema Registry"},
 		"no connection": {refused, "connection refused"},
 		"too many":      {status(429, ""), "429"},
@@ -132,8 +132,8 @@ func TestNoApicurio(t *testing.T) {
 			if name == "a long one" {
 				long = time.Second // it takes memory each time
 			}
-			_, err := w.wait(convert.Ref{ID: 5}, long)
-			if trouble := w.Trouble(); !errors.Is(err, context.DeadlineExceeded) || trouble == nil || !strings.Contains(trouble.Err.Error(), test.want) {
+			_, err := w.wait(convert.SchemaRef{ID: 5}, long)
+			if trouble := w.CurrentOutage(); !errors.Is(err, context.DeadlineExceeded) || trouble == nil || !strings.Contains(trouble.Err.Error(), test.want) {
 				t.Errorf("%s: %v, trouble %+v, want %q", name, err, trouble, test.want)
 			}
 		})

@@ -113,22 +113,22 @@ func apicurioReader(t *testing.T, cfg Config, record convert.Config) func(*kgo.R
 	t.Helper()
 	r, err := New(cfg, Options{
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-		Compile: func(d convert.Definition) (convert.Schema, error) { return convert.Compile(record, d) },
+		Compile: func(d convert.SchemaDefinition) (convert.Schema, error) { return convert.CompileSchema(record, d) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := convert.New(record, r.Schema)
+	c := convert.New(record, r.LookupSchema)
 	c.SetFraming(cfg.Framing(), cfg.ByContent())
 	return func(record *kgo.Record) ([]byte, error) {
 		for {
 			out, err := c.Append(nil, record)
-			missing, ok := errors.AsType[*convert.Missing](err)
+			missing, ok := errors.AsType[*convert.MissingSchema](err)
 			if !ok {
 				return out, err
 			}
-			<-r.Fetch(t.Context(), missing.Ref)
-			if trouble := r.Trouble(); trouble != nil {
+			<-r.FetchSchema(t.Context(), missing.Ref)
+			if trouble := r.CurrentOutage(); trouble != nil {
 				return nil, trouble.Err
 			}
 		}

@@ -15,27 +15,29 @@ import (
 // heavy is a Schema of a weight.
 type heavy int
 
-func (heavy) Append(dst, _ []byte, _ convert.Index, _ int) ([]byte, error) { return dst, nil }
-func (h heavy) Weight() int                                                { return int(h) }
+func (heavy) AppendJSON(dst, _ []byte, _ convert.MessageIndex, _ int) ([]byte, error) {
+	return dst, nil
+}
+func (h heavy) Weight() int { return int(h) }
 
 // TestKeptByBytes: schemas that are kept are bounded by the memory that they hold, and the
 // newest one is always kept.
 func TestKeptByBytes(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		for id := range uint32(40) {
-			w.settle(byID(id), heavy(maxKeptBytes/10), nil)
-			if _, err := w.Schema(byID(id)); err != nil {
+			w.settleFetch(byID(id), heavy(maxKeptBytes/10), nil)
+			if _, err := w.LookupSchema(byID(id)); err != nil {
 				t.Fatalf("%d is not kept: %v", id, err)
 			}
 		}
 		if n := len(*w.found.Load()); n < 5 || n > 10 {
 			t.Errorf("%d are kept, each of a tenth of the bytes", n)
 		}
-		w.settle(byID(100), heavy(2*maxKeptBytes), nil)
-		if _, err := w.Schema(byID(100)); err != nil || len(*w.found.Load()) != 1 {
+		w.settleFetch(byID(100), heavy(2*maxKeptBytes), nil)
+		if _, err := w.LookupSchema(byID(100)); err != nil || len(*w.found.Load()) != 1 {
 			t.Errorf("%d are kept beside one that takes all: %v", len(*w.found.Load())-1, err)
 		}
-		w.settle(byID(101), heavy(1), nil)
+		w.settleFetch(byID(101), heavy(1), nil)
 		if n := len(*w.found.Load()); n != 1 || w.kept > maxKeptBytes {
 			t.Errorf("%d are kept, of %d bytes", n, w.kept)
 		}
@@ -46,12 +48,12 @@ func TestKeptByBytes(t *testing.T) {
 // their memory at the same time, and only some texts are held meanwhile.
 func TestOneIsCompiledAtATime(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
-		var compiling, most, mostAsking atomic.Int32
+		var compiling, most, maxAsking atomic.Int32
 		compile := w.compile
-		w.compile = func(d convert.Definition) (convert.Schema, error) {
+		w.compile = func(d convert.SchemaDefinition) (convert.Schema, error) {
 			most.Store(max(most.Load(), compiling.Add(1)))
 			defer compiling.Add(-1)
-			mostAsking.Store(max(mostAsking.Load(), int32(len(w.fetching))))
+			maxAsking.Store(max(maxAsking.Load(), int32(len(w.fetching))))
 			time.Sleep(100 * time.Millisecond)
 			return compile(d)
 		}
@@ -59,16 +61,16 @@ func TestOneIsCompiledAtATime(t *testing.T) {
 		var fetches []<-chan struct{}
 		for id := 1; id <= n; id++ {
 			w.fake.SeedSchema("s", id, id, sr.Schema{Schema: fmt.Sprint(id)})
-			fetches = append(fetches, w.Fetch(w.ctx, byID(uint32(id))))
+			fetches = append(fetches, w.FetchSchema(w.ctx, byID(uint32(id))))
 		}
 		for id, fetch := range fetches {
 			<-fetch
-			if _, err := w.Schema(byID(uint32(id + 1))); err != nil {
+			if _, err := w.LookupSchema(byID(uint32(id + 1))); err != nil {
 				t.Error(err)
 			}
 		}
-		if most.Load() != 1 || mostAsking.Load() != maxFetches {
-			t.Errorf("%d are compiled at a time, want 1; %d are fetched, want %d", most.Load(), mostAsking.Load(), maxFetches)
+		if most.Load() != 1 || maxAsking.Load() != maxFetches {
+			t.Errorf("%d are compiled at a time, want 1; %d are fetched, want %d", most.Load(), maxAsking.Load(), maxFetches)
 		}
 	})
 }

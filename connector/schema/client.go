@@ -19,40 +19,40 @@ const (
 	requestTimeout = 10 * time.Second
 	// fetchTimeout is for a schema with all that it refers to.
 	fetchTimeout = 2 * time.Minute
-	// mostAnswer is far above any schema. A larger answer comes from something else.
-	mostAnswer = 8 << 20
+	// maxAnswer is far above any schema. A larger answer comes from something else.
+	maxAnswer = 8 << 20
 	// maxHeader is the most bytes of an answer's header.
 	maxHeader = 64 << 10
 )
 
-// client asks one registry, at any of its addresses.
-type client struct {
-	nodes []node
+// registryClient asks one registry, at any of its addresses.
+type registryClient struct {
+	nodes []registryNode
 	good  atomic.Int32 // the one that has answered last
 }
 
-// node is the registry at one address.
-type node struct {
+// registryNode is the registry at one address.
+type registryNode struct {
 	url string
-	protocol
+	nodeProtocol
 }
 
-// protocol is how a registry is asked. Errors are *unusable for what the registry itself says of a
+// nodeProtocol is how a registry is asked. Errors are *unusable for what the registry itself says of a
 // schema, and *trouble for everything else.
-type protocol interface {
-	// fetch returns a schema with all that it refers to.
-	fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error)
-	// has returns nil if the registry has a schema.
-	has(ctx context.Context, ref convert.Ref) error
-	// filled returns nil if the registry has any schema, as far as it lets itself be asked for that.
-	filled(ctx context.Context) error
+type nodeProtocol interface {
+	// fetchDefinition returns a schema with all that it refers to.
+	fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error)
+	// hasSchema returns nil if the registry has a schema.
+	hasSchema(ctx context.Context, ref convert.SchemaRef) error
+	// isFilled returns nil if the registry has any schema, as far as it lets itself be asked for that.
+	isFilled(ctx context.Context) error
 }
 
 // newClient connects to nothing yet. o.Transport replaces the network, in tests.
-func newClient(cfg Config, o Options) (*client, error) {
+func newClient(cfg Config, o Options) (*registryClient, error) {
 	if cfg.Framing() == convert.Glue {
 		p, err := newGlue(cfg, o)
-		return &client{nodes: []node{{"AWS Glue", p}}}, err
+		return &registryClient{nodes: []registryNode{{"AWS Glue", p}}}, err
 	}
 	transport := o.Transport
 	if transport == nil {
@@ -63,42 +63,44 @@ func newClient(cfg Config, o Options) (*client, error) {
 		transport = n
 	}
 	l := newLogin(cfg, o)
-	h := &http.Client{Timeout: requestTimeout, Transport: short{retried{transport, l}}, CheckRedirect: l.stay}
-	c := &client{}
+	h := &http.Client{Timeout: requestTimeout, Transport: shortResponse{retried{transport, l}}, CheckRedirect: l.stay}
+	c := &registryClient{}
 	for _, address := range cfg.URLs {
-		var p protocol = &apicurio{address, h, l}
+		var p nodeProtocol = &apicurioProtocol{address, h, l}
 		if cfg.Framing() != convert.Apicurio {
 			var err error
 			if p, err = newConfluent(l, address, h); err != nil {
 				return nil, err
 			}
 		}
-		c.nodes = append(c.nodes, node{address, p})
+		c.nodes = append(c.nodes, registryNode{address, p})
 	}
 	return c, nil
 }
 
-// short ends answers that are too long to be a schema.
-type short struct{ next http.RoundTripper }
+// shortResponse ends answers that are too long to be a schema.
+type shortResponse struct{ next http.RoundTripper }
 
-func (s short) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s shortResponse) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(r)
 	if err == nil {
-		shorten(resp)
+		shortenBody(resp)
 	}
 	return resp, err
 }
 
-func shorten(resp *http.Response) { resp.Body = &limited{ReadCloser: resp.Body, left: mostAnswer} }
+func shortenBody(resp *http.Response) {
+	resp.Body = &limitedBody{ReadCloser: resp.Body, left: maxAnswer}
+}
 
-type limited struct {
+type limitedBody struct {
 	io.ReadCloser
 	left int
 }
 
-var errLongAnswer = fmt.Errorf("the answer has more than %s, which no schema has", env.Bytes(mostAnswer))
+var errLongAnswer = fmt.Errorf("the answer has more than %s, which no schema has", env.Bytes(maxAnswer))
 
-func (l *limited) Read(p []byte) (int, error) {
+func (l *limitedBody) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	if l.left -= n; l.left < 0 {
 		return n, errLongAnswer
@@ -106,25 +108,25 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetch returns a schema with all that it refers to, from the first address that has it. It
+// fetchDefinition returns a schema with all that it refers to, from the first address that has it. It
 // is absent, an *unusable, only if every address says so, and each is confirmed to be the
 // registry: one that is down, or lags, may be the one that has it. The library asks the next
 // address only where it gets no answer at all; one that answers 503, or a proxy in front of
 // it that does, is no better than that.
-func (c *client) fetch(ctx context.Context, ref convert.Ref, known []convert.Ref) (convert.Definition, error) {
+func (c *registryClient) fetchDefinition(ctx context.Context, ref convert.SchemaRef, known []convert.SchemaRef) (convert.SchemaDefinition, error) {
 	first := int(c.good.Load())
-	var all []*trouble
-	var absent *unusable
+	var all []*nodeError
+	var absent *unusableError
 	for i := range c.nodes {
 		at := (first + i) % len(c.nodes)
 		d, err := c.nodes[at].fetchAll(ctx, ref)
-		t, failed := errors.AsType[*trouble](err)
-		gone, _ := errors.AsType[*unusable](err)
+		t, failed := errors.AsType[*nodeError](err)
+		gone, _ := errors.AsType[*unusableError](err)
 		switch {
 		case failed && (ctx.Err() != nil || len(c.nodes) == 1):
 			return d, err
 		case failed:
-			all = append(all, &trouble{t.blocked, t.throttled, fmt.Errorf("%s: %w", c.nodes[at].url, t.err)})
+			all = append(all, &nodeError{t.blocked, t.throttled, fmt.Errorf("%s: %w", c.nodes[at].url, t.err)})
 		case gone != nil && gone.absent:
 			absent = cmp.Or(absent, gone)
 		default:
@@ -133,17 +135,17 @@ func (c *client) fetch(ctx context.Context, ref convert.Ref, known []convert.Ref
 		}
 	}
 	if len(all) > 0 {
-		return convert.Definition{}, together(all)
+		return convert.SchemaDefinition{}, joinTroubles(all)
 	}
-	if err := c.confirm(ctx, known); err != nil {
-		return convert.Definition{}, err
+	if err := c.confirmKnown(ctx, known); err != nil {
+		return convert.SchemaDefinition{}, err
 	}
-	return convert.Definition{}, absent
+	return convert.SchemaDefinition{}, absent
 }
 
-// together is the trouble of all addresses. It may go by itself when that of one may.
-func together(all []*trouble) error {
-	sum := &trouble{blocked: true, throttled: true, err: all[0].err}
+// joinTroubles is the trouble of all addresses. It may go by itself when that of one may.
+func joinTroubles(all []*nodeError) error {
+	sum := &nodeError{blocked: true, throttled: true, err: all[0].err}
 	for i, t := range all {
 		sum.blocked = sum.blocked && t.blocked
 		sum.throttled = sum.throttled && t.throttled
@@ -155,31 +157,31 @@ func together(all []*trouble) error {
 }
 
 // fetchAll is fetch with a limit of time.
-func (n node) fetchAll(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
+func (n registryNode) fetchAll(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	d, err := n.fetch(ctx, ref)
+	d, err := n.fetchDefinition(ctx, ref)
 	if err == nil && d.Text == "" {
-		err = &trouble{blocked: true, err: errors.New("the answer holds no schema")}
+		err = &nodeError{blocked: true, err: errors.New("the answer holds no schema")}
 	}
 	return d, err
 }
 
-// unusable is what the registry itself says of a schema.
-type unusable struct {
+// unusableError is what the registry itself says of a schema.
+type unusableError struct {
 	reason convert.Reason
 	absent bool // it, or one that it refers to, is not there: that may be for a while
 	err    error
 }
 
-func (u *unusable) Error() string { return u.err.Error() }
+func (u *unusableError) Error() string { return u.err.Error() }
 
-// trouble is anything else that keeps a schema away. It says nothing of records.
-type trouble struct {
+// nodeError is anything else that keeps a schema away. It says nothing of records.
+type nodeError struct {
 	blocked   bool // it won't go by itself
 	throttled bool // there were too many requests, whatever they asked for
 	err       error
 }
 
-func (t *trouble) Error() string { return t.err.Error() }
-func (t *trouble) Unwrap() error { return t.err }
+func (t *nodeError) Error() string { return t.err.Error() }
+func (t *nodeError) Unwrap() error { return t.err }

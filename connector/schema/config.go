@@ -72,84 +72,84 @@ func (c Config) Validate() error {
 	check.OneOf(idName, cmp.Or(c.ApicurioID, globalID), []string{globalID, contentID})
 	secure := len(c.URLs) > 0
 	for _, u := range c.URLs {
-		check.Add(c.address(u))
+		check.AddFault(c.validateAddress(u))
 		secure = secure && strings.HasPrefix(u, "https://")
 	}
-	c.login(&check)
+	c.validateLogin(&check)
 	c.oneLogin(&check)
 	c.oauth(&check)
 	c.headers(&check)
-	c.unused(&check)
-	c.glue(&check)
+	c.validateUnused(&check)
+	c.validateGlue(&check)
 	if len(c.URLs) > 0 && !secure && (c.CAFile != "" || c.CertFile != "") {
-		check.Add(env.Holds(urlName, strings.Join(c.URLs, ","), "there are files for TLS; want https:// before each").With(caName, certName))
+		check.AddFault(env.HoldsFault(urlName, strings.Join(c.URLs, ","), "there are files for TLS; want https:// before each").WithSettings(caName, certName))
 	}
-	c.files().Paired(&check)
+	c.certificateFiles().RequirePair(&check)
 	return check.Err()
 }
 
-// glue checks the settings of AWS Glue, and those that it does not have.
-func (c Config) glue(check *env.Check) {
-	c.role().Validate(check, externalName)
+// validateGlue checks the settings of AWS Glue, and those that it does not have.
+func (c Config) validateGlue(check *env.Check) {
+	c.assumedRole().Validate(check, externalName)
 	if c.Region != "" && !awsconfig.LegalRegion(c.Region) {
-		check.Add(env.Holds(regionName, c.Region, "want a region such as eu-west-1"))
+		check.AddFault(env.HoldsFault(regionName, c.Region, "want a region such as eu-west-1"))
 	}
 	if c.Framing() != convert.Glue {
 		for name, value := range map[string]string{regionName: c.Region, roleName: c.RoleARN} {
 			if value != "" {
-				check.Add(env.Holds(name, value, "it has no effect without "+typeName+"=glue").With(typeName))
+				check.AddFault(env.HoldsFault(name, value, "it has no effect without "+typeName+"=glue").WithSettings(typeName))
 			}
 		}
 	}
 	if c.Framing() == convert.Glue && len(c.URLs) > 0 {
-		check.Add(env.Holds(urlName, strings.Join(c.URLs, ","), "AWS Glue is found by its region; want nothing here, or another "+typeName).With(typeName))
+		check.AddFault(env.HoldsFault(urlName, strings.Join(c.URLs, ","), "AWS Glue is found by its region; want nothing here, or another "+typeName).WithSettings(typeName))
 	}
 	if c.Framing() != convert.Apicurio && c.ByContent() {
-		check.Add(env.Holds(idName, c.ApicurioID, "it has no effect without "+typeName+"=apicurio").With(typeName))
+		check.AddFault(env.HoldsFault(idName, c.ApicurioID, "it has no effect without "+typeName+"=apicurio").WithSettings(typeName))
 	}
 }
 
-func (c Config) address(s string) *env.Fault {
+func (c Config) validateAddress(s string) *env.Fault {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return env.Holds(urlName, s, "want http://host:port or https://host, with a path if the registry is not at the root")
+		return env.HoldsFault(urlName, s, "want http://host:port or https://host, with a path if the registry is not at the root")
 	case u.User != nil:
-		return env.Holds(urlName, s, "an address is shown in logs and must not hold a login; want "+usernameName+" and "+passwordName)
+		return env.HoldsFault(urlName, s, "an address is shown in logs and must not hold a login; want "+usernameName+" and "+passwordName)
 	case c.Framing() == convert.Apicurio && !strings.HasSuffix(u.Path, "/v2") && !strings.HasSuffix(u.Path, "/v3"):
-		return env.Holds(urlName, s, "want the address of Apicurio's own API, which ends in /apis/registry/v2 or /apis/registry/v3").With(typeName)
+		return env.HoldsFault(urlName, s, "want the address of Apicurio's own API, which ends in /apis/registry/v2 or /apis/registry/v3").WithSettings(typeName)
 	}
 	return nil
 }
 
-// login checks that a name has a password, and a password a name.
-func (c Config) login(check *env.Check) {
+// validateLogin checks that a name has a password, and a password a name.
+func (c Config) validateLogin(check *env.Check) {
 	switch {
 	case c.bearer(): // is another login
 	case c.Username != "" && !c.Password.IsSet():
-		check.Add(env.Missing(passwordName, "want the password of "+usernameName).With(usernameName))
+		check.AddFault(env.MissingFault(passwordName, "want the password of "+usernameName).WithSettings(usernameName))
 	case c.Username == "" && c.Password.IsSet():
-		check.Add(env.Missing(usernameName, "want the name that "+passwordName+" belongs to").With(passwordName))
+		check.AddFault(env.MissingFault(usernameName, "want the name that "+passwordName+" belongs to").WithSettings(passwordName))
 	}
-	check.Name(usernameName, c.Username)
+	check.CheckName(usernameName, c.Username)
 	if strings.Contains(c.Username, ":") {
-		check.Add(env.Holds(usernameName, c.Username, "want no colon in it, which ends a name"))
+		check.AddFault(env.HoldsFault(usernameName, c.Username, "want no colon in it, which ends a name"))
 	}
 }
 
-// unused reports settings without effect when there is no address.
-func (c Config) unused(check *env.Check) {
+// validateUnused reports settings without effect when there is no address.
+func (c Config) validateUnused(check *env.Check) {
 	if len(c.URLs) > 0 {
 		return
 	}
 	for name, value := range map[string]string{usernameName: c.Username, caName: c.CAFile, certName: c.CertFile, keyName: c.KeyFile, oauthEndpoint: c.OAuth.Endpoint} {
 		if value != "" {
-			check.Add(env.Holds(name, value, "without "+urlName+" it has no effect").With(urlName))
+			check.AddFault(env.HoldsFault(name, value, "without "+urlName+" it has no effect").WithSettings(urlName))
 		}
 	}
 	for name, secret := range map[string]env.Secret{passwordName: c.Password, tokenName: c.Token, headersName: c.Headers} {
 		if secret.IsSet() {
-			check.Add(env.Holds(secret.Variable(name), "x", "without "+urlName+" it has no effect").With(urlName))
+			check.AddFault(env.HoldsFault(secret.VariableName(name), "x", "without "+urlName+" it has no effect").WithSettings(urlName))
 		}
 	}
 }

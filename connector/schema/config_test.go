@@ -80,7 +80,7 @@ func TestValidate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tt.cfg.Validate()
-			if n := len(env.Faults(err)); n != len(tt.want) && len(tt.want) < 2 {
+			if n := len(env.FaultsOf(err)); n != len(tt.want) && len(tt.want) < 2 {
 				t.Errorf("%d faults: %v", n, err)
 			}
 			for _, want := range tt.want {

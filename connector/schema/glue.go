@@ -15,49 +15,49 @@ type glueRegistry struct{ client *glue.Client }
 
 func newGlue(cfg Config, o Options) (*glueRegistry, error) {
 	c, err := glue.New(glue.Options{
-		Region: cfg.Region, RegionVariable: regionName, Role: cfg.role(), Timeout: requestTimeout, Log: o.Log,
-		Shorten: shorten, Client: o.Glue,
+		Region: cfg.Region, RegionVariable: regionName, Role: cfg.assumedRole(), Timeout: requestTimeout, Log: o.Log,
+		Shorten: shortenBody, Client: o.Glue,
 	})
 	return &glueRegistry{c}, err
 }
 
-func (c Config) role() awsconfig.Role {
+func (c Config) assumedRole() awsconfig.Role {
 	return awsconfig.Role{Variable: roleName, ARN: c.RoleARN, ExternalID: c.RoleExternalID}
 }
 
-// fetch implements protocol. Schemas of AWS Glue refer to no others.
-func (g *glueRegistry) fetch(ctx context.Context, ref convert.Ref) (convert.Definition, error) {
-	v, err := g.client.Version(ctx, ref.String())
-	return convert.Definition{Kind: v.Format, Text: v.Text, SizedBytes: true}, g.classify(err)
+// fetchDefinition implements protocol. Schemas of AWS Glue refer to no others.
+func (g *glueRegistry) fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
+	v, err := g.client.GetVersion(ctx, ref.String())
+	return convert.SchemaDefinition{Kind: v.Format, Text: v.Text, SizedBytes: true}, g.classifyError(err)
 }
 
-// has implements protocol.
-func (g *glueRegistry) has(ctx context.Context, ref convert.Ref) error {
-	_, err := g.fetch(ctx, ref)
+// hasSchema implements protocol.
+func (g *glueRegistry) hasSchema(ctx context.Context, ref convert.SchemaRef) error {
+	_, err := g.fetchDefinition(ctx, ref)
 	return err
 }
 
-// filled implements protocol. To see whether there is any schema would take a permission more: what
+// isFilled implements protocol. To see whether there is any schema would take a permission more: what
 // AWS Glue itself says of a version is enough.
-func (*glueRegistry) filled(context.Context) error { return nil }
+func (*glueRegistry) isFilled(context.Context) error { return nil }
 
-func (g *glueRegistry) classify(err error) error {
+func (g *glueRegistry) classifyError(err error) error {
 	f, ok := errors.AsType[*glue.Failure](err)
 	switch {
 	case !ok:
 		return err
 	case f.Kind == glue.Absent:
-		return &unusable{convert.UnknownSchema, true, fmt.Errorf("%s does not have it (%s)", g.name(), f.Code)}
+		return &unusableError{convert.UnknownSchema, true, fmt.Errorf("%s does not have it (%s)", g.registryName(), f.Code)}
 	}
-	return &trouble{blocked: f.Kind == glue.Blocked, throttled: f.Kind == glue.Throttled, err: fmt.Errorf("%s: %w", g.name(), f)}
+	return &nodeError{blocked: f.Kind == glue.Blocked, throttled: f.Kind == glue.Throttled, err: fmt.Errorf("%s: %w", g.registryName(), f)}
 }
 
 // Credentials returns the state of the AWS credentials that the registry is asked with, and false if it is not AWS Glue.
 func (r *Registry) Credentials() (awsconfig.CredentialState, bool) {
-	if g, ok := r.client.nodes[0].protocol.(*glueRegistry); ok {
+	if g, ok := r.client.nodes[0].nodeProtocol.(*glueRegistry); ok {
 		return g.client.Credentials(), true
 	}
 	return awsconfig.CredentialState{}, false
 }
 
-func (g *glueRegistry) name() string { return "AWS Glue in " + g.client.Region() }
+func (g *glueRegistry) registryName() string { return "AWS Glue in " + g.client.Region() }

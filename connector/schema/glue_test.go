@@ -31,8 +31,8 @@ func inProcess(aws *gluetest.Registry, secret string) []glue.ClientOption {
 }
 
 // byVersion is version n, and versionID its id.
-func byVersion(n byte) convert.Ref { return convert.Ref{GUID: [16]byte{0: 0xab, 15: n}} }
-func versionID(n byte) string      { return byVersion(n).String() }
+func byVersion(n byte) convert.SchemaRef { return convert.SchemaRef{GUID: [16]byte{0: 0xab, 15: n}} }
+func versionID(n byte) string            { return byVersion(n).String() }
 
 // glueBubble is a registry that asks AWS Glue, in one synctest bubble.
 func glueBubble(t *testing.T, f func(w *world, aws *gluetest.Registry)) {
@@ -45,7 +45,7 @@ func glueBubble(t *testing.T, f func(w *world, aws *gluetest.Registry)) {
 		var err error
 		w.Registry, err = New(Config{Type: "glue", Region: gluetest.Region}, Options{
 			Glue: inProcess(aws, "secret"), Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-			Compile: func(d convert.Definition) (convert.Schema, error) {
+			Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
 				if strings.Contains(d.Text, "spoiled") {
 					return nil, errors.New("it is spoiled")
 				}
@@ -79,11 +79,11 @@ func TestGlue(t *testing.T) {
 		}
 		_, err := w.wait(byVersion(2), time.Minute)
 		wantReject(t, "spoiled", err, convert.Undecodable, "schema ab000000-0000-0000-0000-000000000002: its schema can't be used: it is spoiled")
-		if w.Trouble() != nil {
-			t.Errorf("trouble %v", w.Trouble())
+		if w.CurrentOutage() != nil {
+			t.Errorf("trouble %v", w.CurrentOutage())
 		}
-		<-w.Fetch(w.ctx, byVersion(3))
-		if trouble := w.Trouble(); trouble == nil || !trouble.Blocked {
+		<-w.FetchSchema(w.ctx, byVersion(3))
+		if trouble := w.CurrentOutage(); trouble == nil || !trouble.Blocked {
 			t.Errorf("an answer without a schema: %v", trouble)
 		}
 	})
@@ -107,7 +107,7 @@ func TestGlueOutage(t *testing.T) {
 				if _, err := w.wait(byVersion(2), 10*time.Minute); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("the verdict %v", err)
 				}
-				trouble := w.Trouble()
+				trouble := w.CurrentOutage()
 				if blocked := name == "denied" || name == "a page" || name == "a proxy"; trouble == nil || trouble.Blocked != blocked {
 					t.Errorf("trouble %+v", trouble)
 				}
@@ -117,12 +117,12 @@ func TestGlueOutage(t *testing.T) {
 				if n := len(aws.Asked()); n < 40 || n > 400 {
 					t.Errorf("%d requests in ten minutes", n)
 				}
-				if _, err := w.Schema(byVersion(1)); err != nil {
+				if _, err := w.LookupSchema(byVersion(1)); err != nil {
 					t.Errorf("what is known: %v", err)
 				}
 				aws.Fault(nil)
-				if s, err := w.wait(byVersion(2), time.Minute); err != nil || s != text(`avro "long"`) || w.Trouble() != nil {
-					t.Errorf("afterwards: %v %v, trouble %v", s, err, w.Trouble())
+				if s, err := w.wait(byVersion(2), time.Minute); err != nil || s != text(`avro "long"`) || w.CurrentOutage() != nil {
+					t.Errorf("afterwards: %v %v, trouble %v", s, err, w.CurrentOutage())
 				}
 			})
 		})
@@ -140,7 +140,7 @@ func TestGlueUnknown(t *testing.T) {
 		if took := time.Since(begin); took < absentAfter {
 			t.Errorf("bad after %v", took)
 		}
-		if w.Trouble() != nil {
+		if w.CurrentOutage() != nil {
 			t.Error("an answer is no trouble")
 		}
 		w.polled = time.Now()
@@ -160,8 +160,8 @@ func TestGlueThatForgot(t *testing.T) {
 			t.Fatal(err)
 		}
 		aws.Fault(func(string) *gluetest.Refusal { return &gluetest.NotFound })
-		if _, err := w.wait(byVersion(2), 10*time.Minute); !errors.Is(err, context.DeadlineExceeded) || !w.Trouble().Blocked {
-			t.Errorf("%v, trouble %v", err, w.Trouble())
+		if _, err := w.wait(byVersion(2), 10*time.Minute); !errors.Is(err, context.DeadlineExceeded) || !w.CurrentOutage().Blocked {
+			t.Errorf("%v, trouble %v", err, w.CurrentOutage())
 		}
 	})
 }
@@ -215,9 +215,9 @@ func TestThrottledShare(t *testing.T) {
 // TestGlueAnswerIsBounded: an answer that is longer than any schema is not read to its end.
 func TestGlueAnswerIsBounded(t *testing.T) {
 	glueBubble(t, func(w *world, aws *gluetest.Registry) {
-		aws.Add(versionID(1), "AVRO", strings.Repeat(" ", mostAnswer))
-		<-w.Fetch(w.ctx, byVersion(1))
-		if trouble := w.Trouble(); trouble == nil || !strings.Contains(trouble.Err.Error(), "more than 8MiB") {
+		aws.Add(versionID(1), "AVRO", strings.Repeat(" ", maxAnswer))
+		<-w.FetchSchema(w.ctx, byVersion(1))
+		if trouble := w.CurrentOutage(); trouble == nil || !strings.Contains(trouble.Err.Error(), "more than 8MiB") {
 			t.Errorf("%+v", trouble)
 		}
 	})

@@ -18,7 +18,7 @@ func (c Config) extraHeaders() (http.Header, error) {
 	if !c.Headers.IsSet() {
 		return nil, nil //nolint:nilnil // there are none
 	}
-	text, err := c.Headers.Read()
+	text, err := c.Headers.ReadValue()
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (c Config) extraHeaders() (http.Header, error) {
 		err = fmt.Errorf("Authorization is a login, and so is %s; want one way to log in", c.logins()[0])
 	}
 	if err != nil {
-		return nil, env.Holds(c.Headers.Variable(headersName), "x", err.Error()).With(c.logins()...)
+		return nil, env.HoldsFault(c.Headers.VariableName(headersName), "x", err.Error()).WithSettings(c.logins()...)
 	}
 	return headers, nil
 }
@@ -68,6 +68,6 @@ func validHeaderName(name string) bool {
 func (c Config) headers(check *env.Check) {
 	_, err := c.extraHeaders()
 	if f, ok := errors.AsType[*env.Fault](err); ok {
-		check.Add(f)
+		check.AddFault(f)
 	}
 }

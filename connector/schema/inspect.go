@@ -23,7 +23,7 @@ func Inspect(ctx context.Context, cfg Config, o Options) check.Findings {
 	for i, address := range cfg.URLs {
 		one := cfg
 		one.URLs = []string{address}
-		looks.Go(func() { errs[i] = reach(ctx, one, o) })
+		looks.Go(func() { errs[i] = reachRegistry(ctx, one, o) })
 	}
 	looks.Wait()
 	good := 0
@@ -37,28 +37,28 @@ func Inspect(ctx context.Context, cfg Config, o Options) check.Findings {
 		const advice = "look at SCHEMA_REGISTRY_URL, its login and its certificate"
 		switch err := errs[i]; {
 		case err == nil:
-			found.OK(check.Registry, address, "answers, and takes the login")
+			found.AddOK(check.Registry, address, "answers, and takes the login")
 		case tokenError(err) != nil:
-			found.Fail(check.Registry, address, "there is no token to log in with: "+err.Error(), cfg.tokens().Advice())
+			found.AddError(check.Registry, address, "there is no token to log in with: "+err.Error(), cfg.tokens().RefusedAdvice())
 		case good > 0:
-			found.Warn(check.Registry, address, err.Error(), "another address answers; "+advice)
+			found.AddWarning(check.Registry, address, err.Error(), "another address answers; "+advice)
 		default:
-			found.Fail(check.Registry, address, err.Error(), advice)
+			found.AddError(check.Registry, address, err.Error(), advice)
 		}
 	}
 	return found
 }
 
-// reach returns why no schema can be had, nil when one can.
-func reach(ctx context.Context, cfg Config, o Options) error {
+// reachRegistry returns why no schema can be had, nil when one can.
+func reachRegistry(ctx context.Context, cfg Config, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	c, err := newClient(cfg, o)
 	if err != nil {
 		return err
 	}
-	_, err = c.nodes[0].fetch(ctx, convert.Ref{ID: 1})
-	if _, ok := errors.AsType[*unusable](err); ok {
+	_, err = c.nodes[0].fetchDefinition(ctx, convert.SchemaRef{ID: 1})
+	if _, ok := errors.AsType[*unusableError](err); ok {
 		return nil
 	}
 	return err
@@ -71,19 +71,19 @@ func inspectGlue(ctx context.Context, cfg Config, o Options) (found check.Findin
 	defer cancel()
 	g, err := newGlue(cfg, o)
 	if err != nil {
-		found.Fail(check.Registry, "AWS Glue", err.Error(), "")
+		found.AddError(check.Registry, "AWS Glue", err.Error(), "")
 		return found
 	}
-	_, err = g.client.Version(ctx, convert.Ref{GUID: [16]byte{15: 1}}.String())
+	_, err = g.client.GetVersion(ctx, convert.SchemaRef{GUID: [16]byte{15: 1}}.String())
 	f, failed := errors.AsType[*glue.Failure](err)
 	if !failed || f.Kind == glue.Absent {
-		found.OK(check.Registry, g.name(), "answers, with credentials from "+g.client.Identity(ctx))
+		found.AddOK(check.Registry, g.registryName(), "answers, with credentials from "+g.client.CallerIdentity(ctx))
 		return found
 	}
 	advice := "look at AWS_REGION, " + regionName + ", AWS_ENDPOINT_URL_GLUE, HTTPS_PROXY, and at what is between"
 	if f.Kind == glue.Blocked {
 		advice = "allow glue:GetSchemaVersion to the role of the process, or to " + roleName + ", and look at where its credentials come from"
 	}
-	found.Fail(check.Registry, g.name(), f.Error(), advice)
+	found.AddError(check.Registry, g.registryName(), f.Error(), advice)
 	return found
 }

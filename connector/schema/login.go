@@ -38,7 +38,7 @@ func (l *login) authorize(r *http.Request) error {
 	maps.Copy(r.Header, headers)
 	switch {
 	case l.tokens != nil:
-		token, err := l.tokens.Token(r.Context())
+		token, err := l.tokens.CurrentToken(r.Context())
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (l *login) authorize(r *http.Request) error {
 		setHeader(r, clusterHeader, l.cfg.OAuth.LogicalCluster)
 		setHeader(r, identityPoolHeader, l.cfg.OAuth.IdentityPoolID)
 	case l.cfg.Username != "":
-		password, err := l.cfg.Password.Read()
+		password, err := l.cfg.Password.ReadValue()
 		if err != nil {
 			return err
 		}
@@ -68,10 +68,10 @@ func setBearer(r *http.Request, token string) { r.Header.Set("Authorization", be
 // stay is the CheckRedirect of requests with the login. Extra headers may hold secrets as well, so they make every
 // redirect to another origin the answer.
 func (l *login) stay(r *http.Request, via []*http.Request) error {
-	if l.cfg.Headers.IsSet() && !origin.Same(via[0].URL, r.URL) {
+	if l.cfg.Headers.IsSet() && !origin.SameOrigin(via[0].URL, r.URL) {
 		return http.ErrUseLastResponse
 	}
-	return origin.Stay(r, via)
+	return origin.StayOnOrigin(r, via)
 }
 
 // retried sends a request again with the next token, once, when the registry refuses the token that it had.
@@ -84,10 +84,10 @@ type retried struct {
 func (t retried) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(r)
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), bearerScheme)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !bearer || t.login.tokens == nil || !t.login.tokens.Discard(token) {
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !bearer || t.login.tokens == nil || !t.login.tokens.DiscardToken(token) {
 		return resp, err
 	}
-	next, err := t.login.tokens.Token(r.Context())
+	next, err := t.login.tokens.CurrentToken(r.Context())
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxHeader)) // so that the connection can be used again
 	_ = resp.Body.Close()
 	if err != nil {

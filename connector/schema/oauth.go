@@ -52,7 +52,7 @@ func (c Config) tokens() oauthtoken.Config {
 func (c Config) bearer() bool { return c.Token.IsSet() || c.OAuth.Endpoint != "" }
 
 // Hints are warnings about settings that work and are not safe.
-func (c Config) Hints() []string { return c.tokens().Hints() }
+func (c Config) Hints() []string { return c.tokens().SettingHints() }
 
 // settings are the texts among the fields that have no effect without the endpoint, by their variables.
 func (o OAuthConfig) settings() map[string]string {
@@ -70,17 +70,17 @@ func (c Config) oauth(check *env.Check) {
 		const without = "it has no effect without " + oauthEndpoint
 		for name, value := range o.settings() {
 			if value != "" {
-				check.Add(env.Holds(name, value, without).With(oauthEndpoint))
+				check.AddFault(env.HoldsFault(name, value, without).WithSettings(oauthEndpoint))
 			}
 		}
 		if o.ClientSecret.IsSet() {
-			check.Add(env.Holds(o.ClientSecret.Variable(oauthSecret), "x", without).With(oauthEndpoint))
+			check.AddFault(env.HoldsFault(o.ClientSecret.VariableName(oauthSecret), "x", without).WithSettings(oauthEndpoint))
 		}
 	}
 	for name, value := range map[string]string{oauthCluster: o.LogicalCluster, oauthIdentityPool: o.IdentityPoolID} {
-		check.Name(name, value)
+		check.CheckName(name, value)
 		if value != "" && !c.bearer() {
-			check.Add(env.Holds(name, value, "it goes with a token; want "+oauthEndpoint+" or "+tokenName+" too").With(oauthEndpoint, tokenName))
+			check.AddFault(env.HoldsFault(name, value, "it goes with a token; want "+oauthEndpoint+" or "+tokenName+" too").WithSettings(oauthEndpoint, tokenName))
 		}
 	}
 }
@@ -90,10 +90,10 @@ func (c Config) logins() (names []string) {
 	if c.Username != "" {
 		names = append(names, usernameName)
 	} else if c.Password.IsSet() {
-		names = append(names, c.Password.Variable(passwordName))
+		names = append(names, c.Password.VariableName(passwordName))
 	}
 	if c.Token.IsSet() {
-		names = append(names, c.Token.Variable(tokenName))
+		names = append(names, c.Token.VariableName(tokenName))
 	}
 	if c.OAuth.Endpoint != "" {
 		names = append(names, oauthEndpoint)
@@ -108,5 +108,5 @@ func (c Config) oneLogin(check *env.Check) {
 		return
 	}
 	last := len(names) - 1
-	check.Add(env.Holds(names[last], c.OAuth.Endpoint, strings.Join(names[:last], " and ")+" is set, too; want one way to log in").With(names[:last]...))
+	check.AddFault(env.HoldsFault(names[last], c.OAuth.Endpoint, strings.Join(names[:last], " and ")+" is set, too; want one way to log in").WithSettings(names[:last]...))
 }

@@ -114,7 +114,7 @@ func TestOAuthTokenRevoked(t *testing.T) {
 		if n := e.Requests() - before; n == 0 || n > 65 {
 			t.Errorf("%d tokens in an hour in which the registry refuses each", n)
 		}
-		if p := w.Trouble(); p == nil || !p.Blocked || !strings.Contains(p.Err.Error(), "the login is refused: 401") {
+		if p := w.CurrentOutage(); p == nil || !p.Blocked || !strings.Contains(p.Err.Error(), "the login is refused: 401") {
 			t.Errorf("trouble: %+v", p)
 		}
 	})
@@ -130,15 +130,15 @@ func TestOAuthEndpointDown(t *testing.T) {
 				t.Errorf("%d: %v", code, err)
 			}
 			want := "get a token from SCHEMA_REGISTRY_OAUTH_ENDPOINT at https://login.example: it answers " + http.StatusText(code)
-			if p := w.Trouble(); p == nil || p.Blocked != blocked || strings.Replace(p.Err.Error(), "answers 503 ", "answers ", 1) != want && strings.Replace(p.Err.Error(), "answers 401 ", "answers ", 1) != want {
+			if p := w.CurrentOutage(); p == nil || p.Blocked != blocked || strings.Replace(p.Err.Error(), "answers 503 ", "answers ", 1) != want && strings.Replace(p.Err.Error(), "answers 401 ", "answers ", 1) != want {
 				t.Errorf("%d: %+v", code, p)
 			}
 			if n := e.Requests(); n < 60 || n > 1000 {
 				t.Errorf("%d: %d requests in an hour", code, n)
 			}
 			e.Answer(0)
-			if _, err := w.wait(byID(1), time.Minute); err != nil || w.Trouble() != nil {
-				t.Errorf("%d, when it is back: %v, %+v", code, err, w.Trouble())
+			if _, err := w.wait(byID(1), time.Minute); err != nil || w.CurrentOutage() != nil {
+				t.Errorf("%d, when it is back: %v, %+v", code, err, w.CurrentOutage())
 			}
 		})
 	}
@@ -148,8 +148,8 @@ func TestOAuthEndpointDown(t *testing.T) {
 func TestOAuthEndpointDownBeforeTheEnd(t *testing.T) {
 	oauthBubble(t, func(w *world, e *oauthtest.Server, refused *atomic.Int64) {
 		for minute := range uint32(59) {
-			if _, err := w.wait(byID(1+minute), time.Second); err != nil || w.Trouble() != nil {
-				t.Fatalf("minute %d: %v, %+v", minute, err, w.Trouble())
+			if _, err := w.wait(byID(1+minute), time.Second); err != nil || w.CurrentOutage() != nil {
+				t.Fatalf("minute %d: %v, %+v", minute, err, w.CurrentOutage())
 			}
 			e.Answer(http.StatusBadGateway)
 			time.Sleep(time.Minute)

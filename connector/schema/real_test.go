@@ -33,8 +33,8 @@ func TestRealRegistry(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			r, err := New(Config{URLs: []string{url}}, Options{
 				Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-				Compile: func(d convert.Definition) (convert.Schema, error) {
-					return convert.Compile(convert.Config{Format: format, Validated: format == "json-schema"}, d)
+				Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
+					return convert.CompileSchema(convert.Config{Format: format, Validated: format == "json-schema"}, d)
 				},
 			})
 			if err != nil {
@@ -99,25 +99,25 @@ func realRegistry(ctx context.Context, t *testing.T, r *Registry, admin *sr.Clie
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeWith(ctx, r, convert.Ref{ID: uint64(s.ID)}, v.payload)
+		got, err := decodeWith(ctx, r, convert.SchemaRef{ID: uint64(s.ID)}, v.payload)
 		if err != nil || got != v.want {
 			t.Errorf("version %d, id %d: %s %v, want %s", i+1, s.ID, got, err, v.want)
 		}
 	}
-	_, err = decodeWith(ctx, r, convert.Ref{ID: 2_000_000_000}, nil)
+	_, err = decodeWith(ctx, r, convert.SchemaRef{ID: 2_000_000_000}, nil)
 	wantReject(t, "an id of nothing", err, convert.UnknownSchema, "does not have it")
-	if trouble := r.Trouble(); trouble != nil {
+	if trouble := r.CurrentOutage(); trouble != nil {
 		t.Errorf("%+v", trouble)
 	}
 }
 
 // decodeWith waits for a schema and reads payload with it.
-func decodeWith(ctx context.Context, r *Registry, ref convert.Ref, payload []byte) (string, error) {
+func decodeWith(ctx context.Context, r *Registry, ref convert.SchemaRef, payload []byte) (string, error) {
 	for {
-		s, err := r.Schema(ref)
-		if _, missing := errors.AsType[*convert.Missing](err); missing {
+		s, err := r.LookupSchema(ref)
+		if _, missing := errors.AsType[*convert.MissingSchema](err); missing {
 			select {
-			case <-r.Fetch(ctx, ref):
+			case <-r.FetchSchema(ctx, ref):
 				continue
 			case <-ctx.Done():
 				return "", ctx.Err()
@@ -126,7 +126,7 @@ func decodeWith(ctx context.Context, r *Registry, ref convert.Ref, payload []byt
 		if err != nil {
 			return "", err
 		}
-		out, err := s.Append(nil, payload, convert.FirstMessage, 1000)
+		out, err := s.AppendJSON(nil, payload, convert.FirstMessage, 1000)
 		return string(out), err
 	}
 }

@@ -55,8 +55,8 @@ func TestLoginStaysAtTheRegistry(t *testing.T) {
 			cfg := login
 			cfg.URLs, cfg.CAFile = []string{secure.URL}, ca
 			r, err := schema.New(cfg, schema.Options{
-				Compile: func(d convert.Definition) (convert.Schema, error) {
-					return convert.Compile(convert.Config{Format: "avro"}, d)
+				Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
+					return convert.CompileSchema(convert.Config{Format: "avro"}, d)
 				},
 				Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
 			})
@@ -65,11 +65,11 @@ func TestLoginStaysAtTheRegistry(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			select {
-			case <-r.Fetch(ctx, convert.Ref{ID: 1}):
+			case <-r.FetchSchema(ctx, convert.SchemaRef{ID: 1}):
 			case <-time.After(300 * time.Millisecond): // it is tried again, as the registry may be mended
 			}
 			cancel()
-			_, err = r.Schema(convert.Ref{ID: 1})
+			_, err = r.LookupSchema(convert.SchemaRef{ID: 1})
 			if to == "" && err != nil {
 				t.Errorf("%s, to the same origin: %v", name, err)
 			}

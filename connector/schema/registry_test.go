@@ -86,10 +86,10 @@ func refused(*http.Request) (*http.Response, error) {
 // text is a Schema that remembers what it was made of.
 type text string
 
-func (text) Append(dst, _ []byte, _ convert.Index, _ int) ([]byte, error) { return dst, nil }
+func (text) AppendJSON(dst, _ []byte, _ convert.MessageIndex, _ int) ([]byte, error) { return dst, nil }
 
 // textOf is the text of a definition and those that it references.
-func textOf(d convert.Definition) text {
+func textOf(d convert.SchemaDefinition) text {
 	all := d.Kind + " " + d.Text
 	for _, r := range d.References {
 		all += " " + r.Name + "=" + r.Text
@@ -110,7 +110,7 @@ func bubble(t *testing.T, cfg Config, f func(w *world)) {
 		var err error
 		w.Registry, err = New(cfg, Options{
 			Transport: stripped{w}, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-			Compile: func(d convert.Definition) (convert.Schema, error) {
+			Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
 				if strings.Contains(d.Text, "spoiled") {
 					return nil, errors.New("it is spoiled")
 				}
@@ -138,15 +138,15 @@ func (s stripped) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // wait asks until the schema is there, or known to be bad, or until the time is over.
-func (w *world) wait(ref convert.Ref, most time.Duration) (convert.Schema, error) {
+func (w *world) wait(ref convert.SchemaRef, most time.Duration) (convert.Schema, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	for {
-		s, err := w.Schema(ref)
-		if outdated := Outdated(err, w.polled); outdated != nil {
+		s, err := w.LookupSchema(ref)
+		if outdated := RefreshAbsent(err, w.polled); outdated != nil {
 			err = outdated
 		}
-		if _, missing := errors.AsType[*convert.Missing](err); !missing {
+		if _, missing := errors.AsType[*convert.MissingSchema](err); !missing {
 			return s, err
 		}
 		select {
@@ -157,7 +157,7 @@ func (w *world) wait(ref convert.Ref, most time.Duration) (convert.Schema, error
 	}
 }
 
-func byID(id uint32) convert.Ref { return convert.Ref{ID: uint64(id)} }
+func byID(id uint32) convert.SchemaRef { return convert.SchemaRef{ID: uint64(id)} }
 
 func TestFetchesOnce(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
@@ -179,7 +179,7 @@ func TestFetchesOnce(t *testing.T) {
 
 func TestByGUID(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
-		ref := convert.Ref{GUID: [16]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 1, 2, 3, 4, 5, 6, 7}}
+		ref := convert.SchemaRef{GUID: [16]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 1, 2, 3, 4, 5, 6, 7}}
 		w.answers(status(200, `{"schema":"{}","schemaType":"JSON","guid":"x","id":3}`))
 		if s, err := w.wait(ref, time.Minute); err != nil || s != text("json-schema {}") {
 			t.Errorf("%v, %v", s, err)
@@ -230,8 +230,8 @@ func TestReferencesWithoutEnd(t *testing.T) {
 		requests int
 	}{
 		"to itself":  {func(string, int) string { return list(0, 1) }, true, 2},
-		"a chain":    {func(_ string, at int) string { return list(at+1, 1) }, true, mostDepth + 1},
-		"a long one": {func(_ string, at int) string { return list(at+1, min(1, max(0, mostDepth-1-at))) }, false, mostDepth + 1},
+		"a chain":    {func(_ string, at int) string { return list(at+1, 1) }, true, maxDepth + 1},
+		"a long one": {func(_ string, at int) string { return list(at+1, min(1, max(0, maxDepth-1-at))) }, false, maxDepth + 1},
 		"very many":  {func(_ string, at int) string { return list(0, map[bool]int{true: convert.MaxReferences + 1}[at < 0]) }, true, 1},
 		"two lists": {func(_ string, at int) string {
 			return list(300*(at+1), map[bool]int{true: 300}[at <= 0])
@@ -272,9 +272,9 @@ func TestReferencesTakeTime(t *testing.T) {
 			return status(200, fmt.Sprintf(`{"schema":"x","references":[{"name":"n%[1]d","subject":"s%[1]d","version":1}]}`, at))(r)
 		})
 		begin := time.Now()
-		<-w.Fetch(w.ctx, byID(1))
-		if took := time.Since(begin); took > fetchTimeout+requestTimeout || w.Trouble() == nil {
-			t.Errorf("the attempt took %v, trouble %v", took, w.Trouble())
+		<-w.FetchSchema(w.ctx, byID(1))
+		if took := time.Since(begin); took > fetchTimeout+requestTimeout || w.CurrentOutage() == nil {
+			t.Errorf("the attempt took %v, trouble %v", took, w.CurrentOutage())
 		}
 	})
 }
@@ -309,7 +309,7 @@ func TestReferenceIsGone(t *testing.T) {
 
 func wantReject(t *testing.T, name string, err error, reason convert.Reason, text string) {
 	t.Helper()
-	reject, ok := errors.AsType[*convert.Reject](err)
+	reject, ok := errors.AsType[*convert.BadRecord](err)
 	if !ok || reject.Reason != reason || !strings.Contains(err.Error(), text) {
 		t.Errorf("%s: %v, want %s with %q", name, err, reason, text)
 	}
@@ -321,7 +321,7 @@ func TestUnknown(t *testing.T) {
 		w.fake.SeedSchema("other", 1, 1, sr.Schema{Schema: `"int"`})
 		_, err := w.wait(byID(7), time.Minute)
 		wantReject(t, "unknown", err, convert.UnknownSchema, "schema 7: the Schema Registry does not have it (40403)")
-		if w.Trouble() != nil {
+		if w.CurrentOutage() != nil {
 			t.Error("an answer is no trouble")
 		}
 		n := w.asked()
@@ -400,7 +400,7 @@ func TestUnsteady(t *testing.T) {
 				begin := time.Now()
 				_, err := w.wait(byID(7), time.Hour)
 				wantReject(t, name, err, convert.UnknownSchema, "does not have it")
-				if took := time.Since(begin); took < absentAfter-time.Second || took > absentAfter+mostBackoff {
+				if took := time.Since(begin); took < absentAfter-time.Second || took > absentAfter+maxBackoff {
 					t.Errorf("the verdict took %v", took)
 				}
 			})
@@ -445,7 +445,7 @@ func TestNoRegistry(t *testing.T) {
 				if _, err := w.wait(byID(7), time.Hour); !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("%v, want to wait", err)
 				}
-				if trouble := w.Trouble(); trouble == nil || !trouble.Blocked || !strings.Contains(trouble.Err.Error(), tt.text) {
+				if trouble := w.CurrentOutage(); trouble == nil || !trouble.Blocked || !strings.Contains(trouble.Err.Error(), tt.text) {
 					t.Errorf("trouble %+v, want %q", trouble, tt.text)
 				}
 				w.answers(nil)
@@ -498,7 +498,7 @@ func TestAddressesDiffer(t *testing.T) {
 				if tt.found != (err == nil) || !tt.found && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("found %v, want %v: %v", err == nil, tt.found, err)
 				}
-				if tr := w.Trouble(); (tr != nil) == tt.found || tr != nil && !strings.Contains(tr.Err.Error(), tt.trouble) {
+				if tr := w.CurrentOutage(); (tr != nil) == tt.found || tr != nil && !strings.Contains(tr.Err.Error(), tt.trouble) {
 					t.Errorf("trouble %+v, want %q", tr, tt.trouble)
 				}
 			})
@@ -533,7 +533,7 @@ func TestTrouble(t *testing.T) {
 		"404 of a path":    {status(404, `{"error_code":404,"message":"HTTP 404 Not Found"}`), true, "not the address of a Schema Registry"},
 		"a login page":     {status(200, "<html>Sign in"), true, "unable to decode"},
 		"no schema":        {status(200, "{}"), true, "holds no schema"},
-		"no end":           {status(200, `{"schema":"`+strings.Repeat("x", mostAnswer)+`"}`), false, "8MiB"},
+		"no end":           {status(200, `{"schema":"`+strings.Repeat("x", maxAnswer)+`"}`), false, "8MiB"},
 		"400":              {status(400, "Client sent an HTTP request to an HTTPS server."), true, "400"},
 	}
 	for name, tt := range tests {
@@ -544,7 +544,7 @@ func TestTrouble(t *testing.T) {
 				if _, err := w.wait(byID(7), 10*time.Minute); !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("%v, want to wait", err)
 				}
-				trouble := w.Trouble()
+				trouble := w.CurrentOutage()
 				if trouble == nil || trouble.Blocked != tt.blocked || !strings.Contains(trouble.Err.Error(), tt.text) || time.Since(trouble.Since) < 9*time.Minute {
 					t.Errorf("trouble %+v, want blocked %v and %q", trouble, tt.blocked, tt.text)
 				}
@@ -556,11 +556,11 @@ func TestTrouble(t *testing.T) {
 				}
 				w.answers(nil)
 				begin := time.Now()
-				if _, err := w.wait(byID(7), time.Minute); err != nil || time.Since(begin) > mostBackoff+mostBackoff/10+requestTimeout {
+				if _, err := w.wait(byID(7), time.Minute); err != nil || time.Since(begin) > maxBackoff+maxBackoff/10+requestTimeout {
 					t.Errorf("%v after %v", err, time.Since(begin))
 				}
-				if w.Trouble() != nil || !strings.Contains(w.log.String(), "answers again") {
-					t.Errorf("trouble %+v, log %s", w.Trouble(), w.log.String())
+				if w.CurrentOutage() != nil || !strings.Contains(w.log.String(), "answers again") {
+					t.Errorf("trouble %+v, log %s", w.CurrentOutage(), w.log.String())
 				}
 			})
 		})
@@ -572,12 +572,12 @@ func TestTroubleOfNobody(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		w.answers(refused)
 		_, _ = w.wait(byID(7), time.Minute)
-		if w.Trouble() == nil {
+		if w.CurrentOutage() == nil {
 			t.Fatal("no trouble")
 		}
 		n := w.asked()
 		time.Sleep(time.Hour)
-		if tr := w.Trouble(); tr != nil || w.asked() > n+1 {
+		if tr := w.CurrentOutage(); tr != nil || w.asked() > n+1 {
 			t.Errorf("trouble %+v, %d requests for nobody", tr, w.asked()-n)
 		}
 	})
@@ -587,7 +587,7 @@ func TestStops(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
 		w.answers(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
-		done := w.Fetch(ctx, byID(7))
+		done := w.FetchSchema(ctx, byID(7))
 		time.Sleep(time.Second)
 		cancel()
 		synctest.Wait()
@@ -616,7 +616,7 @@ func TestLogin(t *testing.T) {
 				return status(401, "")(r)
 			})
 			_, _ = w.wait(byID(7), time.Second)
-			if out := fmt.Sprint(w.log.String(), w.Trouble()); strings.Contains(out, "tok\"") || strings.Contains(out, "dTpw") {
+			if out := fmt.Sprint(w.log.String(), w.CurrentOutage()); strings.Contains(out, "tok\"") || strings.Contains(out, "dTpw") {
 				t.Errorf("a secret comes out: %s", out)
 			}
 		})
@@ -628,13 +628,13 @@ func TestKept(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		w.fake.SeedSchema("s", 1, 1, sr.Schema{Schema: `"int"`})
 		_, _ = w.wait(byID(1), time.Minute)
-		for id := range uint32(mostKept + 500) {
+		for id := range uint32(maxKept + 500) {
 			if _, err := w.wait(byID(10+id), time.Minute); err == nil {
 				t.Fatalf("%d is found", id)
 			}
 		}
-		if n, m := len(w.unusable), len(w.suspects); n != mostKept || m > mostKept {
-			t.Errorf("%d and %d are kept, want %d at most", n, m, mostKept)
+		if n, m := len(w.unusable), len(w.suspects); n != maxKept || m > maxKept {
+			t.Errorf("%d and %d are kept, want %d at most", n, m, maxKept)
 		}
 	})
 }
@@ -645,7 +645,7 @@ func TestAnswerIsBounded(t *testing.T) {
 	list := "[" + strings.Repeat("{},", 2_000_000) + "{}]"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	var a answer
+	var a schemaAnswer
 	err := json.Unmarshal([]byte(`{"schema":"x","references":`+list+`}`), &a)
 	var some someList
 	err2 := json.Unmarshal([]byte(list), &some)
@@ -693,8 +693,8 @@ func TestNextAddress(t *testing.T) {
 						t.Errorf("%d: %v", 7+id, err)
 					}
 				}
-				if asked["ill.example"] != 1 || asked["well.example"] != 2 || w.Trouble() != nil || w.log.Len() > 0 && strings.Contains(w.log.String(), "wait for it") {
-					t.Errorf("asked %v, trouble %v, log %s", asked, w.Trouble(), w.log.String())
+				if asked["ill.example"] != 1 || asked["well.example"] != 2 || w.CurrentOutage() != nil || w.log.Len() > 0 && strings.Contains(w.log.String(), "wait for it") {
+					t.Errorf("asked %v, trouble %v, log %s", asked, w.CurrentOutage(), w.log.String())
 				}
 				w.answers(func(r *http.Request) (*http.Response, error) {
 					if r.URL.Host == "ill.example" {
@@ -703,7 +703,7 @@ func TestNextAddress(t *testing.T) {
 					return status(503, "")(r)
 				})
 				_, err := w.wait(byID(30), time.Minute)
-				if tr := w.Trouble(); !errors.Is(err, context.DeadlineExceeded) || tr == nil || tr.Blocked ||
+				if tr := w.CurrentOutage(); !errors.Is(err, context.DeadlineExceeded) || tr == nil || tr.Blocked ||
 					!strings.Contains(tr.Err.Error(), "https://ill.example/sub: ") || !strings.Contains(tr.Err.Error(), "https://well.example/sub: 503") {
 					t.Errorf("%v, trouble %+v", err, tr)
 				}
@@ -725,7 +725,7 @@ func TestLookupsMeanwhile(t *testing.T) {
 			lookups.Go(func() {
 				for {
 					for id := range uint32(n) {
-						if s, err := w.Schema(convert.Ref{ID: uint64(id) + 1}); err == nil && s != text(fmt.Sprint("avro ", id+1)) {
+						if s, err := w.LookupSchema(convert.SchemaRef{ID: uint64(id) + 1}); err == nil && s != text(fmt.Sprint("avro ", id+1)) {
 							t.Errorf("schema %d is %v", id+1, s)
 						}
 					}
@@ -738,8 +738,8 @@ func TestLookupsMeanwhile(t *testing.T) {
 			})
 		}
 		for id := range uint32(n) {
-			<-w.Fetch(w.ctx, convert.Ref{ID: uint64(id) + 1})
-			if _, err := w.Schema(convert.Ref{ID: uint64(id) + 1}); err != nil {
+			<-w.FetchSchema(w.ctx, convert.SchemaRef{ID: uint64(id) + 1})
+			if _, err := w.LookupSchema(convert.SchemaRef{ID: uint64(id) + 1}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -760,14 +760,14 @@ func TestFirstAttemptIsImmediate(t *testing.T) {
 			return nil, nil
 		})
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-			<-w.Fetch(w.ctx, convert.Ref{ID: 2})
+			<-w.FetchSchema(w.ctx, convert.SchemaRef{ID: 2})
 		}
 		if n := w.asked(); n > 30 {
 			t.Errorf("%d attempts in a minute for a schema that can't be fetched", n)
 		}
-		w.Fetch(w.ctx, convert.Ref{ID: 2})
+		w.FetchSchema(w.ctx, convert.SchemaRef{ID: 2})
 		begin := time.Now()
-		<-w.Fetch(w.ctx, convert.Ref{ID: 1})
+		<-w.FetchSchema(w.ctx, convert.SchemaRef{ID: 1})
 		if took := time.Since(begin); took > 10*time.Millisecond {
 			t.Errorf("another schema was fetched after %v", took)
 		}

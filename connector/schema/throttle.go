@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// enter waits until a schema may be asked for. Few are at a time. While the registry throttles it is one,
+// enterThrottle waits until a schema may be asked for. Few are at a time. While the registry throttles it is one,
 // and none before the backoff is over, whichever schema it is: to throttle is to ask for fewer requests. The
 // caller calls leave when it has noted the answer.
-func (r *Registry) enter(ctx context.Context) (leave func(), err error) {
+func (r *Registry) enterThrottle(ctx context.Context) (leave func(), err error) {
 	for {
 		slow := !r.slowUntil().IsZero()
 		if slow {
-			if err := r.probe(ctx); err != nil {
+			if err := r.probeThrottle(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -34,8 +34,8 @@ func (r *Registry) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// probe waits to be the only one that asks, and for the end of the backoff.
-func (r *Registry) probe(ctx context.Context) error {
+// probeThrottle waits to be the only one that asks, and for the end of the backoff.
+func (r *Registry) probeThrottle(ctx context.Context) error {
 	select {
 	case r.probing <- struct{}{}:
 	case <-ctx.Done():

@@ -10,7 +10,7 @@ import (
 	"kafka-firehose/connector/certificates"
 )
 
-func (c Config) files() certificates.Files {
+func (c Config) certificateFiles() certificates.Files {
 	return certificates.Files{
 		CA:   certificates.File{Variable: caName, Path: c.CAFile},
 		Cert: certificates.File{Variable: certName, Path: c.CertFile},
@@ -18,30 +18,32 @@ func (c Config) files() certificates.Files {
 	}
 }
 
-// network makes the connections to the registry with what the files for TLS hold. When
+// registryNetwork makes the connections to the registry with what the files for TLS hold. When
 // they change another transport takes the place of the one that has read them: that
 // works through a proxy, too, where nothing but the transport itself makes connections.
-type network struct {
-	files *certificates.Watched
+type registryNetwork struct {
+	files *certificates.WatchedFiles
 
 	mu     sync.Mutex
 	config *tls.Config // that current was made with
 	http   *http.Transport
 }
 
-func newNetwork(cfg Config, log *slog.Logger) (*network, error) {
-	files, err := certificates.Watch(cfg.files(), log, func(time.Time) {})
-	return &network{files: files}, err
+func newNetwork(cfg Config, log *slog.Logger) (*registryNetwork, error) {
+	files, err := certificates.WatchFiles(cfg.certificateFiles(), log, func(time.Time) {})
+	return &registryNetwork{files: files}, err
 }
 
 // RoundTrip implements http.RoundTripper.
-func (n *network) RoundTrip(r *http.Request) (*http.Response, error) { return n.current().RoundTrip(r) }
+func (n *registryNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
+	return n.currentTransport().RoundTrip(r)
+}
 
-// current looks at the files for each request: there are few.
-func (n *network) current() *http.Transport {
+// currentTransport looks at the files for each request: there are few.
+func (n *registryNetwork) currentTransport() *http.Transport {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	config := n.files.Config()
+	config := n.files.CurrentConfig()
 	if n.http != nil && n.config == config {
 		return n.http
 	}

@@ -81,7 +81,7 @@ func TestNewAuthority(t *testing.T) {
 	}
 	fetch := func(step, want string) {
 		t.Helper()
-		_, err := c.fetch(t.Context(), convert.Ref{ID: 1}, nil)
+		_, err := c.fetchDefinition(t.Context(), convert.SchemaRef{ID: 1}, nil)
 		if want == "" && (err == nil || !isTrouble(err)) || want != "" && (err != nil || peer.Load() != want) {
 			t.Errorf("%s: %v as %v, want %q", step, err, peer.Load(), want)
 		}
@@ -102,7 +102,7 @@ func TestNewAuthority(t *testing.T) {
 }
 
 func isTrouble(err error) bool {
-	_, ok := err.(*trouble) //nolint:errorlint // as it is returned
+	_, ok := err.(*nodeError) //nolint:errorlint // as it is returned
 	return ok
 }
 
@@ -120,7 +120,7 @@ func TestHeaderIsBounded(t *testing.T) {
 	}
 	for n, want := range map[int]bool{maxHeader / 2: true, 2 * maxHeader: false} {
 		size.Store(int64(n))
-		if _, err := c.fetch(t.Context(), convert.Ref{ID: 1}, nil); (err == nil) != want {
+		if _, err := c.fetchDefinition(t.Context(), convert.SchemaRef{ID: 1}, nil); (err == nil) != want {
 			t.Errorf("a header of %d bytes: %v", n, err)
 		}
 	}

@@ -21,10 +21,10 @@ func TestPageShowsDestinations(t *testing.T) {
 		"no value":  {&Destination{}, "<dt>Destination<dd>no value in the last hour"},
 		"unwatched": {nil, ""},
 	} {
-		s := Empty(now, "g")
+		s := EmptySnapshot(now, "g")
 		s.Streams = []Stream{{Name: "s", State: "held", Reason: "its destination is late", Destination: row.destination}}
 		page := httptest.NewRecorder()
-		Handler(func() Snapshot { return s }, http.NotFoundHandler()).ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		PageHandler(func() Snapshot { return s }, http.NotFoundHandler()).ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 		if body := page.Body.String(); !strings.Contains(body, row.want) || strings.Contains(body, "<dt>Destination") != (row.want != "") || !strings.Contains(body, `<span class="warn">held</span>`) {
 			t.Errorf("%s: want %q in\n%s", name, row.want, body)
 		}

@@ -21,13 +21,13 @@ type Events struct {
 	ring []Event
 }
 
-// Handler passes lines on to next, and keeps those of level INFO and above, but for the messages that are left out.
-func (e *Events) Handler(next slog.Handler, leftOut ...string) slog.Handler {
+// LogHandler passes lines on to next, and keeps those of level INFO and above, but for the messages that are left out.
+func (e *Events) LogHandler(next slog.Handler, leftOut ...string) slog.Handler {
 	return &eventHandler{next: next, events: e, leftOut: leftOut}
 }
 
-// Newest returns the events, the newest first.
-func (e *Events) Newest() []Event {
+// NewestEvents returns the events, the newest first.
+func (e *Events) NewestEvents() []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	all := slices.Clone(e.ring)
@@ -35,7 +35,7 @@ func (e *Events) Newest() []Event {
 	return all
 }
 
-func (e *Events) add(one Event) {
+func (e *Events) addEvent(one Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.ring) == maxEvents {
@@ -64,7 +64,7 @@ func (h *eventHandler) Handle(ctx context.Context, r slog.Record) error {
 		if len(kept) > maxEventText {
 			kept = strings.ToValidUTF8(kept[:maxEventText], "") + "…"
 		}
-		h.events.add(Event{At: r.Time, Level: r.Level.String(), Text: kept})
+		h.events.addEvent(Event{At: r.Time, Level: r.Level.String(), Text: kept})
 	}
 	if !h.next.Enabled(ctx, r.Level) {
 		return nil

@@ -12,14 +12,14 @@ import (
 func TestEvents(t *testing.T) {
 	var e Events
 	var out bytes.Buffer
-	log := slog.New(e.Handler(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}), "delivered"))
+	log := slog.New(e.LogHandler(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}), "delivered"))
 	log.Debug("a detail")
 	log.Info("delivered", "records", 1)
 	for i := range 60 {
 		log.Info("joined", "n", i)
 	}
 	log.With("stream", "orders").Warn("slow", "error", strings.Repeat("é", maxEventText))
-	all := e.Newest()
+	all := e.NewestEvents()
 	if len(all) != maxEvents || !strings.HasPrefix(all[0].Text, "slow stream=orders error=éé") || all[0].Level != "WARN" || len(all[0].Text) > maxEventText+3 {
 		t.Errorf("%d events, the newest is %+v", len(all), all[0])
 	}

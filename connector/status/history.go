@@ -23,8 +23,8 @@ type History struct {
 	begun   bool
 }
 
-// Add enters the totals a second after the last call. The first call only remembers them.
-func (h *History) Add(now Totals) {
+// AddTotals enters the totals a second after the last call. The first call only remembers them.
+func (h *History) AddTotals(now Totals) {
 	if h.begun {
 		if len(h.seconds) == historySeconds {
 			h.seconds = slices.Delete(h.seconds, 0, 1)
@@ -38,8 +38,8 @@ func (h *History) Add(now Totals) {
 	h.last, h.begun = now, true
 }
 
-// Peak is the highest of each figure in the last minute.
-func (h *History) Peak() (peak Second) {
+// PeakSecond is the highest of each figure in the last minute.
+func (h *History) PeakSecond() (peak Second) {
 	for _, s := range h.seconds[max(len(h.seconds)-peakSeconds, 0):] {
 		peak = Second{
 			max(peak.OfferedBytes, s.OfferedBytes), max(peak.OfferedRecords, s.OfferedRecords), max(peak.Requests, s.Requests),
@@ -49,12 +49,12 @@ func (h *History) Peak() (peak Second) {
 	return peak
 }
 
-// Points are the means of five seconds each, oldest first. The newest seconds that are fewer are left out.
-func (h *History) Points() []Second {
+// ListPoints are the means of five seconds each, oldest first. The newest seconds that are fewer are left out.
+func (h *History) ListPoints() []Second {
 	points := make([]Second, 0, len(h.seconds)/pointSeconds)
 	for p := range slices.Chunk(h.seconds, pointSeconds) {
 		if len(p) == pointSeconds {
-			points = append(points, mean(p))
+			points = append(points, meanSecond(p))
 		}
 	}
 	return points
@@ -74,14 +74,14 @@ func (h *History) PeakBytes() []float64 {
 // RefusedShare is the share of the records sent in the last ten minutes that were not accepted, from 0 to 1. Those in
 // flight count as not accepted.
 func (h *History) RefusedShare() float64 {
-	sum := mean(h.seconds)
+	sum := meanSecond(h.seconds)
 	if sum.OfferedRecords == 0 {
 		return 0
 	}
 	return max(0, 1-sum.AcceptedRecords/sum.OfferedRecords)
 }
 
-func mean(seconds []Second) (m Second) {
+func meanSecond(seconds []Second) (m Second) {
 	n := float64(max(len(seconds), 1))
 	for _, s := range seconds {
 		m.OfferedBytes += s.OfferedBytes / n

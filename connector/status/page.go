@@ -24,7 +24,7 @@ var (
 	pageStyle string
 	page      = template.Must(template.New("page").Funcs(template.FuncMap{
 		"why": Partition.why, "lines": (*Runtime).lines,
-		"ago": ago, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": percent, "seconds": secondsText, "line": sparkline,
+		"ago": formatAgo, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": formatPercent, "seconds": secondsText, "line": drawSparkline,
 		"style": func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is a file of this package
 	}).Parse(pageText))
 	// policy lets the page show itself and nothing else: no script, no other host, no frame.
@@ -36,8 +36,8 @@ func styleHash() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Handler serves the snapshot that take returns: the page at /, and JSON at /status. Every other path is next's.
-func Handler(take func() Snapshot, next http.Handler) http.Handler {
+// PageHandler serves the snapshot that take returns: the page at /, and JSON at /status. Every other path is next's.
+func PageHandler(take func() Snapshot, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", next)
 	slots := make(chan struct{}, maxAnswers)
@@ -53,12 +53,12 @@ func Handler(take func() Snapshot, next http.Handler) http.Handler {
 		}
 	}
 	mux.HandleFunc("GET /status", limited(func(w http.ResponseWriter, _ *http.Request) {
-		guard(w.Header(), "application/json")
+		setHeaders(w.Header(), "application/json")
 		_ = json.NewEncoder(w).Encode(take())
 	}))
 	mux.HandleFunc("GET /{$}", limited(func(w http.ResponseWriter, _ *http.Request) {
-		guard(w.Header(), "text/html; charset=utf-8")
-		_ = page.Execute(w, view(take()))
+		setHeaders(w.Header(), "text/html; charset=utf-8")
+		_ = page.Execute(w, pageViewOf(take()))
 	}))
 	return mux
 }
@@ -67,7 +67,7 @@ func Handler(take func() Snapshot, next http.Handler) http.Handler {
 // partition and 20 KiB for a stream.
 const maxAnswers = 4
 
-func guard(h http.Header, contentType string) {
+func setHeaders(h http.Header, contentType string) {
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -83,7 +83,7 @@ type pageView struct {
 	Hidden int   // of them, those that are not listed
 }
 
-func view(s Snapshot) pageView {
+func pageViewOf(s Snapshot) pageView {
 	v := pageView{Snapshot: s, Owned: len(s.Partitions)}
 	for _, p := range s.Partitions {
 		v.Lag += p.Lag
@@ -95,8 +95,8 @@ func view(s Snapshot) pageView {
 	return v
 }
 
-// ago is how long before now something was.
-func ago(now, at time.Time) string {
+// formatAgo is how long before now something was.
+func formatAgo(now, at time.Time) string {
 	if at.IsZero() {
 		return "never"
 	}
@@ -106,7 +106,7 @@ func ago(now, at time.Time) string {
 // left is how long credentials that end then are valid.
 func left(now, end time.Time) string {
 	if ended(now, end) {
-		return "ended " + ago(now, end)
+		return "ended " + formatAgo(now, end)
 	}
 	return "in " + end.Sub(now).Round(time.Second).String()
 }
@@ -157,7 +157,7 @@ func secondsText(n float64) string {
 	return (time.Duration(n) * time.Second).String()
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+func formatPercent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
 // linePicture has the lines in a box of 240 by 40, as paths of an SVG; a path is empty if there is nothing to draw.
 type linePicture struct {
@@ -168,9 +168,9 @@ type linePicture struct {
 
 const lineWidth, lineHeight = 240.0, 40.0
 
-// sparkline draws the accepted bytes a second, their mean and the highest second, on the scale of the quota or of the
+// drawSparkline draws the accepted bytes a second, their mean and the highest second, on the scale of the quota or of the
 // highest of them.
-func sparkline(s Stream) (line linePicture) {
+func drawSparkline(s Stream) (line linePicture) {
 	line.Quota = -1
 	means := make([]float64, 0, len(s.History))
 	for _, p := range s.History {

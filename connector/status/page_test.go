@@ -14,7 +14,7 @@ import (
 func get(t *testing.T, s Snapshot, path string) (*http.Response, string) {
 	t.Helper()
 	r := httptest.NewRecorder()
-	Handler(func() Snapshot { return s }, http.NotFoundHandler()).ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
+	PageHandler(func() Snapshot { return s }, http.NotFoundHandler()).ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
 	text, err := io.ReadAll(r.Result().Body)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestPageOfRuntimeSettings(t *testing.T) {
 // TestAnswersAreBounded: clients that don't read hold no more than some answers in memory.
 func TestAnswersAreBounded(t *testing.T) {
 	begun, end := make(chan struct{}), make(chan struct{})
-	h := Handler(func() Snapshot { begun <- struct{}{}; <-end; return large() }, http.NotFoundHandler())
+	h := PageHandler(func() Snapshot { begun <- struct{}{}; <-end; return large() }, http.NotFoundHandler())
 	ask := func() int {
 		r := httptest.NewRecorder()
 		h.ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/status", nil))
@@ -152,13 +152,13 @@ func TestJSON(t *testing.T) {
 func TestHistory(t *testing.T) {
 	var h History
 	for i := range int64(700) {
-		h.Add(Totals{OfferedBytes: 200 * i, OfferedRecords: 2 * i, Requests: i, AcceptedBytes: 100 * i, AcceptedRecords: i})
+		h.AddTotals(Totals{OfferedBytes: 200 * i, OfferedRecords: 2 * i, Requests: i, AcceptedBytes: 100 * i, AcceptedRecords: i})
 	}
-	h.Add(Totals{OfferedBytes: 200*699 + 5000, OfferedRecords: 2*699 + 50, Requests: 699 + 3, AcceptedBytes: 100*699 + 4000, AcceptedRecords: 699 + 40})
-	if p := h.Peak(); p != (Second{5000, 50, 3, 4000, 40}) {
+	h.AddTotals(Totals{OfferedBytes: 200*699 + 5000, OfferedRecords: 2*699 + 50, Requests: 699 + 3, AcceptedBytes: 100*699 + 4000, AcceptedRecords: 699 + 40})
+	if p := h.PeakSecond(); p != (Second{5000, 50, 3, 4000, 40}) {
 		t.Errorf("peak %+v", p)
 	}
-	points := h.Points()
+	points := h.ListPoints()
 	if len(points) != 120 || points[0].AcceptedBytes != 100 || points[119].AcceptedBytes != (4*100+4000)/5.0 {
 		t.Errorf("%d points, from %+v to %+v", len(points), points[0], points[len(points)-1])
 	}
@@ -169,16 +169,16 @@ func TestHistory(t *testing.T) {
 		t.Errorf("refused %v, want a half", s)
 	}
 	for i := int64(0); i <= peakSeconds; i++ {
-		h.Add(h.last)
+		h.AddTotals(h.last)
 	}
-	if p := h.Peak(); p != (Second{}) {
+	if p := h.PeakSecond(); p != (Second{}) {
 		t.Errorf("a minute later the peak is %+v", p)
 	}
 }
 
 func BenchmarkStatus(b *testing.B) {
 	s := large()
-	h := Handler(func() Snapshot { return s }, http.NotFoundHandler())
+	h := PageHandler(func() Snapshot { return s }, http.NotFoundHandler())
 	for b.Loop() {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/status", nil))
 	}

@@ -31,7 +31,7 @@ func writeRuntime(w io.Writer, members []Member) {
 	head := "\nRUNTIME SETTINGS\n"
 	for _, m := range members {
 		for _, line := range m.Snapshot.Runtime.lines() {
-			fmt.Fprintf(w, "%s%s: %s\n", head, plain(m.Addr), plain(line))
+			fmt.Fprintf(w, "%s%s: %s\n", head, plainText(m.Addr), plainText(line))
 			head = ""
 		}
 	}

@@ -21,8 +21,8 @@ type Snapshot struct {
 	Events      []Event       `json:"events"`                     // the newest first
 }
 
-// Empty is the snapshot of a process of a group that has just begun.
-func Empty(now time.Time, group string) Snapshot {
+// EmptySnapshot is the snapshot of a process of a group that has just begun.
+func EmptySnapshot(now time.Time, group string) Snapshot {
 	return Snapshot{At: now, Phase: "starting", Live: true, Group: Group{ID: group}, Faults: []Fault{}, Streams: []Stream{}, Partitions: []Partition{}, Credentials: []Credentials{}, Events: []Event{}}
 }
 

@@ -28,11 +28,11 @@ func WriteText(w io.Writer, members []Member) error {
 	fmt.Fprintln(table, "MEMBER\tSTATE\tGROUP\tPARTITIONS\tLAG\tMEMORY")
 	for _, m := range members {
 		if m.Err != nil {
-			fmt.Fprintf(table, "%s\tno answer: %s\t\t\t\t\n", plain(m.Addr), plain(m.Err.Error()))
+			fmt.Fprintf(table, "%s\tno answer: %s\t\t\t\t\n", plainText(m.Addr), plainText(m.Err.Error()))
 			continue
 		}
-		v := view(m.Snapshot)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s of %s\n", plain(m.Addr), memberState(v.Snapshot), plain(v.Group.ID), v.Owned, v.Lag, byteText(v.Memory.Buffered), byteText(v.Memory.Limit))
+		v := pageViewOf(m.Snapshot)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s of %s\n", plainText(m.Addr), memberState(v.Snapshot), plainText(v.Group.ID), v.Owned, v.Lag, byteText(v.Memory.Buffered), byteText(v.Memory.Limit))
 	}
 	fmt.Fprintln(table, "\nSTREAM\tMEMBER\tSTATE\tRECORDS/S\tBYTES/S\tPEAK\tLIMIT\tQUOTA\tREFUSED\tLAG\tLAST ACCEPTED")
 	for _, m := range members {
@@ -41,15 +41,15 @@ func WriteText(w io.Writer, members []Member) error {
 			if n := len(s.History); n > 0 {
 				now = s.History[n-1]
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plain(s.Name), plain(m.Addr), plain(s.State), now.AcceptedRecords, byteText(now.AcceptedBytes),
-				byteText(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), percent(s.RefusedShare), s.Lag, ago(m.Snapshot.At, s.LastAccepted))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plainText(s.Name), plainText(m.Addr), plainText(s.State), now.AcceptedRecords, byteText(now.AcceptedBytes),
+				byteText(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), formatPercent(s.RefusedShare), s.Lag, formatAgo(m.Snapshot.At, s.LastAccepted))
 		}
 	}
 	fmt.Fprintln(table, "\nTOPIC\tPARTITION\tMEMBER\tLAG\tCOMMITTED\tSTATE")
 	for _, m := range members {
-		parts := view(m.Snapshot).Partitions
+		parts := pageViewOf(m.Snapshot).Partitions
 		for _, p := range parts[:min(len(parts), listedPartitions)] {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plain(p.Topic), p.Partition, plain(m.Addr), p.Lag, p.Committed, plain(p.why()))
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plainText(p.Topic), p.Partition, plainText(m.Addr), p.Lag, p.Committed, plainText(p.why()))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -89,7 +89,7 @@ func writeCredentials(w io.Writer, members []Member) error {
 				fmt.Fprintln(table, head)
 				head = ""
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", plain(c.For), plain(m.Addr), plain(cmp.Or(c.Source, "not fetched yet")), plain(cmp.Or(c.Role, "none")), validity(m.Snapshot.At, c))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", plainText(c.For), plainText(m.Addr), plainText(cmp.Or(c.Source, "not fetched yet")), plainText(cmp.Or(c.Role, "none")), validity(m.Snapshot.At, c))
 		}
 	}
 	return table.Flush()
@@ -105,7 +105,7 @@ func validity(now time.Time, c Credentials) string {
 		text = ""
 	}
 	if c.Failure != "" {
-		text += "; can't be renewed: " + plain(c.Failure)
+		text += "; can't be renewed: " + plainText(c.Failure)
 	}
 	return strings.TrimPrefix(text, "; ")
 }
@@ -120,7 +120,7 @@ func writeFaults(w io.Writer, members []Member) {
 			if !f.Since.IsZero() {
 				lasts = ", for " + m.Snapshot.At.Sub(f.Since).Round(time.Second).String()
 			}
-			fmt.Fprintf(w, "%s%s: %s\n", plain(m.Addr), lasts, plain(f.Reason))
+			fmt.Fprintf(w, "%s%s: %s\n", plainText(m.Addr), lasts, plainText(f.Reason))
 		}
 	}
 }
@@ -130,7 +130,7 @@ func memberState(s Snapshot) string {
 	case !s.Live:
 		return "not live"
 	case s.Phase != "running":
-		return plain(s.Phase)
+		return plainText(s.Phase)
 	case !s.Ready:
 		return "not ready"
 	}
@@ -144,8 +144,8 @@ func orNone(rate float64) string {
 	return byteText(rate) + "/s"
 }
 
-// plain replaces control characters, which could move the cursor of a terminal or turn the direction of its text.
-func plain(text string) string {
+// plainText replaces control characters, which could move the cursor of a terminal or turn the direction of its text.
+func plainText(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r) {
 			return '·'

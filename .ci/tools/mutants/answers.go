@@ -36,17 +36,19 @@ func answers() []mutant {
 		},
 		{
 			proved, "an entry that says nothing is in the usual form of an answer",
-			"connector/firehose/putbatch/usual.go", "	if !s.eat(`{\"RecordId\":`) && ", "	if s.eat(\"{}\") {\n		return true\n	}\n	if !s.eat(`{\"RecordId\":`) && ",
+			"connector/firehose/putbatch/usual.go", "\tif !s.eatToken(`{\"RecordId\":`) && ", "\tif s.eatToken(\"{}\") {\n\t\treturn true\n\t}\n\tif !s.eatToken(`{\"RecordId\":`) && ",
 			"connector/firehose", "TestAnswers/entries_without_code_and_id", "9 records stored, want 10",
 		},
 		{
 			proved, "an answer that was cut is in the usual form, as far as it came",
-			"connector/firehose/putbatch/usual.go", "ok && responses && s.over()", "responses && s.over()",
+			"connector/firehose/putbatch/usual.go", "ok && responses && s.atEnd()", "responses && s.atEnd()",
 			"connector/firehose/putbatch", "TestUsual", "proves that 3 records were accepted, want 0",
 		},
 		{
 			byIndex, "the whole batch is sent again",
-			"connector/firehose/finish.go", "	b.Retain(func(i int) bool { return a.Code(first+i) != \"\" })\n", "	b.Retain(func(int) bool { return !a.All() })\n",
+			"connector/firehose/finish.go", `	b.RetainRecords(func(i int) bool { return a.ErrorCode(first+i) != "" })
+`, `	b.RetainRecords(func(int) bool { return !a.AllAccepted() })
+`,
 			"connector/firehose", "TestAnswers/some_records_throttled", "18 copies stored, want 10",
 		},
 		{
@@ -82,7 +84,7 @@ func policies() []mutant {
 		},
 		{
 			silent, "what a validation error repeats of the request is kept",
-			"connector/awsconfig/text.go", "logging.Line(origin.Scrub(echo.ReplaceAllString(message, \"Value '…' at '\")))", "logging.Line(origin.Scrub(message))",
+			"connector/awsconfig/text.go", `logging.SingleLine(origin.ScrubMessage(echo.ReplaceAllString(message, "Value '…' at '")))`, "logging.SingleLine(origin.ScrubMessage(message))",
 			"connector/awsconfig", "TestCleanKeepsDataOut", "message is .*secret one",
 		},
 	}

@@ -38,7 +38,7 @@ func spins() []mutant {
 		},
 		{
 			backoff, "refused records are sent again at once",
-			"connector/firehose/finish.go", "	return rand.N(min(backoffMost", "	return 0 * rand.N(min(backoffMost",
+			"connector/firehose/finish.go", `	return rand.N(min(maxBackoff`, "	return 0 * rand.N(min(backoffMost",
 			"connector/firehose", "TestRefusedRecordsAreNotHammered", "requests in a minute",
 		},
 		{
@@ -58,7 +58,7 @@ func spins() []mutant {
 		},
 		{
 			backoff, "fetch errors are polled a hundred times as fast",
-			"connector/kafka/source.go", "pause(ctx, 250*time.Millisecond)", "pause(ctx, 2500*time.Microsecond)",
+			"connector/kafka/source.go", "sleepContext(ctx, 250*time.Millisecond)", "sleepContext(ctx, 2500*time.Microsecond)",
 			"connector", "TestFetchErrorsAreNotAskedForInALoop/passes", "fetches in a minute",
 		},
 	}
@@ -78,12 +78,13 @@ func inputs() []mutant {
 		},
 		{
 			alive, "a record that a decoder can't cope with takes the process down",
-			"connector/convert/guard.go", "	defer recovered(&err)\n	return g.Schema", "	return g.Schema",
+			"connector/convert/guard.go", `	defer recoverError(&err)
+	return g.Schema`, "	return g.Schema",
 			"connector/convert", "TestPanics", "slice bounds out of range",
 		},
 		{
 			exact, "a field that comes again is written again",
-			"connector/convert/protobufread.go", "		if fields.again(f.at) || ", "		if fields.again(f.at) && false || ",
+			"connector/convert/protobufread.go", `		if fields.markSeen(f.at) || `, `		if fields.markSeen(f.at) && false || `,
 			"connector/convert", "TestProtoRead", "is there twice",
 		},
 	}

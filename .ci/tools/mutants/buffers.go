@@ -10,12 +10,13 @@ func unbounded() []mutant {
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/room.go", "	least, empty, tight := r.c.budget.pipeline, true, false\n", "	least, empty, tight := r.c.budget.pipeline, true, false\n	if empty {\n		return pollMost\n	}\n",
+			"connector/room.go", `	least, empty, tight := r.connector.budget.pipeline, true, false
+`, "	least, empty, tight := r.c.budget.pipeline, true, false\n	if empty {\n		return pollMost\n	}\n",
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
 			memory, "what the client holds beyond its quarter is not taken off the lanes",
-			"connector/room.go", "min(beyond, lentShare.of(r.c.budget.pipeline))", "min(beyond, 0)",
+			"connector/room.go", "min(beyond, lentShare.of(r.connector.budget.pipeline))", "min(beyond, 0)",
 			"connector", "TestDivide", "the lanes gave up",
 		},
 		{
@@ -53,7 +54,9 @@ func usedTwice() []mutant {
 		},
 		{
 			sent, "the client gets the memory of records back that wait for the next batch",
-			"connector/fill.go", "		gone.recycle()\n", "		c.recycle()\n",
+			"connector/fill.go", `		gone.recycleRecords()
+`, `		c.recycleRecords()
+`,
 			"connector", "TestRecordsGoBack", "committed \\d+, want|were not delivered",
 		},
 		{
@@ -83,7 +86,7 @@ func convertedAhead() []mutant {
 		},
 		{
 			sent, "what was converted ahead of a lost partition is sent for what comes to lie there",
-			"connector/fill.go", "		l.ahead.forget() //", "		//",
+			"connector/fill.go", `		l.parallel.discardOutput() //`, "		//",
 			"connector", "TestAheadForgetsWhatWasLost", "it sealed",
 		},
 		{

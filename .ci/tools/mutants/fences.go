@@ -9,22 +9,33 @@ func fences() []mutant {
 	return []mutant{
 		{
 			fenced, "its lease stays after a revoke",
-			"connector/kafka/group.go", "			p.lease.Close()\n			delete(s.partitions, id{topic, n})\n", "			delete(s.partitions, id{topic, n})\n",
+			"connector/kafka/group.go", `			p.lease.Close()
+			delete(s.partitions, partitionID{topic, n})
+`, `			delete(s.partitions, partitionID{topic, n})
+`,
 			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
 		},
 		{
 			fenced, "a member that was thrown out keeps its partitions",
-			"connector/kafka/group.go", "		l.Close() // first of all, before anything that could wait\n	}\n	again := begun(leases)\n	s.drop(gone)\n", "		_ = l\n	}\n	again := begun(leases)\n	s.metrics.Partitions.Set(0)\n",
+			"connector/kafka/group.go", `		l.Close() // first of all, before anything that could wait
+	}
+	again := countOutstanding(leases)
+	s.dropPartitions(gone)
+`, `		_ = l
+	}
+	again := countOutstanding(leases)
+	s.metrics.Partitions.Set(0)
+`,
 			"connector", "TestLostPartitionIsFenced", "zombie-\\w+ committed 100, but kafka-firehose-\\w+ owns it|the members own",
 		},
 		{
 			fenced, "its records stay in the attempts to come",
-			"connector/firehose/compose.go", "if dropped := d.batch.Fence(); dropped > 0 {", "if dropped := 0; dropped > 0 {",
+			"connector/firehose/compose.go", "if dropped := d.batch.DropRevoked(); dropped > 0 {", "if dropped := 0; dropped > 0 {",
 			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
 		},
 		{
 			fenced, "only fresh batches are fenced",
-			"connector/firehose/compose.go", "		if s.sendable(now, d) {", "		if retries || s.sendable(now, d) {",
+			"connector/firehose/compose.go", `		if s.isSendable(now, d) {`, `		if retries || s.isSendable(now, d) {`,
 			"connector/firehose", "TestFenceLeavesOutClosedLeases", "of a closed lease was sent",
 		},
 		{
@@ -39,12 +50,17 @@ func fences() []mutant {
 		},
 		{
 			polite, "a revoke does not wait for what is in flight",
-			"connector/kafka/group.go", "	late := s.settle(ctx, begin, s.handler.Release(leases))\n", "	late := len(s.handler.Release(leases)) * 0\n",
+			"connector/kafka/group.go", `	late := s.awaitSettled(ctx, begin, s.handler.ReleaseLeases(leases))
+`, `	late := len(s.handler.ReleaseLeases(leases)) * 0
+`,
 			"connector", "TestMembersComeAndGo", "[1-9]\\d* came twice",
 		},
 		{
 			polite, "a revoke does not send what lingers",
-			"connector/fill.go", "	if l.builder.Holds(of) {\n		l.seal()\n	}\n", "",
+			"connector/fill.go", `	if l.builder.HoldsLease(of) {
+		l.sealBatch()
+	}
+`, "",
 			"connector", "TestRevokeDeliversWhatLingers", "after 3m0s 0 of 40 records are stored",
 		},
 		{
@@ -66,7 +82,10 @@ func stops() []mutant {
 	return []mutant{
 		{
 			drains, "what is in flight is cut off",
-			"connector/connector.go", "		l.end()\n", "		l.end()\n		cut()\n",
+			"connector/connector.go", `		l.signalEnd()
+`, `		l.signalEnd()
+		cut()
+`,
 			"connector", "TestMembersComeAndGo", "the drain was not clean",
 		},
 		{
@@ -88,7 +107,9 @@ func stoppedPartitions() []mutant {
 		},
 		{
 			stands, "a record that was given up settles with its batch",
-			"connector/firehose/toolarge.go", "		d.batch.Fail(v.i)\n", "		d.batch.Retain(func(j int) bool { return j != v.i })\n",
+			"connector/firehose/toolarge.go", `		d.batch.FailRecord(v.i)
+`, `		d.batch.RetainRecords(func(j int) bool { return j != v.i })
+`,
 			"connector/firehose", "TestRefusedRecordStopsByDefault", "mark is 11, want 0",
 		},
 	}

@@ -32,12 +32,14 @@ func largeBatches() []mutant {
 		},
 		{
 			memory, "a response may have any number of batches that fit by themselves",
-			"connector/kafka/batchcheck.go", "	if !b.count(r, memory) {\n", "	if !b.count(r, memory) && false {\n",
+			"connector/kafka/batchcheck.go", `	if !b.countBytes(r, memory) {
+`, `	if !b.countBytes(r, memory) && false {
+`,
 			check, "TestBatchesAreChecked", "200000 records and <nil>, want 100000",
 		},
 		{
 			memory, "the same, of compressed ones",
-			"connector/kafka/decompress.go", "	if !d.budget.unpack(", "	if false && !d.budget.unpack(",
+			"connector/kafka/decompress.go", `	if !d.budget.unpackBatch(`, `	if false && !d.budget.unpackBatch(`,
 			check, "TestBatchesAreChecked", "200000 records and <nil>, want 100000",
 		},
 		{
@@ -72,7 +74,8 @@ func readableBatches() []mutant {
 		},
 		{
 			read, "a response without room breaks its connection",
-			"connector/kafka/fetchconn.go", "		return c.shorten(version, size)\n", "		return errResponse\n",
+			"connector/kafka/fetchconn.go", `		return c.shortenResponse(version, size)
+`, "		return errResponse\n",
 			"connector", "TestBatchThatIsTooLarge/noise,_above_the_fetch", "the log does not say .batch at offset 10 has 18MiB",
 		},
 		{

@@ -29,7 +29,8 @@ func holds() []mutant {
 		},
 		{
 			held, "a probe lets everything through",
-			"connector/fill.go", "		l.destination.Sent()\n", "",
+			"connector/fill.go", `		l.destination.NoteSent()
+`, "",
 			"connector", "TestHoldOutlivesItsProcess", "records were sent to try the destination",
 		},
 		{

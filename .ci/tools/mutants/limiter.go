@@ -29,7 +29,8 @@ func weather() []mutant {
 		},
 		{
 			slows, "what is refused in an outage is evidence of a quota",
-			pkg + "/limiter.go", "	case !l.breaker.trusted(): // an outage says nothing about the rate\n", "	case false:\n",
+			pkg + "/limiter.go", `	case !l.breaker.isTrusted(): // an outage says nothing about the rate
+`, "	case false:\n",
 			pkg, "TestOutage", ".",
 		},
 		{
@@ -39,7 +40,8 @@ func weather() []mutant {
 		},
 		{
 			slows, "after an outage requests stay small",
-			pkg + "/limiter.go", "		l.lost.restart()\n", "",
+			pkg + "/limiter.go", `		l.lost.restartCount()
+`, "",
 			"connector/firehose", "TestBreaker/reset_", "records in the fifteenth second after",
 		},
 		{

@@ -16,12 +16,17 @@ func losses() []mutant {
 	return []mutant{
 		{
 			nothingLost, "an offset is committed before its record was accepted",
-			"connector/offset/lease.go", "	s.records += int64(n)\n	s.runs++\n", "	s.records += int64(n)\n	s.runs++\n	l.advance(next, int64(n))\n",
+			"connector/offset/lease.go", "	s.records += int64(n)\n	s.runs++\n", `	s.records += int64(n)
+	s.runs++
+	l.advanceMark(next, int64(n))
+`,
 			"connector", "TestOutageOfAnHour", "commit of \\d+, but offset \\d+ was not accepted",
 		},
 		{
 			nothingLost, "the newest batch that settled decides, not the oldest that did not",
-			"connector/offset/lease.go", "	n := 0\n	for n < len(l.spans)", "	l.advance(s.next, 0)\n	n := 0\n	for n < len(l.spans)",
+			"connector/offset/lease.go", "	n := 0\n	for n < len(l.spans)", `	l.advanceMark(s.next, 0)
+	n := 0
+	for n < len(l.spans)`,
 			"connector", "TestStubbornRecord", "past the record that was never accepted",
 		},
 		{
@@ -31,12 +36,15 @@ func losses() []mutant {
 		},
 		{
 			nothingLost, "a commit that Kafka forgot is not sent again",
-			"connector/kafka/watch.go", "			p.lease.Resend()\n", "",
+			"connector/kafka/watch.go", `			p.lease.ResendMark()
+`, "",
 			"connector", "TestForgottenCommitIsSentAgain", "committed 100, want 200",
 		},
 		{
 			nothingLost, "the bad record that ends the process is committed",
-			"connector/reject.go", "		return l.stopAt([]*offset.Lease{c.lease}, bad)\n", "		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n		return l.stopAt([]*offset.Lease{c.lease}, bad)\n",
+			"connector/reject.go", "		return l.stopAt([]*offset.Lease{c.lease}, bad)\n", `		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
+		return l.stopAt([]*offset.Lease{c.lease}, bad)
+`,
 			"connector", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
 		},
 		{
@@ -51,7 +59,10 @@ func losses() []mutant {
 		},
 		{
 			skips, "control records are forgotten",
-			"connector/fill.go", "		if r.Attrs.IsControl() {\n			l.builder.Flush()\n			c.lease.Skip(next, 1)\n", "		if r.Attrs.IsControl() {\n",
+			"connector/fill.go", `		if r.Attrs.IsControl() {
+			l.builder.FlushRecord()
+			c.lease.SkipRecords(next, 1)
+`, "		if r.Attrs.IsControl() {\n",
 			"connector", "TestTransactions", "committed \\d, want 5",
 		},
 		{
@@ -61,12 +72,15 @@ func losses() []mutant {
 		},
 		{
 			skips, "a record that the filter fails for is left out as one that it is false for",
-			"connector/convert/transform.go", "	case err != nil:\n		return &Reject{Reason: FilterFailed, Size: len(t", "	case err != nil && false:\n		return &Reject{Reason: FilterFailed, Size: len(t",
+			"connector/convert/transform.go", `	case err != nil:
+		return &BadRecord{Reason: FilterFailed, Size: len(t`, `	case err != nil && false:
+		return &BadRecord{Reason: FilterFailed, Size: len(t`,
 			"connector/convert", "TestFilter", "\"filtered\", want \"filter_failed\"",
 		},
 		{
 			"a masked member is never sent", "a name with escapes is another name",
-			"connector/convert/jsontext/walk.go", "	return string(Text(quoted)) == text\n", "	return string(quoted[1:len(quoted)-1]) == text\n",
+			"connector/convert/jsontext/walk.go", `	return string(UnquoteText(quoted)) == text
+`, "	return string(quoted[1:len(quoted)-1]) == text\n",
 			"connector/convert/mask", "TestAppend", "a=drop of",
 		},
 		{
@@ -76,12 +90,15 @@ func losses() []mutant {
 		},
 		{
 			"a filter takes a bounded time", "a regular expression costs nothing",
-			"connector/convert/filter/pattern.go", "		b.charge(matchCost * len(text) * m.instructions)\n", "		_ = matchCost\n",
+			"connector/convert/filter/pattern.go", `		b.chargeCost(matchCost * len(text) * m.instructions)
+`, "		_ = matchCost\n",
 			"connector/convert/filter", "TestBombs", "no error",
 		},
 		{
 			skips, "tombstones are forgotten",
-			"connector/reject.go", "	c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n", "	_ = offset.After\n",
+			"connector/reject.go", `	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
+`, `	_ = offset.MarkAfter
+`,
 			"connector", "TestTombstonesLeaveNoLag", "committed \\d+, want 100",
 		},
 	}

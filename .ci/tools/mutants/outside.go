@@ -6,12 +6,12 @@ func outside() []mutant {
 	return []mutant{
 		{
 			seen, "lag is asked on the connections of commits and heartbeats",
-			"connector/kafka/lag.go", "client, err := s.lag.open()", "client, err := s.client, error(nil)",
+			"connector/kafka/lag.go", "client, err := s.lag.openClient()", "client, err := s.client, error(nil)",
 			"connector", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
 		},
 		{
 			seen, "the group's position is asked on the connection of commits",
-			"connector/kafka/watch.go", "client, err := s.standing.open()", "client, err := s.client, error(nil)",
+			"connector/kafka/watch.go", "client, err := s.standing.openClient()", "client, err := s.client, error(nil)",
 			"connector", "TestPositionThatHangs", "within four seconds",
 		},
 		{
@@ -53,7 +53,8 @@ func shown() []mutant {
 		},
 		{
 			seen, "nobody counts how long brokers throttle",
-			"connector/kafka/connection.go", "		kgo.WithHooks(throttling{m.Throttled}),\n", "",
+			"connector/kafka/connection.go", `		kgo.WithHooks(throttleHook{m.Throttled}),
+`, "",
 			"connector", "TestBrokersThrottle", "throttled for 0 s",
 		},
 	}
@@ -75,7 +76,7 @@ func joining() []mutant {
 		},
 		{
 			told, "other errors of the group's session have no reason",
-			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.diagnose(err)",
+			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.diagnoseError(err)",
 			"connector", "TestNotInTheGroup/coordinator_loads", "readiness does not say",
 		},
 		{
@@ -159,7 +160,9 @@ func logins() []mutant {
 		},
 		{
 			lasts, "a token file that is being written costs a login",
-			"connector/oauthtoken/source.go", "	case time.Now().Before(t.end):\n		return t.old(err), nil\n", "",
+			"connector/oauthtoken/source.go", `	case time.Now().Before(t.end):
+		return t.keepOld(err), nil
+`, "",
 			"connector/oauthtoken", "TestTokenFileInTheMiddle", "empty: ",
 		},
 	}
@@ -171,7 +174,7 @@ func origins() []mutant {
 	return []mutant{
 		{
 			stays, "the client secret follows a redirect",
-			"connector/oauthtoken/source.go", ", CheckRedirect: origin.Stay", "",
+			"connector/oauthtoken/source.go", ", CheckRedirect: origin.StayOnOrigin", "",
 			"connector/oauthtoken", "TestTokenEndpointRedirects", "a redirect to another port",
 		},
 		{
@@ -197,7 +200,8 @@ func origins() []mutant {
 		},
 		{
 			stays, "the address of a container's credentials is shown in full",
-			"connector/awsconfig/text.go", "	return origin.Bare(err.Error())\n", "	return err.Error()\n",
+			"connector/awsconfig/text.go", `	return origin.BareMessage(err.Error())
+`, "	return err.Error()\n",
 			"connector/awsconfig", "TestURLsAreCut", "s3cret",
 		},
 		{

@@ -13,17 +13,18 @@ func positionStarts() []mutant {
 	return []mutant{
 		{
 			guarantee, "the start of latest is not committed",
-			"connector/kafka/startcommit.go", "		p.lease.Start(a.at)\n", "",
+			"connector/kafka/startcommit.go", `		p.lease.StartAt(a.at)
+`, "",
 			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
 		},
 		{
 			guarantee, "a start that is not committed counts as done",
-			"connector/kafka/startcommit.go", "		if _, pending := p.lease.Mark(); !pending {", "		if _, pending := p.lease.Mark(); pending || !pending {",
+			"connector/kafka/startcommit.go", `		if _, pending := p.lease.CommitMark(); !pending {`, `		if _, pending := p.lease.CommitMark(); pending || !pending {`,
 			"connector", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
 		},
 		{
 			guarantee, "a partition that is read waits for the commit of its start",
-			"connector/kafka/startcommit.go", "if s.waits(k, p) && p.begin >= 0 {", "if s.partitions[k] == p && p.begin >= 0 {",
+			"connector/kafka/startcommit.go", "if s.isWaiting(k, p) && p.begin >= 0 {", "if s.partitions[k] == p && p.begin >= 0 {",
 			"connector/kafka", "TestEarliestIsFoundOnce", "its start is to be committed",
 		},
 		{
@@ -85,12 +86,14 @@ func positionRange() []mutant {
 		},
 		{
 			guarantee, "the group's offset does not follow retention without a record",
-			"connector/kafka/outofrange.go", "	p.lease.Skip(offset.Mark{Offset: start, Epoch: -1}, 0)\n", "",
+			"connector/kafka/outofrange.go", `	p.lease.SkipRecords(offset.Mark{Offset: start, Epoch: -1}, 0)
+`, "",
 			"connector", "TestRetentionTakesAll", "committed \\d+, want 800",
 		},
 		{
 			guarantee, "nor the end of a log that was cut",
-			"connector/kafka/outofrange.go", "	p.lease.Start(offset.Mark{Offset: to, Epoch: -1})\n", "",
+			"connector/kafka/outofrange.go", `	p.lease.StartAt(offset.Mark{Offset: to, Epoch: -1})
+`, "",
 			"connector", "TestOffsetBeyondTheEnd", "in vain until the group's offset follows",
 		},
 		{
@@ -105,7 +108,8 @@ func positionRange() []mutant {
 		},
 		{
 			guarantee, "an offset that the coordinator has lost is not committed again where nothing happens",
-			"connector/kafka/watch.go", "			p.lease.Start(p.mark) // where nothing was read since the assignment\n", "",
+			"connector/kafka/watch.go", `			p.lease.StartAt(p.mark) // where nothing was read since the assignment
+`, "",
 			"connector", "TestIdleCommitIsForgotten", "nothing was committed again",
 		},
 	}
@@ -116,7 +120,8 @@ func partitionFaults() []mutant {
 	return []mutant{
 		{
 			guarantee, "a partition whose offset was refused is forgotten",
-			"connector/kafka/placement.go", "			s.hold(k, p)\n", "			continue\n",
+			"connector/kafka/placement.go", `			s.holdPartition(k, p)
+`, "			continue\n",
 			"connector", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
 		},
 		{
@@ -131,7 +136,8 @@ func partitionFaults() []mutant {
 		},
 		{
 			guarantee, "a revoke waits for the commit of a partition that stays",
-			"connector/kafka/commit.go", "			err = refusedOf(err, ending)\n", "			err = refusedOf(err, s.leases(nil))\n",
+			"connector/kafka/commit.go", "			err = refusedOf(err, ending)\n", `			err = refusedOf(err, s.leasesOf(nil))
+`,
 			"connector", "TestRevokeBesideARefusedCommit", "waited for one that stays",
 		},
 		{
@@ -141,7 +147,8 @@ func partitionFaults() []mutant {
 		},
 		{
 			guarantee, "a partition that is missing in the answer to a commit is committed",
-			"connector/kafka/commit.go", "			refused.refuse(k, errUnanswered)\n", "			_ = errUnanswered\n",
+			"connector/kafka/commit.go", `			refused.addRefused(k, errUnanswered)
+`, "			_ = errUnanswered\n",
 			"connector", "TestUnansweredCommit", "readiness says <nil>",
 		},
 		{
@@ -151,7 +158,13 @@ func partitionFaults() []mutant {
 		},
 		{
 			guarantee, "one partition that is refused for good keeps the last commit of the others from being repeated",
-			"connector/kafka/commit.go", "			if !hopeless(one) {\n				return false\n			}\n", "			if hopeless(one) {\n				return true\n			}\n",
+			"connector/kafka/commit.go", `			if !isHopeless(one) {
+				return false
+			}
+`, `			if isHopeless(one) {
+				return true
+			}
+`,
 			"connector/kafka", "TestHopeless", "is hopeless",
 		},
 	}

@@ -14,7 +14,7 @@ func schemas() []mutant {
 func schemaKinds() []mutant {
 	return []mutant{{
 		"an outage makes no record bad", "a token that can't be had is a schema that there isn't",
-		"connector/schema/confluent.go", "return &trouble{blocked: failed.Refused, err: failed}", "return &unusable{reason: convert.UnknownSchema, err: failed}",
+		"connector/schema/confluent.go", "return &nodeError{blocked: failed.Refused, err: failed}", "return &unusableError{reason: convert.UnknownSchema, err: failed}",
 		"connector", "TestStandingTokens", "readiness does not say",
 	}, {
 		"a record is read by its own schema, or is bad", "a schema of another stream's format is used",
@@ -115,7 +115,7 @@ func schemaMemory() []mutant {
 		},
 		{
 			memory, "schemas that are kept are not weighed",
-			"connector/schema/registry.go", "len(found) < mostKept && r.kept <= maxKeptBytes", "len(found) < mostKept",
+			"connector/schema/registry.go", "len(found) < maxKept && r.kept <= maxKeptBytes", "len(found) < mostKept",
 			"connector/schema", "TestKeptByBytes", "are kept, each of a tenth",
 		},
 		{

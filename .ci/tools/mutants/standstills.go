@@ -13,12 +13,16 @@ func answered() []mutant {
 	return []mutant{
 		{
 			answers, "calls wait until a batch is full",
-			"connector/fill.go", "		if l.called() {\n			return i, nil\n		}\n", "",
+			"connector/fill.go", `		if l.hasCalls() {
+			return i, nil
+		}
+`, "",
 			"connector", "TestSlowConversion", "until a batch is stored|the first batch was stored after",
 		},
 		{
 			answers, "a batch that is opened while records are queued has no linger",
-			"connector/fill.go", "			l.arm(leastPacking)\n", "			l.armed = true\n",
+			"connector/fill.go", `			l.armLinger(minPacking)
+`, "			l.armed = true\n",
 			"connector", "TestLingerWhilePacking", "packed for",
 		},
 		{
@@ -82,12 +86,14 @@ func paused() []mutant {
 		},
 		{
 			commits, "the last commit is tried once",
-			"connector/kafka/commit.go", "		if err == nil || ctx.Err() != nil || hopeless(err) {", "		if err == nil || ctx.Err() != nil || hopeless(err) || true {",
+			"connector/kafka/commit.go", `		if err == nil || ctx.Err() != nil || isHopeless(err) {`, `		if err == nil || ctx.Err() != nil || isHopeless(err) || true {`,
 			"connector", "TestLastCommitIsRepeated", "the drain was not clean",
 		},
 		{
 			commits, "a commit is cut off with the wait for it",
-			"connector/kafka/commit.go", "		err := s.commit(s.client.Context())\n", "		err := s.commit(ctx)\n",
+			"connector/kafka/commit.go", `		err := s.commitOnce(s.client.Context())
+`, `		err := s.commitOnce(ctx)
+`,
 			"connector", "TestCommitOutlivesItsWait", "whose answers came",
 		},
 	}
@@ -99,7 +105,14 @@ func setAside() []mutant {
 	return []mutant{
 		{
 			alone, "no partition passes one that waits",
-			"connector/queue.go", "		q.idle += c.weight\n	}\n	return chunk{}, false\n", "		q.idle += c.weight\n		return chunk{}, false\n	}\n	return chunk{}, false\n",
+			"connector/queue.go", `		q.idle += c.weight
+	}
+	return fetchedRecords{}, false
+`, `		q.idle += c.weight
+		return fetchedRecords{}, false
+	}
+	return fetchedRecords{}, false
+`,
 			"connector", "TestQueueSetsAside", "records are left",
 		},
 		{
@@ -109,17 +122,20 @@ func setAside() []mutant {
 		},
 		{
 			alone, "a partition that waits fills the queue of the others",
-			"connector/room.go", "		r.c.source.PauseWaiting(pause)\n", "",
+			"connector/room.go", `		r.connector.source.PauseWaiting(pause)
+`, "",
 			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|records of others took",
 		},
 		{
 			alone, "a partition that has waited stays paused",
-			"connector/room.go", "		r.c.source.ResumeWaiting(resume)\n", "",
+			"connector/room.go", `		r.connector.source.ResumeWaiting(resume)
+`, "",
 			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|committed \\d+, want",
 		},
 		{
 			alone, "what was converted ahead behind a partition that waits is sent for what comes to lie there",
-			"connector/schemas.go", "	l.ahead.leaveOut(rest.lease)\n", "",
+			"connector/schemas.go", `	l.parallel.leaveOut(rest.lease)
+`, "",
 			"connector", "TestAheadLeavesOutWhatWaits", "it sealed",
 		},
 		{
@@ -141,12 +157,16 @@ func revokes() []mutant {
 		},
 		{
 			flights, "requests in flight are not waited for while the breaker is open",
-			"connector/firehose/revoked.go", "		if s.holds(r.lease) {\n			return false\n		}\n", "",
+			"connector/firehose/revoked.go", `		if s.holdsLease(r.lease) {
+			return false
+		}
+`, "",
 			"connector/firehose", "TestStranded", "a request in flight is not waited for because the breaker is open",
 		},
 		{
 			flights, "records that nobody waits for any more are sent before their partition has gone",
-			"connector/firehose/compose.go", "	if s.revoked.holds(d.batch) {\n", "	if false {\n",
+			"connector/firehose/compose.go", `	if s.revoked.holdsBatch(d.batch) {
+`, "	if false {\n",
 			"connector/firehose", "TestStranded", "of a lease that was given up were sent",
 		},
 	}
@@ -175,7 +195,8 @@ func unwanted() []mutant {
 	return []mutant{
 		{
 			pauses, "a partition that is assigned while its topic is paused is read",
-			"connector/kafka/group.go", "			s.pauseIfUnwanted(id{topic, p})\n", "",
+			"connector/kafka/group.go", `			s.pauseIfUnwanted(partitionID{topic, p})
+`, "",
 			"connector", "TestRuntimePausedStream", "of a paused topic was sent|waited",
 		},
 		{

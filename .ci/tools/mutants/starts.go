@@ -9,7 +9,9 @@ func starts() []mutant {
 	return []mutant{
 		{
 			beside, "the first request waits at random",
-			"connector/firehose/check.go", "	if err := sleep(ctx, c.Delay); err != nil {\n", "	if err := sleep(ctx, c.Delay+rand.N(2*time.Second)); err != nil {\n",
+			"connector/firehose/check.go", `	if err := sleepContext(ctx, c.Delay); err != nil {
+`, `	if err := sleepContext(ctx, c.Delay+rand.N(2*time.Second)); err != nil {
+`,
 			"connector", "TestStartWithoutWaits/check", "the first record was accepted after .*, want 10ms",
 		},
 		{
@@ -24,7 +26,7 @@ func starts() []mutant {
 		},
 		{
 			checked, "a stream that can't be used ends those that can",
-			"connector/streamcheck.go", "len(unusable) == len(c.lanes)", "len(unusable) > 0",
+			"connector/streamcheck.go", "len(unusable) == len(c.pipelines)", "len(unusable) > 0",
 			"connector", "TestUnusableStreamHoldsItsRecords/missing", "s does not exist|waited|stored",
 		},
 		{

@@ -64,7 +64,7 @@ func gzipVerdicts() []mutant {
 	return []mutant{
 		{
 			guarantee, "a full record is flushed to see whether it has room",
-			"connector/batch/gzip.go", " || g.bound(0) > g.most {", " {",
+			"connector/batch/gzip.go", " || g.maxSize(0) > g.most {", " {",
 			"connector/batch", "TestGzipAtTheLimit", "bytes, the limit is",
 		},
 	}
@@ -80,7 +80,7 @@ func letterVerdicts() []mutant {
 		},
 		{
 			guarantee, "so does a second refusal, whatever the topic's configuration says",
-			"connector/deadletter/deliver.go", "	if !agrees && !w.refusals.prove(now, l) {", "	if !agrees && false {",
+			"connector/deadletter/deliver.go", `	if !agrees && !w.refusals.proveTooLarge(now, l) {`, "	if !agrees && false {",
 			"connector/deadletter", "TestPassingRefusal", "has lost its value",
 		},
 		{
@@ -106,12 +106,13 @@ func registryVerdicts() []mutant {
 		},
 		{
 			guarantee, "an answer of before holds for records that are polled later",
-			"connector/schema/absent.go", "	return &convert.Missing{Ref: a.ref}\n", "	return nil\n",
+			"connector/schema/absent.go", `	return &convert.MissingSchema{Ref: a.ref}
+`, "	return nil\n",
 			"connector", "TestUnknownSchemaIsAskedAgain", "are lost",
 		},
 		{
 			guarantee, "it need not be a registry that says so",
-			"connector/schema/client.go", "	if err := c.confirm(ctx, known); err != nil {", "	if err := c.confirm(ctx, known); err != nil && false {",
+			"connector/schema/client.go", `	if err := c.confirmKnown(ctx, known); err != nil {`, `	if err := c.confirmKnown(ctx, known); err != nil && false {`,
 			"connector/schema", "TestNoRegistry/empty", "want to wait",
 		},
 		{
@@ -126,7 +127,10 @@ func registryVerdicts() []mutant {
 		},
 		{
 			guarantee, "right after an outage it is believed at once",
-			"connector/schema/registry.go", "		r.steady = now\n		room(r.failed)\n", "		room(r.failed)\n",
+			"connector/schema/registry.go", `		r.steady = now
+		makeRoom(r.failed)
+`, `		makeRoom(r.failed)
+`,
 			"connector/schema", "TestUnsteady/an_outage", "the verdict took",
 		},
 		{
@@ -142,7 +146,7 @@ func registryBounds() []mutant {
 	return []mutant{
 		{
 			guarantee, "references are followed at any depth",
-			"connector/schema/walk.go", " depth == mostDepth,", "",
+			"connector/schema/walk.go", " depth == maxDepth,", "",
 			"connector/schema", "TestReferencesWithoutEnd", "a chain: ",
 		},
 		{
@@ -162,12 +166,14 @@ func registryBounds() []mutant {
 		},
 		{
 			guarantee, "every unknown id is kept",
-			"connector/schema/registry.go", "		room(r.unusable)\n", "",
+			"connector/schema/registry.go", `		makeRoom(r.unusable)
+`, "",
 			"connector/schema", "TestKept", "are kept, want",
 		},
 		{
 			guarantee, "every id that is asked for is kept",
-			"connector/schema/absent.go", "		room(s)\n", "",
+			"connector/schema/absent.go", `		makeRoom(s)
+`, "",
 			"connector/schema", "TestKept", "are kept, want",
 		},
 	}

@@ -8,9 +8,9 @@ import (
 
 // What Firehose takes: https://docs.aws.amazon.com/firehose/latest/dev/limits.html.
 const (
-	recordsMost = 500
-	bytesMost   = 4_000_000
-	recordMost  = 1_024_000 // bytes
+	maxRecords = 500
+	maxBytes   = 4_000_000
+	maxRecord  = 1_024_000 // bytes
 )
 
 // batch is the data of one request, and where its records end.
@@ -32,11 +32,11 @@ func (b *batch) joins(size int) bool {
 	if n := len(b.ends); n > 1 {
 		from = b.ends[n-2]
 	}
-	return len(b.data)-from+size <= recordMost
+	return len(b.data)-from+size <= maxRecord
 }
 
 func (b *batch) fits(size int) bool {
-	return len(b.data)+size <= bytesMost && (len(b.ends) < recordsMost || b.joins(size))
+	return len(b.data)+size <= maxBytes && (len(b.ends) < maxRecords || b.joins(size))
 }
 
 // add copies the value, with a newline. That it fits was asked before.

@@ -35,7 +35,7 @@ type Options struct {
 // dearer.
 const (
 	fetchBytes = 2 << 20
-	pollMost   = 10_000 // records
+	maxPoll    = 10_000 // records
 	idle       = 200 * time.Millisecond
 )
 
@@ -93,7 +93,7 @@ func fill(ctx context.Context, client *kgo.Client, values int, full chan<- *batc
 	}
 	for {
 		polling, done := context.WithTimeout(ctx, idle)
-		fetches := client.PollRecords(polling, pollMost)
+		fetches := client.PollRecords(polling, maxPoll)
 		done()
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -115,17 +115,17 @@ func TestBatch(t *testing.T) {
 			for ; b.fits(size + 1); n++ {
 				b.add(value)
 			}
-			if len(b.data) > bytesMost || len(b.ends) > recordsMost || len(b.data) != n*(size+1) || b.ends[len(b.ends)-1] != len(b.data) {
+			if len(b.data) > maxBytes || len(b.ends) > maxRecords || len(b.data) != n*(size+1) || b.ends[len(b.ends)-1] != len(b.data) {
 				t.Errorf("%d values of %d bytes: %d bytes, %d records", n, size, len(b.data), len(b.ends))
 			}
 			from := 0
 			for _, end := range b.ends {
-				if end-from > recordMost || end-from > values*(size+1) {
+				if end-from > maxRecord || end-from > values*(size+1) {
 					t.Errorf("%d values of %d bytes: a record of %d", n, size, end-from)
 				}
 				from = end
 			}
-			if least := min(bytesMost-recordMost, recordsMost*(size+1)); len(b.data) < least-size {
+			if least := min(maxBytes-maxRecord, maxRecords*(size+1)); len(b.data) < least-size {
 				t.Errorf("values of %d bytes: only %d bytes in a batch, want %d", size, len(b.data), least)
 			}
 		}

@@ -23,15 +23,15 @@ const (
 	matchCost = 4
 )
 
-// budget is what is left of maxCost.
-type budget struct {
+// costBudget is what is left of maxCost.
+type costBudget struct {
 	left     int
 	exceeded bool
 }
 
-// charge takes n off the budget. When it is exceeded, charge ends the evaluation in the way that CEL has for that:
+// chargeCost takes n off the budget. When it is exceeded, charge ends the evaluation in the way that CEL has for that:
 // a panic that its Eval recovers. An error would let loops continue.
-func (b *budget) charge(n int) {
+func (b *costBudget) chargeCost(n int) {
 	if b.left -= n; b.left < 0 {
 		b.exceeded = true
 		panic(interpreter.EvalCancelledError{Cause: interpreter.CostLimitExceeded, Message: errExpensive.Error()})
@@ -39,33 +39,33 @@ func (b *budget) charge(n int) {
 }
 
 // chargeResult charges for a value that a function may read. Objects and lists of JSON charge when they are read.
-func (b *budget) chargeResult(v ref.Val) {
+func (b *costBudget) chargeResult(v ref.Val) {
 	n := stepCost
 	switch v := v.(type) {
 	case types.String:
 		n += len(v)
 	case types.Bytes:
 		n += len(v)
-	case *object, *list:
+	case *lazyObject, *lazyList:
 	case traits.Sizer:
 		if size, ok := v.Size().(types.Int); ok {
 			n += visitCost * int(size)
 		}
 	}
-	b.charge(n)
+	b.chargeCost(n)
 }
 
 // budgetName is the variable that holds the budget; no expression can name it.
 const budgetName = "#budget"
 
 // budgetOf returns the budget of an evaluation, nil while the expression is compiled.
-func budgetOf(frame *interpreter.ExecutionFrame) *budget {
+func budgetOf(frame *interpreter.ExecutionFrame) *costBudget {
 	v, _ := frame.ResolveName(budgetName)
-	b, _ := v.(*budget)
+	b, _ := v.(*costBudget)
 	return b
 }
 
-func charged(frame *interpreter.ExecutionFrame, v ref.Val) ref.Val {
+func chargeResult(frame *interpreter.ExecutionFrame, v ref.Val) ref.Val {
 	if b := budgetOf(frame); b != nil {
 		b.chargeResult(v)
 	}
@@ -93,7 +93,7 @@ type chargedCall struct{ interpreter.InterpretableCall }
 
 // Exec implements interpreter.InterpretableV2.
 func (c chargedCall) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	return charged(frame, c.InterpretableCall.Exec(frame))
+	return chargeResult(frame, c.InterpretableCall.Exec(frame))
 }
 
 // Eval implements interpreter.Interpretable.
@@ -106,7 +106,7 @@ type chargedAttribute struct {
 
 // Exec implements interpreter.InterpretableV2.
 func (c chargedAttribute) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	return charged(frame, c.InterpretableAttribute.Exec(frame))
+	return chargeResult(frame, c.InterpretableAttribute.Exec(frame))
 }
 
 // Eval implements interpreter.Interpretable.

@@ -48,8 +48,8 @@ func (e *SourceError) Error() string { return e.Err.Error() }
 // Unwrap returns the error of Source.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// Compile checks an expression and makes it ready. The error says what is wrong with it, and where.
-func Compile(expression string) (Filter, error) {
+// CompileFilter checks an expression and makes it ready. The error says what is wrong with it, and where.
+func CompileFilter(expression string) (Filter, error) {
 	env, err := cel.NewEnv(
 		cel.Variable("topic", cel.StringType),
 		cel.Variable("partition", cel.IntType),
@@ -73,7 +73,7 @@ func Compile(expression string) (Filter, error) {
 		return Filter{}, fmt.Errorf("its result is of type %s; want a bool, with a comparison such as value.status == \"paid\" or value.paid == true", checked.OutputType())
 	}
 	f := Filter{expression: expression, source: checked.NativeRep().SourceInfo(), uses: map[string]bool{}}
-	if err := f.inspect(checked.NativeRep()); err != nil {
+	if err := f.inspectPatterns(checked.NativeRep()); err != nil {
 		return Filter{}, err
 	}
 	f.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(chargeSteps))
@@ -91,7 +91,7 @@ func issueError(issues *cel.Issues) error {
 
 // Decode compiles the expression of a setting; envconfig calls it.
 func (f *Filter) Decode(expression string) (err error) {
-	compiled, err := Compile(expression)
+	compiled, err := CompileFilter(expression)
 	if err != nil {
 		return err
 	}
@@ -108,21 +108,21 @@ func (f Filter) Equal(o Filter) bool { return f.expression == o.expression }
 // IsSet reports whether there is an expression.
 func (f Filter) IsSet() bool { return f.program != nil }
 
-// Uses reports whether the expression has the variable in it.
-func (f Filter) Uses(variable string) bool { return f.uses[variable] }
+// UsesVariable reports whether the expression has the variable in it.
+func (f Filter) UsesVariable(variable string) bool { return f.uses[variable] }
 
 var variablesPool sync.Pool // of *variables
 
-// Matches evaluates the expression for a record. The error is a *SourceError, or says which part of the
+// MatchesRecord evaluates the expression for a record. The error is a *SourceError, or says which part of the
 // expression failed, without anything of the record.
-func (f Filter) Matches(s Source) (matches bool, err error) {
-	v, ok := variablesPool.Get().(*variables)
+func (f Filter) MatchesRecord(s Source) (matches bool, err error) {
+	v, ok := variablesPool.Get().(*recordVariables)
 	if !ok {
-		v = new(variables)
+		v = new(recordVariables)
 	}
-	v.begin(s)
+	v.beginRecord(s)
 	defer func() {
-		v.end()
+		v.endRecord()
 		variablesPool.Put(v)
 	}()
 	result, _, err := f.program.Eval(v)

@@ -27,12 +27,12 @@ func (s *sample) Value() ([]byte, error) {
 	if s.reads++; s.record.Value == nil {
 		return nil, s.err
 	}
-	return jsontext.Trim(s.record.Value), s.err
+	return jsontext.TrimSpace(s.record.Value), s.err
 }
 
 func mustCompile(t testing.TB, expression string) Filter {
 	t.Helper()
-	f, err := Compile(expression)
+	f, err := CompileFilter(expression)
 	if err != nil {
 		t.Fatalf("%s: %v", expression, err)
 	}
@@ -89,7 +89,7 @@ func TestMatches(t *testing.T) {
 		`value.gone == 1 || true`:                           true,
 		`double(value.count) * 1.5 == 4.5`:                  true,
 	} {
-		if got, err := mustCompile(t, expression).Matches(paid()); err != nil || got != want {
+		if got, err := mustCompile(t, expression).MatchesRecord(paid()); err != nil || got != want {
 			t.Errorf("%s: %v, %v; want %v", expression, got, err, want)
 		}
 	}
@@ -99,7 +99,7 @@ func TestMatches(t *testing.T) {
 func TestNull(t *testing.T) {
 	t.Parallel()
 	for _, expression := range []string{`value == null`, `key == null`, `size == 0`, `value != null && value.a == 1 || true`} {
-		if got, err := mustCompile(t, expression).Matches(&sample{record: &kgo.Record{}}); err != nil || !got {
+		if got, err := mustCompile(t, expression).MatchesRecord(&sample{record: &kgo.Record{}}); err != nil || !got {
 			t.Errorf("%s: %v, %v", expression, got, err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestNull(t *testing.T) {
 func TestSchemaKeys(t *testing.T) {
 	t.Parallel()
 	s := &sample{record: &kgo.Record{Key: []byte{0, 1}}, key: `{"id":7}`}
-	if got, err := mustCompile(t, `key.id == 7`).Matches(s); err != nil || !got {
+	if got, err := mustCompile(t, `key.id == 7`).MatchesRecord(s); err != nil || !got {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -135,7 +135,7 @@ func TestFailures(t *testing.T) {
 		`value.n ? true : false`:                    "the operation does not exist for values of these types",
 		`duration(value.secret) < duration("1s")`:   "the value can't be converted to that type",
 	} {
-		got, err := mustCompile(t, expression).Matches(s)
+		got, err := mustCompile(t, expression).MatchesRecord(s)
 		if err == nil || got || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want %q", expression, got, err, want)
 		} else if strings.Contains(err.Error(), "s3cr3t") {
@@ -151,7 +151,7 @@ func TestSourceErrors(t *testing.T) {
 	for _, expression := range []string{`value.a == 1`, `value.a == 1 || true`, `value.a == 1 && false`} {
 		s := paid()
 		s.err = cause
-		_, err := mustCompile(t, expression).Matches(s)
+		_, err := mustCompile(t, expression).MatchesRecord(s)
 		if _, ok := errors.AsType[*SourceError](err); !ok || !errors.Is(err, cause) {
 			t.Errorf("%s: %v", expression, err)
 		}
@@ -167,7 +167,7 @@ func TestValueIsReadLate(t *testing.T) {
 		`value.status != "" && value.status != "x"`: 1,
 	} {
 		s := paid()
-		if _, err := mustCompile(t, expression).Matches(s); err != nil || s.reads != want {
+		if _, err := mustCompile(t, expression).MatchesRecord(s); err != nil || s.reads != want {
 			t.Errorf("%s: read %d times, want %d; %v", expression, s.reads, want, err)
 		}
 	}
@@ -188,7 +188,7 @@ func TestCompileRefuses(t *testing.T) {
 		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200): "",
 		strings.Repeat("true && ", 2000) + "true":                    "",
 	} {
-		f, err := Compile(expression)
+		f, err := CompileFilter(expression)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || f.IsSet() {
 			t.Errorf("%.100s: %v; want %q", expression, err, want)
 		}
@@ -216,7 +216,7 @@ func TestBombs(t *testing.T) {
 	} {
 		f := mustCompile(t, expression)
 		begin := time.Now()
-		_, err := f.Matches(&sample{record: &kgo.Record{Value: []byte(value)}})
+		_, err := f.MatchesRecord(&sample{record: &kgo.Record{Value: []byte(value)}})
 		if err == nil {
 			t.Errorf("%s: no error", expression)
 		}
@@ -231,16 +231,16 @@ func FuzzFilter(f *testing.F) {
 		f.Add(expression, []byte(`[{"a":"aaa"}]`))
 	}
 	f.Fuzz(func(t *testing.T, expression string, value []byte) {
-		compiled, err := Compile(expression)
+		compiled, err := CompileFilter(expression)
 		if err != nil {
 			return
 		}
-		if _, ok := jsontext.Scan(value); !ok {
+		if _, ok := jsontext.ScanDocument(value); !ok {
 			return
 		}
 		s := paid()
 		s.record.Value = value
-		if _, err := compiled.Matches(s); err != nil && strings.Contains(err.Error(), "\n") {
+		if _, err := compiled.MatchesRecord(s); err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q", err)
 		}
 	})
@@ -252,7 +252,7 @@ func BenchmarkMatches(b *testing.B) {
 			f, s := mustCompile(b, expression), paid()
 			b.ReportAllocs()
 			for b.Loop() {
-				if ok, err := f.Matches(s); !ok || err != nil {
+				if ok, err := f.MatchesRecord(s); !ok || err != nil {
 					b.Fatal(ok, err)
 				}
 			}

@@ -10,35 +10,35 @@ import (
 	"kafka-firehose/connector/convert/jsontext"
 )
 
-// list is an array in JSON.
-type list struct {
+// lazyList is an array in JSON.
+type lazyList struct {
 	json   []byte
-	budget *budget
+	budget *costBudget
 }
 
-var _ traits.Lister = (*list)(nil)
+var _ traits.Lister = (*lazyList)(nil)
 
-// whole returns all elements.
-func (l *list) whole() traits.Lister {
-	l.budget.charge(len(l.json))
+// wholeList returns all elements.
+func (l *lazyList) wholeList() traits.Lister {
+	l.budget.chargeCost(len(l.json))
 	var all []ref.Val
-	for value := range jsontext.Elements(l.json) {
-		l.budget.charge(elementCost)
-		all = append(all, l.budget.value(value))
+	for value := range jsontext.ArrayElements(l.json) {
+		l.budget.chargeCost(elementCost)
+		all = append(all, l.budget.lazyValue(value))
 	}
 	return types.NewRefValList(types.DefaultTypeAdapter, all)
 }
 
 // Get implements traits.Indexer.
-func (l *list) Get(index ref.Val) ref.Val {
+func (l *lazyList) Get(index ref.Val) ref.Val {
 	at, err := types.IndexOrError(index)
 	if err != nil {
 		return types.NewErrFromString("no such overload")
 	}
-	l.budget.charge(len(l.json))
-	for value := range jsontext.Elements(l.json) {
+	l.budget.chargeCost(len(l.json))
+	for value := range jsontext.ArrayElements(l.json) {
 		if at == 0 {
-			return l.budget.value(value)
+			return l.budget.lazyValue(value)
 		}
 		at--
 	}
@@ -46,35 +46,37 @@ func (l *list) Get(index ref.Val) ref.Val {
 }
 
 // Size implements traits.Sizer.
-func (l *list) Size() ref.Val {
-	l.budget.charge(len(l.json))
+func (l *lazyList) Size() ref.Val {
+	l.budget.chargeCost(len(l.json))
 	n := types.Int(0)
-	for range jsontext.Elements(l.json) {
+	for range jsontext.ArrayElements(l.json) {
 		n++
 	}
 	return n
 }
 
 // Add implements traits.Adder.
-func (l *list) Add(other ref.Val) ref.Val { return l.whole().Add(other) }
+func (l *lazyList) Add(other ref.Val) ref.Val { return l.wholeList().Add(other) }
 
 // Contains implements traits.Container.
-func (l *list) Contains(value ref.Val) ref.Val { return l.whole().Contains(value) }
+func (l *lazyList) Contains(value ref.Val) ref.Val { return l.wholeList().Contains(value) }
 
 // Iterator implements traits.Iterable.
-func (l *list) Iterator() traits.Iterator { return l.whole().Iterator() }
+func (l *lazyList) Iterator() traits.Iterator { return l.wholeList().Iterator() }
 
 // Equal implements ref.Val.
-func (l *list) Equal(other ref.Val) ref.Val { return l.whole().Equal(other) }
+func (l *lazyList) Equal(other ref.Val) ref.Val { return l.wholeList().Equal(other) }
 
 // ConvertToNative implements ref.Val.
-func (l *list) ConvertToNative(t reflect.Type) (any, error) { return l.whole().ConvertToNative(t) }
+func (l *lazyList) ConvertToNative(t reflect.Type) (any, error) {
+	return l.wholeList().ConvertToNative(t)
+}
 
 // ConvertToType implements ref.Val.
-func (l *list) ConvertToType(t ref.Type) ref.Val { return l.whole().ConvertToType(t) }
+func (l *lazyList) ConvertToType(t ref.Type) ref.Val { return l.wholeList().ConvertToType(t) }
 
 // Type implements ref.Val.
-func (l *list) Type() ref.Type { return types.ListType }
+func (l *lazyList) Type() ref.Type { return types.ListType }
 
 // Value implements ref.Val.
-func (l *list) Value() any { return l.whole().Value() }
+func (l *lazyList) Value() any { return l.wholeList().Value() }

@@ -15,9 +15,9 @@ import (
 // maxPattern is how many instructions a regular expression may compile to.
 const maxPattern = 2000
 
-// inspect notes the variables of an expression and refuses regular expressions that are no constants: compiling one
+// inspectPatterns notes the variables of an expression and refuses regular expressions that are no constants: compiling one
 // that a record holds could take hundreds of MiB.
-func (f *Filter) inspect(checked *ast.AST) (err error) {
+func (f *Filter) inspectPatterns(checked *ast.AST) (err error) {
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
 		case ast.IdentKind:
@@ -101,7 +101,7 @@ func (m *matchStep) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 		return types.LabelErrNode(m.id, types.ValOrErr(value, "no such overload"))
 	}
 	if b := budgetOf(frame); b != nil {
-		b.charge(matchCost * len(text) * m.instructions)
+		b.chargeCost(matchCost * len(text) * m.instructions)
 	}
 	return types.Bool(m.pattern.MatchString(string(text)))
 }

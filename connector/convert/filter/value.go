@@ -11,16 +11,16 @@ import (
 	"kafka-firehose/connector/convert/jsontext"
 )
 
-// value returns trimmed JSON as a value of CEL. Numbers that are whole and have 64 bits are int, others are double.
-func (b *budget) value(json []byte) ref.Val {
+// lazyValue returns trimmed JSON as a value of CEL. Numbers that are whole and have 64 bits are int, others are double.
+func (b *costBudget) lazyValue(json []byte) ref.Val {
 	switch json[0] {
 	case '{':
-		return &object{json, b}
+		return &lazyObject{json, b}
 	case '[':
-		return &list{json, b}
+		return &lazyList{json, b}
 	case '"':
-		b.charge(len(json))
-		return types.String(jsontext.Text(json))
+		b.chargeCost(len(json))
+		return types.String(jsontext.UnquoteText(json))
 	case 't':
 		return types.True
 	case 'f':
@@ -35,30 +35,30 @@ func (b *budget) value(json []byte) ref.Val {
 	return types.Double(n)
 }
 
-// object is an object in JSON. It is read where it is: a tree of it could take many times its size.
-type object struct {
+// lazyObject is an object in JSON. It is read where it is: a tree of it could take many times its size.
+type lazyObject struct {
 	json   []byte
-	budget *budget
+	budget *costBudget
 }
 
-var _ traits.Mapper = (*object)(nil)
+var _ traits.Mapper = (*lazyObject)(nil)
 
 // Find implements traits.Mapper.
-func (o *object) Find(key ref.Val) (ref.Val, bool) {
+func (o *lazyObject) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
 		return nil, false
 	}
-	o.budget.charge(len(o.json))
-	value, ok := jsontext.Member(o.json, string(name))
+	o.budget.chargeCost(len(o.json))
+	value, ok := jsontext.FindMember(o.json, string(name))
 	if !ok {
 		return nil, false
 	}
-	return o.budget.value(value), true
+	return o.budget.lazyValue(value), true
 }
 
 // Get implements traits.Indexer.
-func (o *object) Get(key ref.Val) ref.Val {
+func (o *lazyObject) Get(key ref.Val) ref.Val {
 	value, ok := o.Find(key)
 	if !ok {
 		return types.NewErrFromString("no such key")
@@ -67,39 +67,41 @@ func (o *object) Get(key ref.Val) ref.Val {
 }
 
 // Contains implements traits.Container.
-func (o *object) Contains(key ref.Val) ref.Val {
+func (o *lazyObject) Contains(key ref.Val) ref.Val {
 	_, ok := o.Find(key)
 	return types.Bool(ok)
 }
 
 // Size implements traits.Sizer.
-func (o *object) Size() ref.Val { return o.whole().Size() }
+func (o *lazyObject) Size() ref.Val { return o.wholeObject().Size() }
 
 // Iterator implements traits.Iterable, over the names.
-func (o *object) Iterator() traits.Iterator { return o.whole().Iterator() }
+func (o *lazyObject) Iterator() traits.Iterator { return o.wholeObject().Iterator() }
 
-// whole returns all members.
-func (o *object) whole() traits.Mapper {
-	o.budget.charge(len(o.json))
+// wholeObject returns all members.
+func (o *lazyObject) wholeObject() traits.Mapper {
+	o.budget.chargeCost(len(o.json))
 	all := map[ref.Val]ref.Val{}
-	for name, value := range jsontext.Members(o.json) {
-		o.budget.charge(elementCost)
-		all[types.String(jsontext.Text(name))] = o.budget.value(value)
+	for name, value := range jsontext.ObjectMembers(o.json) {
+		o.budget.chargeCost(elementCost)
+		all[types.String(jsontext.UnquoteText(name))] = o.budget.lazyValue(value)
 	}
 	return types.NewRefValMap(types.DefaultTypeAdapter, all)
 }
 
 // Equal implements ref.Val.
-func (o *object) Equal(other ref.Val) ref.Val { return o.whole().Equal(other) }
+func (o *lazyObject) Equal(other ref.Val) ref.Val { return o.wholeObject().Equal(other) }
 
 // ConvertToNative implements ref.Val.
-func (o *object) ConvertToNative(t reflect.Type) (any, error) { return o.whole().ConvertToNative(t) }
+func (o *lazyObject) ConvertToNative(t reflect.Type) (any, error) {
+	return o.wholeObject().ConvertToNative(t)
+}
 
 // ConvertToType implements ref.Val.
-func (o *object) ConvertToType(t ref.Type) ref.Val { return o.whole().ConvertToType(t) }
+func (o *lazyObject) ConvertToType(t ref.Type) ref.Val { return o.wholeObject().ConvertToType(t) }
 
 // Type implements ref.Val.
-func (o *object) Type() ref.Type { return types.MapType }
+func (o *lazyObject) Type() ref.Type { return types.MapType }
 
 // Value implements ref.Val.
-func (o *object) Value() any { return o.whole().Value() }
+func (o *lazyObject) Value() any { return o.wholeObject().Value() }

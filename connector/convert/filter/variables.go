@@ -9,23 +9,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// variables resolves the variables of one evaluation. What an expression does not reach is not decoded.
-type variables struct {
+// recordVariables resolves the variables of one evaluation. What an expression does not reach is not decoded.
+type recordVariables struct {
 	source     Source
-	budget     budget
+	budget     costBudget
 	key, value ref.Val // nil before they are resolved
 	err        error   // of source, the first
 }
 
-func (v *variables) begin(s Source) { v.source, v.budget.left = s, maxCost }
+func (v *recordVariables) beginRecord(s Source) { v.source, v.budget.left = s, maxCost }
 
-func (v *variables) end() { *v = variables{} }
+func (v *recordVariables) endRecord() { *v = recordVariables{} }
 
 // Parent implements cel.Activation.
-func (v *variables) Parent() cel.Activation { return nil }
+func (v *recordVariables) Parent() cel.Activation { return nil }
 
 // ResolveName implements cel.Activation.
-func (v *variables) ResolveName(name string) (any, bool) {
+func (v *recordVariables) ResolveName(name string) (any, bool) {
 	r := v.source.Record()
 	switch name {
 	case budgetName:
@@ -54,7 +54,7 @@ func (v *variables) ResolveName(name string) (any, bool) {
 }
 
 // resolve returns a part of the record, and reads it if this is the first time.
-func (v *variables) resolve(part *ref.Val, read func() ([]byte, error)) ref.Val {
+func (v *recordVariables) resolve(part *ref.Val, read func() ([]byte, error)) ref.Val {
 	if *part != nil {
 		return *part
 	}
@@ -68,7 +68,7 @@ func (v *variables) resolve(part *ref.Val, read func() ([]byte, error)) ref.Val 
 	case json == nil:
 		*part = types.NullValue
 	default:
-		*part = v.budget.value(json)
+		*part = v.budget.lazyValue(json)
 	}
 	return *part
 }

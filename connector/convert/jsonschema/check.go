@@ -5,26 +5,26 @@ import (
 	"hash/maphash"
 )
 
-// machine checks one document. Each part of the work costs steps, so that the time that
+// validator checks one document. Each part of the work costs steps, so that the time that
 // a document takes is bounded whatever its schema says; they depend on the document and
 // the schema alone, and so does the verdict.
-type machine struct {
+type validator struct {
 	document
 	steps   int // that are left; below zero, all that it finds means nothing
 	frames  []frame
-	matcher matcher
+	matcher patternMatcher
 	buf     []byte
 	digits  [MaxDigits]byte // of the number that is looked at
 	seed    maphash.Seed
 	undone  error // why the document can't be compared
 }
 
-// give ends the comparison without a verdict.
-func (m *machine) give(err error) { m.undone, m.steps = err, -1 }
+// giveUp ends the comparison without a verdict.
+func (m *validator) giveUp(err error) { m.undone, m.steps = err, -1 }
 
 // frame is a rule that is being checked, and the part that it is checked for.
 type frame struct {
-	rule *rule
+	rule *schemaRule
 	at   int
 }
 
@@ -34,7 +34,7 @@ const maxFrames = 10_000
 
 // fault is a keyword that a document does not agree with; the zero fault is none.
 type fault struct {
-	rule    *rule
+	rule    *schemaRule
 	keyword string
 }
 
@@ -46,17 +46,17 @@ func (f fault) String() string {
 }
 
 // exhausted is the fault of a document that took too many steps.
-var exhausted = fault{rule: &rule{}}
+var exhausted = fault{rule: &schemaRule{}}
 
-// check returns the first fault that r finds in the part at. If seen is not nil, it gets the
+// checkRule returns the first fault that r finds in the part at. If seen is not nil, it gets the
 // marks of the evaluated parts, which are valid only without a fault.
-func (m *machine) check(r *rule, at int, seen marks) fault {
+func (m *validator) checkRule(r *schemaRule, at int, seen evaluatedMarks) fault {
 	if m.steps--; m.steps < 0 {
 		return exhausted
 	}
 	switch {
 	case r.missing != "":
-		m.give(fmt.Errorf("%w: %s", ErrPart, r.missing))
+		m.giveUp(fmt.Errorf("%w: %s", ErrPart, r.missing))
 		return exhausted
 	case r.always:
 		return fault{}
@@ -65,7 +65,7 @@ func (m *machine) check(r *rule, at int, seen marks) fault {
 	case len(m.frames) == maxFrames:
 		m.steps = -1
 		return exhausted
-	case r.cyclic && m.circles(r, at):
+	case r.cyclic && m.isCircular(r, at):
 		return fault{r, ""}
 	}
 	m.frames = append(m.frames, frame{r, at})
@@ -73,21 +73,21 @@ func (m *machine) check(r *rule, at int, seen marks) fault {
 	p := &m.parts[at]
 	unevaluated := p.kind == object && r.unevaluatedProperties != nil || p.kind == list && r.unevaluatedItems != nil
 	if unevaluated {
-		own = m.marks(at)
+		own = m.newMarks(at)
 	}
-	f := m.apply(r, at, own)
+	f := m.applyRule(r, at, own)
 	if unevaluated && f.rule == nil {
-		f = m.unevaluated(r, at, own)
+		f = m.checkUnevaluated(r, at, own)
 		if seen != nil {
-			seen.all()
+			seen.markAll()
 		}
 	}
 	m.frames = m.frames[:len(m.frames)-1]
 	return f
 }
 
-// circles reports whether r is being checked for the same part already.
-func (m *machine) circles(r *rule, at int) bool {
+// isCircular reports whether r is being checked for the same part already.
+func (m *validator) isCircular(r *schemaRule, at int) bool {
 	for i := len(m.frames) - 1; i >= 0 && m.frames[i].at == at; i-- {
 		m.steps--
 		if m.frames[i].rule == r {
@@ -97,45 +97,45 @@ func (m *machine) circles(r *rule, at int) bool {
 	return false
 }
 
-func (m *machine) apply(r *rule, at int, seen marks) fault {
-	if f := m.value(r, at); f.rule != nil {
+func (m *validator) applyRule(r *schemaRule, at int, seen evaluatedMarks) fault {
+	if f := m.checkValue(r, at); f.rule != nil {
 		return f
 	}
 	if r.ref != nil {
-		if f := m.check(r.ref, at, seen); f.rule != nil || r.alone {
+		if f := m.checkRule(r.ref, at, seen); f.rule != nil || r.alone {
 			return f
 		}
 	}
 	var f fault
 	switch m.parts[at].kind {
 	case object:
-		f = m.object(r, at, seen)
+		f = m.checkObject(r, at, seen)
 	case list:
-		f = m.list(r, at, seen)
+		f = m.checkList(r, at, seen)
 	case text:
-		f = m.textual(r, at)
+		f = m.checkText(r, at)
 	case number:
-		f = m.number(r, at)
+		f = m.checkNumber(r, at)
 	default: // there is one null, and two booleans
 	}
 	if f.rule != nil {
 		return f
 	}
 	if r.recursive != nil || r.dynamic != nil {
-		if f := m.references(r, at, seen); f.rule != nil {
+		if f := m.checkReferences(r, at, seen); f.rule != nil {
 			return f
 		}
 	}
-	return m.conditions(r, at, seen)
+	return m.checkConditions(r, at, seen)
 }
 
-// conditions checks the rules that are made of other rules.
-func (m *machine) conditions(r *rule, at int, seen marks) fault {
-	if r.not != nil && m.check(r.not, at, m.fresh(at, seen)).rule == nil {
+// checkConditions checks the rules that are made of other rules.
+func (m *validator) checkConditions(r *schemaRule, at int, seen evaluatedMarks) fault {
+	if r.not != nil && m.checkRule(r.not, at, m.freshMarks(at, seen)).rule == nil {
 		return fault{r, "not"}
 	}
 	for _, each := range r.allOf {
-		if f := m.check(each, at, seen); f.rule != nil {
+		if f := m.checkRule(each, at, seen); f.rule != nil {
 			return f
 		}
 	}
@@ -153,29 +153,29 @@ func (m *machine) conditions(r *rule, at int, seen marks) fault {
 		return fault{}
 	}
 	then := r.otherwise
-	if m.try(r.whether, at, seen).rule == nil {
+	if m.tryRule(r.whether, at, seen).rule == nil {
 		then = r.then
 	}
 	if then == nil || m.steps < 0 {
 		return fault{}
 	}
-	return m.check(then, at, seen)
+	return m.checkRule(then, at, seen)
 }
 
-// try is check where a fault is no fault of the rule that asks.
-func (m *machine) try(r *rule, at int, seen marks) fault {
-	own := m.fresh(at, seen)
-	f := m.check(r, at, own)
+// tryRule is check where a fault is no fault of the rule that asks.
+func (m *validator) tryRule(r *schemaRule, at int, seen evaluatedMarks) fault {
+	own := m.freshMarks(at, seen)
+	f := m.checkRule(r, at, own)
 	if f.rule == nil && seen != nil {
-		m.merge(seen, own)
+		m.mergeMarks(seen, own)
 	}
 	return f
 }
 
-func (m *machine) anyOf(r *rule, at int, seen marks) (first fault) {
+func (m *validator) anyOf(r *schemaRule, at int, seen evaluatedMarks) (first fault) {
 	matched := false
 	for i, each := range r.anyOf {
-		f := m.try(each, at, seen)
+		f := m.tryRule(each, at, seen)
 		switch {
 		case m.steps < 0:
 			return exhausted
@@ -193,10 +193,10 @@ func (m *machine) anyOf(r *rule, at int, seen marks) (first fault) {
 	return first
 }
 
-func (m *machine) oneOf(r *rule, at int, seen marks) (first fault) {
+func (m *validator) oneOf(r *schemaRule, at int, seen evaluatedMarks) (first fault) {
 	matched := false
 	for i, each := range r.oneOf {
-		f := m.try(each, at, seen)
+		f := m.tryRule(each, at, seen)
 		switch {
 		case m.steps < 0:
 			return exhausted
@@ -214,37 +214,37 @@ func (m *machine) oneOf(r *rule, at int, seen marks) (first fault) {
 	return first
 }
 
-// references checks the rules that $recursiveRef and $dynamicRef lead to: the outermost
+// checkReferences checks the rules that $recursiveRef and $dynamicRef lead to: the outermost
 // of those that are being checked decides.
-func (m *machine) references(r *rule, at int, seen marks) fault {
+func (m *validator) checkReferences(r *schemaRule, at int, seen evaluatedMarks) fault {
 	if to := r.recursive; to != nil {
 		if to.anchored {
-			to = m.outermost(to, func(f *frame) *rule {
+			to = m.outermostRule(to, func(f *frame) *schemaRule {
 				if s := f.rule.scope; s != nil && s.root.anchored {
 					return f.rule
 				}
 				return nil
 			})
 		}
-		if f := m.check(to, at, seen); f.rule != nil {
+		if f := m.checkRule(to, at, seen); f.rule != nil {
 			return f
 		}
 	}
 	if to := r.dynamic; to != nil {
 		if name := r.dynamicAnchor; name != "" && to.anchor == name {
-			to = m.outermost(to, func(f *frame) *rule {
+			to = m.outermostRule(to, func(f *frame) *schemaRule {
 				if f.rule.scope == nil {
 					return nil
 				}
 				return f.rule.scope.anchors[name]
 			})
 		}
-		return m.check(to, at, seen)
+		return m.checkRule(to, at, seen)
 	}
 	return fault{}
 }
 
-func (m *machine) outermost(otherwise *rule, find func(*frame) *rule) *rule {
+func (m *validator) outermostRule(otherwise *schemaRule, find func(*frame) *schemaRule) *schemaRule {
 	for i := range m.frames {
 		m.steps--
 		if r := find(&m.frames[i]); r != nil {

@@ -23,9 +23,9 @@ const (
 	object
 )
 
-// part is a value of a document, or the name of a member. The parts of a list or an
+// documentPart is a value of a document, or the name of a member. The parts of a list or an
 // object follow their own; each member is a name and a value.
-type part struct {
+type documentPart struct {
 	from, to uint32 // bytes of the document: without quotes for a text; from is the length of a list or an object
 	next     uint32 // the index of the part behind this one and its contents
 	kind     kinds
@@ -38,7 +38,7 @@ type part struct {
 type document struct {
 	text  []byte // the JSON
 	extra []byte // the texts that have escapes, without these
-	parts []part
+	parts []documentPart
 	names []uint32 // of the object that is looked at
 
 	repeated bool // an object has two members of one name
@@ -59,19 +59,19 @@ var (
 	errParts  = errors.New("it has more than " + strconv.Itoa(MaxParts) + " values and names, too many to be compared with a schema")
 )
 
-// parse takes valid JSON apart, and keeps b.
-func (d *document) parse(b []byte) error {
+// parseDocument takes valid JSON apart, and keeps b.
+func (d *document) parseDocument(b []byte) error {
 	d.text, d.extra, d.parts, d.repeated = b, d.extra[:0], d.parts[:0], false
-	if n := mostParts(b); cap(d.parts) < n {
-		d.parts = make([]part, 0, n)
+	if n := maxParts(b); cap(d.parts) < n {
+		d.parts = make([]documentPart, 0, n)
 	}
-	_, err := d.value(0)
+	_, err := d.parseValue(0)
 	return err
 }
 
-// mostParts is how many parts valid JSON has, or a few more: there is a sign before each
+// maxParts is how many parts valid JSON has, or a few more: there is a sign before each
 // but the first.
-func mostParts(b []byte) int {
+func maxParts(b []byte) int {
 	n := 1
 	for _, sign := range []byte{',', ':', '[', '{'} {
 		n += bytes.Count(b, []byte{sign})
@@ -79,44 +79,44 @@ func mostParts(b []byte) int {
 	return min(n, MaxParts)
 }
 
-// skip returns the place of the next byte that is no blank.
-func (d *document) skip(i int) int {
+// skipSpace returns the place of the next byte that is no blank.
+func (d *document) skipSpace(i int) int {
 	for i < len(d.text) && d.text[i] <= ' ' {
 		i++
 	}
 	return i
 }
 
-// value adds the value that begins at or behind i, and returns the place behind it.
-func (d *document) value(i int) (int, error) {
+// parseValue adds the value that begins at or behind i, and returns the place behind it.
+func (d *document) parseValue(i int) (int, error) {
 	if len(d.parts) >= MaxParts {
 		return 0, errParts
 	}
-	i = d.skip(i)
+	i = d.skipSpace(i)
 	at := len(d.parts)
 	switch c := d.text[i]; c {
 	case '{', '[':
-		return d.container(i, c)
+		return d.parseContainer(i, c)
 	case '"':
-		return d.string(i), nil
+		return d.parseString(i), nil
 	case 't', 'f', 'n':
-		return d.word(i, c), nil
+		return d.parseWord(i, c), nil
 	default:
 		from := i
 		for i < len(d.text) && (d.text[i] >= '0' && d.text[i] <= '9' || d.text[i] == '-' || d.text[i] == '+' || d.text[i] == '.' || d.text[i]|0x20 == 'e') {
 			i++
 		}
-		d.parts = append(d.parts, part{kind: number, from: uint32(from), to: uint32(i), next: uint32(at + 1)})
-		if !countable(d.text[from:i]) {
+		d.parts = append(d.parts, documentPart{kind: number, from: uint32(from), to: uint32(i), next: uint32(at + 1)})
+		if !isCountable(d.text[from:i]) {
 			return 0, ErrNumber
 		}
 		return i, nil
 	}
 }
 
-// word adds true, false or null, which begins with c.
-func (d *document) word(i int, c byte) int {
-	p := part{kind: boolean, next: uint32(len(d.parts) + 1), isTrue: c == 't'}
+// parseWord adds true, false or null, which begins with c.
+func (d *document) parseWord(i int, c byte) int {
+	p := documentPart{kind: boolean, next: uint32(len(d.parts) + 1), isTrue: c == 't'}
 	word := "true"
 	switch c {
 	case 'f':
@@ -128,26 +128,26 @@ func (d *document) word(i int, c byte) int {
 	return i + len(word)
 }
 
-// container adds a list or an object that begins at i.
-func (d *document) container(i int, opening byte) (_ int, err error) {
+// parseContainer adds a list or an object that begins at i.
+func (d *document) parseContainer(i int, opening byte) (_ int, err error) {
 	at, n := len(d.parts), 0
-	p := part{kind: list}
+	p := documentPart{kind: list}
 	closing := byte(']')
 	if opening == '{' {
 		p.kind, closing = object, '}'
 	}
 	d.parts = append(d.parts, p)
-	for i = d.skip(i + 1); d.text[i] != closing; n++ {
+	for i = d.skipSpace(i + 1); d.text[i] != closing; n++ {
 		if d.text[i] == ',' {
-			i = d.skip(i + 1)
+			i = d.skipSpace(i + 1)
 		}
 		if p.kind == object {
-			i = d.skip(d.string(i)) + 1 // behind the colon
+			i = d.skipSpace(d.parseString(i)) + 1 // behind the colon
 		}
-		if i, err = d.value(i); err != nil {
+		if i, err = d.parseValue(i); err != nil {
 			return 0, err
 		}
-		i = d.skip(i)
+		i = d.skipSpace(i)
 	}
 	d.parts[at].from, d.parts[at].next = uint32(n), uint32(len(d.parts))
 	if p.kind == object {
@@ -156,11 +156,11 @@ func (d *document) container(i int, opening byte) (_ int, err error) {
 	return i + 1, nil
 }
 
-// string adds a text whose opening quote is at i.
-func (d *document) string(i int) int {
+// parseString adds a text whose opening quote is at i.
+func (d *document) parseString(i int) int {
 	from := i + 1
 	i = from + bytes.IndexByte(d.text[from:], '"')
-	p := part{kind: text, from: uint32(from), to: uint32(i), next: uint32(len(d.parts) + 1)}
+	p := documentPart{kind: text, from: uint32(from), to: uint32(i), next: uint32(len(d.parts) + 1)}
 	if bytes.IndexByte(d.text[from:i], '\\') >= 0 {
 		for i = from; d.text[i] != '"'; i++ {
 			if d.text[i] == '\\' {
@@ -192,12 +192,12 @@ func appendUnescaped(dst, s []byte) []byte {
 			dst = append(dst, c)
 			continue
 		}
-		r := hex(s)
+		r := parseHex(s)
 		s = s[4:]
 		if utf16.IsSurrogate(r) {
 			low := rune(utf8.RuneError)
 			if len(s) >= 6 && s[0] == '\\' && s[1] == 'u' {
-				low = hex(s[2:])
+				low = parseHex(s[2:])
 			}
 			// Half of a pair alone is the replacement character, as in encoding/json.
 			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
@@ -208,8 +208,8 @@ func appendUnescaped(dst, s []byte) []byte {
 	}
 }
 
-// hex is the number of four hexadecimal digits.
-func hex(s []byte) (r rune) {
+// parseHex is the number of four hexadecimal digits.
+func parseHex(s []byte) (r rune) {
 	for _, c := range s[:4] {
 		switch {
 		case c <= '9':
@@ -233,44 +233,44 @@ func (d *document) dropRepeated(at, n int) {
 		return
 	}
 	d.names = d.names[:0]
-	for i := at + 1; i < int(d.parts[at].next); i = d.behind(i) {
+	for i := at + 1; i < int(d.parts[at].next); i = d.nextPart(i) {
 		d.names = append(d.names, uint32(i))
 	}
 	if n > fewMembers {
 		slices.SortFunc(d.names, func(a, b uint32) int {
-			if c := bytes.Compare(d.bytes(int(a)), d.bytes(int(b))); c != 0 {
+			if c := bytes.Compare(d.partBytes(int(a)), d.partBytes(int(b))); c != 0 {
 				return c
 			}
 			return int(a) - int(b)
 		})
 		for i := 1; i < n; i++ {
-			if bytes.Equal(d.bytes(int(d.names[i-1])), d.bytes(int(d.names[i]))) {
-				d.drop(at, d.names[i-1])
+			if bytes.Equal(d.partBytes(int(d.names[i-1])), d.partBytes(int(d.names[i]))) {
+				d.dropPart(at, d.names[i-1])
 			}
 		}
 		return
 	}
 	for i, earlier := range d.names {
-		name := d.bytes(int(earlier))
+		name := d.partBytes(int(earlier))
 		for _, later := range d.names[i+1:] {
-			if other := d.bytes(int(later)); len(name) == len(other) && bytes.Equal(name, other) {
-				d.drop(at, earlier)
+			if other := d.partBytes(int(later)); len(name) == len(other) && bytes.Equal(name, other) {
+				d.dropPart(at, earlier)
 				break
 			}
 		}
 	}
 }
 
-func (d *document) drop(at int, name uint32) {
+func (d *document) dropPart(at int, name uint32) {
 	d.parts[name].dropped, d.repeated = true, true
 	d.parts[at].from--
 }
 
-// behind is the index of the name that follows the member whose name is at i.
-func (d *document) behind(i int) int { return int(d.parts[i+1].next) }
+// nextPart is the index of the name that follows the member whose name is at i.
+func (d *document) nextPart(i int) int { return int(d.parts[i+1].next) }
 
-// bytes are those of a text, a name or a number.
-func (d *document) bytes(at int) []byte {
+// partBytes are those of a text, a name or a number.
+func (d *document) partBytes(at int) []byte {
 	p := &d.parts[at]
 	if p.escaped {
 		return d.extra[p.from:p.to]
@@ -278,8 +278,8 @@ func (d *document) bytes(at int) []byte {
 	return d.text[p.from:p.to]
 }
 
-// countable reports whether a number has a size that one can calculate with.
-func countable(n []byte) bool {
+// isCountable reports whether a number has a size that one can calculate with.
+func isCountable(n []byte) bool {
 	if len(n) > MaxDigits {
 		return false
 	}

@@ -16,8 +16,8 @@ import (
 // errNoForm is the error for a pattern that is valid and has no form in package regexp.
 var errNoForm = errors.New("it takes a regular expression that can need exponential time")
 
-// translated is a pattern in the syntax of package regexp.
-type translated struct {
+// translatedPattern is a pattern in the syntax of package regexp.
+type translatedPattern struct {
 	text  string
 	ahead []lookahead
 }
@@ -36,10 +36,10 @@ const (
 )
 
 // translatePattern translates a pattern.
-func translatePattern(s string) (all translated, err error) {
+func translatePattern(s string) (all translatedPattern, err error) {
 	rest, begin := strings.CutPrefix(s, "^")
 	for begin && (strings.HasPrefix(rest, "(?=") || strings.HasPrefix(rest, "(?!")) {
-		end := closing(rest)
+		end := closingBracket(rest)
 		if end < 0 {
 			return all, errors.New("a parenthesis is not closed")
 		}
@@ -59,8 +59,8 @@ func translatePattern(s string) (all translated, err error) {
 	return all, err
 }
 
-// closing is the place of the parenthesis that closes the one at the begin, -1 without one.
-func closing(s string) int {
+// closingBracket is the place of the parenthesis that closes the one at the begin, -1 without one.
+func closingBracket(s string) int {
 	depth, class := 0, false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -81,8 +81,8 @@ func closing(s string) int {
 	return -1
 }
 
-// translator reads a pattern from its start.
-type translator struct {
+// patternTranslator reads a pattern from its start.
+type patternTranslator struct {
 	s      string
 	i      int
 	out    []byte
@@ -92,12 +92,12 @@ type translator struct {
 }
 
 func translateOne(s string, single bool) (string, error) {
-	t := translator{s: s, atom: -1, flags: inlineFlags.MatchString(s)}
+	t := patternTranslator{s: s, atom: -1, flags: inlineFlags.MatchString(s)}
 	for t.i < len(t.s) {
 		if single && t.s[t.i] == '|' && len(t.groups) == 0 {
 			return "", errNoForm // the lookaheads are for the first alternative alone
 		}
-		if err := t.next(); err != nil {
+		if err := t.translateNext(); err != nil {
 			return "", err
 		}
 		if len(t.out) > maxPatternBytes*16 {
@@ -109,29 +109,29 @@ func translateOne(s string, single bool) (string, error) {
 
 var inlineFlags = regexp.MustCompile(`\(\?[imsU-]+[:)]`)
 
-// next translates an atom, an assertion or a quantifier.
-func (t *translator) next() error {
+// translateNext translates an atom, an assertion or a quantifier.
+func (t *patternTranslator) translateNext() error {
 	start := len(t.out)
 	switch c := t.s[t.i]; c {
 	case '\\':
-		return t.escaped()
+		return t.translateEscape()
 	case '[':
-		return t.class()
+		return t.translateClass()
 	case '(':
-		return t.open()
+		return t.openGroup()
 	case ')':
-		t.raw(1)
+		t.copyRaw(1)
 		t.atom = -1
 		if n := len(t.groups); n > 0 {
 			t.atom, t.groups = t.groups[n-1], t.groups[:n-1]
 		}
 	case '|', '^', '$':
-		t.raw(1)
+		t.copyRaw(1)
 		t.atom = -1
 	case '*', '+', '?':
-		t.raw(1)
+		t.copyRaw(1)
 	case '{':
-		return t.repeat()
+		return t.translateRepeat()
 	case '.':
 		t.i++
 		t.atom = start
@@ -143,23 +143,23 @@ func (t *translator) next() error {
 	default:
 		r, size := utf8.DecodeRuneInString(t.s[t.i:])
 		t.i += size
-		t.literal(r)
+		t.writeLiteral(r)
 	}
 	return nil
 }
 
-// raw copies syntax that both languages share.
-func (t *translator) raw(n int) {
+// copyRaw copies syntax that both languages share.
+func (t *patternTranslator) copyRaw(n int) {
 	t.out = append(t.out, t.s[t.i:t.i+n]...)
 	t.i += n
 }
 
-func (t *translator) literal(r rune) {
+func (t *patternTranslator) writeLiteral(r rune) {
 	t.atom = len(t.out)
 	t.out = append(t.out, regexp.QuoteMeta(string(r))...)
 }
 
-func (t *translator) open() error {
+func (t *patternTranslator) openGroup() error {
 	rest := t.s[t.i:]
 	start := len(t.out)
 	t.atom = -1
@@ -184,7 +184,7 @@ func (t *translator) open() error {
 		if rest[end] == ':' {
 			t.groups = append(t.groups, start)
 		}
-		t.raw(end + 1)
+		t.copyRaw(end + 1)
 		return nil
 	}
 	t.groups = append(t.groups, start)
@@ -197,12 +197,12 @@ const maxRepeat = 1000
 
 var quantifier = regexp.MustCompile(`^\{(\d{1,9})(?:(,)(\d{1,9})?)?\}`)
 
-// repeat translates a quantifier in braces. Others than quantifiers stand for themselves.
-func (t *translator) repeat() error {
+// translateRepeat translates a quantifier in braces. Others than quantifiers stand for themselves.
+func (t *patternTranslator) translateRepeat() error {
 	found := quantifier.FindStringSubmatch(t.s[t.i:])
 	if found == nil {
 		t.i++
-		t.literal('{')
+		t.writeLiteral('{')
 		return nil
 	}
 	least, _ := strconv.Atoi(found[1])
@@ -214,7 +214,7 @@ func (t *translator) repeat() error {
 		most = -1
 	}
 	if max(least, most) <= maxRepeat || t.atom < 0 {
-		t.raw(len(found[0]))
+		t.copyRaw(len(found[0]))
 		return nil
 	}
 	if most >= 0 && most < least {
@@ -228,13 +228,13 @@ func (t *translator) repeat() error {
 		t.i++
 	}
 	atom := string(t.out[t.atom:])
-	t.out = append(append(append(t.out[:t.atom], "(?:"...), repetition(atom, least, most)...), ')')
+	t.out = append(append(append(t.out[:t.atom], "(?:"...), writeRepetition(atom, least, most)...), ')')
 	return nil
 }
 
-// repetition writes a quantifier with numbers above maxRepeat as several ones. Each length of the text is matched
+// writeRepetition writes a quantifier with numbers above maxRepeat as several ones. Each length of the text is matched
 // in one way, so that matching takes no more steps than without a limit.
-func repetition(atom string, least, most int) string {
+func writeRepetition(atom string, least, most int) string {
 	const block = maxRepeat
 	switch {
 	case most < 0 && least <= block:
@@ -242,7 +242,7 @@ func repetition(atom string, least, most int) string {
 	case most >= 0 && most <= block:
 		return fmt.Sprintf("%s{%d,%d}", atom, least, most)
 	case least >= block:
-		return fmt.Sprintf("%s{%d}%s", atom, block, repetition(atom, least-block, max(most-block, min(most, -1))))
+		return fmt.Sprintf("%s{%d}%s", atom, block, writeRepetition(atom, least-block, max(most-block, min(most, -1))))
 	}
-	return fmt.Sprintf("(?:%s{%d,%d}|%s{%d}%s)", atom, least, block-1, atom, block, repetition(atom, 0, most-block))
+	return fmt.Sprintf("(?:%s{%d,%d}|%s{%d}%s)", atom, least, block-1, atom, block, writeRepetition(atom, 0, most-block))
 }

@@ -87,7 +87,7 @@ func TestPatternIsNotNeeded(t *testing.T) {
 		{`{"properties":{"r":{"format":"regex"}}}`, `{"r":"^(a)\\1$"}`, ""},
 		{`{"properties":{"r":{"format":"regex"}}}`, `{"r":"("}`, "it is not what its schema says at #/properties/r/format"},
 	} {
-		s, err := Compile(c.schema, nil)
+		s, err := CompileSchema(c.schema, nil)
 		if err != nil {
 			t.Errorf("%s: %v", c.schema, err)
 			continue
@@ -110,9 +110,9 @@ func TestEcmaPatternsAreLinear(t *testing.T) {
 		if p.refused != nil {
 			t.Fatal(pattern, p.refused)
 		}
-		var m matcher
+		var m patternMatcher
 		text := []byte(strings.Repeat("a1", 1000))
-		if _, steps := m.match(p, text, 1<<40); steps > 60*len(text) {
+		if _, steps := m.matchText(p, text, 1<<40); steps > 60*len(text) {
 			t.Errorf("%s takes %d steps for %d bytes", pattern, steps, len(text))
 		}
 	}

@@ -11,15 +11,15 @@ import (
 	"unicode/utf8"
 )
 
-// escaped translates an escape outside of a class.
-func (t *translator) escaped() error {
+// translateEscape translates an escape outside of a class.
+func (t *patternTranslator) translateEscape() error {
 	if t.i+1 == len(t.s) {
 		return errors.New("it ends in a backslash")
 	}
 	start := len(t.out)
 	switch c := t.s[t.i+1]; {
 	case c == 'b' || c == 'B' || c == 'A' || c == 'z':
-		t.raw(2)
+		t.copyRaw(2)
 		t.atom = -1
 		return nil
 	case c >= '1' && c <= '9' || c == 'k':
@@ -28,16 +28,16 @@ func (t *translator) escaped() error {
 		text, rest, _ := strings.Cut(t.s[t.i+2:], `\E`)
 		t.i = len(t.s) - len(rest)
 		for _, r := range text {
-			t.literal(r)
+			t.writeLiteral(r)
 		}
 		return nil
 	}
-	r, set, err := t.escape()
+	r, set, err := t.readEscape()
 	switch {
 	case err != nil:
 		return err
 	case set == "":
-		t.literal(r)
+		t.writeLiteral(r)
 		return nil
 	}
 	t.atom = start
@@ -45,8 +45,8 @@ func (t *translator) escaped() error {
 	return nil
 }
 
-// escape reads an escape: a character, or the contents of a class.
-func (t *translator) escape() (r rune, set string, err error) {
+// readEscape reads an escape: a character, or the contents of a class.
+func (t *patternTranslator) readEscape() (r rune, set string, err error) {
 	t.i++
 	r, size := utf8.DecodeRuneInString(t.s[t.i:])
 	t.i += size
@@ -74,9 +74,9 @@ func (t *translator) escape() (r rune, set string, err error) {
 	case 'a':
 		return '\a', "", nil
 	case 'p', 'P':
-		return t.property(r)
+		return t.readProperty(r)
 	case 'x', 'u':
-		return t.number(r)
+		return t.readNumber(r)
 	case 'c':
 		if t.i < len(t.s) && unicode.IsLetter(rune(t.s[t.i])) {
 			t.i++
@@ -91,8 +91,8 @@ func (t *translator) escape() (r rune, set string, err error) {
 	return r, "", nil
 }
 
-// property reads the name of a property of Unicode.
-func (t *translator) property(letter rune) (rune, string, error) {
+// readProperty reads the name of a property of Unicode.
+func (t *patternTranslator) readProperty(letter rune) (rune, string, error) {
 	rest := t.s[t.i:]
 	if !strings.HasPrefix(rest, "{") {
 		if rest == "" {
@@ -116,8 +116,8 @@ func (t *translator) property(letter rune) (rune, string, error) {
 	return 0, `\` + string(letter) + "{" + name + "}", nil
 }
 
-// number reads the number of a character behind \x or \u. Two halves of a surrogate pair are one character.
-func (t *translator) number(letter rune) (rune, string, error) {
+// readNumber reads the number of a character behind \x or \u. Two halves of a surrogate pair are one character.
+func (t *patternTranslator) readNumber(letter rune) (rune, string, error) {
 	digits := map[rune]int{'x': 2, 'u': 4}[letter]
 	rest := t.s[t.i:]
 	if strings.HasPrefix(rest, "{") {
@@ -149,8 +149,8 @@ func (t *translator) number(letter rune) (rune, string, error) {
 	return r, "", nil
 }
 
-// class translates a class.
-func (t *translator) class() error {
+// translateClass translates a class.
+func (t *patternTranslator) translateClass() error {
 	start := len(t.out)
 	t.i++
 	negated := strings.HasPrefix(t.s[t.i:], "^")
@@ -186,12 +186,12 @@ func (t *translator) class() error {
 var posixClass = regexp.MustCompile(`^\[:\^?[a-z]+:\]`)
 
 // classPart appends a character, a range, or the contents of another class.
-func (t *translator) classPart(set []byte) ([]byte, error) {
+func (t *patternTranslator) classPart(set []byte) ([]byte, error) {
 	if name := posixClass.FindString(t.s[t.i:]); name != "" {
 		t.i += len(name)
 		return append(set, name...), nil
 	}
-	from, inner, err := t.member()
+	from, inner, err := t.readMember()
 	if err != nil || inner != "" {
 		return append(set, inner...), err
 	}
@@ -199,7 +199,7 @@ func (t *translator) classPart(set []byte) ([]byte, error) {
 		return appendRange(set, from, from), nil
 	}
 	t.i++
-	to, inner, err := t.member()
+	to, inner, err := t.readMember()
 	switch {
 	case err != nil:
 		return set, err
@@ -218,8 +218,8 @@ func appendRange(set []byte, from, to rune) []byte {
 	return fmt.Appendf(set, `\x{%X}-\x{%X}`, from, to)
 }
 
-// member reads a character in a class, or a class of its own.
-func (t *translator) member() (rune, string, error) {
+// readMember reads a character in a class, or a class of its own.
+func (t *patternTranslator) readMember() (rune, string, error) {
 	if t.s[t.i] != '\\' {
 		r, size := utf8.DecodeRuneInString(t.s[t.i:])
 		t.i += size
@@ -232,5 +232,5 @@ func (t *translator) member() (rune, string, error) {
 		t.i += 2
 		return '\b', "", nil
 	}
-	return t.escape()
+	return t.readEscape()
 }

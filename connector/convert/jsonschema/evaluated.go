@@ -1,45 +1,45 @@
 package jsonschema
 
-// marks are the members, by their place, or items that some rule was applied to. They
+// evaluatedMarks are the members, by their place, or items that some rule was applied to. They
 // are kept where "unevaluated" asks for them, and nil elsewhere.
-type marks []uint64
+type evaluatedMarks []uint64
 
-func (m *machine) marks(at int) marks {
+func (m *validator) newMarks(at int) evaluatedMarks {
 	n := int(m.parts[at].next-uint32(at))/64 + 1
 	m.steps -= n
-	return make(marks, min(n, max(m.steps, 0)+1))
+	return make(evaluatedMarks, min(n, max(m.steps, 0)+1))
 }
 
-func (s marks) set(i int) {
+func (s evaluatedMarks) markPart(i int) {
 	if word := i / 64; word < len(s) {
 		s[word] |= 1 << (i % 64)
 	}
 }
 
-func (s marks) has(i int) bool { return i/64 < len(s) && s[i/64]&(1<<(i%64)) != 0 }
+func (s evaluatedMarks) isMarked(i int) bool { return i/64 < len(s) && s[i/64]&(1<<(i%64)) != 0 }
 
-func (s marks) all() {
+func (s evaluatedMarks) markAll() {
 	for i := range s {
 		s[i] = ^uint64(0)
 	}
 }
 
-func (m *machine) merge(s, from marks) {
+func (m *validator) mergeMarks(s, from evaluatedMarks) {
 	m.steps -= len(from)
 	for i := range min(len(s), len(from)) {
 		s[i] |= from[i]
 	}
 }
 
-func (m *machine) fresh(at int, seen marks) marks {
+func (m *validator) freshMarks(at int, seen evaluatedMarks) evaluatedMarks {
 	if seen == nil {
 		return nil
 	}
-	return m.marks(at)
+	return m.newMarks(at)
 }
 
-// unevaluated checks what no rule was applied to.
-func (m *machine) unevaluated(r *rule, at int, seen marks) fault {
+// checkUnevaluated checks what no rule was applied to.
+func (m *validator) checkUnevaluated(r *schemaRule, at int, seen evaluatedMarks) fault {
 	p := &m.parts[at]
 	for i, place := at+1, 0; i < int(p.next); place++ {
 		value := i
@@ -47,8 +47,8 @@ func (m *machine) unevaluated(r *rule, at int, seen marks) fault {
 		if p.kind == object {
 			value, each = i+1, r.unevaluatedProperties
 		}
-		if !seen.has(place) && !m.parts[i].dropped {
-			if f := m.check(each, value, nil); f.rule != nil {
+		if !seen.isMarked(place) && !m.parts[i].dropped {
+			if f := m.checkRule(each, value, nil); f.rule != nil {
 				return f
 			}
 		} else {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-func (m *machine) list(r *rule, at int, seen marks) fault {
+func (m *validator) checkList(r *schemaRule, at int, seen evaluatedMarks) fault {
 	p := &m.parts[at]
 	n := int(p.from)
 	switch {
@@ -14,15 +14,15 @@ func (m *machine) list(r *rule, at int, seen marks) fault {
 		return fault{r, "minItems"}
 	case r.maxItems != nil && n > *r.maxItems:
 		return fault{r, "maxItems"}
-	case r.unique && n > 1 && m.repeats(at, n):
+	case r.unique && n > 1 && m.hasRepeats(at, n):
 		return fault{r, "uniqueItems"}
 	}
 	if seen != nil {
 		if r.allItemsEvaluated {
-			seen.all()
+			seen.markAll()
 		}
 		for i := range min(n, len(r.first)) {
-			seen.set(i)
+			seen.markPart(i)
 		}
 	}
 	for i, place := at+1, 0; i < int(p.next) && (r.rest != nil || place < len(r.first)); place++ {
@@ -33,22 +33,22 @@ func (m *machine) list(r *rule, at int, seen marks) fault {
 		if each == nothing {
 			return fault{r, "additionalItems"}
 		}
-		if f := m.check(each, i, nil); f.rule != nil {
+		if f := m.checkRule(each, i, nil); f.rule != nil {
 			return f
 		}
 		i = int(m.parts[i].next)
 	}
 	if r.contains != nil {
-		return m.containing(r, at, seen)
+		return m.checkContains(r, at, seen)
 	}
 	return fault{}
 }
 
-func (m *machine) containing(r *rule, at int, seen marks) fault {
+func (m *validator) checkContains(r *schemaRule, at int, seen evaluatedMarks) fault {
 	matched := 0
 	var first fault
 	for i, place := at+1, 0; i < int(m.parts[at].next); i, place = int(m.parts[i].next), place+1 {
-		f := m.check(r.contains, i, nil)
+		f := m.checkRule(r.contains, i, nil)
 		if m.steps < 0 {
 			return exhausted
 		}
@@ -60,7 +60,7 @@ func (m *machine) containing(r *rule, at int, seen marks) fault {
 		}
 		matched++
 		if seen != nil && r.marksContained {
-			seen.set(place)
+			seen.markPart(place)
 		} else if matched >= r.minContains && r.maxContains < 0 {
 			return fault{}
 		}
@@ -76,8 +76,8 @@ func (m *machine) containing(r *rule, at int, seen marks) fault {
 	return fault{}
 }
 
-// repeats reports whether two of the n items of the list at are equal.
-func (m *machine) repeats(at, n int) bool {
+// hasRepeats reports whether two of the n items of the list at are equal.
+func (m *validator) hasRepeats(at, n int) bool {
 	type item struct {
 		hash uint64
 		at   int
@@ -87,7 +87,7 @@ func (m *machine) repeats(at, n int) bool {
 	}
 	items := make([]item, 0, n)
 	for i := at + 1; i < int(m.parts[at].next) && m.steps >= 0; i = int(m.parts[i].next) {
-		m.buf = m.canonical(m.buf[:0], i)
+		m.buf = m.appendCanonical(m.buf[:0], i)
 		items = append(items, item{maphash.Bytes(m.seed, m.buf), i})
 	}
 	slices.SortFunc(items, func(a, b item) int {
@@ -100,7 +100,7 @@ func (m *machine) repeats(at, n int) bool {
 		return 0
 	})
 	for i := 1; i < len(items); i++ {
-		if items[i-1].hash == items[i].hash && bytes.Equal(m.canonical(nil, items[i-1].at), m.canonical(nil, items[i].at)) {
+		if items[i-1].hash == items[i].hash && bytes.Equal(m.appendCanonical(nil, items[i-1].at), m.appendCanonical(nil, items[i].at)) {
 			return true
 		}
 	}

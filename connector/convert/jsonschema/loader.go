@@ -9,9 +9,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// loader gives the library the schemas that another refers to, and nothing else: no file
+// schemaLoader gives the library the schemas that another refers to, and nothing else: no file
 // is read and no address asked because a schema says so. It counts their values.
-type loader struct {
+type schemaLoader struct {
 	references []Reference
 	names      []string          // of the references, in the form in which they are compared
 	ids        []string          // what the references call themselves
@@ -31,26 +31,26 @@ type loader struct {
 	anchors                      map[string]bool // the names of $dynamicAnchor
 }
 
-func newLoader(references []Reference) *loader {
-	return &loader{
+func newLoader(references []Reference) *schemaLoader {
+	return &schemaLoader{
 		references: references, missing: map[string]string{}, loaded: map[int]bool{}, drafts: map[int]error{}, patterns: map[string]*pattern{},
 		addresses: map[string]bool{}, anchors: map[string]bool{},
 	}
 }
 
 // Load implements jsonschema.URLLoader.
-func (l *loader) Load(address string) (any, error) {
+func (l *schemaLoader) Load(address string) (any, error) {
 	if l.missing[address] != "" {
 		return map[string]any{}, nil
 	}
-	found := l.find(address)
+	found := l.findResource(address)
 	if found < 0 {
 		return nil, fmt.Errorf("it refers to %s, which is not among its references", address)
 	}
 	r := l.references[found]
 	err := l.drafts[found]
 	if err == nil && l.loaded[found] { // for another address
-		err = l.count(r.Text)
+		err = l.countParts(r.Text)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
@@ -60,13 +60,13 @@ func (l *loader) Load(address string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.prepare(doc, address), nil
+	return l.prepareDocument(doc, address), nil
 }
 
-// find finds a reference by the name that it was registered with, whatever the address is that this was
+// findResource finds a reference by the name that it was registered with, whatever the address is that this was
 // taken to be relative to: the longest name counts that the address ends in. Where there is none, the
 // identifier of a reference counts. It returns -1 if there is none.
-func (l *loader) find(address string) int {
+func (l *schemaLoader) findResource(address string) int {
 	if address = plainName(address); address == "" {
 		return -1
 	}

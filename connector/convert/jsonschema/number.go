@@ -37,10 +37,10 @@ func parseDecimal(b, scratch []byte) decimal {
 	return d
 }
 
-// whole reports whether d has no fraction.
-func (d decimal) whole() bool { return len(d.digits) <= d.exp || len(d.digits) == 0 }
+// isWhole reports whether d has no fraction.
+func (d decimal) isWhole() bool { return len(d.digits) <= d.exp || len(d.digits) == 0 }
 
-func (d decimal) compare(e decimal) int {
+func (d decimal) compareTo(e decimal) int {
 	switch {
 	case d.negative != e.negative:
 		if d.negative {
@@ -89,14 +89,14 @@ func (d decimal) smallMultipleOf(e decimal) (multiple, ok bool) {
 	if d.exp-unit > maxSmallDigits || e.exp-unit > maxSmallDigits {
 		return false, false
 	}
-	return d.in(unit)%e.in(unit) == 0, true
+	return d.unitsOf(unit)%e.unitsOf(unit) == 0, true
 }
 
 // maxSmallDigits is the number of digits that an int64 has room for, whatever they are.
 const maxSmallDigits = 18
 
-// in is the magnitude of d in units of ten to the power of unit.
-func (d decimal) in(unit int) (n int64) {
+// unitsOf is the magnitude of d in units of ten to the power of unit.
+func (d decimal) unitsOf(unit int) (n int64) {
 	for _, c := range d.digits {
 		n = n*10 + int64(c-'0')
 	}

@@ -2,7 +2,7 @@ package jsonschema
 
 import "fmt"
 
-func (m *machine) object(r *rule, at int, seen marks) fault {
+func (m *validator) checkObject(r *schemaRule, at int, seen evaluatedMarks) fault {
 	p := &m.parts[at]
 	n := int(p.from)
 	switch {
@@ -14,16 +14,16 @@ func (m *machine) object(r *rule, at int, seen marks) fault {
 		return fault{r, "required"}
 	}
 	if seen != nil && r.allMembersEvaluated {
-		seen.all()
+		seen.markAll()
 	}
 	required := 0
 	if len(r.members) > 0 || r.patterns != nil || r.additional != nil || r.names != nil {
-		for i, place := at+1, 0; i < int(p.next); i, place = m.behind(i), place+1 {
+		for i, place := at+1, 0; i < int(p.next); i, place = m.nextPart(i), place+1 {
 			if m.parts[i].dropped {
 				continue
 			}
-			known := r.members[string(m.bytes(i))]
-			if f := m.member(r, known, at, i, place, seen); f.rule != nil {
+			known := r.members[string(m.partBytes(i))]
+			if f := m.checkMember(r, known, at, i, place, seen); f.rule != nil {
 				return f
 			}
 			if known != nil && known.required {
@@ -37,58 +37,58 @@ func (m *machine) object(r *rule, at int, seen marks) fault {
 	return fault{}
 }
 
-// member checks the member of the object at whose name is at i; known is what r says of
+// checkMember checks the member of the object at whose name is at i; known is what r says of
 // its name.
-func (m *machine) member(r *rule, known *member, at, i, place int, seen marks) fault {
+func (m *validator) checkMember(r *schemaRule, known *member, at, i, place int, seen evaluatedMarks) fault {
 	if m.steps -= 2; m.steps < 0 {
 		return exhausted
 	}
 	evaluated := false
 	if known != nil && known.rule != nil {
 		evaluated = true
-		if f := m.check(known.rule, i+1, nil); f.rule != nil {
+		if f := m.checkRule(known.rule, i+1, nil); f.rule != nil {
 			return f
 		}
 	}
 	for _, p := range r.patterns {
-		if m.matches(p.pattern, i) {
+		if m.matchesPattern(p.pattern, i) {
 			evaluated = true
-			if f := m.check(p.rule, i+1, nil); f.rule != nil {
+			if f := m.checkRule(p.rule, i+1, nil); f.rule != nil {
 				return f
 			}
 		}
 	}
 	switch {
 	case evaluated:
-		seen.set(place)
+		seen.markPart(place)
 	case r.additional == nothing:
 		return fault{r, "additionalProperties"}
 	case r.additional != nil:
-		if f := m.check(r.additional, i+1, nil); f.rule != nil {
+		if f := m.checkRule(r.additional, i+1, nil); f.rule != nil {
 			return f
 		}
 	}
 	if r.names != nil {
-		if f := m.check(r.names, i, nil); f.rule != nil {
+		if f := m.checkRule(r.names, i, nil); f.rule != nil {
 			return f
 		}
 	}
 	if known == nil {
 		return fault{}
 	}
-	return m.needs(r, known.needs, at, seen)
+	return m.checkNeeds(r, known.needs, at, seen)
 }
 
-// needs checks the rules that hold for the object at because one of its members is there.
-func (m *machine) needs(r *rule, needs []need, at int, seen marks) fault {
+// checkNeeds checks the rules that hold for the object at because one of its members is there.
+func (m *validator) checkNeeds(r *schemaRule, needs []need, at int, seen evaluatedMarks) fault {
 	for _, n := range needs {
 		if n.rule != nil {
-			if f := m.check(n.rule, at, seen); f.rule != nil {
+			if f := m.checkRule(n.rule, at, seen); f.rule != nil {
 				return f
 			}
 		}
 		for _, name := range n.names {
-			if !m.has(at, name) {
+			if !m.hasMember(at, name) {
 				return fault{r, n.keyword}
 			}
 		}
@@ -96,23 +96,23 @@ func (m *machine) needs(r *rule, needs []need, at int, seen marks) fault {
 	return fault{}
 }
 
-func (m *machine) has(at int, name string) bool {
-	for i := at + 1; i < int(m.parts[at].next) && m.steps >= 0; i = m.behind(i) {
+func (m *validator) hasMember(at int, name string) bool {
+	for i := at + 1; i < int(m.parts[at].next) && m.steps >= 0; i = m.nextPart(i) {
 		m.steps--
-		if string(m.bytes(i)) == name {
+		if string(m.partBytes(i)) == name {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *machine) matches(p *pattern, at int) bool {
+func (m *validator) matchesPattern(p *pattern, at int) bool {
 	if p.refused != nil {
-		m.give(fmt.Errorf("%w: the pattern %.100q: %w", ErrPart, p.text, p.refused))
+		m.giveUp(fmt.Errorf("%w: the pattern %.100q: %w", ErrPart, p.text, p.refused))
 		return false
 	}
 	const perStep = 3
-	ok, n := m.matcher.match(p, m.bytes(at), perStep*max(m.steps, 0))
+	ok, n := m.matcher.matchText(p, m.partBytes(at), perStep*max(m.steps, 0))
 	m.steps -= 3 + n/perStep
 	return ok
 }

@@ -24,15 +24,15 @@ const (
 type pattern struct {
 	text     string
 	prog     *syntax.Prog
-	anchored bool           // matches at the start of a text only
-	empties  syntax.EmptyOp // all that it asks for of its surroundings, as with ^ and \b
-	ascii    [][2]uint64    // the characters of ASCII that an instruction takes, a bit each
-	ahead    []ahead        // patterns that have to match, too, or must not
-	refused  error          // why it can't be matched: those who need it can't be compared
+	anchored bool             // matches at the start of a text only
+	empties  syntax.EmptyOp   // all that it asks for of its surroundings, as with ^ and \b
+	ascii    [][2]uint64      // the characters of ASCII that an instruction takes, a bit each
+	ahead    []lookaheadState // patterns that have to match, too, or must not
+	refused  error            // why it can't be matched: those who need it can't be compared
 }
 
-// ahead is a pattern that has to match where another one begins, or must not.
-type ahead struct {
+// lookaheadState is a pattern that has to match where another one begins, or must not.
+type lookaheadState struct {
 	*pattern
 	negated bool
 }
@@ -63,13 +63,13 @@ func compileAll(s string) (*pattern, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.ahead = append(p.ahead, ahead{also, other.negated})
+		p.ahead = append(p.ahead, lookaheadState{also, other.negated})
 	}
 	return p, nil
 }
 
-// size is how many instructions p has.
-func (p *pattern) size() int {
+// programSize is how many instructions p has.
+func (p *pattern) programSize() int {
 	if p.prog == nil {
 		return 0
 	}
@@ -98,7 +98,7 @@ func compileTranslated(s, form string) (*pattern, error) {
 			p.empties |= syntax.EmptyOp(inst.Arg)
 		}
 		for r := range rune(utf8.RuneSelf) {
-			if agrees(inst, r) {
+			if matchesRune(inst, r) {
 				p.ascii[i][r/64] |= 1 << (r % 64)
 			}
 		}
@@ -175,13 +175,13 @@ func (p *pattern) MatchString(s string) bool {
 	if p.refused != nil {
 		return false
 	}
-	var m matcher
-	ok, _ := m.match(p, []byte(s), 1<<40)
+	var m patternMatcher
+	ok, _ := m.matchText(p, []byte(s), 1<<40)
 	return ok
 }
 
-// matcher is the state of a match. It is used again, so that matching takes no memory.
-type matcher struct {
+// patternMatcher is the state of a match. It is used again, so that matching takes no memory.
+type patternMatcher struct {
 	seen   []uint32 // instructions that were reached at this place of the text, each once
 	sparse []uint32 // where in seen an instruction is
 	runes  []uint32 // those in seen that take a rune
@@ -189,9 +189,9 @@ type matcher struct {
 	stack  []uint32
 }
 
-// match reports whether p matches a part of s, and how many instructions that took, of
+// matchText reports whether p matches a part of s, and how many instructions that took, of
 // some 10 ns each. It ends when these are more than most.
-func (m *matcher) match(p *pattern, s []byte, most int) (matched bool, steps int) {
+func (m *patternMatcher) matchText(p *pattern, s []byte, most int) (matched bool, steps int) {
 	matched, steps = m.matchOne(p, s, most)
 	for _, other := range p.ahead {
 		if !matched || steps > most {
@@ -203,7 +203,7 @@ func (m *matcher) match(p *pattern, s []byte, most int) (matched bool, steps int
 	return matched, steps
 }
 
-func (m *matcher) matchOne(p *pattern, s []byte, most int) (matched bool, steps int) {
+func (m *patternMatcher) matchOne(p *pattern, s []byte, most int) (matched bool, steps int) {
 	if n := len(p.prog.Inst); len(m.sparse) < n {
 		m.sparse = make([]uint32, n)
 	}
@@ -216,10 +216,10 @@ func (m *matcher) matchOne(p *pattern, s []byte, most int) (matched bool, steps 
 				r, width = utf8.DecodeRune(s[i:])
 			}
 		}
-		around := p.around(before, r)
+		around := p.emptyOps(before, r)
 		m.seen, m.runes = m.seen[:0], m.runes[:0]
 		for _, seed := range m.seeds {
-			if m.reach(p, seed, around) {
+			if m.reachState(p, seed, around) {
 				return true, steps + len(m.seen)
 			}
 		}
@@ -229,7 +229,7 @@ func (m *matcher) matchOne(p *pattern, s []byte, most int) (matched bool, steps 
 		}
 		m.seeds = m.seeds[:0]
 		for _, pc := range m.runes {
-			if r < utf8.RuneSelf && p.ascii[pc][r/64]>>(r%64)&1 == 1 || r >= utf8.RuneSelf && agrees(&p.prog.Inst[pc], r) {
+			if r < utf8.RuneSelf && p.ascii[pc][r/64]>>(r%64)&1 == 1 || r >= utf8.RuneSelf && matchesRune(&p.prog.Inst[pc], r) {
 				m.seeds = append(m.seeds, p.prog.Inst[pc].Out)
 			}
 		}
@@ -242,8 +242,8 @@ func (m *matcher) matchOne(p *pattern, s []byte, most int) (matched bool, steps 
 	}
 }
 
-// around is what holds between two runes, -1 for none, as far as p asks for it.
-func (p *pattern) around(before, after rune) (op syntax.EmptyOp) {
+// emptyOps is what holds between two runes, -1 for none, as far as p asks for it.
+func (p *pattern) emptyOps(before, after rune) (op syntax.EmptyOp) {
 	if p.empties&^(syntax.EmptyBeginText|syntax.EmptyEndText) != 0 {
 		return syntax.EmptyOpContext(before, after)
 	}
@@ -256,9 +256,9 @@ func (p *pattern) around(before, after rune) (op syntax.EmptyOp) {
 	return op
 }
 
-// reach adds the instructions that are reached from pc without a rune. It reports whether
+// reachState adds the instructions that are reached from pc without a rune. It reports whether
 // the end of the pattern is among them.
-func (m *matcher) reach(p *pattern, pc uint32, around syntax.EmptyOp) bool {
+func (m *patternMatcher) reachState(p *pattern, pc uint32, around syntax.EmptyOp) bool {
 	m.stack = append(m.stack[:0], pc)
 	for len(m.stack) > 0 {
 		pc = m.stack[len(m.stack)-1]
@@ -287,8 +287,8 @@ func (m *matcher) reach(p *pattern, pc uint32, around syntax.EmptyOp) bool {
 	return false
 }
 
-// agrees reports whether inst takes r.
-func agrees(inst *syntax.Inst, r rune) bool {
+// matchesRune reports whether inst takes r.
+func matchesRune(inst *syntax.Inst, r rune) bool {
 	switch inst.Op {
 	case syntax.InstRune1:
 		return r == inst.Rune[0]

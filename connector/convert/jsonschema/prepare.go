@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// preparer changes a schema so that the library can compile it: identifiers that the library refuses have no
+// schemaPreparer changes a schema so that the library can compile it: identifiers that the library refuses have no
 // effect, and references that lead nowhere are errors of the documents that reach them.
-type preparer struct {
-	l     *loader
+type schemaPreparer struct {
+	l     *schemaLoader
 	draft int
 	ids   map[string]bool // addresses with a schema of their own
 }
@@ -19,15 +19,15 @@ type preparer struct {
 // missingURL begins the addresses of schemas that are missing.
 const missingURL = "registry:///missing/"
 
-// prepare prepares the schema at an address.
-func (l *loader) prepare(doc any, address string) any {
-	p := preparer{l: l, draft: draftOf(doc), ids: map[string]bool{address: true}}
+// prepareDocument prepares the schema at an address.
+func (l *schemaLoader) prepareDocument(doc any, address string) any {
+	p := schemaPreparer{l: l, draft: draftOf(doc), ids: map[string]bool{address: true}}
 	base, err := url.Parse(address)
 	if err != nil {
 		return doc
 	}
-	p.walk(doc, base, true, p.identifier)
-	p.walk(doc, base, true, p.reference)
+	p.walkSchema(doc, base, true, p.prepareIdentifier)
+	p.walkSchema(doc, base, true, p.prepareReference)
 	return doc
 }
 
@@ -45,28 +45,28 @@ func draftOf(doc any) int {
 }
 
 // keywordID is the keyword for an identifier.
-func (p *preparer) keywordID() string {
+func (p *schemaPreparer) keywordID() string {
 	if p.draft == 4 {
 		return "id"
 	}
 	return "$id"
 }
 
-// walk calls do for each object that may be a schema, with the address that its references are relative to.
-func (p *preparer) walk(v any, base *url.URL, root bool, do func(of map[string]any, base *url.URL, root bool)) {
+// walkSchema calls do for each object that may be a schema, with the address that its references are relative to.
+func (p *schemaPreparer) walkSchema(v any, base *url.URL, root bool, do func(of map[string]any, base *url.URL, root bool)) {
 	switch v := v.(type) {
 	case []any:
 		for _, each := range v {
-			p.walk(each, base, false, do)
+			p.walkSchema(each, base, false, do)
 		}
 	case map[string]any:
 		do(v, base, root)
-		if own := p.own(v, base); own != nil {
+		if own := p.ownBase(v, base); own != nil {
 			base = own
 		}
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			if !isConstant(name) {
-				p.walk(v[name], base, false, do)
+				p.walkSchema(v[name], base, false, do)
 			}
 		}
 	}
@@ -77,8 +77,8 @@ func isConstant(name string) bool {
 	return name == "const" || name == "enum" || name == "default" || name == "examples"
 }
 
-// own is the address that a schema gives itself, nil for none.
-func (p *preparer) own(of map[string]any, base *url.URL) *url.URL {
+// ownBase is the address that a schema gives itself, nil for none.
+func (p *schemaPreparer) ownBase(of map[string]any, base *url.URL) *url.URL {
 	id, ok := of[p.keywordID()].(string)
 	if _, ref := of["$ref"].(string); !ok || ref && p.draft < 2019 || strings.HasPrefix(id, "#") {
 		return nil
@@ -91,9 +91,9 @@ func (p *preparer) own(of map[string]any, base *url.URL) *url.URL {
 	return u
 }
 
-// identifier drops an identifier that is no address, or that another schema has. From draft 2019-09 on, a
+// prepareIdentifier drops an identifier that is no address, or that another schema has. From draft 2019-09 on, a
 // fragment in one is an anchor.
-func (p *preparer) identifier(of map[string]any, base *url.URL, root bool) {
+func (p *schemaPreparer) prepareIdentifier(of map[string]any, base *url.URL, root bool) {
 	id, ok := of[p.keywordID()].(string)
 	if !ok {
 		return
@@ -111,7 +111,7 @@ func (p *preparer) identifier(of map[string]any, base *url.URL, root bool) {
 		delete(of, p.keywordID())
 		return
 	}
-	own := p.own(of, base)
+	own := p.ownBase(of, base)
 	if own == nil {
 		return
 	}
@@ -121,13 +121,13 @@ func (p *preparer) identifier(of map[string]any, base *url.URL, root bool) {
 	p.ids[own.String()] = true
 }
 
-// reference changes a reference that the library would not find.
-func (p *preparer) reference(of map[string]any, base *url.URL, _ bool) {
+// prepareReference changes a reference that the library would not find.
+func (p *schemaPreparer) prepareReference(of map[string]any, base *url.URL, _ bool) {
 	ref, ok := of["$ref"].(string)
 	if !ok || strings.HasPrefix(ref, "#") {
 		return
 	}
-	if own := p.own(of, base); own != nil {
+	if own := p.ownBase(of, base); own != nil {
 		base = own
 	}
 	name, fragment, _ := strings.Cut(ref, "#")
@@ -135,11 +135,11 @@ func (p *preparer) reference(of map[string]any, base *url.URL, _ bool) {
 	switch {
 	case err == nil && (p.ids[u.String()] || strings.Contains(u.Host, "json-schema.org")):
 		return
-	case err == nil && p.l.find(u.String()) >= 0:
+	case err == nil && p.l.findResource(u.String()) >= 0:
 		of["$ref"] = u.String() + "#" + fragment
 		return
 	}
-	if i := p.l.find(name); i >= 0 {
+	if i := p.l.findResource(name); i >= 0 {
 		plain := url.URL{Scheme: "registry", Path: "/" + p.l.names[i]}
 		of["$ref"] = plain.String() + "#" + fragment
 		return

@@ -45,7 +45,7 @@ func TestReferences(t *testing.T) {
 		"a property":                {`{"properties":{"$id":{"type":"integer"},"a":` + text + `}}`, nil},
 		"one that is missing":       {`{` + a + text + `,"z":{"$ref":"gone.json#/definitions/z"}}}`, nil},
 	} {
-		s, err := Compile(c.schema, c.references)
+		s, err := CompileSchema(c.schema, c.references)
 		if err != nil {
 			t.Errorf("%s: %.300v", name, err)
 			continue
@@ -62,7 +62,7 @@ func TestReferences(t *testing.T) {
 // TestMissingReference: a reference that leads nowhere is an error of the documents that need it.
 func TestMissingReference(t *testing.T) {
 	t.Parallel()
-	s, err := Compile(`{"properties":{"a":{"anyOf":[{"$ref":"gone.json#/x"},{}]}},"additionalProperties":{"not":{"$ref":"http://e.com/other.json"}}}`, nil)
+	s, err := CompileSchema(`{"properties":{"a":{"anyOf":[{"$ref":"gone.json#/x"},{}]}},"additionalProperties":{"not":{"$ref":"http://e.com/other.json"}}}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestFormatsOfDrafts(t *testing.T) {
 		`{"format":"uuid"}`: true, `{"format":"duration"}`: true, `{"format":"semver"}`: true, `{"format":"date"}`: false,
 		`{` + draft4 + `,"format":"date"}`: true, `{` + draft4 + `,"format":"ipv4"}`: false, `{` + draft2020 + `,"format":"uuid"}`: true,
 	} {
-		s, err := Compile(schema, nil)
+		s, err := CompileSchema(schema, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

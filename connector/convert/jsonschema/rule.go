@@ -8,33 +8,33 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// rule is a subschema, ready to be checked. Rules may be in themselves.
-type rule struct {
+// schemaRule is a subschema, ready to be checked. Rules may be in themselves.
+type schemaRule struct {
 	location string // the fragment of its address
 	missing  string // why it is not there: nothing can be compared with it
 	always   bool   // it agrees with everything
 	never    bool
 
 	types    kinds // 0 for any
-	constant *values
-	enum     *values
+	constant *allowedValues
+	enum     *allowedValues
 	format   *format
-	ref      *rule
+	ref      *schemaRule
 	alone    bool // the reference is all that counts, as before draft 2019-09
 	cyclic   bool // it may lead to itself without going into the value
 	scope    *resource
 
-	recursive     *rule // of $recursiveRef
-	dynamic       *rule // of $dynamicRef
+	recursive     *schemaRule // of $recursiveRef
+	dynamic       *schemaRule // of $dynamicRef
 	dynamicAnchor string
 	anchor        string // its own $dynamicAnchor
 	anchored      bool   // its own $recursiveAnchor
 
-	not, contains            *rule
-	allOf, anyOf, oneOf      []*rule
-	whether, then, otherwise *rule
-	unevaluatedProperties    *rule
-	unevaluatedItems         *rule
+	not, contains            *schemaRule
+	allOf, anyOf, oneOf      []*schemaRule
+	whether, then, otherwise *schemaRule
+	unevaluatedProperties    *schemaRule
+	unevaluatedItems         *schemaRule
 	minContains, maxContains int // -1 for no maximum
 	marksContained           bool
 
@@ -43,12 +43,12 @@ type rule struct {
 	minMembers, maxItems *int
 	maxMembers, minItems *int
 	patterns             []patternRule
-	additional           *rule // nil for anything
-	names                *rule
+	additional           *schemaRule // nil for anything
+	names                *schemaRule
 	allMembersEvaluated  bool
 
-	first             []*rule // of the first items, one each
-	rest              *rule   // of the others, nil for anything
+	first             []*schemaRule // of the first items, one each
+	rest              *schemaRule   // of the others, nil for anything
 	unique            bool
 	allItemsEvaluated bool
 
@@ -60,7 +60,7 @@ type rule struct {
 
 // member is all that a rule says of the member of one name.
 type member struct {
-	rule     *rule
+	rule     *schemaRule
 	required bool
 	needs    []need
 }
@@ -69,16 +69,16 @@ type member struct {
 type need struct {
 	keyword string
 	names   []string
-	rule    *rule
+	rule    *schemaRule
 }
 
 type patternRule struct {
 	pattern *pattern
-	rule    *rule
+	rule    *schemaRule
 }
 
-// fragment is the part of an address behind its #.
-func fragment(address string) string {
+// fragmentOf is the part of an address behind its #.
+func fragmentOf(address string) string {
 	_, after, _ := strings.Cut(address, "#")
 	return after
 }
@@ -86,52 +86,52 @@ func fragment(address string) string {
 // resource is a schema with an address of its own, by which $dynamicRef and
 // $recursiveRef find where they lead.
 type resource struct {
-	root    *rule
-	anchors map[string]*rule
+	root    *schemaRule
+	anchors map[string]*schemaRule
 }
 
-// values are constants in a schema.
-type values struct {
+// allowedValues are constants in a schema.
+type allowedValues struct {
 	kinds kinds
 	parts int                 // that the largest has
 	set   map[string]struct{} // in their canonical form
 }
 
-func newValues(all []any) (*values, error) {
-	v := &values{set: map[string]struct{}{}}
+func newValues(all []any) (*allowedValues, error) {
+	v := &allowedValues{set: map[string]struct{}{}}
 	for _, value := range all {
 		b, err := json.Marshal(value)
 		if err != nil {
 			return nil, err
 		}
-		m := machine{steps: maxCompileSteps}
-		if err := m.document.parse(b); err != nil {
+		m := validator{steps: maxCompileSteps}
+		if err := m.document.parseDocument(b); err != nil {
 			return nil, err
 		}
 		v.kinds |= m.parts[0].kind
 		v.parts = max(v.parts, len(m.parts))
-		v.set[string(m.canonical(nil, 0))] = struct{}{}
+		v.set[string(m.appendCanonical(nil, 0))] = struct{}{}
 	}
 	return v, nil
 }
 
-// builder makes rules of the schemas that the library has compiled.
-type builder struct {
-	rules  map[*jsonschema.Schema]*rule
+// ruleBuilder makes rules of the schemas that the library has compiled.
+type ruleBuilder struct {
+	rules  map[*jsonschema.Schema]*schemaRule
 	scopes map[*jsonschema.Schema]*resource
-	all    []*rule
+	all    []*schemaRule
 	absent map[string]string // addresses of schemas that are missing, with the reason
 	err    error
 }
 
-func (b *builder) build(s *jsonschema.Schema) *rule {
+func (b *ruleBuilder) buildRule(s *jsonschema.Schema) *schemaRule {
 	if s == nil {
 		return nil
 	}
 	if r := b.rules[s]; r != nil {
 		return r
 	}
-	r := &rule{location: fragment(s.Location)}
+	r := &schemaRule{location: fragmentOf(s.Location)}
 	b.rules[s] = r // before its parts, which may refer to it
 	b.all = append(b.all, r)
 	if address, _, _ := strings.Cut(s.Location, "#"); b.absent[address] != "" {
@@ -142,9 +142,9 @@ func (b *builder) build(s *jsonschema.Schema) *rule {
 		r.always, r.never = *s.Bool, !*s.Bool
 		return r
 	}
-	b.general(r, s)
-	b.object(r, s)
-	b.list(r, s)
+	b.addGeneral(r, s)
+	b.addObject(r, s)
+	b.addList(r, s)
 	r.minLength, r.maxLength = s.MinLength, s.MaxLength
 	r.pattern, _ = s.Pattern.(*pattern)
 	r.minimum, r.maximum, r.multiple = newLimit(s.Minimum), newLimit(s.Maximum), newLimit(s.MultipleOf)
@@ -152,24 +152,24 @@ func (b *builder) build(s *jsonschema.Schema) *rule {
 	return r
 }
 
-func (b *builder) each(schemas []*jsonschema.Schema) (rules []*rule) {
+func (b *ruleBuilder) buildRules(schemas []*jsonschema.Schema) (rules []*schemaRule) {
 	for _, s := range schemas {
-		rules = append(rules, b.build(s))
+		rules = append(rules, b.buildRule(s))
 	}
 	return rules
 }
 
-func (b *builder) general(r *rule, s *jsonschema.Schema) {
+func (b *ruleBuilder) addGeneral(r *schemaRule, s *jsonschema.Schema) {
 	if s.Types != nil {
 		for _, name := range s.Types.ToStrings() {
 			r.types |= map[string]kinds{"null": null, "boolean": boolean, "number": number, "integer": integer, "string": text, "array": list, "object": object}[name]
 		}
 	}
 	if s.Const != nil {
-		r.constant = b.values([]any{*s.Const})
+		r.constant = b.buildValues([]any{*s.Const})
 	}
 	if s.Enum != nil {
-		r.enum = b.values(s.Enum.Values)
+		r.enum = b.buildValues(s.Enum.Values)
 	}
 	if s.Format != nil && hasFormat(s.DraftVersion, s.Format.Name) {
 		r.format = &format{valid: s.Format.Validate}
@@ -177,37 +177,37 @@ func (b *builder) general(r *rule, s *jsonschema.Schema) {
 			r.format = &format{validRegex, true}
 		}
 	}
-	r.ref, r.alone = b.build(s.Ref), s.Ref != nil && s.DraftVersion < 2019
-	r.not, r.allOf, r.anyOf, r.oneOf = b.build(s.Not), b.each(s.AllOf), b.each(s.AnyOf), b.each(s.OneOf)
-	r.whether, r.then, r.otherwise = b.build(s.If), b.build(s.Then), b.build(s.Else)
-	r.recursive, r.anchored, r.anchor = b.build(s.RecursiveRef), s.RecursiveAnchor, s.DynamicAnchor
+	r.ref, r.alone = b.buildRule(s.Ref), s.Ref != nil && s.DraftVersion < 2019
+	r.not, r.allOf, r.anyOf, r.oneOf = b.buildRule(s.Not), b.buildRules(s.AllOf), b.buildRules(s.AnyOf), b.buildRules(s.OneOf)
+	r.whether, r.then, r.otherwise = b.buildRule(s.If), b.buildRule(s.Then), b.buildRule(s.Else)
+	r.recursive, r.anchored, r.anchor = b.buildRule(s.RecursiveRef), s.RecursiveAnchor, s.DynamicAnchor
 	if s.DynamicRef != nil {
-		r.dynamic, r.dynamicAnchor = b.build(s.DynamicRef.Ref), s.DynamicRef.Anchor
+		r.dynamic, r.dynamicAnchor = b.buildRule(s.DynamicRef.Ref), s.DynamicRef.Anchor
 	}
-	r.unevaluatedProperties, r.unevaluatedItems = b.build(s.UnevaluatedProperties), b.build(s.UnevaluatedItems)
+	r.unevaluatedProperties, r.unevaluatedItems = b.buildRule(s.UnevaluatedProperties), b.buildRule(s.UnevaluatedItems)
 	for _, extension := range s.Extensions {
 		if e, ok := extension.(*scopeOf); ok {
-			r.scope = b.scope(e)
+			r.scope = b.addScope(e)
 		}
 	}
 }
 
-func (b *builder) scope(e *scopeOf) *resource {
+func (b *ruleBuilder) addScope(e *scopeOf) *resource {
 	if s := b.scopes[e.root]; s != nil {
 		return s
 	}
-	s := &resource{anchors: map[string]*rule{}}
+	s := &resource{anchors: map[string]*schemaRule{}}
 	b.scopes[e.root] = s
-	s.root = b.build(e.root)
+	s.root = b.buildRule(e.root)
 	for name, schema := range e.anchors {
 		if schema.DynamicAnchor == name {
-			s.anchors[name] = b.build(schema)
+			s.anchors[name] = b.buildRule(schema)
 		}
 	}
 	return s
 }
 
-func (b *builder) values(all []any) *values {
+func (b *ruleBuilder) buildValues(all []any) *allowedValues {
 	v, err := newValues(all)
 	if err != nil {
 		b.err = err
@@ -215,7 +215,7 @@ func (b *builder) values(all []any) *values {
 	return v
 }
 
-func (b *builder) object(r *rule, s *jsonschema.Schema) {
+func (b *ruleBuilder) addObject(r *schemaRule, s *jsonschema.Schema) {
 	r.minMembers, r.maxMembers = s.MinProperties, s.MaxProperties
 	r.members = map[string]*member{}
 	named := func(name string) *member {
@@ -225,7 +225,7 @@ func (b *builder) object(r *rule, s *jsonschema.Schema) {
 		return r.members[name]
 	}
 	for name, property := range s.Properties {
-		named(name).rule = b.build(property)
+		named(name).rule = b.buildRule(property)
 	}
 	for _, name := range s.Required {
 		if m := named(name); !m.required {
@@ -238,31 +238,31 @@ func (b *builder) object(r *rule, s *jsonschema.Schema) {
 		case []string:
 			named(name).needs = append(named(name).needs, need{keyword: "dependencies", names: d})
 		case *jsonschema.Schema:
-			named(name).needs = append(named(name).needs, need{rule: b.build(d)})
+			named(name).needs = append(named(name).needs, need{rule: b.buildRule(d)})
 		}
 	}
 	for name, names := range s.DependentRequired {
 		named(name).needs = append(named(name).needs, need{keyword: "dependentRequired", names: names})
 	}
 	for name, schema := range s.DependentSchemas {
-		named(name).needs = append(named(name).needs, need{rule: b.build(schema)})
+		named(name).needs = append(named(name).needs, need{rule: b.buildRule(schema)})
 	}
 	for re, schema := range s.PatternProperties {
 		if p, ok := re.(*pattern); ok {
-			r.patterns = append(r.patterns, patternRule{p, b.build(schema)})
+			r.patterns = append(r.patterns, patternRule{p, b.buildRule(schema)})
 		}
 	}
 	// In one order, so that the steps are the same in each process.
 	slices.SortFunc(r.patterns, func(a, b patternRule) int { return strings.Compare(a.pattern.text, b.pattern.text) })
-	r.additional, r.allMembersEvaluated = b.additional(s.AdditionalProperties), s.AdditionalProperties != nil
-	r.names = b.build(s.PropertyNames)
+	r.additional, r.allMembersEvaluated = b.buildAdditional(s.AdditionalProperties), s.AdditionalProperties != nil
+	r.names = b.buildRule(s.PropertyNames)
 }
 
-// additional makes a rule of a schema, or of a bool, nil for true.
-func (b *builder) additional(v any) *rule {
+// buildAdditional makes a rule of a schema, or of a bool, nil for true.
+func (b *ruleBuilder) buildAdditional(v any) *schemaRule {
 	switch v := v.(type) {
 	case *jsonschema.Schema:
-		return b.build(v)
+		return b.buildRule(v)
 	case bool:
 		if !v {
 			return nothing
@@ -272,22 +272,22 @@ func (b *builder) additional(v any) *rule {
 }
 
 // nothing is the rule for a part that must not exist. A fault names the rule that forbids the part.
-var nothing = &rule{never: true}
+var nothing = &schemaRule{never: true}
 
-func (b *builder) list(r *rule, s *jsonschema.Schema) {
+func (b *ruleBuilder) addList(r *schemaRule, s *jsonschema.Schema) {
 	r.minItems, r.maxItems, r.unique = s.MinItems, s.MaxItems, s.UniqueItems
 	if s.DraftVersion < 2020 {
 		switch items := s.Items.(type) {
 		case *jsonschema.Schema:
-			r.rest, r.allItemsEvaluated = b.build(items), true
+			r.rest, r.allItemsEvaluated = b.buildRule(items), true
 		case []*jsonschema.Schema:
-			r.first = b.each(items)
-			r.rest, r.allItemsEvaluated = b.additional(s.AdditionalItems), s.AdditionalItems != nil
+			r.first = b.buildRules(items)
+			r.rest, r.allItemsEvaluated = b.buildAdditional(s.AdditionalItems), s.AdditionalItems != nil
 		}
 	} else {
-		r.first, r.rest, r.allItemsEvaluated = b.each(s.PrefixItems), b.build(s.Items2020), s.Items2020 != nil
+		r.first, r.rest, r.allItemsEvaluated = b.buildRules(s.PrefixItems), b.buildRule(s.Items2020), s.Items2020 != nil
 	}
-	r.contains, r.marksContained = b.build(s.Contains), s.DraftVersion >= 2020
+	r.contains, r.marksContained = b.buildRule(s.Contains), s.DraftVersion >= 2020
 	r.minContains, r.maxContains = 1, -1
 	if s.MinContains != nil {
 		r.minContains = *s.MinContains
@@ -298,8 +298,8 @@ func (b *builder) list(r *rule, s *jsonschema.Schema) {
 }
 
 // inPlace calls f for each rule that is checked for the same value as r.
-func (r *rule) inPlace(f func(*rule)) {
-	for _, rules := range [][]*rule{{r.ref, r.recursive, r.dynamic, r.not, r.whether, r.then, r.otherwise}, r.allOf, r.anyOf, r.oneOf} {
+func (r *schemaRule) inPlace(f func(*schemaRule)) {
+	for _, rules := range [][]*schemaRule{{r.ref, r.recursive, r.dynamic, r.not, r.whether, r.then, r.otherwise}, r.allOf, r.anyOf, r.oneOf} {
 		for _, next := range rules {
 			if next != nil {
 				f(next)
@@ -317,13 +317,13 @@ func (r *rule) inPlace(f func(*rule)) {
 
 // markCycles finds the rules that may lead to themselves without going into the value.
 // A dynamic reference may lead anywhere.
-func (b *builder) markCycles() {
+func (b *ruleBuilder) markCycles() {
 	const begun, done = 1, 2
-	state := map[*rule]int{}
-	var walk func(r *rule)
-	walk = func(r *rule) {
+	state := map[*schemaRule]int{}
+	var walk func(r *schemaRule)
+	walk = func(r *schemaRule) {
 		state[r] = begun
-		r.inPlace(func(next *rule) {
+		r.inPlace(func(next *schemaRule) {
 			switch state[next] {
 			case begun:
 				next.cyclic = true

@@ -2,19 +2,19 @@ package jsonschema
 
 import "unicode/utf8"
 
-// whole reports whether a number has no fraction.
-func (m *machine) whole(at int) bool {
-	b := m.bytes(at)
+// isWhole reports whether a number has no fraction.
+func (m *validator) isWhole(at int) bool {
+	b := m.partBytes(at)
 	if _, ok := smallInt(b); ok {
 		return true
 	}
 	m.steps -= 2 + len(b)/8
-	return parseDecimal(b, m.digits[:0]).whole()
+	return parseDecimal(b, m.digits[:0]).isWhole()
 }
 
-func (m *machine) textual(r *rule, at int) fault {
+func (m *validator) checkText(r *schemaRule, at int) fault {
 	if r.minLength != nil || r.maxLength != nil {
-		b := m.bytes(at)
+		b := m.partBytes(at)
 		m.steps -= len(b) / 8
 		n := utf8.RuneCount(b)
 		switch {
@@ -24,28 +24,28 @@ func (m *machine) textual(r *rule, at int) fault {
 			return fault{r, "maxLength"}
 		}
 	}
-	if r.pattern != nil && !m.matches(r.pattern, at) {
+	if r.pattern != nil && !m.matchesPattern(r.pattern, at) {
 		return fault{r, "pattern"}
 	}
 	return fault{}
 }
 
-func (m *machine) number(r *rule, at int) fault {
+func (m *validator) checkNumber(r *schemaRule, at int) fault {
 	if r.minimum == nil && r.maximum == nil && r.above == nil && r.below == nil && r.multiple == nil {
 		return fault{}
 	}
-	n := numeral{small: 0, b: m.bytes(at)}
+	n := numeral{small: 0, b: m.partBytes(at)}
 	n.small, n.isSmall = smallInt(n.b)
 	switch {
-	case r.minimum != nil && m.compare(&n, r.minimum) < 0:
+	case r.minimum != nil && m.compareLimit(&n, r.minimum) < 0:
 		return fault{r, "minimum"}
-	case r.maximum != nil && m.compare(&n, r.maximum) > 0:
+	case r.maximum != nil && m.compareLimit(&n, r.maximum) > 0:
 		return fault{r, "maximum"}
-	case r.above != nil && m.compare(&n, r.above) <= 0:
+	case r.above != nil && m.compareLimit(&n, r.above) <= 0:
 		return fault{r, "exclusiveMinimum"}
-	case r.below != nil && m.compare(&n, r.below) >= 0:
+	case r.below != nil && m.compareLimit(&n, r.below) >= 0:
 		return fault{r, "exclusiveMaximum"}
-	case r.multiple != nil && !m.multiple(&n, r.multiple):
+	case r.multiple != nil && !m.isMultiple(&n, r.multiple):
 		return fault{r, "multipleOf"}
 	}
 	return fault{}
@@ -60,7 +60,7 @@ type numeral struct {
 	parsed  bool
 }
 
-func (m *machine) exact(n *numeral) decimal {
+func (m *validator) exactDecimal(n *numeral) decimal {
 	if !n.parsed {
 		m.steps -= 5 + len(n.b)/8
 		n.exact, n.parsed = parseDecimal(n.b, m.digits[:0]), true
@@ -68,10 +68,10 @@ func (m *machine) exact(n *numeral) decimal {
 	return n.exact
 }
 
-func (m *machine) compare(n *numeral, l *limit) int {
+func (m *validator) compareLimit(n *numeral, l *limit) int {
 	if !n.isSmall || !l.isInt {
 		m.steps -= min(len(n.b), len(l.digits)) / 8
-		return m.exact(n).compare(l.decimal)
+		return m.exactDecimal(n).compareTo(l.decimal)
 	}
 	switch {
 	case n.small < l.small:
@@ -82,11 +82,11 @@ func (m *machine) compare(n *numeral, l *limit) int {
 	return 0
 }
 
-func (m *machine) multiple(n *numeral, l *limit) bool {
+func (m *validator) isMultiple(n *numeral, l *limit) bool {
 	if n.isSmall && l.isInt {
 		return n.small%l.small == 0
 	}
-	d := m.exact(n)
+	d := m.exactDecimal(n)
 	digits := len(d.digits) + len(l.digits) + abs(d.exp) + abs(l.exp)
 	m.steps -= 2
 	if digits > maxSmallDigits {

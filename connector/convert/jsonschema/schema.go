@@ -47,7 +47,7 @@ type Reference struct{ Name, Text string }
 // Schema is ready to compare documents with. It has no state and is safe for concurrent
 // use.
 type Schema struct {
-	root   *rule
+	root   *schemaRule
 	weight int
 }
 
@@ -66,7 +66,7 @@ func (s *Schema) Weight() int { return s.weight }
 // machines are used again, with as much memory as most documents need.
 var machines = sync.Pool{New: func() any { return newMachine() }}
 
-func newMachine() *machine { return &machine{seed: maphash.MakeSeed()} }
+func newMachine() *validator { return &validator{seed: maphash.MakeSeed()} }
 
 const (
 	keepParts = 16 << 10
@@ -76,14 +76,14 @@ const (
 // Validate compares doc, which is JSON, with s. Its error names a rule of the schema and
 // holds nothing of the document.
 func (s *Schema) Validate(doc []byte) error {
-	m, _ := machines.Get().(*machine)
-	defer m.release()
-	if err := m.parse(doc); err != nil {
+	m, _ := machines.Get().(*validator)
+	defer m.releaseBuffers()
+	if err := m.parseDocument(doc); err != nil {
 		return err
 	}
-	most := s.steps(len(doc))
+	most := s.maxSteps(len(doc))
 	m.steps = most
-	f := m.check(s.root, 0, nil)
+	f := m.checkRule(s.root, 0, nil)
 	switch {
 	case m.undone != nil:
 		return m.undone
@@ -95,11 +95,11 @@ func (s *Schema) Validate(doc []byte) error {
 	return nil
 }
 
-// steps is the limit for a document of this length.
-func (s *Schema) steps(bytes int) int { return baseSteps + stepsPerByte*bytes }
+// maxSteps is the limit for a document of this length.
+func (s *Schema) maxSteps(bytes int) int { return baseSteps + stepsPerByte*bytes }
 
-// release has m used for another document, without the memory that a large one took.
-func (m *machine) release() {
+// releaseBuffers has m used for another document, without the memory that a large one took.
+func (m *validator) releaseBuffers() {
 	if cap(m.parts) > keepParts {
 		m.parts = nil
 	}
@@ -119,18 +119,18 @@ func (m *machine) release() {
 // schemaURL is the address of a schema that has no $id.
 const schemaURL = "registry:///schema.json"
 
-// Compile reads a schema and those that it refers to. Its error says why it can't be used,
+// CompileSchema reads a schema and those that it refers to. Its error says why it can't be used,
 // or which bound it exceeds.
-func Compile(text string, references []Reference) (*Schema, error) {
+func CompileSchema(text string, references []Reference) (*Schema, error) {
 	l := newLoader(references)
-	if err := l.count(text); err != nil {
+	if err := l.countParts(text); err != nil {
 		return nil, err
 	}
 	if l.draft != nil {
 		return nil, l.draft
 	}
 	for i, r := range references {
-		if err := l.count(r.Text); err != nil {
+		if err := l.countParts(r.Text); err != nil {
 			return nil, fmt.Errorf("the schema that it refers to as %s: %w", r.Name, err)
 		}
 		l.drafts[i] = l.draft
@@ -143,12 +143,12 @@ func Compile(text string, references []Reference) (*Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7) // where $schema says nothing, as the serializers have it
 	c.UseLoader(l)
-	c.UseRegexpEngine(l.pattern)
+	c.UseRegexpEngine(l.compileRegexp)
 	if l.dynamic {
-		c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "registry:///scope", Compile: l.scope})
+		c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "registry:///scope", Compile: l.compileScope})
 		c.AssertVocabs()
 	}
-	if err := c.AddResource(schemaURL, l.prepare(doc, schemaURL)); err != nil {
+	if err := c.AddResource(schemaURL, l.prepareDocument(doc, schemaURL)); err != nil {
 		return nil, err
 	}
 	compiled, err := c.Compile(schemaURL)
@@ -158,8 +158,8 @@ func Compile(text string, references []Reference) (*Schema, error) {
 	case err != nil:
 		return nil, err
 	}
-	b := builder{rules: map[*jsonschema.Schema]*rule{}, scopes: map[*jsonschema.Schema]*resource{}, absent: l.missing}
-	s := &Schema{root: b.build(compiled)}
+	b := ruleBuilder{rules: map[*jsonschema.Schema]*schemaRule{}, scopes: map[*jsonschema.Schema]*resource{}, absent: l.missing}
+	s := &Schema{root: b.buildRule(compiled)}
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -169,23 +169,23 @@ func Compile(text string, references []Reference) (*Schema, error) {
 	return s, nil
 }
 
-// count adds a schema to those that are to be compiled, if it is within the bounds with
+// countParts adds a schema to those that are to be compiled, if it is within the bounds with
 // them.
-func (l *loader) count(text string) error {
+func (l *schemaLoader) countParts(text string) error {
 	if !json.Valid([]byte(text)) || !utf8.ValidString(text) {
 		return errors.New("it is not JSON in UTF-8, or nested too deep")
 	}
 	var d document
-	if err := d.parse([]byte(text)); err != nil {
+	if err := d.parseDocument([]byte(text)); err != nil {
 		return err
 	}
 	l.draft, l.longest = nil, 0
 	l.bytes += len(text)
 	l.parts += len(d.parts)
 	if l.parts > maxSchemaParts {
-		return exceeds(l.parts, "values and names", maxSchemaParts)
+		return exceedsLimit(l.parts, "values and names", maxSchemaParts)
 	}
-	if err := l.inspect(&d, 0, 1, 0, true); err != nil {
+	if err := l.inspectPart(&d, 0, 1, 0, true); err != nil {
 		return err
 	}
 	if l.longest > maxAddressBytes {
@@ -197,13 +197,13 @@ func (l *loader) count(text string) error {
 	return nil
 }
 
-func exceeds(n int, parts string, limit int) error {
+func exceedsLimit(n int, parts string, limit int) error {
 	return fmt.Errorf("it has %d %s, at most %d are taken", n, parts, limit)
 }
 
-// inspect counts what the part at and its contents hold; path is the length of its
+// inspectPart counts what the part at and its contents hold; path is the length of its
 // address. Constants are no schemas.
-func (l *loader) inspect(d *document, at, depth, path int, schema bool) error {
+func (l *schemaLoader) inspectPart(d *document, at, depth, path int, schema bool) error {
 	p := d.parts[at]
 	if p.kind != object && p.kind != list {
 		return nil
@@ -216,21 +216,21 @@ func (l *loader) inspect(d *document, at, depth, path int, schema bool) error {
 	case depth > maxDepth:
 		return fmt.Errorf("it is nested more than %d levels deep", maxDepth)
 	case l.objects > maxObjects:
-		return exceeds(l.objects, "objects or more", maxObjects)
+		return exceedsLimit(l.objects, "objects or more", maxObjects)
 	case l.paths > maxPathBytes:
-		return exceeds(l.paths, "bytes or more in the addresses of its parts", maxPathBytes)
+		return exceedsLimit(l.paths, "bytes or more in the addresses of its parts", maxPathBytes)
 	}
 	for i := at + 1; i < int(p.next); {
 		value, longer, constant := i, path+8, false
 		if p.kind == object {
-			name := string(d.bytes(i))
+			name := string(d.partBytes(i))
 			value, longer = i+1, path+1+escapedLength(name)
 			constant = name == "const" || name == "enum" || name == "default" || name == "examples"
 			if schema && d.parts[value].kind == text {
-				l.keyword(name, string(d.bytes(value)))
+				l.inspectKeyword(name, string(d.partBytes(value)))
 			}
 		}
-		if err := l.inspect(d, value, depth+1, longer, schema && !constant); err != nil {
+		if err := l.inspectPart(d, value, depth+1, longer, schema && !constant); err != nil {
 			return err
 		}
 		i = int(d.parts[value].next)
@@ -238,8 +238,8 @@ func (l *loader) inspect(d *document, at, depth, path int, schema bool) error {
 	return nil
 }
 
-// keyword looks at a keyword whose value is a text.
-func (l *loader) keyword(name, value string) {
+// inspectKeyword looks at a keyword whose value is a text.
+func (l *schemaLoader) inspectKeyword(name, value string) {
 	switch name {
 	case "$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$anchor", "$dynamicAnchor":
 		l.longest = max(l.longest, len(value))
@@ -278,25 +278,25 @@ func escapedLength(name string) int {
 	return n
 }
 
-// pattern implements jsonschema.RegexpEngine. Once the patterns are too many no other is
+// compileRegexp implements jsonschema.RegexpEngine. Once the patterns are too many no other is
 // compiled: the library asks for all of them.
-func (l *loader) pattern(s string) (jsonschema.Regexp, error) {
+func (l *schemaLoader) compileRegexp(s string) (jsonschema.Regexp, error) {
 	if p := l.patterns[s]; p != nil {
 		return p, nil
 	}
-	p, err := l.compile(s)
+	p, err := l.compilePattern(s)
 	if err != nil {
 		if l.refused == nil {
 			l.refused = fmt.Errorf("the pattern %.100q: %w", s, err)
 		}
 		return nil, err
 	}
-	l.sizes += p.size()
+	l.sizes += p.programSize()
 	l.patterns[s] = p
 	return p, nil
 }
 
-func (l *loader) compile(s string) (*pattern, error) {
+func (l *schemaLoader) compilePattern(s string) (*pattern, error) {
 	if t, err := translatePattern(s); err == nil {
 		l.classes += foldedClasses(t.text)
 		for _, other := range t.ahead {
@@ -305,9 +305,9 @@ func (l *loader) compile(s string) (*pattern, error) {
 	}
 	switch {
 	case l.classes > maxFoldedClasses:
-		return nil, exceeds(l.classes, "character classes in patterns with flags", maxFoldedClasses)
+		return nil, exceedsLimit(l.classes, "character classes in patterns with flags", maxFoldedClasses)
 	case l.sizes > maxProgramSizes:
-		return nil, exceeds(l.sizes, "instructions or more in its patterns", maxProgramSizes)
+		return nil, exceedsLimit(l.sizes, "instructions or more in its patterns", maxProgramSizes)
 	}
 	return compilePattern(s), nil
 }
@@ -322,7 +322,7 @@ type scopeOf struct {
 // Validate implements jsonschema.SchemaExt. The library compares nothing with the schema.
 func (*scopeOf) Validate(*jsonschema.ValidatorContext, any) {}
 
-func (l *loader) scope(ctx *jsonschema.CompilerContext, _ map[string]any) (jsonschema.SchemaExt, error) {
+func (l *schemaLoader) compileScope(ctx *jsonschema.CompilerContext, _ map[string]any) (jsonschema.SchemaExt, error) {
 	root, err := ctx.EnqueueRef("#")
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ type pair struct {
 
 func compilePair(t testing.TB, text string) pair {
 	t.Helper()
-	own, err := Compile(text, nil)
+	own, err := CompileSchema(text, nil)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -174,11 +174,11 @@ func TestDecimals(t *testing.T) {
 		x, _ := new(big.Rat).SetString(a)
 		y, _ := new(big.Rat).SetString(b)
 		d, e := parseDecimal([]byte(a), nil), newLimit(y)
-		if got := d.compare(e.decimal); (got < 0) != (x.Cmp(y) < 0) || (got > 0) != (x.Cmp(y) > 0) {
+		if got := d.compareTo(e.decimal); (got < 0) != (x.Cmp(y) < 0) || (got > 0) != (x.Cmp(y) > 0) {
 			t.Fatalf("%s and %s are compared to %d", a, b, got)
 		}
-		if d.whole() != x.IsInt() {
-			t.Fatalf("%s is whole: %v", a, d.whole())
+		if d.isWhole() != x.IsInt() {
+			t.Fatalf("%s is whole: %v", a, d.isWhole())
 		}
 		if y.Sign() > 0 && d.multipleOf(e.decimal) != new(big.Rat).Quo(x, y).IsInt() {
 			t.Fatalf("%s is a multiple of %s: %v", a, b, d.multipleOf(e.decimal))
@@ -241,7 +241,7 @@ func hostile() map[string]struct{ schema, doc string } {
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	for name, c := range hostile() {
-		s, err := Compile(c.schema, nil)
+		s, err := CompileSchema(c.schema, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -250,11 +250,11 @@ func TestSteps(t *testing.T) {
 		var left [2]int
 		for again := range left {
 			m := newMachine()
-			if err := m.parse([]byte(c.doc)); err != nil {
+			if err := m.parseDocument([]byte(c.doc)); err != nil {
 				t.Fatal(err)
 			}
 			m.steps = budget
-			m.check(s.root, 0, nil)
+			m.checkRule(s.root, 0, nil)
 			left[again] = m.steps
 		}
 		if left[0] >= 0 || left[0] < -piece || left[0] != left[1] {
@@ -270,16 +270,16 @@ func TestDeepRules(t *testing.T) {
 	schema := fmt.Sprintf(`{"$ref":"#/definitions/a0","definitions":{"a%d":{"items":{"$ref":"#"}},%s}}`, levels, many(levels, func(i int) string {
 		return fmt.Sprintf(`"a%d":{"allOf":[{"$ref":"#/definitions/a%d"}]}`, i, i+1)
 	}))
-	s, err := Compile(schema, nil)
+	s, err := CompileSchema(schema, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := newMachine()
-	if err := m.parse([]byte(strings.Repeat("[", 400) + strings.Repeat("]", 400))); err != nil {
+	if err := m.parseDocument([]byte(strings.Repeat("[", 400) + strings.Repeat("]", 400))); err != nil {
 		t.Fatal(err)
 	}
 	m.steps = 10 * maxFrames
-	if m.check(s.root, 0, nil); m.steps >= 0 || cap(m.frames) > 2*maxFrames {
+	if m.checkRule(s.root, 0, nil); m.steps >= 0 || cap(m.frames) > 2*maxFrames {
 		t.Errorf("%d steps are left, and %d rules were in one another, want %d", m.steps, cap(m.frames), maxFrames)
 	}
 }
@@ -303,7 +303,7 @@ func TestBounds(t *testing.T) {
 		"a draft":      {`{"$schema":"https://evil.example/meta.json"}`, "want one of the drafts"},
 		"no JSON":      {`{`, "not JSON"},
 	} {
-		if _, err := Compile(c.schema, []Reference{{"https://evil.example/meta.json", doubling("allOf", 60)}}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := CompileSchema(c.schema, []Reference{{"https://evil.example/meta.json", doubling("allOf", 60)}}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %.300v, want %s", name, err, c.want)
 		}
 	}
@@ -317,10 +317,10 @@ func TestReferenceIsCountedEachTime(t *testing.T) {
 	schema := func(n int) string {
 		return `{"allOf":[` + many(n, func(i int) string { return fmt.Sprintf(`{"$ref":"http://host%d/other.json"}`, i) }) + `]}`
 	}
-	if _, err := Compile(schema(3), []Reference{{"other.json", other}}); err != nil {
+	if _, err := CompileSchema(schema(3), []Reference{{"other.json", other}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := Compile(schema(30), []Reference{{"other.json", other}}); err == nil || !strings.Contains(err.Error(), "at most") {
+	if _, err := CompileSchema(schema(30), []Reference{{"other.json", other}}); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("%v, want a bound", err)
 	}
 }
@@ -328,7 +328,7 @@ func TestReferenceIsCountedEachTime(t *testing.T) {
 // TestLongestReference: a reference whose name ends in another's is not taken for that.
 func TestLongestReference(t *testing.T) {
 	t.Parallel()
-	s, err := Compile(`{"properties":{"item":{"$ref":"orders/common.json"}}}`, []Reference{{"common.json", `{"required":["id"]}`}, {"orders/common.json", `{"required":["sku"]}`}})
+	s, err := CompileSchema(`{"properties":{"item":{"$ref":"orders/common.json"}}}`, []Reference{{"common.json", `{"required":["id"]}`}, {"orders/common.json", `{"required":["sku"]}`}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,18 +361,18 @@ func event(i int) string {
 // bounds, by far.
 func TestLargeSchemas(t *testing.T) {
 	t.Parallel()
-	s, err := Compile(catalog(500), nil)
+	s, err := CompileSchema(catalog(500), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	doc := []byte("[" + many(1_000_000/len(event(1000)), event) + "]")
 	m := newMachine()
-	if err := m.parse(doc); err != nil {
+	if err := m.parseDocument(doc); err != nil {
 		t.Fatal(err)
 	}
-	most := s.steps(len(doc))
+	most := s.maxSteps(len(doc))
 	m.steps = most
-	if f := m.check(s.root, 0, nil); f.rule != nil {
+	if f := m.checkRule(s.root, 0, nil); f.rule != nil {
 		t.Fatal(f)
 	}
 	used := most - m.steps
@@ -384,7 +384,7 @@ func TestLargeSchemas(t *testing.T) {
 
 // TestMemory: 10 MB of small objects take a few times their size.
 func TestMemory(t *testing.T) {
-	s, err := Compile(`{"items":{"type":"object"}}`, nil)
+	s, err := CompileSchema(`{"items":{"type":"object"}}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +437,7 @@ func BenchmarkValidate(b *testing.B) {
 // on the order of a map.
 func TestPatternsHaveAnOrder(t *testing.T) {
 	t.Parallel()
-	s, err := Compile(`{"patternProperties":{`+many(50, func(i int) string { return fmt.Sprintf(`"a%02d":{}`, i) })+`}}`, nil)
+	s, err := CompileSchema(`{"patternProperties":{`+many(50, func(i int) string { return fmt.Sprintf(`"a%02d":{}`, i) })+`}}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +453,7 @@ func TestPatternsHaveAnOrder(t *testing.T) {
 //	go test ./connector/convert/jsonschema -run '^$' -bench Hostile
 func BenchmarkHostile(b *testing.B) {
 	for name, c := range hostile() {
-		s, err := Compile(c.schema, nil)
+		s, err := CompileSchema(c.schema, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -463,7 +463,7 @@ func BenchmarkHostile(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(s.steps(len(c.doc))), "ns/step")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(s.maxSteps(len(c.doc))), "ns/step")
 		})
 	}
 }

@@ -6,20 +6,20 @@ import (
 	"strconv"
 )
 
-// value checks what concerns parts of every type.
-func (m *machine) value(r *rule, at int) fault {
+// checkValue checks what concerns parts of every type.
+func (m *validator) checkValue(r *schemaRule, at int) fault {
 	p := &m.parts[at]
-	if r.types != 0 && r.types&p.kind == 0 && !(p.kind == number && r.types&integer != 0 && m.whole(at)) {
+	if r.types != 0 && r.types&p.kind == 0 && !(p.kind == number && r.types&integer != 0 && m.isWhole(at)) {
 		return fault{r, "type"}
 	}
-	if r.constant != nil && !m.among(r.constant, at) {
+	if r.constant != nil && !m.isAmong(r.constant, at) {
 		return fault{r, "const"}
 	}
-	if r.enum != nil && !m.among(r.enum, at) {
+	if r.enum != nil && !m.isAmong(r.enum, at) {
 		return fault{r, "enum"}
 	}
 	if r.format != nil && p.kind == text {
-		b := m.bytes(at)
+		b := m.partBytes(at)
 		m.steps -= 5 + len(b)
 		if r.format.regex {
 			m.steps -= regexSteps(b)
@@ -34,12 +34,12 @@ func (m *machine) value(r *rule, at int) fault {
 	return fault{}
 }
 
-func (m *machine) among(v *values, at int) bool {
+func (m *validator) isAmong(v *allowedValues, at int) bool {
 	p := &m.parts[at]
 	if v.kinds&p.kind == 0 || !m.repeated && int(p.next)-at > v.parts {
 		return false
 	}
-	m.buf = m.canonical(m.buf[:0], at)
+	m.buf = m.appendCanonical(m.buf[:0], at)
 	_, ok := v.set[string(m.buf)]
 	return ok
 }
@@ -54,8 +54,8 @@ func regexSteps(b []byte) int {
 	return n
 }
 
-// canonical appends a form of the part at that all equal parts have.
-func (m *machine) canonical(dst []byte, at int) []byte {
+// appendCanonical appends a form of the part at that all equal parts have.
+func (m *validator) appendCanonical(dst []byte, at int) []byte {
 	p := &m.parts[at]
 	if m.steps -= 3; m.steps < 0 {
 		return dst
@@ -68,14 +68,14 @@ func (m *machine) canonical(dst []byte, at int) []byte {
 	case number:
 		return m.canonicalNumber(dst, at)
 	case text:
-		b := m.bytes(at)
+		b := m.partBytes(at)
 		m.steps -= len(b) / 16
 		dst = strconv.AppendInt(append(dst, '"'), int64(len(b)), 10)
 		return append(append(dst, ':'), b...)
 	case list:
 		dst = append(dst, '[')
 		for i := at + 1; i < int(p.next); i = int(m.parts[i].next) {
-			dst = m.canonical(dst, i)
+			dst = m.appendCanonical(dst, i)
 		}
 		return append(dst, ']')
 	default:
@@ -83,8 +83,8 @@ func (m *machine) canonical(dst []byte, at int) []byte {
 	}
 }
 
-func (m *machine) canonicalNumber(dst []byte, at int) []byte {
-	b := m.bytes(at)
+func (m *validator) canonicalNumber(dst []byte, at int) []byte {
+	b := m.partBytes(at)
 	m.steps -= len(b) / 8
 	d := parseDecimal(b, m.digits[:0])
 	dst = append(dst, 'd')
@@ -95,18 +95,18 @@ func (m *machine) canonicalNumber(dst []byte, at int) []byte {
 	return append(strconv.AppendInt(dst, int64(d.exp), 10), ';')
 }
 
-func (m *machine) canonicalObject(dst []byte, at int) []byte {
+func (m *validator) canonicalObject(dst []byte, at int) []byte {
 	var names []int
-	for i := at + 1; i < int(m.parts[at].next); i = m.behind(i) {
+	for i := at + 1; i < int(m.parts[at].next); i = m.nextPart(i) {
 		if !m.parts[i].dropped {
 			names = append(names, i)
 		}
 	}
 	m.steps -= 4 * len(names)
-	slices.SortFunc(names, func(a, b int) int { return bytes.Compare(m.bytes(a), m.bytes(b)) })
+	slices.SortFunc(names, func(a, b int) int { return bytes.Compare(m.partBytes(a), m.partBytes(b)) })
 	dst = append(dst, '{')
 	for _, i := range names {
-		dst = m.canonical(m.canonical(dst, i), i+1)
+		dst = m.appendCanonical(m.appendCanonical(dst, i), i+1)
 	}
 	return append(dst, '}')
 }

@@ -11,46 +11,46 @@ import (
 // limits of their own, 1,000 levels in Jackson's, and the envelope is one more.
 const MaxDepth = 512
 
-// Scan reports whether b is one JSON value, with blanks around it or not, and
+// ScanDocument reports whether b is one JSON value, with blanks around it or not, and
 // how many bytes of b are blanks between its tokens. Names that come twice, numbers
 // of any size and escaped halves of surrogate pairs are JSON; whether the bytes are
 // UTF-8 is for the caller to see. It builds nothing.
-func Scan(b []byte) (blanks int, ok bool) {
-	s := scanner{b: b}
+func ScanDocument(b []byte) (blanks int, ok bool) {
+	s := documentScanner{b: b}
 	for {
-		opened, ok := s.begin()
+		opened, ok := s.beginValue()
 		if !ok {
 			return 0, false
 		}
 		if opened {
 			continue // the first value inside is next
 		}
-		if more, ok := s.end(); !more || !ok {
+		if more, ok := s.endValue(); !more || !ok {
 			return s.blanks, ok
 		}
 	}
 }
 
-// Count reports whether b is JSON, and how many values and names are in it.
-func Count(b []byte) (values int, ok bool) {
-	s := scanner{b: b}
+// CountValues reports whether b is JSON, and how many values and names are in it.
+func CountValues(b []byte) (values int, ok bool) {
+	s := documentScanner{b: b}
 	for {
 		values++
-		opened, ok := s.begin()
+		opened, ok := s.beginValue()
 		if !ok {
 			return values, false
 		}
 		if opened {
 			continue
 		}
-		if more, ok := s.end(); !more || !ok {
+		if more, ok := s.endValue(); !more || !ok {
 			return values + bytes.Count(b, []byte{':'}), ok
 		}
 	}
 }
 
-// scanner reads b from i on.
-type scanner struct {
+// documentScanner reads b from i on.
+type documentScanner struct {
 	b      []byte
 	i      int
 	blanks int // skipped so far
@@ -58,46 +58,46 @@ type scanner struct {
 	object [MaxDepth / 64]uint64 // a bit for each level that is an object
 }
 
-// begin reads a value as far as its end, or to the start of the first value in it,
+// beginValue reads a value as far as its end, or to the start of the first value in it,
 // which it says with opened.
-func (s *scanner) begin() (opened, ok bool) {
-	switch s.skip() {
+func (s *documentScanner) beginValue() (opened, ok bool) {
+	switch s.skipSpace() {
 	case '{':
-		if !s.push(1) {
+		if !s.pushLevel(1) {
 			return false, false
 		}
-		if s.skip() == '}' {
-			s.pop()
+		if s.skipSpace() == '}' {
+			s.popLevel()
 			return false, true
 		}
-		return true, s.name()
+		return true, s.scanName()
 	case '[':
-		if !s.push(0) {
+		if !s.pushLevel(0) {
 			return false, false
 		}
-		if s.skip() == ']' {
-			s.pop()
+		if s.skipSpace() == ']' {
+			s.popLevel()
 			return false, true
 		}
 		return true, true
 	case '"':
-		return false, s.text()
+		return false, s.scanText()
 	case 't':
-		return false, s.word("true")
+		return false, s.scanWord("true")
 	case 'f':
-		return false, s.word("false")
+		return false, s.scanWord("false")
 	case 'n':
-		return false, s.word("null")
+		return false, s.scanWord("null")
 	default:
-		return false, s.number()
+		return false, s.scanNumber()
 	}
 }
 
-// end reads what follows a value: to the start of the next one, or to the end of
+// endValue reads what follows a value: to the start of the next one, or to the end of
 // everything, where more is false.
-func (s *scanner) end() (more, ok bool) {
+func (s *documentScanner) endValue() (more, ok bool) {
 	for {
-		c := s.skip()
+		c := s.skipSpace()
 		if s.depth == 0 {
 			return false, s.i == len(s.b)
 		}
@@ -109,19 +109,19 @@ func (s *scanner) end() (more, ok bool) {
 			if !object {
 				return true, true
 			}
-			s.skip()
-			return true, s.name()
+			s.skipSpace()
+			return true, s.scanName()
 		case c == '}' && object, c == ']' && !object:
-			s.pop()
+			s.popLevel()
 		default:
 			return false, false
 		}
 	}
 }
 
-// skip passes over blanks and returns the byte behind them, 0 at the end: no token
+// skipSpace passes over blanks and returns the byte behind them, 0 at the end: no token
 // begins with that.
-func (s *scanner) skip() byte {
+func (s *documentScanner) skipSpace() byte {
 	for ; s.i < len(s.b); s.i++ {
 		switch c := s.b[s.i]; c {
 		case ' ', '\n', '\t', '\r':
@@ -133,7 +133,7 @@ func (s *scanner) skip() byte {
 	return 0
 }
 
-func (s *scanner) push(object uint64) bool {
+func (s *documentScanner) pushLevel(object uint64) bool {
 	if s.depth == MaxDepth {
 		return false
 	}
@@ -144,21 +144,21 @@ func (s *scanner) push(object uint64) bool {
 	return true
 }
 
-func (s *scanner) pop() {
+func (s *documentScanner) popLevel() {
 	s.depth--
 	s.i++
 }
 
-// name reads the name of a member and the colon behind it.
-func (s *scanner) name() bool {
-	if s.i == len(s.b) || s.b[s.i] != '"' || !s.text() || s.skip() != ':' {
+// scanName reads the name of a member and the colon behind it.
+func (s *documentScanner) scanName() bool {
+	if s.i == len(s.b) || s.b[s.i] != '"' || !s.scanText() || s.skipSpace() != ':' {
 		return false
 	}
 	s.i++
 	return true
 }
 
-func (s *scanner) word(w string) bool {
+func (s *documentScanner) scanWord(w string) bool {
 	if len(s.b)-s.i < len(w) || string(s.b[s.i:s.i+len(w)]) != w {
 		return false
 	}
@@ -166,10 +166,10 @@ func (s *scanner) word(w string) bool {
 	return true
 }
 
-// text reads a string whose opening quote is at i.
-func (s *scanner) text() bool {
+// scanText reads a string whose opening quote is at i.
+func (s *documentScanner) scanText() bool {
 	for i := s.i + 1; ; {
-		i = Special(s.b, i)
+		i = IndexSpecial(s.b, i)
 		if i+1 >= len(s.b) && (i >= len(s.b) || s.b[i] != '"') {
 			return false
 		}
@@ -178,7 +178,7 @@ func (s *scanner) text() bool {
 			s.i = i + 1
 			return true
 		case '\\':
-			n := escape(s.b[i+1:])
+			n := escapeLength(s.b[i+1:])
 			if n == 0 {
 				return false
 			}
@@ -189,8 +189,8 @@ func (s *scanner) text() bool {
 	}
 }
 
-// escape is the length of the escape behind a backslash, 0 if it is none.
-func escape(b []byte) int {
+// escapeLength is the length of the escape behind a backslash, 0 if it is none.
+func escapeLength(b []byte) int {
 	switch b[0] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 1
@@ -208,18 +208,18 @@ func escape(b []byte) int {
 	return 0
 }
 
-func (s *scanner) number() bool {
+func (s *documentScanner) scanNumber() bool {
 	if s.i < len(s.b) && s.b[s.i] == '-' {
 		s.i++
 	}
 	if s.i < len(s.b) && s.b[s.i] == '0' {
 		s.i++ // no other digit may follow
-	} else if !s.digits() {
+	} else if !s.scanDigits() {
 		return false
 	}
 	if s.i < len(s.b) && s.b[s.i] == '.' {
 		s.i++
-		if !s.digits() {
+		if !s.scanDigits() {
 			return false
 		}
 	}
@@ -228,13 +228,13 @@ func (s *scanner) number() bool {
 		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
 			s.i++
 		}
-		return s.digits()
+		return s.scanDigits()
 	}
 	return true
 }
 
-// digits reads one digit or more.
-func (s *scanner) digits() bool {
+// scanDigits reads one digit or more.
+func (s *documentScanner) scanDigits() bool {
 	from := s.i
 	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
 		s.i++
@@ -242,9 +242,9 @@ func (s *scanner) digits() bool {
 	return s.i > from
 }
 
-// Special is the place of the first byte of b, from i on, that means something in a
+// IndexSpecial is the place of the first byte of b, from i on, that means something in a
 // JSON string: a quote, a backslash or a control character. It is len(b) without one.
-func Special(b []byte, i int) int {
+func IndexSpecial(b []byte, i int) int {
 	// Eight bytes at a time: each of the three tests sets the top bit of the bytes
 	// that pass it. Above the lowest such byte a borrow may set too many, which is
 	// why the lowest is what counts.
@@ -282,7 +282,7 @@ func AppendCompact(dst, b []byte) []byte {
 			if b[end] == '\\' {
 				end++
 			}
-			end = Special(b, end+1)
+			end = IndexSpecial(b, end+1)
 		}
 		dst, b = append(dst, b[n:end+1]...), b[end+1:]
 	}

@@ -11,7 +11,7 @@ import (
 // allow deeper nesting.
 func checkJSON(t *testing.T, b []byte) {
 	t.Helper()
-	blanks, ok := Scan(b)
+	blanks, ok := ScanDocument(b)
 	if want := json.Valid(b); ok != want {
 		if want && bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) > MaxDepth {
 			return
@@ -62,7 +62,7 @@ func TestJSONDepth(t *testing.T) {
 		closing[len(closing)/2] ^= '}' ^ ']'
 		checkJSON(t, append(append(opening, '1'), closing...))
 	}
-	if _, ok := Scan([]byte(strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1))); ok {
+	if _, ok := ScanDocument([]byte(strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1))); ok {
 		t.Error("nesting has no limit")
 	}
 }
@@ -78,7 +78,7 @@ func TestSpecial(t *testing.T) {
 				if c < ' ' || c == '"' || c == '\\' {
 					want = at
 				}
-				if got := Special(b, 0); got != want {
+				if got := IndexSpecial(b, 0); got != want {
 					t.Fatalf("byte %#x at %d among %#x: found at %d", c, at, around, got)
 				}
 			}

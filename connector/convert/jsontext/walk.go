@@ -6,8 +6,8 @@ import (
 	"iter"
 )
 
-// Trim returns JSON without the blanks around it.
-func Trim(b []byte) []byte {
+// TrimSpace returns JSON without the blanks around it.
+func TrimSpace(b []byte) []byte {
 	from, to := nextToken(b, 0), len(b)
 	for to > from && b[to-1] <= ' ' {
 		to--
@@ -15,9 +15,9 @@ func Trim(b []byte) []byte {
 	return b[from:to]
 }
 
-// Members yields the members of an object: the names as they are written, with quotes and escapes, and the
+// ObjectMembers yields the members of an object: the names as they are written, with quotes and escapes, and the
 // values without blanks around them. The object has to be valid JSON and trimmed.
-func Members(object []byte) iter.Seq2[[]byte, []byte] {
+func ObjectMembers(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for i := nextToken(object, 1); object[i] != '}'; {
 			end := behindText(object, i)
@@ -34,8 +34,8 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// Elements yields the elements of an array without blanks around them. The array has to be valid JSON and trimmed.
-func Elements(array []byte) iter.Seq[[]byte] {
+// ArrayElements yields the elements of an array without blanks around them. The array has to be valid JSON and trimmed.
+func ArrayElements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
 		for i := nextToken(array, 1); array[i] != ']'; {
 			end := behindValue(array, i)
@@ -49,10 +49,10 @@ func Elements(array []byte) iter.Seq[[]byte] {
 	}
 }
 
-// Member returns the value of the last member of that name, which is the one that most readers take if a name
+// FindMember returns the value of the last member of that name, which is the one that most readers take if a name
 // comes twice. The object has to be valid JSON and trimmed.
-func Member(object []byte, name string) (value []byte, ok bool) {
-	for quoted, v := range Members(object) {
+func FindMember(object []byte, name string) (value []byte, ok bool) {
+	for quoted, v := range ObjectMembers(object) {
 		if IsText(quoted, name) {
 			value, ok = v, true
 		}
@@ -102,7 +102,7 @@ func behindContainer(b []byte, i int) int {
 
 // behindText returns the index behind the string whose opening quote is at i.
 func behindText(b []byte, i int) int {
-	for i = Special(b, i+1); b[i] != '"'; i = Special(b, i+2) {
+	for i = IndexSpecial(b, i+1); b[i] != '"'; i = IndexSpecial(b, i+2) {
 	}
 	return i + 1
 }
@@ -112,12 +112,12 @@ func IsText(quoted []byte, text string) bool {
 	if inner := quoted[1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner) == text
 	}
-	return string(Text(quoted)) == text
+	return string(UnquoteText(quoted)) == text
 }
 
-// Text returns the text that a JSON string stands for: a part of it or, if it has escapes, a new slice. Half of a
+// UnquoteText returns the text that a JSON string stands for: a part of it or, if it has escapes, a new slice. Half of a
 // surrogate pair becomes U+FFFD.
-func Text(quoted []byte) []byte {
+func UnquoteText(quoted []byte) []byte {
 	inner := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return inner

@@ -14,8 +14,8 @@ func rebuild(t *testing.T, b []byte) any {
 	switch b[0] {
 	case '{':
 		all := map[string]any{}
-		for name, value := range Members(b) {
-			text := string(Text(name))
+		for name, value := range ObjectMembers(b) {
+			text := string(UnquoteText(name))
 			if !IsText(name, text) {
 				t.Fatalf("%q is not the text %q", name, text)
 			}
@@ -24,12 +24,12 @@ func rebuild(t *testing.T, b []byte) any {
 		return all
 	case '[':
 		all := []any{}
-		for value := range Elements(b) {
+		for value := range ArrayElements(b) {
 			all = append(all, rebuild(t, value))
 		}
 		return all
 	case '"':
-		return string(Text(b))
+		return string(UnquoteText(b))
 	}
 	var scalar any
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -43,7 +43,7 @@ func rebuild(t *testing.T, b []byte) any {
 // checkWalk compares Members and Elements with the standard library.
 func checkWalk(t *testing.T, b []byte) {
 	t.Helper()
-	if _, ok := Scan(b); !ok || !utf8.Valid(b) {
+	if _, ok := ScanDocument(b); !ok || !utf8.Valid(b) {
 		return
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -52,7 +52,7 @@ func checkWalk(t *testing.T, b []byte) {
 	if err := d.Decode(&want); err != nil {
 		t.Fatal(err)
 	}
-	if got := rebuild(t, Trim(b)); !reflect.DeepEqual(got, want) {
+	if got := rebuild(t, TrimSpace(b)); !reflect.DeepEqual(got, want) {
 		t.Fatalf("%q: %#v, want %#v", b, got, want)
 	}
 }
@@ -71,11 +71,11 @@ func TestMember(t *testing.T) {
 	t.Parallel()
 	object := []byte(`{"a":1,"b":{"a":2},"\u0061":[3, 4] , "c" : null}`)
 	for name, want := range map[string]string{"a": "[3, 4]", "b": `{"a":2}`, "c": "null"} {
-		if got, ok := Member(object, name); !ok || string(got) != want {
+		if got, ok := FindMember(object, name); !ok || string(got) != want {
 			t.Errorf("%s: %s, %v; want %s", name, got, ok, want)
 		}
 	}
-	if got, ok := Member(object, "d"); ok {
+	if got, ok := FindMember(object, "d"); ok {
 		t.Errorf("d: %s", got)
 	}
 }

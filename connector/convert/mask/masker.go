@@ -18,15 +18,15 @@ const redacted = `"***"`
 
 // Masker applies rules to JSON. It is safe for concurrent use.
 type Masker struct {
-	root   node
+	root   ruleNode
 	hashes sync.Pool // of hash.Hash with the key
 }
 
-// node is the place where the rules' paths with the same beginning part.
-type node struct {
+// ruleNode is the place where the rules' paths with the same beginning part.
+type ruleNode struct {
 	names  []string
-	below  []*node // of each name
-	action Action  // empty if the paths lead further
+	below  []*ruleNode // of each name
+	action Action      // empty if the paths lead further
 }
 
 // New returns a Masker whose digests have the key.
@@ -36,26 +36,26 @@ func New(rules Rules, key string) *Masker {
 	for _, r := range rules {
 		n := &m.root
 		for _, name := range r.Path {
-			n = n.enter(name)
+			n = n.enterMember(name)
 		}
 		n.action = r.Action
 	}
 	return m
 }
 
-// enter returns the node below a name, a new one if there is none.
-func (n *node) enter(name string) *node {
+// enterMember returns the node below a name, a new one if there is none.
+func (n *ruleNode) enterMember(name string) *ruleNode {
 	for i, known := range n.names {
 		if known == name {
 			return n.below[i]
 		}
 	}
-	n.names, n.below = append(n.names, name), append(n.below, &node{})
+	n.names, n.below = append(n.names, name), append(n.below, &ruleNode{})
 	return n.below[len(n.below)-1]
 }
 
-// find returns the node below a name as JSON has it, nil if no path has the name there.
-func (n *node) find(quoted []byte) *node {
+// findMember returns the node below a name as JSON has it, nil if no path has the name there.
+func (n *ruleNode) findMember(quoted []byte) *ruleNode {
 	for i, name := range n.names {
 		if jsontext.IsText(quoted, name) {
 			return n.below[i]
@@ -64,53 +64,53 @@ func (n *node) find(quoted []byte) *node {
 	return nil
 }
 
-// Append appends a value without blanks and masked. What is longer than limit is ErrTooLong, at the
+// AppendMasked appends a value without blanks and masked. What is longer than limit is ErrTooLong, at the
 // latest behind the member that makes it so.
 // The value is valid, trimmed JSON. A path leads through arrays to each of their elements.
-func (m *Masker) Append(dst, value []byte, limit int) ([]byte, error) {
-	w := writer{Masker: m, dst: dst, limit: len(dst) + limit}
-	err := w.walk(value, &m.root)
+func (m *Masker) AppendMasked(dst, value []byte, limit int) ([]byte, error) {
+	w := maskWriter{Masker: m, dst: dst, limit: len(dst) + limit}
+	err := w.walkValue(value, &m.root)
 	if err == nil {
-		err = w.check()
+		err = w.checkSize()
 	}
 	return w.dst, err
 }
 
-// writer is one run of a Masker.
-type writer struct {
+// maskWriter is one run of a Masker.
+type maskWriter struct {
 	*Masker
 	dst   []byte
 	limit int
 }
 
-func (w *writer) check() error {
+func (w *maskWriter) checkSize() error {
 	if len(w.dst) > w.limit {
 		return ErrTooLong
 	}
 	return nil
 }
 
-// walk writes a value that the paths of n lead into, or end at.
-func (w *writer) walk(value []byte, n *node) error {
+// walkValue writes a value that the paths of n lead into, or end at.
+func (w *maskWriter) walkValue(value []byte, n *ruleNode) error {
 	switch {
 	case value[0] == '[':
 		return w.walkArray(value, n)
 	case n.action != "":
-		w.mask(value, n.action)
+		w.maskValue(value, n.action)
 	case value[0] == '{':
 		return w.walkObject(value, n)
 	default:
 		w.dst = append(w.dst, value...)
 	}
-	return w.check()
+	return w.checkSize()
 }
 
-func (w *writer) walkArray(array []byte, n *node) error {
+func (w *maskWriter) walkArray(array []byte, n *ruleNode) error {
 	open := byte('[')
-	for element := range jsontext.Elements(array) {
+	for element := range jsontext.ArrayElements(array) {
 		w.dst = append(w.dst, open)
 		open = ','
-		if err := w.walk(element, n); err != nil {
+		if err := w.walkValue(element, n); err != nil {
 			return err
 		}
 	}
@@ -122,10 +122,10 @@ func (w *writer) walkArray(array []byte, n *node) error {
 }
 
 // walkObject writes all members but those that are dropped. A name that comes twice is masked twice.
-func (w *writer) walkObject(object []byte, n *node) error {
+func (w *maskWriter) walkObject(object []byte, n *ruleNode) error {
 	open := byte('{')
-	for name, value := range jsontext.Members(object) {
-		below := n.find(name)
+	for name, value := range jsontext.ObjectMembers(object) {
+		below := n.findMember(name)
 		if below != nil && below.action == Drop {
 			continue
 		}
@@ -133,10 +133,10 @@ func (w *writer) walkObject(object []byte, n *node) error {
 		open = ','
 		if below == nil {
 			w.dst = jsontext.AppendCompact(w.dst, value)
-		} else if err := w.walk(value, below); err != nil {
+		} else if err := w.walkValue(value, below); err != nil {
 			return err
 		}
-		if err := w.check(); err != nil {
+		if err := w.checkSize(); err != nil {
 			return err
 		}
 	}
@@ -147,27 +147,27 @@ func (w *writer) walkObject(object []byte, n *node) error {
 	return nil
 }
 
-// mask writes what becomes of a value that is no array. null tells nothing and stays.
-func (w *writer) mask(value []byte, action Action) {
+// maskValue writes what becomes of a value that is no array. null tells nothing and stays.
+func (w *maskWriter) maskValue(value []byte, action Action) {
 	switch {
 	case value[0] == 'n':
 		w.dst = append(w.dst, value...)
 	case action == SHA256:
-		w.digest(value)
+		w.writeDigest(value)
 	default:
 		w.dst = append(w.dst, redacted...)
 	}
 }
 
-// digest writes the HMAC of a string's text, or of another value as it is written without blanks.
-func (w *writer) digest(value []byte) {
+// writeDigest writes the HMAC of a string's text, or of another value as it is written without blanks.
+func (w *maskWriter) writeDigest(value []byte) {
 	h, ok := w.hashes.Get().(hash.Hash)
 	if !ok {
 		panic("mask: the pool has something else in it")
 	}
 	h.Reset()
 	if value[0] == '"' {
-		h.Write(jsontext.Text(value))
+		h.Write(jsontext.UnquoteText(value))
 	} else {
 		h.Write(jsontext.AppendCompact(nil, value))
 	}

@@ -34,7 +34,7 @@ func (rs *Rules) Decode(s string) error {
 	for i, entry := range splitEscaped(s, ',') {
 		r, err := decodeRule(strings.TrimSpace(entry))
 		if err == nil {
-			err = all.overlap(r)
+			err = all.checkOverlap(r)
 		}
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", i+1, err)
@@ -93,8 +93,8 @@ func unescapeName(s string) (string, error) {
 	return name.String(), nil
 }
 
-// overlap refuses a rule for a member, or a part of one, that has a rule.
-func (rs Rules) overlap(r Rule) error {
+// checkOverlap refuses a rule for a member, or a part of one, that has a rule.
+func (rs Rules) checkOverlap(r Rule) error {
 	for _, other := range rs {
 		if n := min(len(other.Path), len(r.Path)); slices.Equal(other.Path[:n], r.Path[:n]) {
 			return fmt.Errorf("%s and %s are for the same member, or for a part of it; want one of them", other, r)
@@ -122,7 +122,7 @@ func (rs Rules) String() string {
 	return strings.Join(all, ",")
 }
 
-// Digest reports whether one of the rules needs a key.
-func (rs Rules) Digest() bool {
+// HasDigest reports whether one of the rules needs a key.
+func (rs Rules) HasDigest() bool {
 	return slices.ContainsFunc(rs, func(r Rule) bool { return r.Action == SHA256 })
 }

@@ -28,11 +28,11 @@ const maxNameBytes = 1000
 // boundError is the error for files that exceed one of the bounds.
 type boundError struct{ error }
 
-func exceeded(format string, args ...any) error { return boundError{fmt.Errorf(format, args...)} }
+func boundExceeded(format string, args ...any) error { return boundError{fmt.Errorf(format, args...)} }
 
-// costs adds up the memory that it takes to compile files, before that is done. It reads
+// textCosts adds up the memory that it takes to compile files, before that is done. It reads
 // them as far as that needs, and counts a sign that it does not know as a word.
-type costs struct {
+type textCosts struct {
 	bytes  int
 	scopes []int // lengths of the names of the messages around
 	path   int   // their sum
@@ -40,21 +40,21 @@ type costs struct {
 	name   int   // the length of the last name
 }
 
-// add counts a file.
-func (c *costs) add(text string) error {
+// addText counts a file.
+func (c *textCosts) addText(text string) error {
 	c.scopes, c.path, c.angles, c.name = c.scopes[:0], 0, 0, 0
 	c.bytes += 4 * len(text)
 	pkg := false
 	for i := 0; i < len(text) && c.bytes <= maxCompileBytes && len(c.scopes)+c.angles <= maxLevels; {
 		from := i
 		switch b := text[i]; {
-		case letter(b):
-			for i < len(text) && (letter(text[i]) || text[i] == '.') {
+		case isLetter(b):
+			for i < len(text) && (isLetter(text[i]) || text[i] == '.') {
 				i++
 			}
 			c.bytes += wordBytes
 			if c.name = i - from; c.name > maxNameBytes {
-				return exceeded("a name has %d bytes, at most %d are taken", c.name, maxNameBytes)
+				return boundExceeded("a name has %d bytes, at most %d are taken", c.name, maxNameBytes)
 			}
 			if pkg {
 				c.path += c.name
@@ -68,19 +68,19 @@ func (c *costs) add(text string) error {
 			c.bytes += commentBytes
 		default:
 			i++
-			c.sign(b)
+			c.addSign(b)
 		}
 	}
 	if len(c.scopes)+c.angles > maxLevels {
-		return exceeded("it is nested more than %d levels deep", maxLevels)
+		return boundExceeded("it is nested more than %d levels deep", maxLevels)
 	}
 	if c.bytes > maxCompileBytes {
-		return exceeded("to compile it takes more than %d MiB; want fewer messages, fields and options, or shorter names", maxCompileBytes>>20)
+		return boundExceeded("to compile it takes more than %d MiB; want fewer messages, fields and options, or shorter names", maxCompileBytes>>20)
 	}
 	return nil
 }
 
-func (c *costs) sign(b byte) {
+func (c *textCosts) addSign(b byte) {
 	switch b {
 	case ' ', '\n', '\t', '\r':
 	case '{':
@@ -106,7 +106,7 @@ func (c *costs) sign(b byte) {
 	}
 }
 
-func letter(b byte) bool {
+func isLetter(b byte) bool {
 	return b == '_' || b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9'
 }
 

@@ -20,12 +20,12 @@ import (
 
 // File is a compiled file with the messages that a payload may hold.
 type File struct {
-	messages []*message
+	messages []*messageNode
 	sorted   []protoreflect.MessageDescriptor // all of the file, with the entries of maps, by full name
 	named    map[string]protoreflect.MessageDescriptor
 	types    *dynamicpb.Types // of all files, for Any and extensions
 	names    enumNames
-	holes    holes
+	holes    fieldHoles
 	weight   int
 }
 
@@ -33,16 +33,16 @@ type File struct {
 // compile it.
 func (f *File) Weight() int { return f.weight }
 
-// Compile compiles text, that of a .proto file or its descriptor in base64; imports holds the files that it
+// CompileFile compiles text, that of a .proto file or its descriptor in base64; imports holds the files that it
 // imports, by the names under which it does so.
-func Compile(text string, imports map[string]string) (*File, error) {
+func CompileFile(text string, imports map[string]string) (*File, error) {
 	main := "schema.proto"
 	for imports[main] != "" {
 		main = "_" + main
 	}
-	l := linker{
-		texts: maps.Clone(imports), sources: map[string]*source{}, missing: map[string]string{},
-		messages: map[protoreflect.FullName]declared{}, names: enumNames{}, holes: holes{}, all: new(protoregistry.Files),
+	l := fileLinker{
+		texts: maps.Clone(imports), sources: map[string]*sourceFile{}, missing: map[string]string{},
+		messages: map[protoreflect.FullName]declaredSymbol{}, names: enumNames{}, holes: fieldHoles{}, all: new(protoregistry.Files),
 	}
 	if l.texts == nil {
 		l.texts = map[string]string{}
@@ -55,26 +55,26 @@ func Compile(text string, imports map[string]string) (*File, error) {
 	l.texts[main] = text
 	// References that no file imports come last: an import may be lost, or have another name.
 	for _, path := range append([]string{main}, slices.Sorted(maps.Keys(imports))...) {
-		if err := l.load(path); err != nil {
+		if err := l.loadFile(path); err != nil {
 			return nil, err
 		}
 	}
 	if reason := l.missing[main]; reason != "" {
 		return nil, errors.New(reason)
 	}
-	imported := l.imported(main)
+	imported := l.importedPaths(main)
 	for _, path := range slices.Sorted(maps.Keys(l.sources)) {
-		l.link(l.sources[path])
+		l.linkFile(l.sources[path])
 	}
-	if err := l.build(l.sources[main]); err != nil {
+	if err := l.buildFile(l.sources[main]); err != nil {
 		return nil, err
 	}
 	if err := l.buildImported(imported); err != nil {
 		return nil, err
 	}
 	s := l.sources[main]
-	f := &File{types: dynamicpb.NewTypes(l.all), names: l.names, holes: l.holes, sorted: sorted(s.built), weight: l.costs.bytes / 2}
-	f.messages = messages(s, s.proto.MessageType, s.built.Messages())
+	f := &File{types: dynamicpb.NewTypes(l.all), names: l.names, holes: l.holes, sorted: sortedMessages(s.built), weight: l.costs.bytes / 2}
+	f.messages = listMessages(s, s.proto.MessageType, s.built.Messages())
 	f.named = byName(f.sorted)
 	if len(f.messages) == 0 {
 		return nil, errors.New("it defines no message")
@@ -82,8 +82,8 @@ func Compile(text string, imports map[string]string) (*File, error) {
 	return f, nil
 }
 
-// imported lists the files that a file imports, with all that those import, in the order of the text.
-func (l *linker) imported(main string) (paths []string) {
+// importedPaths lists the files that a file imports, with all that those import, in the order of the text.
+func (l *fileLinker) importedPaths(main string) (paths []string) {
 	seen := map[string]bool{main: true}
 	for next := []string{main}; len(next) > 0; next = next[1:] {
 		s := l.sources[next[0]]
@@ -102,14 +102,14 @@ func (l *linker) imported(main string) (paths []string) {
 
 // buildImported adds files whose types may be in an Any, or extend others. One that can't be built is needed
 // for nothing else.
-func (l *linker) buildImported(paths []string) error {
+func (l *fileLinker) buildImported(paths []string) error {
 	for _, path := range paths {
 		if s := l.sources[path]; s != nil {
-			if err := l.build(s); err != nil {
+			if err := l.buildFile(s); err != nil {
 				continue
 			}
 		} else if f := knownFile(path); f != nil {
-			if err := register(l.all, f); err != nil {
+			if err := registerFile(l.all, f); err != nil {
 				return err
 			}
 		}
@@ -117,8 +117,8 @@ func (l *linker) buildImported(paths []string) error {
 	return nil
 }
 
-// Names returns the names of an enum's values.
-func (f *File) Names(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]string {
+// EnumNames returns the names of an enum's values.
+func (f *File) EnumNames(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]string {
 	if names := f.names[e.FullName()]; names != nil {
 		return names
 	}
@@ -132,17 +132,19 @@ func (f *File) Names(e protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]
 	return names
 }
 
-// Holes returns the numbers of fields of a message that can't be read.
-func (f *File) Holes(m protoreflect.FullName) map[protoreflect.FieldNumber]string { return f.holes[m] }
+// FieldHoles returns the numbers of fields of a message that can't be read.
+func (f *File) FieldHoles(m protoreflect.FullName) map[protoreflect.FieldNumber]string {
+	return f.holes[m]
+}
 
 // Types finds the types that an Any or an extension names.
 func (f *File) Types() *dynamicpb.Types { return f.types }
 
-// messages pairs the messages of a file with their types.
-func messages(s *source, written []*descriptorpb.DescriptorProto, types protoreflect.MessageDescriptors) (all []*message) {
+// listMessages pairs the messages of a file with their types.
+func listMessages(s *sourceFile, written []*descriptorpb.DescriptorProto, types protoreflect.MessageDescriptors) (all []*messageNode) {
 	for i, m := range written {
 		t := types.Get(i)
-		all = append(all, &message{typ: t, unwritten: s.unwritten[m], inside: messages(s, m.NestedType, t.Messages())})
+		all = append(all, &messageNode{typ: t, unwritten: s.unwritten[m], inside: listMessages(s, m.NestedType, t.Messages())})
 	}
 	return all
 }

@@ -84,16 +84,16 @@ type subject struct {
 }
 
 func newSubject(name, text string) (*subject, error) {
-	schema, err := convert.Compile(convert.Config{Format: "protobuf"}, convert.Definition{Kind: "protobuf", Text: text})
+	schema, err := convert.CompileSchema(convert.Config{Format: "protobuf"}, convert.SchemaDefinition{Kind: "protobuf", Text: text})
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{Converter: convert.New(convert.Config{Format: "protobuf"}, func(convert.Ref) (convert.Schema, error) { return schema, nil })}
-	if s.file, err = protobuf.Compile(text, nil); err != nil {
+	s := &subject{Converter: convert.New(convert.Config{Format: "protobuf"}, func(convert.SchemaRef) (convert.Schema, error) { return schema, nil })}
+	if s.file, err = protobuf.CompileFile(text, nil); err != nil {
 		return nil, err
 	}
 	for ; ; s.index++ {
-		if m, _, err := s.file.Messages([]int32{s.index}); err != nil || string(m.FullName()) == name {
+		if m, _, err := s.file.MessagesAt([]int32{s.index}); err != nil || string(m.FullName()) == name {
 			return s, err
 		}
 	}

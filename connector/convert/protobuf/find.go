@@ -12,8 +12,8 @@ import (
 // errMapEntry is for a message that no serializer writes by itself.
 var errMapEntry = errors.New("its message is the entry of a map")
 
-// sorted returns all message types of a file by their full name, the entries of maps too.
-func sorted(file protoreflect.FileDescriptor) (all []protoreflect.MessageDescriptor) {
+// sortedMessages returns all message types of a file by their full name, the entries of maps too.
+func sortedMessages(file protoreflect.FileDescriptor) (all []protoreflect.MessageDescriptor) {
 	var add func(protoreflect.MessageDescriptors)
 	add = func(types protoreflect.MessageDescriptors) {
 		for i := range types.Len() {
@@ -26,9 +26,9 @@ func sorted(file protoreflect.FileDescriptor) (all []protoreflect.MessageDescrip
 	return all
 }
 
-// Sorted returns message number i, from 0, of all message types in the file by their full name: the
+// SortedMessage returns message number i, from 0, of all message types in the file by their full name: the
 // count of AWS Glue's serializers.
-func (f *File) Sorted(i int) (protoreflect.MessageDescriptor, error) {
+func (f *File) SortedMessage(i int) (protoreflect.MessageDescriptor, error) {
 	switch {
 	case i < 0 || i >= len(f.sorted):
 		return nil, fmt.Errorf("its schema has %d messages by name, and no number %d among them", len(f.sorted), i)
@@ -53,9 +53,9 @@ func byName(sorted []protoreflect.MessageDescriptor) map[string]protoreflect.Mes
 	return all
 }
 
-// Named returns the message type of a name without the package, as Apicurio's serializers write it,
+// NamedMessage returns the message type of a name without the package, as Apicurio's serializers write it,
 // or else of a full name.
-func (f *File) Named(name string) (protoreflect.MessageDescriptor, error) {
+func (f *File) NamedMessage(name string) (protoreflect.MessageDescriptor, error) {
 	m := f.named[name]
 	switch {
 	case m == nil:

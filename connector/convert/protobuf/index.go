@@ -7,24 +7,24 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// message is a message type and those defined inside of it, in the order of the descriptor.
-type message struct {
+// messageNode is a message type and those defined inside of it, in the order of the descriptor.
+type messageNode struct {
 	typ       protoreflect.MessageDescriptor
 	unwritten bool // an entry of a map, or a group, which is no message in the text
-	inside    []*message
+	inside    []*messageNode
 }
 
-// Messages returns the message types that index may lead to: which of the file, which of those inside of
+// MessagesAt returns the message types that index may lead to: which of the file, which of those inside of
 // that one, and so on. Serializers count in two ways: Java's counts the messages in the text, and those
 // of Python, Go, .NET and JavaScript all types of the descriptor, where the entries of maps and groups are
 // types, too. Nothing in a record says who wrote it. The two results are the same where the ways agree, and
 // where one of them leads nowhere.
-func (f *File) Messages(index []int32) (byText, byDescriptor protoreflect.MessageDescriptor, err error) {
+func (f *File) MessagesAt(index []int32) (byText, byDescriptor protoreflect.MessageDescriptor, err error) {
 	if len(index) == 0 {
 		return nil, nil, errors.New("the message index is empty")
 	}
-	byText, err = walk(f.messages, index, func(m *message) bool { return !m.unwritten })
-	byDescriptor, _ = walk(f.messages, index, func(*message) bool { return true })
+	byText, err = walkIndex(f.messages, index, func(m *messageNode) bool { return !m.unwritten })
+	byDescriptor, _ = walkIndex(f.messages, index, func(*messageNode) bool { return true })
 	if byDescriptor != nil && byDescriptor.IsMapEntry() { // an entry is never written alone
 		byDescriptor = nil
 	}
@@ -39,10 +39,10 @@ func (f *File) Messages(index []int32) (byText, byDescriptor protoreflect.Messag
 	return byText, byDescriptor, nil
 }
 
-// walk follows an index through those types that count.
-func walk(from []*message, index []int32, counts func(*message) bool) (found protoreflect.MessageDescriptor, err error) {
+// walkIndex follows an index through those types that count.
+func walkIndex(from []*messageNode, index []int32, counts func(*messageNode) bool) (found protoreflect.MessageDescriptor, err error) {
 	for at, i := range index {
-		var next *message
+		var next *messageNode
 		for _, m := range from {
 			if !counts(m) {
 				continue
@@ -61,12 +61,12 @@ func walk(from []*message, index []int32, counts func(*message) bool) (found pro
 	return found, nil
 }
 
-// Each calls f for each message type that an index can lead to.
-func (f *File) Each(do func(protoreflect.MessageDescriptor)) { each(f.messages, do) }
+// EachMessage calls f for each message type that an index can lead to.
+func (f *File) EachMessage(do func(protoreflect.MessageDescriptor)) { eachMessage(f.messages, do) }
 
-func each(messages []*message, do func(protoreflect.MessageDescriptor)) {
+func eachMessage(messages []*messageNode, do func(protoreflect.MessageDescriptor)) {
 	for _, m := range messages {
 		do(m.typ)
-		each(m.inside, do)
+		eachMessage(m.inside, do)
 	}
 }

@@ -54,9 +54,9 @@ message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`,
 message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`,
 }
 
-// known reports whether a file is one that needs no reference. Other packages of this process may
+// isKnownFile reports whether a file is one that needs no reference. Other packages of this process may
 // have registered files of their own, which have no part in schemas.
-func known(path string) bool {
+func isKnownFile(path string) bool {
 	for _, prefix := range []string{"google/protobuf/", "google/type/", "google/api/", "google/rpc/"} {
 		if strings.HasPrefix(path, prefix) {
 			return true
@@ -67,7 +67,7 @@ func known(path string) bool {
 
 // knownFile returns a file that needs no reference, nil for others.
 func knownFile(path string) protoreflect.FileDescriptor {
-	if !known(path) {
+	if !isKnownFile(path) {
 		return nil
 	}
 	f, err := protoregistry.GlobalFiles.FindFileByPath(path)
@@ -80,7 +80,7 @@ func knownFile(path string) protoreflect.FileDescriptor {
 // knownType returns a message or an enum of such a file, nil for others.
 func knownType(name protoreflect.FullName) protoreflect.Descriptor {
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
-	if err != nil || !known(d.ParentFile().Path()) {
+	if err != nil || !isKnownFile(d.ParentFile().Path()) {
 		return nil
 	}
 	return d

@@ -12,22 +12,22 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// linker resolves the types of files. A field whose type is missing becomes a hole: its message can be read
+// fileLinker resolves the types of files. A field whose type is missing becomes a hole: its message can be read
 // as long as the field is not in it.
-type linker struct {
-	costs    costs
+type fileLinker struct {
+	costs    textCosts
 	texts    map[string]string
-	sources  map[string]*source // by their paths
-	missing  map[string]string  // why files that are imported can't be used, by their paths
-	messages map[protoreflect.FullName]declared
+	sources  map[string]*sourceFile // by their paths
+	missing  map[string]string      // why files that are imported can't be used, by their paths
+	messages map[protoreflect.FullName]declaredSymbol
 	names    enumNames
-	holes    holes
+	holes    fieldHoles
 	all      *protoregistry.Files
 }
 
-// declared is a message or an enum of a source.
-type declared struct {
-	in      *source
+// declaredSymbol is a message or an enum of a source.
+type declaredSymbol struct {
+	in      *sourceFile
 	message *descriptorpb.DescriptorProto // nil for an enum
 	enum    *descriptorpb.EnumDescriptorProto
 }
@@ -35,26 +35,26 @@ type declared struct {
 // enumNames are the names of enums' values. Of two names for a number the first counts.
 type enumNames map[protoreflect.FullName]map[protoreflect.EnumNumber]string
 
-// holes are the fields of messages that can't be read, with the reason.
-type holes map[protoreflect.FullName]map[protoreflect.FieldNumber]string
+// fieldHoles are the fields of messages that can't be read, with the reason.
+type fieldHoles map[protoreflect.FullName]map[protoreflect.FieldNumber]string
 
 // WholeMessage is the number of the hole that a message is as a whole.
 const WholeMessage protoreflect.FieldNumber = 0
 
-func (h holes) dig(message protoreflect.FullName, field protoreflect.FieldNumber, reason string) {
+func (h fieldHoles) addHole(message protoreflect.FullName, field protoreflect.FieldNumber, reason string) {
 	if h[message] == nil {
 		h[message] = map[protoreflect.FieldNumber]string{}
 	}
 	h[message][field] = reason
 }
 
-func (l *linker) dig(message protoreflect.FullName, field protoreflect.FieldNumber, reason string) {
-	l.holes.dig(message, field, reason)
+func (l *fileLinker) addHole(message protoreflect.FullName, field protoreflect.FieldNumber, reason string) {
+	l.holes.addHole(message, field, reason)
 }
 
-// load reads a file with all that it imports. Only a file that exceeds a bound is an error; any other
+// loadFile reads a file with all that it imports. Only a file that exceeds a bound is an error; any other
 // that can't be used is missing.
-func (l *linker) load(path string) error {
+func (l *fileLinker) loadFile(path string) error {
 	if l.sources[path] != nil || l.missing[path] != "" || l.texts[path] == "" && knownFile(path) != nil {
 		return nil
 	}
@@ -66,9 +66,9 @@ func (l *linker) load(path string) error {
 		l.missing[path] = "it is not among the references of the schema"
 		return nil
 	}
-	s, err := l.costs.parse(path, text)
+	s, err := l.costs.parseSource(path, text)
 	if err == nil {
-		err = l.declare(s)
+		err = l.declareSymbols(s)
 	}
 	bound, exceeds := errors.AsType[boundError](err)
 	switch {
@@ -80,46 +80,46 @@ func (l *linker) load(path string) error {
 	}
 	l.sources[path] = s
 	for _, imported := range s.proto.Dependency {
-		if err := l.load(imported); err != nil {
+		if err := l.loadFile(imported); err != nil {
 			return fmt.Errorf("with its import %s: %w", imported, err)
 		}
 	}
 	return nil
 }
 
-// declare adds the types of a file, unless another file has one of them.
-func (l *linker) declare(s *source) error {
+// declareSymbols adds the types of a file, unless another file has one of them.
+func (l *fileLinker) declareSymbols(s *sourceFile) error {
 	scope := protoreflect.FullName(s.proto.GetPackage())
 	for _, m := range s.proto.MessageType {
-		if _, again := l.messages[child(scope, m.GetName())]; again {
-			return fmt.Errorf("%s is declared in another file, too", child(scope, m.GetName()))
+		if _, again := l.messages[childName(scope, m.GetName())]; again {
+			return fmt.Errorf("%s is declared in another file, too", childName(scope, m.GetName()))
 		}
 	}
 	for _, e := range s.proto.EnumType {
-		if _, again := l.messages[child(scope, e.GetName())]; again {
-			return fmt.Errorf("%s is declared in another file, too", child(scope, e.GetName()))
+		if _, again := l.messages[childName(scope, e.GetName())]; again {
+			return fmt.Errorf("%s is declared in another file, too", childName(scope, e.GetName()))
 		}
 	}
-	return l.relax(s)
+	return l.relaxFile(s)
 }
 
-// link resolves the types of a file.
-func (l *linker) link(s *source) {
+// linkFile resolves the types of a file.
+func (l *fileLinker) linkFile(s *sourceFile) {
 	scope := protoreflect.FullName(s.proto.GetPackage())
 	for _, m := range s.proto.MessageType {
-		l.linkMessage(s, child(scope, m.GetName()), m)
+		l.linkMessage(s, childName(scope, m.GetName()), m)
 	}
 	s.proto.Extension = l.linkExtensions(s, scope, s.proto.Extension)
 }
 
-func (l *linker) linkMessage(s *source, name protoreflect.FullName, m *descriptorpb.DescriptorProto) {
+func (l *fileLinker) linkMessage(s *sourceFile, name protoreflect.FullName, m *descriptorpb.DescriptorProto) {
 	for _, inside := range m.NestedType {
-		l.linkMessage(s, child(name, inside.GetName()), inside)
+		l.linkMessage(s, childName(name, inside.GetName()), inside)
 	}
 	m.Field = slices.DeleteFunc(m.Field, func(f *descriptorpb.FieldDescriptorProto) bool {
 		reason := l.linkField(s, name, f)
 		if reason != "" {
-			l.dig(name, protoreflect.FieldNumber(f.GetNumber()), f.GetName()+": "+reason)
+			l.addHole(name, protoreflect.FieldNumber(f.GetNumber()), f.GetName()+": "+reason)
 		}
 		return reason != ""
 	})
@@ -150,14 +150,14 @@ func dropOneofs(m *descriptorpb.DescriptorProto) {
 }
 
 // linkField resolves the type of a field. It returns why the type can't be used, nothing for one that can.
-func (l *linker) linkField(s *source, scope protoreflect.FullName, f *descriptorpb.FieldDescriptorProto) (reason string) {
+func (l *fileLinker) linkField(s *sourceFile, scope protoreflect.FullName, f *descriptorpb.FieldDescriptorProto) (reason string) {
 	if f.TypeName == nil {
 		return ""
 	}
-	name, d, file := l.find(scope, f.GetTypeName())
+	name, d, file := l.findSymbol(scope, f.GetTypeName())
 	switch {
 	case name == "":
-		return l.undefined(s, f.GetTypeName())
+		return l.undefinedReason(s, f.GetTypeName())
 	case d.enum != nil || d.in == nil && file.enum:
 		f.Type = descriptorpb.FieldDescriptorProto_TYPE_ENUM.Enum()
 		if d.enum != nil && s.proto.GetSyntax() == "proto3" && d.in.proto.GetSyntax() == "proto2" {
@@ -181,8 +181,8 @@ func (l *linker) linkField(s *source, scope protoreflect.FullName, f *descriptor
 	return ""
 }
 
-// undefined is the reason for a type that no file defines.
-func (l *linker) undefined(s *source, name string) string {
+// undefinedReason is the reason for a type that no file defines.
+func (l *fileLinker) undefinedReason(s *sourceFile, name string) string {
 	reason := fmt.Sprintf("its type %.200s is not defined", name)
 	for _, path := range s.proto.Dependency {
 		if why := l.missing[path]; why != "" {
@@ -209,40 +209,40 @@ type foundIn struct {
 	enum bool
 }
 
-// find finds a message or an enum: in the innermost scope that has one of this name.
-func (l *linker) find(scope protoreflect.FullName, ref string) (protoreflect.FullName, declared, foundIn) {
+// findSymbol finds a message or an enum: in the innermost scope that has one of this name.
+func (l *fileLinker) findSymbol(scope protoreflect.FullName, ref string) (protoreflect.FullName, declaredSymbol, foundIn) {
 	if len(ref) > 0 && ref[0] == '.' {
 		scope, ref = "", ref[1:]
 	}
 	for {
-		name := child(scope, ref)
+		name := childName(scope, ref)
 		if d, ok := l.messages[name]; ok {
 			return name, d, foundIn{d.in.proto.GetName(), d.enum != nil}
 		}
 		if d := knownType(name); d != nil {
 			_, enum := d.(protoreflect.EnumDescriptor)
 			if _, message := d.(protoreflect.MessageDescriptor); enum || message {
-				return name, declared{}, foundIn{d.ParentFile().Path(), enum}
+				return name, declaredSymbol{}, foundIn{d.ParentFile().Path(), enum}
 			}
 		}
 		if scope == "" {
-			return "", declared{}, foundIn{}
+			return "", declaredSymbol{}, foundIn{}
 		}
 		scope = scope.Parent()
 	}
 }
 
 // linkExtensions keeps the extensions of messages that payloads hold. Those of options are needed for nothing.
-func (l *linker) linkExtensions(s *source, scope protoreflect.FullName, fields []*descriptorpb.FieldDescriptorProto) []*descriptorpb.FieldDescriptorProto {
+func (l *fileLinker) linkExtensions(s *sourceFile, scope protoreflect.FullName, fields []*descriptorpb.FieldDescriptorProto) []*descriptorpb.FieldDescriptorProto {
 	return slices.DeleteFunc(fields, func(f *descriptorpb.FieldDescriptorProto) bool {
-		name, d, file := l.find(scope, f.GetExtendee())
+		name, d, file := l.findSymbol(scope, f.GetExtendee())
 		if d.message == nil || s.proto.GetSyntax() == "proto3" || !slices.ContainsFunc(d.message.ExtensionRange, func(r *descriptorpb.DescriptorProto_ExtensionRange) bool {
 			return r.GetStart() <= f.GetNumber() && f.GetNumber() < r.GetEnd()
 		}) {
 			return true
 		}
 		if reason := l.linkField(s, scope, f); reason != "" {
-			l.dig(name, protoreflect.FieldNumber(f.GetNumber()), f.GetName()+": "+reason)
+			l.addHole(name, protoreflect.FieldNumber(f.GetNumber()), f.GetName()+": "+reason)
 			return true
 		}
 		f.Extendee = new("." + string(name))
@@ -253,8 +253,8 @@ func (l *linker) linkExtensions(s *source, scope protoreflect.FullName, fields [
 	})
 }
 
-// build makes a file usable, after those whose types it uses.
-func (l *linker) build(s *source) error {
+// buildFile makes a file usable, after those whose types it uses.
+func (l *fileLinker) buildFile(s *sourceFile) error {
 	switch {
 	case s.built != nil:
 		return nil
@@ -266,9 +266,9 @@ func (l *linker) build(s *source) error {
 	for _, path := range paths {
 		var err error
 		if other := l.sources[path]; other != nil {
-			err = l.build(other)
+			err = l.buildFile(other)
 		} else {
-			err = register(l.all, knownFile(path))
+			err = registerFile(l.all, knownFile(path))
 		}
 		if err != nil {
 			return err
@@ -283,14 +283,14 @@ func (l *linker) build(s *source) error {
 	return l.all.RegisterFile(f)
 }
 
-// register adds a file that needs no reference, and all that it imports.
-func register(all *protoregistry.Files, file protoreflect.FileDescriptor) error {
+// registerFile adds a file that needs no reference, and all that it imports.
+func registerFile(all *protoregistry.Files, file protoreflect.FileDescriptor) error {
 	if _, err := all.FindFileByPath(file.Path()); err == nil {
 		return nil
 	}
 	imports := file.Imports()
 	for i := range imports.Len() {
-		if err := register(all, imports.Get(i).FileDescriptor); err != nil {
+		if err := registerFile(all, imports.Get(i).FileDescriptor); err != nil {
 			return err
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// source is a file as the registry has it, before its types are resolved.
-type source struct {
+// sourceFile is a file as the registry has it, before its types are resolved.
+type sourceFile struct {
 	proto *descriptorpb.FileDescriptorProto
 	// unwritten are the types that have no message of their own in a .proto file: the entries of maps, and
 	// groups.
@@ -25,35 +25,35 @@ type source struct {
 	built     protoreflect.FileDescriptor
 }
 
-// parse reads a file: the text of a .proto file, or its descriptor in base64.
-func (c *costs) parse(path, text string) (s *source, err error) {
-	s = &source{unwritten: map[*descriptorpb.DescriptorProto]bool{}, needs: map[string]bool{}}
+// parseSource reads a file: the text of a .proto file, or its descriptor in base64.
+func (c *textCosts) parseSource(path, text string) (s *sourceFile, err error) {
+	s = &sourceFile{unwritten: map[*descriptorpb.DescriptorProto]bool{}, needs: map[string]bool{}}
 	if b := fromBase64(text); b != nil {
-		s.proto, err = c.descriptor(b)
+		s.proto, err = c.parseDescriptor(b)
 	} else {
-		s.proto, err = c.text(path, text)
+		s.proto, err = c.parseText(path, text)
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.proto.Name = new(path)
 	for _, m := range s.proto.MessageType {
-		s.mark(m)
+		s.markGroups(m)
 	}
-	s.groups(s.proto.MessageType, s.proto.Extension)
+	s.findGroups(s.proto.MessageType, s.proto.Extension)
 	return s, nil
 }
 
-// text parses the text of a .proto file, as far as it has an effect. The parser panics for some that are cut; a
+// parseText parses the text of a .proto file, as far as it has an effect. The parser panics for some that are cut; a
 // reference that does so may not be needed.
-func (c *costs) text(path, text string) (_ *descriptorpb.FileDescriptorProto, err error) {
+func (c *textCosts) parseText(path, text string) (_ *descriptorpb.FileDescriptorProto, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the parser fails with %T; want a complete .proto file", v)
 		}
 	}()
-	text = scrub(text)
-	if err := c.add(text); err != nil {
+	text = scrubText(text)
+	if err := c.addText(text); err != nil {
 		return nil, err
 	}
 	handler := reporter.NewHandler(nil)
@@ -83,15 +83,15 @@ func fromBase64(text string) []byte {
 	return nil
 }
 
-// descriptor reads the descriptor of a file.
-func (c *costs) descriptor(b []byte) (*descriptorpb.FileDescriptorProto, error) {
+// parseDescriptor reads the descriptor of a file.
+func (c *textCosts) parseDescriptor(b []byte) (*descriptorpb.FileDescriptorProto, error) {
 	f := new(descriptorpb.FileDescriptorProto)
-	s := scale{types: noTypes{}}
-	if err := s.message(f.ProtoReflect().Descriptor(), b, 1); err != nil {
-		return nil, exceeded("its descriptor is nested more than %d levels deep, or has too many parts", MaxDepth)
+	s := messageScale{types: noTypes{}}
+	if err := s.weighMessage(f.ProtoReflect().Descriptor(), b, 1); err != nil {
+		return nil, boundExceeded("its descriptor is nested more than %d levels deep, or has too many parts", MaxDepth)
 	}
 	if c.bytes += descriptorFactor * s.weight; c.bytes > maxCompileBytes {
-		return nil, exceeded("to compile it takes more than %d MiB; want fewer messages and fields, or shorter names", maxCompileBytes>>20)
+		return nil, boundExceeded("to compile it takes more than %d MiB; want fewer messages and fields, or shorter names", maxCompileBytes>>20)
 	}
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, f); err != nil {
 		return nil, errors.New("it is base64 of something that is no descriptor of a file")
@@ -99,20 +99,20 @@ func (c *costs) descriptor(b []byte) (*descriptorpb.FileDescriptorProto, error) 
 	return f, nil
 }
 
-// mark finds the entries of maps, those whose option is not in the text.
-func (s *source) mark(m *descriptorpb.DescriptorProto) {
+// markGroups finds the entries of maps, those whose option is not in the text.
+func (s *sourceFile) markGroups(m *descriptorpb.DescriptorProto) {
 	if m.GetOptions().GetMapEntry() {
 		s.unwritten[m] = true
 	}
 	for _, inside := range m.NestedType {
-		s.mark(inside)
+		s.markGroups(inside)
 	}
-	s.groups(m.NestedType, m.Field)
-	s.groups(m.NestedType, m.Extension)
+	s.findGroups(m.NestedType, m.Field)
+	s.findGroups(m.NestedType, m.Extension)
 }
 
-// groups finds the types of the fields that are groups.
-func (s *source) groups(types []*descriptorpb.DescriptorProto, fields []*descriptorpb.FieldDescriptorProto) {
+// findGroups finds the types of the fields that are groups.
+func (s *sourceFile) findGroups(types []*descriptorpb.DescriptorProto, fields []*descriptorpb.FieldDescriptorProto) {
 	groups := map[string]bool{}
 	for _, f := range fields {
 		if f.GetType() == descriptorpb.FieldDescriptorProto_TYPE_GROUP {
@@ -150,8 +150,8 @@ func jsonName(options []*descriptorpb.UninterpretedOption) *string {
 	return nil
 }
 
-// features adds those in the text to a set, which may be nil.
-func features(set *descriptorpb.FeatureSet, options []*descriptorpb.UninterpretedOption) (*descriptorpb.FeatureSet, error) {
+// featureSet adds those in the text to a set, which may be nil.
+func featureSet(set *descriptorpb.FeatureSet, options []*descriptorpb.UninterpretedOption) (*descriptorpb.FeatureSet, error) {
 	for _, o := range options {
 		if !isOption(o, "features") {
 			continue

@@ -33,11 +33,11 @@ const imported = `syntax = "proto3"; message Imported { string text = 1; }`
 
 // byIndex reads the message that an index leads to, and appends what the library makes of it.
 func (f *File) byIndex(dst, payload []byte, index []int32) ([]byte, error) {
-	typ, _, err := f.Messages(index)
+	typ, _, err := f.MessagesAt(index)
 	if err != nil {
 		return dst, err
 	}
-	m, err := f.Read(payload, typ)
+	m, err := f.ReadMessage(payload, typ)
 	if err != nil {
 		return dst, err
 	}
@@ -50,7 +50,7 @@ func (f *File) byIndex(dst, payload []byte, index []int32) ([]byte, error) {
 
 func tree(t *testing.T) *File {
 	t.Helper()
-	f, err := Compile(treeProto, map[string]string{"schema.proto": imported})
+	f, err := CompileFile(treeProto, map[string]string{"schema.proto": imported})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestCompileRefuses(t *testing.T) {
 		`syntax = "proto3"; message A { extensions 0[json_name,`:       "the parser fails",
 		``: "no message",
 	} {
-		if _, err := Compile(text, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := CompileFile(text, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
@@ -160,10 +160,10 @@ func FuzzCompile(f *testing.F) {
 		text := string(b)
 		if binary {
 			text = base64.StdEncoding.EncodeToString(b)
-		} else if got := scrub(text); len(got) != len(text) || strings.Count(got, "\n") != strings.Count(text, "\n") {
+		} else if got := scrubText(text); len(got) != len(text) || strings.Count(got, "\n") != strings.Count(text, "\n") {
 			t.Fatalf("%q is scrubbed to %q", text, got)
 		}
-		file, err := Compile(text, map[string]string{"schema.proto": imported})
+		file, err := CompileFile(text, map[string]string{"schema.proto": imported})
 		if err != nil {
 			return
 		}

@@ -20,11 +20,11 @@ var (
 	errHeavy = errors.New("it has so many parts that they would take too much memory")
 )
 
-// Read reads a message of one of the file's types.
-func (f *File) Read(payload []byte, typ protoreflect.MessageDescriptor) (protoreflect.Message, error) {
+// ReadMessage reads a message of one of the file's types.
+func (f *File) ReadMessage(payload []byte, typ protoreflect.MessageDescriptor) (protoreflect.Message, error) {
 	if len(payload) > light || len(f.holes) > 0 {
-		s := scale{types: f.types, names: f.names, holes: f.holes}
-		if err := s.message(typ, payload, 1); err != nil {
+		s := messageScale{types: f.types, names: f.names, holes: f.holes}
+		if err := s.weighMessage(typ, payload, 1); err != nil {
 			return nil, err
 		}
 	}
@@ -36,11 +36,11 @@ func (f *File) Read(payload []byte, typ protoreflect.MessageDescriptor) (protore
 	return m, nil
 }
 
-// Fits reports whether all fields of a payload are fields of a message, each in its wire format. Serializers
+// FitsType reports whether all fields of a payload are fields of a message, each in its wire format. Serializers
 // write no others.
-func Fits(t protoreflect.MessageDescriptor, payload []byte) bool { return fits(t, payload, 1) }
+func FitsType(t protoreflect.MessageDescriptor, payload []byte) bool { return fitsType(t, payload, 1) }
 
-func fits(t protoreflect.MessageDescriptor, b []byte, depth int) bool {
+func fitsType(t protoreflect.MessageDescriptor, b []byte, depth int) bool {
 	if depth > MaxDepth {
 		return false
 	}
@@ -69,10 +69,10 @@ func fitsField(t protoreflect.MessageDescriptor, number protowire.Number, typ pr
 	switch f.Kind() {
 	case protoreflect.MessageKind:
 		content, _ := protowire.ConsumeBytes(b)
-		return typ == protowire.BytesType && fits(f.Message(), content, depth+1)
+		return typ == protowire.BytesType && fitsType(f.Message(), content, depth+1)
 	case protoreflect.GroupKind:
 		content, _ := protowire.ConsumeGroup(number, b)
-		return typ == protowire.StartGroupType && fits(f.Message(), content, depth+1)
+		return typ == protowire.StartGroupType && fitsType(f.Message(), content, depth+1)
 	case protoreflect.StringKind:
 		content, _ := protowire.ConsumeBytes(b)
 		return typ == protowire.BytesType && utf8.Valid(content)

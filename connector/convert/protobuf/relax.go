@@ -11,11 +11,11 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// relax reduces a file to the parts needed to read messages, in the form that the library takes. The rules that
+// relaxFile reduces a file to the parts needed to read messages, in the form that the library takes. The rules that
 // it drops protect authors of schemas; the records exist already.
-func (l *linker) relax(s *source) error {
+func (l *fileLinker) relaxFile(s *sourceFile) error {
 	f := s.proto
-	set, err := features(f.GetOptions().GetFeatures(), f.GetOptions().GetUninterpretedOption())
+	set, err := featureSet(f.GetOptions().GetFeatures(), f.GetOptions().GetUninterpretedOption())
 	if err != nil {
 		return err
 	}
@@ -29,29 +29,29 @@ func (l *linker) relax(s *source) error {
 	}
 	scope := protoreflect.FullName(f.GetPackage())
 	for _, m := range f.MessageType {
-		if err := l.relaxMessage(s, child(scope, m.GetName()), m); err != nil {
+		if err := l.relaxMessage(s, childName(scope, m.GetName()), m); err != nil {
 			return err
 		}
 	}
 	for _, e := range f.EnumType {
-		if err := l.relaxEnum(s, child(scope, e.GetName()), e); err != nil {
+		if err := l.relaxEnum(s, childName(scope, e.GetName()), e); err != nil {
 			return err
 		}
 	}
 	return l.relaxFields(f.Extension)
 }
 
-func child(scope protoreflect.FullName, name string) protoreflect.FullName {
+func childName(scope protoreflect.FullName, name string) protoreflect.FullName {
 	if scope == "" {
 		return protoreflect.FullName(name)
 	}
 	return scope + "." + protoreflect.FullName(name)
 }
 
-func (l *linker) relaxMessage(s *source, name protoreflect.FullName, m *descriptorpb.DescriptorProto) error {
+func (l *fileLinker) relaxMessage(s *sourceFile, name protoreflect.FullName, m *descriptorpb.DescriptorProto) error {
 	given := m.GetOptions()
 	uninterpreted := given.GetUninterpretedOption()
-	set, err := features(given.GetFeatures(), uninterpreted)
+	set, err := featureSet(given.GetFeatures(), uninterpreted)
 	if err != nil {
 		return err
 	}
@@ -60,12 +60,12 @@ func (l *linker) relaxMessage(s *source, name protoreflect.FullName, m *descript
 		m.Options.MapEntry = new(true)
 	}
 	if given.GetMessageSetWireFormat() || optionIsTrue(uninterpreted, "message_set_wire_format") {
-		l.dig(name, WholeMessage, "it is a MessageSet, which can't be read")
+		l.addHole(name, WholeMessage, "it is a MessageSet, which can't be read")
 	}
 	m.ReservedRange, m.ReservedName = nil, nil
 	m.ExtensionRange = mergeRanges(m.ExtensionRange, s.proto.GetSyntax() == "proto3")
 	for _, o := range m.OneofDecl {
-		if set, err = features(o.GetOptions().GetFeatures(), o.GetOptions().GetUninterpretedOption()); err != nil {
+		if set, err = featureSet(o.GetOptions().GetFeatures(), o.GetOptions().GetUninterpretedOption()); err != nil {
 			return err
 		}
 		o.Options = &descriptorpb.OneofOptions{Features: set}
@@ -81,14 +81,14 @@ func (l *linker) relaxMessage(s *source, name protoreflect.FullName, m *descript
 	if err := l.relaxFields(m.Extension); err != nil {
 		return err
 	}
-	l.messages[name] = declared{s, m, nil}
+	l.messages[name] = declaredSymbol{s, m, nil}
 	for _, inside := range m.NestedType {
-		if err := l.relaxMessage(s, child(name, inside.GetName()), inside); err != nil {
+		if err := l.relaxMessage(s, childName(name, inside.GetName()), inside); err != nil {
 			return err
 		}
 	}
 	for _, e := range m.EnumType {
-		if err := l.relaxEnum(s, child(name, e.GetName()), e); err != nil {
+		if err := l.relaxEnum(s, childName(name, e.GetName()), e); err != nil {
 			return err
 		}
 	}
@@ -117,10 +117,10 @@ func mergeRanges(ranges []*descriptorpb.DescriptorProto_ExtensionRange, proto3 b
 	return merged
 }
 
-func (l *linker) relaxFields(fields []*descriptorpb.FieldDescriptorProto) error {
+func (l *fileLinker) relaxFields(fields []*descriptorpb.FieldDescriptorProto) error {
 	for _, f := range fields {
 		uninterpreted := f.GetOptions().GetUninterpretedOption()
-		set, err := features(f.GetOptions().GetFeatures(), uninterpreted)
+		set, err := featureSet(f.GetOptions().GetFeatures(), uninterpreted)
 		if err != nil {
 			return err
 		}
@@ -144,14 +144,14 @@ func (l *linker) relaxFields(fields []*descriptorpb.FieldDescriptorProto) error 
 
 // relaxEnum keeps the first name of each number, and gives the library names that can't be in conflict with
 // one another.
-func (l *linker) relaxEnum(s *source, name protoreflect.FullName, e *descriptorpb.EnumDescriptorProto) error {
-	set, err := features(e.GetOptions().GetFeatures(), e.GetOptions().GetUninterpretedOption())
+func (l *fileLinker) relaxEnum(s *sourceFile, name protoreflect.FullName, e *descriptorpb.EnumDescriptorProto) error {
+	set, err := featureSet(e.GetOptions().GetFeatures(), e.GetOptions().GetUninterpretedOption())
 	if err != nil {
 		return err
 	}
 	e.Options = &descriptorpb.EnumOptions{Features: set}
 	e.ReservedRange, e.ReservedName = nil, nil
-	l.messages[name] = declared{s, nil, e}
+	l.messages[name] = declaredSymbol{s, nil, e}
 	names := make(map[protoreflect.EnumNumber]string, len(e.Value))
 	values := make([]*descriptorpb.EnumValueDescriptorProto, 0, len(e.Value))
 	zero := -1

@@ -1,11 +1,11 @@
 package protobuf
 
-// scrub returns a .proto file with blanks in the place of everything that has no effect on how a message
+// scrubText returns a .proto file with blanks in the place of everything that has no effect on how a message
 // is read: services, reserved numbers and names, and all options but those in keptOptions. Registries
 // render these parts in ways that no compiler accepts, and nothing that a record needs is lost with
 // them. Line numbers stay.
-func scrub(text string) string {
-	s := scrubber{text: text, out: []byte(text)}
+func scrubText(text string) string {
+	s := textScrubber{text: text, out: []byte(text)}
 	for begin := true; s.at < len(text); {
 		switch b := text[s.at]; {
 		case b == ' ' || b == '\n' || b == '\t' || b == '\r':
@@ -13,10 +13,10 @@ func scrub(text string) string {
 		case b == '/':
 			s.at = behindComment(text, s.at)
 		case b == '[':
-			s.list()
+			s.scrubList()
 			begin = false
-		case letter(b):
-			if !begin || !s.statement() {
+		case isLetter(b):
+			if !begin || !s.scrubStatement() {
 				s.at = behindWord(text, s.at)
 				begin = false
 			}
@@ -31,13 +31,13 @@ func scrub(text string) string {
 // keptOptions are the first names of the options that decide how a message is read or written.
 var keptOptions = map[string]bool{"json_name": true, "map_entry": true, "message_set_wire_format": true, "features": true}
 
-type scrubber struct {
+type textScrubber struct {
 	text string
 	out  []byte
 	at   int
 }
 
-func (s *scrubber) blank(from, to int) {
+func (s *textScrubber) blankRange(from, to int) {
 	for i := from; i < min(to, len(s.out)); i++ {
 		if s.out[i] != '\n' {
 			s.out[i] = ' '
@@ -45,11 +45,11 @@ func (s *scrubber) blank(from, to int) {
 	}
 }
 
-// statement reports whether a statement without effect begins here, and blanks it. An option that is
+// scrubStatement reports whether a statement without effect begins here, and blanks it. An option that is
 // kept is skipped. Values, fields and types may have the same names as statements.
-func (s *scrubber) statement() bool {
+func (s *textScrubber) scrubStatement() bool {
 	word := s.text[s.at:behindWord(s.text, s.at)]
-	next := s.next(s.at + len(word))
+	next := s.nextToken(s.at + len(word))
 	var end int
 	switch word {
 	case "option":
@@ -62,7 +62,7 @@ func (s *scrubber) statement() bool {
 			return true
 		}
 	case "service":
-		if brace := s.next(behindWord(s.text, next)); brace == next || brace >= len(s.text) || s.text[brace] != '{' {
+		if brace := s.nextToken(behindWord(s.text, next)); brace == next || brace >= len(s.text) || s.text[brace] != '{' {
 			return false
 		}
 		end = s.behindStatement(next, false)
@@ -73,14 +73,14 @@ func (s *scrubber) statement() bool {
 	default:
 		return false
 	}
-	s.blank(s.at, end)
+	s.blankRange(s.at, end)
 	s.at = end
 	return true
 }
 
 // behindStatement is the place behind the semicolon or, where braces are not around a value, the closing brace
 // that ends a statement.
-func (s *scrubber) behindStatement(from int, value bool) int {
+func (s *textScrubber) behindStatement(from int, value bool) int {
 	depth := 0
 	for i := from; i < len(s.text); {
 		switch s.text[i] {
@@ -107,7 +107,7 @@ func (s *scrubber) behindStatement(from int, value bool) int {
 }
 
 // behindReserved is the place behind reserved numbers and names, -1 for something else.
-func (s *scrubber) behindReserved(from int) int {
+func (s *textScrubber) behindReserved(from int) int {
 	for i := from; i < len(s.text); {
 		switch s.text[i] {
 		case '/':
@@ -123,8 +123,8 @@ func (s *scrubber) behindReserved(from int) int {
 	return len(s.text)
 }
 
-// next is the place of the next token.
-func (s *scrubber) next(i int) int {
+// nextToken is the place of the next token.
+func (s *textScrubber) nextToken(i int) int {
 	for i < len(s.text) {
 		switch s.text[i] {
 		case ' ', '\n', '\t', '\r':
@@ -138,14 +138,14 @@ func (s *scrubber) next(i int) int {
 	return i
 }
 
-// list blanks the options in brackets that begin here, but not those that are kept.
-func (s *scrubber) list() {
+// scrubList blanks the options in brackets that begin here, but not those that are kept.
+func (s *textScrubber) scrubList() {
 	type span struct{ comma, from, to int }
 	var kept []span
 	begin, one := s.at, span{comma: -1, from: s.at + 1}
 	depth, end := 0, len(s.text)
 	done := func(i int) {
-		first := s.next(one.from)
+		first := s.nextToken(one.from)
 		if first < i && keptOptions[s.text[first:behindWord(s.text, first)]] {
 			kept = append(kept, span{one.comma, one.from, i})
 		}
@@ -172,7 +172,7 @@ scan:
 		}
 		i = behindToken(s.text, i)
 	}
-	s.blank(begin, end)
+	s.blankRange(begin, end)
 	for n, k := range kept {
 		copy(s.out[k.from:k.to], s.text[k.from:k.to])
 		if n > 0 {
@@ -187,7 +187,7 @@ scan:
 
 // behindWord is the place behind the name, or the number, that begins at i.
 func behindWord(s string, i int) int {
-	for i < len(s) && letter(s[i]) {
+	for i < len(s) && isLetter(s[i]) {
 		i++
 	}
 	return i
@@ -198,7 +198,7 @@ func behindToken(s string, i int) int {
 	switch b := s[i]; {
 	case b == '"' || b == '\'':
 		return min(behindText(s, i), len(s))
-	case letter(b):
+	case isLetter(b):
 		return behindWord(s, i)
 	}
 	return i + 1

@@ -15,18 +15,18 @@ const (
 	groupWeight   = 8   // of each byte of a group, which is read once more for each group around it
 )
 
-// mostWeight bounds what one payload may take. A million bytes of JSON, which is what
+// maxWeight bounds what one payload may take. A million bytes of JSON, which is what
 // Firehose takes, hold no more messages with something in them than this is for.
-const mostWeight = 80 << 20
+const maxWeight = 80 << 20
 
 // light is the size up to which no payload can be too heavy.
 const light = 64 << 10
 
-// scale weighs a payload before anything is made of it.
-type scale struct {
+// messageScale weighs a payload before anything is made of it.
+type messageScale struct {
 	types  resolver
 	names  enumNames
-	holes  holes
+	holes  fieldHoles
 	weight int
 	enums  map[protoreflect.FullName]int // what a value of an enum weighs
 }
@@ -58,10 +58,10 @@ func (h HoleError) Error() string {
 	return "a part of its " + string(h.message) + " can't be read: " + h.reason
 }
 
-// message adds a message of type t. It is an error when the payload is too heavy or too
+// weighMessage adds a message of type t. It is an error when the payload is too heavy or too
 // deep: an Any inside of an Any is a level, too, though the library does not count it.
 // Faults of the wire format are left to the library.
-func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) error {
+func (s *messageScale) weighMessage(t protoreflect.MessageDescriptor, b []byte, depth int) error {
 	if depth > MaxDepth {
 		return errWire
 	}
@@ -72,12 +72,12 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 	}
 	if t.IsMapEntry() { // its value is written although it is not there
 		if e := t.Fields().ByNumber(2).Enum(); e != nil {
-			s.weight += s.enum(e)
+			s.weight += s.weighEnum(e)
 		}
 	}
 	var url string
 	var packed []byte // of an Any
-	for len(b) > 0 && s.weight <= mostWeight {
+	for len(b) > 0 && s.weight <= maxWeight {
 		number, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return nil
@@ -103,11 +103,11 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 			}
 			continue
 		}
-		if err := s.field(s.known(t, number), typ, field, depth); err != nil {
+		if err := s.weighField(s.knownField(t, number), typ, field, depth); err != nil {
 			return err
 		}
 	}
-	if s.weight > mostWeight {
+	if s.weight > maxWeight {
 		return errHeavy
 	}
 	if packed == nil {
@@ -117,11 +117,11 @@ func (s *scale) message(t protoreflect.MessageDescriptor, b []byte, depth int) e
 	if err != nil {
 		return nil //nolint:nilerr // it is for the library to say
 	}
-	return s.message(inside.Descriptor(), packed, depth+1)
+	return s.weighMessage(inside.Descriptor(), packed, depth+1)
 }
 
-// known finds a field, nil for one that will be left out.
-func (s *scale) known(t protoreflect.MessageDescriptor, number protoreflect.FieldNumber) protoreflect.FieldDescriptor {
+// knownField finds a field, nil for one that will be left out.
+func (s *messageScale) knownField(t protoreflect.MessageDescriptor, number protoreflect.FieldNumber) protoreflect.FieldDescriptor {
 	if f := t.Fields().ByNumber(number); f != nil || !t.ExtensionRanges().Has(number) {
 		return f
 	}
@@ -132,8 +132,8 @@ func (s *scale) known(t protoreflect.MessageDescriptor, number protoreflect.Fiel
 	return x.TypeDescriptor()
 }
 
-// field adds a field, or one entry of it.
-func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []byte, depth int) error {
+// weighField adds a field, or one entry of it.
+func (s *messageScale) weighField(f protoreflect.FieldDescriptor, typ protowire.Type, b []byte, depth int) error {
 	if f == nil {
 		return nil
 	}
@@ -148,11 +148,11 @@ func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []by
 		default:
 			return nil // the library leaves it out
 		}
-		return s.message(inside, b, depth+1)
+		return s.weighMessage(inside, b, depth+1)
 	}
 	each := valueWeight
 	if f.Kind() == protoreflect.EnumKind {
-		each = s.enum(f.Enum())
+		each = s.weighEnum(f.Enum())
 	}
 	s.weight += each
 	if typ != protowire.BytesType {
@@ -176,8 +176,8 @@ func (s *scale) field(f protoreflect.FieldDescriptor, typ protowire.Type, b []by
 	return nil
 }
 
-// enum is the weight of a value of an enum, with the longest of its names.
-func (s *scale) enum(e protoreflect.EnumDescriptor) int {
+// weighEnum is the weight of a value of an enum, with the longest of its names.
+func (s *messageScale) weighEnum(e protoreflect.EnumDescriptor) int {
 	if weight := s.enums[e.FullName()]; weight > 0 {
 		return weight
 	}

@@ -42,22 +42,22 @@ type breaker struct {
 	next     time.Time // when the next request may start, unless trusted
 }
 
-// trusted reports whether the service answers as far as is known. Otherwise one
+// isTrusted reports whether the service answers as far as is known. Otherwise one
 // request at a time is sent, even before the breaker opens.
-func (b *breaker) trusted() bool { return b.state == BreakerClosed && b.failures < openFailures }
+func (b *breaker) isTrusted() bool { return b.state == BreakerClosed && b.failures < openFailures }
 
-// wait returns the time until a request may start.
-func (b *breaker) wait(now time.Time) time.Duration {
-	if b.trusted() {
+// openFor returns the time until a request may start.
+func (b *breaker) openFor(now time.Time) time.Duration {
+	if b.isTrusted() {
 		return 0
 	}
 	return max(0, b.next.Sub(now))
 }
 
-// observe enters the result of a request. probe says that it was started while
+// observeOutcome enters the result of a request. probe says that it was started while
 // the breaker was not closed: the results of requests from before an outage say
 // nothing about it. It returns whether the breaker has just closed.
-func (b *breaker) observe(now time.Time, probe bool, o Outcome) (closed bool) {
+func (b *breaker) observeOutcome(now time.Time, probe bool, o Outcome) (closed bool) {
 	switch o {
 	case Answered: // the service is there, even if it refused each record
 		closed = probe && b.state != BreakerClosed
@@ -66,19 +66,19 @@ func (b *breaker) observe(now time.Time, probe bool, o Outcome) (closed bool) {
 		}
 	case TooLarge: // the size is the reason, but a probe must have a successor later
 		if probe && b.state != BreakerClosed {
-			b.delay(now, false)
+			b.delayProbe(now, false)
 		}
 	case Canceled:
 	case Blocked:
-		b.fail(now, probe, true)
+		b.countFailure(now, probe, true)
 	case Throttled, Unavailable, Failed, Ambiguous:
-		b.fail(now, probe, false)
+		b.countFailure(now, probe, false)
 	}
 	return closed
 }
 
-// fail enters a request that failed as a whole.
-func (b *breaker) fail(now time.Time, probe, blocked bool) {
+// countFailure enters a request that failed as a whole.
+func (b *breaker) countFailure(now time.Time, probe, blocked bool) {
 	switch {
 	case b.state == BreakerClosed:
 		if b.failures++; b.failures == 1 {
@@ -100,12 +100,12 @@ func (b *breaker) fail(now time.Time, probe, blocked bool) {
 	case b.state != BreakerBlocked:
 		b.state = BreakerOpen
 	}
-	b.delay(now, blocked)
+	b.delayProbe(now, blocked)
 }
 
-// delay sets the time of the next probe. If the probe of a blocked breaker fails
+// delayProbe sets the time of the next probe. If the probe of a blocked breaker fails
 // for a passing reason, the next one is sent as soon as for an open one.
-func (b *breaker) delay(now time.Time, blocked bool) {
+func (b *breaker) delayProbe(now time.Time, blocked bool) {
 	doublings := min(b.probes, 10)
 	b.probes++
 	if blocked {

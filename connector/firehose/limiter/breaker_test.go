@@ -14,15 +14,15 @@ func TestBreakerNeedsTime(t *testing.T) {
 	t.Parallel()
 	b := newTestBreaker()
 	for i := range 5 {
-		b.observe(after(time.Duration(i)*200*time.Millisecond), false, Failed)
+		b.observeOutcome(after(time.Duration(i)*200*time.Millisecond), false, Failed)
 	}
 	if b.state != BreakerClosed {
 		t.Error("open after 0.8 s of failures")
 	}
-	if d := b.wait(after(800 * time.Millisecond)); d != spacing {
+	if d := b.openFor(after(800 * time.Millisecond)); d != spacing {
 		t.Errorf("the next request waits for %v, want %v", d, spacing)
 	}
-	b.observe(after(time.Second), false, Failed)
+	b.observeOutcome(after(time.Second), false, Failed)
 	if b.state != BreakerOpen || !b.since.Equal(after(time.Second)) {
 		t.Errorf("state %d since %v after a second of failures", b.state, b.since)
 	}
@@ -37,9 +37,9 @@ func TestBreakerAnswerBetween(t *testing.T) {
 		if i%3 == 2 {
 			o = Answered
 		}
-		b.observe(after(time.Duration(i)*time.Second), false, o)
+		b.observeOutcome(after(time.Duration(i)*time.Second), false, o)
 	}
-	if b.state != BreakerClosed || !b.trusted() {
+	if b.state != BreakerClosed || !b.isTrusted() {
 		t.Errorf("state %d although each third request is answered", b.state)
 	}
 }
@@ -48,7 +48,7 @@ func TestBreakerAnswerBetween(t *testing.T) {
 func openBreaker() *breaker {
 	b := newTestBreaker()
 	for i := range openFailures {
-		b.observe(after(time.Duration(i)*500*time.Millisecond), false, Unavailable)
+		b.observeOutcome(after(time.Duration(i)*500*time.Millisecond), false, Unavailable)
 	}
 	return b
 }
@@ -60,18 +60,18 @@ func TestBreakerProbes(t *testing.T) {
 	b, now := openBreaker(), after(time.Second)
 	for _, ms := range []int{200, 400, 800, 1600, 3000, 3000} {
 		want := time.Duration(ms) * time.Millisecond
-		b.observe(now, false, Failed)
-		if b.observe(now, false, Answered); b.state != BreakerOpen {
+		b.observeOutcome(now, false, Failed)
+		if b.observeOutcome(now, false, Answered); b.state != BreakerOpen {
 			t.Fatal("closed by a request from before the outage")
 		}
-		if d := b.wait(now); d != want {
+		if d := b.openFor(now); d != want {
 			t.Errorf("wait %v, want %v", d, want)
 		}
 		now = now.Add(want)
-		b.observe(now, true, Throttled)
+		b.observeOutcome(now, true, Throttled)
 	}
-	if !b.observe(now, true, Answered) || b.state != BreakerClosed || b.wait(now) != 0 {
-		t.Errorf("state %d, wait %v after an answered probe", b.state, b.wait(now))
+	if !b.observeOutcome(now, true, Answered) || b.state != BreakerClosed || b.openFor(now) != 0 {
+		t.Errorf("state %d, wait %v after an answered probe", b.state, b.openFor(now))
 	}
 }
 
@@ -83,15 +83,15 @@ func TestBreakerBlocked(t *testing.T) {
 	now := start
 	for _, seconds := range []int{1, 2, 4, 8, 16, 30, 30} {
 		want := time.Duration(seconds) * time.Second
-		b.observe(now, b.state != BreakerClosed, Blocked)
-		if d := b.wait(now); b.state != BreakerBlocked || d != want {
+		b.observeOutcome(now, b.state != BreakerClosed, Blocked)
+		if d := b.openFor(now); b.state != BreakerBlocked || d != want {
 			t.Errorf("state %d, wait %v, want %v", b.state, d, want)
 		}
 	}
 	b.random = func() float64 { return 1 }
 	for _, o := range []Outcome{Failed, TooLarge} {
-		if b.observe(now, true, o); b.state != BreakerBlocked || b.wait(now) != maxOpenDelay {
-			t.Errorf("state %d, wait %v after a probe with outcome %d", b.state, b.wait(now), o)
+		if b.observeOutcome(now, true, o); b.state != BreakerBlocked || b.openFor(now) != maxOpenDelay {
+			t.Errorf("state %d, wait %v after a probe with outcome %d", b.state, b.openFor(now), o)
 		}
 	}
 }
@@ -101,11 +101,11 @@ func TestBreakerOpenThenBlocked(t *testing.T) {
 	t.Parallel()
 	b, now := openBreaker(), after(2*time.Second)
 	for range 5 {
-		b.observe(now, true, Failed)
+		b.observeOutcome(now, true, Failed)
 	}
 	b.random = func() float64 { return 0 }
-	if b.observe(now, false, Blocked); b.state != BreakerBlocked || b.wait(now) != minBlockedDelay {
-		t.Errorf("state %d, wait %v", b.state, b.wait(now))
+	if b.observeOutcome(now, false, Blocked); b.state != BreakerBlocked || b.openFor(now) != minBlockedDelay {
+		t.Errorf("state %d, wait %v", b.state, b.openFor(now))
 	}
 }
 

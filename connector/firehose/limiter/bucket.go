@@ -9,15 +9,15 @@ import (
 // hours, but the rate may rise meanwhile: the caller asks again.
 const maxWait = 60
 
-// bucket is a token bucket in both units. A request may take more than the bucket
+// tokenBucket is a token bucket in both units. A request may take more than the bucket
 // holds; the requests after it wait until the debt is paid.
-type bucket struct {
+type tokenBucket struct {
 	tokens Load
 	filled time.Time
 }
 
-// fill adds the tokens of the time that has passed, up to size seconds of the rate.
-func (b *bucket) fill(now time.Time, rate Load, size float64) {
+// addTokens adds the tokens of the time that has passed, up to size seconds of the rate.
+func (b *tokenBucket) addTokens(now time.Time, rate Load, size float64) {
 	if b.filled.IsZero() {
 		b.filled, b.tokens = now, rate.Times(size)
 	}
@@ -25,8 +25,8 @@ func (b *bucket) fill(now time.Time, rate Load, size float64) {
 	b.filled = now
 }
 
-// wait returns the time until the bucket holds something.
-func (b *bucket) wait(rate Load) time.Duration {
+// waitForTokens returns the time until the bucket holds something.
+func (b *tokenBucket) waitForTokens(rate Load) time.Duration {
 	seconds := max(-b.tokens.Bytes/rate.Bytes, -b.tokens.Records/rate.Records)
 	if seconds < 0 {
 		return 0
@@ -35,11 +35,11 @@ func (b *bucket) wait(rate Load) time.Duration {
 	return time.Duration(math.Ceil((min(seconds, maxWait) + 1e-6) * float64(time.Second)))
 }
 
-func (b *bucket) take(size Load)   { b.tokens = b.tokens.minus(size) }
-func (b *bucket) refund(size Load) { b.tokens = b.tokens.Plus(size) }
+func (b *tokenBucket) takeTokens(size Load)   { b.tokens = b.tokens.minus(size) }
+func (b *tokenBucket) refundTokens(size Load) { b.tokens = b.tokens.Plus(size) }
 
-// rest empties the bucket and takes that many seconds of the rate from it.
-func (b *bucket) rest(rate Load, seconds float64) {
+// limitTokens empties the bucket and takes that many seconds of the rate from it.
+func (b *tokenBucket) limitTokens(rate Load, seconds float64) {
 	b.tokens = b.tokens.AtMost(Load{}).minus(rate.Times(seconds))
 }
 
@@ -48,23 +48,23 @@ func (b *bucket) rest(rate Load, seconds float64) {
 // burst with the quota.
 const meterStep = 500 * time.Millisecond
 
-// meter measures the load that was started per second.
-type meter struct {
+// sentMeter measures the load that was started per second.
+type sentMeter struct {
 	since      time.Time
 	last, open Load
 }
 
-func (m *meter) add(now time.Time, size Load) {
-	m.roll(now)
+func (m *sentMeter) addSent(now time.Time, size Load) {
+	m.rollWindow(now)
 	m.open = m.open.Plus(size)
 }
 
-func (m *meter) perSecond(now time.Time) Load {
-	m.roll(now)
+func (m *sentMeter) perSecond(now time.Time) Load {
+	m.rollWindow(now)
 	return m.last.Plus(m.open).Times(1 / (meterStep + now.Sub(m.since)).Seconds())
 }
 
-func (m *meter) roll(now time.Time) {
+func (m *sentMeter) rollWindow(now time.Time) {
 	switch age := now.Sub(m.since); {
 	case age >= 2*meterStep:
 		m.since, m.last, m.open = now.Add(-meterStep), Load{}, Load{}

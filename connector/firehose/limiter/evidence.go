@@ -33,7 +33,7 @@ type tally struct {
 	rate                       float64 // sum of the rates in bytes per second at which the requests were sent
 }
 
-func (t tally) share() float64 { return t.refused / max(1, t.records) }
+func (t tally) refusedShare() float64 { return t.refused / max(1, t.records) }
 
 func (t tally) Plus(u tally) tally {
 	return tally{t.requests + u.requests, t.records + u.records, t.refused + u.refused, t.rate + u.rate}
@@ -49,9 +49,9 @@ type evidence struct {
 	baseline float64   // share of the records that is refused at any rate
 }
 
-// classify returns a result as evidence about the quota. ok is false if it is none: 500, resets, timeouts, cut answers and entries with InternalFailure
+// classifyResult returns a result as evidence about the quota. ok is false if it is none: 500, resets, timeouts, cut answers and entries with InternalFailure
 // have nothing to do with the rate.
-func (e *evidence) classify(size Load, res Result) (t tally, ok bool) {
+func (e *evidence) classifyResult(size Load, res Result) (t tally, ok bool) {
 	switch res.Outcome {
 	case Answered:
 		e.whole -= e.whole / wholeMemory
@@ -70,10 +70,10 @@ func (e *evidence) classify(size Load, res Result) (t tally, ok bool) {
 	return tally{}, false
 }
 
-// add enters a result into the window. The first refusal restarts the window: the
+// addTally enters a result into the window. The first refusal restarts the window: the
 // stream's bucket has just run empty, and from here on the accepted rate is the
 // quota. The last minWindow before it still belongs to the window.
-func (e *evidence) add(now time.Time, t tally, restart bool) {
+func (e *evidence) addTally(now time.Time, t tally, restart bool) {
 	if restart && e.window.refused == 0 && t.refused > 0 {
 		e.window = tally{}
 		if begin := now.Add(-minWindow); begin.After(e.opened) {
@@ -83,14 +83,14 @@ func (e *evidence) add(now time.Time, t tally, restart bool) {
 	e.window = e.window.Plus(t)
 }
 
-// complete reports whether the window can be judged, and returns its age. The
+// completeWindow reports whether the window can be judged, and returns its age. The
 // window has at least the shortest age.
-func (e *evidence) complete(now time.Time, shortest time.Duration) (age time.Duration, ok bool) {
+func (e *evidence) completeWindow(now time.Time, shortest time.Duration) (age time.Duration, ok bool) {
 	age = now.Sub(e.opened)
 	return age, age >= shortest && e.window.requests >= minRequests || age >= maxWindow && e.window.requests > 0
 }
 
-func (e *evidence) reset(now time.Time) { e.window, e.opened = tally{}, now }
+func (e *evidence) resetWindow(now time.Time) { e.window, e.opened = tally{}, now }
 
 // Exceeds reports whether a window has more refusals than baseline and chance explain.
 func (e *evidence) Exceeds(w tally) bool {

@@ -48,19 +48,19 @@ const (
 // experiment is a cut that has not proved itself: the state that is restored if
 // the refusals go on.
 type experiment struct {
-	phase phase
+	phase ratePhase
 	load  Load
 	share float64 // of the records that was refused before the last cut
 }
 
-// cut lowers the rate below the part of the speed that was accepted, and begins a hold.
-func (r *rate) cut(now time.Time, share float64, speed Load) {
+// cutRate lowers the rate below the part of the speed that was accepted, and begins a hold.
+func (r *rateControl) cutRate(now time.Time, share float64, speed Load) {
 	if r.phase != holding {
 		r.experiment = experiment{phase: r.phase, load: r.load}
 	}
 	r.experiment.share = share
 	to := speed.Times(max(minCut, cutTo*(1-share)/(1-r.evidence.baseline)))
-	to = to.AtLeast(r.part())
+	to = to.AtLeast(r.ownPart())
 	if floor := smallestQuota.Bytes * r.share; to.Bytes < floor && now.Sub(r.nearFloor) < floorPatience {
 		// Both units, since it isn't known which one is short.
 		to = to.Times(floor / to.Bytes)
@@ -72,21 +72,21 @@ func (r *rate) cut(now time.Time, share float64, speed Load) {
 		r.load = r.load.AtMost(to)
 		r.cuts++
 	}
-	r.bucket.rest(r.load, r.latency.AtLeast(cutPauseLatency, cutPause).Seconds())
+	r.bucket.limitTokens(r.load, r.latency.AtLeast(cutPauseLatency, cutPause).Seconds())
 }
 
-func (r *rate) beginBlock(now time.Time) { r.block, r.blockBegin = tally{}, now }
+func (r *rateControl) beginBlock(now time.Time) { r.block, r.blockBegin = tally{}, now }
 
 // endBlock ends the hold after a cut, or corrects the baseline later. If little
 // more than the baseline is still refused, a quota was exceeded. If the refusals
 // go on, they have nothing to do with the rate, and the cuts are undone. Between
 // the two, the cut was too small: the first windows of an exceeded quota contain
 // the burst that the stream had saved.
-func (r *rate) endBlock(now time.Time) {
+func (r *rateControl) endBlock(now time.Time) {
 	b := r.block
 	r.blockTime = time.Duration(float64(now.Sub(r.blockBegin)) * blockRequests / b.requests)
 	r.beginBlock(now)
-	share := max(0, b.share()-confidence*math.Sqrt(b.share()/max(1, b.records)))
+	share := max(0, b.refusedShare()-confidence*math.Sqrt(b.refusedShare()/max(1, b.records)))
 	next, skipped := growing, time.Duration(0)
 	switch {
 	case r.phase != holding:
@@ -97,7 +97,7 @@ func (r *rate) endBlock(now time.Time) {
 			skipped = afterStart * r.growDoubling()
 		}
 	case share > maxBaseline || share < futile*r.experiment.share:
-		r.cut(now, b.share(), r.load)
+		r.cutRate(now, b.refusedShare(), r.load)
 		return
 	default:
 		next = r.experiment.phase

@@ -49,21 +49,21 @@ const (
 	idleTime = 10 * time.Second
 )
 
-// grow raises the rate after a window of an age that used the rate and has no
+// growRate raises the rate after a window of an age that used the rate and has no
 // evidence of a quota.
-func (r *rate) grow(now time.Time, age time.Duration) {
+func (r *rateControl) growRate(now time.Time, age time.Duration) {
 	switch r.phase {
 	case holding:
 	case starting:
 		doubling := r.latency.AtLeast(startDoublingLatency, startDoubling)
 		r.load = r.load.Times(math.Exp2(min(1, age.Seconds()/doubling.Seconds()))).AtMost(r.max)
 	case growing:
-		r.load = r.load.Times(1 + r.growth(now)*age.Seconds()).AtMost(r.max)
+		r.load = r.load.Times(1 + r.growthFactor(now)*age.Seconds()).AtMost(r.max)
 	}
 }
 
-// growth returns the part of the rate by which the rate grows per second.
-func (r *rate) growth(now time.Time) float64 {
+// growthFactor returns the part of the rate by which the rate grows per second.
+func (r *rateControl) growthFactor(now time.Time) float64 {
 	quiet, doubling, delay := now.Sub(r.quiet), r.growDoubling(), 1.0
 	if r.knowsQuota() {
 		quiet, doubling = quiet-quotaQuiet, quotaDoubling
@@ -80,22 +80,22 @@ func (r *rate) growth(now time.Time) float64 {
 	return min(maxGrowth, step*math.Ln2/doubling.Seconds()*math.Exp2(quiet.Seconds()/doubling.Seconds()))
 }
 
-func (r *rate) growDoubling() time.Duration {
+func (r *rateControl) growDoubling() time.Duration {
 	return r.latency.AtLeast(growDoublingLatency, growDoubling)
 }
 
 // endIdle forgets, after a pause in sending, what no refusal has confirmed: a rate
 // that was reached without one, or beyond the known part of the quota, may be
 // used by others now.
-func (r *rate) endIdle() {
+func (r *rateControl) endIdle() {
 	if r.phase == starting || r.knowsQuota() {
-		r.begin()
+		r.beginLimiting()
 	}
 }
 
-// resume begins new windows after a time without evidence.
-func (r *rate) resume(now time.Time) {
-	r.evidence.reset(now)
+// resumeRate begins new windows after a time without evidence.
+func (r *rateControl) resumeRate(now time.Time) {
+	r.evidence.resetWindow(now)
 	r.beginBlock(now)
 	r.quiet, r.nearFloor, r.used = now, now, true
 }

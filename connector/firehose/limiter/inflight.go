@@ -11,28 +11,28 @@ type inFlight struct {
 	probes  int // of them, while the service is not trusted
 }
 
-// full reports whether no request may start. Requests from before an outage don't keep a
+// isFull reports whether no request may start. Requests from before an outage don't keep a
 // probe from it: one of them may hang until its timeout.
-func (f *inFlight) full(allowed int, trusted bool) bool {
+func (f *inFlight) isFull(allowed int, trusted bool) bool {
 	if !trusted {
 		return f.probes > 0
 	}
 	return f.count >= allowed
 }
 
-func (f *inFlight) start(probe bool) {
+func (f *inFlight) startRequest(probe bool) {
 	f.count++
 	if probe {
 		f.probes++
 	}
 }
 
-func (f *inFlight) end(probe bool) {
+func (f *inFlight) endRequest(probe bool) {
 	f.count--
 	if probe {
 		f.probes--
 	}
 }
 
-func (f *inFlight) restart() { f.allowed = 1 }
-func (f *inFlight) success() { f.allowed = min(f.max, 2*f.allowed) }
+func (f *inFlight) restartWindow() { f.allowed = 1 }
+func (f *inFlight) countSuccess()  { f.allowed = min(f.max, 2*f.allowed) }

@@ -11,11 +11,11 @@ const (
 	maxLatency = time.Second
 )
 
-// latency is the mean time from the start of a request to its answer. A window
+// latencyEstimate is the mean time from the start of a request to its answer. A window
 // or pause that is shorter than an answer would judge the rate of before.
-type latency struct{ mean time.Duration }
+type latencyEstimate struct{ mean time.Duration }
 
-func (l *latency) observe(took time.Duration) {
+func (l *latencyEstimate) observeLatency(took time.Duration) {
 	took = min(took, maxLatency)
 	if l.mean == 0 {
 		l.mean = took
@@ -26,6 +26,6 @@ func (l *latency) observe(took time.Duration) {
 // atLeast returns a number of latencies, and no less than a minimum. The minima
 // were found at a latency of 50 ms; at 10 ms shorter ones gain nothing, because
 // requests are 40 ms apart.
-func (l *latency) AtLeast(latencies float64, minimum time.Duration) time.Duration {
+func (l *latencyEstimate) AtLeast(latencies float64, minimum time.Duration) time.Duration {
 	return max(minimum, time.Duration(latencies*float64(l.mean)))
 }

@@ -17,8 +17,8 @@ type Config struct {
 // not safe for concurrent use.
 type Limiter struct {
 	maxRequest Load
-	latency    latency
-	rate       *rate
+	latency    latencyEstimate
+	rate       *rateControl
 	breaker    breaker
 	sizes      sizeRefusals
 	lost       lostAnswers
@@ -71,19 +71,19 @@ func (l *Limiter) SetShare(now time.Time, share float64) { l.rate.setShare(now, 
 // SetLimits changes Config.Max and Config.Quota.
 func (l *Limiter) SetLimits(now time.Time, max, quota Load) { l.rate.setLimits(now, max, quota) }
 
-// Wait returns the time until a request may start. If ok is false, only the end
+// WaitTime returns the time until a request may start. If ok is false, only the end
 // of a request in flight can help. Call it when there are records to send: waiting
 // for tokens is a sign that the rate is used.
-func (l *Limiter) Wait(now time.Time) (d time.Duration, ok bool) {
-	if l.inFlight.full(l.allowed(), l.breaker.trusted()) {
+func (l *Limiter) WaitTime(now time.Time) (d time.Duration, ok bool) {
+	if l.inFlight.isFull(l.allowedInFlight(), l.breaker.isTrusted()) {
 		return 0, false
 	}
-	return max(l.breaker.wait(now), l.rate.wait(now)), true
+	return max(l.breaker.openFor(now), l.rate.waitTime(now)), true
 }
 
-// allowed is how many requests may be in flight.
-func (l *Limiter) allowed() int {
-	if !l.breaker.trusted() {
+// allowedInFlight is how many requests may be in flight.
+func (l *Limiter) allowedInFlight() int {
+	if !l.breaker.isTrusted() {
 		return 1
 	}
 	return min(l.inFlight.allowed, l.lost.maxInFlight(l.inFlight.max))
@@ -92,7 +92,7 @@ func (l *Limiter) allowed() int {
 // MaxRequest returns the limit of the next request: a request holds at most this
 // load, or a single record.
 func (l *Limiter) MaxRequest() Load {
-	r := l.lost.limit(l.maxRequest).AtMost(l.rate.maxRequest())
+	r := l.lost.limitLoad(l.maxRequest).AtMost(l.rate.maxRequest())
 	r.Bytes = l.sizes.maxBytes(r.Bytes)
 	return r.AtLeast(Load{1, 1})
 }
@@ -101,7 +101,7 @@ func (l *Limiter) MaxRequest() Load {
 // The rate may have fallen since the batch was sealed, so the maximum is twice that of a new
 // request: a few more records are refused, but the batch is not split into many small requests.
 func (l *Limiter) MaxSealed() Load {
-	r := l.lost.limit(l.maxRequest).AtMost(l.rate.maxRequest().Times(2))
+	r := l.lost.limitLoad(l.maxRequest).AtMost(l.rate.maxRequest().Times(2))
 	r.Bytes = l.sizes.maxBytes(r.Bytes)
 	return r.AtLeast(Load{1, 1})
 }
@@ -109,50 +109,50 @@ func (l *Limiter) MaxSealed() Load {
 // TimeLimit returns how long a request of that load has until its answer counts as lost.
 func (l *Limiter) TimeLimit(size Load) time.Duration { return l.lost.timeLimit(size.Bytes) }
 
-// Start enters that a request starts. Observe or Cancel must follow.
-func (l *Limiter) Start(now time.Time, size Load) Request {
-	probe := !l.breaker.trusted()
-	l.inFlight.start(probe)
+// StartRequest enters that a request starts. Observe or Cancel must follow.
+func (l *Limiter) StartRequest(now time.Time, size Load) Request {
+	probe := !l.breaker.isTrusted()
+	l.inFlight.startRequest(probe)
 	permitted := l.MaxRequest()
 	return Request{
 		size: size, permitted: permitted, started: now,
-		rate: l.rate.start(now, size), lowered: l.sizes.lowered, halvings: l.lost.halvings,
-		probe: probe, trial: l.sizes.start(size.Bytes),
+		rate: l.rate.startRequest(now, size), lowered: l.sizes.lowered, halvings: l.lost.halvings,
+		probe: probe, trial: l.sizes.startTrial(size.Bytes),
 	}
 }
 
-// Resize replaces the load of a request that was started before its load was
+// ResizeRequest replaces the load of a request that was started before its load was
 // known. It returns the request to use from now on.
-func (l *Limiter) Resize(now time.Time, r Request, size Load) Request {
-	l.rate.resize(now, r.size, size)
-	l.sizes.end(r.trial)
-	r.size, r.trial = size, l.sizes.start(size.Bytes)
+func (l *Limiter) ResizeRequest(now time.Time, r Request, size Load) Request {
+	l.rate.resizeRequest(now, r.size, size)
+	l.sizes.endTrial(r.trial)
+	r.size, r.trial = size, l.sizes.startTrial(size.Bytes)
 	return r
 }
 
-// Cancel takes back a request that was not sent.
-func (l *Limiter) Cancel(now time.Time, r Request) {
-	l.inFlight.end(r.probe)
-	l.sizes.end(r.trial)
-	l.rate.resize(now, r.size, Load{})
+// CancelRequest takes back a request that was not sent.
+func (l *Limiter) CancelRequest(now time.Time, r Request) {
+	l.inFlight.endRequest(r.probe)
+	l.sizes.endTrial(r.trial)
+	l.rate.resizeRequest(now, r.size, Load{})
 }
 
-// Observe enters the result of a request.
-func (l *Limiter) Observe(now time.Time, r Request, res Result) {
-	l.inFlight.end(r.probe)
-	l.sizes.end(r.trial)
+// ObserveResult enters the result of a request.
+func (l *Limiter) ObserveResult(now time.Time, r Request, res Result) {
+	l.inFlight.endRequest(r.probe)
+	l.sizes.endTrial(r.trial)
 	l.observeSize(now, r, res.Outcome)
-	switch closed := l.breaker.observe(now, r.probe, res.Outcome); {
+	switch closed := l.breaker.observeOutcome(now, r.probe, res.Outcome); {
 	case closed:
-		l.inFlight.restart()
-		l.lost.restart()
-		l.rate.resume(now)
-	case !l.breaker.trusted(): // an outage says nothing about the rate
+		l.inFlight.restartWindow()
+		l.lost.restartCount()
+		l.rate.resumeRate(now)
+	case !l.breaker.isTrusted(): // an outage says nothing about the rate
 	default:
 		if res.anyAccepted() {
-			l.inFlight.success()
+			l.inFlight.countSuccess()
 		}
-		l.rate.observe(now, r.rate, r.size, res)
+		l.rate.observeResult(now, r.rate, r.size, res)
 	}
 }
 
@@ -161,26 +161,26 @@ func (l *Limiter) observeSize(now time.Time, r Request, o Outcome) {
 	took := now.Sub(r.started)
 	switch o {
 	case Answered:
-		l.latency.observe(took)
-		l.sizes.pass(r.size.Bytes, l.maxRequest.Bytes)
-		l.lost.answer(r.size, r.permitted, r.halvings, took)
+		l.latency.observeLatency(took)
+		l.sizes.passSize(r.size.Bytes, l.maxRequest.Bytes)
+		l.lost.countAnswer(r.size, r.permitted, r.halvings, took)
 	case TooLarge:
-		l.sizes.refuse(r.size.Bytes, r.lowered, r.trial)
+		l.sizes.refuseSize(r.size.Bytes, r.lowered, r.trial)
 	case Ambiguous:
-		l.lost.lose(r.size, r.permitted, r.halvings)
+		l.lost.countLost(r.size, r.permitted, r.halvings)
 	case Throttled, Unavailable, Failed, Blocked, Canceled:
 	}
 }
 
-// Breaker returns whether requests go out.
-func (l *Limiter) Breaker() BreakerState { return l.breaker.state }
+// CurrentBreaker returns whether requests go out.
+func (l *Limiter) CurrentBreaker() BreakerState { return l.breaker.state }
 
 // Snapshot returns the state for metrics and logs.
 func (l *Limiter) Snapshot() State {
 	s := State{
-		Rate: l.rate.limit(), Unlimited: l.rate.phase == starting, Part: l.rate.part(), MaxRequest: l.MaxRequest(),
+		Rate: l.rate.rateLimit(), Unlimited: l.rate.phase == starting, Part: l.rate.ownPart(), MaxRequest: l.MaxRequest(),
 		SizeLimit: l.sizes.limit, Halvings: l.lost.halvings,
-		Breaker: l.breaker.state, InFlight: l.inFlight.count, Allowed: l.allowed(),
+		Breaker: l.breaker.state, InFlight: l.inFlight.count, Allowed: l.allowedInFlight(),
 	}
 	if s.Breaker != BreakerClosed {
 		s.BreakerSince = l.breaker.since

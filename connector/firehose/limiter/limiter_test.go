@@ -38,14 +38,14 @@ func send(t *testing.T, l *Limiter, now time.Time, length, latency time.Duration
 	sent, end := 0.0, now.Add(length)
 	for now.Before(end) {
 		for len(flights) > 0 && !flights[0].at.After(now) {
-			l.Observe(flights[0].at, flights[0].r, flights[0].res)
+			l.ObserveResult(flights[0].at, flights[0].r, flights[0].res)
 			flights = flights[1:]
 		}
 		next := now.Add(time.Second)
-		if d, ok := l.Wait(now); ok && d == 0 {
+		if d, ok := l.WaitTime(now); ok && d == 0 {
 			size := l.MaxRequest()
 			size.Records = min(size.Records, math.Ceil(size.Bytes/1024)) // records of 1 KiB
-			flights = append(flights, flight{l.Start(now, size), now.Add(latency), respond(now, size)})
+			flights = append(flights, flight{l.StartRequest(now, size), now.Add(latency), respond(now, size)})
 			sent += size.Bytes
 			next = now
 		} else if ok {
@@ -57,7 +57,7 @@ func send(t *testing.T, l *Limiter, now time.Time, length, latency time.Duration
 		now = next
 	}
 	for _, f := range flights {
-		l.Observe(now, f.r, f.res)
+		l.ObserveResult(now, f.r, f.res)
 	}
 	return now, sent
 }
@@ -69,7 +69,7 @@ func accept(_ time.Time, size Load) Result { return answered(size, 0) }
 func TestNoLimitWithoutEvidence(t *testing.T) {
 	t.Parallel()
 	l := New(testConfig())
-	if d, ok := l.Wait(start); d != 0 || !ok {
+	if d, ok := l.WaitTime(start); d != 0 || !ok {
 		t.Errorf("the first request waits for %v, %v", d, ok)
 	}
 	if rate := l.Snapshot().Rate; !math.IsInf(rate.Bytes, 1) || !math.IsInf(rate.Records, 1) {
@@ -131,18 +131,18 @@ func TestFleetQuota(t *testing.T) {
 func TestCancelAndResize(t *testing.T) {
 	t.Parallel()
 	l := New(testConfig())
-	l.Wait(start)
-	r := l.Start(start, Load{Bytes: 1 << 20, Records: 500})
-	if _, ok := l.Wait(start); ok {
+	l.WaitTime(start)
+	r := l.StartRequest(start, Load{Bytes: 1 << 20, Records: 500})
+	if _, ok := l.WaitTime(start); ok {
 		t.Error("a second request may start before the first answer")
 	}
-	l.Cancel(start, r)
-	if d, ok := l.Wait(start); d != 0 || !ok {
+	l.CancelRequest(start, r)
+	if d, ok := l.WaitTime(start); d != 0 || !ok {
 		t.Errorf("after Cancel: %v, %v", d, ok)
 	}
-	r = l.Resize(start, l.Start(start, Load{Bytes: 1 << 20, Records: 500}), Load{Bytes: 100, Records: 1})
-	l.Observe(after(time.Millisecond), r, Result{Accepted: Load{Bytes: 100, Records: 1}})
-	if d, ok := l.Wait(after(time.Millisecond)); d != 0 || !ok {
+	r = l.ResizeRequest(start, l.StartRequest(start, Load{Bytes: 1 << 20, Records: 500}), Load{Bytes: 100, Records: 1})
+	l.ObserveResult(after(time.Millisecond), r, Result{Accepted: Load{Bytes: 100, Records: 1}})
+	if d, ok := l.WaitTime(after(time.Millisecond)); d != 0 || !ok {
 		t.Errorf("after Resize: %v, %v", d, ok)
 	}
 	if s := l.Snapshot(); s.InFlight != 0 || s.Allowed != 2 {
@@ -165,7 +165,7 @@ func TestInFlight(t *testing.T) {
 			t.Errorf("%d allowed after %d answers, want %d", got, i, want)
 		}
 		now := after(time.Duration(i) * 100 * time.Millisecond)
-		l.Observe(now, l.Start(now, size), res)
+		l.ObserveResult(now, l.StartRequest(now, size), res)
 	}
 }
 
@@ -188,9 +188,9 @@ func TestAllocations(t *testing.T) {
 	size := Load{Bytes: 1000, Records: 10}
 	allocations := testing.AllocsPerRun(1000, func() {
 		now = now.Add(10 * time.Millisecond)
-		l.Wait(now)
+		l.WaitTime(now)
 		l.MaxRequest()
-		l.Observe(now.Add(time.Millisecond), l.Start(now, size), answered(size, 0.1))
+		l.ObserveResult(now.Add(time.Millisecond), l.StartRequest(now, size), answered(size, 0.1))
 		l.Snapshot()
 	})
 	if allocations != 0 {

@@ -8,14 +8,14 @@ import (
 // TestSetLimits: limits that change hold at once, in every phase, and without a limit the rate rises again.
 func TestSetLimits(t *testing.T) {
 	t.Parallel()
-	const latency = 50 * time.Millisecond
+	const latencyEstimate = 50 * time.Millisecond
 	l, s := New(testConfig()), newStream(10<<20, 0)
 	now := start
 	// run sends for some time and returns the bytes a second of its second half.
 	run := func(d time.Duration) float64 {
-		now, _ = send(t, l, now, d/2, latency, s.put)
+		now, _ = send(t, l, now, d/2, latencyEstimate, s.put)
 		begin := s.sent - s.refused
-		now, _ = send(t, l, now, d/2, latency, s.put)
+		now, _ = send(t, l, now, d/2, latencyEstimate, s.put)
 		return (s.sent - s.refused - begin) / (d / 2).Seconds() * 1024
 	}
 	want := func(what string, got, low, high float64) {

@@ -56,8 +56,8 @@ type lostAnswers struct {
 	tried    bool // more is being tried: it has not proved itself yet
 }
 
-// limit returns the maximum load of a request.
-func (l *lostAnswers) limit(configured Load) Load {
+// limitLoad returns the maximum load of a request.
+func (l *lostAnswers) limitLoad(configured Load) Load {
 	if l.halvings == 0 {
 		return configured
 	}
@@ -67,9 +67,9 @@ func (l *lostAnswers) limit(configured Load) Load {
 // maxInFlight returns how many requests may be in flight.
 func (l *lostAnswers) maxInFlight(configured int) int { return max(1, configured>>l.halvings) }
 
-// lose enters that the result of a request is unknown. permitted and halvings are its
+// countLost enters that the result of a request is unknown. permitted and halvings are its
 // maximum load and the number of halvings at its start.
-func (l *lostAnswers) lose(size, permitted Load, halvings int) {
+func (l *lostAnswers) countLost(size, permitted Load, halvings int) {
 	switch {
 	case halvings != l.halvings: // it was larger or smaller than requests are now
 		return
@@ -79,7 +79,7 @@ func (l *lostAnswers) lose(size, permitted Load, halvings int) {
 	case !size.Exceeds(permitted.Times(smallRequest)):
 		l.scoreDown()
 	}
-	if l.score < l.threshold() {
+	if l.score < l.lossThreshold() {
 		return
 	}
 	if l.halvings == 0 {
@@ -94,10 +94,10 @@ func (l *lostAnswers) lose(size, permitted Load, halvings int) {
 	l.score, l.lost, l.answers, l.tried, l.before = 0, Load{}, 0, false, 0
 }
 
-// restart is called when the service answers again after an outage. In an outage requests
+// restartCount is called when the service answers again after an outage. In an outage requests
 // of every size are lost, so the full size is tried at once. If it is lost again, the size
 // falls back to the size from before, and rises as it does without an outage.
-func (l *lostAnswers) restart() {
+func (l *lostAnswers) restartCount() {
 	if l.halvings == 0 || l.futile {
 		return
 	}
@@ -105,7 +105,7 @@ func (l *lostAnswers) restart() {
 	l.score, l.lost, l.answers = 0, Load{}, 0
 }
 
-func (l *lostAnswers) threshold() int {
+func (l *lostAnswers) lossThreshold() int {
 	switch {
 	case l.tried:
 		return lostEvidenceTried
@@ -121,8 +121,8 @@ func (l *lostAnswers) scoreDown() {
 	}
 }
 
-// answer enters that a request was answered after a time.
-func (l *lostAnswers) answer(size, permitted Load, halvings int, took time.Duration) {
+// countAnswer enters that a request was answered after a time.
+func (l *lostAnswers) countAnswer(size, permitted Load, halvings int, took time.Duration) {
 	if halvings != l.halvings || !size.Exceeds(permitted.Times(largeRequest)) {
 		return
 	}
@@ -133,7 +133,7 @@ func (l *lostAnswers) answer(size, permitted Load, halvings int, took time.Durat
 		l.tried, l.answers, l.needed, l.before = false, 0, minNeeded, 0
 		l.futile = l.futile && l.halvings > 0
 	case l.tried, l.halvings == 0:
-	case took > time.Duration(fast*float64(l.patience(l.halvings-1))):
+	case took > time.Duration(fast*float64(l.halvingPatience(l.halvings-1))):
 		l.answers = 0
 	case l.answers >= l.needed:
 		l.halvings--
@@ -141,13 +141,13 @@ func (l *lostAnswers) answer(size, permitted Load, halvings int, took time.Durat
 	}
 }
 
-// patience is how long a request without a body would have.
-func (l *lostAnswers) patience(halvings int) time.Duration {
+// halvingPatience is how long a request without a body would have.
+func (l *lostAnswers) halvingPatience(halvings int) time.Duration {
 	return l.timeout * time.Duration(timeoutHalvings+halvings) / timeoutHalvings
 }
 
 // timeLimit returns the time limit of a request of that many bytes.
 func (l *lostAnswers) timeLimit(bytes float64) time.Duration {
 	forSize := bytes / slowestUplink * float64(int(1)<<l.halvings) * float64(time.Second)
-	return l.patience(l.halvings) + min(time.Duration(forSize), maxTimeForSize)
+	return l.halvingPatience(l.halvings) + min(time.Duration(forSize), maxTimeForSize)
 }

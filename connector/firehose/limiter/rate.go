@@ -10,34 +10,34 @@ const minPartitionShare = 0.001
 // start begins with it and it is the floor of the rate.
 var smallestQuota = Load{Bytes: 1 << 20, Records: 100_000}
 
-type phase int
+type ratePhase int
 
 const (
-	starting phase = iota // no evidence of a quota yet: the rate doubles while it is used
-	holding               // after a cut: the refused share at the lower rate is measured
-	growing               // a quota is known: the rate grows until something is refused
+	starting ratePhase = iota // no evidence of a quota yet: the rate doubles while it is used
+	holding                   // after a cut: the refused share at the lower rate is measured
+	growing                   // a quota is known: the rate grows until something is refused
 )
 
-// rate is the load per second that may be sent.
+// rateControl is the load per second that may be sent.
 //
 // Refusals by a quota stop when less is sent than was accepted; refusals by
 // chance go on. So each cut is an experiment: the rate is held for some answers,
 // and if the refusals go on, the cut is undone and their share becomes the
 // baseline, above which evidence begins.
-type rate struct {
+type rateControl struct {
 	max      Load    // hard limit of this process
 	quota    Load    // of the stream; zero where it is unknown
 	share    float64 // of the partitions that this member owns
 	inFlight int     // the configured number of requests in flight
 	load     Load    // per second
 
-	bucket  bucket
-	meter   meter
+	bucket  tokenBucket
+	meter   sentMeter
 	limited bool // a request had to wait for tokens since the last judged window
 	used    bool // the rate limited the load, in the last judged window or because there was none yet
-	latency *latency
+	latency *latencyEstimate
 
-	phase      phase
+	phase      ratePhase
 	evidence   evidence
 	experiment experiment
 	block      tally         // answers since the cut, or since the baseline was last corrected
@@ -50,29 +50,29 @@ type rate struct {
 	started    time.Time     // when the last request started
 }
 
-func newRate(c Config, lat *latency) *rate {
-	r := &rate{max: c.Max.zeroIsUnlimited(), quota: c.Quota, share: 1, inFlight: c.MaxInFlight, latency: lat, spread: 1}
-	r.begin()
+func newRate(c Config, lat *latencyEstimate) *rateControl {
+	r := &rateControl{max: c.Max.zeroIsUnlimited(), quota: c.Quota, share: 1, inFlight: c.MaxInFlight, latency: lat, spread: 1}
+	r.beginLimiting()
 	return r
 }
 
-// begin sets the load and phase of a member that knows nothing about the stream
+// beginLimiting sets the load and phase of a member that knows nothing about the stream
 // but, perhaps, its quota.
-func (r *rate) begin() {
+func (r *rateControl) beginLimiting() {
 	r.used = true
 	r.phase, r.load = starting, smallestQuota.Times(r.share).AtMost(r.max)
 	if r.knowsQuota() {
-		r.phase, r.load = growing, r.part().zeroIsUnlimited().AtMost(r.max)
+		r.phase, r.load = growing, r.ownPart().zeroIsUnlimited().AtMost(r.max)
 	}
 }
 
-func (r *rate) knowsQuota() bool { return r.quota != Load{} }
+func (r *rateControl) knowsQuota() bool { return r.quota != Load{} }
 
-// part is this member's part of the stream's quota, zero where that is unknown.
-func (r *rate) part() Load { return r.quota.Times(r.share).AtMost(r.max) }
+// ownPart is this member's part of the stream's quota, zero where that is unknown.
+func (r *rateControl) ownPart() Load { return r.quota.Times(r.share).AtMost(r.max) }
 
 // setShare follows a rebalance: the rate moves with the partitions.
-func (r *rate) setShare(now time.Time, share float64) {
+func (r *rateControl) setShare(now time.Time, share float64) {
 	share = min(1, max(share, minPartitionShare))
 	if share == r.share {
 		return
@@ -81,10 +81,10 @@ func (r *rate) setShare(now time.Time, share float64) {
 	r.share = share
 	switch {
 	case r.knowsQuota():
-		r.begin()
+		r.beginLimiting()
 		r.quiet = now
 	case r.started.IsZero():
-		r.begin()
+		r.beginLimiting()
 	case r.phase != starting || factor < 1:
 		r.load = r.load.Times(factor).AtMost(r.max)
 	}
@@ -92,7 +92,7 @@ func (r *rate) setShare(now time.Time, share float64) {
 
 // setLimits changes the hard limit and the quota. A member that knows its part of the quota goes to it. One that knows
 // no quota keeps the rate that it has found, below the new limit.
-func (r *rate) setLimits(now time.Time, max, quota Load) {
+func (r *rateControl) setLimits(now time.Time, max, quota Load) {
 	max = max.zeroIsUnlimited()
 	if max == r.max && quota == r.quota {
 		return
@@ -100,26 +100,26 @@ func (r *rate) setLimits(now time.Time, max, quota Load) {
 	known := r.knowsQuota()
 	r.max, r.quota = max, quota
 	if known || r.knowsQuota() {
-		r.begin()
-		r.resume(now)
+		r.beginLimiting()
+		r.resumeRate(now)
 		return
 	}
 	r.load = r.load.AtMost(r.max)
 }
 
-// limit returns the rate for people. Without evidence there is none but the
+// rateLimit returns the rate for people. Without evidence there is none but the
 // configured one: slow start only bounds how fast the load rises.
-func (r *rate) limit() Load {
+func (r *rateControl) rateLimit() Load {
 	if r.phase == starting {
 		return r.max.unlimitedIsInf()
 	}
 	return r.load.unlimitedIsInf()
 }
 
-// wait returns the time until a request may start.
-func (r *rate) wait(now time.Time) time.Duration {
-	r.bucket.fill(now, r.load, r.requestTime())
-	d := r.bucket.wait(r.load)
+// waitTime returns the time until a request may start.
+func (r *rateControl) waitTime(now time.Time) time.Duration {
+	r.bucket.addTokens(now, r.load, r.requestTime())
+	d := r.bucket.waitForTokens(r.load)
 	r.limited = r.limited || d > 0
 	return d
 }
@@ -130,31 +130,31 @@ type sentRate struct {
 	bytes float64 // per second
 }
 
-// start pays for a request. observe needs its result.
-func (r *rate) start(now time.Time, size Load) sentRate {
+// startRequest pays for a request. observe needs its result.
+func (r *rateControl) startRequest(now time.Time, size Load) sentRate {
 	if now.Sub(r.started) > idleTime {
 		r.endIdle()
-		r.resume(now)
+		r.resumeRate(now)
 	}
 	r.started = now
-	r.bucket.fill(now, r.load, r.requestTime())
-	r.bucket.take(size)
-	r.meter.add(now, size)
+	r.bucket.addTokens(now, r.load, r.requestTime())
+	r.bucket.takeTokens(size)
+	r.meter.addSent(now, size)
 	return sentRate{r.cuts, r.load.Bytes}
 }
 
-// resize corrects the load of a request that has started; zero takes it back.
-func (r *rate) resize(now time.Time, was, size Load) {
-	r.bucket.refund(was.minus(size))
-	r.meter.add(now, size.minus(was))
+// resizeRequest corrects the load of a request that has started; zero takes it back.
+func (r *rateControl) resizeRequest(now time.Time, was, size Load) {
+	r.bucket.refundTokens(was.minus(size))
+	r.meter.addSent(now, size.minus(was))
 }
 
-// observe enters the result of a request.
-func (r *rate) observe(now time.Time, sent sentRate, size Load, res Result) {
-	t, ok := r.evidence.classify(size, res)
+// observeResult enters the result of a request.
+func (r *rateControl) observeResult(now time.Time, sent sentRate, size Load, res Result) {
+	t, ok := r.evidence.classifyResult(size, res)
 	if ok && sent.cuts == r.cuts {
 		t.rate = sent.bytes
-		r.evidence.add(now, t, r.phase != holding)
+		r.evidence.addTally(now, t, r.phase != holding)
 		r.block = r.block.Plus(t)
 	}
 	r.adjustSpread(res)
@@ -162,38 +162,38 @@ func (r *rate) observe(now time.Time, sent sentRate, size Load, res Result) {
 	if r.phase == starting { // each moment counts when the rate doubles
 		shortest = minWindow / 2
 	}
-	if age, ok := r.evidence.complete(now, shortest); ok {
-		r.judge(now, age)
+	if age, ok := r.evidence.completeWindow(now, shortest); ok {
+		r.judgeWindow(now, age)
 	}
 }
 
-// judge ends a window.
-func (r *rate) judge(now time.Time, age time.Duration) {
+// judgeWindow ends a window.
+func (r *rateControl) judgeWindow(now time.Time, age time.Duration) {
 	w := r.evidence.window
-	r.evidence.reset(now)
-	speed, used := r.speed(now, w)
+	r.evidence.resetWindow(now)
+	speed, used := r.windowSpeed(now, w)
 	r.used = used
-	if speed.Bytes*(1-w.share()) >= nearFloor*smallestQuota.Bytes*r.share {
+	if speed.Bytes*(1-w.refusedShare()) >= nearFloor*smallestQuota.Bytes*r.share {
 		r.nearFloor = now
 	}
-	if r.refuses(w, used) {
-		r.cut(now, w.share(), speed)
+	if r.quotaRefuses(w, used) {
+		r.cutRate(now, w.refusedShare(), speed)
 		return
 	}
 	if r.block.requests >= blockRequests {
 		r.endBlock(now)
 	}
 	if used {
-		r.grow(now, age)
+		r.growRate(now, age)
 	} else {
 		r.quiet = r.quiet.Add(age) // a rate that isn't used proves nothing
 	}
 }
 
-// speed returns the load per second at which the answered requests of a window
+// windowSpeed returns the load per second at which the answered requests of a window
 // were sent, and whether the rate was its limit. The meter lags behind a rate that
 // grows fast; waiting is the sign then.
-func (r *rate) speed(now time.Time, w tally) (speed Load, used bool) {
+func (r *rateControl) windowSpeed(now time.Time, w tally) (speed Load, used bool) {
 	speed = r.meter.perSecond(now)
 	enough := usedShare
 	switch {
@@ -211,13 +211,13 @@ func (r *rate) speed(now time.Time, w tally) (speed Load, used bool) {
 	return speed, used
 }
 
-// refuses reports whether a window is evidence of a quota below the rate.
-func (r *rate) refuses(w tally, used bool) bool {
+// quotaRefuses reports whether a window is evidence of a quota below the rate.
+func (r *rateControl) quotaRefuses(w tally, used bool) bool {
 	switch {
 	case r.phase == starting && used:
-		return w.share() > r.evidence.baseline+startFlood
+		return w.refusedShare() > r.evidence.baseline+startFlood
 	case r.phase == holding: // one cut at a time, unless the last one was far too small
-		return w.share() > max(holdFlood, r.experiment.share)
+		return w.refusedShare() > max(holdFlood, r.experiment.share)
 	}
 	return r.evidence.Exceeds(w)
 }

@@ -99,12 +99,12 @@ func TestEvidence(t *testing.T) {
 		Failed: false, Ambiguous: false, TooLarge: false, Blocked: false, Canceled: false,
 	} {
 		e := evidence{whole: 0.5}
-		if _, ok := e.classify(size, Result{Outcome: o, Refused: 10}); ok != counts {
+		if _, ok := e.classifyResult(size, Result{Outcome: o, Refused: 10}); ok != counts {
 			t.Errorf("outcome %d is evidence: %v", o, ok)
 		}
 	}
 	var e evidence
-	if tally, ok := e.classify(size, Result{Accepted: Load{900, 9}}); !ok || tally.refused != 0 || tally.records != 9 {
+	if tally, ok := e.classifyResult(size, Result{Accepted: Load{900, 9}}); !ok || tally.refused != 0 || tally.records != 9 {
 		t.Errorf("an entry with InternalFailure counts: %+v", tally)
 	}
 }
@@ -115,7 +115,7 @@ func TestWholeRequests(t *testing.T) {
 	var e evidence
 	first := 0
 	for i := 1; i <= 30 && first == 0; i++ {
-		if _, ok := e.classify(Load{1000, 10}, Result{Outcome: Throttled}); ok {
+		if _, ok := e.classifyResult(Load{1000, 10}, Result{Outcome: Throttled}); ok {
 			first = i
 		}
 	}
@@ -123,9 +123,9 @@ func TestWholeRequests(t *testing.T) {
 		t.Errorf("request %d is the first that counts", first)
 	}
 	for range 10 {
-		e.classify(Load{1000, 10}, Result{Accepted: Load{1000, 10}})
+		e.classifyResult(Load{1000, 10}, Result{Accepted: Load{1000, 10}})
 	}
-	if _, ok := e.classify(Load{1000, 10}, Result{Outcome: Unavailable}); ok {
+	if _, ok := e.classifyResult(Load{1000, 10}, Result{Outcome: Unavailable}); ok {
 		t.Error("a refused request counts after ten answered ones")
 	}
 }
@@ -145,7 +145,7 @@ func TestIdle(t *testing.T) {
 // share, and where many requests are refused as a whole, until they no longer are.
 func TestRequestTime(t *testing.T) {
 	t.Parallel()
-	var lat latency
+	var lat latencyEstimate
 	r := newRate(testConfig(), &lat)
 	want := func(seconds float64, when string) {
 		t.Helper()
@@ -162,7 +162,7 @@ func TestRequestTime(t *testing.T) {
 	r.setShare(start, 1)
 	enter := func(n int, res Result) {
 		for range n {
-			r.evidence.classify(Load{1000, 10}, res)
+			r.evidence.classifyResult(Load{1000, 10}, res)
 			r.adjustSpread(res)
 		}
 	}
@@ -192,15 +192,15 @@ func TestShareWithoutQuota(t *testing.T) {
 // The latency follows a change within some answers, and one slow answer hardly moves it.
 func TestLatency(t *testing.T) {
 	t.Parallel()
-	var lat latency
+	var lat latencyEstimate
 	for range 20 {
-		lat.observe(50 * time.Millisecond)
+		lat.observeLatency(50 * time.Millisecond)
 	}
-	if lat.observe(time.Minute); lat.mean > 200*time.Millisecond {
+	if lat.observeLatency(time.Minute); lat.mean > 200*time.Millisecond {
 		t.Errorf("mean %v after a slow answer", lat.mean)
 	}
 	for range 30 {
-		lat.observe(200 * time.Millisecond)
+		lat.observeLatency(200 * time.Millisecond)
 	}
 	if got := lat.AtLeast(2, 100*time.Millisecond); got < 390*time.Millisecond || got > 410*time.Millisecond {
 		t.Errorf("two latencies are %v", got)

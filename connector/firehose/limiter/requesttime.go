@@ -30,14 +30,14 @@ const (
 )
 
 // requestTime returns how many seconds of the rate a request may hold.
-func (r *rate) requestTime() float64 {
+func (r *rateControl) requestTime() float64 {
 	forAnswers := inFlightMargin * r.latency.mean.Seconds() / float64(r.inFlight)
 	return min(maxRequestSeconds, r.spread*max(requestSeconds, forAnswers, 1/(requestsPerSecond*r.share)))
 }
 
 // adjustSpread makes fewer and larger requests of the same load while many are
 // refused entirely: that may be the quota of requests per second.
-func (r *rate) adjustSpread(res Result) {
+func (r *rateControl) adjustSpread(res Result) {
 	refused := res.Outcome == Throttled || res.Outcome == Unavailable || res.refusedEntirely()
 	switch {
 	case res.anyAccepted() && r.evidence.nothing < fewWhole:
@@ -50,7 +50,7 @@ func (r *rate) adjustSpread(res Result) {
 // maxRequest returns the maximum load of a request. While no quota is known and the rate is
 // not used, requests are few. Large ones are then worth more than many answers, because an
 // aggregated record is billed by its size.
-func (r *rate) maxRequest() Load {
+func (r *rateControl) maxRequest() Load {
 	if r.phase == starting && !r.used {
 		return r.load.Times(unusedStartSeconds)
 	}

@@ -12,14 +12,14 @@ func proxied(s *sizeRefusals, requests int, limit float64) (refused int, largest
 	const configured = 4_000_000
 	for range requests {
 		bytes := s.maxBytes(configured)
-		trial, lowered := s.start(bytes), s.lowered
-		s.end(trial)
+		trial, lowered := s.startTrial(bytes), s.lowered
+		s.endTrial(trial)
 		if bytes > limit {
 			refused++
-			s.refuse(bytes, lowered, trial)
+			s.refuseSize(bytes, lowered, trial)
 		} else {
 			largest = max(largest, bytes)
-			s.pass(bytes, configured)
+			s.passSize(bytes, configured)
 		}
 	}
 	return refused, largest
@@ -51,7 +51,7 @@ func TestSizeRefusals(t *testing.T) {
 func TestSizeOfService(t *testing.T) {
 	t.Parallel()
 	var s sizeRefusals
-	s.refuse(4_194_304, 0, false)
+	s.refuseSize(4_194_304, 0, false)
 	if s.limit != documentedBytes {
 		t.Errorf("limit %.0f", s.limit)
 	}
@@ -63,12 +63,12 @@ func TestSizeOfRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	var s sizeRefusals
 	for range 16 {
-		s.refuse(1_000_000, 0, false)
+		s.refuseSize(1_000_000, 0, false)
 	}
 	if s.limit != 500_000 {
 		t.Errorf("limit %.0f after a wave of refusals", s.limit)
 	}
-	s.refuse(900_000, s.lowered, false)
+	s.refuseSize(900_000, s.lowered, false)
 	if s.limit != 500_000 {
 		t.Errorf("limit %.0f after a larger record was refused", s.limit)
 	}
@@ -82,11 +82,11 @@ func TestSizeOfLargeRecords(t *testing.T) {
 	pump := func(requests int, limit float64) {
 		for range requests {
 			bytes := max(1, float64(int(s.maxBytes(4_000_000)/record))) * record
-			trial, lowered := s.start(bytes), s.lowered
-			if s.end(trial); bytes > limit {
-				s.refuse(bytes, lowered, trial)
+			trial, lowered := s.startTrial(bytes), s.lowered
+			if s.endTrial(trial); bytes > limit {
+				s.refuseSize(bytes, lowered, trial)
 			} else {
-				s.pass(bytes, 4_000_000)
+				s.passSize(bytes, 4_000_000)
 			}
 		}
 	}
@@ -109,9 +109,9 @@ func TestChanceLosses(t *testing.T) {
 	for i := range 1_000_000 {
 		size := permitted.Times(0.1 + 0.9*random.Float64())
 		if random.Float64() < 0.05 {
-			l.lose(size, permitted, l.halvings)
+			l.countLost(size, permitted, l.halvings)
 		} else {
-			l.answer(size, permitted, l.halvings, 50*time.Millisecond)
+			l.countAnswer(size, permitted, l.halvings, 50*time.Millisecond)
 		}
 		if l.halvings > 0 {
 			t.Fatalf("lowered after %d requests", i)
@@ -127,12 +127,12 @@ func TestLostAnswers(t *testing.T) {
 	max := Load{Bytes: 4_000_000, Records: 500}
 	pump := func(requests int, passes float64) (lost int) {
 		for range requests {
-			size := l.limit(max)
+			size := l.limitLoad(max)
 			if size.Bytes > passes {
 				lost++
-				l.lose(size, size, l.halvings)
+				l.countLost(size, size, l.halvings)
 			} else {
-				l.answer(size, size, l.halvings, 100*time.Millisecond)
+				l.countAnswer(size, size, l.halvings, 100*time.Millisecond)
 			}
 		}
 		return lost
@@ -143,11 +143,11 @@ func TestLostAnswers(t *testing.T) {
 	if lost := pump(2000, 300_000); lost > 40 {
 		t.Errorf("%d of 2000 requests lost", lost)
 	}
-	if got := l.limit(max).Bytes; got != 250_000 && got != 500_000 {
+	if got := l.limitLoad(max).Bytes; got != 250_000 && got != 500_000 {
 		t.Errorf("limit %.0f", got)
 	}
-	if pump(2000, 1e9); l.limit(max) != max {
-		t.Errorf("limit %+v after the way is clear", l.limit(max))
+	if pump(2000, 1e9); l.limitLoad(max) != max {
+		t.Errorf("limit %+v after the way is clear", l.limitLoad(max))
 	}
 }
 
@@ -157,8 +157,8 @@ func TestSmallRequestsLost(t *testing.T) {
 	l := lostAnswers{timeout: 10 * time.Second}
 	permitted := Load{Bytes: 100_000, Records: 500}
 	for range 100 {
-		l.lose(permitted, permitted, 0)
-		l.lose(permitted.Times(0.1), permitted, 0)
+		l.countLost(permitted, permitted, 0)
+		l.countLost(permitted.Times(0.1), permitted, 0)
 	}
 	if l.halvings > 0 {
 		t.Errorf("%d halvings", l.halvings)

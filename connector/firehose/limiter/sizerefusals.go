@@ -49,8 +49,8 @@ func (s *sizeRefusals) maxBytes(configured float64) float64 {
 	return min(configured, s.refused)
 }
 
-// start returns whether a request is a trial.
-func (s *sizeRefusals) start(bytes float64) bool {
+// startTrial returns whether a request is a trial.
+func (s *sizeRefusals) startTrial(bytes float64) bool {
 	if !s.trialDue() || bytes <= s.limit {
 		return false
 	}
@@ -58,11 +58,11 @@ func (s *sizeRefusals) start(bytes float64) bool {
 	return true
 }
 
-// end is called for each trial that ends, before its result is entered.
-func (s *sizeRefusals) end(trial bool) { s.trial = s.trial && !trial }
+// endTrial is called for each trial that ends, before its result is entered.
+func (s *sizeRefusals) endTrial(trial bool) { s.trial = s.trial && !trial }
 
-// pass enters that a request was answered, with the configured limit.
-func (s *sizeRefusals) pass(bytes, configured float64) {
+// passSize enters that a request was answered, with the configured limit.
+func (s *sizeRefusals) passSize(bytes, configured float64) {
 	s.passed = max(s.passed, bytes)
 	switch {
 	case s.limit == 0:
@@ -80,9 +80,9 @@ func (s *sizeRefusals) pass(bytes, configured float64) {
 	}
 }
 
-// refuse enters that a request was refused for its size. lowered is the number
+// refuseSize enters that a request was refused for its size. lowered is the number
 // from its start.
-func (s *sizeRefusals) refuse(bytes float64, lowered int, trial bool) {
+func (s *sizeRefusals) refuseSize(bytes float64, lowered int, trial bool) {
 	if s.refused == 0 || bytes < s.refused {
 		s.refused = bytes
 	}

@@ -22,44 +22,44 @@ type Answer struct {
 	failed    []string // :: index of a record -> its error code, "" if it was accepted; nil if all were
 }
 
-// All reports whether each record was accepted.
-func (a *Answer) All() bool { return a.Left == 0 }
+// AllAccepted reports whether each record was accepted.
+func (a *Answer) AllAccepted() bool { return a.Left == 0 }
 
-// Code is the error code of a record, "" if it was accepted.
-func (a *Answer) Code(i int) string {
+// ErrorCode is the error code of a record, "" if it was accepted.
+func (a *Answer) ErrorCode(i int) string {
 	if a.failed == nil {
 		return ""
 	}
 	return a.failed[i]
 }
 
-// Failure is the refusal of the first record that failed, for an answer that accepts none; nil if none failed.
-func (a *Answer) Failure() *Failure {
+// WholeFailure is the refusal of the first record that failed, for an answer that accepts none; nil if none failed.
+func (a *Answer) WholeFailure() *RequestError {
 	for _, code := range a.failed {
 		if code != "" {
-			return &Failure{Class: Throttled, Code: code, Message: fmt.Sprintf("%d of %d records of a request were refused", a.Left, len(a.failed))}
+			return &RequestError{Class: Throttled, Code: code, Message: fmt.Sprintf("%d of %d records of a request were refused", a.Left, len(a.failed))}
 		}
 	}
 	return nil
 }
 
-// read judges an answer to a request of n records. A record counts as accepted
+// readAnswer judges an answer to a request of n records. A record counts as accepted
 // only if the answer says so: HTTP 200, an entry for each record, the entry
 // without an ErrorCode and with a RecordId. FailedPutCount is not looked at: it
 // can be missing, and it can contradict the entries.
 //
 // An answer that does not cover each record proves nothing about any of them.
 // The service has been seen to answer {} to one request in ten thousand.
-func (x *exchange) read(out *firehose.PutRecordBatchOutput, n int) (*Answer, *Failure) {
+func (x *callExchange) readAnswer(out *firehose.PutRecordBatchOutput, n int) (*Answer, *RequestError) {
 	if raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); !ok || raw.StatusCode != http.StatusOK {
-		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: "the answer is not an HTTP 200"}
+		return nil, &RequestError{Class: Ambiguous, Code: "unproven_answer", Message: "the answer is not an HTTP 200"}
 	}
 	got := len(out.RequestResponses)
 	if x.accepted > 0 {
 		got = x.accepted
 	}
 	if got != n {
-		return nil, &Failure{Class: Ambiguous, Code: "unproven_answer", Message: fmt.Sprintf("%d entries for %d records", got, n)}
+		return nil, &RequestError{Class: Ambiguous, Code: "unproven_answer", Message: fmt.Sprintf("%d entries for %d records", got, n)}
 	}
 	if x.accepted > 0 {
 		return &Answer{Encrypted: x.encrypted}, nil

@@ -78,8 +78,8 @@ func TestBodyOutlivesAFastAnswer(t *testing.T) {
 			// On a busy machine the race that the wrapper prevents needs more than five attempts.
 			race, failed := !tt.ours && !tt.wrapped, 0
 			for i := 0; i < 5 || race && failed == 0 && i < 200; i++ {
-				x := &exchange{}
-				if _, err := api.PutRecordBatch(x.in(t.Context()), input(1, 20_000), func(o *firehose.Options) { o.BaseEndpoint = &srv.URL }); err != nil {
+				x := &callExchange{}
+				if _, err := api.PutRecordBatch(x.withExchange(t.Context()), input(1, 20_000), func(o *firehose.Options) { o.BaseEndpoint = &srv.URL }); err != nil {
 					failed++
 				}
 			}
@@ -148,18 +148,18 @@ func FuzzAnswer(f *testing.F) {
 			})
 		})
 		if err != nil {
-			if fail := Classify(t.Context(), err, true); fail.Class != Ambiguous {
+			if fail := ClassifyError(t.Context(), err, true); fail.Class != Ambiguous {
 				t.Errorf("an unreadable 200 is %s", fail.Class)
 			}
 			return
 		}
-		a, _ := new(exchange).read(out, 3)
+		a, _ := new(callExchange).readAnswer(out, 3)
 		if a == nil {
 			return
 		}
 		proof := prove(body)
 		for i := range 3 {
-			if a.Code(i) == "" && !(len(proof) == 3 && proof[i]) {
+			if a.ErrorCode(i) == "" && !(len(proof) == 3 && proof[i]) {
 				t.Errorf("record %d is settled by %q", i, body)
 			}
 		}
@@ -188,7 +188,7 @@ func prove(body []byte) []bool {
 }
 
 func TestClassifyUnknownTrouble(t *testing.T) {
-	if f := Classify(t.Context(), errors.New("x"), true); f.Class != Ambiguous {
+	if f := ClassifyError(t.Context(), errors.New("x"), true); f.Class != Ambiguous {
 		t.Errorf("unknown trouble after sending is %s", f.Class)
 	}
 }

@@ -25,8 +25,8 @@ func encodedLen(stream string, records []types.Record) int {
 	return n
 }
 
-// encode appends the body to buf, which has room for it.
-func encode(buf []byte, stream string, records []types.Record) []byte {
+// encodeRequest appends the body to buf, which has room for it.
+func encodeRequest(buf []byte, stream string, records []types.Record) []byte {
 	buf = append(append(append(buf, bodyOpen...), stream...), bodyList...)
 	for i := range records {
 		if i > 0 {

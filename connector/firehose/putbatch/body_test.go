@@ -56,9 +56,9 @@ func wantLetters(body io.Reader, letter byte, records, size int) error {
 func TestBodiesDoNotShareABuffer(t *testing.T) {
 	buffers := pool.New[byte](16<<20, 16)
 	put := func(letter byte, do httpFunc) {
-		x := &exchange{pool: buffers}
-		_, _ = sdk(plainBody{do}, true).PutRecordBatch(x.in(t.Context()), letters(letter, 10, 1000))
-		x.end()
+		x := &callExchange{pool: buffers}
+		_, _ = sdk(plainBody{do}, true).PutRecordBatch(x.withExchange(t.Context()), letters(letter, 10, 1000))
+		x.endExchange()
 	}
 	depth := 0
 	var nested httpFunc
@@ -76,11 +76,11 @@ func TestBodiesDoNotShareABuffer(t *testing.T) {
 	if depth != 3 {
 		t.Errorf("%d requests, want 3", depth)
 	}
-	x := &exchange{pool: buffers}
-	x.write("orders", letters('x', 10, 1000).Records)
+	x := &callExchange{pool: buffers}
+	x.writeRequest("orders", letters('x', 10, 1000).Records)
 	first := &x.body[0]
-	x.end()
-	x.write("orders", letters('y', 10, 1000).Records)
+	x.endExchange()
+	x.writeRequest("orders", letters('y', 10, 1000).Records)
 	if first != &x.body[0] {
 		t.Error("the buffer of a call that has returned is not used again")
 	}
@@ -93,8 +93,8 @@ func TestBodiesBeingWrittenAreKept(t *testing.T) {
 	var late sync.WaitGroup
 	returned := make(chan struct{})
 	put := func(letter byte, written bool) (buffer *byte) {
-		x := &exchange{pool: buffers}
-		defer x.end()
+		x := &callExchange{pool: buffers}
+		defer x.endExchange()
 		_, _ = sdk(plainBody{httpFunc(func(r *http.Request) (*http.Response, error) {
 			buffer = &x.body[0]
 			trace, body := httptrace.ContextClientTrace(r.Context()), r.Body
@@ -112,7 +112,7 @@ func TestBodiesBeingWrittenAreKept(t *testing.T) {
 				late.Go(func() { <-returned; write() })
 			}
 			return nil, errors.New("no answer")
-		})}, true).PutRecordBatch(x.in(t.Context()), letters(letter, 10, 1000))
+		})}, true).PutRecordBatch(x.withExchange(t.Context()), letters(letter, 10, 1000))
 		return buffer
 	}
 	first := put('a', true)
@@ -169,22 +169,22 @@ func TestBodiesOverConnections(t *testing.T) {
 				calls.Go(func() {
 					for round := range rounds {
 						letter := byte('a' + (worker*4+round)%24)
-						x := &exchange{pool: buffers}
-						ctx, cancel := context.WithCancel(x.in(t.Context()))
+						x := &callExchange{pool: buffers}
+						ctx, cancel := context.WithCancel(x.withExchange(t.Context()))
 						if letter%3 == 1 {
 							time.AfterFunc(time.Duration(round)*time.Millisecond/4, cancel)
 						}
 						out, err := client.PutRecordBatch(ctx, letters(letter, records, size), func(o *firehose.Options) {
 							o.BaseEndpoint = &srv.URL
 						}, firehose.WithAPIOptions(smithyhttp.SetHeaderValue("X-Letter", string(letter))))
-						x.end()
+						x.endExchange()
 						cancel()
 						if letter%3 != 2 {
 							continue
 						}
 						if err != nil {
 							t.Errorf("a put that was taken: %v", err)
-						} else if a, f := x.read(out, records); f != nil || a.Left > 0 {
+						} else if a, f := x.readAnswer(out, records); f != nil || a.Left > 0 {
 							t.Errorf("a put that was taken: %v, of it %+v", f, a)
 						}
 					}

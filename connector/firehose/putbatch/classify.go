@@ -15,31 +15,31 @@ import (
 	"kafka-firehose/connector/awsconfig"
 )
 
-// Class says what to do about a request that failed as a whole. It is also the
+// FailureClass says what to do about a request that failed as a whole. It is also the
 // label of metrics and log lines, so the values are few and fixed.
-type Class string
+type FailureClass string
 
 // The classes of failure.
 const (
-	Throttled   Class = "throttled"   // slow down, resend all
-	Unavailable Class = "unavailable" // the service failed or can't be reached; nothing was stored; resend all
-	Ambiguous   Class = "ambiguous"   // nobody knows whether it was stored; resend all and count it
-	TooLarge    Class = "too_large"   // refused for its size: split
-	Credentials Class = "credentials" // expired or refused: fetch new ones, resend all
-	Blocked     Class = "blocked"     // someone has to repair something: probe slowly, never drop
-	Canceled    Class = "canceled"    // the caller's context ended
+	Throttled   FailureClass = "throttled"   // slow down, resend all
+	Unavailable FailureClass = "unavailable" // the service failed or can't be reached; nothing was stored; resend all
+	Ambiguous   FailureClass = "ambiguous"   // nobody knows whether it was stored; resend all and count it
+	TooLarge    FailureClass = "too_large"   // refused for its size: split
+	Credentials FailureClass = "credentials" // expired or refused: fetch new ones, resend all
+	Blocked     FailureClass = "blocked"     // someone has to repair something: probe slowly, never drop
+	Canceled    FailureClass = "canceled"    // the caller's context ended
 )
 
-// Failure is a request that failed as a whole.
-type Failure struct {
-	Class   Class
+// RequestError is a request that failed as a whole.
+type RequestError struct {
+	Class   FailureClass
 	Code    string // the service's error code, or a word of ours such as "timeout"
 	Message string // what the service said, shortened; never a record's data
 	err     error
 }
 
 // Error has the code and the message of the failure.
-func (f *Failure) Error() string {
+func (f *RequestError) Error() string {
 	if f.Message == "" || f.Message == f.Code {
 		return f.Code
 	}
@@ -47,11 +47,11 @@ func (f *Failure) Error() string {
 }
 
 // Unwrap is the SDK's error. Its text may hold data: don't log it.
-func (f *Failure) Unwrap() error { return f.err }
+func (f *RequestError) Unwrap() error { return f.err }
 
 // codes are the error codes whose class does not depend on anything else. Those
 // not here are decided by the HTTP status, and else are Blocked.
-var codes = map[string]Class{
+var codes = map[string]FailureClass{
 	"LimitExceededException": Throttled, "Throttling": Throttled, "ThrottlingException": Throttled,
 	"ThrottledException": Throttled, "RequestThrottled": Throttled, "RequestThrottledException": Throttled,
 	"TooManyRequestsException": Throttled, "ProvisionedThroughputExceededException": Throttled,
@@ -73,11 +73,11 @@ var codes = map[string]Class{
 	"RequestTimeTooSkewed": Credentials,
 }
 
-// Classify decides what a failed request was. It is the only place that does.
+// ClassifyError decides what a failed request was. It is the only place that does.
 // sent says whether the request may have reached the service.
-func Classify(ctx context.Context, err error, sent bool) *Failure {
+func ClassifyError(ctx context.Context, err error, sent bool) *RequestError {
 	if ctx.Err() != nil {
-		return &Failure{Class: Canceled, Code: "canceled", err: err}
+		return &RequestError{Class: Canceled, Code: "canceled", err: err}
 	}
 	if f := classifyCredentials(err); f != nil {
 		return f
@@ -86,7 +86,7 @@ func Classify(ctx context.Context, err error, sent bool) *Failure {
 	if errors.As(err, &response) && response.HTTPStatusCode() != 0 {
 		return classifyAnswer(err, response.HTTPStatusCode())
 	}
-	f := &Failure{Message: awsconfig.Clean(awsconfig.RootCause(err)), err: err}
+	f := &RequestError{Message: awsconfig.CleanMessage(awsconfig.RootCause(err)), err: err}
 	f.Class, f.Code = classifyNetwork(err)
 	if f.Class == "" {
 		f.Class, f.Code = Blocked, "client" // the SDK gave up before it sent anything
@@ -108,23 +108,23 @@ func Classify(ctx context.Context, err error, sent bool) *Failure {
 // a file that is missing. An operator has to look. Such an error may
 // look like an answer of Firehose, so this comes before everything else. It is nil
 // for all other errors.
-func classifyCredentials(err error) *Failure {
+func classifyCredentials(err error) *RequestError {
 	const code = "no_credentials"
 	if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok {
-		return &Failure{Class: Blocked, Code: code, Message: awsconfig.Clean(fetch.Error()), err: err}
+		return &RequestError{Class: Blocked, Code: code, Message: awsconfig.CleanMessage(fetch.Error()), err: err}
 	}
 	if strings.Contains(err.Error(), "get identity: ") { // the request's time was over before
-		return &Failure{Class: Blocked, Code: code, Message: "they did not come in time: " + awsconfig.Clean(awsconfig.RootCause(err)), err: err}
+		return &RequestError{Class: Blocked, Code: code, Message: "they did not come in time: " + awsconfig.CleanMessage(awsconfig.RootCause(err)), err: err}
 	}
 	return nil
 }
 
 // classifyAnswer is for an answer that came with a status.
-func classifyAnswer(err error, status int) *Failure {
-	f := &Failure{Code: http.StatusText(status), err: err}
+func classifyAnswer(err error, status int) *RequestError {
+	f := &RequestError{Code: http.StatusText(status), err: err}
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() != awsconfig.UnknownError {
-		f.Code, f.Message = api.ErrorCode(), awsconfig.Clean(api.ErrorMessage())
+		f.Code, f.Message = api.ErrorCode(), awsconfig.CleanMessage(api.ErrorMessage())
 	}
 	switch {
 	case status == http.StatusOK:
@@ -172,7 +172,7 @@ func onSize(e smithy.APIError) bool {
 
 // classifyNetwork classifies the failures of which it is known that the request
 // never left, or how it ended. The class is "" for all others.
-func classifyNetwork(err error) (Class, string) {
+func classifyNetwork(err error) (FailureClass, string) {
 	var (
 		dns     *net.DNSError
 		dial    *net.OpError
@@ -203,8 +203,8 @@ var known = map[string]string{
 	noRecordID:                    noRecordID,
 }
 
-// Reason is the bounded label for a record's error code.
-func Reason(code string) string {
+// RetryReason is the bounded label for a record's error code.
+func RetryReason(code string) string {
 	if label, ok := known[code]; ok {
 		return label
 	}

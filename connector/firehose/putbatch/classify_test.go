@@ -24,7 +24,7 @@ func TestKeyHint(t *testing.T) {
 			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusBadRequest}},
 			Err:      &smithy.GenericAPIError{Code: tt.code, Message: tt.message},
 		}
-		f := Classify(t.Context(), err, true)
+		f := ClassifyError(t.Context(), err, true)
 		if f.Class != Blocked || strings.HasSuffix(f.Message, keyHint) != tt.hint || !strings.HasPrefix(f.Message, "User: arn") && !strings.HasPrefix(f.Message, "The KMS key arn") {
 			t.Errorf("%s: %s %s", tt.code, f.Class, f.Message)
 		}

@@ -12,7 +12,7 @@ import (
 	"kafka-firehose/connector/pool"
 )
 
-// exchange is one call of the SDK as a stream makes it. It travels in the context to
+// callExchange is one call of the SDK as a stream makes it. It travels in the context to
 // the places that the SDK calls back: protocol, which writes the request and reads
 // the answer, and plainBody, which passes the request on.
 //
@@ -22,8 +22,8 @@ import (
 // request now, that one's records would go out under this one's signature. So it is only
 // reused when net/http has reported that it has written the request; a buffer without that
 // report is left to the collector.
-type exchange struct {
-	wire
+type callExchange struct {
+	wireTrace
 	pool   *pool.Pool[byte]
 	body   []byte // base64 inside JSON; nil before it is written
 	hash   string // its SHA-256 in hex, as signing wants it
@@ -37,38 +37,38 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// in is the context of the call.
-func (x *exchange) in(ctx context.Context) context.Context {
+// withExchange is the context of the call.
+func (x *callExchange) withExchange(ctx context.Context) context.Context {
 	return context.WithValue(ctx, exchangeKey{}, x)
 }
 
 // exchangeOf is the call that a context belongs to, nil if it is not a stream's.
-func exchangeOf(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+func exchangeOf(ctx context.Context) *callExchange {
+	x, _ := ctx.Value(exchangeKey{}).(*callExchange)
 	return x
 }
 
-// write makes the body of the request.
-func (x *exchange) write(stream string, records []types.Record) {
-	x.body = encode(x.pool.Get(encodedLen(stream, records)), stream, records)
+// writeRequest makes the body of the request.
+func (x *callExchange) writeRequest(stream string, records []types.Record) {
+	x.body = encodeRequest(x.pool.Get(encodedLen(stream, records)), stream, records)
 	sum := sha256.Sum256(x.body) // here, where it may be in the CPU's cache still
 	x.hash = hex.EncodeToString(sum[:])
 }
 
-// mostAnswer is the largest answer that is read here. 500 entries take half of it.
-const mostAnswer = 256 << 10
+// maxAnswer is the largest answer that is read here. 500 entries take half of it.
+const maxAnswer = 256 << 10
 
-// receive reads an answer, into the buffer of the body if that is large enough and
+// receiveAnswer reads an answer, into the buffer of the body if that is large enough and
 // no longer read. rest is the answer behind the read bytes: nil after all of
 // it, else the bytes that don't fit, or the error.
-func (x *exchange) receive(from io.Reader, length int64) (answer []byte, rest io.Reader) {
+func (x *callExchange) receiveAnswer(from io.Reader, length int64) (answer []byte, rest io.Reader) {
 	if length < 0 { // it isn't told
-		length = mostAnswer
+		length = maxAnswer
 	}
-	if length > mostAnswer {
+	if length > maxAnswer {
 		return nil, from
 	}
-	answer = x.room(int(length) + 1) // and one byte to see the end by
+	answer = x.answerBuffer(int(length) + 1) // and one byte to see the end by
 	for len(answer) < cap(answer) {
 		n, err := from.Read(answer[len(answer):cap(answer)])
 		answer = answer[:len(answer)+n]
@@ -76,20 +76,20 @@ func (x *exchange) receive(from io.Reader, length int64) (answer []byte, rest io
 			return answer, nil
 		}
 		if err != nil {
-			return answer, failing{err}
+			return answer, failingReader{err}
 		}
 	}
 	return answer, from
 }
 
-// failing is a reader that has failed.
-type failing struct{ err error }
+// failingReader is a reader that has failed.
+type failingReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-// room is an empty buffer for n bytes and no more.
-func (x *exchange) room(n int) []byte {
-	x.buffer = x.take()
+// answerBuffer is an empty buffer for n bytes and no more.
+func (x *callExchange) answerBuffer(n int) []byte {
+	x.buffer = x.takeBuffer()
 	if cap(x.buffer) < n {
 		x.pool.Put(x.buffer)
 		x.buffer = x.pool.Get(n)
@@ -97,18 +97,18 @@ func (x *exchange) room(n int) []byte {
 	return x.buffer[:0:n]
 }
 
-// take returns the buffer of the body if it is no longer read, else nil; the call has it
+// takeBuffer returns the buffer of the body if it is no longer read, else nil; the call has it
 // no longer.
-func (x *exchange) take() (free []byte) {
-	if x.written() {
+func (x *callExchange) takeBuffer() (free []byte) {
+	if x.wasWritten() {
 		free, x.body = x.body, nil
 	}
 	return free
 }
 
-// end gives back what the call had. Call it when that has returned.
-func (x *exchange) end() {
+// endExchange gives back what the call had. Call it when that has returned.
+func (x *callExchange) endExchange() {
 	x.pool.Put(x.buffer)
 	x.buffer = nil
-	x.pool.Put(x.take())
+	x.pool.Put(x.takeBuffer())
 }

@@ -13,14 +13,14 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Configure sets what a Caller relies on in the options of a client. Call it last.
-func Configure(o *firehose.Options) {
+// ConfigureClient sets what a Caller relies on in the options of a client. Call it last.
+func ConfigureClient(o *firehose.Options) {
 	o.HTTPClient = plainBody{o.HTTPClient}
-	o.Protocol = protocol{o.Protocol}
+	o.Protocol = batchProtocol{o.Protocol}
 	o.APIOptions = append(o.APIOptions, addHash)
 }
 
-// protocol writes the body of a PutRecordBatch itself, into one buffer that later
+// batchProtocol writes the body of a PutRecordBatch itself, into one buffer that later
 // requests get again. The SDK's own serializer grows a small one over and over and
 // copies the result: 39 MB for a request of 4 MB, which no bound on memory would
 // survive.
@@ -32,10 +32,10 @@ func Configure(o *firehose.Options) {
 // request without records, so that what an upgrade adds is there; a test compares
 // the bodies byte by byte. An answer that is in the least unusual is the SDK's to
 // read, byte for byte as it came.
-type protocol struct{ smithyhttp.ClientProtocol }
+type batchProtocol struct{ smithyhttp.ClientProtocol }
 
 // SerializeRequest implements smithyhttp.ClientProtocol.
-func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.OperationSchema, in smithy.Serializable, req *smithyhttp.Request) error {
+func (p batchProtocol) SerializeRequest(ctx context.Context, schema *smithy.OperationSchema, in smithy.Serializable, req *smithyhttp.Request) error {
 	put, ok := in.(*firehose.PutRecordBatchInput)
 	x := exchangeOf(ctx)
 	if !ok || x == nil || put.DeliveryStreamName == nil || !plainName(*put.DeliveryStreamName) {
@@ -45,7 +45,7 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 	if err := p.ClientProtocol.SerializeRequest(ctx, schema, head, req); err != nil {
 		return err
 	}
-	x.write(*put.DeliveryStreamName, put.Records)
+	x.writeRequest(*put.DeliveryStreamName, put.Records)
 	full, err := req.SetStream(bytes.NewReader(x.body))
 	if err != nil {
 		return fmt.Errorf("set the body: %w", err)
@@ -55,14 +55,14 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 }
 
 // DeserializeResponse implements smithyhttp.ClientProtocol.
-func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.OperationSchema, registry *smithy.TypeRegistry, resp *smithyhttp.Response, out smithy.Deserializable) error {
+func (p batchProtocol) DeserializeResponse(ctx context.Context, schema *smithy.OperationSchema, registry *smithy.TypeRegistry, resp *smithyhttp.Response, out smithy.Deserializable) error {
 	x := exchangeOf(ctx)
 	if _, put := out.(*firehose.PutRecordBatchOutput); !put || x == nil || resp.StatusCode != http.StatusOK {
 		return p.ClientProtocol.DeserializeResponse(ctx, schema, registry, resp, out)
 	}
-	answer, rest := x.receive(resp.Body, resp.ContentLength)
+	answer, rest := x.receiveAnswer(resp.Body, resp.ContentLength)
 	if rest == nil {
-		if n, encrypted, ok := usual(answer); ok {
+		if n, encrypted, ok := scanUsual(answer); ok {
 			x.accepted, x.encrypted = n, encrypted
 			return nil
 		}

@@ -50,7 +50,7 @@ func sdk(h aws.HTTPClient, ours bool) *firehose.Client {
 		}),
 	}, func(o *firehose.Options) {
 		if ours {
-			o.Protocol = protocol{o.Protocol}
+			o.Protocol = batchProtocol{o.Protocol}
 			o.APIOptions = append(o.APIOptions, addHash)
 		}
 	})
@@ -60,7 +60,7 @@ func sdk(h aws.HTTPClient, ours bool) *firehose.Client {
 // upgrade that moves it must fail here. The same must go out of a buffer that was
 // used before, and as part of a stream's call.
 func TestBodyIsTheStockOne(t *testing.T) {
-	x := &exchange{pool: pool.New[byte](64<<20, 16)}
+	x := &callExchange{pool: pool.New[byte](64<<20, 16)}
 	f := func(stream string, data ...[]byte) {
 		t.Helper()
 		in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}}
@@ -71,8 +71,8 @@ func TestBodyIsTheStockOne(t *testing.T) {
 		var stock, ours, again capture
 		_, _ = sdk(&stock, false).PutRecordBatch(t.Context(), in)
 		_, _ = sdk(&ours, true).PutRecordBatch(t.Context(), in)
-		_, _ = sdk(&again, true).PutRecordBatch(x.in(t.Context()), in)
-		x.end()
+		_, _ = sdk(&again, true).PutRecordBatch(x.withExchange(t.Context()), in)
+		x.endExchange()
 		for _, c := range []capture{ours, again} {
 			if !bytes.Equal(stock.body, c.body) || stock.length != c.length {
 				t.Errorf("stream %q, %d records: the body is %d bytes\n%.200q, want %d\n%.200q", stream, len(data), c.length, c.body, stock.length, stock.body)
@@ -106,13 +106,13 @@ func TestBodyIsTheStockOne(t *testing.T) {
 // one, and nobody reads the body before it is sent. A second call of the same input
 // has a body and a hash of its own, and neither has what is in the SDK's way by itself.
 func TestBodyIsHashedOnce(t *testing.T) {
-	x := &exchange{pool: pool.New[byte](64<<20, 16)}
+	x := &callExchange{pool: pool.New[byte](64<<20, 16)}
 	for _, ours := range []bool{true, true, false} {
 		var sent capture
 		var hash string
 		reads := 0
 		client := sdk(&sent, ours)
-		_, _ = client.PutRecordBatch(x.in(t.Context()), input(3, 1000), firehose.WithAPIOptions(func(s *middleware.Stack) error {
+		_, _ = client.PutRecordBatch(x.withExchange(t.Context()), input(3, 1000), firehose.WithAPIOptions(func(s *middleware.Stack) error {
 			return s.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Look", func(
 				ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
 			) (middleware.FinalizeOutput, middleware.Metadata, error) {
@@ -126,7 +126,7 @@ func TestBodyIsHashedOnce(t *testing.T) {
 				return next.HandleFinalize(ctx, in)
 			}), (&v4.ComputePayloadSHA256{}).ID(), middleware.Before)
 		}))
-		x.end()
+		x.endExchange()
 		sum := sha256.Sum256(sent.body)
 		if want := hex.EncodeToString(sum[:]); ours && hash != want || !ours && hash != "" {
 			t.Errorf("ours %v: before the SDK hashes, the hash is %q, of the body it is %s", ours, hash, want)
@@ -172,9 +172,9 @@ func BenchmarkPut(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(500 * size))
 				for b.Loop() {
-					x := &exchange{pool: buffers}
-					_, _ = client.PutRecordBatch(x.in(context.Background()), in)
-					x.end()
+					x := &callExchange{pool: buffers}
+					_, _ = client.PutRecordBatch(x.withExchange(context.Background()), in)
+					x.endExchange()
 				}
 			})
 		}

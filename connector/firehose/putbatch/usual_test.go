@@ -24,32 +24,32 @@ type reading struct {
 
 // readAnswer has an answer read as part of a stream's call, or by the SDK alone. length is
 // what it says of its own.
-func readAnswer(t *testing.T, body io.Reader, length int64, stock bool) (reading, *exchange) {
+func readAnswer(t *testing.T, body io.Reader, length int64, stock bool) (reading, *callExchange) {
 	t.Helper()
 	do := httpFunc(func(r *http.Request) (*http.Response, error) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: length, Body: io.NopCloser(body), Request: r}, nil
 	})
-	x := &exchange{pool: pool.New[byte](1<<20, 16)}
-	defer x.end()
-	out, err := sdk(plainBody{do}, !stock).PutRecordBatch(x.in(t.Context()), input(3, 100))
+	x := &callExchange{pool: pool.New[byte](1<<20, 16)}
+	defer x.endExchange()
+	out, err := sdk(plainBody{do}, !stock).PutRecordBatch(x.withExchange(t.Context()), input(3, 100))
 	if err != nil {
-		f := Classify(t.Context(), err, true)
+		f := ClassifyError(t.Context(), err, true)
 		return reading{Failure: fmt.Sprintf("%s %v", f.Class, f)}, x
 	}
-	a, f := x.read(out, 3)
+	a, f := x.readAnswer(out, 3)
 	if f != nil {
 		return reading{Failure: fmt.Sprintf("%s %v", f.Class, f)}, x
 	}
 	v := reading{Codes: []string{}}
 	for i := range 3 {
-		v.Codes = append(v.Codes, a.Code(i))
+		v.Codes = append(v.Codes, a.ErrorCode(i))
 	}
 	return v, x
 }
 
 // alike checks that an answer means the same whoever reads it.
-func alike(t *testing.T, body func() io.Reader, length int64) *exchange {
+func alike(t *testing.T, body func() io.Reader, length int64) *callExchange {
 	t.Helper()
 	want, _ := readAnswer(t, body(), length, true)
 	got, x := readAnswer(t, body(), length, false)
@@ -103,7 +103,7 @@ var answers = map[string]int{
 
 func TestUsual(t *testing.T) {
 	for body, want := range answers {
-		n, _, ok := usual([]byte(body))
+		n, _, ok := scanUsual([]byte(body))
 		if got := map[bool]int{true: n}[ok]; got != want {
 			t.Errorf("%s\nproves that %d records were accepted, want %d", body, got, want)
 		}
@@ -117,9 +117,9 @@ func TestUsual(t *testing.T) {
 // However an answer comes: with its length or without, byte by byte, cut, too long for
 // our buffer, and with an error after its last byte.
 func TestAnswersComeInPieces(t *testing.T) {
-	const usual = `{"RequestResponses":[{"RecordId":"a"},{"RecordId":"b"},{"RecordId":"c"}]}`
-	long := `{"RequestResponses":[{"RecordId":"a"},{"RecordId":"b"},{"RecordId":"` + strings.Repeat("c", mostAnswer) + `"}]}`
-	blanks := usual + strings.Repeat(" ", mostAnswer)
+	const scanUsual = `{"RequestResponses":[{"RecordId":"a"},{"RecordId":"b"},{"RecordId":"c"}]}`
+	long := `{"RequestResponses":[{"RecordId":"a"},{"RecordId":"b"},{"RecordId":"` + strings.Repeat("c", maxAnswer) + `"}]}`
+	blanks := scanUsual + strings.Repeat(" ", maxAnswer)
 	whole := func(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
 	broken := func(s string) func() io.Reader {
 		return func() io.Reader { return io.MultiReader(strings.NewReader(s), iotest.ErrReader(errors.New("reset"))) }
@@ -130,18 +130,18 @@ func TestAnswersComeInPieces(t *testing.T) {
 		length int64
 		quick  bool
 	}{
-		{"all at once", whole(usual), int64(len(usual)), true},
-		{"without a length", whole(usual), -1, true},
-		{"byte by byte", func() io.Reader { return iotest.OneByteReader(strings.NewReader(usual)) }, int64(len(usual)), true},
-		{"the end with the last byte", func() io.Reader { return iotest.DataErrReader(strings.NewReader(usual)) }, int64(len(usual)), true},
-		{"longer than it says", whole(usual + "  "), int64(len(usual)), false},
-		{"shorter than it says", whole(usual), int64(len(usual)) + 10, true}, // net/http makes that an error
-		{"broken in the middle", broken(usual[:40]), int64(len(usual)), false},
-		{"broken at the end", broken(usual), int64(len(usual)), false},
+		{"all at once", whole(scanUsual), int64(len(scanUsual)), true},
+		{"without a length", whole(scanUsual), -1, true},
+		{"byte by byte", func() io.Reader { return iotest.OneByteReader(strings.NewReader(scanUsual)) }, int64(len(scanUsual)), true},
+		{"the end with the last byte", func() io.Reader { return iotest.DataErrReader(strings.NewReader(scanUsual)) }, int64(len(scanUsual)), true},
+		{"longer than it says", whole(scanUsual + "  "), int64(len(scanUsual)), false},
+		{"shorter than it says", whole(scanUsual), int64(len(scanUsual)) + 10, true}, // net/http makes that an error
+		{"broken in the middle", broken(scanUsual[:40]), int64(len(scanUsual)), false},
+		{"broken at the end", broken(scanUsual), int64(len(scanUsual)), false},
 		{"long", whole(long), int64(len(long)), false},
 		{"long without a length", whole(long), -1, false},
-		{"as long as it may be", whole(blanks[:mostAnswer]), -1, true},
-		{"a byte longer", whole(blanks[:mostAnswer+1]), -1, false},
+		{"as long as it may be", whole(blanks[:maxAnswer]), -1, true},
+		{"a byte longer", whole(blanks[:maxAnswer+1]), -1, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if x := alike(t, tt.body, tt.length); (x.accepted == 3) != tt.quick {
@@ -175,7 +175,7 @@ func TestPlain(t *testing.T) {
 		for _, c := range text {
 			want = want && c >= 0x20 && c < 0x80 && c != '\\'
 		}
-		if plain(text) != want {
+		if isPlain(text) != want {
 			t.Fatalf("plain(%q) is %v", text, !want)
 		}
 	}
@@ -194,8 +194,8 @@ func BenchmarkAnswer(b *testing.B) {
 			buffers := pool.New[byte](1<<20, 16)
 			b.ReportAllocs()
 			for b.Loop() {
-				x := &exchange{pool: buffers}
-				ctx := x.in(b.Context())
+				x := &callExchange{pool: buffers}
+				ctx := x.withExchange(b.Context())
 				if stock {
 					ctx = b.Context()
 				}
@@ -203,10 +203,10 @@ func BenchmarkAnswer(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, f := x.read(out, 500); f != nil {
+				if _, f := x.readAnswer(out, 500); f != nil {
 					b.Fatal(f)
 				}
-				x.end()
+				x.endExchange()
 			}
 		})
 	}

@@ -38,15 +38,15 @@ func (c plainBody) Do(r *http.Request) (*http.Response, error) {
 	}
 	if x != nil {
 		x.passed.Store(true)
-		r = r.WithContext(httptrace.WithClientTrace(r.Context(), x.trace()))
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), x.clientTrace()))
 	}
 	return c.next.Do(r)
 }
 
-// wire watches one request up to the service. It is watched at
+// wireTrace watches one request up to the service. It is watched at
 // the client's lowest layer, because the same context also serves the requests
 // that fetch credentials.
-type wire struct {
+type wireTrace struct {
 	passed   atomic.Bool  // handed to the HTTP client
 	dialed   atomic.Bool  // a connection was asked for, so the client reports its steps
 	tries    atomic.Int32 // there was a connection to write to, so often
@@ -55,7 +55,7 @@ type wire struct {
 	answered atomic.Bool  // a byte of an answer came
 }
 
-func (w *wire) trace() *httptrace.ClientTrace {
+func (w *wireTrace) clientTrace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn:              func(string) { w.dialed.Store(true) },
 		GotConn:              func(i httptrace.GotConnInfo) { w.tries.Add(1); w.reused.Store(i.Reused) },
@@ -64,25 +64,25 @@ func (w *wire) trace() *httptrace.ClientTrace {
 	}
 }
 
-// sent reports whether the service may have seen the request. When in doubt, it
+// wasSent reports whether the service may have seen the request. When in doubt, it
 // may.
-func (w *wire) sent() bool {
+func (w *wireTrace) wasSent() bool {
 	if w.dialed.Load() {
 		return w.tries.Load() > 0
 	}
 	return w.passed.Load()
 }
 
-// written reports whether the body is no longer read, now that the call has returned
+// wasWritten reports whether the body is no longer read, now that the call has returned
 // or its answer is here: each connection that had it to write is done with it.
-func (w *wire) written() bool {
+func (w *wireTrace) wasWritten() bool {
 	if !w.passed.Load() {
 		return true
 	}
 	return w.dialed.Load() && w.tries.Load() == w.wrote.Load()
 }
 
-// stale reports that a kept-alive connection died before anything was answered
+// wasStale reports that a kept-alive connection died before anything was answered
 // on it: the usual end of an idle connection, which says nothing about the
 // service.
-func (w *wire) stale() bool { return w.reused.Load() && !w.answered.Load() }
+func (w *wireTrace) wasStale() bool { return w.reused.Load() && !w.answered.Load() }

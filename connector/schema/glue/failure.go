@@ -57,11 +57,11 @@ var kinds = map[string]Kind{
 	"RequestTimeTooSkewed": refused,
 }
 
-// classify decides what a failed request was.
-func classify(err error) *Failure {
-	f := &Failure{Message: awsconfig.Clean(awsconfig.RootCause(err)), err: err}
+// classifyError decides what a failed request was.
+func classifyError(err error) *Failure {
+	f := &Failure{Message: awsconfig.CleanMessage(awsconfig.RootCause(err)), err: err}
 	if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok { // it was not signed, and so not sent
-		f.Kind, f.Message = Blocked, "there are no credentials: "+awsconfig.Clean(fetch.Error())
+		f.Kind, f.Message = Blocked, "there are no credentials: "+awsconfig.CleanMessage(fetch.Error())
 		return f
 	}
 	var answer *smithyhttp.ResponseError
@@ -71,7 +71,7 @@ func classify(err error) *Failure {
 	status := answer.HTTPStatusCode()
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() != awsconfig.UnknownError {
-		f.Code, f.Message = api.ErrorCode(), awsconfig.Clean(api.ErrorMessage())
+		f.Code, f.Message = api.ErrorCode(), awsconfig.CleanMessage(api.ErrorMessage())
 	}
 	kind, known := kinds[f.Code]
 	switch {

@@ -53,17 +53,17 @@ func New(o Options) (*Client, error) {
 		t.IdleConnTimeout = idleTimeout
 		t.MaxResponseHeaderBytes = maxHeader
 	})
-	shared, err := awsconfig.Load(context.Background(), transport, config.WithRegion(o.Region))
+	shared, err := awsconfig.LoadConfig(context.Background(), transport, config.WithRegion(o.Region))
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	c := &Client{keys: awsconfig.Cache(awsconfig.Chain(o.Region, o.Role, awsconfig.FetchTimeout), o.Log)}
+	c := &Client{keys: awsconfig.CacheCredentials(awsconfig.CredentialsChain(o.Region, o.Role, awsconfig.FetchTimeout), o.Log)}
 	shared.Credentials = c.keys
 	c.api = glue.NewFromConfig(shared, slices.Concat(o.Client, []ClientOption{func(to *glue.Options) {
 		to.Retryer = aws.NopRetryer{} // the registry repeats, and counts
-		to.HTTPClient = shortened{to.HTTPClient, o.Shorten}
+		to.HTTPClient = shortenedHTTP{to.HTTPClient, o.Shorten}
 		if to.Credentials != c.keys { // an option has brought its own
-			c.keys = awsconfig.Cache(to.Credentials.Retrieve, o.Log)
+			c.keys = awsconfig.CacheCredentials(to.Credentials.Retrieve, o.Log)
 			to.Credentials = c.keys
 		}
 	}})...)
@@ -76,14 +76,14 @@ func New(o Options) (*Client, error) {
 // Region is the one that is asked.
 func (c *Client) Region() string { return c.api.Options().Region }
 
-// shortened ends answers that are too long.
-type shortened struct {
+// shortenedHTTP ends answers that are too long.
+type shortenedHTTP struct {
 	glue.HTTPClient
 	shorten func(*http.Response)
 }
 
 // Do implements glue.HTTPClient.
-func (s shortened) Do(r *http.Request) (*http.Response, error) {
+func (s shortenedHTTP) Do(r *http.Request) (*http.Response, error) {
 	resp, err := s.HTTPClient.Do(r)
 	if err == nil {
 		s.shorten(resp)
@@ -97,11 +97,11 @@ type Version struct {
 	Text   string
 }
 
-// Version returns the version with an id, a UUID. The error is a *Failure.
-func (c *Client) Version(ctx context.Context, id string) (Version, error) {
+// GetVersion returns the version with an id, a UUID. The error is a *Failure.
+func (c *Client) GetVersion(ctx context.Context, id string) (Version, error) {
 	out, err := c.api.GetSchemaVersion(ctx, &glue.GetSchemaVersionInput{SchemaVersionId: &id})
 	if err != nil {
-		f := classify(err)
+		f := classifyError(err)
 		if f.Kind == refused {
 			c.keys.Invalidate() // the next attempt fetches others
 			f.Kind = Blocked
@@ -122,11 +122,11 @@ func (c *Client) Version(ctx context.Context, id string) (Version, error) {
 // Credentials returns the state of the credentials that sign requests.
 func (c *Client) Credentials() awsconfig.CredentialState { return c.keys.State() }
 
-// Identity returns where the credentials come from, in words.
-func (c *Client) Identity(ctx context.Context) string {
+// CallerIdentity returns where the credentials come from, in words.
+func (c *Client) CallerIdentity(ctx context.Context) string {
 	keys, err := c.keys.Retrieve(ctx)
 	if err != nil {
-		return "nowhere: " + classify(err).Message
+		return "nowhere: " + classifyError(err).Message
 	}
 	return awsconfig.SourceOf(keys.Source)
 }

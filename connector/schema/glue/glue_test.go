@@ -42,7 +42,7 @@ func TestVersion(t *testing.T) {
 	c := newClient(t, r, "secret")
 	for format, want := range map[string]string{"AVRO": "avro", "JSON": "json-schema", "PROTOBUF": "protobuf", "XML": "of a data format that is not known here"} {
 		r.Add(id, format, "text of "+format)
-		v, err := c.Version(t.Context(), id)
+		v, err := c.GetVersion(t.Context(), id)
 		if err != nil || v.Format != want || v.Text != "text of "+format {
 			t.Errorf("%s: %+v, %v", format, v, err)
 		}
@@ -77,7 +77,7 @@ func TestFailures(t *testing.T) {
 		r := gluetest.New("AKIDTEST", "secret")
 		r.Add(id, "AVRO", `"int"`)
 		r.Fault(func(string) *gluetest.Refusal { return &test.refusal })
-		_, err := newClient(t, r, "secret").Version(t.Context(), id)
+		_, err := newClient(t, r, "secret").GetVersion(t.Context(), id)
 		f, ok := errors.AsType[*glue.Failure](err)
 		if !ok || f.Kind != test.want || !strings.Contains(f.Error(), test.says) || strings.Contains(f.Error(), "\n") {
 			t.Errorf("%s: %+v, want kind %d and %q", name, err, test.want, test.says)
@@ -102,7 +102,7 @@ func TestSilence(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		_, err = c.Version(t.Context(), id)
+		_, err = c.GetVersion(t.Context(), id)
 		f, ok := errors.AsType[*glue.Failure](err)
 		if !ok || f.Kind != glue.Down || time.Since(begin) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(begin))
@@ -145,14 +145,14 @@ func TestRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := c.Version(t.Context(), id); err != nil || v.Text != `"int"` {
+	if v, err := c.GetVersion(t.Context(), id); err != nil || v.Text != `"int"` {
 		t.Errorf("%+v, %v", v, err)
 	}
 	r.SetKeys("another", "one")
-	if _, err := c.Version(t.Context(), id); err == nil || !strings.Contains(err.Error(), "unknown key") {
+	if _, err := c.GetVersion(t.Context(), id); err == nil || !strings.Contains(err.Error(), "unknown key") {
 		t.Errorf("%v", err)
 	}
-	if _, err := c.Version(t.Context(), id); err != nil {
+	if _, err := c.GetVersion(t.Context(), id); err != nil {
 		t.Errorf("with new keys: %v", err)
 	}
 	if calls := sts.Calls(); len(calls) != 2 || calls[0].Role != role {
@@ -160,8 +160,8 @@ func TestRole(t *testing.T) {
 	}
 	sts.SetRole(firehosetest.Role{ARN: role, ExternalID: "other"})
 	r.SetKeys("another", "one")
-	_, _ = c.Version(t.Context(), id)
-	_, err = c.Version(t.Context(), id)
+	_, _ = c.GetVersion(t.Context(), id)
+	_, err = c.GetVersion(t.Context(), id)
 	f, ok := errors.AsType[*glue.Failure](err)
 	if !ok || f.Kind != glue.Blocked || !strings.Contains(f.Error(), "there are no credentials: assume SCHEMA_REGISTRY_ROLE_ARN "+role) {
 		t.Errorf("a role that may not be assumed: %v", err)
@@ -170,7 +170,7 @@ func TestRole(t *testing.T) {
 
 // TestOtherKeys: keys that the service does not know make nothing absent.
 func TestOtherKeys(t *testing.T) {
-	_, err := newClient(t, gluetest.New("AKIDTEST", "secret"), "another").Version(t.Context(), id)
+	_, err := newClient(t, gluetest.New("AKIDTEST", "secret"), "another").GetVersion(t.Context(), id)
 	f, ok := errors.AsType[*glue.Failure](err)
 	if !ok || f.Kind != glue.Blocked || !strings.Contains(f.Error(), "the signature is another one") {
 		t.Errorf("%v", err)

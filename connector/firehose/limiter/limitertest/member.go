@@ -57,7 +57,7 @@ type member struct {
 func (m *member) pump() {
 	s := m.sim
 	for {
-		wait, ok := m.limiter.Wait(s.now)
+		wait, ok := m.limiter.WaitTime(s.now)
 		if !ok {
 			return // the end of a request pumps again
 		}
@@ -139,7 +139,7 @@ func (m *member) send(parts []retry, records int) {
 	s := m.sim
 	size := limiter.Load{Bytes: float64(records) * m.size, Records: float64(records)}
 	deadline := s.now.Add(m.limiter.TimeLimit(size))
-	r := m.limiter.Start(s.now, size)
+	r := m.limiter.StartRequest(s.now, size)
 	m.sent += size.Bytes
 	m.requests++
 	begin := m.uplink
@@ -165,7 +165,7 @@ func (m *member) send(parts []retry, records int) {
 // answer enters a result and puts the refused records into the retries.
 func (m *member) answer(r limiter.Request, parts []retry, records int, res limiter.Result) {
 	s := m.sim
-	m.limiter.Observe(s.now, r, res)
+	m.limiter.ObserveResult(s.now, r, res)
 	m.accepted += res.Accepted.Bytes
 	switch res.Outcome {
 	case limiter.Answered:
