@@ -36,12 +36,12 @@ func answers() []mutant {
 		},
 		{
 			proved, "an entry that says nothing is in the usual form of an answer",
-			"connector/firehose/putbatch/usual.go", "\tif !s.eatToken(`{\"RecordId\":`) && ", "\tif s.eatToken(\"{}\") {\n\t\treturn true\n\t}\n\tif !s.eatToken(`{\"RecordId\":`) && ",
+			"connector/firehose/putbatch/answerscanner.go", "\tif !s.eatToken(`{\"RecordId\":`) && ", "\tif s.eatToken(\"{}\") {\n\t\treturn true\n\t}\n\tif !s.eatToken(`{\"RecordId\":`) && ",
 			"connector/firehose", "TestAnswers/entries_without_code_and_id", "9 records stored, want 10",
 		},
 		{
 			proved, "an answer that was cut is in the usual form, as far as it came",
-			"connector/firehose/putbatch/usual.go", "ok && responses && s.atEnd()", "responses && s.atEnd()",
+			"connector/firehose/putbatch/answerscanner.go", "ok && responses && s.atEnd()", "responses && s.atEnd()",
 			"connector/firehose/putbatch", "TestUsual", "proves that 3 records were accepted, want 0",
 		},
 		{

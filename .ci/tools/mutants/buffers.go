@@ -10,13 +10,13 @@ func unbounded() []mutant {
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/room.go", `	least, empty, tight := r.connector.budget.pipeline, true, false
+			"connector/poller.go", `	least, empty, tight := r.connector.budget.pipeline, true, false
 `, "	least, empty, tight := r.c.budget.pipeline, true, false\n	if empty {\n		return pollMost\n	}\n",
 			"connector", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
 			memory, "what the client holds beyond its quarter is not taken off the lanes",
-			"connector/room.go", "min(beyond, lentShare.of(r.connector.budget.pipeline))", "min(beyond, 0)",
+			"connector/poller.go", "min(beyond, lentShare.of(r.connector.budget.pipeline))", "min(beyond, 0)",
 			"connector", "TestDivide", "the lanes gave up",
 		},
 		{
@@ -54,7 +54,7 @@ func usedTwice() []mutant {
 		},
 		{
 			sent, "the client gets the memory of records back that wait for the next batch",
-			"connector/fill.go", `		gone.recycleRecords()
+			"connector/batcher.go", `		gone.recycleRecords()
 `, `		c.recycleRecords()
 `,
 			"connector", "TestRecordsGoBack", "committed \\d+, want|were not delivered",
@@ -76,22 +76,22 @@ func convertedAhead() []mutant {
 	return []mutant{
 		{
 			sent, "cores change records that are converted ahead for one another",
-			"connector/ahead.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.step[min(i^1, len(a.step)-1)].record,",
+			"connector/parallelconverter.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.step[min(i^1, len(a.step)-1)].record,",
 			"connector", "TestOrderOfWhatIsConvertedAhead", "records came out of order",
 		},
 		{
 			sent, "what was converted ahead of a record that was given up is sent for the next",
-			"connector/ahead.go", "a.step[a.at].record != r {", "a.step[a.at].record == nil {",
+			"connector/parallelconverter.go", "a.step[a.at].record != r {", "a.step[a.at].record == nil {",
 			"connector", "TestAheadAgainstOneByOne", "ahead of its turn",
 		},
 		{
 			sent, "what was converted ahead of a lost partition is sent for what comes to lie there",
-			"connector/fill.go", `		l.parallel.discardOutput() //`, "		//",
+			"connector/batcher.go", `		l.parallel.discardOutput() //`, "		//",
 			"connector", "TestAheadForgetsWhatWasLost", "it sealed",
 		},
 		{
 			sent, "what could not be converted ahead is sent empty",
-			"connector/ahead.go", "			v.part = inTurn\n", "			v.part = 0\n",
+			"connector/parallelconverter.go", "			v.part = inTurn\n", "			v.part = 0\n",
 			"connector", "TestOrderOfWhatIsConvertedAhead", "40000 records were stored, want 39960",
 		},
 	}

@@ -24,7 +24,7 @@ func claimChecks() []mutant {
 		},
 		{
 			"a revoked partition makes no requests", "uploads of partitions that leave go on",
-			"connector/fill.go", "	l.cancelUploads(of)\n", "",
+			"connector/batcher.go", "	l.cancelUploads(of)\n", "",
 			"connector", "TestRevokeWhileUploading", "4 uploads are under way",
 		},
 	}

@@ -45,7 +45,7 @@ func fences() []mutant {
 		},
 		{
 			polite, "a revoke inside a drain does not wait for what is in flight",
-			"connector/lane.go", "	case <-l.stream.Ended():", "	case <-l.ended:",
+			"connector/pipeline.go", "	case <-l.stream.Ended():", "	case <-l.ended:",
 			"connector", "TestRevokeInsideADrain", "0 are lost and 200 came twice",
 		},
 		{
@@ -57,7 +57,7 @@ func fences() []mutant {
 		},
 		{
 			polite, "a revoke does not send what lingers",
-			"connector/fill.go", `	if l.builder.HoldsLease(of) {
+			"connector/batcher.go", `	if l.builder.HoldsLease(of) {
 		l.sealBatch()
 	}
 `, "",

@@ -9,7 +9,7 @@ func holds() []mutant {
 	return []mutant{
 		{
 			held, "records are packed although their stream is held",
-			"connector/fill.go", " && !l.sendsNothing() && len(l.waiting)", " && len(l.waiting)",
+			"connector/batcher.go", " && !l.sendsNothing() && len(l.waiting)", " && len(l.waiting)",
 			"connector", "TestHeldStreamIsLeftCleanly", "records were sent while the stream was held",
 		},
 		{
@@ -29,7 +29,7 @@ func holds() []mutant {
 		},
 		{
 			held, "a probe lets everything through",
-			"connector/fill.go", `		l.destination.NoteSent()
+			"connector/batcher.go", `		l.destination.NoteSent()
 `, "",
 			"connector", "TestHoldOutlivesItsProcess", "records were sent to try the destination",
 		},

@@ -36,30 +36,30 @@ func losses() []mutant {
 		},
 		{
 			nothingLost, "a commit that Kafka forgot is not sent again",
-			"connector/kafka/watch.go", `			p.lease.ResendMark()
+			"connector/kafka/commitloop.go", `			p.lease.ResendMark()
 `, "",
 			"connector", "TestForgottenCommitIsSentAgain", "committed 100, want 200",
 		},
 		{
 			nothingLost, "the bad record that ends the process is committed",
-			"connector/reject.go", "		return l.stopAt([]*offset.Lease{c.lease}, bad)\n", `		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
+			"connector/badrecords.go", "		return l.stopAt([]*offset.Lease{c.lease}, bad)\n", `		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
 `,
 			"connector", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
 		},
 		{
 			nothingLost, "bytes that can't be decoded count as a fetch to be tried again",
-			"connector/kafka/trouble.go", "		reason = \"decode\"\n", "",
+			"connector/kafka/partitionerrors.go", "		reason = \"decode\"\n", "",
 			"connector", "TestUndecodableBatch", "not counted as a batch that can't be decoded",
 		},
 		{
 			nothingLost, "a record is passed over before the dead-letter topic has it",
-			"connector/letters.go", "Done: func(bool) { span.Settle() },", "Done: func() func(bool) { span.Settle(); return func(bool) {} }(),",
+			"connector/deadletters.go", "Done: func(bool) { span.Settle() },", "Done: func() func(bool) { span.Settle(); return func(bool) {} }(),",
 			"connector", "TestDeadLetterTopicDown", "commit of \\d+, but offset \\d+ was not accepted",
 		},
 		{
 			skips, "control records are forgotten",
-			"connector/fill.go", `		if r.Attrs.IsControl() {
+			"connector/batcher.go", `		if r.Attrs.IsControl() {
 			l.builder.FlushRecord()
 			c.lease.SkipRecords(next, 1)
 `, "		if r.Attrs.IsControl() {\n",
@@ -67,7 +67,7 @@ func losses() []mutant {
 		},
 		{
 			skips, "filtered records are forgotten",
-			"connector/fill.go", "			l.skipFiltered(c, r, next)\n", "",
+			"connector/batcher.go", "			l.skipFiltered(c, r, next)\n", "",
 			"connector", "TestFilteredRecords", "committed \\d+, want 3000",
 		},
 		{
@@ -96,7 +96,7 @@ func losses() []mutant {
 		},
 		{
 			skips, "tombstones are forgotten",
-			"connector/reject.go", `	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
+			"connector/badrecords.go", `	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 `, `	_ = offset.MarkAfter
 `,
 			"connector", "TestTombstonesLeaveNoLag", "committed \\d+, want 100",

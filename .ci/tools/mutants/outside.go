@@ -11,7 +11,7 @@ func outside() []mutant {
 		},
 		{
 			seen, "the group's position is asked on the connection of commits",
-			"connector/kafka/watch.go", "client, err := s.standing.openClient()", "client, err := s.client, error(nil)",
+			"connector/kafka/commitloop.go", "client, err := s.standing.openClient()", "client, err := s.client, error(nil)",
 			"connector", "TestPositionThatHangs", "within four seconds",
 		},
 		{
@@ -48,7 +48,7 @@ func shown() []mutant {
 		},
 		{
 			seen, "clients for questions stay open when nothing is owned, and log in again and again",
-			"connector/kafka/watch.go", "	if len(acknowledged) == 0 {\n", "	if false {\n",
+			"connector/kafka/commitloop.go", "	if len(acknowledged) == 0 {\n", "	if false {\n",
 			"connector", "TestLoginRefusedForAnHour", "logins in an hour",
 		},
 		{
@@ -71,7 +71,7 @@ func joining() []mutant {
 		},
 		{
 			told, "a member of the consumer protocol without a coordinator is out without a reason",
-			"connector/kafka/trouble.go", "		l.access.onJoinFails(keyvals)\n", "",
+			"connector/kafka/partitionerrors.go", "		l.access.onJoinFails(keyvals)\n", "",
 			"connector", "TestNotInTheGroup/coordinator_of_the_consumer_protocol", "readiness does not say",
 		},
 		{

@@ -108,7 +108,7 @@ func positionRange() []mutant {
 		},
 		{
 			guarantee, "an offset that the coordinator has lost is not committed again where nothing happens",
-			"connector/kafka/watch.go", `			p.lease.StartAt(p.mark) // where nothing was read since the assignment
+			"connector/kafka/commitloop.go", `			p.lease.StartAt(p.mark) // where nothing was read since the assignment
 `, "",
 			"connector", "TestIdleCommitIsForgotten", "nothing was committed again",
 		},
@@ -126,7 +126,7 @@ func partitionFaults() []mutant {
 		},
 		{
 			guarantee, "a batch that can't be decoded is never fetched again",
-			"connector/kafka/rest.go", "		p.resting = false\n		s.resumeFetching(k, p)\n", "		p.resting = false\n",
+			"connector/kafka/pausepartition.go", "		p.resting = false\n		s.resumeFetching(k, p)\n", "		p.resting = false\n",
 			"connector", "TestBatchTooLarge", "in vain until partition 1 is read on",
 		},
 		{

@@ -13,7 +13,7 @@ func answered() []mutant {
 	return []mutant{
 		{
 			answers, "calls wait until a batch is full",
-			"connector/fill.go", `		if l.hasCalls() {
+			"connector/batcher.go", `		if l.hasCalls() {
 			return i, nil
 		}
 `, "",
@@ -21,18 +21,18 @@ func answered() []mutant {
 		},
 		{
 			answers, "a batch that is opened while records are queued has no linger",
-			"connector/fill.go", `			l.armLinger(minPacking)
+			"connector/batcher.go", `			l.armLinger(minPacking)
 `, "			l.armed = true\n",
 			"connector", "TestLingerWhilePacking", "packed for",
 		},
 		{
 			answers, "cores that convert ahead don't hear calls",
-			"connector/ahead.go", "i < min(to, len(a.step)) && !a.called(); i++ {", "i < min(to, len(a.step)); i++ {",
+			"connector/parallelconverter.go", "i < min(to, len(a.step)) && !a.called(); i++ {", "i < min(to, len(a.step)); i++ {",
 			"connector", "TestAheadIsInterrupted", "an ask waited",
 		},
 		{
 			answers, "after a call, one core converts what is left",
-			"connector/ahead.go", "	if a.cut && a.step[a.at].part == untried {", "	if false {",
+			"connector/parallelconverter.go", "	if a.cut && a.step[a.at].part == untried {", "	if false {",
 			"connector", "TestAheadIsInterrupted", "three cores need",
 		},
 	}
@@ -76,12 +76,12 @@ func paused() []mutant {
 	return []mutant{
 		{
 			commits, "a paused partition waits for the commit of the interval",
-			"connector/kafka/watch.go", "			soon.Reset(commitSoon)\n		case <-soon.C:", "		case <-soon.C:",
+			"connector/kafka/commitloop.go", "			soon.Reset(commitSoon)\n		case <-soon.C:", "		case <-soon.C:",
 			"connector", "TestPausedPartitionsResumeSoon", "it took|are stored, want",
 		},
 		{
 			commits, "refused commits of a paused partition are repeated ten times a second",
-			"connector/kafka/watch.go", "					next = commitLater\n", "",
+			"connector/kafka/commitloop.go", "					next = commitLater\n", "",
 			"connector", "TestFailedCommitsOfPausedPartitions", "commits in a minute",
 		},
 		{
@@ -122,13 +122,13 @@ func setAside() []mutant {
 		},
 		{
 			alone, "a partition that waits fills the queue of the others",
-			"connector/room.go", `		r.connector.source.PauseWaiting(pause)
+			"connector/poller.go", `		r.connector.source.PauseWaiting(pause)
 `, "",
 			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|records of others took",
 		},
 		{
 			alone, "a partition that has waited stays paused",
-			"connector/room.go", `		r.connector.source.ResumeWaiting(resume)
+			"connector/poller.go", `		r.connector.source.ResumeWaiting(resume)
 `, "",
 			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|committed \\d+, want",
 		},
@@ -206,7 +206,7 @@ func unwanted() []mutant {
 		},
 		{
 			pauses, "its offsets are committed once",
-			"connector/kafka/watch.go", "			s.recommitUnwanted()\n", "",
+			"connector/kafka/commitloop.go", "			s.recommitUnwanted()\n", "",
 			"connector", "TestRuntimePauseKeepsCommits", "offsets were committed in",
 		},
 		{

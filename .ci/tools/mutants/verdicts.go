@@ -90,7 +90,7 @@ func letterVerdicts() []mutant {
 		},
 		{
 			guarantee, "a letter has another record that is at its offset by now",
-			"connector/letters.go", "	if bytes.Equal(made, sent) {", "	if true {",
+			"connector/deadletters.go", "	if bytes.Equal(made, sent) {", "	if true {",
 			"connector", "TestRecordAtTheOffset", "want false",
 		},
 	}
@@ -101,12 +101,12 @@ func registryVerdicts() []mutant {
 	return []mutant{
 		{
 			guarantee, "the first answer decides",
-			"connector/schema/absent.go", "absentAfter = 30 * time.Second", "absentAfter = 0 * time.Second",
+			"connector/schema/absentschema.go", "absentAfter = 30 * time.Second", "absentAfter = 0 * time.Second",
 			"connector", "TestLateSchema", "are lost",
 		},
 		{
 			guarantee, "an answer of before holds for records that are polled later",
-			"connector/schema/absent.go", `	return &convert.MissingSchema{Ref: a.ref}
+			"connector/schema/absentschema.go", `	return &convert.MissingSchema{Ref: a.ref}
 `, "	return nil\n",
 			"connector", "TestUnknownSchemaIsAskedAgain", "are lost",
 		},
@@ -172,7 +172,7 @@ func registryBounds() []mutant {
 		},
 		{
 			guarantee, "every id that is asked for is kept",
-			"connector/schema/absent.go", `		makeRoom(s)
+			"connector/schema/absentschema.go", `		makeRoom(s)
 `, "",
 			"connector/schema", "TestKept", "are kept, want",
 		},
