@@ -32,7 +32,7 @@ test-kafka: ## Run the tests on Apache Kafka; needs Java 17 and, for the first t
 
 .PHONY: test-kafka-older
 test-kafka-older: ## Run the cases of topics and starts on Apache Kafka 3.9
-	APACHE_KAFKA_RELEASE=3.9 APACHE_KAFKA=1 go test -run='^TestApacheMatrix$$' -count=1 -parallel=8 -timeout=10m ./connector
+	APACHE_KAFKA_RELEASE=3.9 APACHE_KAFKA=1 go test -run='^TestApacheMatrix$$' -count=1 -parallel=8 -timeout=10m ./connector/e2e
 
 .PHONY: lint
 lint: ## Run the linters, and shellcheck on the scripts
@@ -139,7 +139,7 @@ metrics: ## Write the table of metrics into METRICS.md
 
 .PHONY: brokers
 brokers: ## Write the table of supported brokers into deploy/docs/brokers.md
-	go test ./connector -run TestBrokersDocument -update
+	go test ./connector/e2e -run TestBrokersDocument -update
 
 .PHONY: clean
 clean: ## Remove what the targets above wrote

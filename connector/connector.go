@@ -14,6 +14,7 @@ import (
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/claimcheck"
+	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose"
@@ -63,10 +64,13 @@ type Options struct {
 	// LogLevel is the level of Log, for the runtime settings; nil if it can't change.
 	LogLevel *slog.LevelVar
 	// Registry replaces the network to the Schema Registry, in tests.
-	Registry   http.RoundTripper
-	Glue       []glue.ClientOption        // for requests to AWS Glue
-	CloudWatch []destination.ClientOption // for requests to CloudWatch
-	S3         []claimcheck.ClientOption  // for requests to the claim-check bucket
+	Registry http.RoundTripper
+	Glue     []glue.ClientOption // for requests to AWS Glue
+	// BeforeLookup is called before each lookup of a record's schema, by the goroutine that converts
+	// the record, in tests.
+	BeforeLookup func(convert.SchemaRef)
+	CloudWatch   []destination.ClientOption // for requests to CloudWatch
+	S3           []claimcheck.ClientOption  // for requests to the claim-check bucket
 }
 
 // ErrUndelivered says that a stop ran out of time, or that a partition is stopped in front of records that were accepted.
@@ -131,10 +135,11 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafk
 	if err := c.openRegistry(o); err != nil {
 		return nil, nil, err
 	}
+	lookup := c.schemaLookup(o.BeforeLookup)
 	checks := map[*firehose.Client]int{}
 	for _, name := range streams {
 		client := clients.ForStream(name)
-		l := c.newPipeline(client, name)
+		l := c.newPipeline(client, name, lookup)
 		c.newStreamCheck(l, client, name, checks[client])
 		checks[client]++
 		c.pipelines[name] = l
@@ -143,11 +148,11 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafk
 	return c, connection, nil
 }
 
-func (c *Connector) newPipeline(client *firehose.Client, stream string) *pipeline {
+func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup convert.SchemaLookup) *pipeline {
 	record := c.cfg.recordFor(stream)
 	l := &pipeline{
 		format:        record.Summary(),
-		convert:       c.cfg.newConverter(record, c.lookupSchema),
+		convert:       c.cfg.newConverter(record, lookup),
 		policy:        c.cfg.fallbackPolicy(),
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.StopPartition(lease, offset, reason) },

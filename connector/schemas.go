@@ -33,9 +33,14 @@ func (c Config) newConverter(record convert.Config, lookup convert.SchemaLookup)
 	return made
 }
 
-// lookupSchema is the convert.SchemaLookup of all lanes.
-func (c *Connector) lookupSchema(ref convert.SchemaRef) (convert.Schema, error) {
-	return c.schemas.LookupSchema(ref)
+// schemaLookup returns the lookup of all pipelines. before may be nil, and is called first.
+func (c *Connector) schemaLookup(before func(convert.SchemaRef)) convert.SchemaLookup {
+	return func(ref convert.SchemaRef) (convert.Schema, error) {
+		if before != nil {
+			before(ref)
+		}
+		return c.schemas.LookupSchema(ref)
+	}
 }
 
 // awaitSchema sets a partition aside until the schema of its next record, the first of rest, was

@@ -128,9 +128,9 @@ func containerStep() string {
 	if err != nil || u.Host == "" {
 		return ""
 	}
-	step := "ask " + origin.OriginOf(u) + " (" + fullURI + ")"
+	step := "ask " + origin.SchemeAndHost(u) + " (" + fullURI + ")"
 	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err == nil && proxy != nil {
-		step += " by way of the proxy " + origin.OriginOf(proxy) + ", as NO_PROXY does not except it"
+		step += " by way of the proxy " + origin.SchemeAndHost(proxy) + ", as NO_PROXY does not except it"
 	}
 	return step
 }

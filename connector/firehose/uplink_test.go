@@ -103,7 +103,7 @@ func TestAnswersThatDontCome(t *testing.T) {
 					t.Errorf("%d of %d records are delivered after %v, and %d requests did not arrive; want all within %v, and %d at most", mark.Offset, batches*records, took, cut, c.within, c.cut)
 					return
 				}
-				if n := w.log.count("sending smaller requests"); n == 0 {
+				if n := w.log.count("reducing request size"); n == 0 {
 					t.Error("the log does not say that requests are smaller")
 				}
 

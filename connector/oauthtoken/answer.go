@@ -32,7 +32,7 @@ func (t *Source) explainError(err error) error {
 	refused, reason := endpointError(err)
 	at := ""
 	if u, err := url.Parse(t.cfg.Endpoint); err == nil {
-		at = " at " + origin.OriginOf(u)
+		at = " at " + origin.SchemeAndHost(u)
 	}
 	return &Error{refused, fmt.Errorf("get a token from %s%s: %w", t.cfg.settingName(endpointName), at, reason)}
 }

@@ -46,7 +46,7 @@ func KeepTransport(t *http.Transport) {
 	proxy := t.Proxy // is asked before each request, the one after a redirect too
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		if r.Response != nil && r.Response.Request != nil && !SameOrigin(r.Response.Request.URL, r.URL) {
-			return nil, fmt.Errorf("%s redirects to %s, where no login may go", OriginOf(r.Response.Request.URL), OriginOf(r.URL))
+			return nil, fmt.Errorf("%s redirects to %s, where no login may go", SchemeAndHost(r.Response.Request.URL), SchemeAndHost(r.URL))
 		}
 		if proxy == nil {
 			return nil, nil //nolint:nilnil // net/http's way to say that there is no proxy
@@ -55,8 +55,8 @@ func KeepTransport(t *http.Transport) {
 	}
 }
 
-// OriginOf returns the scheme, host and port of a URL as text.
-func OriginOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// SchemeAndHost returns the scheme, host and port of a URL as text.
+func SchemeAndHost(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 var (
 	// urls are URLs in a message: between quotation marks, or up to a blank.

@@ -230,7 +230,7 @@ func TestInspectGlue(t *testing.T) {
 		want           check.Severity
 		found, advice  string
 	}{
-		"it answers":   {"secret", gluetest.Region, nil, check.OK, "answers, with credentials from StaticCredentials", ""},
+		"it answers":   {"secret", gluetest.Region, nil, check.OK, "answers, with credentials from keys of the program's own", ""},
 		"it denies":    {"secret", gluetest.Region, &gluetest.Denied, check.Error, "AccessDeniedException", "allow glue:GetSchemaVersion"},
 		"other keys":   {"other", gluetest.Region, nil, check.Error, "InvalidSignatureException", "allow glue:GetSchemaVersion"},
 		"other region": {"secret", "eu-west-1", nil, check.Error, "signed for glue in eu-west-1", "SCHEMA_REGISTRY_ROLE_ARN"},

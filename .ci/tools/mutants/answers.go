@@ -12,17 +12,17 @@ func answers() []mutant {
 		{
 			proved, "FailedPutCount alone decides",
 			"connector/firehose/putbatch/answer.go", "	a := &Answer{failed: make([]string, n)}\n", "	a := &Answer{failed: make([]string, n)}\n	if out.FailedPutCount != nil && *out.FailedPutCount == 0 {\n		return a, nil\n	}\n",
-			"connector", "TestAnswersThatProveNothing/blank-entries/stored=false", "are lost",
+			"connector/e2e", "TestAnswersThatProveNothing/blank-entries/stored=false", "are lost",
 		},
 		{
 			proved, "200 {} counts as accepted",
 			"connector/firehose/putbatch/answer.go", "	if got != n {", "	if got == 0 {\n		return &Answer{}, nil\n	}\n	if got != n {",
-			"connector", "TestAnswersThatProveNothing/empty-object/stored=false", "are lost",
+			"connector/e2e", "TestAnswersThatProveNothing/empty-object/stored=false", "are lost",
 		},
 		{
 			proved, "an answer may have fewer entries than the request had records",
 			"connector/firehose/putbatch/answer.go", "got != n {", "got > n || got == 0 {",
-			"connector", "TestAnswersThatProveNothing/short-answer/stored=false", "are lost",
+			"connector/e2e", "TestAnswersThatProveNothing/short-answer/stored=false", "are lost",
 		},
 		{
 			proved, "an entry without a RecordId counts as accepted",

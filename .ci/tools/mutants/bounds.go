@@ -22,7 +22,7 @@ func bounds() []mutant {
 		{
 			limits, "an aggregated record has no limit",
 			"connector/batch/builder.go", "int(r.values) < b.pack.Values && ", "",
-			"connector", "TestAggregation", "values in a record, Firehose takes apart 500",
+			"connector/e2e", "TestAggregation", "values in a record, Firehose takes apart 500",
 		},
 	}
 }
@@ -34,7 +34,7 @@ func spins() []mutant {
 		{
 			backoff, "an outage is probed a hundred times as often",
 			"connector/firehose/limiter/breaker.go", "	d := min(maxOpenDelay, minOpenDelay<<doublings)\n", "	d := min(maxOpenDelay, minOpenDelay<<doublings) / 100\n",
-			"connector", "TestFifteenSecondOutage", "requests in second \\d+ of the outage",
+			"connector/e2e", "TestFifteenSecondOutage", "requests in second \\d+ of the outage",
 		},
 		{
 			backoff, "refused records are sent again at once",
@@ -59,7 +59,7 @@ func spins() []mutant {
 		{
 			backoff, "fetch errors are polled a hundred times as fast",
 			"connector/kafka/source.go", "sleepContext(ctx, 250*time.Millisecond)", "sleepContext(ctx, 2500*time.Microsecond)",
-			"connector", "TestFetchErrorsAreNotAskedForInALoop/passes", "fetches in a minute",
+			"connector/e2e", "TestFetchErrorsAreNotAskedForInALoop/passes", "fetches in a minute",
 		},
 	}
 }

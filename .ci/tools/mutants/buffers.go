@@ -12,7 +12,7 @@ func unbounded() []mutant {
 			memory, "it polls without room",
 			"connector/poller.go", `	least, empty, tight := r.connector.budget.pipeline, true, false
 `, "	least, empty, tight := r.c.budget.pipeline, true, false\n	if empty {\n		return pollMost\n	}\n",
-			"connector", "TestOneStreamDown", "bytes held, the bound is",
+			"connector/e2e", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
 			memory, "what the client holds beyond its quarter is not taken off the lanes",
@@ -27,7 +27,7 @@ func unbounded() []mutant {
 		{
 			memory, "a partition may run away from its commit",
 			"connector/kafka/pause.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
-			"connector", "TestStubbornRecord", "records wait behind the stubborn one",
+			"connector/e2e", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 		{
 			memory, "a lane that is the only one reads as far ahead as there is memory",
@@ -57,7 +57,7 @@ func usedTwice() []mutant {
 			"connector/batcher.go", `		gone.recycleRecords()
 `, `		c.recycleRecords()
 `,
-			"connector", "TestRecordsGoBack", "committed \\d+, want|were not delivered",
+			"connector/e2e", "TestRecordsGoBack", "committed \\d+, want|were not delivered",
 		},
 		{
 			sent, "the buffer of a batch serves the next one while records of it are left",
@@ -77,7 +77,7 @@ func convertedAhead() []mutant {
 		{
 			sent, "cores change records that are converted ahead for one another",
 			"connector/parallelconverter.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.step[min(i^1, len(a.step)-1)].record,",
-			"connector", "TestOrderOfWhatIsConvertedAhead", "records came out of order",
+			"connector/e2e", "TestOrderOfWhatIsConvertedAhead", "records came out of order",
 		},
 		{
 			sent, "what was converted ahead of a record that was given up is sent for the next",
@@ -92,7 +92,7 @@ func convertedAhead() []mutant {
 		{
 			sent, "what could not be converted ahead is sent empty",
 			"connector/parallelconverter.go", "			v.part = inTurn\n", "			v.part = 0\n",
-			"connector", "TestOrderOfWhatIsConvertedAhead", "40000 records were stored, want 39960",
+			"connector/e2e", "TestOrderOfWhatIsConvertedAhead", "40000 records were stored, want 39960",
 		},
 	}
 }

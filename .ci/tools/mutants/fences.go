@@ -13,7 +13,7 @@ func fences() []mutant {
 			delete(s.partitions, partitionID{topic, n})
 `, `			delete(s.partitions, partitionID{topic, n})
 `,
-			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
+			"connector/e2e", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
 		},
 		{
 			fenced, "a member that was thrown out keeps its partitions",
@@ -26,12 +26,12 @@ func fences() []mutant {
 	again := countOutstanding(leases)
 	s.metrics.Partitions.Set(0)
 `,
-			"connector", "TestLostPartitionIsFenced", "zombie-\\w+ committed 100, but kafka-firehose-\\w+ owns it|the members own",
+			"connector/e2e", "TestLostPartitionIsFenced", "zombie-\\w+ committed 100, but kafka-firehose-\\w+ owns it|the members own",
 		},
 		{
 			fenced, "its records stay in the attempts to come",
 			"connector/firehose/compose.go", "if dropped := d.batch.DropRevoked(); dropped > 0 {", "if dropped := 0; dropped > 0 {",
-			"connector", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
+			"connector/e2e", "TestNothingRevokedIsSentAgain", "were sent by a member that owns two",
 		},
 		{
 			fenced, "only fresh batches are fenced",
@@ -46,14 +46,14 @@ func fences() []mutant {
 		{
 			polite, "a revoke inside a drain does not wait for what is in flight",
 			"connector/pipeline.go", "	case <-l.stream.Ended():", "	case <-l.ended:",
-			"connector", "TestRevokeInsideADrain", "0 are lost and 200 came twice",
+			"connector/e2e", "TestRevokeInsideADrain", "0 are lost and 200 came twice",
 		},
 		{
 			polite, "a revoke does not wait for what is in flight",
 			"connector/kafka/group.go", `	late := s.awaitSettled(ctx, begin, s.handler.ReleaseLeases(leases))
 `, `	late := len(s.handler.ReleaseLeases(leases)) * 0
 `,
-			"connector", "TestMembersComeAndGo", "[1-9]\\d* came twice",
+			"connector/e2e", "TestMembersComeAndGo", "[1-9]\\d* came twice",
 		},
 		{
 			polite, "a revoke does not send what lingers",
@@ -61,17 +61,17 @@ func fences() []mutant {
 		l.sealBatch()
 	}
 `, "",
-			"connector", "TestRevokeDeliversWhatLingers", "after 3m0s 0 of 40 records are stored",
+			"connector/e2e", "TestRevokeDeliversWhatLingers", "after 3m0s 0 of 40 records are stored",
 		},
 		{
 			polite, "a revoke does not commit",
 			"connector/kafka/group.go", "	err := s.commitLast(final, leases)\n", "	err := final.Err()\n",
-			"connector", "TestChurn/classic", "[1-9]\\d* came twice",
+			"connector/e2e", "TestChurn/classic", "[1-9]\\d* came twice",
 		},
 		{
 			polite, "a static member of KIP-848 leaves without the name of its instance",
 			"connector/kafka/leave.go", "	req.InstanceID = &s.cfg.GroupInstanceID\n", "",
-			"connector", "TestStaticConsumer", "the other member was rebalanced",
+			"connector/e2e", "TestStaticConsumer", "the other member was rebalanced",
 		},
 	}
 }
@@ -86,12 +86,12 @@ func stops() []mutant {
 `, `		l.signalEnd()
 		cut()
 `,
-			"connector", "TestMembersComeAndGo", "the drain was not clean",
+			"connector/e2e", "TestMembersComeAndGo", "the drain was not clean",
 		},
 		{
 			drains, "the group is not told",
 			"connector/kafka/leave.go", "		s.client.CloseAllowingRebalance()\n", "",
-			"connector", "TestDrainRunsOutOfTime", "are left in the group",
+			"connector/e2e", "TestDrainRunsOutOfTime", "are left in the group",
 		},
 	}
 }

@@ -70,13 +70,13 @@ func readableBatches() []mutant {
 		{
 			read, "the window of a zstd frame counts as its size",
 			"connector/kafka/decompress.go", "zstd.WithDecoderMaxWindow(maxZstdWindow)", "zstd.WithDecoderMaxWindow(16<<20)",
-			"connector", "TestZstdWindows", "committed 200, want 500",
+			"connector/e2e", "TestZstdWindows", "committed 200, want 500",
 		},
 		{
 			read, "a response without room breaks its connection",
 			"connector/kafka/fetchconn.go", `		return c.shortenResponse(version, size)
 `, "		return errResponse\n",
-			"connector", "TestBatchThatIsTooLarge/noise,_above_the_fetch", "the log does not say .batch at offset 10 has 18MiB",
+			"connector/e2e", "TestBatchThatIsTooLarge/noise,_above_the_fetch", "the log does not say .batch at offset 10 has 18MiB",
 		},
 		{
 			read, "what a response took is never given back",

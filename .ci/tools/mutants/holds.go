@@ -10,7 +10,7 @@ func holds() []mutant {
 		{
 			held, "records are packed although their stream is held",
 			"connector/batcher.go", " && !l.sendsNothing() && len(l.waiting)", " && len(l.waiting)",
-			"connector", "TestHeldStreamIsLeftCleanly", "records were sent while the stream was held",
+			"connector/e2e", "TestHeldStreamIsLeftCleanly", "records were sent while the stream was held",
 		},
 		{
 			held, "a stream whose records were dropped continues like one whose records were delivered",
@@ -31,7 +31,7 @@ func holds() []mutant {
 			held, "a probe lets everything through",
 			"connector/batcher.go", `		l.destination.NoteSent()
 `, "",
-			"connector", "TestHoldOutlivesItsProcess", "records were sent to try the destination",
+			"connector/e2e", "TestHoldOutlivesItsProcess", "records were sent to try the destination",
 		},
 		{
 			held, "a process that begins does not look back",

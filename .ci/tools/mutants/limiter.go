@@ -52,7 +52,7 @@ func weather() []mutant {
 		{
 			"one quota for all members", "each member takes all of the quota for its own",
 			"connector/handler.go", "		l.stream.SetShare(part)\n", "		l.stream.SetShare(1)\n",
-			"connector", "TestShares", "two have half of it each",
+			"connector/e2e", "TestShares", "two have half of it each",
 		},
 	}
 }

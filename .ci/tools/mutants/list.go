@@ -20,42 +20,42 @@ func losses() []mutant {
 	s.runs++
 	l.advanceMark(next, int64(n))
 `,
-			"connector", "TestOutageOfAnHour", "commit of \\d+, but offset \\d+ was not accepted",
+			"connector/e2e", "TestOutageOfAnHour", "commit of \\d+, but offset \\d+ was not accepted",
 		},
 		{
 			nothingLost, "the newest batch that settled decides, not the oldest that did not",
 			"connector/offset/lease.go", "	n := 0\n	for n < len(l.spans)", `	l.advanceMark(s.next, 0)
 	n := 0
 	for n < len(l.spans)`,
-			"connector", "TestStubbornRecord", "past the record that was never accepted",
+			"connector/e2e", "TestStubbornRecord", "past the record that was never accepted",
 		},
 		{
 			nothingLost, "what Kafka says of each partition in a commit is not read",
 			"connector/kafka/commit.go", "if err := kerr.ErrorForCode(p.ErrorCode); err != nil {", "if err := kerr.ErrorForCode(p.ErrorCode); err != nil && false {",
-			"connector", "TestFailedCommitIsRetried", "commits were refused, want 20",
+			"connector/e2e", "TestFailedCommitIsRetried", "commits were refused, want 20",
 		},
 		{
 			nothingLost, "a commit that Kafka forgot is not sent again",
 			"connector/kafka/commitloop.go", `			p.lease.ResendMark()
 `, "",
-			"connector", "TestForgottenCommitIsSentAgain", "committed 100, want 200",
+			"connector/e2e", "TestForgottenCommitIsSentAgain", "committed 100, want 200",
 		},
 		{
 			nothingLost, "the bad record that ends the process is committed",
 			"connector/badrecords.go", "		return l.stopAt([]*offset.Lease{c.lease}, bad)\n", `		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
 `,
-			"connector", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
+			"connector/e2e", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
 		},
 		{
 			nothingLost, "bytes that can't be decoded count as a fetch to be tried again",
 			"connector/kafka/partitionerrors.go", "		reason = \"decode\"\n", "",
-			"connector", "TestUndecodableBatch", "not counted as a batch that can't be decoded",
+			"connector/e2e", "TestUndecodableBatch", "not counted as a batch that can't be decoded",
 		},
 		{
 			nothingLost, "a record is passed over before the dead-letter topic has it",
 			"connector/deadletters.go", "Done: func(bool) { span.Settle() },", "Done: func() func(bool) { span.Settle(); return func(bool) {} }(),",
-			"connector", "TestDeadLetterTopicDown", "commit of \\d+, but offset \\d+ was not accepted",
+			"connector/e2e", "TestDeadLetterTopicDown", "commit of \\d+, but offset \\d+ was not accepted",
 		},
 		{
 			skips, "control records are forgotten",
@@ -63,12 +63,12 @@ func losses() []mutant {
 			l.builder.FlushRecord()
 			c.lease.SkipRecords(next, 1)
 `, "		if r.Attrs.IsControl() {\n",
-			"connector", "TestTransactions", "committed \\d, want 5",
+			"connector/e2e", "TestTransactions", "committed \\d, want 5",
 		},
 		{
 			skips, "filtered records are forgotten",
 			"connector/batcher.go", "			l.skipFiltered(c, r, next)\n", "",
-			"connector", "TestFilteredRecords", "committed \\d+, want 3000",
+			"connector/e2e", "TestFilteredRecords", "committed \\d+, want 3000",
 		},
 		{
 			skips, "a record that the filter fails for is left out as one that it is false for",
@@ -99,7 +99,7 @@ func losses() []mutant {
 			"connector/badrecords.go", `	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 `, `	_ = offset.MarkAfter
 `,
-			"connector", "TestTombstonesLeaveNoLag", "committed \\d+, want 100",
+			"connector/e2e", "TestTombstonesLeaveNoLag", "committed \\d+, want 100",
 		},
 	}
 }

@@ -7,27 +7,27 @@ func outside() []mutant {
 		{
 			seen, "lag is asked on the connections of commits and heartbeats",
 			"connector/kafka/lag.go", "client, err := s.lag.openClient()", "client, err := s.client, error(nil)",
-			"connector", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
+			"connector/e2e", "TestLagOfAHangingBroker", "committed 600 within three seconds, want 1200",
 		},
 		{
 			seen, "the group's position is asked on the connection of commits",
 			"connector/kafka/commitloop.go", "client, err := s.standing.openClient()", "client, err := s.client, error(nil)",
-			"connector", "TestPositionThatHangs", "within four seconds",
+			"connector/e2e", "TestPositionThatHangs", "within four seconds",
 		},
 		{
 			seen, "a broker that hangs holds up the lag of all others",
 			"connector/kafka/lag.go", "lagTimeout = 10 * time.Second", "lagTimeout = 10 * time.Hour",
-			"connector", "TestLagOfAHangingBroker", "lines about it in five and a half minutes",
+			"connector/e2e", "TestLagOfAHangingBroker", "lines about it in five and a half minutes",
 		},
 		{
 			seen, "the lag of a partition that can't be asked freezes",
 			"connector/kafka/lag.go", "		s.metrics.ForgetLag(k.topic, k.partition)\n", "",
-			"connector", "TestLagOfAHangingBroker", "in 6 partitions, want 400 in the 4 of other brokers",
+			"connector/e2e", "TestLagOfAHangingBroker", "in 6 partitions, want 400 in the 4 of other brokers",
 		},
 		{
 			seen, "lag ends at the last stable offset",
 			"connector/kafka/findoffsets.go", "	req.ReplicaID, req.IsolationLevel = -1, isolation\n", "	req.ReplicaID, req.IsolationLevel = -1, readCommitted\n",
-			"connector", "TestLagBehindAnOpenTransaction", "kafka_lag_records is 0 behind the transaction, want 401",
+			"connector/e2e", "TestLagBehindAnOpenTransaction", "kafka_lag_records is 0 behind the transaction, want 401",
 		},
 	}
 }
@@ -39,23 +39,23 @@ func shown() []mutant {
 		{
 			seen, "an open transaction is told at each look",
 			"connector/kafka/lag.go", "now.Sub(at.warned) >= openEvery", "now.Sub(at.warned) >= 0",
-			"connector", "TestLagBehindAnOpenTransaction", "lines about it in ten minutes",
+			"connector/e2e", "TestLagBehindAnOpenTransaction", "lines about it in ten minutes",
 		},
 		{
 			seen, "a partition without a commit has no headroom",
 			"connector/kafka/lag.go", "	s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)\n", "	if p.committed >= 0 {\n		s.metrics.SetHeadroom(k.topic, k.partition, position-start.offset)\n	}\n",
-			"connector", "TestHeadroomWithoutACommit", "in 0 partitions, want 0 in 4",
+			"connector/e2e", "TestHeadroomWithoutACommit", "in 0 partitions, want 0 in 4",
 		},
 		{
 			seen, "clients for questions stay open when nothing is owned, and log in again and again",
 			"connector/kafka/commitloop.go", "	if len(acknowledged) == 0 {\n", "	if false {\n",
-			"connector", "TestLoginRefusedForAnHour", "logins in an hour",
+			"connector/e2e", "TestLoginRefusedForAnHour", "logins in an hour",
 		},
 		{
 			seen, "nobody counts how long brokers throttle",
 			"connector/kafka/connection.go", `		kgo.WithHooks(throttleHook{m.Throttled}),
 `, "",
-			"connector", "TestBrokersThrottle", "throttled for 0 s",
+			"connector/e2e", "TestBrokersThrottle", "throttled for 0 s",
 		},
 	}
 }
@@ -72,17 +72,17 @@ func joining() []mutant {
 		{
 			told, "a member of the consumer protocol without a coordinator is out without a reason",
 			"connector/kafka/partitionerrors.go", "		l.access.onJoinFails(keyvals)\n", "",
-			"connector", "TestNotInTheGroup/coordinator_of_the_consumer_protocol", "readiness does not say",
+			"connector/e2e", "TestNotInTheGroup/coordinator_of_the_consumer_protocol", "readiness does not say",
 		},
 		{
 			told, "other errors of the group's session have no reason",
 			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.diagnoseError(err)",
-			"connector", "TestNotInTheGroup/coordinator_loads", "readiness does not say",
+			"connector/e2e", "TestNotInTheGroup/coordinator_loads", "readiness does not say",
 		},
 		{
 			told, "an address that nobody reaches is never a reason",
 			"connector/kafka/unreachable.go", "now.Sub(o.first) >= outageAfter", "false",
-			"connector", "TestNotInTheGroup/advertised_address", "readiness does not say",
+			"connector/e2e", "TestNotInTheGroup/advertised_address", "readiness does not say",
 		},
 		{
 			told, "a restart of a broker counts as a refusal",
@@ -92,7 +92,7 @@ func joining() []mutant {
 		{
 			told, "the check does not count the members of a group",
 			"connector/kafka/inspect_group.go", "i.members >= most", "false",
-			"connector", "TestInspectObstacles/group_is_full", "no error about a group says",
+			"connector/e2e", "TestInspectObstacles/group_is_full", "no error about a group says",
 		},
 	}
 }

@@ -15,12 +15,12 @@ func positionStarts() []mutant {
 			guarantee, "the start of latest is not committed",
 			"connector/kafka/startcommit.go", `		p.lease.StartAt(a.at)
 `, "",
-			"connector", "TestLatestIsAskedOnce", "in vain until its start is committed",
+			"connector/e2e", "TestLatestIsAskedOnce", "in vain until its start is committed",
 		},
 		{
 			guarantee, "a start that is not committed counts as done",
 			"connector/kafka/startcommit.go", `		if _, pending := p.lease.CommitMark(); !pending {`, `		if _, pending := p.lease.CommitMark(); pending || !pending {`,
-			"connector", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
+			"connector/e2e", "TestLatestStartIsCommittedFirst", "delivered before the start was committed",
 		},
 		{
 			guarantee, "a partition that is read waits for the commit of its start",
@@ -30,17 +30,17 @@ func positionStarts() []mutant {
 		{
 			guarantee, "the end of the log is where it is when the coordinator has answered",
 			"connector/kafka/placement.go", "late: time.Since(s.joinedAt) > promptly", "late: false",
-			"connector", "TestLateByTheCoordinator", "are lost|lost",
+			"connector/e2e", "TestLateByTheCoordinator", "are lost|lost",
 		},
 		{
 			guarantee, "topics of a group that has just begun are newer than the group",
 			"connector/kafka/start.go", "q.joined-q.sighting.born > youngGroup", "q.joined > 0",
-			"connector", "TestLateTopicOfANewGroup", "from before the start were delivered",
+			"connector/e2e", "TestLateTopicOfANewGroup", "from before the start were delivered",
 		},
 		{
 			guarantee, "an offset that is refused is one that is missing",
 			"connector/kafka/start.go", "		if c.err != nil && n == 0 {", "		if c.err != nil && n < 0 {",
-			"connector", "TestRefusedOffsetEndsNothing", "the process ended",
+			"connector/e2e", "TestRefusedOffsetEndsNothing", "the process ended",
 		},
 	}
 }
@@ -51,22 +51,22 @@ func positionIdentity() []mutant {
 		{
 			guarantee, "a topic that was created again is not read anew",
 			"connector/kafka/topics.go", "	s.client.PurgeTopicsFromConsuming(topic)\n", "",
-			"connector", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
+			"connector/e2e", "TestTopicCreatedAnew/pattern=false", "400 of 500 records are stored",
 		},
 		{
 			guarantee, "a broker that is behind makes a topic a new one",
 			"connector/kafka/topics.go", "		case p.topicID != [16]byte{} && p.topicID != now.id:\n			v = topicRecreated\n", "		case p.topicID != [16]byte{}:\n			v = topicRecreated\n",
-			"connector", "TestUnknownTopicIDPasses/fetch/8s", "taken for another one",
+			"connector/e2e", "TestUnknownTopicIDPasses/fetch/8s", "taken for another one",
 		},
 		{
 			guarantee, "the group's offset counts whatever topic it belongs to",
 			"connector/kafka/marker.go", "	return m.topic == topic || m.topic == [16]byte{}", "	return true || m.topic == [16]byte{}",
-			"connector", "TestOffsetOfADeletedTopic/of_the_old_topic/earliest", "were not delivered|in vain",
+			"connector/e2e", "TestOffsetOfADeletedTopic/of_the_old_topic/earliest", "were not delivered|in vain",
 		},
 		{
 			guarantee, "an offset that was translated from another cluster is ignored",
 			"connector/kafka/marker.go", " || m.cluster != cluster\n", "\n",
-			"connector", "TestOffsetOfADeletedTopic/translated/earliest", "were not delivered|in vain",
+			"connector/e2e", "TestOffsetOfADeletedTopic/translated/earliest", "were not delivered|in vain",
 		},
 	}
 }
@@ -77,24 +77,24 @@ func positionRange() []mutant {
 		{
 			guarantee, "a log that ends before the position moves it at once",
 			"connector/kafka/outofrange.go", "	case p.beyond.IsZero():\n		p.beyond = time.Now()\n", "	case false:\n",
-			"connector", "TestEndBehindForAMoment", "came twice",
+			"connector/e2e", "TestEndBehindForAMoment", "came twice",
 		},
 		{
 			guarantee, "a doubt that is over counts for the next one",
 			"connector/kafka/outofrange.go", "		p.outOfRange, p.beyond = true, time.Time{}\n", "		p.outOfRange = true\n",
-			"connector", "TestSecondElection", "twice|back",
+			"connector/e2e", "TestSecondElection", "twice|back",
 		},
 		{
 			guarantee, "the group's offset does not follow retention without a record",
 			"connector/kafka/outofrange.go", `	p.lease.SkipRecords(offset.Mark{Offset: start, Epoch: -1}, 0)
 `, "",
-			"connector", "TestRetentionTakesAll", "committed \\d+, want 800",
+			"connector/e2e", "TestRetentionTakesAll", "committed \\d+, want 800",
 		},
 		{
 			guarantee, "nor the end of a log that was cut",
 			"connector/kafka/outofrange.go", `	p.lease.StartAt(offset.Mark{Offset: to, Epoch: -1})
 `, "",
-			"connector", "TestOffsetBeyondTheEnd", "in vain until the group's offset follows",
+			"connector/e2e", "TestOffsetBeyondTheEnd", "in vain until the group's offset follows",
 		},
 		{
 			guarantee, "after a cut, records that were not accepted are not read again",
@@ -104,13 +104,13 @@ func positionRange() []mutant {
 		{
 			guarantee, "commits without a leader epoch: a log that was cut is not noticed",
 			"connector/kafka/commit.go", "k.partition, p.mark.Offset, p.mark.Epoch", "k.partition, p.mark.Offset, -1",
-			"connector", "TestCommitsHaveTheLeaderEpoch", "with the leader epoch -1, want",
+			"connector/e2e", "TestCommitsHaveTheLeaderEpoch", "with the leader epoch -1, want",
 		},
 		{
 			guarantee, "an offset that the coordinator has lost is not committed again where nothing happens",
 			"connector/kafka/commitloop.go", `			p.lease.StartAt(p.mark) // where nothing was read since the assignment
 `, "",
-			"connector", "TestIdleCommitIsForgotten", "nothing was committed again",
+			"connector/e2e", "TestIdleCommitIsForgotten", "nothing was committed again",
 		},
 	}
 }
@@ -122,39 +122,39 @@ func partitionFaults() []mutant {
 			guarantee, "a partition whose offset was refused is forgotten",
 			"connector/kafka/placement.go", `			s.holdPartition(k, p)
 `, "			continue\n",
-			"connector", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
+			"connector/e2e", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
 		},
 		{
 			guarantee, "a batch that can't be decoded is never fetched again",
 			"connector/kafka/pausepartition.go", "		p.resting = false\n		s.resumeFetching(k, p)\n", "		p.resting = false\n",
-			"connector", "TestBatchTooLarge", "in vain until partition 1 is read on",
+			"connector/e2e", "TestBatchTooLarge", "in vain until partition 1 is read on",
 		},
 		{
 			guarantee, "a fault is told once",
 			"connector/kafka/faults.go", "	if now.Sub(one.told) < faultTold {", "	if !one.told.IsZero() {",
-			"connector", "TestBatchTooLarge", "error lines in six minutes",
+			"connector/e2e", "TestBatchTooLarge", "error lines in six minutes",
 		},
 		{
 			guarantee, "a revoke waits for the commit of a partition that stays",
 			"connector/kafka/commit.go", "			err = refusedOf(err, ending)\n", `			err = refusedOf(err, s.leasesOf(nil))
 `,
-			"connector", "TestRevokeBesideARefusedCommit", "waited for one that stays",
+			"connector/e2e", "TestRevokeBesideARefusedCommit", "waited for one that stays",
 		},
 		{
 			guarantee, "a partition whose commits are refused is not told",
 			"connector/kafka/commit.go", "	for k, refused := range refusedPartitions(err) {\n", "	for k, refused := range map[id]error{} {\n",
-			"connector", "TestErrorOfOnePartition/OffsetCommit/UNKNOWN_SERVER_ERROR/earliest/early=true", "readiness says <nil>",
+			"connector/e2e", "TestErrorOfOnePartition/OffsetCommit/UNKNOWN_SERVER_ERROR/earliest/early=true", "readiness says <nil>",
 		},
 		{
 			guarantee, "a partition that is missing in the answer to a commit is committed",
 			"connector/kafka/commit.go", `			refused.addRefused(k, errUnanswered)
 `, "			_ = errUnanswered\n",
-			"connector", "TestUnansweredCommit", "readiness says <nil>",
+			"connector/e2e", "TestUnansweredCommit", "readiness says <nil>",
 		},
 		{
 			guarantee, "a member that was thrown out commits for partitions that others own",
 			"connector/kafka/group.go", "	return s.member != \"\" && member != s.member\n", "	return false && member != s.member\n",
-			"connector", "TestMemberThrownOutInARebalance", "owns it|committed \\d+, want 200",
+			"connector/e2e", "TestMemberThrownOutInARebalance", "owns it|committed \\d+, want 200",
 		},
 		{
 			guarantee, "one partition that is refused for good keeps the last commit of the others from being repeated",

@@ -11,22 +11,22 @@ func replays() []mutant {
 		{
 			everything, "what was read counts as done",
 			"connector/replaypart.go", "return p.read.Load() && p.lease.Unsettled() == 0 }", "return p.read.Load() }",
-			"connector", "TestReplayOutage", "was not accepted|are lost",
+			"connector/e2e", "TestReplayOutage", "was not accepted|are lost",
 		},
 		{
 			everything, "what was settled counts as the end of the range",
 			"connector/replaypart.go", "return p.read.Load() && p.lease.Unsettled() == 0 }", "return p.lease.Unsettled() == 0 }",
-			"connector", "TestReplayKilled", "it has ended before it was killed|was not accepted",
+			"connector/e2e", "TestReplayKilled", "it has ended before it was killed|was not accepted",
 		},
 		{
 			everything, "bad records before a stop are forgotten",
 			"connector/replaypart.go", "			p.Bad += int64(r.values)\n", "",
-			"connector", "TestReplayBadRecords", "AllBad:0",
+			"connector/e2e", "TestReplayBadRecords", "AllBad:0",
 		},
 		{
 			everything, "another range continues under the name",
 			"connector/recovery/replayplan.go", "	case m.key != p.key && m.from.Before(m.to):", "	case false:",
-			"connector", "TestReplayDelivers", "want \"its progress is of another range",
+			"connector/e2e", "TestReplayDelivers", "want \"its progress is of another range",
 		},
 		{
 			everything, "the end of the range moves",
@@ -36,27 +36,27 @@ func replays() []mutant {
 		{
 			everything, "records that retention has taken are passed over",
 			"connector/recovery/replayplan.go", "	if len(gaps.gaps) > 0 && !r.AllowGaps {", "	if false {",
-			"connector", "TestReplayGaps", "got <nil>",
+			"connector/e2e", "TestReplayGaps", "got <nil>",
 		},
 		{
 			letters, "a letter that failed again is done",
 			"connector/redriveletter.go", "			p.progress.Fail(l.offset)\n", "			p.progress.Pass(l.offset + 1)\n",
-			"connector", "TestRedriveDelivers", "letters of reason tombstone",
+			"connector/e2e", "TestRedriveDelivers", "letters of reason tombstone",
 		},
 		{
 			letters, "a letter is done before its record has settled",
 			"connector/redriveletter.go", "l.lease.Unsettled() == 0 && l.lease.Settled() > 0", "l.lease.Settled() >= 0",
-			"connector", "TestRedriveStopped", "letters of reason tombstone",
+			"connector/e2e", "TestRedriveStopped", "letters of reason tombstone",
 		},
 		{
 			letters, "letters that the flags did not select are done",
 			"connector/recovery/letterprogress.go", "r.from <= offset && offset < r.to && r.Matches(topic, reason)", "r.from <= offset && offset < r.to",
-			"connector", "TestRedriveFilters", "letters of reason too_large",
+			"connector/e2e", "TestRedriveFilters", "letters of reason too_large",
 		},
 		{
 			own, "the progress is the service's",
 			"connector/recovery/replayrequest.go", "	return service + \".replay.\" + r.ProgressName()\n", "	return service\n",
-			"connector", "TestReplayDelivers", "the commits of the service were|the group has members|was not committed by a replay",
+			"connector/e2e", "TestReplayDelivers", "the commits of the service were|the group has members|was not committed by a replay",
 		},
 	}
 }

@@ -15,11 +15,11 @@ func schemaKinds() []mutant {
 	return []mutant{{
 		"an outage makes no record bad", "a token that can't be had is a schema that there isn't",
 		"connector/schema/confluent.go", "return &nodeError{blocked: failed.Refused, err: failed}", "return &unusableError{reason: convert.UnknownSchema, err: failed}",
-		"connector", "TestStandingTokens", "readiness does not say",
+		"connector/e2e", "TestStandingTokens", "readiness does not say",
 	}, {
 		"a record is read by its own schema, or is bad", "a schema of another stream's format is used",
 		"connector/convert/decoder.go", "ok && s.kind != d.format {", "ok && s.kind == \"\" {",
-		"connector", "TestSchemaOfAnotherStream", "1 records are bad, want 2",
+		"connector/e2e", "TestSchemaOfAnotherStream", "1 records are bad, want 2",
 	}}
 }
 

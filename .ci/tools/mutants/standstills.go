@@ -17,7 +17,7 @@ func answered() []mutant {
 			return i, nil
 		}
 `, "",
-			"connector", "TestSlowConversion", "until a batch is stored|the first batch was stored after",
+			"connector/e2e", "TestSlowConversion", "until a batch is stored|the first batch was stored after",
 		},
 		{
 			answers, "a batch that is opened while records are queued has no linger",
@@ -45,7 +45,7 @@ func stopped() []mutant {
 		{
 			hangs, "a revoke waits for a conversion that never ends",
 			"connector/handler.go", "		case <-limit.Done():\n", "		case <-context.WithoutCancel(limit).Done():\n",
-			"connector", "TestHangingConversion", "the members own|test timed out",
+			"connector/e2e", "TestHangingConversion", "the members own|test timed out",
 		},
 		{
 			hangs, "a stop waits for goroutines that never end",
@@ -55,17 +55,17 @@ func stopped() []mutant {
 		{
 			hangs, "at the end the group is not told because a conversion hangs",
 			"connector/connector.go", "		close(c.abandoned) //", "		//",
-			"connector", "TestStopIsBounded/conversion", "members are left in the group",
+			"connector/e2e", "TestStopIsBounded/conversion", "members are left in the group",
 		},
 		{
 			hangs, "a pipeline that hangs is ready",
 			"connector/fault.go", "err: c.Live(), told: true", "told: true",
-			"connector", "TestHangingConversion", "the probe says <nil>",
+			"connector/e2e", "TestHangingConversion", "the probe says <nil>",
 		},
 		{
 			hangs, "a pipeline that hangs is alive",
 			"connector/health.go", "		p.missed.Add(1)\n", "",
-			"connector", "TestHangingConversion", "the probe says <nil>",
+			"connector/e2e", "TestHangingConversion", "the probe says <nil>",
 		},
 	}
 }
@@ -77,24 +77,24 @@ func paused() []mutant {
 		{
 			commits, "a paused partition waits for the commit of the interval",
 			"connector/kafka/commitloop.go", "			soon.Reset(commitSoon)\n		case <-soon.C:", "		case <-soon.C:",
-			"connector", "TestPausedPartitionsResumeSoon", "it took|are stored, want",
+			"connector/e2e", "TestPausedPartitionsResumeSoon", "it took|are stored, want",
 		},
 		{
 			commits, "refused commits of a paused partition are repeated ten times a second",
 			"connector/kafka/commitloop.go", "					next = commitLater\n", "",
-			"connector", "TestFailedCommitsOfPausedPartitions", "commits in a minute",
+			"connector/e2e", "TestFailedCommitsOfPausedPartitions", "commits in a minute",
 		},
 		{
 			commits, "the last commit is tried once",
 			"connector/kafka/commit.go", `		if err == nil || ctx.Err() != nil || isHopeless(err) {`, `		if err == nil || ctx.Err() != nil || isHopeless(err) || true {`,
-			"connector", "TestLastCommitIsRepeated", "the drain was not clean",
+			"connector/e2e", "TestLastCommitIsRepeated", "the drain was not clean",
 		},
 		{
 			commits, "a commit is cut off with the wait for it",
 			"connector/kafka/commit.go", `		err := s.commitOnce(s.client.Context())
 `, `		err := s.commitOnce(ctx)
 `,
-			"connector", "TestCommitOutlivesItsWait", "whose answers came",
+			"connector/e2e", "TestCommitOutlivesItsWait", "whose answers came",
 		},
 	}
 }
@@ -124,13 +124,13 @@ func setAside() []mutant {
 			alone, "a partition that waits fills the queue of the others",
 			"connector/poller.go", `		r.connector.source.PauseWaiting(pause)
 `, "",
-			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|records of others took",
+			"connector/e2e", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|records of others took",
 		},
 		{
 			alone, "a partition that has waited stays paused",
 			"connector/poller.go", `		r.connector.source.ResumeWaiting(resume)
 `, "",
-			"connector", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|committed \\d+, want",
+			"connector/e2e", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|committed \\d+, want",
 		},
 		{
 			alone, "what was converted ahead behind a partition that waits is sent for what comes to lie there",
@@ -153,7 +153,7 @@ func revokes() []mutant {
 		{
 			flights, "an open breaker is waited for in a revoke",
 			"connector/kafka/group.go", "		case <-l.InVain:\n		case <-s.leaving:", "		case <-s.leaving:",
-			"connector", "TestRevokeInAnOutage", "although Firehose is down",
+			"connector/e2e", "TestRevokeInAnOutage", "although Firehose is down",
 		},
 		{
 			flights, "requests in flight are not waited for while the breaker is open",
@@ -197,17 +197,17 @@ func unwanted() []mutant {
 			pauses, "a partition that is assigned while its topic is paused is read",
 			"connector/kafka/group.go", `			s.pauseIfUnwanted(partitionID{topic, p})
 `, "",
-			"connector", "TestRuntimePausedStream", "of a paused topic was sent|waited",
+			"connector/e2e", "TestRuntimePausedStream", "of a paused topic was sent|waited",
 		},
 		{
 			pauses, "another reason to pause ends, and the topic is read",
 			"connector/kafka/pause.go", "p.resting || p.unwanted ||", "p.resting ||",
-			"connector", "TestRuntimePausedStream", "of a paused topic was sent",
+			"connector/e2e", "TestRuntimePausedStream", "of a paused topic was sent",
 		},
 		{
 			pauses, "its offsets are committed once",
 			"connector/kafka/commitloop.go", "			s.recommitUnwanted()\n", "",
-			"connector", "TestRuntimePauseKeepsCommits", "offsets were committed in",
+			"connector/e2e", "TestRuntimePauseKeepsCommits", "offsets were committed in",
 		},
 		{
 			pauses, "a file that can't be read resumes it",

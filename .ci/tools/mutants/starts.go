@@ -12,7 +12,7 @@ func starts() []mutant {
 			"connector/firehose/check.go", `	if err := sleepContext(ctx, c.Delay); err != nil {
 `, `	if err := sleepContext(ctx, c.Delay+rand.N(2*time.Second)); err != nil {
 `,
-			"connector", "TestStartWithoutWaits/check", "the first record was accepted after .*, want 10ms",
+			"connector/e2e", "TestStartWithoutWaits/check", "the first record was accepted after .*, want 10ms",
 		},
 		{
 			beside, "requests that are throttled are repeated at once",
@@ -22,17 +22,17 @@ func starts() []mutant {
 		{
 			checked, "records are converted before it has passed",
 			"connector/batcher.go", "	for !l.check.held.Load() && !l.sendsNothing() && len", "	for len",
-			"connector", "TestCheckHoldsRecords/throttled_for_a_minute", "records were sent and",
+			"connector/e2e", "TestCheckHoldsRecords/throttled_for_a_minute", "records were sent and",
 		},
 		{
 			checked, "a stream that can't be used ends those that can",
 			"connector/streamcheck.go", "len(unusable) == len(c.pipelines)", "len(unusable) > 0",
-			"connector", "TestUnusableStreamHoldsItsRecords/missing", "s does not exist|waited|stored",
+			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "s does not exist|waited|stored",
 		},
 		{
 			checked, "a stream that can't be used is never checked again",
 			"connector/streamcheck.go", "		check.Delay = firehose.RecheckDelay()\n", "		return\n",
-			"connector", "TestUnusableStreamHoldsItsRecords/missing", "not ready a minute after",
+			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "not ready a minute after",
 		},
 	}
 }

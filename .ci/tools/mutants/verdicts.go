@@ -102,13 +102,13 @@ func registryVerdicts() []mutant {
 		{
 			guarantee, "the first answer decides",
 			"connector/schema/absentschema.go", "absentAfter = 30 * time.Second", "absentAfter = 0 * time.Second",
-			"connector", "TestLateSchema", "are lost",
+			"connector/e2e", "TestLateSchema", "are lost",
 		},
 		{
 			guarantee, "an answer of before holds for records that are polled later",
 			"connector/schema/absentschema.go", `	return &convert.MissingSchema{Ref: a.ref}
 `, "	return nil\n",
-			"connector", "TestUnknownSchemaIsAskedAgain", "are lost",
+			"connector/e2e", "TestUnknownSchemaIsAskedAgain", "are lost",
 		},
 		{
 			guarantee, "it need not be a registry that says so",
