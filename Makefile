@@ -130,7 +130,7 @@ tidy: ## Tidy all modules
 	go -C .ci/chart/kube-score mod tidy
 
 .PHONY: readme
-readme: ## Write the table of settings into README.md
+readme: ## Write the table of settings into deploy/docs/settings.md
 	go test ./connector -run TestReadmeConfig -update
 
 .PHONY: metrics

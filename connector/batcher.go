@@ -13,7 +13,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// runBatcher converts and seals until ctx ends, the lane is told to end, or a record
+// runBatcher converts and seals until ctx ends, the pipeline is told to end, or a record
 // ends the connector, for which it calls fail. No more than one sealed batch waits
 // while the next one is filled, so that records that can't be sent stay in the queue,
 // where they can still be dropped.
@@ -54,7 +54,7 @@ func (l *pipeline) runBatcher(ctx context.Context, fail func(error)) {
 	}
 }
 
-// handOverBatches passes on everything sealed, and answers asks meanwhile.
+// handOverBatches passes on everything sealed, and answers calls meanwhile.
 func (l *pipeline) handOverBatches(ctx context.Context) {
 	for len(l.waiting) > 0 {
 		select {

@@ -33,7 +33,7 @@ func (c *Connector) billHint(stream string) firehose.Option {
 		}
 		c.log.Info("Firehose bills each record as a multiple of 5 KiB, and these are small", "stream", stream,
 			"average_record_bytes", b.Bytes/b.Records, "billed_gb_for_a_gb", roundHundredths(b.Ratio()), "aggregated_it_would_be", roundHundredths(with),
-			"hint", hint+"; the README says what destinations have to do then")
+			"hint", hint+"; deploy/docs/cost.md says which destinations need de-aggregation then")
 	})
 }
 

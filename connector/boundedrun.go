@@ -24,31 +24,31 @@ const (
 	boundedChunkBytes = 512 << 10
 )
 
-// boundedRun sends records that a command has chosen through the lanes of a Connector that has no source: the same
+// boundedRun sends records that a command has chosen through the pipelines of a Connector that has no source: the same
 // conversion, batches and sender as the service's. Each stream that gets records has a feed, a goroutine that reads them,
-// and only waits for the room of its own lane, so a stream that is down holds up no other.
+// and only waits for the room of its own pipeline, so a stream that is down holds up no other.
 type boundedRun struct {
 	c     *Connector
-	feeds []*laneFeed
+	feeds []*pipelineFeed
 	// dryRun takes the batches in the place of the streams, in one goroutine for each; nil to send them.
 	dryRun func(*batch.Batch)
 
-	hard context.Context // ends the lanes
+	hard context.Context // ends the pipelines
 	cut  context.CancelFunc
 }
 
-// laneFeed is the way of the chosen records into one lane.
-type laneFeed struct {
-	lane   *pipeline
-	freed  chan struct{} // the lane has room again; holds one
-	read   func(context.Context, *laneFeed) error
-	cancel context.CancelCauseFunc
-	put    sync.Mutex // one caller of queueRecords at a time waits for room
-	err    error      // of read, when it has returned
+// pipelineFeed is the way of the chosen records into one pipeline.
+type pipelineFeed struct {
+	pipeline *pipeline
+	freed    chan struct{} // the pipeline has room again; holds one
+	read     func(context.Context, *pipelineFeed) error
+	cancel   context.CancelCauseFunc
+	put      sync.Mutex // one caller of queueRecords at a time waits for room
+	err      error      // of read, when it has returned
 }
 
 // newBoundedRun prepares the run. reads are by stream; streams without one get nothing.
-func newBoundedRun(c *Connector, reads map[string]func(context.Context, *laneFeed) error) *boundedRun {
+func newBoundedRun(c *Connector, reads map[string]func(context.Context, *pipelineFeed) error) *boundedRun {
 	b := &boundedRun{c: c}
 	for name, l := range c.pipelines {
 		read := reads[name]
@@ -56,14 +56,14 @@ func newBoundedRun(c *Connector, reads map[string]func(context.Context, *laneFee
 			delete(c.pipelines, name) // the check of a stream that gets nothing must not end the run
 			continue
 		}
-		f := &laneFeed{lane: l, freed: make(chan struct{}, 1), read: read}
+		f := &pipelineFeed{pipeline: l, freed: make(chan struct{}, 1), read: read}
 		l.freed = f.tellFreed
 		b.feeds = append(b.feeds, f)
 	}
 	return b
 }
 
-func (f *laneFeed) tellFreed() {
+func (f *pipelineFeed) tellFreed() {
 	select {
 	case f.freed <- struct{}{}:
 	default:
@@ -78,13 +78,13 @@ func (b *boundedRun) run(ctx context.Context) error {
 	b.c.fail = fail
 	b.hard, b.cut = context.WithCancel(context.WithoutCancel(ctx))
 	defer b.cut()
-	var lanes, reading taskGroup
+	var pipelines, reading taskGroup
 	for _, f := range b.feeds {
 		var feeding context.Context
 		feeding, f.cancel = context.WithCancelCause(soft)
 		defer f.cancel(nil)
-		b.startLane(f, &lanes)
-		reading.startTask("reading for stream "+f.lane.stream.StreamName(), func() {
+		b.startPipeline(f, &pipelines)
+		reading.startTask("reading for stream "+f.pipeline.stream.StreamName(), func() {
 			if f.err = f.read(feeding, f); f.err != nil && feeding.Err() != nil {
 				f.err = context.Cause(feeding)
 			}
@@ -98,11 +98,11 @@ func (b *boundedRun) run(ctx context.Context) error {
 	checks.startTask("watching the streams", func() { repeatEvery(checking, boundedLook, func() { b.giveUpBlocked(begin) }) })
 	reading.all.Wait()
 	stopChecking()
-	left := append(b.drain(&lanes), checks.waitTasks(endGrace)...)
+	left := append(b.drain(&pipelines), checks.waitTasks(endGrace)...)
 	var errs []error
 	for _, f := range b.feeds {
 		if f.err != nil {
-			errs = append(errs, fmt.Errorf("stream %s: %w", f.lane.stream.StreamName(), f.err))
+			errs = append(errs, fmt.Errorf("stream %s: %w", f.pipeline.stream.StreamName(), f.err))
 		}
 	}
 	if len(left) > 0 {
@@ -111,15 +111,15 @@ func (b *boundedRun) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// startLane starts the goroutines of a lane. In a dry run its batches are accepted at once.
-func (b *boundedRun) startLane(f *laneFeed, lanes *taskGroup) {
+// startPipeline starts the goroutines of a pipeline. In a dry run its batches are accepted at once.
+func (b *boundedRun) startPipeline(f *pipelineFeed, pipelines *taskGroup) {
 	if b.dryRun == nil {
-		f.lane.start(b.hard, lanes, f.cancel)
+		f.pipeline.start(b.hard, pipelines, f.cancel)
 		return
 	}
-	lanes.startTask("converting for stream "+f.lane.stream.StreamName(), func() { f.lane.runBatcher(b.hard, f.cancel) })
-	lanes.startTask("counting for stream "+f.lane.stream.StreamName(), func() {
-		for sealed := range f.lane.sealed {
+	pipelines.startTask("converting for stream "+f.pipeline.stream.StreamName(), func() { f.pipeline.runBatcher(b.hard, f.cancel) })
+	pipelines.startTask("counting for stream "+f.pipeline.stream.StreamName(), func() {
+		for sealed := range f.pipeline.sealed {
 			b.dryRun(sealed)
 			sealed.RetainRecords(func(int) bool { return false })
 		}
@@ -127,30 +127,30 @@ func (b *boundedRun) startLane(f *laneFeed, lanes *taskGroup) {
 }
 
 // drain sends the open batches and waits for the last answers.
-func (b *boundedRun) drain(lanes *taskGroup) (left []string) {
+func (b *boundedRun) drain(pipelines *taskGroup) (left []string) {
 	limit := b.c.cfg.ShutdownTimeout - commitReserve
 	timeout := time.AfterFunc(limit, b.cut)
 	defer timeout.Stop()
 	for _, f := range b.feeds {
-		f.lane.signalEnd()
+		f.pipeline.signalEnd()
 	}
-	return lanes.waitTasks(limit + endGrace)
+	return pipelines.waitTasks(limit + endGrace)
 }
 
 // giveUpBlocked ends the feeds of streams that refuse everything, or whose check has not passed since begin.
 func (b *boundedRun) giveUpBlocked(begin time.Time) {
 	for _, f := range b.feeds {
-		if s := f.lane.stream.State(); s.Blocked && time.Since(s.Since) >= blockedLimit {
+		if s := f.pipeline.stream.State(); s.Blocked && time.Since(s.Since) >= blockedLimit {
 			f.cancel(fmt.Errorf("blocked for %s: %w", blockedLimit, s.Reason))
 		}
-		if err := f.lane.check.lastError(); err != nil && time.Since(begin) >= 2*blockedLimit {
+		if err := f.pipeline.check.lastError(); err != nil && time.Since(begin) >= 2*blockedLimit {
 			f.cancel(err)
 		}
 	}
 }
 
-// queueRecords hands records of one partition to the lane, as soon as that has room for them. The error is ctx's.
-func (f *laneFeed) queueRecords(ctx context.Context, lease *offset.Lease, records []*kgo.Record) error {
+// queueRecords hands records of one partition to the pipeline, as soon as that has room for them. The error is ctx's.
+func (f *pipelineFeed) queueRecords(ctx context.Context, lease *offset.Lease, records []*kgo.Record) error {
 	f.put.Lock()
 	defer f.put.Unlock()
 	for len(records) > 0 {
@@ -165,15 +165,15 @@ func (f *laneFeed) queueRecords(ctx context.Context, lease *offset.Lease, record
 			return err
 		}
 		lease.RegisterRecords(next[0].Offset, next[n-1].Offset, n)
-		f.lane.enqueueChunk(fetchedRecords{lease: lease, records: next, weight: weight, polled: time.Now()})
+		f.pipeline.enqueueChunk(fetchedRecords{lease: lease, records: next, weight: weight, polled: time.Now()})
 		records = records[n:]
 	}
 	return nil
 }
 
-// waitForRoom waits until the lane can take so many bytes. An empty lane takes any number.
-func (f *laneFeed) waitForRoom(ctx context.Context, weight int64) error {
-	for f.lane.heldBytes() > 0 && f.lane.freeBytes() < weight {
+// waitForRoom waits until the pipeline can take so many bytes. An empty pipeline takes any number.
+func (f *pipelineFeed) waitForRoom(ctx context.Context, weight int64) error {
+	for f.pipeline.heldBytes() > 0 && f.pipeline.freeBytes() < weight {
 		select {
 		case <-f.freed:
 		case <-ctx.Done():

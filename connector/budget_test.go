@@ -62,8 +62,8 @@ func TestFetchBytes(t *testing.T) {
 	}
 }
 
-// TestMemoryIsDivided: what the client, the pool and the lanes may hold is within the bound,
-// with what is converted ahead where that pays.
+// TestMemoryIsDivided: what the client, the pool and the pipelines may hold is within the bound,
+// with what is converted in parallel where that pays.
 func TestMemoryIsDivided(t *testing.T) {
 	for format, least := range map[string]int{"raw": 1 << 30, "json": 5, "avro": 5, "json-schema": 2} {
 		for _, cores := range []int{1, 2, 4, 5, 200} {

@@ -27,7 +27,7 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// Connector is one running bridge: one member of the group, one lane for each
+// Connector is one running bridge: one member of the group, one pipeline for each
 // stream.
 type Connector struct {
 	cfg       Config
@@ -36,7 +36,7 @@ type Connector struct {
 	source    *kafka.Source
 	pipelines map[string]*pipeline // by stream
 	budget    budget
-	pool      *pool.Pool[byte] // of all lanes' buffers
+	pool      *pool.Pool[byte] // of all pipelines' buffers
 	poller    *poller
 	watches   []*destination.Watch    // one for each client; none unless DESTINATION_WATCH is true
 	letters   *deadletter.Writer      // nil unless bad records become dead letters
@@ -49,7 +49,7 @@ type Connector struct {
 	broker    *kafka.Connection
 	events    *status.Events  // the newest lines of the log
 	runtime   *runtimeControl // nil without RUNTIME_SETTINGS_FILE
-	abandoned chan struct{}   // closed when a stop no longer waits for the lanes
+	abandoned chan struct{}   // closed when a stop no longer waits for the pipelines
 }
 
 // Options are what a Connector needs beside its configuration.
@@ -204,7 +204,7 @@ const endGrace = 500 * time.Millisecond
 // leaves the group, within SHUTDOWN_TIMEOUT. It is nil after a clean drain that
 // ctx asked for.
 //
-// Each wait has a limit, whatever hangs: the lanes have until commitReserve before the end,
+// Each wait has a limit, whatever hangs: the pipelines have until commitReserve before the end,
 // and everything else has the rest. Goroutines that did not end by then are named in the log.
 func (c *Connector) Run(ctx context.Context) error {
 	soft, fail := context.WithCancelCause(ctx)
@@ -213,9 +213,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 
-	var lanes, upkeep, polling taskGroup
+	var pipelines, upkeep, polling taskGroup
 	for _, l := range c.pipelines {
-		l.start(hard, &lanes, fail)
+		l.start(hard, &pipelines, fail)
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCommitting()
@@ -223,7 +223,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	if c.letters != nil {
 		upkeep.startTask("writing dead letters", func() { c.letters.Run(committing) })
 	}
-	upkeep.startTask("watching the pipelines", func() { c.watchLanes(committing) })
+	upkeep.startTask("watching the pipelines", func() { c.watchPipelines(committing) })
 	upkeep.startTask("watching for faults", func() { c.watchFaults(committing) })
 	c.watchDestinations(committing, upkeep.startTask)
 	upkeep.startTask("watching the runtime settings", func() { c.runtime.run(committing) })
@@ -253,7 +253,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	for _, l := range c.pipelines {
 		l.signalEnd()
 	}
-	left := lanes.waitTasks(drain + endGrace)
+	left := pipelines.waitTasks(drain + endGrace)
 	if left != nil {
 		close(c.abandoned) // a revoke does not wait for them either
 	}
@@ -274,13 +274,13 @@ func (c *Connector) Run(ctx context.Context) error {
 	return err
 }
 
-// start starts the goroutines of the lane. They end with ctx or after the lane's end.
-func (l *pipeline) start(ctx context.Context, lanes *taskGroup, fail func(error)) {
-	lanes.startTask("converting for stream "+l.stream.StreamName(), func() { l.runBatcher(ctx, fail) })
-	lanes.startTask("sending to stream "+l.stream.StreamName(), func() { l.stream.Run(ctx, l.sealed, endConnector(fail)) })
+// start starts the goroutines of the pipeline. They end with ctx or after the pipeline's end.
+func (l *pipeline) start(ctx context.Context, pipelines *taskGroup, fail func(error)) {
+	pipelines.startTask("converting for stream "+l.stream.StreamName(), func() { l.runBatcher(ctx, fail) })
+	pipelines.startTask("sending to stream "+l.stream.StreamName(), func() { l.stream.Run(ctx, l.sealed, endConnector(fail)) })
 }
 
-// pollLoop hands records to the lanes until ctx ends.
+// pollLoop hands records to the pipelines until ctx ends.
 func (c *Connector) pollLoop(ctx context.Context) {
 	for {
 		n := c.poller.waitForRoom(ctx)

@@ -59,7 +59,7 @@ func (l *pipeline) sendToDeadLetter(c fetchedRecords, r *kgo.Record, reject *con
 	})
 }
 
-// sendLetter sends a letter and counts it, in the memory of the lane and when it is given
+// sendLetter sends a letter and counts it, in the memory of the pipeline and when it is given
 // up because its partition went.
 func (l *pipeline) sendLetter(letter deadletter.Letter) {
 	weight, done, values := deadletter.RecordWeight(letter.Record), letter.Done, max(letter.Values, 1)

@@ -53,7 +53,7 @@ func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Opti
 	return all, nil
 }
 
-// openWatches has the destinations of all lanes watched.
+// openWatches has the destinations of all pipelines watched.
 func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o Options) (err error) {
 	o.Log = c.log // the status page has its lines
 	c.watches, err = c.cfg.newWatches(ctx, clients, o, func(stream string) {

@@ -7,7 +7,7 @@
 // partitions (package offset) and puts them into the queue of the stream that the
 // topic is routed to; it never waits for a stage behind that queue.
 //
-// Each stream has a lane. The lane converts the records (package convert), packs
+// Each stream has a pipeline. The pipeline converts the records (package convert), packs
 // them into batches (package batch) and hands a batch to the stream (package
 // firehose) when it is full, when its first record has lingered long enough, or
 // when a partition in it is about to go. The stream retries by index, limits
@@ -29,11 +29,11 @@
 // topic (package deadletter). Then its span settles when that topic has it.
 //
 // A partition whose next record has a schema that is not here yet is set aside while package
-// schema fetches it; the other partitions of the lane continue. Once it has half of the queue,
+// schema fetches it; the other partitions of the pipeline continue. Once it has half of the queue,
 // its fetches are paused. Where it pays, all cores convert the records that are next in the
-// queue, a step at a time, and the lane packs the output in their order (parallelconverter.go).
+// queue, a step at a time, and the pipeline packs the output in their order (parallelconverter.go).
 //
-// Between two records the lane checks for a call: a revoke, a stop, the linger, or
+// Between two records the pipeline checks for a call: a revoke, a stop, the linger, or
 // the liveness check of /livez.
 //
 // The source (package kafka) commits the marks every interval, at every revoke
@@ -42,15 +42,15 @@
 // # Memory
 //
 // MAX_BUFFERED_BYTES bounds it, and budget.go divides it: a part for what the Kafka client has
-// fetched, for pooled records and buffers, and for records that are converted ahead; the rest is
-// shared by the lanes, less what large batches make the client hold beyond its part.
-// The poller polls only while every lane has room, and a lane that is the only one has
+// fetched, for pooled records and buffers, and for records that are converted in parallel; the rest is
+// shared by the pipelines, less what large batches make the client hold beyond its part.
+// The poller polls only while every pipeline has room, and a pipeline that is the only one has
 // little in its queue. So a stream that is slow, throttled or down makes lag grow and
 // nothing else. Beside others that take records, its topics are paused.
 //
 // # Records that are sent again
 //
-// Replay sends a range of the topics once more through the same lanes (boundedRun). In the place of the source, a RangeReader
+// Replay sends a range of the topics once more through the same pipelines (boundedRun). In the place of the source, a RangeReader
 // reads to the end of the range, and the marks of the leases are committed to a group without members. Redrive does so with the records of dead letters, each
 // with a lease of its own.
 //

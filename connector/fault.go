@@ -50,7 +50,7 @@ func (c *Connector) standingFaults(now time.Time) (all []fault) {
 	return append(all, c.unusable.faults(now)...)
 }
 
-// streamFault is the worst that is wrong with the lane's stream, without an err if it takes records. pauseAfter is
+// streamFault is the worst that is wrong with the pipeline's stream, without an err if it takes records. pauseAfter is
 // DESTINATION_PAUSE_AFTER.
 func (l *pipeline) streamFault(name string, now time.Time, pauseAfter time.Duration) fault {
 	s := l.stream.State()
@@ -178,7 +178,7 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // throttleWindow is the time over which the lag has to grow for a stream to count as throttled.
 const throttleWindow = time.Minute
 
-// watchThrottle notes the lag of the lane's stream, without paused topics. The stream is throttled if its rate holds records back while the lag
+// watchThrottle notes the lag of the pipeline's stream, without paused topics. The stream is throttled if its rate holds records back while the lag
 // grows: a rate alone is no fault, and neither is a lag.
 func (l *pipeline) watchThrottle(now time.Time, lag int64) {
 	l.unpaused.Store(lag)

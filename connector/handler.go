@@ -20,7 +20,7 @@ func (c *Connector) TakeRecords(lease *offset.Lease, records []*kgo.Record, weig
 
 // ReleaseLeases implements kafka.Handler.
 //
-// It waits for the lanes, which answer within one record, but for no longer than a revoke may
+// It waits for the pipelines, which answer within one record, but for no longer than a revoke may
 // take: a conversion that never returns must not keep partitions from their next owners. For
 // leases that have been closed already nothing is left to wait for.
 func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingLease) {
@@ -47,7 +47,7 @@ func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingL
 		}
 	}
 	for _, lease := range leases {
-		// A lane that has ended, or a dead letter that its topic doesn't take, is not worth
+		// A pipeline that has ended, or a dead letter that its topic doesn't take, is not worth
 		// waiting for.
 		if l := c.pipelines[c.streamOf(lease.Topic)]; l != nil && !l.hasEnded() && !c.letterStuck(lease) {
 			wait = append(wait, kafka.PendingLease{Lease: lease, InVain: l.stream.DropRevoked(lease)})

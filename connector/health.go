@@ -28,7 +28,7 @@ func (p *phase) set(v int32) { p.v.Store(v) }
 // of it before the process is not ready: a short throttle is no reason.
 const idleFor = 30 * time.Second
 
-// A lane is asked for a sign of life every pulseEvery, and hangs if it has not answered when
+// A pipeline is asked for a sign of life every pulseEvery, and hangs if it has not answered when
 // maxMissed more were due: it answers between two records, each of which takes 100 ms at most.
 // Pulses are counted, not the time, which also passes while the process is stopped.
 const (
@@ -36,14 +36,14 @@ const (
 	maxMissed  = 10
 )
 
-// tellHanging is how often the log says that a lane hangs.
+// tellHanging is how often the log says that a pipeline hangs.
 const tellHanging = time.Minute
 
-// pulse is the sign of life of a lane. All but missed is watchLanes' alone.
+// pulse is the sign of life of a pipeline. All but missed is watchPipelines' alone.
 type pulse struct {
-	answer <-chan struct{} // closed by the lane; nil before the first
-	told   time.Time       // when the log last said that the lane hangs; zero while it doesn't
-	missed atomic.Int32    // pulses that were due since the lane did not answer
+	answer <-chan struct{} // closed by the pipeline; nil before the first
+	told   time.Time       // when the log last said that the pipeline hangs; zero while it doesn't
+	missed atomic.Int32    // pulses that were due since the pipeline did not answer
 }
 
 // Ready reports why records would not get through now, nil when they would: the
@@ -96,7 +96,7 @@ func streamReady(s firehose.State, now time.Time) error {
 	return nil
 }
 
-// Live reports what only a restart would cure: a lane that does not answer. An outage of Kafka
+// Live reports what only a restart would cure: a pipeline that does not answer. An outage of Kafka
 // or Firehose is not of that kind. It does not wait.
 func (c *Connector) Live() error {
 	var errs []error
@@ -109,9 +109,9 @@ func (c *Connector) Live() error {
 	return errors.Join(errs...)
 }
 
-// watchLanes asks every lane for a sign of life until ctx ends. It keeps the wait for it off
+// watchPipelines asks every pipeline for a sign of life until ctx ends. It keeps the wait for it off
 // the probes, which come from outside, and one goroutine waits however many of them come.
-func (c *Connector) watchLanes(ctx context.Context) {
+func (c *Connector) watchPipelines(ctx context.Context) {
 	repeatEvery(ctx, pulseEvery, func() {
 		for _, l := range c.pipelines {
 			l.checkLiveness(time.Now())
@@ -147,11 +147,11 @@ func (l *pipeline) checkLiveness(now time.Time) {
 	}
 }
 
-// isHung reports whether the lane does not answer.
+// isHung reports whether the pipeline does not answer.
 func (l *pipeline) isHung() bool { return l.pulse.missed.Load() >= maxMissed }
 
-// packingPartition is the partition whose records the lane packed last: it hangs in one of them, or in
-// one that is next in the queue and was converted ahead.
+// packingPartition is the partition whose records the pipeline packed last: it hangs in one of them, or in
+// one that is next in the queue and was converted in parallel.
 func (l *pipeline) packingPartition() (topic string, partition int32) {
 	lease := l.packing.Load()
 	if lease == nil {

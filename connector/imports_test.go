@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"cmd/bench/profile":     {},
 
 	"connector":                 {"connector/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/env", "metrics"},
+	"connector/e2e":             {},
 	"connector/recovery":        {"connector/awsconfig", "connector/kafka"},
 	"connector/runtimesettings": {"connector/firehose", "connector/env"},
 	"connector/kafka":           {"connector/check", "connector/awsconfig", "connector/certificates", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/oauthtoken", "connector/origin", "metrics"},

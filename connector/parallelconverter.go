@@ -12,24 +12,24 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// parallelConverter converts the records that are next in a lane's queue on several cores, in
-// rounds, so that fill has only to copy them. It belongs to fill: fill converts its part of a
+// parallelConverter converts the records that are next in a pipeline's queue on several cores, in
+// rounds, so that the batcher has only to copy them. It belongs to the batcher: the batcher converts its part of a
 // round, and continues when the round has ended.
 //
 // The records stay in the queue, which alone decides about size, revocation and age; this only
 // caches converted output, in the order of the queue. A record that could not be converted has
-// none: fill converts it once more in its turn, and gets the error. So skips, dead letters and
+// none: the batcher converts it once more in its turn, and gets the error. So skips, dead letters and
 // schemas that have to be fetched first happen as without this, and when they would.
 //
-// A step ends early when fill is called. The records that were not tried are converted
-// when fill gets to the first of them.
+// A round ends early when the batcher is called. The records that were not tried are converted
+// when the batcher gets to the first of them.
 type parallelConverter struct {
 	convert *convert.Converter
-	called  func() bool       // fill has to stop packing; for all cores
+	called  func() bool       // the batcher has to stop packing; for all cores
 	parts   [][]byte          // of each core; their capacity is all the memory there is
 	bytes   int               // of the records of a step, at most
 	step    []convertedRecord // its records
-	at      int               // how many of them fill is done with
+	at      int               // how many of them the batcher is done with
 	cut     bool              // the step ended early
 	misses  int               // records in a row that were not in the step
 	cores   sync.WaitGroup
@@ -200,7 +200,7 @@ func (a *parallelConverter) convertRound(bytes int) {
 	a.step = a.step[:begun]
 }
 
-// startWorkers has a number of cores convert the round, one of them fill's own.
+// startWorkers has a number of cores convert the round, one of them the batcher's own.
 func (a *parallelConverter) startWorkers(cores int) {
 	each := min(1+len(a.step)/(8*cores), maxClaimed)
 	for core := 1; core < cores; core++ {
@@ -212,7 +212,7 @@ func (a *parallelConverter) startWorkers(cores int) {
 
 // convertShare converts the records of the step that no other core has begun with, until there
 // are none, half of the part is full (a record that doesn't fit into it alone is more than half),
-// or fill is called.
+// or the batcher is called.
 func (a *parallelConverter) convertShare(core, each int) {
 	part := a.parts[core]
 	for len(part) <= cap(part)/2 && !a.called() {

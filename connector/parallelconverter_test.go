@@ -30,7 +30,7 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// TestAheadAgainstOneByOne gives two lanes the same, one of which converts ahead on three
+// TestAheadAgainstOneByOne gives two pipelines the same, one of which converts ahead on three
 // cores: chunks of a few partitions with bad, large and null values and control records
 // among them, schemas that have to be fetched or don't exist, partitions that are given up
 // or lost, and batches that end anywhere. After each step both have sealed, skipped and
@@ -39,8 +39,8 @@ import (
 func TestAheadAgainstOneByOne(t *testing.T) {
 	used := 0
 	for seed := range uint64(80) {
-		plain, _ := walkLane(t, seed, 0)
-		staged, times := walkLane(t, seed, 3*minPart)
+		plain, _ := walkPipeline(t, seed, 0)
+		staged, times := walkPipeline(t, seed, 3*minPart)
 		used += times
 		for step := range max(len(plain), len(staged)) {
 			if step >= len(plain) || step >= len(staged) || plain[step] != staged[step] {
@@ -53,9 +53,9 @@ func TestAheadAgainstOneByOne(t *testing.T) {
 	}
 }
 
-// walkLane takes a lane with that much memory for converting ahead through a walk, and returns its states and
-// how often something was converted ahead.
-func walkLane(t *testing.T, seed uint64, bytes int) (states []string, used int) {
+// walkPipeline takes a pipeline with that much memory for converting in parallel through a walk, and returns its states and
+// how often something was converted in parallel.
+func walkPipeline(t *testing.T, seed uint64, bytes int) (states []string, used int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 21))
@@ -86,7 +86,7 @@ func walkLane(t *testing.T, seed uint64, bytes int) (states []string, used int) 
 	return states, used
 }
 
-// stepLane does one thing to a lane.
+// stepLane does one thing to a pipeline.
 func stepLane(t *testing.T, r *rig, rng *rand.Rand, next *int64) error {
 	t.Helper()
 	at, of := rng.IntN(len(r.leases)), rng.Uint64()
@@ -235,7 +235,7 @@ func TestAheadEndsWhenItIsFull(t *testing.T) {
 
 func nobodyCalls() bool { return false }
 
-// rig is a lane without goroutines, and what came of it.
+// rig is a pipeline without goroutines, and what came of it.
 type rig struct {
 	*pipeline
 	leases  []*offset.Lease
@@ -291,7 +291,7 @@ func (r *rig) poll(at int, records []*kgo.Record) {
 	r.enqueueChunk(fetchedRecords{lease: r.leases[at], records: records, weight: int64(100 * len(records)), polled: time.Unix(last, 0)})
 }
 
-// pack is what fill does until a batch is sealed or the queue is empty.
+// pack is what the batcher does until a batch is sealed or the queue is empty.
 func (r *rig) pack(t *testing.T) error {
 	t.Helper()
 	for {
@@ -347,7 +347,7 @@ func (r *rig) settle(which uint64) {
 	}
 }
 
-// state is everything that can be seen of the lane.
+// state is everything that can be seen of the pipeline.
 func (r *rig) state() string {
 	var s strings.Builder
 	for _, l := range slices.Concat(r.old, r.leases) {
@@ -412,7 +412,7 @@ func (n numbers) AppendJSON(dst, payload []byte, _ convert.MessageIndex, most in
 }
 
 // numbered is a registry that has all schemas but 404. It answers while nothing is packed, so
-// that two lanes get the same answers at the same step.
+// that two pipelines get the same answers at the same step.
 type numbered struct{}
 
 func (numbered) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -438,7 +438,7 @@ func (s slowly) AppendJSON(dst, payload []byte, i convert.MessageIndex, most int
 	return s.numbers.AppendJSON(dst, payload, i, most)
 }
 
-// TestAheadIsInterrupted: a call of fill while cores convert ahead waits for one record.
+// TestAheadIsInterrupted: a call of the batcher while cores convert in parallel waits for one record.
 // Calls that come all the time neither have records converted twice nor lose the help of the
 // other cores.
 func TestAheadIsInterrupted(t *testing.T) {
@@ -493,7 +493,7 @@ func TestAheadIsInterrupted(t *testing.T) {
 }
 
 // TestAheadStaysUsefulBesideAWait: one partition waits for a schema again and again. Records
-// of others that were converted ahead are not converted a second time because of that.
+// of others that were converted in parallel are not converted a second time because of that.
 func TestAheadStaysUsefulBesideAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, unknown = 3000, 100
@@ -553,7 +553,7 @@ func TestLingerWhilePacking(t *testing.T) {
 }
 
 // TestAheadLeavesOutWhatWaits: a partition waits for its schema while records of others behind
-// it are converted ahead and sent. When their memory serves other records, nothing that was
+// it are converted in parallel and sent. When their memory serves other records, nothing that was
 // converted before is sent for those.
 func TestAheadLeavesOutWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

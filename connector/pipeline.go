@@ -22,21 +22,21 @@ import (
 // and its linger, and the stream that sends the sealed batches. Three goroutines share it:
 //
 //   - the poller appends to the queue, and never waits;
-//   - fill, the owner of the open batch, converts and seals;
+//   - the batcher, the owner of the open batch, converts and seals;
 //   - the sender of the stream takes sealed batches when it can send them.
 //
-// A revoke talks to fill through the channel asks, because the poller, who would
+// A revoke talks to the batcher through the channel batcherCalls, because the poller, who would
 // otherwise keep the linger, does not come back from a poll while one runs.
 //
-// A record may take long to convert, and a batch may hold 100,000 of them. So fill, and the
-// cores that convert ahead for it, look for calls between two records: an ask, a stop and the
-// linger wait for one record at most. If a conversion never returns, no caller waits for fill
+// A record may take long to convert, and a batch may hold 100,000 of them. So the batcher, and the
+// cores that convert in parallel for it, look for calls between two records: a call, a stop and the
+// linger wait for one record at most. If a conversion never returns, no caller waits for the batcher
 // without a limit.
 type pipeline struct {
 	stream   *firehose.Stream
 	format   string // of the records, for people
 	convert  *convert.Converter
-	parallel *parallelConverter // nil where records are converted one by one; fill's alone
+	parallel *parallelConverter // nil where records are converted one by one; the batcher's alone
 	policy   string             // BAD_RECORD_POLICY, or the one for bad records that no claim check helps
 	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
 	skipCommand   func(topic string, partition int32, offset int64) string
@@ -45,7 +45,7 @@ type pipeline struct {
 	rejected      func(topic string, reject *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
 	leftOut       func(leftOutRecord)                           // is called before a record that is not delivered is skipped; nil for the service
 	uploader      *claimcheck.Uploader                          // nil without a CLAIM_CHECK_URL
-	claims        map[*offset.Lease]*claimUpload                // uploads that partitions wait for, or whose records come next; fill's alone
+	claims        map[*offset.Lease]*claimUpload                // uploads that partitions wait for, or whose records come next; the batcher's alone
 	limits        batch.Limits
 	metrics       *metrics.Pipeline
 	log           *slog.Logger
@@ -55,15 +55,15 @@ type pipeline struct {
 
 	wake         chan struct{}    // there is something to queue or room to send; holds one
 	batcherCalls chan batcherCall // holds maxAsks
-	ending       chan struct{}    // the lane is to send its open batch and end; holds one
+	ending       chan struct{}    // the pipeline is to send its open batch and end; holds one
 	due          chan struct{}    // the open batch has lingered long enough; holds one
-	ended        chan struct{}    // closed when fill has returned and answers asks no longer
+	ended        chan struct{}    // closed when the batcher has returned and answers calls no longer
 	sealed       chan *batch.Batch
 
-	builder *batch.Builder // fill's alone
-	waiting []*batch.Batch // sealed and not taken by the stream; fill's alone
-	linger  *time.Timer    // sends to due; fill's alone
-	armed   bool           // linger is set for the open batch; fill's alone
+	builder *batch.Builder // the batcher's alone
+	waiting []*batch.Batch // sealed and not taken by the stream; the batcher's alone
+	linger  *time.Timer    // sends to due; the batcher's alone
+	armed   bool           // linger is set for the open batch; the batcher's alone
 
 	schemas *schema.Registry             // nil unless records are decoded
 	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
@@ -90,7 +90,7 @@ type pipeline struct {
 	freed  func()       // tells the poller that there is room again
 }
 
-// batcherCall has fill drop leases: their queued records are discarded, and an open
+// batcherCall has the batcher drop leases: their queued records are discarded, and an open
 // batch that holds some is sealed. Without of it only asks for a sign of life.
 type batcherCall struct {
 	of   func(*offset.Lease) bool
@@ -111,7 +111,7 @@ func (l *pipeline) enqueueChunk(c fetchedRecords) {
 	l.wakeBatcher()
 }
 
-// wakeBatcher wakes fill.
+// wakeBatcher wakes the batcher.
 func (l *pipeline) wakeBatcher() {
 	select {
 	case l.wake <- struct{}{}:
@@ -119,7 +119,7 @@ func (l *pipeline) wakeBatcher() {
 	}
 }
 
-// heldBytes is the memory that the lane keeps alive, in bytes.
+// heldBytes is the memory that the pipeline keeps alive, in bytes.
 func (l *pipeline) heldBytes() int64 {
 	return l.queued.Load() + l.open.Load() + l.sent.Load() + l.dead.Load()
 }
@@ -134,25 +134,25 @@ func (l *pipeline) batchBytes() int {
 // without it.
 func (l *pipeline) batchReserve() int64 { return batch.FullWeight(l.batchBytes()) }
 
-// freeBytes is what the lane could take now, in bytes; it may be negative.
+// freeBytes is what the pipeline could take now, in bytes; it may be negative.
 func (l *pipeline) freeBytes() int64 {
 	return min(l.share.Load()-l.heldBytes()-l.batchReserve(), l.maxQueue-l.queued.Load()+l.queue.waitsBytes())
 }
 
 // isFull reports whether another batch has to wait until one has settled. Sealing
-// makes records weigh more than they did in the queue; a lane that sends nothing
+// makes records weigh more than they did in the queue; a pipeline that sends nothing
 // may always send one.
 func (l *pipeline) isFull() bool { return l.sent.Load() > 0 && l.budgetExhausted() }
 
 // isCrowded reports whether queued records have to wait until a batch or a dead letter
-// has settled. A lane without either may always take the next record.
+// has settled. A pipeline without either may always take the next record.
 func (l *pipeline) isCrowded() bool {
 	return (l.sent.Load() > 0 || l.dead.Load() > 0) && l.budgetExhausted()
 }
 
 func (l *pipeline) budgetExhausted() bool { return l.heldBytes()+l.batchReserve() > l.share.Load() }
 
-// hasCalls reports whether fill has something to do besides packing. It is cheap enough to be
+// hasCalls reports whether the batcher has something to do besides packing. It is cheap enough to be
 // called for each record, by any goroutine.
 func (l *pipeline) hasCalls() bool { return len(l.batcherCalls)+len(l.ending)+len(l.due) > 0 }
 
@@ -163,7 +163,7 @@ func (l *pipeline) answerCall(a batcherCall) {
 	close(a.done)
 }
 
-// callBatcher tells fill to give up leases. The result is closed when fill has done so, which may be
+// callBatcher tells the batcher to drop leases. The result is closed when the batcher has done so, which may be
 // never: the caller limits its wait. It never waits itself. While maxAsks are not answered the
 // ask is dropped, and the result is nil.
 //
@@ -180,10 +180,10 @@ func (l *pipeline) callBatcher(of func(*offset.Lease) bool) <-chan struct{} {
 	}
 }
 
-// signalEnd has the lane send its open batch and end.
+// signalEnd has the pipeline send its open batch and end.
 func (l *pipeline) signalEnd() { l.ending <- struct{}{} }
 
-// hasEnded reports whether the last request has been answered or cancelled. That fill
+// hasEnded reports whether the last request has been answered or cancelled. That the batcher
 // has returned is not enough: a drain has requests in flight then, and a revoke in
 // between that doesn't wait for them lets the next owner send them again.
 func (l *pipeline) hasEnded() bool {

@@ -11,23 +11,23 @@ import (
 )
 
 // A poll asks for at most pollMost records, so that rebalances are never held
-// back for long, and for no more than a lane has room for.
+// back for long, and for no more than a pipeline has room for.
 const maxPoll = 5000
 
 // fetchedHalf is after how long the largest batch that came counts half. Large ones come
 // and go.
 const fetchedHalf = 30 * time.Second
 
-// fullFor is how long a lane has to be full before its topics are paused.
+// fullFor is how long a pipeline has to be full before its topics are paused.
 // Pausing discards fetched records, to fetch them again later: it is for a
 // stream that is down beside one that is not, never for flow control.
 const fullFor = time.Second
 
-// poller decides how much may be polled and which lanes and partitions are paused. It belongs to
+// poller decides how much may be polled and which pipelines and partitions are paused. It belongs to
 // the polling goroutine.
 type poller struct {
 	connector *Connector
-	freed     chan struct{} // a lane has room again; holds one
+	freed     chan struct{} // a pipeline has room again; holds one
 	state     map[*pipeline]*pipelineState
 
 	fetched float64 // bytes the client may come to hold, by the fetches since the last call
@@ -35,7 +35,7 @@ type poller struct {
 }
 
 type pipelineState struct {
-	fullSince time.Time                   // zero when the lane has room
+	fullSince time.Time                   // zero when the pipeline has room
 	paused    []string                    // topics
 	waiting   map[*offset.Lease]time.Time // partitions that are paused because they wait for a schema -> when they last did
 }
@@ -58,9 +58,9 @@ func (r *poller) wakePoller() {
 	}
 }
 
-// divideBudget gives each lane its share. A quarter of memory is the client's; but it holds a
+// divideBudget gives each pipeline its share. A quarter of memory is the client's; but it holds a
 // fetch of each broker, and a fetch has a whole batch, which may be larger than the
-// client asked for. Fetch memory beyond the quarter is deducted from the lanes, up to
+// client asked for. Fetch memory beyond the quarter is deducted from the pipelines, up to
 // half of their memory: with less, they would send record by record. held is the
 // minimum that the client comes to hold, in bytes; the bytes it holds at the moment say too little,
 // because polled records are replaced by the next fetch at once.
@@ -91,16 +91,16 @@ func (r *poller) waitForRoom(ctx context.Context) int {
 		select {
 		case <-ctx.Done():
 		case <-r.freed:
-		case <-t.C: // a lane that stayed full may have to be paused
+		case <-t.C: // a pipeline that stayed full may have to be paused
 		}
 		t.Stop()
 	}
 	return 0
 }
 
-// pollLimit is how many records every lane that isn't paused could take, judged by
-// the average size of fetched records. An empty lane takes one of any
-// size: a fetch may be larger than the lane's whole share.
+// pollLimit is how many records every pipeline that isn't paused could take, judged by
+// the average size of fetched records. An empty pipeline takes one of any
+// size: a fetch may be larger than the pipeline's whole share.
 func (r *poller) pollLimit() int {
 	least, empty, tight := r.connector.budget.pipeline, true, false
 	for _, l := range r.connector.pipelines {
@@ -130,10 +130,10 @@ func (r *poller) pollLimit() int {
 	}
 }
 
-// pauseOrResume stops the topics of a lane that has stayed full and resumes them at half of
+// pauseOrResume stops the topics of a pipeline that has stayed full and resumes them at half of
 // the memory beside its room for a batch: of its whole share, with little memory,
 // a full one could hold less than half.
-// A single lane needs no pausing: not polling does the same and keeps fetched
+// A single pipeline needs no pausing: not polling does the same and keeps fetched
 // records.
 // The topics of a held stream are paused in any case, because that may last for days.
 func (r *poller) pauseOrResume(now time.Time) {
@@ -161,7 +161,7 @@ func (r *poller) pauseOrResume(now time.Time) {
 }
 
 // holdBack pauses the partitions that wait for a schema and have the most records queued, once the
-// records that wait take half of the bytes that a lane may queue of the others (queueMost). It resumes
+// records that wait take half of the bytes that a pipeline may queue of the others (queueMost). It resumes
 // all of them at half of that, and each partition when it has not waited for fullFor: partitions whose
 // producers write one unknown schema after the other wait again and again.
 func (r *poller) holdBack(now time.Time) {
@@ -213,7 +213,7 @@ func (r *poller) pauseTopics(stream string) []string {
 	return r.connector.source.PauseTopics(func(topic string) bool { return r.connector.streamOf(topic) == stream })
 }
 
-// anyPaused reports whether a lane or a partition waits to be resumed, which a poll that
+// anyPaused reports whether a pipeline or a partition waits to be resumed, which a poll that
 // is parked would not notice.
 func (r *poller) anyPaused() bool {
 	for _, st := range r.state {

@@ -21,7 +21,7 @@ func TestDivide(t *testing.T) {
 		what  string
 		after time.Duration
 		held  int64
-		less  int64 // bytes, of each lane's share
+		less  int64 // bytes, of each pipeline's share
 	}{
 		{"nothing was fetched yet", 0, 0, 0},
 		{"a quarter", 0, quarter, 0},
@@ -33,24 +33,24 @@ func TestDivide(t *testing.T) {
 		now = now.Add(c.after)
 		r.divideBudget(now, c.held)
 		if got := [2]int64{share - a.share.Load(), share - b.share.Load()}; got != [2]int64{c.less, c.less} {
-			t.Errorf("%s: the lanes gave up %d bytes, want %d each", c.what, got, c.less)
+			t.Errorf("%s: the pipelines gave up %d bytes, want %d each", c.what, got, c.less)
 		}
 	}
 }
 
-// TestQueueBytes: a lane that is the only one has little in its queue, however much memory
+// TestQueueBytes: a pipeline that is the only one has little in its queue, however much memory
 // there is; one of several may use all it has.
 func TestQueueBytes(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
-	for _, tt := range []struct{ share, lanes, want int64 }{
+	for _, tt := range []struct{ share, pipelines, want int64 }{
 		{192 * mib, 1, 24 * mib}, // an eighth
 		{48 * mib, 1, 16 * mib},  // not less
 		{8 * mib, 1, 8 * mib},    // than there is
 		{192 * mib, 2, 192 * mib},
 	} {
-		if got := queueBytes(tt.share, int(tt.lanes)); got != tt.want {
-			t.Errorf("a share of %d MiB, %d lanes: %d bytes queued, want %d MiB", tt.share/mib, tt.lanes, got, tt.want/mib)
+		if got := queueBytes(tt.share, int(tt.pipelines)); got != tt.want {
+			t.Errorf("a share of %d MiB, %d pipelines: %d bytes queued, want %d MiB", tt.share/mib, tt.pipelines, got, tt.want/mib)
 		}
 	}
 	l := &pipeline{maxQueue: 16 * mib, limits: batch.Limits{Bytes: mib}}

@@ -36,8 +36,8 @@ func (c fetchedRecords) recycleRecords() {
 	}
 }
 
-// recordQueue holds the fetched records of a lane, in the order of the polls. The poller puts, and
-// fill does everything else; the lock is for the two of them, for the goroutines that wait for
+// recordQueue holds the fetched records of a pipeline, in the order of the polls. The poller puts, and
+// the batcher does everything else; the lock is for the two of them, for the goroutines that wait for
 // a schema, and for callers that ask how old or how large the queue is.
 //
 // A partition whose next record waits for a schema is set aside: its records stay in the

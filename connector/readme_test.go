@@ -13,9 +13,9 @@ import (
 
 var update = flag.Bool("update", false, "write what is generated into the documentation instead of comparing it")
 
-// The table of the README is the one that the program reads.
+// The table of settings is the one that the program reads.
 func TestReadmeConfig(t *testing.T) {
-	generated(t, "../README.md", "config", connector.ConfigMarkdown())
+	generated(t, "../deploy/docs/settings.md", "config", connector.ConfigMarkdown())
 }
 
 // The table of the budget in the documentation is the program's.

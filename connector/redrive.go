@@ -46,13 +46,13 @@ type redrive struct {
 	open      atomic.Int64         // letters that are not settled
 
 	mu      sync.Mutex
-	byLease map[*offset.Lease]*redriveLetter // letters in the lanes; guarded by mu
+	byLease map[*offset.Lease]*redriveLetter // letters in the pipelines; guarded by mu
 	result  recovery.RedriveReport           // guarded by mu while the redrive runs
 }
 
 // openFeed is the feed of a stream while it may get letters.
 type openFeed struct {
-	*laneFeed
+	*pipelineFeed
 	ctx context.Context // of the feed
 }
 

@@ -130,7 +130,7 @@ func (d *redrive) noteLeftOut(r leftOutRecord) {
 	}
 }
 
-// noteFailed notes why a letter in a lane fails again.
+// noteFailed notes why a letter in a pipeline fails again.
 func (d *redrive) noteFailed(lease *offset.Lease, why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -139,12 +139,12 @@ func (d *redrive) noteFailed(lease *offset.Lease, why string) {
 	}
 }
 
-// failLane notes that the letters in a lane that was given up fail again, unless they have settled.
-func (d *redrive) failLane(f *laneFeed, why string) {
+// failLane notes that the letters in a pipeline that was given up fail again, unless they have settled.
+func (d *redrive) failLane(f *pipelineFeed, why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for lease, l := range d.byLease {
-		if d.feeds[d.c.streamOf(lease.Topic)].laneFeed == f && lease.Unsettled() > 0 {
+		if d.feeds[d.c.streamOf(lease.Topic)].pipelineFeed == f && lease.Unsettled() > 0 {
 			l.failed = why
 		}
 	}

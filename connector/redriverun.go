@@ -27,7 +27,7 @@ func (d *redrive) run(ctx context.Context) error {
 		b.dryRun = func(*batch.Batch) {}
 	}
 	for _, f := range b.feeds {
-		f.lane.leftOut = d.noteLeftOut
+		f.pipeline.leftOut = d.noteLeftOut
 	}
 	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
 	var loops sync.WaitGroup
@@ -44,7 +44,7 @@ func (d *redrive) run(ctx context.Context) error {
 		for range len(b.feeds) {
 			f := <-ready
 			d.mu.Lock()
-			d.feeds[f.lane.stream.StreamName()] = f
+			d.feeds[f.pipeline.stream.StreamName()] = f
 			d.mu.Unlock()
 		}
 		if readErr = d.readLetters(running); readErr == nil {
@@ -62,10 +62,10 @@ func (d *redrive) run(ctx context.Context) error {
 }
 
 // streamReads returns what each feed does: it is ready for letters until all are done.
-func (d *redrive) streamReads(running context.Context, ready chan<- *openFeed, done <-chan struct{}) map[string]func(context.Context, *laneFeed) error {
-	reads := map[string]func(context.Context, *laneFeed) error{}
+func (d *redrive) streamReads(running context.Context, ready chan<- *openFeed, done <-chan struct{}) map[string]func(context.Context, *pipelineFeed) error {
+	reads := map[string]func(context.Context, *pipelineFeed) error{}
 	for name := range d.c.pipelines {
-		reads[name] = func(ctx context.Context, f *laneFeed) error {
+		reads[name] = func(ctx context.Context, f *pipelineFeed) error {
 			ready <- &openFeed{f, ctx}
 			select {
 			case <-done:

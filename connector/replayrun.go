@@ -29,7 +29,7 @@ func (p *replayRun) runAll(ctx context.Context) error {
 	}
 	byLease := p.partsByLease()
 	for _, f := range b.feeds {
-		f.lane.leftOut = func(r leftOutRecord) {
+		f.pipeline.leftOut = func(r leftOutRecord) {
 			p.counts.addLeftOut(r)
 			if r.bad {
 				byLease[r.leases[0]].noteBad(r)
@@ -54,16 +54,16 @@ func (p *replayRun) runAll(ctx context.Context) error {
 }
 
 // streamReads returns the function that reads the partitions of each stream.
-func (p *replayRun) streamReads() map[string]func(context.Context, *laneFeed) error {
+func (p *replayRun) streamReads() map[string]func(context.Context, *pipelineFeed) error {
 	parts := map[string][]*replayPart{}
 	for _, part := range p.parts {
 		name := p.c.streamOf(part.Topic)
 		parts[name] = append(parts[name], part)
 	}
-	reads := map[string]func(context.Context, *laneFeed) error{}
+	reads := map[string]func(context.Context, *pipelineFeed) error{}
 	for name, of := range parts {
 		reader := p.readers[len(reads)]
-		reads[name] = func(ctx context.Context, f *laneFeed) error { return p.readRanges(ctx, f, reader, of) }
+		reads[name] = func(ctx context.Context, f *pipelineFeed) error { return p.readRanges(ctx, f, reader, of) }
 	}
 	return reads
 }
@@ -77,7 +77,7 @@ func (p *replayRun) partsByLease() map[*offset.Lease]*replayPart {
 }
 
 // readRanges queues what is left of some partitions, and waits until all of it has settled.
-func (p *replayRun) readRanges(ctx context.Context, f *laneFeed, reader *kafka.RangeReader, parts []*replayPart) error {
+func (p *replayRun) readRanges(ctx context.Context, f *pipelineFeed, reader *kafka.RangeReader, parts []*replayPart) error {
 	type place struct {
 		topic     string
 		partition int32

@@ -66,7 +66,7 @@ func (c *Connector) credentials() []status.Credentials {
 	return all
 }
 
-// streamStatus is how the lane's stream is doing now.
+// streamStatus is how the pipeline's stream is doing now.
 func (l *pipeline) streamStatus(name string, now time.Time, pauseAfter time.Duration) status.Stream {
 	st, f := l.stream.State(), l.streamFault(name, now, pauseAfter)
 	s := status.Stream{

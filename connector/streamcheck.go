@@ -13,7 +13,7 @@ import (
 )
 
 // streamCheck is the check of a delivery stream at the start. It runs beside the group's join. Until it
-// has passed, fetched records stay in the queue of the stream's lane: none is converted, sent, skipped or
+// has passed, fetched records stay in the queue of the stream's pipeline: none is converted, sent, skipped or
 // committed, and a revoke or a stop drops them without a drain. The queue has the bounds that it has for a
 // stream that is down, so nothing else waits for the check.
 type streamCheck struct {
@@ -33,7 +33,7 @@ func (s *streamCheck) lastError() error {
 	return errors.New("DescribeDeliveryStream was not answered yet")
 }
 
-// newStreamCheck prepares the check of the lane's stream, number n of those with the same client. No
+// newStreamCheck prepares the check of the pipeline's stream, number n of those with the same client. No
 // record is held if FIREHOSE_STARTUP_CHECK is off.
 func (c *Connector) newStreamCheck(l *pipeline, client *firehose.Client, stream string, n int) {
 	check := &l.check
@@ -79,7 +79,7 @@ func joinSorted(of map[string]error) error {
 	return errors.Join(errs...)
 }
 
-// checkStream checks the lane's stream until it has passed or ctx ends, and calls result after each check. While
+// checkStream checks the pipeline's stream until it has passed or ctx ends, and calls result after each check. While
 // the stream can't be used, its records are held, and those of other streams are not.
 func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 	check, unusable := &l.check, false

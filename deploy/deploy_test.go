@@ -159,7 +159,7 @@ func TestThresholdsOfAlerts(t *testing.T) {
 	}
 }
 
-// The README and the policy for IAM agree.
+// The page about permissions and the policy for IAM agree.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	var policy struct {
@@ -168,25 +168,25 @@ func TestPolicy(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, "iam-policy.json")), &policy); err != nil {
 		t.Fatal(err)
 	}
-	readme := read(t, "../README.md")
+	page := read(t, "docs/security.md")
 	var actions []string
 	for _, statement := range policy.Statement {
 		actions = append(actions, statement.Action...)
 	}
 	for _, action := range actions {
-		if !strings.Contains(readme, `"`+action+`"`) {
-			t.Errorf("the README doesn't name the action %s", action)
+		if !strings.Contains(page, `"`+action+`"`) {
+			t.Errorf("docs/security.md doesn't name the action %s", action)
 		}
 	}
-	if n := len(all(`"((?:firehose|kms|glue|cloudwatch|s3):\w+)"`, readme)); n != len(actions) || n < 7 {
-		t.Errorf("the README names %d actions, the policy %d", n, len(actions))
+	if n := len(all(`"((?:firehose|kms|glue|cloudwatch|s3):\w+)"`, page)); n != len(actions) || n < 7 {
+		t.Errorf("docs/security.md names %d actions, the policy %d", n, len(actions))
 	}
 }
 
 // The settings of the compose file are settings.
 func TestComposeSettings(t *testing.T) {
 	t.Parallel()
-	known := all("(?m)^\\| `([A-Z_]+)` \\|", read(t, "../README.md"))
+	known := all("(?m)^\\| `([A-Z_]+)` \\|", read(t, "docs/settings.md"))
 	_, service, _ := strings.Cut(read(t, "compose.yaml"), "\n  bridge:\n")
 	service, _, _ = strings.Cut(service, "\n\n")
 	settings := all(`(?m)^ +((?:KAFKA|FIREHOSE|RECORD)_[A-Z_]+): `, service)

@@ -26,7 +26,7 @@ const maxInFlight = 1000
 type Config struct {
 	// Stream is the delivery stream of every topic that no route takes. Either this or Routes is required.
 	Stream string `envconfig:"FIREHOSE_STREAM" unset:"this or FIREHOSE_ROUTES" desc:"Delivery stream for all topics; beside FIREHOSE_ROUTES, for those without a route."`
-	// Routes send topics to streams; the first that matches wins. Every stream has a lane of its own,
+	// Routes send topics to streams; the first that matches wins. Every stream has a pipeline of its own,
 	// with its own requests in flight and its share of the memory.
 	Routes Routes `envconfig:"FIREHOSE_ROUTES" unset:"this or FIREHOSE_STREAM" desc:"topic=stream,/regex/=stream: the first that matches the whole topic name wins."`
 	// BatchMaxRecords is the most records in a request, 500 by default, which is Firehose's limit.

@@ -485,7 +485,7 @@ func TestCanceledContextSettlesNothing(t *testing.T) {
 	})
 }
 
-// Sixteen records that never pass must not stop a lane with sixteen slots.
+// Sixteen records that never pass must not stop a pipeline with sixteen slots.
 func TestSixteenStubbornRecords(t *testing.T) {
 	speed := func(refuse bool) int {
 		stored, cfg := 0, settings()

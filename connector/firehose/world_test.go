@@ -205,7 +205,7 @@ func (w *world) start(ctx context.Context, batches ...*batch.Batch) {
 	}
 }
 
-// pump sends an endless backlog of records of a size, like a lane that lags,
+// pump sends an endless backlog of records of a size, like a pipeline that lags,
 // until ctx ends.
 func (w *world) pump(ctx context.Context, size int) {
 	room := make(chan struct{}, 100)

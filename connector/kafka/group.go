@@ -112,7 +112,7 @@ func (s *Source) thrownOut() bool {
 // no partitions.
 //
 // The story of a revoke: the poller is parked in a poll, which does not return
-// before this does; so the lanes are asked directly, and a batch that lingers is
+// before this does; so the pipelines are asked directly, and a batch that lingers is
 // sealed by them, not by the poller. Whatever is not accepted when the time is
 // over stays uncommitted and is delivered by the next owner. Once this returns,
 // nothing of these partitions is committed here: their leases are closed, and a
@@ -164,7 +164,7 @@ func (s *Source) awaitSettled(ctx context.Context, begin time.Time, leases []Pen
 		select {
 		case <-drained:
 		case <-l.InVain:
-		case <-s.leaving: // the lanes have ended; nothing settles any more
+		case <-s.leaving: // the pipelines have ended; nothing settles any more
 		case <-ctx.Done():
 		}
 		select {

@@ -2,7 +2,7 @@
 // settled offsets. It is the only package that holds a kgo.Client.
 //
 // The source registers every record it polls with the lease of its partition
-// before a rebalance may continue, and hands it to the lanes. The leases decide
+// before a rebalance may continue, and hands it to the pipelines. The leases decide
 // which offset may be committed; the source decides when.
 package kafka
 

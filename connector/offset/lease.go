@@ -35,7 +35,7 @@ func MarkAfter(offset int64, epoch int32) Mark { return Mark{Offset: offset + 1,
 // is revoked and assigned again gets a new Lease, so whatever settles late can
 // never move the new one's mark.
 //
-// A Lease is safe for concurrent use: the poller registers, a lane covers, the
+// A Lease is safe for concurrent use: the poller registers, a pipeline covers, the
 // senders settle and the committer reads.
 type Lease struct {
 	Topic     string

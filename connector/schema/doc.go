@@ -1,8 +1,8 @@
 // Package schema fetches schemas from a Schema Registry, the one outside world it
 // knows, and keeps them.
 //
-// A lane asks for the schema of a record with [Registry.LookupSchema], which never waits.
-// A missing schema is fetched with [Registry.FetchSchema], and the lane puts its record back
+// A pipeline asks for the schema of a record with [Registry.LookupSchema], which never waits.
+// A missing schema is fetched with [Registry.FetchSchema], and the pipeline puts its record back
 // until the returned channel is closed. Meanwhile it answers to a revoke and
 // to a stop, and sends the open batch.
 //

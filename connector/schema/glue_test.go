@@ -65,15 +65,15 @@ func TestGlue(t *testing.T) {
 		aws.Add(versionID(1), "AVRO", `"int"`)
 		aws.Add(versionID(2), "PROTOBUF", `spoiled`)
 		aws.Add(versionID(3), "AVRO", ``)
-		var lanes sync.WaitGroup
+		var pipelines sync.WaitGroup
 		for range 10 {
-			lanes.Go(func() {
+			pipelines.Go(func() {
 				if s, err := w.wait(byVersion(1), time.Minute); err != nil || s != text(`avro "int"`) {
 					t.Errorf("%v, %v", s, err)
 				}
 			})
 		}
-		lanes.Wait()
+		pipelines.Wait()
 		if asked := aws.Asked(); len(asked) != 1 || asked[0] != "ab000000-0000-0000-0000-000000000001" {
 			t.Errorf("asked for %q", asked)
 		}

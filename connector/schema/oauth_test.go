@@ -69,15 +69,15 @@ func oauthBubble(t *testing.T, f func(w *world, e *oauthtest.Server, refused *at
 // sees no bad one.
 func TestOAuthForHours(t *testing.T) {
 	oauthBubble(t, func(w *world, e *oauthtest.Server, refused *atomic.Int64) {
-		var lanes sync.WaitGroup
+		var pipelines sync.WaitGroup
 		for id := range uint32(50) {
-			lanes.Go(func() {
+			pipelines.Go(func() {
 				if _, err := w.wait(byID(id+1), time.Minute); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		lanes.Wait()
+		pipelines.Wait()
 		if n := e.Requests(); n != 1 {
 			t.Errorf("%d tokens for 50 requests at a time", n)
 		}

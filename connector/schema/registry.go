@@ -54,7 +54,7 @@ type Registry struct {
 	// a map in it never changes. A new one takes its place, under mu.
 	found atomic.Pointer[map[convert.SchemaRef]convert.Schema]
 
-	// compiling is held while a schema is compiled: one at a time, however many lanes wait
+	// compiling is held while a schema is compiled: one at a time, however many pipelines wait
 	// for theirs, because each may take tens of megabytes.
 	compiling chan struct{}
 	fetching  chan struct{} // holds a place for each schema that is asked for

@@ -162,17 +162,17 @@ func byID(id uint32) convert.SchemaRef { return convert.SchemaRef{ID: uint64(id)
 func TestFetchesOnce(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		w.fake.SeedSchema("s", 1, 7, sr.Schema{Schema: `"int"`})
-		var lanes sync.WaitGroup
+		var pipelines sync.WaitGroup
 		for range 10 {
-			lanes.Go(func() {
+			pipelines.Go(func() {
 				if s, err := w.wait(byID(7), time.Minute); err != nil || s != text(`avro "int"`) {
 					t.Errorf("%v, %v", s, err)
 				}
 			})
 		}
-		lanes.Wait()
+		pipelines.Wait()
 		if n := w.asked(); n != 1 {
-			t.Errorf("%d requests for ten lanes: %q", n, w.requests)
+			t.Errorf("%d requests for ten pipelines: %q", n, w.requests)
 		}
 	})
 }

@@ -15,12 +15,12 @@ func unbounded() []mutant {
 			"connector/e2e", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
-			memory, "what the client holds beyond its quarter is not taken off the lanes",
+			memory, "what the client holds beyond its quarter is not taken off the pipelines",
 			"connector/poller.go", "min(beyond, lentShare.of(r.connector.budget.pipeline))", "min(beyond, 0)",
-			"connector", "TestDivide", "the lanes gave up",
+			"connector", "TestDivide", "the pipelines gave up",
 		},
 		{
-			memory, "what is converted ahead is not taken off the lanes",
+			memory, "what is converted ahead is not taken off the pipelines",
 			"connector/budget.go", "/streams - int64(b.ahead)\n", "/streams\n",
 			"connector", "TestMemoryIsDivided", "ahead and \\d+ each, \\d+ in all",
 		},
@@ -30,7 +30,7 @@ func unbounded() []mutant {
 			"connector/e2e", "TestStubbornRecord", "records wait behind the stubborn one",
 		},
 		{
-			memory, "a lane that is the only one reads as far ahead as there is memory",
+			memory, "a pipeline that is the only one reads as far ahead as there is memory",
 			"connector/budget.go", "min(max(queueShare.of(pipeline), minQueue), pipeline)", "pipeline",
 			"connector", "TestQueueBytes", "bytes queued, want",
 		},

@@ -25,7 +25,7 @@
 {{/* The fault of a name that is no setting. */}}
 {{- define "kafka-firehose.nameFault" -}}
 {{- $meant := include "kafka-firehose.suggestion" . }}
-{{ .place }}.{{ .name }} is not a setting; {{ with $meant }}did you mean {{ . }}?{{ else }}want one of the README, or extraEnv for a variable of something else{{ end }}
+{{ .place }}.{{ .name }} is not a setting; {{ with $meant }}did you mean {{ . }}?{{ else }}want one of deploy/docs/settings.md, or extraEnv for a variable of something else{{ end }}
 {{- end -}}
 
 {{/* The setting that was meant: by another program's name, or the one with the most pairs of characters in common. */}}

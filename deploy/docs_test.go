@@ -1,0 +1,142 @@
+package deploy_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents returns the Markdown files of the project, as paths from this directory.
+func documents(t *testing.T) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && d.Name() != ".github":
+			return filepath.SkipDir
+		case strings.HasSuffix(file, ".md"):
+			files = append(files, filepath.ToSlash(file))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 50 {
+		t.Fatalf("found the documents %q; there are more", files)
+	}
+	return files
+}
+
+var (
+	fenced    = regexp.MustCompile("(?ms)^```.*?^```|^    .*?$")
+	inlined   = regexp.MustCompile("`[^`\n]*`")
+	heading   = regexp.MustCompile(`(?m)^#{1,6} +(.*?) *$`)
+	linkText  = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	link      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	notInSlug = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors returns the names under which the headings of a document can be linked, by GitHub's rules.
+func anchors(text string) (names []string) {
+	for _, h := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		title := linkText.ReplaceAllString(h[1], "$1")
+		name := strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
+		names = append(names, name)
+	}
+	return names
+}
+
+// A link to a file or a heading that moved helps no reader.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	known := map[string][]string{} // :: document -> anchors
+	for _, file := range documents(t) {
+		known[file] = anchors(read(t, file))
+	}
+	links := 0
+	for file := range known {
+		text := inlined.ReplaceAllString(fenced.ReplaceAllString(read(t, file), ""), "")
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			links++
+			target, anchor, _ := strings.Cut(m[1], "#")
+			to := file
+			if target != "" {
+				to = path.Join(path.Dir(file), target)
+			}
+			if _, err := os.Stat(filepath.FromSlash(to)); err != nil {
+				t.Errorf("%s links to %s: %v", file, m[1], err)
+				continue
+			}
+			if anchor != "" && !slices.Contains(known[to], anchor) {
+				t.Errorf("%s links to %s: %s has no heading for that, only %q", file, m[1], to, known[to])
+			}
+		}
+	}
+	if links < 100 {
+		t.Errorf("found %d links; there are more", links)
+	}
+}
+
+// A setting that a page names, and that does not exist, would be set in vain.
+func TestSettingsInDocuments(t *testing.T) {
+	t.Parallel()
+	known := all("(?m)^\\| `([A-Z0-9_]+)` \\|", read(t, "docs/settings.md"))
+	if len(known) < 80 {
+		t.Fatalf("found the settings %q; there are more", known)
+	}
+	for _, file := range documents(t) {
+		if strings.HasPrefix(file, "../.") {
+			continue
+		}
+		for _, name := range all("`((?:KAFKA|FIREHOSE|RECORD|SCHEMA_REGISTRY|DEAD_LETTER|DESTINATION|CLAIM_CHECK|RUNTIME)_[A-Z0-9_]*[A-Z0-9])(?:=[^`]*)?`", read(t, file)) {
+			if !slices.Contains(known, name) && name != "KAFKA_STORAGE_ERROR" { // which is an error of Kafka
+				t.Errorf("%s: there is no setting %s", file, name)
+			}
+		}
+	}
+}
+
+// The table of places names files and functions that exist.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	_, table, _ := strings.Cut(read(t, "../CONTRIBUTING.md"), "\n## Where do I change ...\n")
+	rows := 0
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		if len(cells) != 5 || !strings.Contains(cells[2], ".go`") {
+			continue
+		}
+		rows++
+		var text strings.Builder
+		dir := ""
+		for _, file := range all("`([^`]+)`", cells[2]) {
+			if strings.Contains(file, "/") {
+				dir = path.Dir(file)
+			}
+			text.WriteString(read(t, path.Join("..", dir, path.Base(file))))
+		}
+		for _, name := range all("`([^`]+)`", cells[3]) {
+			receiver, function, method := strings.Cut(name, ".")
+			if !method {
+				receiver, function = "", name
+			}
+			declared := regexp.MustCompile(`(?m)^func (\(\w+ \*?` + receiver + `\w*\) )?` + function + `\(`)
+			if !declared.MatchString(text.String()) {
+				t.Errorf("%s has no function %s", strings.TrimSpace(cells[2]), name)
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("found %d rows; there are more", rows)
+	}
+}
