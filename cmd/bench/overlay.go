@@ -13,7 +13,7 @@ import (
 
 // ownProtocol is the line of connector/firehose/putbatch/protocol.go that has the connector write
 // bodies itself.
-var ownProtocol = regexp.MustCompile(`(?m)^\s*o\.Protocol = protocol\{.*\}$`)
+var ownProtocol = regexp.MustCompile(`(?m)^\s*o\.Protocol = batchProtocol\{.*\}$`)
 
 // profiling is one more file of the connector, which is in no build but ours.
 const profiling = `package main

@@ -23,7 +23,7 @@ func TestPanics(t *testing.T) {
 	}
 	c := New(Config{Format: "avro", Delimiter: "\n"}, lookupOf(map[uint64]Schema{1: s}))
 	out, err := c.Append([]byte("x"), &kgo.Record{Value: confluent(1, []byte("secret"))})
-	wantFault(t, err, "faulty.Append, line ")
+	wantFault(t, err, "faulty.AppendJSON, line ")
 	if string(out) != "x" {
 		t.Errorf("%q is left", out)
 	}

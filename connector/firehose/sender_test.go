@@ -46,7 +46,7 @@ func TestSettledBatchesAreNotKept(t *testing.T) {
 // workersOf is how many workers senders have.
 func workersOf() int {
 	stacks := make([]byte, 8<<20)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*sender).work(")
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "(*sender).runWorker(")
 }
 
 // TestRunEndsWhenAllIsSettled: Run returns when the channel is closed and the last record is
