@@ -13,7 +13,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// runBatcher converts and seals until ctx ends, the pipeline is told to end, or a record
+// runBatcher converts and seals until ctx ends, signalEnd is called, or a record
 // ends the connector, for which it calls fail. No more than one sealed batch waits
 // while the next one is filled, so that records that can't be sent stay in the queue,
 // where they can still be dropped.

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// blockedLimit is how long a stream may refuse everything until a bounded run gives it up: somebody has
+	// blockedLimit is how long a stream may refuse everything until a bounded run ends: an operator has
 	// to repair something, and the run can be resumed after that.
 	blockedLimit = time.Minute
 	// boundedLook is the time between two looks at the streams and at the settled records.
@@ -171,7 +171,7 @@ func (f *pipelineFeed) queueRecords(ctx context.Context, lease *offset.Lease, re
 	return nil
 }
 
-// waitForRoom waits until the pipeline can take so many bytes. An empty pipeline takes any number.
+// waitForRoom waits until the pipeline has room for weight bytes. An empty pipeline takes any number.
 func (f *pipelineFeed) waitForRoom(ctx context.Context, weight int64) error {
 	for f.pipeline.heldBytes() > 0 && f.pipeline.freeBytes() < weight {
 		select {

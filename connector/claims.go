@@ -33,7 +33,7 @@ func (c *Connector) openClaimChecks(ctx context.Context, o Options) (err error) 
 	return err
 }
 
-// claimUpload is the value of a record that is too large, on its way to the bucket. It is an error as well: the record can't be
+// claimUpload is the upload of a value that is too large for Firehose. It is an error as well: the record can't be
 // packed before the bucket has it. All but uploaded is the batcher's alone.
 type claimUpload struct {
 	object   *claimcheck.Object

@@ -143,7 +143,7 @@ func (c *Connector) destinationFaults() (all []fault) {
 	return all
 }
 
-// destinationStatus is what is known of the destination, nil if it is not watched.
+// destinationStatus is the state of the destination, nil if it is not watched.
 func (l *pipeline) destinationStatus() *status.Destination {
 	if l.destination == nil {
 		return nil

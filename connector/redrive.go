@@ -60,11 +60,11 @@ type openFeed struct {
 type redrivePart struct {
 	kafka.OffsetRange
 	progress  *recovery.LetterProgress // the committing goroutine's alone once the redrive runs, but for IsDone
-	committed string                   // the last commit, likewise
+	committed string                   // the last commit; the committing goroutine's alone
 
 	mu      sync.Mutex
 	letters []*redriveLetter // that progress has not passed, in their order; guarded by mu
-	read    int64            // where reading has come to, likewise
+	read    int64            // the next offset to read; guarded by mu
 }
 
 // redriveLetter is a letter that was looked at.

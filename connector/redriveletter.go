@@ -14,7 +14,7 @@ import (
 	"kafka-firehose/connector/recovery"
 )
 
-// takeLetter decides what becomes of a record of the dead-letter topic. The error ends the reading.
+// takeLetter skips, restores or refuses a record of the dead-letter topic. The error ends the reading.
 func (d *redrive) takeLetter(ctx context.Context, p *redrivePart, letter *kgo.Record) error {
 	restored, err := deadletter.RestoreRecord(letter)
 	if isOurs := err == nil && restored.Group == d.cfg.Kafka.GroupID; !isOurs {

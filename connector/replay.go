@@ -39,7 +39,7 @@ func Replay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options
 	return report, err
 }
 
-// replayRun is one run. Its partitions belong to the goroutine of commitProgress, but for what is said at replayPart.
+// replayRun is one run. Its partitions belong to the goroutine of commitProgress, except for the fields named at replayPart.
 type replayRun struct {
 	recovery.ReplayRequest
 	cfg     Config
@@ -94,7 +94,7 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 	return p, p.commitMarks(ctx, true)
 }
 
-// useDefaults sets what may be left out.
+// useDefaults sets the options that may be left out.
 func (o *Options) useDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -134,7 +134,7 @@ func (p *replayRun) planPartitions(ctx context.Context, cfg Config) ([]*recovery
 }
 
 const (
-	// quotaPerReplay is the part of a stream's quota that a replay takes by default, as one part in so many: the service
+	// quotaPerReplay is the part of a stream's quota that a replay takes by default, as a divisor: the service
 	// keeps the rest.
 	quotaPerReplay = 4
 	// minQuotaBytes and minQuotaRecords a second are the smallest quota of a region, for a stream whose quota is not set.
@@ -157,7 +157,7 @@ func (c Config) boundedConfig(r recovery.ReplayRequest) Config {
 	return c
 }
 
-// limitStreams gives each stream a limit: bytes a second, or a part of its quota with 0, divided among so many processes. The
+// limitStreams gives each stream a limit: bytes a second, or a part of its quota with 0, divided among the processes. The
 // limit of records keeps the proportion of the quotas. Limits of the settings that are lower stay.
 func (c *Config) limitStreams(bytes int64, processes int) {
 	options := make(map[string]firehose.StreamOption, len(c.Firehose.StreamNames()))

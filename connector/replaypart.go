@@ -20,7 +20,7 @@ type replayPart struct {
 
 	mu      sync.Mutex
 	bad     []leftOutRecord // that Reached has not passed; guarded by mu
-	removed [][2]int64      // offsets that retention has removed from under the reader, likewise
+	removed [][2]int64      // offsets that retention has removed from under the reader; guarded by mu
 }
 
 func newReplayPart(plan *recovery.ReplayPartition) *replayPart {

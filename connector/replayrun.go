@@ -76,7 +76,7 @@ func (p *replayRun) partsByLease() map[*offset.Lease]*replayPart {
 	return parts
 }
 
-// readRanges queues what is left of some partitions, and waits until all of it has settled.
+// readRanges queues the rest of some partitions, and waits until all of it has settled.
 func (p *replayRun) readRanges(ctx context.Context, f *pipelineFeed, reader *kafka.RangeReader, parts []*replayPart) error {
 	type place struct {
 		topic     string

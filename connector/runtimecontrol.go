@@ -45,7 +45,7 @@ func (c *Connector) openRuntimeSettings(level *slog.LevelVar) error {
 }
 
 // applyFirst applies the settings that the process starts with, as changes of those of the environment. The source has been
-// opened with what they pause, so that nothing of it is fetched before.
+// opened with their pauses, so that no record of a paused topic is fetched before.
 func (r *runtimeControl) applyFirst() {
 	if r != nil {
 		r.apply(runtimesettings.Settings{}, r.file.Settings())

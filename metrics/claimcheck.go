@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// ClaimCheck is what happens to values on their way to the claim-check bucket.
+// ClaimCheck are the metrics of values that are uploaded to the claim-check bucket.
 type ClaimCheck struct {
 	Uploads *prometheus.CounterVec // by topic
 	Bytes   prometheus.Counter

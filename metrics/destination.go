@@ -39,7 +39,7 @@ func (m *Destination) Stream(name string) *DestinationStream {
 	return s
 }
 
-// Set sets what is known now. Without a share of deliveries that succeeded, all have.
+// Set sets the known state. Without a share of deliveries that succeeded, all have.
 func (s *DestinationStream) Set(freshness, success float64, unknown, held bool) {
 	s.freshness.Set(freshness)
 	if unknown {

@@ -127,7 +127,7 @@ func readOffsets(name string) (*recovery.OffsetFile, error) {
 	return recovery.ReadOffsetFile(f)
 }
 
-// maxPartition is far above what a cluster can have.
+// maxPartition is far above the partitions of any cluster.
 const maxPartition = 100_000
 
 // parsePartitions reads numbers and ranges of them.

@@ -14,7 +14,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// Object is a value on its way to the bucket.
+// Object is a value that is uploaded to the bucket.
 type Object struct {
 	URL         string
 	Bytes       int
@@ -26,7 +26,7 @@ type Object struct {
 	number   int32
 	offset   int64
 	key      string
-	value    []byte // the record's own bytes: nobody may change them, also after Upload
+	value    []byte // the record's own bytes: they must not change, also after Upload
 	checksum string // the SHA-256, in base64
 	metadata map[string]string
 }

@@ -22,7 +22,7 @@ var (
 // Outage is why values wait for the bucket.
 type Outage struct {
 	Err error
-	// Final says that somebody has to repair something, such as a permission.
+	// Final says that an operator has to repair something, such as a permission.
 	Final bool
 	Since time.Time
 }
@@ -152,7 +152,7 @@ func errorCode(err error) (code, message string) {
 	return "", ""
 }
 
-// needsRepair reports whether only somebody from outside can end a failure.
+// needsRepair reports whether only an operator can end a failure.
 func needsRepair(reason string) bool {
 	switch reason {
 	case reasonNoBucket, reasonDenied, reasonKey, reasonCredentials:

@@ -13,7 +13,7 @@ import (
 	"kafka-firehose/connector/convert/mask"
 )
 
-// transformation is one record on its way through the filter. It implements filter.Source. The value is decoded once,
+// transformation is one record in the filter. It implements filter.Source. The value is decoded once,
 // and only if it is needed.
 type transformation struct {
 	c      *Converter

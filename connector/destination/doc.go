@@ -4,7 +4,7 @@
 // committed when Firehose accepted it. So the age of the oldest record that a destination does not have,
 // which CloudWatch publishes each minute as DeliveryTo*.DataFreshness, shows a loss hours before it happens.
 //
-// A [Watch] asks CloudWatch once a minute for all streams that one client reaches. What it learns of a stream is in
+// A [Watch] asks CloudWatch once a minute for all streams that one client reaches. The result for a stream is in
 // the [State] of its [Stream]: a pure state machine (state.go) decides whether the stream is held, and the package's
 // user stops sending to a held stream.
 //

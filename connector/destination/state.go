@@ -51,10 +51,10 @@ func (v MetricValue) ageOf() time.Duration { return time.Duration(v.Amount * flo
 // Span is a time in which Firehose accepted records.
 type Span struct{ From, Until time.Time }
 
-// State is what is known of a stream's destination.
+// State is the known state of a stream's destination.
 type State struct {
 	Freshness MetricValue // age of the oldest record that the destination does not have, in seconds; none without a value of the last hour
-	Success   MetricValue // share of the deliveries that succeeded, from 0 to 1; likewise
+	Success   MetricValue // share of the deliveries that succeeded, from 0 to 1; none without a value of the last hour
 	Held      bool
 	Since     time.Time // when the stream was held; zero while it is not
 
@@ -79,10 +79,10 @@ type Answer struct {
 	ProbeOpen bool
 }
 
-// IsProbing reports whether a held stream waits for what becomes of the last probe.
+// IsProbing reports whether a held stream waits for the result of the last probe.
 func (s State) IsProbing() bool { return s.Held && !s.probedAt.IsZero() }
 
-// stateChange is what a step has changed.
+// stateChange is the change that a step has made.
 type stateChange struct {
 	held, released bool
 	probe          bool // one batch may be sent to see whether it is delivered

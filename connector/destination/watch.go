@@ -61,8 +61,8 @@ type Stream struct {
 	metrics    *metrics.DestinationStream
 	published  atomic.Pointer[State]
 	waits      atomic.Bool // for the first answer, so that a process that begins does not end a hold
-	// probe is true while one batch may be sent although the stream is held. Look sets it, and whoever sends the batch
-	// takes it back.
+	// probe is true while one batch may be sent although the stream is held. AskOnce sets it, and NoteSent
+	// clears it.
 	probe atomic.Bool
 }
 
@@ -92,7 +92,7 @@ func New(ctx context.Context, o Options) (*Watch, error) {
 // ForStream returns a stream of the watch, nil if it has none of that name.
 func (w *Watch) ForStream(name string) *Stream { return w.streams[name] }
 
-// State returns what is known of the stream's destination.
+// State returns the known state of the stream's destination.
 func (s *Stream) State() State { return *s.published.Load() }
 
 // IsHeld reports whether nothing is to be sent to the stream now: it is held, and no probe is to be sent.
@@ -102,7 +102,7 @@ func (s *Stream) IsHeld() bool { return s.published.Load().Held && !s.probe.Load
 // if no stream is ever held.
 func (s *Stream) IsWaiting() bool { return s.waits.Load() }
 
-// NoteSent notes that a batch is on its way, which ends a probe.
+// NoteSent notes that a batch was handed to the sender, which ends a probe.
 func (s *Stream) NoteSent() { s.probe.Store(false) }
 
 // CurrentOutage returns why CloudWatch could not be asked when it was last, nil if it answered.
@@ -157,7 +157,7 @@ func (w *Watch) buildQueries(ctx context.Context) (all []metricQuery) {
 	return all
 }
 
-// applyAnswer makes a step with a stream's part of the answer and tells what has changed.
+// applyAnswer makes a step with a stream's part of the answer and logs the change.
 func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 	answer.ProbeOpen = s.probe.Load()
 	next, changed := s.State().nextState(now, answer, w.o.PauseAfter)

@@ -50,7 +50,7 @@ func (c Config) ForStream(stream string) Config {
 	return c.with(c.StreamOptions.Of[stream])
 }
 
-// with is the configuration with an option in the place of what is the same for all.
+// with is the configuration with an option in the place of the settings of all streams.
 func (c Config) with(o StreamOption) Config {
 	if o.RoleARN != "" {
 		c.RoleARN, c.RoleExternalID = o.RoleARN, o.RoleExternalID

@@ -60,7 +60,7 @@ var ErrRangeExpired = errors.New("retention removed records of the range while i
 
 // ReadRanges calls visit with every record of the ranges, some records of one partition at a time, in the order of their
 // offsets, and with no control record. Partitions with different leaders are read at the same time, so visit is called by
-// several goroutines, but for one partition by one at a time. The records may be kept; whoever keeps them accounts
+// several goroutines, but for one partition by one at a time. The records may be kept; visit accounts
 // for their memory once visit has returned. An error of visit ends the reading and is returned as it is.
 func (r *RangeReader) ReadRanges(ctx context.Context, ranges []OffsetRange, visit func([]*kgo.Record) error) error {
 	var open []*rangePosition

@@ -99,7 +99,9 @@ type taken struct {
 	weight int64
 }
 
-func (h *taken) TakeRecords(_ *offset.Lease, _ []*kgo.Record, weight int64, _ time.Time) { h.weight += weight }
+func (h *taken) TakeRecords(_ *offset.Lease, _ []*kgo.Record, weight int64, _ time.Time) {
+	h.weight += weight
+}
 
 // TestHeadersHaveWeight: headers take memory beside their keys and values, which may be empty.
 func TestHeadersHaveWeight(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 // Error says why there is no token.
 type Error struct {
-	// Refused says that the token or the client is refused: somebody has to change something.
+	// Refused says that the token or the client is refused: an operator has to change something.
 	Refused bool
 	err     error
 }

@@ -40,7 +40,7 @@ const (
 
 func (c Config) settingName(end string) string { return c.Prefix + end }
 
-// ValidateEndpoint adds the faults of the endpoint, and of what it needs.
+// ValidateEndpoint adds the faults of the endpoint, and of the settings that it needs.
 func (c Config) ValidateEndpoint(check *env.Check) {
 	endpoint, secret := c.settingName(endpointName), c.settingName(clientSecretName)
 	u, err := url.Parse(c.Endpoint)

@@ -37,10 +37,10 @@ func (r RedriveRequest) Validate(now time.Time, reasons []string) error {
 	return nil
 }
 
-// LetterCounts is what became of the letters of one reason.
+// LetterCounts are the results of the letters of one reason.
 type LetterCounts struct{ Sent, FailedAgain, Gone int64 }
 
-// RedriveReport says what became of a redrive.
+// RedriveReport is the result of a redrive.
 type RedriveReport struct {
 	Topic    string                   // of the dead letters
 	Letters  map[string]*LetterCounts // by the reason of the letter

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ReplayReport says what became of a replay.
+// ReplayReport is the result of a replay.
 type ReplayReport struct {
 	Range      string // of the records, for people
 	Group      string // that has the progress; empty in a dry run

@@ -12,7 +12,7 @@ import (
 // Variable is the setting that names the file.
 const Variable = "RUNTIME_SETTINGS_FILE"
 
-// maxFile bounds the file. It is what a ConfigMap holds at most.
+// maxFile bounds the file. It is the maximum of a ConfigMap.
 const maxFile = env.MiB
 
 // readFile refuses everything but a regular file: to open a pipe would wait for a writer. Links are followed, so a

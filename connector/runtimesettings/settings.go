@@ -15,7 +15,7 @@ import (
 	"kafka-firehose/connector/firehose"
 )
 
-// Settings are what the file holds. The zero value leaves everything as the environment says.
+// Settings are the content of the file. The zero value leaves everything as the environment says.
 type Settings struct {
 	PausedTopics  []string // sorted
 	PausedStreams []string // sorted
@@ -33,8 +33,8 @@ const maxFaults = 20
 // maxNames bounds each list and the number of streams.
 const maxNames = 10_000
 
-// ParseSettings reads the content of a file. The error names the JSON path of every member that can't be used, what it
-// holds and what would be right. An empty file is an error: it is a write that is not complete, or a slip.
+// ParseSettings reads the content of a file. The error names the JSON path of every member that can't be used, its
+// value and the accepted ones. An empty file is an error: it is a write that is not complete, or a slip.
 func ParseSettings(text []byte) (Settings, error) {
 	p := settingsParser{}
 	var s Settings
@@ -83,7 +83,7 @@ func suggestName(name string, known []string) string {
 	return "want " + env.JoinOr(known)
 }
 
-// parseNames reads a list of names. null is not a list: it may be a template's slip, and would resume what is paused.
+// parseNames reads a list of names. null is not a list: it may be a template's slip, and would resume paused topics.
 func (p *settingsParser) parseNames(path string, value json.RawMessage) []string {
 	var all []string
 	if json.Unmarshal(value, &all) != nil || all == nil {

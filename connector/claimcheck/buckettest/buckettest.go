@@ -222,7 +222,7 @@ func (b *Bucket) put(w http.ResponseWriter, req *http.Request, key string, body 
 // allowedHeaders are those of a PutObject that leaves encryption, ownership and storage class to the bucket.
 var allowedHeaders = map[string]bool{"x-amz-content-sha256": true, "x-amz-checksum-sha256": true, "x-amz-sdk-checksum-algorithm": true, "x-amz-date": true, "x-amz-security-token": true}
 
-// wrongWith says what is wrong with a request, nothing if it is right.
+// wrongWith returns the fault of a request, empty if it has none.
 func (b *Bucket) wrongWith(req *http.Request, key string, body []byte) string {
 	sum := sha256.Sum256(body)
 	for name := range req.Header {

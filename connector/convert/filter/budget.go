@@ -23,7 +23,7 @@ const (
 	matchCost = 4
 )
 
-// costBudget is what is left of maxCost.
+// costBudget is the rest of maxCost.
 type costBudget struct {
 	left     int
 	exceeded bool

@@ -48,7 +48,7 @@ func (e *SourceError) Error() string { return e.Err.Error() }
 // Unwrap returns the error of Source.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// CompileFilter checks an expression and makes it ready. The error says what is wrong with it, and where.
+// CompileFilter checks an expression and makes it ready. The error names the fault and its position.
 func CompileFilter(expression string) (Filter, error) {
 	env, err := cel.NewEnv(
 		cel.Variable("topic", cel.StringType),

@@ -64,7 +64,7 @@ func (n *ruleNode) findMember(quoted []byte) *ruleNode {
 	return nil
 }
 
-// AppendMasked appends a value without blanks and masked. What is longer than limit is ErrTooLong, at the
+// AppendMasked appends a value without blanks and masked. A result above limit is ErrTooLong, at the
 // latest behind the member that makes it so.
 // The value is valid, trimmed JSON. A path leads through arrays to each of their elements.
 func (m *Masker) AppendMasked(dst, value []byte, limit int) ([]byte, error) {
@@ -147,7 +147,7 @@ func (w *maskWriter) walkObject(object []byte, n *ruleNode) error {
 	return nil
 }
 
-// maskValue writes what becomes of a value that is no array. null tells nothing and stays.
+// maskValue writes the masked form of a value that is no array. null tells nothing and stays.
 func (w *maskWriter) maskValue(value []byte, action Action) {
 	switch {
 	case value[0] == 'n':

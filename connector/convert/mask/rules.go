@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Action is what becomes of a member.
+// Action is the treatment of a member.
 type Action string
 
 // The actions.
@@ -18,7 +18,7 @@ const (
 	SHA256 Action = "sha256" // its value is the HMAC-SHA-256 in hexadecimal digits
 )
 
-// Rule is a path of names and what becomes of the members there.
+// Rule is a path of names and the action for the members there.
 type Rule struct {
 	Path   []string
 	Action Action

@@ -147,7 +147,7 @@ func (c *CloudWatch) answer(r *http.Request) (status int, header http.Header, bo
 	return cmp.Or(refusal.status, statusOf(refusal.code)), header, appendCBOR(nil, map[string]any{"__type": "com.amazonaws.cloudwatch#" + refusal.code, "message": refusal.message})
 }
 
-// getMetricData is the operation. As in the service, who asks is looked at before what is asked for.
+// getMetricData is the operation. As in the service, the caller is checked before the request.
 func (c *CloudWatch) getMetricData(r *http.Request) (results []any, queries int, refusal *apiError) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes))
 	if err != nil {

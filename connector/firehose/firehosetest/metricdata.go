@@ -36,7 +36,7 @@ func queryError(code, format string, args ...any) *apiError {
 	return &apiError{code: code, status: http.StatusBadRequest, message: fmt.Sprintf(format, args...)}
 }
 
-// checkOperation turns away what is no call of GetMetricData in RPC v2 with CBOR.
+// checkOperation refuses a request that is no call of GetMetricData in RPC v2 with CBOR.
 func checkOperation(r *http.Request) *apiError {
 	operation, known := strings.CutPrefix(r.URL.Path, metricOperations)
 	switch {

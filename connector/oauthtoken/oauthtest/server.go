@@ -12,7 +12,7 @@ import (
 
 // Server is an http.Handler that gives tokens. Its fields are set before the first request.
 type Server struct {
-	// ClientID and Secret are those of the only client, Scope and Audience what it has to ask for.
+	// ClientID and Secret are those of the only client, Scope and Audience those of its requests.
 	ClientID, Secret, Scope, Audience string
 	// Life is how long a token is good.
 	Life time.Duration
