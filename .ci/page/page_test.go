@@ -130,7 +130,7 @@ func hostilePage(t *testing.T) string {
 	evil := `"><script>alert(1)</script><img src="http://192.0.2.1/x" onerror=alert(1)>'` + "</style><style>body{display:none}\u202e"
 	long := strings.Repeat("topic-without-a-break.", 11)
 	now := time.Now()
-	s := status.Empty(now, evil)
+	s := status.EmptySnapshot(now, evil)
 	s.Faults = []status.Fault{{What: evil, Reason: strings.Repeat(evil, 20), Since: now.Add(-time.Hour), Failures: 1 << 30}, {What: long, Reason: long}}
 	s.Events = []status.Event{{At: now, Level: "ERROR", Text: evil}, {At: now, Level: evil, Text: long}}
 	for i := range 2000 {
@@ -144,7 +144,7 @@ func hostilePage(t *testing.T) string {
 		s.Streams = append(s.Streams, one)
 		s.Credentials = append(s.Credentials, status.Credentials{For: "stream " + one.Name, CredentialState: status.CredentialState{Source: evil, Role: "arn:aws:iam::123456789012:role/" + strings.Repeat("r", 500), Expires: now, Failure: evil}})
 	}
-	server := httptest.NewServer(status.Handler(func() status.Snapshot { return s }, http.NotFoundHandler()))
+	server := httptest.NewServer(status.PageHandler(func() status.Snapshot { return s }, http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	return server.URL + "/"
 }
