@@ -38,7 +38,7 @@ func spins() []mutant {
 		},
 		{
 			backoff, "refused records are sent again at once",
-			"connector/firehose/finish.go", `	return rand.N(min(maxBackoff`, "	return 0 * rand.N(min(backoffMost",
+			"connector/firehose/finish.go", `	return rand.N(min(maxBackoff`, "	return 0 * rand.N(min(maxBackoff",
 			"connector/firehose", "TestRefusedRecordsAreNotHammered", "requests in a minute",
 		},
 		{

@@ -11,7 +11,7 @@ func unbounded() []mutant {
 		{
 			memory, "it polls without room",
 			"connector/poller.go", `	least, empty, tight := r.connector.budget.pipeline, true, false
-`, "	least, empty, tight := r.c.budget.pipeline, true, false\n	if empty {\n		return pollMost\n	}\n",
+`, "	least, empty, tight := r.connector.budget.pipeline, true, false\n	if empty {\n		return maxPoll\n	}\n",
 			"connector/e2e", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{

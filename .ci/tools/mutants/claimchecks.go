@@ -14,7 +14,7 @@ func claimChecks() []mutant {
 		},
 		{
 			objectsFirst, "the offset moves before the bucket has acknowledged the object",
-			"connector/claims.go", waiting, waiting + "		c.lease.Skip(offset.After(r.Offset, r.LeaderEpoch), 1)\n",
+			"connector/claims.go", waiting, waiting + "		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)\n",
 			"connector/e2e", "TestClaimCheckBucketDown", "partition 0 is committed to 1, want 0",
 		},
 		{

@@ -115,7 +115,7 @@ func schemaMemory() []mutant {
 		},
 		{
 			memory, "schemas that are kept are not weighed",
-			"connector/schema/registry.go", "len(found) < maxKept && r.kept <= maxKeptBytes", "len(found) < mostKept",
+			"connector/schema/registry.go", "len(found) < maxKept && r.kept <= maxKeptBytes", "len(found) < maxKept",
 			"connector/schema", "TestKeptByBytes", "are kept, each of a tenth",
 		},
 		{
