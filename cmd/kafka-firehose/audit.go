@@ -39,15 +39,13 @@ output, or not expected; 2 audit was not called right, or could not find out.
 // auditFlags are the flags of audit.
 type auditFlags struct {
 	request         recovery.Request
-	from, to, topic string
+	span            rangeFlags
 	output, missing string
 }
 
 func (a *auditFlags) declareFlags(flags *flag.FlagSet) {
 	r := &a.request
-	flags.StringVar(&a.from, "from", "", "`time` at which the range begins")
-	flags.StringVar(&a.to, "to", "", "`time` at which the range ends")
-	flags.StringVar(&a.topic, "topic", "", "`topics` to look at, comma separated, of those that the service reads (default all)")
+	a.span.declareFlags(flags)
 	flags.StringVar(&r.Objects, "objects", "", "`place` of the delivered objects: s3://BUCKET/PREFIX, or a directory")
 	flags.StringVar(&r.Errors, "errors", "", "`place` of the stream's error output, likewise (default none)")
 	flags.StringVar(&a.output, "o", "table", "table, for people, or json, one `format` for programs")
@@ -58,38 +56,16 @@ func (a *auditFlags) declareFlags(flags *flag.FlagSet) {
 	flags.IntVar(&r.Parallel, "parallel", 8, "how many objects are read at a time")
 }
 
-// parseFlags reads the arguments at a time.
-func (a *auditFlags) parseFlags(flags *flag.FlagSet, args []string, now time.Time) (err error) {
-	if err := parseFlags(flags, args); err != nil {
-		return err
-	}
+// validate checks the flags, and completes the request. Ages count from now.
+func (a *auditFlags) validate(now time.Time) (err error) {
 	if a.output != "table" && a.output != "json" {
 		return fmt.Errorf("-o is %q; want table or json", a.output)
 	}
-	if a.request.From, err = parseTime("-from", a.from, now); err != nil {
+	r := &a.request
+	if r.From, r.To, r.Topics, err = a.span.parseRange(now); err != nil {
 		return err
 	}
-	if a.request.To, err = parseTime("-to", a.to, now); err != nil {
-		return err
-	}
-	a.request.Topics = splitList(a.topic)
-	return a.request.Validate(now)
-}
-
-// parseTime reads a time, a day or an age. Nothing is the zero time.
-func parseTime(name, text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	if age, err := time.ParseDuration(text); err == nil {
-		return now.Add(-age), nil
-	}
-	return time.Time{}, fmt.Errorf("%s is %q; want an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or an age such as 24h", name, text)
+	return r.Validate(now)
 }
 
 // runAudit compares Kafka with the delivered objects and prints the report.
@@ -97,20 +73,11 @@ func (p process) runAudit(ctx context.Context, args []string) int {
 	var a auditFlags
 	flags := flag.NewFlagSet("audit", flag.ContinueOnError)
 	a.declareFlags(flags)
-	err := a.parseFlags(flags, args, time.Now())
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(p.stdout, auditUsage)
-		flags.SetOutput(p.stdout)
-		flags.PrintDefaults()
-		return auditComplete
-	case err != nil:
-		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
-		return auditFailed
+	if code, ok := p.parseFlags(flags, auditUsage, args, auditFailed, func() error { return a.validate(time.Now()) }); !ok {
+		return code
 	}
-	cfg, warnings, err := connector.LoadEnvironment()
-	if err != nil {
-		p.printFaults(err, warnings)
+	cfg, _, ok := p.loadEnvironment()
+	if !ok {
 		return auditFailed
 	}
 	a.request.Progress, a.request.Terminal = p.stderr, isTerminal(p.stderr)
@@ -179,18 +146,4 @@ func writeWhole(name string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), name)
-}
-
-// isTerminal reports that w is one, as far as can be told without a call for each platform.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return info.Mode()&os.ModeCharDevice != 0 && (err != nil || !os.SameFile(info, null))
 }

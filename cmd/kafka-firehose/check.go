@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,28 +35,20 @@ Exit code: 0 fine, or only warnings; 1 only warnings, with -strict; 2 an error.
 // runCheck inspects Kafka, Firehose and the registry, and prints the findings.
 func (p process) runCheck(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // it would print the usage with each mistake
 	output := flags.String("o", "table", "table, for people, or json, one `format` for programs")
 	timeout := flags.Duration("timeout", 30*time.Second, "for everything together")
 	strict := flags.Bool("strict", false, "warnings count, too")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(p.stdout, checkUsage)
-		flags.SetOutput(p.stdout)
-		flags.PrintDefaults()
-		return checkFine
-	case err != nil:
-		fmt.Fprintf(p.stderr, "kafka-firehose: %v; kafka-firehose check -h lists the flags\n", err)
-		return checkFailed
-	case flags.NArg() > 0:
-		fmt.Fprintf(p.stderr, "kafka-firehose: check takes flags alone, got %q; settings are environment variables\n", flags.Args())
-		return checkFailed
-	case *output != "table" && *output != "json":
-		fmt.Fprintf(p.stderr, "kafka-firehose: -o is %q; want table or json\n", *output)
-		return checkFailed
-	case *timeout <= 0:
-		fmt.Fprintf(p.stderr, "kafka-firehose: -timeout is %s; want more than 0s\n", *timeout)
-		return checkFailed
+	code, ok := p.parseFlags(flags, checkUsage, args, checkFailed, func() error {
+		switch {
+		case *output != "table" && *output != "json":
+			return fmt.Errorf("-o is %q; want table or json", *output)
+		case *timeout <= 0:
+			return fmt.Errorf("-timeout is %s; want more than 0s", *timeout)
+		}
+		return nil
+	})
+	if !ok {
+		return code
 	}
 	report := p.inspectSettings(ctx, *timeout)
 	write := func(w io.Writer) error { return report.WriteTable(w, terminalWidth(w)) }

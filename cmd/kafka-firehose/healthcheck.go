@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,28 +35,20 @@ const maxReasonShown = 64 << 10
 // runHealthcheck asks a probe of the process whose HTTP_ADDR this environment has.
 func (p process) runHealthcheck(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	probe := flags.String("probe", "livez", "livez: a restart would not help; readyz: records get through. The `name` of the probe")
 	addr := flags.String("addr", "", "`host:port` of the process; default HTTP_ADDR on this machine")
 	timeout := flags.Duration("timeout", 5*time.Second, "for the answer")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(p.stdout, healthcheckUsage)
-		flags.SetOutput(p.stdout)
-		flags.PrintDefaults()
-		return healthy
-	case err != nil:
-	case flags.NArg() > 0:
-		err = fmt.Errorf("healthcheck takes flags alone, got %q", flags.Args())
-	case *probe != "livez" && *probe != "readyz":
-		err = fmt.Errorf("-probe is %q; want livez or readyz", *probe)
-	case *timeout <= 0:
-		err = fmt.Errorf("-timeout is %s; want more than 0s", *timeout)
-	}
-	if err != nil {
-		fmt.Fprintf(p.stderr, "kafka-firehose: %v; kafka-firehose healthcheck -h lists the flags\n", err)
-		return unhealthy
+	code, ok := p.parseFlags(flags, healthcheckUsage, args, unhealthy, func() error {
+		switch {
+		case *probe != "livez" && *probe != "readyz":
+			return fmt.Errorf("-probe is %q; want livez or readyz", *probe)
+		case *timeout <= 0:
+			return fmt.Errorf("-timeout is %s; want more than 0s", *timeout)
+		}
+		return nil
+	})
+	if !ok {
+		return code
 	}
 	if *addr == "" {
 		*addr = ownAddr(os.Getenv("HTTP_ADDR"))

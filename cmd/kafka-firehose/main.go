@@ -30,7 +30,7 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: startConnector, inspect: connector.Inspect, audit: connector.Audit, runReplay: connector.Replay, runRedrive: connector.Redrive}
+	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: startConnector, inspect: connector.Inspect, audit: connector.Audit, replay: connector.Replay, redrive: connector.Redrive}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
@@ -43,8 +43,8 @@ type process struct {
 	start          func(context.Context, connector.Config, *slog.Logger, *slog.LevelVar) error
 	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
 	audit          func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
-	runReplay      func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
-	runRedrive     func(context.Context, connector.Config, recovery.RedriveRequest, connector.Options) (recovery.RedriveReport, error)
+	replay         func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
+	redrive        func(context.Context, connector.Config, recovery.RedriveRequest, connector.Options) (recovery.RedriveReport, error)
 }
 
 const usage = `kafka-firehose reads Kafka topics with a consumer group and writes their records to
@@ -86,9 +86,9 @@ func (p process) run(ctx context.Context, args []string) int {
 	case "audit":
 		return p.runAudit(ctx, args[1:])
 	case "replay":
-		return p.replay(ctx, args[1:])
+		return p.runReplay(ctx, args[1:])
 	case "redrive":
-		return p.redrive(ctx, args[1:])
+		return p.runRedrive(ctx, args[1:])
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "kafka-firehose: %s takes no arguments, got %q; settings are environment variables, see kafka-firehose --help\n", command, args[1:])
@@ -113,18 +113,12 @@ func (p process) run(ctx context.Context, args []string) int {
 
 // runService runs the connector until a signal ends it.
 func (p process) runService(ctx context.Context) int {
-	cfg, warnings, err := connector.LoadEnvironment()
-	if err != nil {
-		p.printFaults(err, warnings)
+	cfg, warnings, ok := p.loadEnvironment()
+	if !ok {
 		return exitConfiguration
 	}
-	log, level, endLog := newLogger(p.stderr, cfg)
+	log, level, endLog := p.openLog(cfg, warnings)
 	defer endLog()
-	for _, w := range warnings {
-		log.Warn(w)
-	}
-	limitMemory(log, cfg, os.DirFS("/"))
-
 	ctx, stop := p.untilSignal(ctx, log, endLog)
 	defer stop()
 	log.Info("starting", "version", buildIdentity().version, "revision", buildIdentity().revision)
@@ -137,12 +131,28 @@ func (p process) runService(ctx context.Context) int {
 	return exitDrained
 }
 
-// printFaults prints the faults of the environment, a line each. It runs before there is a logger,
-// because the settings of the log may be faulty as well.
-func (p process) printFaults(err error, warnings []string) {
+// loadEnvironment reads the settings. ok is false if some are faulty; the faults are printed, a line each. It
+// runs before there is a logger, because the settings of the log may be faulty as well.
+func (p process) loadEnvironment() (cfg connector.Config, warnings []string, ok bool) {
+	cfg, warnings, err := connector.LoadEnvironment()
+	if err == nil {
+		return cfg, warnings, true
+	}
 	fmt.Fprintf(p.stderr, "kafka-firehose: the configuration can't be used:\n%v\n", err)
 	for _, w := range warnings {
 		fmt.Fprintf(p.stderr, "warning: %s\n", w)
 	}
 	fmt.Fprintln(p.stderr, "kafka-firehose --help prints all variables.")
+	return cfg, warnings, false
+}
+
+// openLog begins the log of a process that sends records: with the warnings of its settings and the limit of
+// its memory. end ends it after its last lines.
+func (p process) openLog(cfg connector.Config, warnings []string) (log *slog.Logger, level *slog.LevelVar, end func()) {
+	log, level, end = newLogger(p.stderr, cfg)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	limitMemory(log, cfg, os.DirFS("/"))
+	return log, level, end
 }

@@ -25,8 +25,8 @@ the environment or the access is wrong; 3 a signal or a fault has ended it, and 
 
 `
 
-// redrive sends the records of dead letters and prints the report.
-func (p process) redrive(ctx context.Context, args []string) int {
+// runRedrive sends the records of dead letters and prints the report.
+func (p process) runRedrive(ctx context.Context, args []string) int {
 	var request recovery.RedriveRequest
 	var since string
 	flags := flag.NewFlagSet("redrive", flag.ContinueOnError)
@@ -35,15 +35,19 @@ func (p process) redrive(ctx context.Context, args []string) int {
 	flags.StringVar(&since, "since", "", "`time` since which the letters were written, as -from of replay (default all)")
 	flags.Int64Var(&request.Max, "max", 0, "how many `letters` are sent at most (default all)")
 	flags.BoolVar(&request.DryRun, "dry-run", false, "read and convert the records, count them, and send nothing")
-	err := parseFlags(flags, args)
-	if now := time.Now(); err == nil {
-		if request.Since, err = parseTime("-since", since, now); err == nil {
-			err = request.Validate(now, metrics.DeadLetterReasons)
+	code, ok := p.parseFlags(flags, redriveUsage, args, recoveryNotStarted, func() (err error) {
+		now := time.Now()
+		if request.Since, err = parseTime("-since", since, now); err != nil {
+			return err
 		}
+		return request.Validate(now, metrics.DeadLetterReasons)
+	})
+	if !ok {
+		return code
 	}
-	return p.runRecovery(ctx, flags, redriveUsage, err, func(ctx context.Context, cfg connector.Config, log *slog.Logger) (func(io.Writer) error, error) {
+	return p.runRecovery(ctx, func(ctx context.Context, cfg connector.Config, log *slog.Logger) (func(io.Writer) error, error) {
 		request.Progress, request.Terminal = p.stderr, isTerminal(p.stderr)
-		report, err := p.runRedrive(ctx, cfg, request, connector.Options{Log: log})
+		report, err := p.redrive(ctx, cfg, request, connector.Options{Log: log})
 		return report.WriteTable, err
 	})
 }

@@ -30,7 +30,7 @@ func TestRedriveCommand(t *testing.T) {
 	} {
 		b := newBench(t, enough...)
 		var asked recovery.RedriveRequest
-		b.runRedrive = func(_ context.Context, _ connector.Config, r recovery.RedriveRequest, _ connector.Options) (recovery.RedriveReport, error) {
+		b.redrive = func(_ context.Context, _ connector.Config, r recovery.RedriveRequest, _ connector.Options) (recovery.RedriveReport, error) {
 			asked = r
 			return recovery.RedriveReport{Letters: map[string]*recovery.LetterCounts{"refused": {Sent: 3}}}, test.err
 		}

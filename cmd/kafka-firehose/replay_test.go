@@ -19,7 +19,7 @@ import (
 // replayed has the bench's replay return this.
 func (b *bench) replayed(report recovery.ReplayReport, err error) *recovery.ReplayRequest {
 	asked := new(recovery.ReplayRequest)
-	b.runReplay = func(_ context.Context, _ connector.Config, r recovery.ReplayRequest, _ connector.Options) (recovery.ReplayReport, error) {
+	b.replay = func(_ context.Context, _ connector.Config, r recovery.ReplayRequest, _ connector.Options) (recovery.ReplayReport, error) {
 		*asked = r
 		return report, err
 	}
@@ -107,7 +107,7 @@ func TestReplayArguments(t *testing.T) {
 // TestReplayEnds: a signal asks for a drain, and the exit code says that the replay can be continued.
 func TestReplayEnds(t *testing.T) {
 	b := newBench(t, enough...)
-	b.runReplay = func(ctx context.Context, _ connector.Config, _ recovery.ReplayRequest, _ connector.Options) (recovery.ReplayReport, error) {
+	b.replay = func(ctx context.Context, _ connector.Config, _ recovery.ReplayRequest, _ connector.Options) (recovery.ReplayReport, error) {
 		b.signals <- syscall.SIGTERM
 		<-ctx.Done()
 		return recovery.ReplayReport{Records: 3}, ctx.Err()

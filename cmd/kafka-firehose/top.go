@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,7 +42,6 @@ const (
 // runTop shows the members until a signal comes, or once.
 func (p process) runTop(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("top", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	var addrs []string
 	flags.Func("addr", "`host:port` of a member", func(addr string) error {
 		addr = strings.TrimSuffix(strings.TrimPrefix(addr, "http://"), "/")
@@ -55,19 +53,14 @@ func (p process) runTop(ctx context.Context, args []string) int {
 	})
 	interval := flags.Duration("interval", 2*time.Second, "between two looks")
 	once := flags.Bool("once", false, "print once, on a terminal, too")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(p.stdout, topUsage)
-		return 0
-	case err == nil && flags.NArg() > 0:
-		err = fmt.Errorf("top takes flags alone, got %q", flags.Args())
-	case err == nil && *interval < 100*time.Millisecond:
-		err = fmt.Errorf("-interval is %s; want 100ms or more", *interval)
-	}
-	if err != nil {
-		fmt.Fprintf(p.stderr, "kafka-firehose: %v; kafka-firehose top -h lists the flags\n", err)
-		return exitConfiguration
+	code, ok := p.parseFlags(flags, topUsage, args, exitConfiguration, func() error {
+		if *interval < 100*time.Millisecond {
+			return fmt.Errorf("-interval is %s; want 100ms or more", *interval)
+		}
+		return nil
+	})
+	if !ok {
+		return code
 	}
 	if addrs == nil {
 		addrs = []string{ownAddr(os.Getenv("HTTP_ADDR"))}

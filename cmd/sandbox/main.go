@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/term"
+
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
@@ -96,12 +98,7 @@ func forgetAWS() {
 	_ = os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 }
 
-// isTerminal reports that f is one, as far as can be told without a call for each platform.
+// isTerminal reports whether f is a terminal that can move its cursor.
 func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	if err != nil || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return info.Mode()&os.ModeCharDevice != 0 && (err != nil || !os.SameFile(info, null))
+	return os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
