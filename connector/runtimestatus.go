@@ -82,9 +82,11 @@ func (r *runtimeControl) publish(s runtimesettings.Settings) {
 func (r *runtimeControl) tellUnknown() {
 	unknown := map[string]bool{}
 	s := r.file.Settings()
-	for _, topic := range s.PausedTopics {
-		if reads, known := r.c.source.Reads(topic); known && !reads {
-			r.tellName(unknown, "topic", topic)
+	if topics, known := r.c.source.ConsumedTopics(); known {
+		for _, topic := range s.PausedTopics {
+			if _, consumed := slices.BinarySearch(topics, topic); !consumed {
+				r.tellName(unknown, "topic", topic)
+			}
 		}
 	}
 	for _, name := range slices.Concat(s.PausedStreams, slices.Sorted(maps.Keys(s.Streams))) {

@@ -44,7 +44,7 @@ func (s *Source) onAssigned(_ context.Context, client *kgo.Client, added map[str
 				s.releaseHold(partitionID{topic, p}, old)
 			}
 			s.partitions[partitionID{topic, p}] = newPartition(topic, p)
-			s.pauseIfUnwanted(partitionID{topic, p})
+			s.updateUnwanted(partitionID{topic, p}, s.partitions[partitionID{topic, p}])
 			n++
 		}
 	}
@@ -75,7 +75,7 @@ func (s *Source) startOver() (ended []*offset.Lease) {
 		p.lease.Close()
 		s.releaseHold(k, p)
 		s.partitions[k] = newPartition(k.topic, k.partition)
-		s.pauseIfUnwanted(k)
+		s.updateUnwanted(k, s.partitions[k])
 		s.holdPartition(k, s.partitions[k])
 	}
 	return ended

@@ -24,7 +24,7 @@ func (s *Source) holdIfFar(k partitionID, p *partition) {
 	}
 	p.paused = true
 	s.metrics.Paused.Inc()
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	s.pauseFetching(k)
 	s.log.Info("partition paused: it is as far ahead of its commit as KAFKA_MAX_UNCOMMITTED_RECORDS allows", "topic", k.topic, "partition", k.partition, "uncommitted", n, "limit", limit)
 	select {
 	case s.held <- struct{}{}:
@@ -109,6 +109,12 @@ func (s *Source) ResumeWaiting(leases []*offset.Lease) {
 // heldBack reports whether there is a reason not to fetch the partition.
 func (p *partition) heldBack() bool {
 	return p.paused || p.waiting || p.resting || p.unwanted || p.lease.Stopped() != nil
+}
+
+// pauseFetching keeps the client from fetching a partition. The caller notes the reason in the partition, or the next
+// resumeFetching ends the pause. It needs s.mu.
+func (s *Source) pauseFetching(k partitionID) {
+	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 }
 
 // resumeFetching has the client fetch a partition unless there is another reason to pause it.

@@ -12,7 +12,7 @@ const (
 	restBriefFor = time.Second      // after an error that passes by itself while metadata spreads
 )
 
-// pausePartition leaves a partition alone.
+// pausePartition keeps a partition from being fetched for a time.
 func (s *Source) pausePartition(k partitionID, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,7 +21,7 @@ func (s *Source) pausePartition(k partitionID, d time.Duration) {
 		return
 	}
 	p.resting = true
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	s.pauseFetching(k)
 	time.AfterFunc(d, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -63,7 +63,7 @@ func (s *Source) resolveStarts(ctx context.Context, fetched map[string]map[int32
 // holdPartition keeps a partition without a position from being fetched. It needs s.mu.
 func (s *Source) holdPartition(k partitionID, p *partition) {
 	p.left = true
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	s.pauseFetching(k)
 }
 
 // placeAtOnce places a partition that has an offset of the group and needs no further question. It needs s.mu.

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 )
@@ -41,10 +40,7 @@ func (s *Source) countShares(ctx context.Context) {
 	if len(owned) == 0 {
 		return
 	}
-	topics := slices.AppendSeq(s.client.GetConsumeTopics(), maps.Keys(owned))
-	topics = slices.DeleteFunc(topics, func(topic string) bool { return !s.routed(topic) })
-	slices.Sort(topics)
-	topics = slices.Compact(topics)
+	topics := slices.DeleteFunc(s.listTopics(owned), func(topic string) bool { return !s.routed(topic) })
 	view, err := s.describeTopics(ctx, topics)
 	if err != nil {
 		s.log.Debug("the partitions of the topics are not known, trying again", "error", err)

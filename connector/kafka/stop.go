@@ -23,7 +23,7 @@ func (s *Source) StopPartition(lease *offset.Lease, offset int64, reason error) 
 	owned := p != nil && p.lease == lease
 	if owned {
 		p.stoppedAt, p.stoppedSince, p.stopReason = offset, time.Now(), reason
-		s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+		s.pauseFetching(k)
 	}
 	lease.Stop(reason)
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -15,36 +16,30 @@ const recommitEvery = time.Hour
 // stay assigned and keep their positions; records that were polled are delivered and committed. It holds for partitions
 // that are assigned later, too. It replaces the function of the last call, and may be called by any goroutine.
 //
-// The pause is one of partitions, not of topics: room.pauseOrResume pauses topics in the client while their stream is full, and
-// its resume must not end this one.
+// The pause is one of partitions, not of topics: PauseTopics pauses topics in the client while their stream takes no records, and
+// ResumeTopics must not end this one.
 func (s *Source) PauseReading(unwanted func(topic string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwanted = unwanted
 	for k, p := range s.partitions {
-		was := p.unwanted
-		p.unwanted = unwanted(k.topic)
+		s.updateUnwanted(k, p)
 		s.metrics.SetTopicPaused(k.topic, p.unwanted)
-		switch {
-		case p.unwanted && !was:
-			s.pauseFetching(k, p)
-		case was && !p.unwanted:
-			s.resumeFetching(k, p)
-		}
 	}
 }
 
-// pauseIfUnwanted pauses a partition that has just been assigned, before the client fetches it. It needs s.mu.
-func (s *Source) pauseIfUnwanted(k partitionID) {
-	if p := s.partitions[k]; s.unwanted(k.topic) {
-		p.unwanted = true
-		s.pauseFetching(k, p)
+// updateUnwanted pauses or resumes a partition if that changes with the function of PauseReading. One that has just been
+// assigned is paused before the client fetches it. It needs s.mu.
+func (s *Source) updateUnwanted(k partitionID, p *partition) {
+	was := p.unwanted
+	p.unwanted = s.unwanted(k.topic)
+	switch {
+	case p.unwanted && !was:
+		p.recommitted = time.Now()
+		s.pauseFetching(k)
+	case was && !p.unwanted:
+		s.resumeFetching(k, p)
 	}
-}
-
-func (s *Source) pauseFetching(k partitionID, p *partition) {
-	p.recommitted = time.Now()
-	s.client.PauseFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 }
 
 // recommitUnwanted has the offsets committed again that are due, of partitions that are not to be read.
@@ -60,12 +55,18 @@ func (s *Source) recommitUnwanted() {
 	}
 }
 
-// Reads reports whether the topic is one that this process reads, or would if partitions of it were assigned. With a pattern
-// that is not known before the client has found the topics; known is false until then.
-func (s *Source) Reads(topic string) (reads, known bool) {
-	topics := s.client.GetConsumeTopics()
-	_, owned := s.copyAssignment()[topic]
-	return owned || slices.Contains(topics, topic), s.cfg.TopicPattern == "" || s.HasJoined() && len(topics) > 0
+// ConsumedTopics returns the topics that this process reads, or would if partitions of them were assigned, sorted. With a
+// pattern they are not known before the client has found them; known is false until then.
+func (s *Source) ConsumedTopics() (topics []string, known bool) {
+	topics = s.listTopics(s.copyAssignment())
+	return topics, s.cfg.TopicPattern == "" || s.HasJoined() && len(topics) > 0
+}
+
+// listTopics returns the topics that the client consumes and those of the owned partitions, sorted.
+func (s *Source) listTopics(owned map[string][]int32) []string {
+	topics := slices.AppendSeq(s.client.GetConsumeTopics(), maps.Keys(owned))
+	slices.Sort(topics)
+	return slices.Compact(topics)
 }
 
 // ownsAny reports whether partitions of a topic are owned. It needs s.mu.
