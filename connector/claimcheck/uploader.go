@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/retry"
 	"kafka-firehose/metrics"
 )
 
@@ -29,9 +29,10 @@ const (
 	// attemptTimeout is for an attempt, beside the time that its bytes take at minUploadRate bytes a second.
 	attemptTimeout = 30 * time.Second
 	minUploadRate  = 256 << 10
-	// The backoff after an attempt that failed doubles from minBackoff to maxBackoff, and is drawn from its upper half.
-	minBackoff, maxBackoff = 250 * time.Millisecond, 10 * time.Second
 )
+
+// backoff is between the attempts of one object.
+var backoff = retry.Backoff{Min: 250 * time.Millisecond, Max: 10 * time.Second}
 
 // ClientOption changes the SDK's client: another endpoint or way to it, in tests.
 type ClientOption = awsconfig.BucketOption
@@ -99,8 +100,8 @@ func (u *Uploader) UploadObject(ctx context.Context, o *Object) error {
 			return err
 		}
 		u.noteFailure(o, failures, err)
-		if err := waitForRetry(ctx, failures); err != nil {
-			return err
+		if retry.Sleep(ctx, backoff.Jittered(failures-1)) != nil {
+			return ctx.Err()
 		}
 	}
 }
@@ -140,19 +141,4 @@ func (u *Uploader) putObject(ctx context.Context, o *Object) error {
 		return errOtherContent
 	}
 	return nil
-}
-
-// waitForRetry waits until the next attempt.
-func waitForRetry(ctx context.Context, failures int) error {
-	select {
-	case <-time.After(backoffAfter(failures)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func backoffAfter(failures int) time.Duration {
-	most := min(maxBackoff, minBackoff<<min(failures-1, 10))
-	return most/2 + rand.N(most/2)
 }

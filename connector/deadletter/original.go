@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/retry"
 )
 
 const (
@@ -61,7 +62,7 @@ func (w *Writer) RecoverOriginal(ctx context.Context, leases []*offset.Lease, to
 			return nil, nil
 		}
 		w.log.Warn("could not read a record again for its dead letter, trying again", "topic", topic, "partition", partition, "offset", at, "error", err)
-		backOff(ctx, failures)
+		_ = retry.Sleep(ctx, backoff.Jittered(failures-1)) // the loop sees that ctx has ended
 	}
 	return nil, ctx.Err()
 }
@@ -129,14 +130,4 @@ func stillKept(ctx context.Context, client *kgo.Client, topic string, partition 
 		return fmt.Errorf("%w: it begins at offset %d", errGone, start.Offset)
 	}
 	return nil
-}
-
-// backOff waits before the next attempt, for longer with each.
-func backOff(ctx context.Context, failures int) {
-	t := time.NewTimer(pauseAfter(failures))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

@@ -2,18 +2,19 @@ package deadletter
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"kafka-firehose/connector/retry"
 )
 
 const (
-	// The pause after an attempt that failed; it doubles with each, and is drawn from
-	// its upper half.
-	pauseFirst, maxPause = 250 * time.Millisecond, 10 * time.Second
 	// A group is as many letters as this, or as many bytes.
 	groupLetters = 1000
 	groupBytes   = 1 << 20
 )
+
+// backoff is between the attempts of a group, and of reading a record again.
+var backoff = retry.Backoff{Min: 250 * time.Millisecond, Max: 10 * time.Second}
 
 // Run writes letters until ctx is over. Letters that are pending then stay unacknowledged.
 func (w *Writer) Run(ctx context.Context) {
@@ -94,7 +95,7 @@ func (w *Writer) dropRevoked() {
 
 // backOff waits until the next attempt.
 func (w *Writer) backOff(ctx context.Context, failures int) {
-	t := time.NewTimer(pauseAfter(failures))
+	t := time.NewTimer(backoff.Jittered(failures - 1))
 	defer t.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -108,9 +109,4 @@ func (w *Writer) backOff(ctx context.Context, failures int) {
 			return
 		}
 	}
-}
-
-func pauseAfter(failures int) time.Duration {
-	most := min(maxPause, pauseFirst<<min(failures-1, 10))
-	return most/2 + rand.N(most/2)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
 	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/connector/retry"
 )
 
 // Describer is the part of [Client] that a check of a stream uses.
@@ -62,7 +63,7 @@ func RecheckDelay() time.Duration { return checkAgain/2 + rand.N(checkAgain/2) }
 // may succeed all the same: no permission to describe, throttling, the network, and settings of the stream that
 // conflict with Sends. The error is that of ctx when ctx ends first.
 func (c StreamCheck) Run(ctx context.Context) error {
-	if err := sleepContext(ctx, c.Delay); err != nil {
+	if err := retry.Sleep(ctx, c.Delay); err != nil {
 		return err
 	}
 	end := time.Now().Add(creating)
@@ -83,7 +84,7 @@ func (c StreamCheck) Run(ctx context.Context) error {
 		}
 		c.Waiting(errors.New("the delivery stream is being created"))
 		c.Log.Info("waiting for the delivery stream to be created", "stream", c.Stream)
-		if err := sleepContext(ctx, creatingPoll/2+rand.N(creatingPoll)); err != nil {
+		if err := retry.Sleep(ctx, creatingPoll/2+rand.N(creatingPoll)); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func describePatiently(ctx context.Context, api Describer, stream string, waitin
 		if f != nil {
 			waiting(f)
 		}
-		if err := sleepContext(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
+		if err := retry.Sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
 			return nil, cmp.Or(f, &putbatch.RequestError{Class: putbatch.Canceled, Code: "canceled"})
 		}
 		call, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -137,18 +138,4 @@ func describePatiently(ctx context.Context, api Describer, stream string, waitin
 		}
 	}
 	return nil, f
-}
-
-func sleepContext(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

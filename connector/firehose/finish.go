@@ -7,16 +7,15 @@ import (
 
 	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/connector/retry"
 )
 
-const (
-	// The wait between two attempts of a delivery is drawn from zero to this, which
-	// doubles with each attempt that brings nothing.
-	backoffFirst, maxBackoff = 100 * time.Millisecond, 5 * time.Second
-	// rateAttempts in a row without progress may be refusals by a quota. More of
-	// them say something about the records instead.
-	rateAttempts = 2
-)
+// backoff doubles with each attempt of a delivery that brings nothing. The wait is random, from zero to it.
+var backoff = retry.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
+
+// rateAttempts in a row without progress may be refusals by a quota. More of
+// them say something about the records instead.
+const rateAttempts = 2
 
 // finishRequest enters the result of a request, settles accepted records, and queues the rest.
 func (s *sender) finishRequest(ctx context.Context, r *request) {
@@ -204,5 +203,5 @@ func (s *sender) retryBackoff(d *delivery) time.Duration {
 	if !s.breakerClosed() {
 		return 0
 	}
-	return rand.N(min(maxBackoff, backoffFirst<<min(max(0, d.attempts-1), 10)))
+	return rand.N(backoff.Doubled(d.attempts - 1))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/retry"
 )
 
 // link is a way to the service that all requests share: so many bytes a second, in
@@ -56,7 +57,7 @@ func (l *link) carry(ctx context.Context, size int64) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		err := sleepContext(ctx, time.Duration(min(size, piece))*time.Second/time.Duration(l.speed.Load()))
+		err := retry.Sleep(ctx, time.Duration(min(size, piece))*time.Second/time.Duration(l.speed.Load()))
 		<-l.turn
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/retry"
 )
 
 // CommitMarks commits the mark of every lease that has moved since it was last
@@ -56,7 +57,7 @@ func (s *Source) commitLast(ctx context.Context, ending []*offset.Lease) error {
 		if err == nil || ctx.Err() != nil || isHopeless(err) {
 			return err
 		}
-		sleepContext(ctx, 200*time.Millisecond)
+		_ = retry.Sleep(ctx, 200*time.Millisecond)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/retry"
 )
 
 // positionTimeout bounds the question where the group stands.
@@ -65,7 +66,7 @@ func (s *Source) watchCommits(ctx context.Context) {
 // runEvery calls do after first and then at each interval until ctx ends. An interval that passes while do runs is
 // left out.
 func runEvery(ctx context.Context, first, interval time.Duration, do func()) {
-	if sleepContext(ctx, first); ctx.Err() != nil {
+	if _ = retry.Sleep(ctx, first); ctx.Err() != nil {
 		return
 	}
 	tick := time.NewTicker(interval)

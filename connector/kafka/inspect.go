@@ -14,6 +14,7 @@ import (
 
 	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/retry"
 )
 
 // inspectTimeout bounds each step of an inspection, so that one that hangs leaves time
@@ -138,7 +139,7 @@ func retryPatiently[T any](ctx context.Context, ask func() (T, error)) (T, error
 		if !kerr.IsRetriable(err) || ctx.Err() != nil {
 			return answer, err
 		}
-		sleepContext(ctx, askAgain)
+		_ = retry.Sleep(ctx, askAgain)
 	}
 }
 

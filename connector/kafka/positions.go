@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/retry"
 )
 
 // Every owned partition needs a position: the offset that the client reads next. After an
@@ -56,9 +57,9 @@ func (s *Source) watchPositions(ctx context.Context) {
 			failed = 0
 		}
 		if wait = idleEvery; open {
-			wait = min(placeEvery<<min(failed, 3), idleEvery)
+			wait = retry.Backoff{Min: placeEvery, Max: idleEvery}.Doubled(failed)
 		}
-		sleepContext(ctx, passGap)
+		_ = retry.Sleep(ctx, passGap)
 	}
 }
 

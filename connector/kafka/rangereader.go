@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/retry"
 )
 
 const (
@@ -84,7 +86,7 @@ func (r *RangeReader) ReadRanges(ctx context.Context, ranges []OffsetRange, visi
 			return r.explainError(fmt.Errorf("no record came within %s: %w", rangeStallTimeout, err))
 		}
 		if open = left; len(open) > 0 {
-			sleepContext(ctx, rangeBackoff)
+			_ = retry.Sleep(ctx, rangeBackoff)
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/retry"
 	"kafka-firehose/metrics"
 )
 
@@ -240,7 +241,7 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 		})
 	})
 	if (troubled || waiting) && fetches.NumRecords() == 0 {
-		sleepContext(ctx, 250*time.Millisecond) // errors come as fast as they are polled
+		_ = retry.Sleep(ctx, 250*time.Millisecond) // errors come as fast as they are polled
 	}
 	return s.Err()
 }
@@ -351,13 +352,4 @@ func (s *Source) leasesOf(of map[string][]int32) (leases []*offset.Lease) {
 		}
 	}
 	return leases
-}
-
-func sleepContext(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

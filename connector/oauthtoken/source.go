@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,15 +15,14 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"kafka-firehose/connector/origin"
+	"kafka-firehose/connector/retry"
 )
 
 const (
 	// tokenTimeout bounds one request to the token endpoint. Logins wait for it.
 	tokenTimeout = 10 * time.Second
-	// A token endpoint that fails is asked again after a second, then twice that, and
-	// so on to tokenRetryMost; logins in between fail with the same error.
-	tokenRetryFirst = time.Second
-	maxTokenRetry   = 30 * time.Second
+	// maxTokenRetry is the longest backoff of a token endpoint that fails.
+	maxTokenRetry = 30 * time.Second
 	// tokenShare is the part of a token's life in which it is used for new logins.
 	tokenShare = 0.8
 	// discardAfter is the least age of a token that is discarded. A younger one is as good as its successor would be.
@@ -32,6 +30,9 @@ const (
 	// warnAgain is the time between two warnings with the same error.
 	warnAgain = time.Minute
 )
+
+// backoff is between requests to a token endpoint that fails. Logins in between fail with the same error.
+var backoff = retry.Backoff{Min: time.Second, Max: maxTokenRetry}
 
 // Options are what a Source needs beside its configuration.
 type Options struct {
@@ -58,7 +59,7 @@ type Source struct {
 	until  time.Time // when to ask for the next
 	fault  error     // why there is no newer one
 	again  time.Time // when to ask again after a fault
-	wait   time.Duration
+	failed int       // requests in a row
 	warned string    // the error of the last warning
 	rewarn time.Time // when to repeat it
 }
@@ -155,12 +156,12 @@ func (t *Source) fetchedToken(ctx context.Context) (string, error) {
 func (t *Source) renewToken(ctx context.Context, now time.Time) {
 	token, err := t.fetchToken(ctx)
 	if err != nil {
-		t.wait = min(max(2*t.wait, tokenRetryFirst), maxTokenRetry)
-		t.again = time.Now().Add(t.wait/2 + rand.N(t.wait/2))
+		t.again = time.Now().Add(backoff.Jittered(t.failed))
+		t.failed++
 		t.fault = err
 		return
 	}
-	t.token, t.got, t.end, t.fault, t.wait, t.again = token.AccessToken, now, token.Expiry, nil, 0, time.Time{}
+	t.token, t.got, t.end, t.fault, t.failed, t.again = token.AccessToken, now, token.Expiry, nil, 0, time.Time{}
 	t.until = now.Add(t.o.Reuse)
 	if !t.end.IsZero() {
 		t.until = now.Add(time.Duration(tokenShare * float64(t.end.Sub(now))))

@@ -84,7 +84,7 @@ func (s suspectSchemas) proveAbsent(now time.Time, ref convert.SchemaRef, steady
 		return true
 	}
 	known.tries++
-	known.next = now.Add(min(minBackoff<<min(known.tries, 10), maxBackoff))
+	known.next = now.Add(backoff.Doubled(known.tries))
 	if known.next.After(due) {
 		known.next = due
 	}

@@ -14,14 +14,14 @@ import (
 	"time"
 
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/retry"
 	"kafka-firehose/connector/schema/glue"
 	"kafka-firehose/metrics"
 )
 
 const (
-	// minBackoff doubles with each failure in a row, up to mostBackoff; the pause is
-	// random up to that. No failure before a pause of a tenth.
-	minBackoff, maxBackoff = 200 * time.Millisecond, 10 * time.Second
+	// maxBackoff is the longest backoff, without what chance adds to it.
+	maxBackoff = 10 * time.Second
 	// forget is how long a schema stays absent or unusable until it is asked for again.
 	forget = 30 * time.Second
 	// maxKept bounds the schemas in memory, and those that are unusable.
@@ -32,6 +32,9 @@ const (
 	// maxFetches limits the schemas that are asked for at a time: an answer may have 8 MiB.
 	maxFetches = 8
 )
+
+// backoff is between the attempts for all schemas, and between the looks for one that is absent.
+var backoff = retry.Backoff{Min: 200 * time.Millisecond, Max: maxBackoff}
 
 // Options are what a Registry needs beside its configuration.
 type Options struct {
@@ -148,11 +151,7 @@ func (r *Registry) FetchFor(ctx context.Context, ref convert.SchemaRef, polled t
 // runFetch is one attempt, after the backoff of those before.
 func (r *Registry) runFetch(ctx context.Context, ref convert.SchemaRef, wait time.Duration, done chan struct{}) {
 	defer close(done) // waiting callers look again, and find the result of settle
-	pause := time.NewTimer(wait)
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-	case <-ctx.Done():
+	if retry.Sleep(ctx, wait) != nil {
 		r.endFetch(ref)
 		return
 	}
@@ -286,9 +285,9 @@ func (r *Registry) noteFailure(err error) {
 		since = r.failing.Since
 	}
 	r.failing = &Outage{Since: since, Blocked: blocked, Err: err, seen: now}
-	backoff := min(minBackoff<<min(r.failures, 10), maxBackoff)
+	longest := backoff.Doubled(r.failures)
 	r.failures++
-	r.next = now.Add(backoff/10 + rand.N(backoff))
+	r.next = now.Add(longest/10 + rand.N(longest))
 	if r.slow = (time.Time{}); ok && t.throttled {
 		r.slow = r.next
 	}

@@ -3,6 +3,8 @@ package schema
 import (
 	"context"
 	"time"
+
+	"kafka-firehose/connector/retry"
 )
 
 // enterThrottle waits until a schema may be asked for. Few are at a time. While the registry throttles it is one,
@@ -41,15 +43,11 @@ func (r *Registry) probeThrottle(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	pause := time.NewTimer(time.Until(r.slowUntil())) // of the one before, which may have failed, too
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-		return nil
-	case <-ctx.Done():
+	err := retry.Sleep(ctx, time.Until(r.slowUntil())) // of the one before, which may have failed, too
+	if err != nil {
 		<-r.probing
-		return ctx.Err()
 	}
+	return err
 }
 
 // slowUntil is the end of the backoff for all, zero unless the registry throttles.

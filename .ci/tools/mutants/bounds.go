@@ -38,7 +38,7 @@ func spins() []mutant {
 		},
 		{
 			backoff, "refused records are sent again at once",
-			"connector/firehose/finish.go", `	return rand.N(min(maxBackoff`, "	return 0 * rand.N(min(maxBackoff",
+			"connector/firehose/finish.go", `	return rand.N(backoff`, "	return 0 * rand.N(backoff",
 			"connector/firehose", "TestRefusedRecordsAreNotHammered", "requests in a minute",
 		},
 		{
@@ -58,7 +58,7 @@ func spins() []mutant {
 		},
 		{
 			backoff, "fetch errors are polled a hundred times as fast",
-			"connector/kafka/source.go", "sleepContext(ctx, 250*time.Millisecond)", "sleepContext(ctx, 2500*time.Microsecond)",
+			"connector/kafka/source.go", "retry.Sleep(ctx, 250*time.Millisecond)", "retry.Sleep(ctx, 2500*time.Microsecond)",
 			"connector/e2e", "TestFetchErrorsAreNotAskedForInALoop/passes", "fetches in a minute",
 		},
 	}

@@ -9,8 +9,8 @@ func starts() []mutant {
 	return []mutant{
 		{
 			beside, "the first request waits at random",
-			"connector/firehose/check.go", `	if err := sleepContext(ctx, c.Delay); err != nil {
-`, `	if err := sleepContext(ctx, c.Delay+rand.N(2*time.Second)); err != nil {
+			"connector/firehose/check.go", `	if err := retry.Sleep(ctx, c.Delay); err != nil {
+`, `	if err := retry.Sleep(ctx, c.Delay+rand.N(2*time.Second)); err != nil {
 `,
 			"connector/e2e", "TestStartWithoutWaits/check", "the first record was accepted after .*, want 10ms",
 		},
