@@ -35,7 +35,7 @@ func (l *pipeline) runBatcher(ctx context.Context, fail func(error)) {
 		if len(l.waiting) > 0 {
 			out, next = l.sealed, l.waiting[0]
 		}
-		// If pack was interrupted, one of asks, ending and due is ready.
+		// If packRecords was interrupted, one of batcherCalls, ending and due is ready.
 		select {
 		case <-ctx.Done():
 			return

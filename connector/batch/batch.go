@@ -97,7 +97,7 @@ func (b *Batch) Record(i int) []byte {
 // bytes, with the request bodies made of it.
 func (b *Batch) HeldBytes() int64 { return b.work.held.Load() }
 
-// OnRelease has release called with the bytes of Held that become free: some
+// OnRelease has release called with the bytes of HeldBytes that become free: some
 // when little is left of a big batch, the rest when all of it has settled. Call
 // it before the batch is sent.
 func (b *Batch) OnRelease(release func(bytes int64)) { b.work.release = release }

@@ -26,7 +26,7 @@ type Aggregation struct {
 }
 
 // Builder fills one batch at a time. Values are staged first and added when
-// they are known to fit: append one to Buffer, then call Add.
+// they are known to fit: append one to AppendBuffer, then call AddRecord.
 type Builder struct {
 	limits  Limits
 	pack    Aggregation
@@ -219,7 +219,7 @@ func (b *Builder) SealBatch() *Batch {
 	b.FlushRecord()
 	full := b.open
 	if len(full.buf) < cap(full.buf)/2 { // a short one after a long one
-		// The long buffer may hold the value that Add is about to move, so it doesn't
+		// The long buffer may hold the value that AddRecord is about to move, so it doesn't
 		// go to the pool.
 		full.buf = append(make([]byte, 0, len(full.buf)), full.buf...)
 	}

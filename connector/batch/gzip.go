@@ -133,7 +133,7 @@ func (g *gzipRecord) addValue(value []byte) {
 // heldBytes is the memory kept alive, without the compressor's, in bytes.
 func (g *gzipRecord) heldBytes() int64 { return int64(g.out.Cap() + cap(g.value)) }
 
-// addGzipped is Add for values that are compressed.
+// addGzipped is AddRecord for values that are compressed.
 func (b *Builder) addGzipped(now time.Time, lease *offset.Lease, next offset.Mark, polled time.Time, value []byte) (full *Batch) {
 	g := b.gzipped
 	if g.open.values > 0 && !g.fitsValue(len(value)) {

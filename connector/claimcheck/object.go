@@ -26,7 +26,7 @@ type Object struct {
 	number   int32
 	offset   int64
 	key      string
-	value    []byte // the record's own bytes: they must not change, also after Upload
+	value    []byte // the record's own bytes: they must not change, also after UploadObject
 	checksum string // the SHA-256, in base64
 	metadata map[string]string
 }

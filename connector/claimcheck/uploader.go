@@ -74,7 +74,7 @@ func newClient(ctx context.Context, log *slog.Logger, options []ClientOption) (*
 		t.MaxIdleConnsPerHost = maxUploads
 		t.IdleConnTimeout = idleTimeout
 	})
-	once := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} } // Upload sees and counts each attempt
+	once := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} } // UploadObject sees and counts each attempt
 	return awsconfig.NewBucketClient(ctx, transport, log, slices.Concat(options, []ClientOption{once})...)
 }
 

@@ -137,7 +137,7 @@ func (s avroRoot) AppendJSON(dst, payload []byte, index MessageIndex, most int) 
 	return r.dst, nil
 }
 
-// Weight implements weigher.
+// Weight implements schemaWeigher.
 func (s avroRoot) Weight() int { return s.weight }
 
 type avroCompiler struct {

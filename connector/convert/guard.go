@@ -57,7 +57,7 @@ type guardedSchema struct {
 	kind string // the format that it is for
 }
 
-// Weight implements weigher.
+// Weight implements schemaWeigher.
 func (g guardedSchema) Weight() int { return SchemaWeight(g.Schema) }
 
 // AppendJSON implements Schema.

@@ -46,7 +46,7 @@ func (s jsonSchema) AppendJSON(dst, payload []byte, index MessageIndex, most int
 	return out, nil
 }
 
-// Weight implements weigher.
+// Weight implements schemaWeigher.
 func (s jsonSchema) Weight() int { return s.schema.Weight() }
 
 func compileJSONSchema(d SchemaDefinition) (Schema, error) {

@@ -65,7 +65,7 @@ func compileProtobuf(cfg Config, d SchemaDefinition) (Schema, error) {
 	return s, nil
 }
 
-// Weight implements weigher.
+// Weight implements schemaWeigher.
 func (s protobufSchema) Weight() int { return s.file.Weight() }
 
 // AppendJSON implements Schema.

@@ -125,7 +125,7 @@ func CompileSchema(cfg Config, d SchemaDefinition) (Schema, error) {
 	return CompileFor(cfg, cfg.SchemaFormats(), d)
 }
 
-// CompileFor is Compile for records in any of formats, which are those of several configurations that differ from cfg
+// CompileFor is CompileSchema for records in any of formats, which are those of several configurations that differ from cfg
 // in their formats alone.
 func CompileFor(cfg Config, formats []string, d SchemaDefinition) (Schema, error) {
 	if d.Kind == "" && len(formats) > 0 {

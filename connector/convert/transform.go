@@ -52,7 +52,7 @@ func (t *transformation) release() {
 // transforms reports whether anything but the format is applied to records.
 func (c *Converter) transforms() bool { return c.filter.IsSet() || c.masker != nil }
 
-// appendTransformed is append for records that are filtered or masked.
+// appendTransformed is appendLimited for records that are filtered or masked.
 func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	t, ok := transformations.Get().(*transformation)
 	if !ok {

@@ -1,6 +1,6 @@
 package deadletter
 
-// Config says where dead deadletters.go.
+// Config says where dead letters go.
 type Config struct {
 	// Topic is the topic that they go to. It has to exist, and is never read from. The brokers are
 	// those of the source, and so are the credentials, which need to describe the topic and to write

@@ -1,7 +1,7 @@
 // Package deadletter writes records that can't be delivered to a topic of their
 // own, with the reason in their headers.
 //
-// A letter is pending from Send until Kafka has acknowledged it on all in-sync
+// A letter is pending from SendLetter until Kafka has acknowledged it on all in-sync
 // replicas; only then its span settles, so the commit of its partition waits.
 // A topic that takes no letters is back-pressure: they are tried
 // again without end, after growing pauses, and their memory counts.

@@ -24,9 +24,9 @@ type Writer struct {
 	log     *slog.Logger
 	metrics *metrics.DeadLetter
 	wake    chan struct{} // there is something in the queue; holds one
-	reading chan struct{} // held by the one who reads a record again, see Original
+	reading chan struct{} // held by the one who reads a record again, see RecoverOriginal
 
-	// Those of Run alone, and of Check before it.
+	// Those of Run alone, and of CheckTopic before it.
 	client    *kgo.Client  // nil when it has to be made again
 	unlimited bool         // the client sends batches above the limit
 	limit     atomic.Int32 // the largest batch that the topic takes, in bytes; the client reads it, too

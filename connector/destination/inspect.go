@@ -9,7 +9,7 @@ import (
 	"kafka-firehose/connector/check"
 )
 
-// Inspect asks CloudWatch once, as Look does, and adds a finding for each stream.
+// Inspect asks CloudWatch once, as AskOnce does, and adds a finding for each stream.
 func (w *Watch) Inspect(ctx context.Context) (found check.Findings) {
 	now := time.Now()
 	answers, failed := w.client.askCloudWatch(ctx, now.Add(-valueLife), now, w.buildQueries(ctx))

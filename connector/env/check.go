@@ -54,7 +54,7 @@ func (c *Check) OneOf(name, v string, words []string, later ...string) {
 	}
 }
 
-// addBroken adds the fault of a rule that Rules can read.
+// addBroken adds the fault of a rule that ListRules can read.
 func (c *Check) addBroken(name, held string, rule ruleLimits, problem string) {
 	f := HoldsFault(name, held, problem)
 	f.rule = rule

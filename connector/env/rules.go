@@ -25,7 +25,7 @@ type Rule struct {
 	WantKind string `json:"wantKind,omitempty"`
 }
 
-// ruleLimits are the arguments of Range, AtLeast and OneOf for a setting.
+// ruleLimits are the arguments of CheckRange, AtLeast and OneOf for a setting.
 type ruleLimits struct {
 	words     []string
 	low, high *int64

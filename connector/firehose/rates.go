@@ -20,7 +20,7 @@ type Rates struct {
 	QuotaRecords int
 }
 
-// Rates returns the limits of a stream whose configuration this is (see For).
+// Rates returns the limits of a stream whose configuration this is (see ForStream).
 func (c Config) Rates() Rates {
 	return Rates{c.MaxBytesPerSecond, c.MaxRecordsPerSecond, c.QuotaBytesPerSecond, c.QuotaRecordsPerSecond}
 }

@@ -115,7 +115,7 @@ func readVarint(in []byte, at int) (value, end int) {
 	return longVarint(in, at)
 }
 
-// longVarint is varint for numbers of any length. Those of two bytes are lengths of most
+// longVarint is readVarint for numbers of any length. Those of two bytes are lengths of most
 // records, keys and values.
 func longVarint(in []byte, at int) (value, end int) {
 	if at >= len(in) {
@@ -154,7 +154,7 @@ func skipBytes(in []byte, at int) int {
 	return at + max(length, 0)
 }
 
-// checkMessage is check for a message of the formats 0 and 1. A compressed one has a set
+// checkMessage is checkBatch for a message of the formats 0 and 1. A compressed one has a set
 // of messages as its value.
 func (b *fetchBudget) checkMessage(r *fetchResponse, message []byte, offset int64) *BatchError {
 	value, ok := messageValue(message)
@@ -191,7 +191,7 @@ func messageValue(message []byte) (value []byte, ok bool) {
 	return value, true
 }
 
-// measureSet is measure for a set of messages. Messages in it are not compressed once more.
+// measureSet is measureBatch for a set of messages. Messages in it are not compressed once more.
 func (b *fetchBudget) measureSet(set []byte, offset int64) (int64, *BatchError) {
 	messages := int64(0)
 	for rest := set; len(rest) > messageAttributes; messages++ {

@@ -121,7 +121,7 @@ func (c Config) diagnoseACL(err error) (errorDiagnosis, bool) {
 
 // diagnoseName is for a member of the consumer protocol that is turned away because
 // another one has its name. (With the classic protocol it is the other one that has to
-// go, see fenced.) It keeps asking: if the other one was this process and was killed,
+// go, see fencedMember.) It keeps asking: if the other one was this process and was killed,
 // the name is free when its session is over.
 func (c Config) diagnoseName(err error) (errorDiagnosis, bool) {
 	if !errors.Is(err, kerr.UnreleasedInstanceID) {
@@ -168,7 +168,7 @@ var passing = []error{
 	kerr.FencedMemberEpoch, kerr.StaleMemberEpoch, kerr.FencedInstanceID,
 }
 
-// diagnoseSession says why a session of the group has ended. It knows more than diagnose: the same errors for other
+// diagnoseSession says why a session of the group has ended. It knows more than diagnoseError: the same errors for other
 // requests say nothing about the group.
 func (c Config) diagnoseSession(err error) (errorDiagnosis, bool) {
 	if d, ok := c.diagnoseError(err); ok {

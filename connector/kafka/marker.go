@@ -25,7 +25,7 @@ import (
 type commitMarker struct {
 	cluster      string   // id of the cluster, because a mirrored group keeps the metadata
 	topic        [16]byte // id of the topic, zero where brokers have none
-	subscription uint32   // of the process that first saw the topic, see subscription
+	subscription uint32   // of the process that first saw the topic, see subscriptionHash
 	partitions   int      // number of partitions that have records from before the start; 0 if all partitions are read from their beginning
 	since        int64    // when the group first saw the topic, in milliseconds of Unix time; 0 with partitions 0
 }

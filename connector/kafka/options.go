@@ -49,8 +49,8 @@ func (s *Source) clientOptions(bytes FetchBytes) []kgo.Opt {
 		kgo.OnPartitionsLost(s.onLost),
 		kgo.OnOffsetsFetched(s.offsetsFetched),
 		kgo.AdjustFetchOffsetsFn(s.resolveStarts),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // only earliest gets that far, see start
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locate
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // only earliest gets that far, see resolveStarts
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locateDoubted
 		kgo.FetchMaxBytes(firstFetch(bytes)),
 		kgo.FetchMaxPartitionBytes(firstFetch(bytes)),
 		kgo.WithHooks(&s.wire, s.access, fencedMember{s}),

@@ -93,7 +93,7 @@ func (s *Source) PauseWaiting(leases []*offset.Lease) {
 	}
 }
 
-// ResumeWaiting undoes PauseWaiting. A lease may have been replaced since, as restart does.
+// ResumeWaiting undoes PauseWaiting. A lease may have been replaced since, as restartPartition does.
 func (s *Source) ResumeWaiting(leases []*offset.Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

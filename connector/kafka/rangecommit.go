@@ -80,7 +80,7 @@ func (r *RangeReader) CommitProgress(ctx context.Context, group string, progress
 	return nil
 }
 
-// explainGroup is explain for an error of a group that is not the service's.
+// explainGroup is explainError for an error of a group that is not the service's.
 func (r *RangeReader) explainGroup(group string, err error) error {
 	of := *r
 	of.cfg.GroupID = group

@@ -57,7 +57,7 @@ func (c Config) OpenRangeReader(connection *Connection, bytes FetchBytes, more .
 // Close ends the connections.
 func (r *RangeReader) Close() { r.client.Close() }
 
-// ErrRangeExpired is the error of Read if retention removed records of a range while it was read.
+// ErrRangeExpired is the error of ReadRanges if retention removed records of a range while it was read.
 var ErrRangeExpired = errors.New("retention removed records of the range while it was read")
 
 // ReadRanges calls visit with every record of the ranges, some records of one partition at a time, in the order of their

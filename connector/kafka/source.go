@@ -269,7 +269,7 @@ func (s *Source) failOnce(err error) {
 	s.failWith(err)
 }
 
-// failWith is fail for who has s.mu.
+// failWith is failOnce for callers that hold s.mu.
 func (s *Source) failWith(err error) {
 	if s.fatal == nil {
 		s.fatal = err

@@ -13,7 +13,7 @@ const stopRetry = 5 * time.Minute
 
 // StopPartition ends the delivery of a partition, because its record at an offset can't be delivered, and nothing behind a
 // record may be committed before it. The other partitions continue. Until the record passes, the stop is reported in the log
-// each minute, in Faults and in the metric of faulty partitions. A record that was never sent is tried again every
+// each minute, in PartitionFaults and in the metric of faulty partitions. A record that was never sent is tried again every
 // stopRetry; where it was, others behind it have been accepted, and would come twice each time. offset is -1 if the record
 // is in another partition.
 func (s *Source) StopPartition(lease *offset.Lease, offset int64, reason error) {

@@ -23,7 +23,7 @@ type apicurioProtocol struct {
 	login *login
 }
 
-// fetchDefinition implements protocol.
+// fetchDefinition implements nodeProtocol.
 func (a *apicurioProtocol) fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
 	path := a.artifactPath(ref)
 	text, header, err := a.getBody(ctx, path+"?returnArtifactType=true")
@@ -41,13 +41,13 @@ func (a *apicurioProtocol) fetchDefinition(ctx context.Context, ref convert.Sche
 	return d, err
 }
 
-// hasSchema implements protocol.
+// hasSchema implements nodeProtocol.
 func (a *apicurioProtocol) hasSchema(ctx context.Context, ref convert.SchemaRef) error {
 	_, _, err := a.getBody(ctx, a.artifactPath(ref))
 	return err
 }
 
-// isFilled implements protocol.
+// isFilled implements nodeProtocol.
 func (a *apicurioProtocol) isFilled(ctx context.Context) error {
 	var found struct{ Count int }
 	body, _, err := a.getBody(ctx, "/search/artifacts?limit=1")

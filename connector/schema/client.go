@@ -156,7 +156,7 @@ func joinTroubles(all []*nodeError) error {
 	return sum
 }
 
-// fetchAll is fetch with a limit of time.
+// fetchAll is fetchDefinition with a limit of time.
 func (n registryNode) fetchAll(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()

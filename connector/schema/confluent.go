@@ -25,7 +25,7 @@ func newConfluent(l *login, address string, h *http.Client) (*confluentProtocol,
 	return &confluentProtocol{c}, err
 }
 
-// fetchDefinition implements protocol.
+// fetchDefinition implements nodeProtocol.
 func (c *confluentProtocol) fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
 	s, err := c.getAnswer(ctx, ref)
 	if err != nil {
@@ -45,13 +45,13 @@ func (c *confluentProtocol) fetchDefinition(ctx context.Context, ref convert.Sch
 	return d, err
 }
 
-// hasSchema implements protocol.
+// hasSchema implements nodeProtocol.
 func (c *confluentProtocol) hasSchema(ctx context.Context, ref convert.SchemaRef) error {
 	_, err := c.getAnswer(ctx, ref)
 	return err
 }
 
-// isFilled implements protocol.
+// isFilled implements nodeProtocol.
 func (c *confluentProtocol) isFilled(ctx context.Context) error {
 	var subjects someList
 	err := classifyError(c.sr.Do(ctx, http.MethodGet, "/subjects", nil, &subjects))

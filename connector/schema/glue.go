@@ -25,19 +25,19 @@ func (c Config) assumedRole() awsconfig.Role {
 	return awsconfig.Role{Variable: roleName, ARN: c.RoleARN, ExternalID: c.RoleExternalID}
 }
 
-// fetchDefinition implements protocol. Schemas of AWS Glue refer to no others.
+// fetchDefinition implements nodeProtocol. Schemas of AWS Glue refer to no others.
 func (g *glueRegistry) fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error) {
 	v, err := g.client.GetVersion(ctx, ref.String())
 	return convert.SchemaDefinition{Kind: v.Format, Text: v.Text, SizedBytes: true}, g.classifyError(err)
 }
 
-// hasSchema implements protocol.
+// hasSchema implements nodeProtocol.
 func (g *glueRegistry) hasSchema(ctx context.Context, ref convert.SchemaRef) error {
 	_, err := g.fetchDefinition(ctx, ref)
 	return err
 }
 
-// isFilled implements protocol. To see whether there is any schema would take a permission more: what
+// isFilled implements nodeProtocol. To see whether there is any schema would take a permission more: what
 // AWS Glue itself says of a version is enough.
 func (*glueRegistry) isFilled(context.Context) error { return nil }
 

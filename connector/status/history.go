@@ -60,7 +60,7 @@ func (h *History) ListPoints() []Second {
 	return points
 }
 
-// PeakBytes are the accepted bytes in the highest second of each of Points.
+// PeakBytes are the accepted bytes in the highest second of each of ListPoints.
 func (h *History) PeakBytes() []float64 {
 	peaks := make([]float64, 0, len(h.seconds)/pointSeconds)
 	for p := range slices.Chunk(h.seconds, pointSeconds) {

@@ -162,7 +162,7 @@ func (m *validator) checkConditions(r *schemaRule, at int, seen evaluatedMarks) 
 	return m.checkRule(then, at, seen)
 }
 
-// tryRule is check where a fault is no fault of the rule that asks.
+// tryRule is checkRule where a fault is no fault of the rule that asks.
 func (m *validator) tryRule(r *schemaRule, at int, seen evaluatedMarks) fault {
 	own := m.freshMarks(at, seen)
 	f := m.checkRule(r, at, own)

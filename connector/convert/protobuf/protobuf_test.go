@@ -28,7 +28,7 @@ message Second {
   Imported imported = 5;
 }`
 
-// imported has the name that Compile gives to what has none.
+// imported has the name that CompileFile gives to what has none.
 const imported = `syntax = "proto3"; message Imported { string text = 1; }`
 
 // byIndex reads the message that an index leads to, and appends what the library makes of it.

@@ -23,7 +23,7 @@ import (
 //
 // smithy-go's own wrapper stays below: it keeps net/http from reading a body after
 // the call has returned. A put of a stream needs neither, as its body does not change
-// while it is read (see exchange): it is given to net/http unwrapped, which
+// while it is read (see callExchange): it is given to net/http unwrapped, which
 // writes a body that lies in memory together with the header.
 type plainBody struct{ next aws.HTTPClient }
 
