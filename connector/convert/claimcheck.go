@@ -3,7 +3,6 @@ package convert
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -54,7 +53,7 @@ func (c Config) ClaimCheckConflicts() (faults []*env.Fault) {
 	if len(c.Mask) > 0 {
 		faults = append(faults, env.HoldsFault("RECORD_MASK", c.Mask, "objects of claim checks hold values as Kafka has them, not masked; want no mask, or another policy"))
 	}
-	if strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
+	if c.Delimiter.isInJSON() {
 		faults = append(faults, env.HoldsFault("RECORD_DELIMITER", c.Delimiter, "the JSON of claim checks can contain it; want control characters such as \\n, or none"))
 	}
 	return faults
@@ -79,13 +78,7 @@ func (c *Converter) AppendClaimCheck(dst []byte, r *kgo.Record, claim ClaimCheck
 		return dst, rejectedError(err, len(r.Key))
 	}
 	out = append(append(out[:len(out)-len("}")], member...), '}')
-	out = append(out, c.delimiter...)
-	if c.gzip {
-		if reject := requireValue(out[len(dst):]); reject != nil {
-			return dst, reject
-		}
-	}
-	return out, nil
+	return c.requireCompressed(dst, append(out, c.delimiter...))
 }
 
 // append appends the claim check as the last member of an object. None of its texts needs to be escaped.

@@ -95,7 +95,7 @@ func convertsAlike(t *testing.T, c *Converter, records []*kgo.Record) {
 	cores.Wait()
 }
 
-// TestAppendWithin: what takes more than there is room for is a Reject, in every format,
+// TestAppendWithin: what takes more than there is room for is a BadRecord, in every format,
 // and nothing of it is kept.
 func TestAppendWithin(t *testing.T) {
 	for name, c := range map[string]*Converter{"raw": New(Config{Delimiter: "\n"}, nil), "json": enveloper(t, ""), "json-schema": New(Config{Format: "json-schema", Delimiter: "\n"}, nil)} {

@@ -104,7 +104,7 @@ func (c Config) Conflicts() error {
 		check.AddFault(env.HoldsFault(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").WithSettings(aggregate))
 	}
 	c.validateProtobuf(&check)
-	c.masks(&check)
+	c.validateMask(&check)
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()
 }

@@ -48,10 +48,10 @@ type BadRecord struct {
 	err    error
 }
 
-// ErrFiltered is the *Reject of all records that RECORD_FILTER leaves out.
+// ErrFiltered is the *BadRecord of all records that RECORD_FILTER leaves out.
 var ErrFiltered error = &BadRecord{Reason: Filtered, Skip: true}
 
-// UnusableSchema is the Reject for all payloads whose schema can't be used.
+// UnusableSchema is the BadRecord for all payloads whose schema can't be used.
 func UnusableSchema(ref SchemaRef, reason Reason, err error) *BadRecord {
 	return &BadRecord{Reason: reason, Schema: ref.String(), err: err}
 }
@@ -119,37 +119,36 @@ func (c *Converter) SetFraming(f Framing, content bool) {
 }
 
 // Append appends what Firehose is to store of r, delimiter included, to dst. The
-// error, if any, is a *Reject, or a *Missing when the schema has to be fetched first,
+// error, if any, is a *BadRecord, or a *MissingSchema when the schema has to be fetched first,
 // and dst is as it was.
 func (c *Converter) Append(dst []byte, r *kgo.Record) ([]byte, error) {
 	return c.AppendWithin(dst, r, math.MaxInt)
 }
 
 // AppendWithin is Append with room for a number of bytes. A record that takes more
-// is a *Reject then, whether Firehose would take it or not.
+// is a *BadRecord then, whether Firehose would take it or not.
 func (c *Converter) AppendWithin(dst []byte, r *kgo.Record, room int) ([]byte, error) {
 	if r.Value == nil && c.tombstone != nil {
 		return dst, c.tombstone
 	}
 	out, err := c.appendLimited(dst, r, min(room, c.maxBytes()))
-	if err == nil && c.gzip {
-		if reject := requireValue(out[len(dst):]); reject != nil {
-			return dst, reject
-		}
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	return c.requireCompressed(dst, out)
 }
 
-// requireValue says whether a value fits into a record of its own. Only one that is
-// large has to be compressed to know.
-func requireValue(value []byte) *BadRecord {
-	if batch.GzipBound(len(value)) <= MaxRecordBytes {
-		return nil
+// requireCompressed returns out, or dst and an error if the value that was appended to dst does not fit into a compressed
+// record of its own. Only a large value has to be compressed to know.
+func (c *Converter) requireCompressed(dst, out []byte) ([]byte, error) {
+	value := out[len(dst):]
+	if !c.gzip || batch.GzipBound(len(value)) <= MaxRecordBytes {
+		return out, nil
 	}
 	if size := batch.GzipSize(value); size > MaxRecordBytes {
-		return &BadRecord{Reason: TooLarge, Size: size, note: ", and that is its compressed size"}
+		return dst, &BadRecord{Reason: TooLarge, Size: size, note: ", and that is its compressed size"}
 	}
-	return nil
+	return out, nil
 }
 
 // maxBytes is the most bytes that may be appended for a record.

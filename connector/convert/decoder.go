@@ -30,7 +30,7 @@ func newDecoder(cfg Config, format string, headers headerNames, limit int, looku
 	return &valueDecoder{format: format, framing: Confluent, headers: headers, indexed: format == formatProtobuf, limit: limit, lookup: lookup}
 }
 
-// preparePayload takes data apart and finds its schema. The error is that of a Lookup. The caller releases p,
+// preparePayload takes data apart and finds its schema. The error is that of a SchemaLookup. The caller releases p,
 // also after an error.
 func (d *valueDecoder) preparePayload(p *payload, data []byte, headers []kgo.RecordHeader) error {
 	if err := d.parseFraming(p, data, headers); err != nil {
@@ -47,7 +47,7 @@ func (d *valueDecoder) preparePayload(p *payload, data []byte, headers []kgo.Rec
 	return nil
 }
 
-// refusedPayload is the error of a Lookup for data. Where there is no such schema, data may be in another framing.
+// refusedPayload is the error of a SchemaLookup for data. Where there is no such schema, data may be in another framing.
 func (d *valueDecoder) refusedPayload(err error, data []byte, headers []kgo.RecordHeader) error {
 	reject, ok := errors.AsType[*BadRecord](err)
 	if !ok {
@@ -60,7 +60,7 @@ func (d *valueDecoder) refusedPayload(err error, data []byte, headers []kgo.Reco
 	return sized
 }
 
-// rejectedError is the Reject for an error in size bytes.
+// rejectedError is the BadRecord for an error in size bytes.
 func rejectedError(err error, size int) *BadRecord {
 	reason := Undecodable
 	if _, inflated := errors.AsType[errInflated](err); inflated {

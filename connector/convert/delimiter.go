@@ -81,6 +81,11 @@ func unescapeByte(s string) (b byte, rest string, err error) {
 	return 0, "", errEscape
 }
 
+// isInJSON reports whether compact JSON can contain a character of d. It contains no control characters.
+func (d Delimiter) isInJSON() bool {
+	return strings.ContainsFunc(string(d), func(r rune) bool { return r >= ' ' })
+}
+
 // String returns d in a form that Decode reads, without any byte that a terminal can't show.
 func (d Delimiter) String() string {
 	if d == "" {

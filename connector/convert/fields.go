@@ -135,7 +135,7 @@ func isUnnamable(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '
 // checkDistinct refuses fields that would make an object with a name in it twice, or have the
 // same source twice.
 func (fs Fields) checkDistinct() error {
-	told, named := map[string]bool{}, map[string]bool{}
+	chosen, named := map[string]bool{}, map[string]bool{}
 	for _, f := range fs {
 		names := []string{f.Name}
 		if f.Source == "key" || f.Source == "value" || strings.HasPrefix(f.Source, "header(") {
@@ -151,10 +151,10 @@ func (fs Fields) checkDistinct() error {
 		if source == "timestamp" {
 			source += f.Form
 		}
-		if told[source] {
+		if chosen[source] {
 			return fmt.Errorf("%s is there twice", f.Source)
 		}
-		told[source] = true
+		chosen[source] = true
 	}
 	if len(fs) == 0 {
 		return errors.New("want one field or more")
@@ -177,7 +177,7 @@ func (fs Fields) String() string {
 	return strings.Join(out, ",")
 }
 
-// EnvelopeName returns the name of the envelope's member that tells a source, such as "id", of a record. It is empty if
+// EnvelopeName returns the name of the envelope's member that holds a source, such as "id", of a record. It is empty if
 // records are sent without an envelope or without that member.
 func (c Config) EnvelopeName(source string) string {
 	if !c.hasEnvelope() {

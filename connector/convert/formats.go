@@ -3,7 +3,6 @@ package convert
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"kafka-firehose/connector/env"
 )
@@ -47,7 +46,6 @@ func (c Config) Summary() string {
 // 10 % more CPU for a record of 1 KiB, on its whole way. To compare JSON with its schema
 // takes longer than all the rest. Other conversions of a record take a quarter of its CPU
 // at most, so that up to four cores have enough to do without this, and one that copies a
-// value has nothing to share.
 // value has nothing to share.
 func (c Config) ConversionCores() int {
 	switch {
@@ -94,7 +92,7 @@ func (c Config) validateFormats(check *env.Check) {
 		check.AddFault(env.HoldsFault("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+c.envelopeWanted()+" too, or skip or bad here").WithSettings(format, "RECORD_ENVELOPE"))
 	}
 	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
-	if (c.Format != formatRaw || len(c.Mask) > 0) && strings.ContainsFunc(string(c.Delimiter), func(r rune) bool { return r >= ' ' }) {
+	if (c.Format != formatRaw || len(c.Mask) > 0) && c.Delimiter.isInJSON() {
 		check.AddFault(env.HoldsFault(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").WithSettings(format, "RECORD_MASK"))
 	}
 }
@@ -102,8 +100,8 @@ func (c Config) validateFormats(check *env.Check) {
 // minMaskSecret is the length of a key that can't be guessed, in bytes.
 const minMaskSecret = 16
 
-// masks checks the mask and its key.
-func (c Config) masks(check *env.Check) {
+// validateMask checks the mask and its key.
+func (c Config) validateMask(check *env.Check) {
 	const name, digestKey = "RECORD_MASK", "RECORD_MASK_SECRET"
 	switch digest := c.Mask.HasDigest(); {
 	case digest && !c.MaskSecret.IsSet():

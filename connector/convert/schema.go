@@ -68,8 +68,8 @@ type Schema interface {
 // large it would have become.
 var errTooLong = errors.New("as JSON it is too large")
 
-// SchemaLookup finds a schema without waiting. Its error is a *Missing for one that has to
-// be fetched first, and a *Reject for one that no payload can be read with.
+// SchemaLookup finds a schema without waiting. Its error is a *MissingSchema for one that has to
+// be fetched first, and a *BadRecord for one that no payload can be read with.
 type SchemaLookup func(SchemaRef) (Schema, error)
 
 // MissingSchema is the error of Converter.Append for a record whose schema has to be

@@ -49,7 +49,7 @@ func (t *transformation) release() {
 	transformations.Put(t)
 }
 
-// transforms reports whether anything but the format is applied to records.
+// transforms reports whether records are filtered or masked.
 func (c *Converter) transforms() bool { return c.filter.IsSet() || c.masker != nil }
 
 // appendTransformed is appendLimited for records that are filtered or masked.
@@ -116,7 +116,7 @@ func (t *transformation) applyFilter() error {
 // Record implements filter.Source.
 func (t *transformation) Record() *kgo.Record { return t.record }
 
-// Value implements filter.Source. Its error is a *Reject or a *Missing.
+// Value implements filter.Source. Its error is a *BadRecord or a *MissingSchema.
 func (t *transformation) Value() ([]byte, error) {
 	if !t.loaded {
 		t.loaded = true
@@ -144,7 +144,7 @@ func (t *transformation) load() ([]byte, error) {
 	return t.value, err
 }
 
-// appendBounded appends a payload of size bytes as JSON. The error is a *Reject.
+// appendBounded appends a payload of size bytes as JSON. The error is a *BadRecord.
 func appendBounded(dst []byte, p *payload, size, limit int) ([]byte, error) {
 	out, err := p.appendJSON(dst, limit)
 	if err == nil && len(out)-len(dst) > limit {
@@ -159,7 +159,7 @@ func appendBounded(dst []byte, p *payload, size, limit int) ([]byte, error) {
 // SchemaKeys implements filter.Source.
 func (t *transformation) SchemaKeys() bool { return t.c.key != nil }
 
-// Key implements filter.Source. Its error is a *Reject or a *Missing.
+// Key implements filter.Source. Its error is a *BadRecord or a *MissingSchema.
 func (t *transformation) Key() ([]byte, error) {
 	r := t.record
 	if r.Key == nil {

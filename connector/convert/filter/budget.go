@@ -29,7 +29,7 @@ type costBudget struct {
 	exceeded bool
 }
 
-// chargeCost takes n off the budget. When it is exceeded, charge ends the evaluation in the way that CEL has for that:
+// chargeCost takes n off the budget. When it is exceeded, chargeCost ends the evaluation in the way that CEL has for that:
 // a panic that its Eval recovers. An error would let loops continue.
 func (b *costBudget) chargeCost(n int) {
 	if b.left -= n; b.left < 0 {

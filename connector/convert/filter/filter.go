@@ -111,7 +111,7 @@ func (f Filter) IsSet() bool { return f.program != nil }
 // UsesVariable reports whether the expression has the variable in it.
 func (f Filter) UsesVariable(variable string) bool { return f.uses[variable] }
 
-var variablesPool sync.Pool // of *variables
+var variablesPool sync.Pool // of *recordVariables
 
 // MatchesRecord evaluates the expression for a record. The error is a *SourceError, or says which part of the
 // expression failed, without anything of the record.

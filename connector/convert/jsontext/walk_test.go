@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// rebuild decodes valid JSON with Members and Elements alone.
+// rebuild decodes valid JSON with ObjectMembers and ArrayElements alone.
 func rebuild(t *testing.T, b []byte) any {
 	t.Helper()
 	switch b[0] {
@@ -40,7 +40,7 @@ func rebuild(t *testing.T, b []byte) any {
 	return scalar
 }
 
-// checkWalk compares Members and Elements with the standard library.
+// checkWalk compares ObjectMembers and ArrayElements with the standard library.
 func checkWalk(t *testing.T, b []byte) {
 	t.Helper()
 	if _, ok := ScanDocument(b); !ok || !utf8.Valid(b) {

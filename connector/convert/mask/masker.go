@@ -64,9 +64,8 @@ func (n *ruleNode) findMember(quoted []byte) *ruleNode {
 	return nil
 }
 
-// AppendMasked appends a value without blanks and masked. A result above limit is ErrTooLong, at the
-// latest behind the member that makes it so.
-// The value is valid, trimmed JSON. A path leads through arrays to each of their elements.
+// AppendMasked appends a value, which is valid, trimmed JSON, masked and without blanks. A path leads through arrays to
+// each of their elements. A result above limit is ErrTooLong, at the latest behind the member that makes it so.
 func (m *Masker) AppendMasked(dst, value []byte, limit int) ([]byte, error) {
 	w := maskWriter{Masker: m, dst: dst, limit: len(dst) + limit}
 	err := w.walkValue(value, &m.root)
