@@ -96,7 +96,7 @@ func (c Config) streamFault(stream string, f *env.Fault) *env.Fault {
 		}
 		return strings.ToLower(strings.TrimPrefix(name, "RECORD_"))
 	})
-	return c.Firehose.RecordFault(stream, text, append(f.Others, f.Variable)...)
+	return c.Firehose.OptionFault(stream, text, append(f.Others, f.Variable)...)
 }
 
 // schemaFormats are the formats of values and keys of all streams that can't be converted without a registry.

@@ -110,7 +110,7 @@ func (c Config) Validate() error {
 	env.CheckRange(&check, "FIREHOSE_REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 15*time.Minute)
 	c.assumedRole().Validate(&check, "FIREHOSE_ROLE_EXTERNAL_ID")
 	c.assumedRole().ValidateSession(&check, "FIREHOSE_ROLE_SESSION_NAME")
-	c.streamOptions(&check)
+	c.validateStreamOptions(&check)
 	return check.Err()
 }
 

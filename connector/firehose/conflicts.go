@@ -6,8 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
-// SentRecords is what records look like, as far as what a stream does with them can spoil
-// it.
+// SentRecords describes the records that a stream gets, as far as the settings of the stream can conflict with them.
 type SentRecords struct {
 	Delimiter string // the end of each record; empty for none
 	Aggregate bool   // a record holds many values
@@ -32,8 +31,10 @@ func (s SentRecords) logConflicts(found *types.DeliveryStreamDescription, stream
 }
 
 // findConflicts finds conflicts with the settings of a stream.
-func (s SentRecords) findConflicts(found *types.DeliveryStreamDescription) []settingConflict {
-	all := s.findClashes(found)
+func (s SentRecords) findConflicts(found *types.DeliveryStreamDescription) (all []settingConflict) {
+	for _, d := range found.Destinations {
+		all = append(all, s.destinationConflicts(d)...)
+	}
 	for i := range all {
 		if s.Own {
 			all[i].advice += "; the stream has options of its own in " + streamOptionsName
@@ -42,39 +43,38 @@ func (s SentRecords) findConflicts(found *types.DeliveryStreamDescription) []set
 	return all
 }
 
-func (s SentRecords) findClashes(found *types.DeliveryStreamDescription) (all []settingConflict) {
-	for _, d := range found.Destinations {
-		steps := stepsOf(d)
-		all = append(all, cloudWatchClashes(steps)...)
-		if s.Gzip {
-			if why := spoilsGzip(d, steps); why != "" {
-				all = append(all, settingConflict{problem: "RECORD_COMPRESSION is gzip, and " + why, advice: "set it to none, or see deploy/docs/records.md for the destinations that can use such records"})
-			}
-			continue // what follows is about records that can be looked into
+// destinationConflicts finds conflicts with the settings of one destination of a stream.
+func (s SentRecords) destinationConflicts(d types.DestinationDescription) []settingConflict {
+	steps := stepsOf(d)
+	all := cloudWatchConflicts(steps)
+	if s.Gzip {
+		if why := spoilsGzip(d, steps); why != "" {
+			all = append(all, settingConflict{problem: "RECORD_COMPRESSION is gzip, and " + why, advice: "set it to none, or see deploy/docs/records.md for the destinations that can use such records"})
 		}
-		if s.Delimiter != "" && steps.has(types.ProcessorTypeAppendDelimiterToRecord) {
-			all = append(all, settingConflict{problem: "it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", advice: "remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none"})
-		}
-		if s.Aggregate {
-			all = append(all, s.packed(d, steps)...)
-		}
-		if s.Raw && steps.has(types.ProcessorTypeMetadataExtraction) {
-			all = append(all, settingConflict{problem: "its processor MetadataExtraction reads fields of JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
-		}
-		if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && convertsFormat(s3) {
-			all = append(all, settingConflict{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
-		}
+		return all // the other conflicts are about records that can be looked into
+	}
+	if s.Delimiter != "" && steps.has(types.ProcessorTypeAppendDelimiterToRecord) {
+		all = append(all, settingConflict{problem: "it appends a delimiter to each record, and so does RECORD_DELIMITER: there will be blank lines", advice: "remove its processor AppendDelimiterToRecord, or set RECORD_DELIMITER=none"})
+	}
+	if s.Aggregate {
+		all = append(all, s.aggregateConflicts(d, steps)...)
+	}
+	if s.Raw && steps.has(types.ProcessorTypeMetadataExtraction) {
+		all = append(all, settingConflict{problem: "its processor MetadataExtraction reads fields of JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
+	}
+	if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && convertsFormat(s3) {
+		all = append(all, settingConflict{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 	}
 	return all
 }
 
-// packed returns the conflicts of records that hold many values.
-func (s SentRecords) packed(d types.DestinationDescription, steps processors) []settingConflict {
+// aggregateConflicts finds the conflicts of records that hold many values.
+func (s SentRecords) aggregateConflicts(d types.DestinationDescription, steps processors) []settingConflict {
 	const set = "set RECORD_AGGREGATE=false"
 	s3 := d.ExtendedS3DestinationDescription
 	switch {
 	case steps.has(types.ProcessorTypeRecordDeAggregation):
-		return s.deAggregationClashes(steps[types.ProcessorTypeRecordDeAggregation])
+		return s.deAggregationConflicts(steps[types.ProcessorTypeRecordDeAggregation])
 	case s3 != nil && (steps.has(types.ProcessorTypeMetadataExtraction) || partitionsDynamically(s3)):
 		return []settingConflict{{problem: "it partitions by what is in a record, and with RECORD_AGGREGATE that is many values", advice: "add the processor RecordDeAggregation, or " + set}}
 	case steps.has(types.ProcessorTypeLambda):

@@ -103,7 +103,8 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Sent
 	if !ok {
 		found.AddWarning(check.Stream, stream, encryption, "look at its key, the key's policy and grants")
 	}
-	for _, c := range sends.findConflicts(d) {
+	conflicts := sends.findConflicts(d)
+	for _, c := range conflicts {
 		if !c.possible {
 			found.AddWarning(check.Stream, stream, c.problem, c.advice)
 		}
@@ -111,7 +112,7 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Sent
 	if len(found) == 0 {
 		text := "ACTIVE, DirectPut, to " + strings.TrimPrefix(destinationNames(d), "the ") + ", " + encryption
 		var advice []string
-		for _, c := range sends.findConflicts(d) {
+		for _, c := range conflicts {
 			text, advice = text+"; "+c.problem, append(advice, c.advice)
 		}
 		if e := d.DeliveryStreamEncryptionConfiguration; e != nil && e.KeyType == types.KeyTypeCustomerManagedCmk {

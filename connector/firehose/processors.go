@@ -36,8 +36,8 @@ func stepsOf(d types.DestinationDescription) processors {
 	return found
 }
 
-// cloudWatchClashes finds the processors that take records of CloudWatch Logs and no others.
-func cloudWatchClashes(steps processors) (all []settingConflict) {
+// cloudWatchConflicts finds the processors that take records of CloudWatch Logs and no others.
+func cloudWatchConflicts(steps processors) (all []settingConflict) {
 	if p, ok := steps[types.ProcessorTypeDecompression]; ok {
 		format := strings.ToLower(p[types.ProcessorParameterNameCompressionFormat])
 		if format == "" {
@@ -57,11 +57,11 @@ func cloudWatchClashes(steps processors) (all []settingConflict) {
 	return all
 }
 
-// deAggregationClashes finds parameters of RecordDeAggregation that don't fit the delimiter of the sub-records.
-func (s SentRecords) deAggregationClashes(p processorParameters) []settingConflict {
+// deAggregationConflicts finds parameters of RecordDeAggregation that don't fit the delimiter of the sub-records.
+func (s SentRecords) deAggregationConflicts(p processorParameters) []settingConflict {
 	switch strings.ToUpper(p[types.ProcessorParameterNameSubRecordType]) {
 	case "DELIMITED":
-		return s.delimitedClashes(p[types.ProcessorParameterNameDelimiter])
+		return s.delimitedConflicts(p[types.ProcessorParameterNameDelimiter])
 	case "JSON":
 		if strings.TrimSpace(s.Delimiter) != "" {
 			return []settingConflict{{
@@ -73,8 +73,8 @@ func (s SentRecords) deAggregationClashes(p processorParameters) []settingConfli
 	return nil
 }
 
-// delimitedClashes compares the parameter Delimiter, which is in base64, with the delimiter of the sub-records.
-func (s SentRecords) delimitedClashes(encoded string) []settingConflict {
+// delimitedConflicts compares the parameter Delimiter, which is in base64, with the delimiter of the sub-records.
+func (s SentRecords) delimitedConflicts(encoded string) []settingConflict {
 	want := base64.StdEncoding.EncodeToString([]byte(s.Delimiter))
 	delimiter, err := base64.StdEncoding.DecodeString(encoded)
 	advice := fmt.Sprintf("set its parameter Delimiter to %s, which is RECORD_DELIMITER in base64", want)

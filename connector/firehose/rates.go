@@ -73,7 +73,7 @@ func (o *StreamOption) SetRate(name string, value json.RawMessage) error {
 		return unknownRate(name)
 	}
 	err := o.setField(name, value)
-	o.rates(func(format string, args ...any) {
+	o.validateRates(func(format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); err == nil && strings.HasPrefix(text, name) {
 			err = errors.New(text)
 		}

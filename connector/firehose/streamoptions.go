@@ -75,20 +75,19 @@ func (c Config) with(o StreamOption) Config {
 
 const streamOptionsName = "FIREHOSE_STREAM_OPTIONS"
 
-// RecordFault is the fault of an option that concerns the records of a stream. The rule that found it reads the
-// variables others, too.
-func (c Config) RecordFault(stream, problem string, others ...string) *env.Fault {
+// OptionFault is the fault of an option of a stream. The rule that found it reads the variables others, too.
+func (c Config) OptionFault(stream, problem string, others ...string) *env.Fault {
 	return env.HoldsFault(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: %s", stream, problem)).WithSettings(others...)
 }
 
-// streamOptions checks each option as the variable for all is checked, and that the streams are ours:
+// validateStreamOptions checks each option as the variable for all is checked, and that the streams are ours:
 // an option for a stream that is written wrong would silently have no effect.
-func (c Config) streamOptions(check *env.Check) {
+func (c Config) validateStreamOptions(check *env.Check) {
 	known := c.StreamNames()
 	for _, name := range slices.Sorted(maps.Keys(c.StreamOptions.Of)) {
 		o := c.StreamOptions.Of[name]
 		bad := func(format string, args ...any) {
-			check.AddFault(env.HoldsFault(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q: ", name)+fmt.Sprintf(format, args...)))
+			check.AddFault(c.OptionFault(name, fmt.Sprintf(format, args...)))
 		}
 		if !slices.Contains(known, name) {
 			check.AddFault(env.HoldsFault(streamOptionsName, c.StreamOptions, fmt.Sprintf("stream %q is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of %q", name, known)).
@@ -117,11 +116,11 @@ func (o StreamOption) validateNumbers(bad func(string, ...any)) {
 	if n := o.MaxInFlight; n != nil && (*n < 1 || *n > maxInFlight) {
 		bad("max_in_flight is %d: want 1 to %d", *n, maxInFlight)
 	}
-	o.rates(bad)
+	o.validateRates(bad)
 }
 
-// rates checks the fields that may change while the process runs.
-func (o StreamOption) rates(bad func(string, ...any)) {
+// validateRates checks the fields that may change while the process runs.
+func (o StreamOption) validateRates(bad func(string, ...any)) {
 	notNegative(bad, "max_bytes_per_second", o.MaxBytesPerSecond)
 	notNegative(bad, "max_records_per_second", o.MaxRecordsPerSecond)
 	notNegative(bad, "quota_bytes_per_second", o.QuotaBytesPerSecond)
