@@ -2,10 +2,7 @@ package main
 
 // fences are partitions that are given up halfway.
 func fences() []mutant {
-	const (
-		fenced = "a partition that went is fenced"
-		polite = "a rebalance repeats nothing"
-	)
+	const fenced = "a partition that went is fenced"
 	return []mutant{
 		{
 			fenced, "its lease stays after a revoke",
@@ -43,6 +40,13 @@ func fences() []mutant {
 			"connector/offset/lease.go", "	if l.closed.Load() || !l.marked", "	if !l.marked",
 			"connector/offset", "TestLeaseAgainstModel", "mark .* true, want \\d+ false",
 		},
+	}
+}
+
+// handovers are partitions that are released while the member goes on.
+func handovers() []mutant {
+	const polite = "a rebalance repeats nothing"
+	return []mutant{
 		{
 			polite, "a revoke inside a drain does not wait for what is in flight",
 			"connector/pipeline.go", "	case <-l.stream.Ended():", "	case <-l.ended:",

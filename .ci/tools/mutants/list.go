@@ -4,15 +4,12 @@ import "slices"
 
 // all are the mutants, guarantee by guarantee.
 func all() []mutant {
-	return slices.Concat(losses(), claimChecks(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), stoppedPartitions(), stops(), outside(), clients(), logins(), shown(), joining(), schemas(), verdicts(), origins(), standstills(), fetches(), starts(), weather(), replays(), holds())
+	return slices.Concat(losses(), skippedRecords(), claimChecks(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), handovers(), stoppedPartitions(), stops(), outside(), clients(), logins(), shown(), joining(), schemas(), verdicts(), origins(), standstills(), fetches(), starts(), weather(), replays(), holds())
 }
 
-// losses are commits that run ahead and records that are passed over.
+// losses are commits that run ahead.
 func losses() []mutant {
-	const (
-		nothingLost = "nothing is lost"
-		skips       = "what needs no delivery is passed over, nothing else is"
-	)
+	const nothingLost = "nothing is lost"
 	return []mutant{
 		{
 			nothingLost, "an offset is committed before its record was accepted",
@@ -57,6 +54,13 @@ func losses() []mutant {
 			"connector/deadletters.go", "Done: func(bool) { span.Settle() },", "Done: func() func(bool) { span.Settle(); return func(bool) {} }(),",
 			"connector/e2e", "TestDeadLetterTopicDown", "commit of \\d+, but offset \\d+ was not accepted",
 		},
+	}
+}
+
+// skippedRecords are records that need no delivery, or must not be sent as they are.
+func skippedRecords() []mutant {
+	const skips = "what needs no delivery is passed over, nothing else is"
+	return []mutant{
 		{
 			skips, "control records are forgotten",
 			"connector/batcher.go", `		if r.Attrs.IsControl() {
