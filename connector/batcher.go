@@ -47,7 +47,7 @@ func (l *pipeline) runBatcher(ctx context.Context, fail func(error)) {
 		case a := <-l.batcherCalls:
 			l.answerCall(a)
 		case <-l.ending:
-			l.giveUp(anyLease)
+			l.dropLeases(anyLease)
 			l.handOverBatches(ctx)
 			return
 		}
@@ -73,7 +73,7 @@ func (l *pipeline) handOverBatches(ctx context.Context) {
 const minPacking = 20 * time.Millisecond
 
 // newLinger returns a stopped timer that sends to due. It is no channel of time's own, whose
-// length is always 0, because called has to look at it for each record.
+// length is always 0, because hasCalls has to look at it for each record.
 func (l *pipeline) newLinger() *time.Timer {
 	t := time.AfterFunc(time.Hour, func() {
 		select {
@@ -107,8 +107,8 @@ func (l *pipeline) sealDue() {
 
 // packRecords moves records from the queue into batches until one is sealed, the queue has none that
 // can be converted now, the memory is full, or a call has come. It moves none before the check of the
-// delivery stream has passed, and none while the stream is held because of its destination. A partition whose next record waits for a schema or for its
-// upload is set aside.
+// delivery stream has passed, and none while the stream is held because of its destination. A partition whose next
+// record waits for a schema or for its upload is set aside.
 func (l *pipeline) packRecords(ctx context.Context) error {
 	for !l.check.held.Load() && !l.sendsNothing() && len(l.waiting) == 0 && !l.isCrowded() && !l.hasCalls() {
 		c, ok := l.queue.takeChunk()
@@ -130,13 +130,13 @@ func (l *pipeline) packRecords(ctx context.Context) error {
 			l.discardRecords(func(lease *offset.Lease) bool { return lease == c.lease })
 		}
 		gone.recycleRecords()
-		l.open.Store(l.builder.HeldBytes()) // before the queue shrinks, or the poller sees room that isn't there
+		l.open.Store(l.builder.HeldBytes()) // before the queue shrinks, or the poller would count room that isn't there
 		l.queued.Add(-gone.weight)
 		switch {
 		case waits:
-			l.awaitSchema(rest, l.schemas.FetchFor(ctx, missing.Ref, rest.polled))
+			l.setAsideUntil(rest, l.schemas.FetchFor(ctx, missing.Ref, rest.polled))
 		case uploads:
-			l.awaitSchema(rest, l.startUpload(ctx, upload))
+			l.setAsideUntil(rest, l.startUpload(ctx, upload))
 		case len(rest.records) > 0 && err == nil:
 			l.queue.putBack(rest)
 		}
@@ -261,9 +261,9 @@ func (l *pipeline) discardRecords(of func(*offset.Lease) bool) (records int) {
 	return records
 }
 
-// giveUp discards the queued records of the given leases and seals the open batch if
+// dropLeases discards the queued records of the given leases and seals the open batch if
 // it holds some of them.
-func (l *pipeline) giveUp(of func(*offset.Lease) bool) {
+func (l *pipeline) dropLeases(of func(*offset.Lease) bool) {
 	records := l.discardRecords(of)
 	l.metrics.Skipped.WithLabelValues("revoked").Add(float64(records))
 	if l.builder.HoldsLease(of) {

@@ -31,7 +31,7 @@
 // A partition whose next record has a schema that is not here yet is set aside while package
 // schema fetches it; the other partitions of the pipeline continue. Once it has half of the queue,
 // its fetches are paused. Where it pays, all cores convert the records that are next in the
-// queue, a step at a time, and the pipeline packs the output in their order (parallelconverter.go).
+// queue, a round at a time, and the pipeline packs the output in their order (parallelconverter.go).
 //
 // Between two records the pipeline checks for a call: a revoke, a stop, the linger, or
 // the liveness check of /livez.

@@ -27,15 +27,15 @@ type parallelConverter struct {
 	convert *convert.Converter
 	called  func() bool       // the batcher has to stop packing; for all cores
 	parts   [][]byte          // of each core; their capacity is all the memory there is
-	bytes   int               // of the records of a step, at most
-	step    []convertedRecord // its records
+	bytes   int               // of the records of a round, at most
+	round   []convertedRecord // its records
 	at      int               // how many of them the batcher is done with
-	cut     bool              // the step ended early
-	misses  int               // records in a row that were not in the step
+	cut     bool              // the round ended early
+	misses  int               // records in a row that were not in the round
 	cores   sync.WaitGroup
 
 	_       [64]byte     // the next fields move between cores; a cache line of their own keeps the fields above in place
-	claimed atomic.Int64 // how many of the step some core has begun with, or more
+	claimed atomic.Int64 // how many of the round some core has begun with, or more
 	_       [64]byte
 }
 
@@ -53,20 +53,20 @@ const (
 )
 
 const (
-	// A round has that many records for each core. Its beginning and end, when cores wait for
+	// roundRecords is the maximum of records in a round, for each core. Its beginning and end, when cores wait for
 	// one another, take some 20 µs, and records as little as 300 ns.
-	stepRecords = 512
-	// stepBytes is how many bytes they have. To compare JSON with its schema takes memory
+	roundRecords = 512
+	// roundBytes is the maximum of bytes in a round. To compare JSON with its schema takes memory
 	// many times its size: with this, all cores together take what the largest record
 	// takes.
-	stepBytes = 1 << 20
-	// A core that has less than this to do is not worth waking.
+	roundBytes = 1 << 20
+	// One more core is worth waking for each worthRecords records, or for each worthBytes bytes.
 	worthRecords, worthBytes = 8, 8 << 10
-	// A core takes that many records at a time.
+	// maxClaimed is the maximum of records that a core takes at a time.
 	maxClaimed = 32
 	// minPart is a part that is worth having: with less memory, fewer cores work.
 	minPart = 64 << 10
-	// maxMisses records in a row that are not in the step end it: a partition that waited for
+	// maxMisses records in a row that are not in the round end it: a partition that waited for
 	// a schema may have thousands more.
 	maxMisses = 64
 )
@@ -78,19 +78,19 @@ func newParallelConverter(c *convert.Converter, called func() bool, cores, bytes
 		return nil
 	}
 	part := min(bytes/cores, convert.MaxRecordBytes)
-	a := &parallelConverter{convert: c, called: called, parts: make([][]byte, cores), bytes: min(cores*part/2, stepBytes), step: make([]convertedRecord, 0, cores*stepRecords)}
+	a := &parallelConverter{convert: c, called: called, parts: make([][]byte, cores), bytes: min(cores*part/2, roundBytes), round: make([]convertedRecord, 0, cores*roundRecords)}
 	for i := range a.parts {
 		a.parts[i] = make([]byte, 0, part)
 	}
 	return a
 }
 
-// appendRecord is Converter.Append for record i of c, the chunk that was taken from q last.
+// appendRecord is Converter.Append for record i of c, which was taken from q last.
 func (a *parallelConverter) appendRecord(dst []byte, c fetchedRecords, i int, q *recordQueue) ([]byte, error) {
-	if a.at == len(a.step) || a.misses >= maxMisses {
+	if a.at == len(a.round) || a.misses >= maxMisses {
 		rest := c
 		rest.records = c.records[i:]
-		a.beginChunk(rest, q)
+		a.beginRound(rest, q)
 	}
 	if v, ok := a.takeConverted(c.records[i]); ok {
 		if v.part == leftOut {
@@ -101,65 +101,65 @@ func (a *parallelConverter) appendRecord(dst []byte, c fetchedRecords, i int, q 
 	return a.convert.Append(dst, c.records[i])
 }
 
-// takeConverted finds what r has become; it is not ok if r is to be converted.
+// takeConverted returns the output of r; it is not ok if r is to be converted.
 //
-// The step has records of the queue alone, in the order of the queue. So r is the first of
-// them or not there at all: then its partition waited for a schema when the step was made, and
-// the step is for the records behind it.
+// The round has records of the queue alone, in the order of the queue. So r is the first of
+// them or not there at all: then its partition waited for a schema when the round was made, and
+// the round is for the records behind it.
 func (a *parallelConverter) takeConverted(r *kgo.Record) (v convertedRecord, ok bool) {
-	for a.at < len(a.step) && a.step[a.at].record == nil {
+	for a.at < len(a.round) && a.round[a.at].record == nil {
 		a.at++
 	}
-	if a.at == len(a.step) || a.step[a.at].record != r {
+	if a.at == len(a.round) || a.round[a.at].record != r {
 		a.misses++
 		return v, false
 	}
-	if a.cut && a.step[a.at].part == untried {
-		if a.resumeChunk(); a.at == len(a.step) { // there is too little to do, or no memory for more
+	if a.cut && a.round[a.at].part == untried {
+		if a.resumeRound(); a.at == len(a.round) { // there is too little to do, or no memory for more
 			return v, false
 		}
 	}
-	v = a.step[a.at]
-	a.step[a.at].record = nil // it may go
+	v = a.round[a.at]
+	a.round[a.at].record = nil // its memory may be recycled
 	a.at++
 	a.misses = 0
 	return v, v.part >= 0 || v.part == leftOut
 }
 
-// discardOutput ends the step.
+// discardOutput ends the round.
 func (a *parallelConverter) discardOutput() {
 	if a != nil {
-		clear(a.step)
-		a.at = len(a.step)
+		clear(a.round)
+		a.at = len(a.round)
 	}
 }
 
-// leaveOut takes the records of a partition out of the step: they leave the order of the queue.
+// leaveOut takes the records of a partition out of the round: they leave the order of the queue.
 func (a *parallelConverter) leaveOut(lease *offset.Lease) {
 	if a == nil {
 		return
 	}
-	for i, v := range a.step {
+	for i, v := range a.round {
 		if v.record != nil && v.record.Partition == lease.Partition && v.record.Topic == lease.Topic {
-			a.step[i] = convertedRecord{part: inTurn}
+			a.round[i] = convertedRecord{part: inTurn}
 		}
 	}
 }
 
-// beginChunk makes a round of the records in c and in q behind it, if that is worth it.
-func (a *parallelConverter) beginChunk(c fetchedRecords, q *recordQueue) {
+// beginRound makes a round of the records in c and in q behind it, if that is worth it.
+func (a *parallelConverter) beginRound(c fetchedRecords, q *recordQueue) {
 	a.discardOutput()
 	bytes := 0
-	a.at, a.misses, a.step = 0, 0, a.step[:0]
+	a.at, a.misses, a.round = 0, 0, a.round[:0]
 	add := func(c fetchedRecords) bool {
 		for _, r := range c.records {
 			if r.Attrs.IsControl() {
 				continue
 			}
-			if bytes += kafka.RecordSize(r); bytes > a.bytes || len(a.step) == cap(a.step) {
+			if bytes += kafka.RecordSize(r); bytes > a.bytes || len(a.round) == cap(a.round) {
 				return false
 			}
-			a.step = append(a.step, convertedRecord{record: r, part: untried})
+			a.round = append(a.round, convertedRecord{record: r, part: untried})
 		}
 		return true
 	}
@@ -173,10 +173,10 @@ func (a *parallelConverter) beginChunk(c fetchedRecords, q *recordQueue) {
 	a.convertRound(bytes)
 }
 
-// resumeChunk converts the records of the step that were not tried when it was cut.
-func (a *parallelConverter) resumeChunk() {
+// resumeRound converts the records of the round that were not tried when it was cut.
+func (a *parallelConverter) resumeRound() {
 	bytes := 0
-	for _, v := range a.step[a.at:] {
+	for _, v := range a.round[a.at:] {
 		if v.part == untried {
 			bytes += kafka.RecordSize(v.record)
 		}
@@ -185,24 +185,24 @@ func (a *parallelConverter) resumeChunk() {
 	a.convertRound(bytes)
 }
 
-// convertRound converts the step from the claimed records on, if that is worth it for that number of
+// convertRound converts the round from the claimed records on, if that is worth it for that number of
 // bytes.
 func (a *parallelConverter) convertRound(bytes int) {
-	records := len(a.step) - int(a.claimed.Load())
+	records := len(a.round) - int(a.claimed.Load())
 	if cores := min(len(a.parts), records, max(records/worthRecords, bytes/worthBytes)); cores > 1 {
 		a.startWorkers(cores)
 	}
 	if a.cut = a.called(); a.cut {
 		return
 	}
-	begun := min(int(a.claimed.Load()), len(a.step))
-	clear(a.step[begun:])
-	a.step = a.step[:begun]
+	begun := min(int(a.claimed.Load()), len(a.round))
+	clear(a.round[begun:])
+	a.round = a.round[:begun]
 }
 
 // startWorkers has a number of cores convert the round, one of them the batcher's own.
 func (a *parallelConverter) startWorkers(cores int) {
-	each := min(1+len(a.step)/(8*cores), maxClaimed)
+	each := min(1+len(a.round)/(8*cores), maxClaimed)
 	for core := 1; core < cores; core++ {
 		a.cores.Go(func() { a.convertShare(core, each) })
 	}
@@ -210,19 +210,19 @@ func (a *parallelConverter) startWorkers(cores int) {
 	a.cores.Wait()
 }
 
-// convertShare converts the records of the step that no other core has begun with, until there
+// convertShare converts the records of the round that no other core has begun with, until there
 // are none, half of the part is full (a record that doesn't fit into it alone is more than half),
 // or the batcher is called.
 func (a *parallelConverter) convertShare(core, each int) {
 	part := a.parts[core]
 	for len(part) <= cap(part)/2 && !a.called() {
 		to := int(a.claimed.Add(int64(each)))
-		from := min(to-each, len(a.step))
-		if from == len(a.step) {
+		from := min(to-each, len(a.round))
+		if from == len(a.round) {
 			break
 		}
-		for i := from; i < min(to, len(a.step)) && !a.called(); i++ {
-			v := &a.step[i]
+		for i := from; i < min(to, len(a.round)) && !a.called(); i++ {
+			v := &a.round[i]
 			if v.part != untried || v.record == nil {
 				continue
 			}

@@ -62,10 +62,10 @@ func walkPipeline(t *testing.T, seed uint64, bytes int) (states []string, used i
 		r := newRig(t, []string{"skip", "skip", "exit"}[rng.IntN(3)], bytes)
 		var next int64
 		for step := range 60 {
-			err := stepLane(t, r, rng, &next)
+			err := stepPipeline(t, r, rng, &next)
 			states = append(states, fmt.Sprint(err)+"\n"+r.state())
 			if r.parallel != nil {
-				used += min(len(r.parallel.step), 1)
+				used += min(len(r.parallel.round), 1)
 				for _, part := range r.parallel.parts {
 					if cap(part) != minPart {
 						t.Fatalf("seed %d, step %d: a part of %d bytes, of %d", seed, step, cap(part), minPart)
@@ -76,18 +76,18 @@ func walkPipeline(t *testing.T, seed uint64, bytes int) (states []string, used i
 				break
 			}
 		}
-		r.giveUp(anyLease)
+		r.dropLeases(anyLease)
 		r.seal()
 		states = append(states, r.state())
-		if r.parallel != nil && slices.ContainsFunc(r.parallel.step[:cap(r.parallel.step)], func(v convertedRecord) bool { return v.record != nil }) {
+		if r.parallel != nil && slices.ContainsFunc(r.parallel.round[:cap(r.parallel.round)], func(v convertedRecord) bool { return v.record != nil }) {
 			t.Fatalf("seed %d: records that were given up are kept alive", seed)
 		}
 	})
 	return states, used
 }
 
-// stepLane does one thing to a pipeline.
-func stepLane(t *testing.T, r *rig, rng *rand.Rand, next *int64) error {
+// stepPipeline does one thing to a pipeline.
+func stepPipeline(t *testing.T, r *rig, rng *rand.Rand, next *int64) error {
 	t.Helper()
 	at, of := rng.IntN(len(r.leases)), rng.Uint64()
 	switch rng.IntN(12) {
@@ -107,7 +107,7 @@ func stepLane(t *testing.T, r *rig, rng *rand.Rand, next *int64) error {
 	return nil
 }
 
-// TestAheadConvertsOnce: what is left of a step when a batch is sealed serves the next one.
+// TestAheadConvertsOnce: what is left of a round when a batch is sealed serves the next one.
 func TestAheadConvertsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "exit", 3*minPart)
@@ -163,7 +163,7 @@ func TestAheadForgetsWhatWasLost(t *testing.T) {
 	})
 }
 
-// TestAheadTakesNoMemory: beside the parts, which are there from the start, a step takes
+// TestAheadTakesNoMemory: beside the parts, which are there from the start, a round takes
 // next to none, however many records it has.
 func TestAheadTakesNoMemory(t *testing.T) {
 	for _, f := range costly(t) {
@@ -187,7 +187,7 @@ func TestAheadTakesNoMemory(t *testing.T) {
 }
 
 // TestAheadIsWorthIt: a few small records are converted in their turn, as is one that is
-// larger than a step.
+// larger than a round.
 func TestAheadIsWorthIt(t *testing.T) {
 	for _, c := range []struct{ records, size, want int }{
 		{1, 100, 0},
@@ -195,24 +195,24 @@ func TestAheadIsWorthIt(t *testing.T) {
 		{2 * worthRecords, 100, 2 * worthRecords},
 		{2, worthBytes - 1, 0},
 		{2, worthBytes, 2},
-		{3000, 0, 2 * stepRecords},
+		{3000, 0, 2 * roundRecords},
 		{300, 10 << 10, 100}, // half of what there is memory for
-		{1, stepBytes + 1, 0},
+		{1, roundBytes + 1, 0},
 	} {
 		a := newParallelConverter(costly(t)[3].converter, nobodyCalls, 2, 8<<20)
 		all := fetchedRecords{}
 		for range c.records {
 			all.records = append(all.records, &kgo.Record{Value: make([]byte, c.size)})
 		}
-		a.beginChunk(all, &recordQueue{})
-		if got := len(a.step); got != c.want {
+		a.beginRound(all, &recordQueue{})
+		if got := len(a.round); got != c.want {
 			t.Errorf("%d records of %d bytes: %d are converted ahead, want %d", c.records, c.size, got, c.want)
 		}
 	}
 }
 
 // TestAheadEndsWhenItIsFull: where records grow a lot, what there is no room for is left to
-// the next step, but for what cores have begun with.
+// the next round, but for what cores have begun with.
 func TestAheadEndsWhenItIsFull(t *testing.T) {
 	cfg := DefaultConfig().Record
 	cfg.Format = "avro"
@@ -221,14 +221,14 @@ func TestAheadEndsWhenItIsFull(t *testing.T) {
 	for i := range 1000 {
 		all.records = append(all.records, &kgo.Record{Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "3000 %d", i)})
 	}
-	a.beginChunk(all, &recordQueue{})
+	a.beginRound(all, &recordQueue{})
 	inVain := 0
-	for _, v := range a.step {
+	for _, v := range a.round {
 		if v.part < 0 {
 			inVain++
 		}
 	}
-	if done := len(a.step) - inVain; done < 20 || inVain > 2*maxClaimed {
+	if done := len(a.round) - inVain; done < 20 || inVain > 2*maxClaimed {
 		t.Errorf("%d records were converted, %d in vain", done, inVain)
 	}
 }
@@ -325,7 +325,7 @@ func (r *rig) seal() {
 
 func (r *rig) revoke(at int) {
 	l := r.leases[at]
-	r.giveUp(func(lease *offset.Lease) bool { return lease == l })
+	r.dropLeases(func(lease *offset.Lease) bool { return lease == l })
 	r.take()
 	r.lose(at)
 }

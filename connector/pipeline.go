@@ -54,7 +54,7 @@ type pipeline struct {
 	maxQueue int64 // bytes it may have of partitions that don't wait for a schema
 
 	wake         chan struct{}    // there is something to queue or room to send; holds one
-	batcherCalls chan batcherCall // holds maxAsks
+	batcherCalls chan batcherCall // holds maxCalls
 	ending       chan struct{}    // the pipeline is to send its open batch and end; holds one
 	due          chan struct{}    // the open batch has lingered long enough; holds one
 	ended        chan struct{}    // closed when the batcher has returned and answers calls no longer
@@ -97,7 +97,7 @@ type batcherCall struct {
 	done chan struct{}
 }
 
-// maxCalls is how many asks may wait for an answer. There is one for each revoke, and one for a
+// maxCalls is how many calls may wait for an answer. There is one for each revoke, and one for a
 // sign of life; more of them pile up only while a conversion hangs.
 const maxCalls = 8
 
@@ -136,7 +136,7 @@ func (l *pipeline) batchReserve() int64 { return batch.FullWeight(l.batchBytes()
 
 // freeBytes is what the pipeline could take now, in bytes; it may be negative.
 func (l *pipeline) freeBytes() int64 {
-	return min(l.share.Load()-l.heldBytes()-l.batchReserve(), l.maxQueue-l.queued.Load()+l.queue.waitsBytes())
+	return min(l.share.Load()-l.heldBytes()-l.batchReserve(), l.maxQueue-l.queued.Load()+l.queue.asideBytes())
 }
 
 // isFull reports whether another batch has to wait until one has settled. Sealing
@@ -158,18 +158,18 @@ func (l *pipeline) hasCalls() bool { return len(l.batcherCalls)+len(l.ending)+le
 
 func (l *pipeline) answerCall(a batcherCall) {
 	if a.of != nil {
-		l.giveUp(a.of)
+		l.dropLeases(a.of)
 	}
 	close(a.done)
 }
 
 // callBatcher tells the batcher to drop leases. The result is closed when the batcher has done so, which may be
-// never: the caller limits its wait. It never waits itself. While maxAsks are not answered the
-// ask is dropped, and the result is nil.
+// never: the caller limits its wait. It never waits itself. While maxCalls are not answered the
+// call is dropped, and the result is nil.
 //
 // An answer may come when the caller has long stopped waiting and the leases are closed. It
 // does no harm: it discards records of closed leases, which packChunk would skip, and it seals
-// a batch that is fenced before it is sent. For the same reason an ask may be dropped.
+// a batch that is fenced before it is sent. For the same reason a call may be dropped.
 func (l *pipeline) callBatcher(of func(*offset.Lease) bool) <-chan struct{} {
 	a := batcherCall{of: of, done: make(chan struct{})}
 	select {

@@ -166,7 +166,7 @@ func (r *poller) pauseOrResume(now time.Time) {
 // producers write one unknown schema after the other wait again and again.
 func (r *poller) holdBack(now time.Time) {
 	for _, l := range r.connector.pipelines {
-		st, bytes, most := r.state[l], l.queue.waitsBytes(), l.maxQueue/2
+		st, bytes, most := r.state[l], l.queue.asideBytes(), l.maxQueue/2
 		if st.waiting == nil && bytes < most {
 			continue
 		}

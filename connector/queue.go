@@ -10,7 +10,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// fetchedRecords is what one poll brought of one partition.
+// fetchedRecords are the records of one partition that one poll brought: a chunk of the queue.
 type fetchedRecords struct {
 	lease   *offset.Lease
 	records []*kgo.Record
@@ -40,8 +40,8 @@ func (c fetchedRecords) recycleRecords() {
 // the batcher does everything else; the lock is for the two of them, for the goroutines that wait for
 // a schema, and for callers that ask how old or how large the queue is.
 //
-// A partition whose next record waits for a schema is set aside: its records stay in the
-// queue, in their order, and take passes over them until the schema is there.
+// A partition whose next record waits for a schema, or for its upload to the claim-check bucket, is set aside: its
+// records stay in the queue, in their order, and takeChunk passes over them until readmit.
 type recordQueue struct {
 	mu     sync.Mutex
 	chunks []fetchedRecords // from head on
@@ -51,7 +51,7 @@ type recordQueue struct {
 	idle   int64 // bytes of the chunks that were set aside
 }
 
-// setAside is a partition that waits for a schema. The queue's lock guards it.
+// setAside is a partition that was set aside. The queue's lock guards it.
 type setAside struct {
 	lease  *offset.Lease
 	chunks []fetchedRecords // its chunks that were taken or skipped; later ones may still be in queue.chunks
@@ -77,7 +77,7 @@ func (q *recordQueue) putChunk(c fetchedRecords) {
 	q.chunks = append(q.chunks, c)
 }
 
-// takeChunk returns the oldest chunk whose partition does not wait for a schema.
+// takeChunk returns the oldest chunk whose partition is not set aside.
 func (q *recordQueue) takeChunk() (c fetchedRecords, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -116,7 +116,7 @@ func (q *recordQueue) putFirst(chunks ...fetchedRecords) {
 }
 
 // setAside returns the rest of the chunk that was taken last, and sets its partition aside
-// until readmitted is called with the result.
+// until readmit is called with the result.
 func (q *recordQueue) setAside(c fetchedRecords) *setAside {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -126,8 +126,8 @@ func (q *recordQueue) setAside(c fetchedRecords) *setAside {
 	return a
 }
 
-// isReadmitted lets a partition that was set aside continue. It may have been removed since.
-func (q *recordQueue) isReadmitted(a *setAside) {
+// readmit lets a partition that was set aside continue. It may have been removed since.
+func (q *recordQueue) readmit(a *setAside) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !a.gone && !a.ready {
@@ -173,14 +173,14 @@ func (q *recordQueue) waitingBytes() map[*offset.Lease]int64 {
 	return bytes
 }
 
-// waitsBytes is how many bytes are queued of partitions that were set aside.
-func (q *recordQueue) waitsBytes() int64 {
+// asideBytes is how many bytes are queued of partitions that were set aside.
+func (q *recordQueue) asideBytes() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.idle
 }
 
-// eachChunk calls do for the chunks that take would return, in their order, as long as it is true.
+// eachChunk calls do for the chunks that takeChunk would return, in their order, as long as it is true.
 func (q *recordQueue) eachChunk(do func(fetchedRecords) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

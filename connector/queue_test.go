@@ -161,11 +161,11 @@ func TestQueueSetsAside(t *testing.T) {
 				put()
 			case 3, 4:
 				if a := waiting[leases[rng.IntN(len(leases))]]; a != nil {
-					q.isReadmitted(a)
+					q.readmit(a)
 					readmitted = append(readmitted, a)
 				}
 				if len(readmitted) > 0 {
-					q.isReadmitted(readmitted[rng.IntN(len(readmitted))]) // late, and again
+					q.readmit(readmitted[rng.IntN(len(readmitted))]) // late, and again
 				}
 			default:
 				take()
@@ -177,8 +177,8 @@ func TestQueueSetsAside(t *testing.T) {
 			for _, n := range q.waitingBytes() {
 				idle += n
 			}
-			if held+idle != weight || q.waitsBytes() != idle {
-				t.Fatalf("seed %d: %d bytes in turn and %d of %d set aside, want %d in all", seed, held, q.waitsBytes(), idle, weight)
+			if held+idle != weight || q.asideBytes() != idle {
+				t.Fatalf("seed %d: %d bytes in turn and %d of %d set aside, want %d in all", seed, held, q.asideBytes(), idle, weight)
 			}
 			if _, ok := q.oldestPoll(); ok != (weight > 0) {
 				t.Fatalf("seed %d: an oldest record: %v, with %d bytes", seed, ok, weight)
@@ -187,7 +187,7 @@ func TestQueueSetsAside(t *testing.T) {
 		draining = true
 		for range 10_000 {
 			for _, a := range waiting {
-				q.isReadmitted(a)
+				q.readmit(a)
 			}
 			if !take() {
 				break

@@ -43,18 +43,18 @@ func (c *Connector) schemaLookup(before func(convert.SchemaRef)) convert.SchemaL
 	}
 }
 
-// awaitSchema sets a partition aside until the schema of its next record, the first of rest, was
+// setAsideUntil sets a partition aside until the schema of its next record, the first of rest, was
 // asked for, or its upload to the claim-check bucket has ended: then ready is closed. The other
 // partitions of the pipeline continue meanwhile, the order within each stays, and only queued records wait.
 //
 // The goroutine ends with the attempt to fetch, which has a limit, or the upload, which is canceled when the
 // partition is revoked. Each partition has one at most that it waits for.
-func (l *pipeline) awaitSchema(rest fetchedRecords, ready <-chan struct{}) {
+func (l *pipeline) setAsideUntil(rest fetchedRecords, ready <-chan struct{}) {
 	l.parallel.leaveOut(rest.lease)
 	waiting := l.queue.setAside(rest)
 	go func() {
 		<-ready
-		l.queue.isReadmitted(waiting)
+		l.queue.readmit(waiting)
 		l.wakeBatcher()
 	}()
 }

@@ -76,12 +76,12 @@ func convertedAhead() []mutant {
 	return []mutant{
 		{
 			sent, "cores change records that are converted ahead for one another",
-			"connector/parallelconverter.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.step[min(i^1, len(a.step)-1)].record,",
+			"connector/parallelconverter.go", "AppendWithin(part, v.record,", "AppendWithin(part, a.round[min(i^1, len(a.round)-1)].record,",
 			"connector/e2e", "TestOrderOfWhatIsConvertedAhead", "records came out of order",
 		},
 		{
 			sent, "what was converted ahead of a record that was given up is sent for the next",
-			"connector/parallelconverter.go", "a.step[a.at].record != r {", "a.step[a.at].record == nil {",
+			"connector/parallelconverter.go", "a.round[a.at].record != r {", "a.round[a.at].record == nil {",
 			"connector", "TestAheadAgainstOneByOne", "ahead of its turn",
 		},
 		{

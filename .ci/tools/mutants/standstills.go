@@ -27,12 +27,12 @@ func answered() []mutant {
 		},
 		{
 			answers, "cores that convert ahead don't hear calls",
-			"connector/parallelconverter.go", "i < min(to, len(a.step)) && !a.called(); i++ {", "i < min(to, len(a.step)); i++ {",
+			"connector/parallelconverter.go", "i < min(to, len(a.round)) && !a.called(); i++ {", "i < min(to, len(a.round)); i++ {",
 			"connector", "TestAheadIsInterrupted", "an ask waited",
 		},
 		{
 			answers, "after a call, one core converts what is left",
-			"connector/parallelconverter.go", "	if a.cut && a.step[a.at].part == untried {", "	if false {",
+			"connector/parallelconverter.go", "	if a.cut && a.round[a.at].part == untried {", "	if false {",
 			"connector", "TestAheadIsInterrupted", "three cores need",
 		},
 	}
