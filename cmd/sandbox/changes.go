@@ -9,7 +9,7 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
-// changes tells when faults of the emulated Firehose begin and end, those that are set while it runs, too, and when the
+// changes reports when faults of the emulated Firehose begin and end, also those that are set while it runs, and when the
 // connector is no longer ready, and ready again. It is a state machine: the time is passed in.
 type changes struct {
 	script   []firehosetest.Fault // as it was last set
@@ -50,7 +50,7 @@ func (c *changes) next(at time.Duration, script []firehosetest.Fault, ready erro
 	return lines
 }
 
-// effects are those of the faults that are in force so long after the script was set.
+// effects returns the effects of the faults that are in force at this time since the script was set.
 func (c *changes) effects(since time.Duration) (names []string) {
 	for _, f := range c.script {
 		if since >= f.After && (f.Until == 0 || since < f.Until) {

@@ -41,7 +41,7 @@ func (s *sandbox) watch(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(ended)
 		past := []figures{{}}
-		var told changes
+		var reported changes
 		for stopped.Err() == nil {
 			select {
 			case <-time.After(every):
@@ -52,7 +52,7 @@ func (s *sandbox) watch(ctx context.Context) (stop func()) {
 			}
 			// What stays on a terminal is from after the end.
 			if now, err := s.figures(ctx, time.Since(begin)); err == nil {
-				for _, line := range told.next(now.at, s.service.service.Faults(), now.ready) {
+				for _, line := range reported.next(now.at, s.service.service.Faults(), now.ready) {
 					s.screen.warn(line + "\n")
 				}
 				s.show(now, past[0])
