@@ -43,7 +43,7 @@ type claimUpload struct {
 
 func (u *claimUpload) Error() string { return "the value is not uploaded to " + u.object.URL + " yet" }
 
-// packClaimCheck appends the envelope with a claim check for record i of a chunk, which could not be converted because of err. Until
+// packClaimCheck appends the envelope with a claim check for record i of fetched records, which could not be converted because of err. Until
 // the bucket has the value the error is a *claimUpload. Where a claim check does not help, the error is err, and the policy for other
 // bad records decides: the record has no value, or its key and headers are too large themselves.
 func (l *pipeline) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, error) {
@@ -119,7 +119,7 @@ func (c *Connector) bucketReady(now time.Time) error {
 	if c.uploader == nil {
 		return nil
 	}
-	if t := c.uploader.CurrentOutage(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
+	if t := c.uploader.CurrentOutage(); t.ShouldReport(now, idleFor) {
 		return fmt.Errorf("claim-check bucket %s: %w", c.cfg.ClaimCheck.URL, t.Err)
 	}
 	return nil

@@ -144,7 +144,7 @@ func (c *Connector) lettersReady(now time.Time) error {
 	if c.letters == nil {
 		return nil
 	}
-	if t := c.letters.CurrentOutage(); t != nil && (t.Final || now.Sub(t.Since) >= idleFor) {
+	if t := c.letters.CurrentOutage(); t.ShouldReport(now, idleFor) {
 		return fmt.Errorf("dead-letter topic %s: %w", c.letters.Topic(), t.Err)
 	}
 	return nil

@@ -65,7 +65,7 @@ func (c *Connector) schemasReady(now time.Time) error {
 	if c.schemas == nil {
 		return nil
 	}
-	if t := c.schemas.CurrentOutage(); t != nil && (t.Blocked || now.Sub(t.Since) >= idleFor) {
+	if t := c.schemas.CurrentOutage(); t.ShouldReport(now, idleFor) {
 		return fmt.Errorf("the Schema Registry: %w", t.Err)
 	}
 	return nil

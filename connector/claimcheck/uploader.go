@@ -51,11 +51,11 @@ type Uploader struct {
 	client         *awsconfig.BucketClient
 	log            *slog.Logger
 	metrics        *metrics.ClaimCheck
-	slots          chan struct{} // holds a place for each request
+	permits        chan struct{} // holds a place for each request
 
 	mu      sync.Mutex
-	failing map[*Object]*Outage // whose last attempt failed
-	told    toldTrouble         // what the log said last of them
+	failing map[*Object]*retry.Outage // of the objects whose last attempt failed
+	logged  loggedOutage              // of all of them together
 }
 
 // New reads the SDK's environment and connects to nothing.
@@ -64,7 +64,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Uploader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim-check bucket: %w", err)
 	}
-	u := &Uploader{cfg: cfg, client: client, log: o.Log.With("claim_check_url", cfg.URL), metrics: o.Metrics, slots: make(chan struct{}, maxUploads), failing: map[*Object]*Outage{}}
+	u := &Uploader{cfg: cfg, client: client, log: o.Log.With("claim_check_url", cfg.URL), metrics: o.Metrics, permits: make(chan struct{}, maxUploads), failing: map[*Object]*retry.Outage{}}
 	u.bucket, u.prefix = cfg.bucketPlace()
 	return u, nil
 }
@@ -86,7 +86,7 @@ var errRevoked = errors.New("the partition was revoked")
 func (u *Uploader) UploadObject(ctx context.Context, o *Object) error {
 	u.metrics.Pending.Inc()
 	defer u.metrics.Pending.Dec()
-	defer u.endTrouble(o)
+	defer u.endOutage(o)
 	begin := time.Now()
 	for failures := 1; ; failures++ {
 		err := u.attemptUpload(ctx, o)
@@ -109,11 +109,11 @@ func (u *Uploader) UploadObject(ctx context.Context, o *Object) error {
 // attemptUpload makes a request, or a second one if the first has told the bucket's region.
 func (u *Uploader) attemptUpload(ctx context.Context, o *Object) error {
 	select {
-	case u.slots <- struct{}{}:
+	case u.permits <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-u.slots }()
+	defer func() { <-u.permits }()
 	if o.lease.Closed() {
 		return errRevoked
 	}

@@ -161,7 +161,7 @@ func TestFailures(t *testing.T) {
 				go func() { done <- p.UploadObject(t.Context(), o) }()
 				time.Sleep(10 * time.Minute)
 				trouble := p.CurrentOutage()
-				if trouble == nil || trouble.Final != test.final || !strings.Contains(trouble.Err.Error(), test.says) || time.Since(trouble.Since) < 9*time.Minute {
+				if trouble == nil || trouble.Blocked != test.final || !strings.Contains(trouble.Err.Error(), test.says) || time.Since(trouble.Since) < 9*time.Minute {
 					t.Fatalf("trouble is %+v, want %q", trouble, test.says)
 				}
 				n, _ := p.Requests()

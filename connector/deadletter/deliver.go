@@ -158,7 +158,7 @@ func (w *Writer) tooLarge(group []*queuedLetter, err error) error {
 }
 
 const (
-	// refusalTime and leastRefusals are how long and how often a letter must be refused
+	// refusalTime and minRefusals are how long and how often a letter must be refused
 	// for its size where the topic's limit is not known, or doesn't agree.
 	refusalTime, minRefusals = 30 * time.Second, 5
 	// refusalAge is how long the next letters as large need only be refused themselves.

@@ -4,8 +4,8 @@
 // A letter is pending from SendLetter until Kafka has acknowledged it on all in-sync
 // replicas; only then its span settles, so the commit of its partition waits.
 // A topic that takes no letters is back-pressure: they are tried
-// again without end, after growing pauses, and their memory counts.
+// again without end, after a backoff that grows, and their memory counts.
 //
 // One goroutine, Run, owns the client. It writes one group of letters at a time and
-// has the result of each before it takes the next. Send only queues.
+// has the result of each before it takes the next. SendLetter only queues.
 package deadletter

@@ -13,7 +13,7 @@ import (
 
 // Letter is a record that can't be delivered, and why.
 type Letter struct {
-	// Record is the record in Kafka, or the part of it that is left. Send copies it.
+	// Record is the record in Kafka, or the part of it that is left. SendLetter copies it.
 	Record *kgo.Record
 	Reason string // one of metrics.DeadLetterReasons
 	Stage  string // where it was found out, one of the Stages
@@ -122,8 +122,8 @@ func cutText(text string) string {
 	return text
 }
 
-// isFenced reports whether the letter belongs to another member now.
-func (l *queuedLetter) isFenced() bool {
+// isRevoked reports whether the letter belongs to another member now.
+func (l *queuedLetter) isRevoked() bool {
 	return !slices.ContainsFunc(l.Leases, func(lease *offset.Lease) bool { return !lease.Closed() })
 }
 

@@ -9,28 +9,21 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/retry"
 )
 
-// Outage is why the topic takes no letters now.
-type Outage struct {
-	Err error
-	// Final says that an operator has to repair something: the topic does not exist, or
-	// may not be written to.
-	Final bool
-	Since time.Time
-}
-
-// patience is how long an attempt may take before it counts as trouble.
+// patience is how long an attempt may take before it counts as an outage.
 const patience = 10 * time.Second
 
 var errNoAnswer = errors.New("no answer from the brokers")
 
 // CurrentOutage returns why the topic takes no letters now, nil while it does. It is not
 // found out before there is a letter.
-func (w *Writer) CurrentOutage() *Outage {
+func (w *Writer) CurrentOutage() *retry.Outage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.trouble
+	return w.outage
 }
 
 // Topic is the name of the dead-letter topic.
@@ -46,17 +39,14 @@ func (w *Writer) noteFailure(err error) {
 // logFailure notes that the topic takes no letters, and logs it once: again only when
 // it turns out to need an operator.
 func (w *Writer) logFailure(err error) {
-	now := &Outage{Err: explainError(err), Final: isFinal(err), Since: time.Now()}
 	w.mu.Lock()
-	before, pending := w.trouble, w.pending
-	if before != nil {
-		now.Since = before.Since
-	}
-	w.trouble = now
+	before, pending := w.outage, w.pending
+	now := retry.ExtendOutage(before, explainError(err), needsRepair(err))
+	w.outage = now
 	w.mu.Unlock()
 	w.metrics.Blocked.Set(1)
 	switch {
-	case now.Final && (before == nil || !before.Final):
+	case now.Blocked && (before == nil || !before.Blocked):
 		w.log.Error("the dead-letter topic takes no records until this is repaired; trying again every 10 s, and the partitions that they come from are not committed past them", "error", now.Err, "pending", pending)
 	case before == nil:
 		w.log.Warn("the dead-letter topic takes no records; trying again until it does", "error", now.Err, "pending", pending)
@@ -66,8 +56,8 @@ func (w *Writer) logFailure(err error) {
 // noteRecovery enters that the topic has taken letters.
 func (w *Writer) noteRecovery() {
 	w.mu.Lock()
-	before := w.trouble
-	w.trouble = nil
+	before := w.outage
+	w.outage = nil
 	w.mu.Unlock()
 	if before == nil {
 		return
@@ -76,8 +66,8 @@ func (w *Writer) noteRecovery() {
 	w.log.Info("the dead-letter topic takes records again", "after", time.Since(before.Since).Round(time.Millisecond).String())
 }
 
-// isFinal reports an error that only an operator can repair.
-func isFinal(err error) bool {
+// needsRepair reports whether only an operator can end a failure.
+func needsRepair(err error) bool {
 	switch reasonOf(err) {
 	case "unknown_topic", "authorization", "too_large":
 		return true

@@ -49,7 +49,7 @@ func (w *Writer) takeGroup() (group []*queuedLetter) {
 	w.mu.Lock()
 	for len(w.queue) > 0 && len(group) < groupLetters {
 		l := w.queue[0]
-		if l.isFenced() {
+		if l.isRevoked() {
 			gone = append(gone, l)
 			w.queue[0], w.queue = nil, w.queue[1:]
 			continue
@@ -79,7 +79,7 @@ func (w *Writer) dropRevoked() {
 	w.mu.Lock()
 	kept := w.queue[:0]
 	for _, l := range w.queue {
-		if l.isFenced() {
+		if l.isRevoked() {
 			gone = append(gone, l)
 		} else {
 			kept = append(kept, l)

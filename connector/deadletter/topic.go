@@ -44,7 +44,7 @@ func (w *Writer) CheckTopic(ctx context.Context) error {
 		return ctx.Err()
 	case err == nil:
 		return nil
-	case isFinal(err):
+	case needsRepair(err):
 		return fmt.Errorf("DEAD_LETTER_TOPIC holds %q: %w", w.topic, explainError(err))
 	}
 	w.log.Warn("could not check the dead-letter topic; starting without the check", "error", err)

@@ -11,10 +11,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/retry"
 	"kafka-firehose/metrics"
 )
 
-// Writer is the way to the dead-letter topic. All methods but Check and Run are
+// Writer is the way to the dead-letter topic. All methods but CheckTopic and Run are
 // safe for concurrent use.
 type Writer struct {
 	topic   string
@@ -40,7 +41,7 @@ type Writer struct {
 	flying  []*queuedLetter // being written
 	pending int             // in both, and those whose Done has not returned
 	idle    chan struct{}   // closed when nothing is pending any more; nil without a waiter
-	trouble *Outage         // nil while the topic takes letters
+	outage  *retry.Outage   // nil while the topic takes letters
 }
 
 // Options are what a Writer needs beside its configuration.
@@ -127,5 +128,5 @@ func (w *Writer) LetterStuck(lease *offset.Lease) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	holds := func(l *queuedLetter) bool { return l.holdsLease(lease) }
-	return w.trouble != nil && (slices.ContainsFunc(w.queue, holds) || slices.ContainsFunc(w.flying, holds))
+	return w.outage != nil && (slices.ContainsFunc(w.queue, holds) || slices.ContainsFunc(w.flying, holds))
 }

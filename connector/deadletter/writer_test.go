@@ -308,7 +308,7 @@ func TestTopicIsMadeAnew(t *testing.T) {
 		o.send(nil, "b", "c")
 		time.Sleep(5 * time.Minute)
 		o.want("a")
-		if got := o.CurrentOutage(); got == nil || !got.Final || !strings.Contains(got.Err.Error(), "create it") {
+		if got := o.CurrentOutage(); got == nil || !got.Blocked || !strings.Contains(got.Err.Error(), "create it") {
 			t.Errorf("trouble %+v, want one that says to create the topic", got)
 		}
 		if got := strings.Count(o.log.String(), "level=ERROR"); got != 1 {

@@ -43,21 +43,21 @@ type Source struct {
 }
 
 // Watch asks CloudWatch for the streams that are reached with the same region and credentials. One goroutine calls
-// Look and owns the state; Stream and Trouble are for any goroutine.
+// AskOnce and owns the state; ForStream and CurrentOutage are for any goroutine.
 type Watch struct {
 	o       Options
 	client  *cloudWatchClient
 	streams map[string]*Stream
-	asked   bool // CloudWatch has answered once; Look's alone
-	trouble atomic.Pointer[Outage]
+	asked   bool // CloudWatch has answered once; AskOnce's alone
+	outage  atomic.Pointer[Outage]
 }
 
 // Stream is a stream whose destination is watched.
 type Stream struct {
 	name       string
 	source     Source
-	deliveries []string  // Look's alone; nil while the type is unknown
-	describeAt time.Time // Look's alone; when to describe the stream next
+	deliveries []string  // AskOnce's alone; nil while the type is unknown
+	describeAt time.Time // AskOnce's alone; when to describe the stream next
 	metrics    *metrics.DestinationStream
 	published  atomic.Pointer[State]
 	waits      atomic.Bool // for the first answer, so that a process that begins does not end a hold
@@ -106,7 +106,7 @@ func (s *Stream) IsWaiting() bool { return s.waits.Load() }
 func (s *Stream) NoteSent() { s.probe.Store(false) }
 
 // CurrentOutage returns why CloudWatch could not be asked when it was last, nil if it answered.
-func (w *Watch) CurrentOutage() *Outage { return w.trouble.Load() }
+func (w *Watch) CurrentOutage() *Outage { return w.outage.Load() }
 
 // streamNames are the streams of the watch, sorted.
 func (w *Watch) streamNames() []string { return slices.Sorted(maps.Keys(w.streams)) }
@@ -187,10 +187,10 @@ func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 	}
 }
 
-// noteFailures keeps the trouble of the last request.
+// noteFailures begins, continues or ends the outage.
 func (w *Watch) noteFailures(now time.Time, failed map[string]error) {
 	if len(failed) == 0 {
-		w.trouble.Store(nil)
+		w.outage.Store(nil)
 		return
 	}
 	names := slices.Sorted(maps.Keys(failed))
@@ -198,5 +198,5 @@ func (w *Watch) noteFailures(now time.Time, failed map[string]error) {
 	if before := w.CurrentOutage(); before != nil {
 		t.Since, t.Failures = before.Since, before.Failures+1
 	}
-	w.trouble.Store(&t)
+	w.outage.Store(&t)
 }

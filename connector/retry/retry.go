@@ -1,4 +1,5 @@
-// Package retry has the backoff between the attempts of a request that fails, and the wait for it.
+// Package retry has what the clients of all outside worlds share for a request that fails: the backoff between its attempts, the
+// wait for it, and the state of an outage.
 package retry
 
 import (

@@ -46,3 +46,29 @@ func TestSleep(t *testing.T) {
 		}
 	})
 }
+
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var none *retry.Outage
+		if none.ShouldReport(time.Now(), 0) {
+			t.Error("no outage is reported")
+		}
+		down, denied := errors.New("down"), errors.New("denied")
+		begin := time.Now()
+		first := retry.ExtendOutage(none, down, false)
+		time.Sleep(time.Minute)
+		second := retry.ExtendOutage(first, denied, true)
+		if *first != (retry.Outage{Since: begin, Err: down}) || *second != (retry.Outage{Since: begin, Err: denied, Blocked: true}) {
+			t.Errorf("%+v, then %+v", first, second)
+		}
+		for patience, want := range map[time.Duration]bool{time.Minute: true, time.Minute + 1: false} {
+			if got := first.ShouldReport(time.Now(), patience); got != want {
+				t.Errorf("reported after a minute with patience %v: %v", patience, got)
+			}
+		}
+		if !second.ShouldReport(begin, time.Hour) {
+			t.Error("an outage that needs an operator is not reported at once")
+		}
+	})
+}

@@ -76,9 +76,9 @@ func (c Config) Validate() error {
 		secure = secure && strings.HasPrefix(u, "https://")
 	}
 	c.validateLogin(&check)
-	c.oneLogin(&check)
-	c.oauth(&check)
-	c.headers(&check)
+	c.validateOneLogin(&check)
+	c.validateOAuth(&check)
+	c.validateHeaders(&check)
 	c.validateUnused(&check)
 	c.validateGlue(&check)
 	if len(c.URLs) > 0 && !secure && (c.CAFile != "" || c.CertFile != "") {
@@ -125,7 +125,7 @@ func (c Config) validateAddress(s string) *env.Fault {
 // validateLogin checks that a name has a password, and a password a name.
 func (c Config) validateLogin(check *env.Check) {
 	switch {
-	case c.bearer(): // is another login
+	case c.usesToken(): // is another login
 	case c.Username != "" && !c.Password.IsSet():
 		check.AddFault(env.MissingFault(passwordName, "want the password of "+usernameName).WithSettings(usernameName))
 	case c.Username == "" && c.Password.IsSet():

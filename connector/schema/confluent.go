@@ -91,7 +91,7 @@ func schemaKind(t sr.SchemaType) string {
 	return "of a type that is not known here"
 }
 
-// classifyError says what an error of the client means: *unusable or *trouble, nil for none.
+// classifyError says what an error of the client means: *unusableError or *nodeError, nil for none.
 func classifyError(err error) error {
 	if err == nil {
 		return nil

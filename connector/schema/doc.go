@@ -21,7 +21,7 @@
 //
 // A schema is absent when every address says so, each of which is seen to be the registry
 // (absentschema.go), half a minute after the record was polled that it is asked for, and after the
-// registry's last failure. An earlier answer holds for earlier records alone: [Outdated].
+// registry's last failure. An earlier answer holds for earlier records alone: [RefreshAbsent].
 // The text of a schema never changes, so one answer proves that it can't be used; it is
 // asked for again after a while all the same.
 //

@@ -64,8 +64,8 @@ func validHeaderName(name string) bool {
 	})
 }
 
-// headers checks the extra headers.
-func (c Config) headers(check *env.Check) {
+// validateHeaders checks the extra headers.
+func (c Config) validateHeaders(check *env.Check) {
 	_, err := c.extraHeaders()
 	if f, ok := errors.AsType[*env.Fault](err); ok {
 		check.AddFault(f)

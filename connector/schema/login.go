@@ -23,7 +23,7 @@ type login struct {
 
 func newLogin(cfg Config, o Options) *login {
 	l := &login{cfg: cfg}
-	if cfg.bearer() {
+	if cfg.usesToken() {
 		l.tokens = oauthtoken.New(cfg.tokens(), oauthtoken.Options{Transport: o.Transport, Log: o.Log, Reuse: tokenReuse})
 	}
 	return l

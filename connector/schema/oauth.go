@@ -48,27 +48,27 @@ func (c Config) tokens() oauthtoken.Config {
 	}
 }
 
-// bearer reports whether requests have a token.
-func (c Config) bearer() bool { return c.Token.IsSet() || c.OAuth.Endpoint != "" }
+// usesToken reports whether requests have a bearer token.
+func (c Config) usesToken() bool { return c.Token.IsSet() || c.OAuth.Endpoint != "" }
 
 // Hints are warnings about settings that work and are not safe.
 func (c Config) Hints() []string { return c.tokens().SettingHints() }
 
-// settings are the texts among the fields that have no effect without the endpoint, by their variables.
-func (o OAuthConfig) settings() map[string]string {
+// endpointSettings are the texts among the fields that have no effect without the endpoint, by their variables.
+func (o OAuthConfig) endpointSettings() map[string]string {
 	return map[string]string{
 		oauthPrefix + "CLIENT_ID": o.ClientID, oauthPrefix + "SCOPE": o.Scope, oauthPrefix + "AUDIENCE": o.Audience, oauthPrefix + "CA_FILE": o.CAFile,
 	}
 }
 
-// oauth checks the endpoint, and settings that need it or a token.
-func (c Config) oauth(check *env.Check) {
+// validateOAuth checks the endpoint, and settings that need it or a token.
+func (c Config) validateOAuth(check *env.Check) {
 	o := c.OAuth
 	if o.Endpoint != "" {
 		c.tokens().ValidateEndpoint(check)
 	} else {
 		const without = "it has no effect without " + oauthEndpoint
-		for name, value := range o.settings() {
+		for name, value := range o.endpointSettings() {
 			if value != "" {
 				check.AddFault(env.HoldsFault(name, value, without).WithSettings(oauthEndpoint))
 			}
@@ -79,7 +79,7 @@ func (c Config) oauth(check *env.Check) {
 	}
 	for name, value := range map[string]string{oauthCluster: o.LogicalCluster, oauthIdentityPool: o.IdentityPoolID} {
 		check.CheckName(name, value)
-		if value != "" && !c.bearer() {
+		if value != "" && !c.usesToken() {
 			check.AddFault(env.HoldsFault(name, value, "it goes with a token; want "+oauthEndpoint+" or "+tokenName+" too").WithSettings(oauthEndpoint, tokenName))
 		}
 	}
@@ -101,8 +101,8 @@ func (c Config) logins() (names []string) {
 	return names
 }
 
-// oneLogin reports that there are several ways to log in.
-func (c Config) oneLogin(check *env.Check) {
+// validateOneLogin adds a fault if there are several ways to log in.
+func (c Config) validateOneLogin(check *env.Check) {
 	names := c.logins()
 	if len(names) < 2 {
 		return

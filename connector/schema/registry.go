@@ -70,7 +70,8 @@ type Registry struct {
 	recent   []convert.SchemaRef                 // that were found last, newest first
 	steady   time.Time                           // when the registry last failed, or turned out to be late
 	flights  map[convert.SchemaRef]chan struct{} // that are under way; closed at their end
-	failing  *Outage                             // nil while the registry answers
+	failing  *retry.Outage                       // nil while the registry answers
+	failedAt time.Time                           // the last failure
 	failed   map[convert.SchemaRef]struct{}      // whose last attempt failed
 	failures int                                 // in a row
 	next     time.Time                           // no attempt before, for those that failed
@@ -81,14 +82,6 @@ type Registry struct {
 type cachedVerdict struct {
 	reject *convert.BadRecord
 	until  time.Time
-}
-
-// Outage is why no schema has come for a while.
-type Outage struct {
-	Since   time.Time
-	Blocked bool // an operator has to change something
-	Err     error
-	seen    time.Time // the last failure
 }
 
 // New returns a registry without any schema. It connects when the first is asked for.
@@ -129,7 +122,7 @@ func (r *Registry) FetchSchema(ctx context.Context, ref convert.SchemaRef) <-cha
 }
 
 // FetchFor has a schema fetched, unless that is under way, until ctx ends, for a record that
-// was polled then. The channel that it returns is closed when it is worth calling Schema
+// was polled then. The channel that it returns is closed when it is worth calling LookupSchema
 // again, and FetchFor again if the schema is still missing.
 func (r *Registry) FetchFor(ctx context.Context, ref convert.SchemaRef, polled time.Time) <-chan struct{} {
 	r.mu.Lock()
@@ -150,7 +143,7 @@ func (r *Registry) FetchFor(ctx context.Context, ref convert.SchemaRef, polled t
 
 // runFetch is one attempt, after the backoff of those before.
 func (r *Registry) runFetch(ctx context.Context, ref convert.SchemaRef, wait time.Duration, done chan struct{}) {
-	defer close(done) // waiting callers look again, and find the result of settle
+	defer close(done) // waiting callers look again, and find the result of settleFetch
 	if retry.Sleep(ctx, wait) != nil {
 		r.endFetch(ref)
 		return
@@ -260,7 +253,7 @@ func (r *Registry) knownRefs() []convert.SchemaRef {
 	return slices.Clone(r.recent)
 }
 
-// noteAnswered ends the trouble, if there was some.
+// noteAnswered ends an outage, if there is one.
 func (r *Registry) noteAnswered() {
 	if r.failing != nil {
 		r.log.Info("the Schema Registry answers again", "after", time.Since(r.failing.Since).Round(time.Second).String(), "attempts", r.failures)
@@ -268,7 +261,7 @@ func (r *Registry) noteAnswered() {
 	r.failing, r.failures, r.next, r.slow = nil, 0, time.Time{}, time.Time{}
 }
 
-// noteFailure notes a failure, and tells of the first, and when it is of the other kind.
+// noteFailure begins or continues an outage. It logs the begin, and a change between blocked and not.
 func (r *Registry) noteFailure(err error) {
 	now := time.Now()
 	t, ok := errors.AsType[*nodeError](err)
@@ -280,11 +273,7 @@ func (r *Registry) noteFailure(err error) {
 			r.log.Warn("the Schema Registry can't be reached: records wait for it", "error", err)
 		}
 	}
-	since := now
-	if r.failing != nil {
-		since = r.failing.Since
-	}
-	r.failing = &Outage{Since: since, Blocked: blocked, Err: err, seen: now}
+	r.failing, r.failedAt = retry.ExtendOutage(r.failing, err, blocked), now
 	longest := backoff.Doubled(r.failures)
 	r.failures++
 	r.next = now.Add(longest/10 + rand.N(longest))
@@ -295,15 +284,14 @@ func (r *Registry) noteFailure(err error) {
 }
 
 // CurrentOutage is why records wait for a schema, nil when none does.
-func (r *Registry) CurrentOutage() *Outage {
+func (r *Registry) CurrentOutage() *retry.Outage {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Waiting callers ask again at once. No request means that no caller waits.
-	if r.failing == nil || len(r.flights) == 0 && time.Since(r.failing.seen) > maxBackoff {
+	if r.failing == nil || len(r.flights) == 0 && time.Since(r.failedAt) > maxBackoff {
 		return nil
 	}
-	t := *r.failing
-	return &t
+	return r.failing
 }
 
 // makeRoom makes room for one entry. The one to remove is left to chance: only an accident or malice

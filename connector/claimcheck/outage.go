@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/retry"
 )
 
 var (
@@ -19,34 +20,26 @@ var (
 	errOtherContent = errors.New("the answer has the checksum of another content")
 )
 
-// Outage is why values wait for the bucket.
-type Outage struct {
-	Err error
-	// Final says that an operator has to repair something, such as a permission.
-	Final bool
-	Since time.Time
-}
-
 // maxQuietFailures of one object in a row are not logged: they pass.
 const maxQuietFailures = 2
 
-// toldTrouble is what the log said last.
-type toldTrouble int
+// loggedOutage is the last line of the log about an outage.
+type loggedOutage int
 
 const (
-	toldNothing toldTrouble = iota
-	toldOutage
-	toldFinal
+	loggedNone loggedOutage = iota
+	loggedDown
+	loggedBlocked
 )
 
-// CurrentOutage returns why values wait for the bucket, nil while none waits after a failure. One that needs a repair comes first, then the
+// CurrentOutage returns why values wait for the bucket, nil while none waits after a failure. A blocked one comes first, then the
 // oldest.
-func (u *Uploader) CurrentOutage() *Outage {
+func (u *Uploader) CurrentOutage() *retry.Outage {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var worst *Outage
+	var worst *retry.Outage
 	for _, t := range u.failing {
-		if worst == nil || t.Final && !worst.Final || t.Final == worst.Final && t.Since.Before(worst.Since) {
+		if worst == nil || t.Blocked && !worst.Blocked || t.Blocked == worst.Blocked && t.Since.Before(worst.Since) {
 			worst = t
 		}
 	}
@@ -61,25 +54,22 @@ func (u *Uploader) noteFailure(o *Object, failures int, err error) {
 	}
 	u.metrics.Errors.WithLabelValues(reason).Inc()
 	u.metrics.Blocked.Set(1)
-	now := &Outage{Err: u.explainError(reason, err), Final: needsRepair(reason), Since: time.Now()}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if before := u.failing[o]; before != nil {
-		now.Since = before.Since
-	}
+	now := retry.ExtendOutage(u.failing[o], u.explainError(reason, err), needsRepair(reason))
 	u.failing[o] = now
 	switch {
-	case now.Final && u.told < toldFinal:
-		u.told = toldFinal
+	case now.Blocked && u.logged < loggedBlocked:
+		u.logged = loggedBlocked
 		u.log.Error("the claim-check bucket takes no objects until this is repaired; trying again every 10 s, and the partitions of large records wait", "error", now.Err, "waiting", len(u.failing))
-	case failures > maxQuietFailures && u.told < toldOutage:
-		u.told = toldOutage
+	case failures > maxQuietFailures && u.logged < loggedDown:
+		u.logged = loggedDown
 		u.log.Warn("the claim-check bucket takes no objects; trying again until it does, and the partitions of large records wait", "error", now.Err, "waiting", len(u.failing))
 	}
 }
 
-// endTrouble forgets an object that was uploaded or given up.
-func (u *Uploader) endTrouble(o *Object) {
+// endOutage forgets the failures of an object that was uploaded or given up.
+func (u *Uploader) endOutage(o *Object) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	t := u.failing[o]
@@ -88,8 +78,8 @@ func (u *Uploader) endTrouble(o *Object) {
 		return
 	}
 	u.metrics.Blocked.Set(0)
-	if u.told > toldNothing {
-		u.told = toldNothing
+	if u.logged > loggedNone {
+		u.logged = loggedNone
 		u.log.Info("no value waits for the claim-check bucket after a failure any more", "after", time.Since(t.Since).Round(time.Millisecond).String())
 	}
 }
