@@ -39,10 +39,10 @@ func (c *Connector) ExpectTopic(topic string) {
 		c.letters.ExpectTopic(topic)
 	}
 	if c.schemas != nil && c.unusable != nil {
-		c.metrics.Schema.Expect(topic)
+		c.metrics.Schema.ExpectTopic(topic)
 	}
 	if c.uploader != nil {
-		c.metrics.ClaimCheck.Expect(topic)
+		c.metrics.ClaimCheck.ExpectTopic(topic)
 	}
 }
 

@@ -31,5 +31,5 @@ func newClaimCheck(f metricFactory) *ClaimCheck {
 	return m
 }
 
-// Expect has the counter of a topic exist from here on, at 0.
-func (m *ClaimCheck) Expect(topic string) { m.Uploads.WithLabelValues(topic) }
+// ExpectTopic has the counter of a topic exist from here on, at 0.
+func (m *ClaimCheck) ExpectTopic(topic string) { m.Uploads.WithLabelValues(topic) }

@@ -46,10 +46,7 @@ func (s *DestinationStream) Set(freshness, success float64, unknown, held bool) 
 		success = 1
 	}
 	s.success.Set(success)
-	s.held.Set(0)
-	if held {
-		s.held.Set(1)
-	}
+	s.held.Set(Flag(held))
 }
 
 // Seen notes the time of the newest value of an answer; a time that is zero is none.

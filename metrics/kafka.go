@@ -127,11 +127,7 @@ func (m *Kafka) WatchFaulty(count func(reason string) int) {
 
 // SetTopicPaused says whether the runtime settings pause a topic.
 func (m *Kafka) SetTopicPaused(topic string, paused bool) {
-	value := 0.0
-	if paused {
-		value = 1
-	}
-	m.topicPaused.WithLabelValues(topic).Set(value)
+	m.topicPaused.WithLabelValues(topic).Set(Flag(paused))
 }
 
 // ForgetTopicPaused removes the series of a topic of which this process owns no partition any more.

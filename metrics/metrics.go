@@ -71,6 +71,14 @@ func NewRegistry(version string) *prometheus.Registry {
 	return r
 }
 
+// Flag is the value of a gauge that is 1 or 0.
+func Flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
 // metricFactory registers the collectors that it makes.
 type metricFactory struct {
 	r         prometheus.Registerer

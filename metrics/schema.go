@@ -22,8 +22,8 @@ func newSchema(f metricFactory) *Schema {
 	return m
 }
 
-// Expect has the counters of a topic exist from here on, at 0, so that its first record is seen.
-func (m *Schema) Expect(topic string) {
+// ExpectTopic has the counters of a topic exist from here on, at 0, so that its first record is seen.
+func (m *Schema) ExpectTopic(topic string) {
 	for _, reason := range SchemaReasons {
 		m.Unusable.WithLabelValues(topic, reason)
 	}

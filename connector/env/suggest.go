@@ -20,6 +20,16 @@ func SuggestName(name string, known []string) (meant string, ok bool) {
 	return meant, best < tooFar
 }
 
+// SuggestMember is SuggestName for names in lower case, such as those of members in JSON.
+func SuggestMember(name string, known []string) (meant string, ok bool) {
+	upper := make([]string, len(known))
+	for i, k := range known {
+		upper[i] = strings.ToUpper(k)
+	}
+	meant, ok = SuggestName(name, upper)
+	return strings.ToLower(meant), ok
+}
+
 const tooFar = 4
 
 // nameDistance grades how unlikely it is that k was meant.

@@ -90,8 +90,8 @@ func unknownRate(name string) error {
 	if slices.Contains(optionNames, name) {
 		return fmt.Errorf("can't change while the process runs; set it in %s, or %s", streamOptionsName, want)
 	}
-	if meant, ok := env.SuggestName(strings.ToUpper(name), upperNames(rateNames)); ok {
-		want = "did you mean " + strings.ToLower(meant) + "?"
+	if meant, ok := env.SuggestMember(name, rateNames); ok {
+		want = "did you mean " + meant + "?"
 	}
 	return fmt.Errorf("is no setting; %s", want)
 }

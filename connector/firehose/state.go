@@ -5,6 +5,7 @@ import (
 
 	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/metrics"
 )
 
 // Peak is the highest of each figure in one second: bytes of data before base64.
@@ -96,10 +97,10 @@ func (s *sender) publishState() {
 	m.FlyingBytes.Set(flying.Bytes)
 	m.Waiting.Set(float64(st.Waiting))
 	m.Stubborn.Set(float64(st.Stubborn))
-	m.Encrypted.Set(gaugeFlag(s.history.encrypted))
+	m.Encrypted.Set(metrics.Flag(s.history.encrypted))
 	m.Allowed.Set(float64(l.Allowed))
-	m.Breaker.Set(gaugeFlag(st.BreakerOpen))
-	m.Blocked.Set(gaugeFlag(s.unusable || st.Blocked))
+	m.Breaker.Set(metrics.Flag(st.BreakerOpen))
+	m.Blocked.Set(metrics.Flag(s.unusable || st.Blocked))
 	m.PaceRecords.Set(st.RecordsPerSecond)
 	m.PaceBytes.Set(st.BytesPerSecond)
 	m.PartRecords.Set(l.Part.Records)
@@ -113,11 +114,4 @@ func (s *sender) countWaiting() int {
 		n++
 	}
 	return n
-}
-
-func gaugeFlag(on bool) float64 {
-	if on {
-		return 1
-	}
-	return 0
 }

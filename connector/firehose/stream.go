@@ -162,4 +162,4 @@ func (s *Stream) SetUsable(usable bool) {
 }
 
 // SetThrottled says whether the stream takes less than there is to send, for the gauge.
-func (s *Stream) SetThrottled(throttled bool) { s.metrics.Throttled.Set(gaugeFlag(throttled)) }
+func (s *Stream) SetThrottled(throttled bool) { s.metrics.Throttled.Set(metrics.Flag(throttled)) }

@@ -93,8 +93,8 @@ func (o *StreamOption) setField(name string, value json.RawMessage) error {
 		return o.setRecord(name, value)
 	}
 	upperName := strings.TrimPrefix(strings.TrimPrefix(strings.ToUpper(name), recordPrefix), "FIREHOSE_")
-	if meant, ok := env.SuggestName(upperName, upperNames(optionNames)); ok {
-		return fmt.Errorf("there is no option %q; did you mean %s?", name, strings.ToLower(meant))
+	if meant, ok := env.SuggestMember(upperName, optionNames); ok {
+		return fmt.Errorf("there is no option %q; did you mean %s?", name, meant)
 	}
 	return fmt.Errorf("there is no option %q; want %s", name, strings.Join(optionNames, ", "))
 }
@@ -132,12 +132,4 @@ func fillValue[T string | int](name string, value json.RawMessage, to *T, want s
 		return fmt.Errorf("%s: want %s", name, want)
 	}
 	return nil
-}
-
-func upperNames(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = strings.ToUpper(n)
-	}
-	return out
 }

@@ -73,12 +73,8 @@ func (p *settingsParser) addFault(path, format string, args ...any) {
 func heldValue(value json.RawMessage) string { return env.ShowValue("", string(value)) }
 
 func suggestName(name string, known []string) string {
-	upper := make([]string, len(known))
-	for i, k := range known {
-		upper[i] = strings.ToUpper(k)
-	}
-	if meant, ok := env.SuggestName(name, upper); ok {
-		return "did you mean " + strings.ToLower(meant) + "?"
+	if meant, ok := env.SuggestMember(name, known); ok {
+		return "did you mean " + meant + "?"
 	}
 	return "want " + env.JoinOr(known)
 }
