@@ -99,7 +99,7 @@ func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) e
 	case reject.Skip:
 	case l.letters != nil:
 		l.sendToDeadLetter(c, r, reject)
-		l.rejected(r.Topic, reject)
+		l.countUnusable(r.Topic, reject)
 		return nil
 	case l.policy != policySkip:
 		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
@@ -107,7 +107,7 @@ func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) e
 		return l.stopAt([]*offset.Lease{c.lease}, bad)
 	default:
 		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
-		l.rejected(r.Topic, reject)
+		l.countUnusable(r.Topic, reject)
 	}
 	l.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(reject.Reason), bad: !reject.Skip})
 	l.metrics.Skipped.WithLabelValues(string(reject.Reason)).Inc()

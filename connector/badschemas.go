@@ -23,7 +23,7 @@ const (
 type badSchemas struct {
 	mu     sync.Mutex
 	of     map[badSchemaKey]badSchema // guarded by mu
-	became string                     // of the records: skipped, or sent to the dead-letter topic
+	became string                     // what happens to the records: skipped, or sent to the dead-letter topic
 }
 
 type badSchemaKey struct{ topic, schema string }
@@ -36,8 +36,8 @@ type badSchema struct {
 	err         error
 }
 
-// rejected counts a record that policy keeps from the stream, if its schema is the reason.
-func (c *Connector) rejected(topic string, reject *convert.BadRecord) {
+// countUnusable counts a record that BAD_RECORD_POLICY keeps from the stream, if its schema is the reason.
+func (c *Connector) countUnusable(topic string, reject *convert.BadRecord) {
 	if reject.Schema != "" {
 		c.metrics.Schema.Unusable.WithLabelValues(topic, string(reject.Reason)).Inc()
 		c.unusable.add(time.Now(), topic, reject)

@@ -157,7 +157,7 @@ func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup c
 		skipCommand:   c.cfg.skipCommand,
 		stopPartition: func(lease *offset.Lease, offset int64, reason error) { c.source.StopPartition(lease, offset, reason) },
 		letters:       c.letters,
-		rejected:      c.rejected,
+		countUnusable: c.countUnusable,
 		uploader:      c.uploader,
 		claims:        map[*offset.Lease]*claimUpload{},
 		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},

@@ -112,7 +112,7 @@ func (c *Connector) watchFaults(ctx context.Context) {
 		lag := c.source.TopicLag()
 		since := c.runtime.appliedAt()
 		for name, l := range c.pipelines {
-			l.lag.Store(c.lagOf(lag, name, allTopics))
+			l.lag.Store(c.lagOf(lag, name, noTopic))
 			if !since.Equal(applied) {
 				l.lags = nil // a topic that is resumed brings its lag with it
 			}
@@ -123,8 +123,8 @@ func (c *Connector) watchFaults(ctx context.Context) {
 	})
 }
 
-// allTopics leaves no topic out.
-func allTopics(string) bool { return false }
+// noTopic is true for no topic.
+func noTopic(string) bool { return false }
 
 // lagOf is the lag of the topics that are routed to a stream and are not left out.
 func (c *Connector) lagOf(lag map[string]int64, stream string, leftOut func(topic string) bool) (records int64) {
@@ -178,8 +178,8 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // throttleWindow is the time over which the lag has to grow for a stream to count as throttled.
 const throttleWindow = time.Minute
 
-// watchThrottle notes the lag of the pipeline's stream, without paused topics. The stream is throttled if its rate holds records back while the lag
-// grows: a rate alone is no fault, and neither is a lag.
+// watchThrottle notes the lag of the pipeline's stream, without paused topics. The stream is throttled if its rate holds records
+// back while the lag grows: a rate alone is no fault, and neither is a lag.
 func (l *pipeline) watchThrottle(now time.Time, lag int64) {
 	l.unpaused.Store(lag)
 	l.lags = append(l.lags, lagAt{now, lag})

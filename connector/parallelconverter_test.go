@@ -264,7 +264,7 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 	r.pipeline = &pipeline{
 		convert: convert.New(cfg.Record, registry.LookupSchema), schemas: registry, policy: policy, skipCommand: cfg.skipCommand,
 		limits: batch.Limits{Records: 70, Bytes: 2 << 20, Linger: time.Hour}, metrics: r.metrics.Pipeline,
-		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {}, rejected: func(string, *convert.BadRecord) {},
+		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {}, countUnusable: func(string, *convert.BadRecord) {},
 		builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}),
 		stream:  firehose.NewStream("s", nil, cfg.Firehose.ForStream("s")),
 	}

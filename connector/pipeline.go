@@ -42,7 +42,7 @@ type pipeline struct {
 	skipCommand   func(topic string, partition int32, offset int64) string
 	stopPartition func(lease *offset.Lease, offset int64, reason error)
 	letters       *deadletter.Writer                            // nil unless that is dead-letter
-	rejected      func(topic string, reject *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
+	countUnusable func(topic string, reject *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
 	leftOut       func(leftOutRecord)                           // is called before a record that is not delivered is skipped; nil for the service
 	uploader      *claimcheck.Uploader                          // nil without a CLAIM_CHECK_URL
 	claims        map[*offset.Lease]*claimUpload                // uploads that partitions wait for, or whose records come next; the batcher's alone

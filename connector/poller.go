@@ -10,7 +10,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// A poll asks for at most pollMost records, so that rebalances are never held
+// A poll asks for at most maxPoll records, so that rebalances are never held
 // back for long, and for no more than a pipeline has room for.
 const maxPoll = 5000
 
@@ -161,7 +161,7 @@ func (r *poller) pauseOrResume(now time.Time) {
 }
 
 // holdBack pauses the partitions that wait for a schema and have the most records queued, once the
-// records that wait take half of the bytes that a pipeline may queue of the others (queueMost). It resumes
+// records that wait take half of the bytes that a pipeline may queue (maxQueue). It resumes
 // all of them at half of that, and each partition when it has not waited for fullFor: partitions whose
 // producers write one unknown schema after the other wait again and again.
 func (r *poller) holdBack(now time.Time) {

@@ -24,7 +24,7 @@ type runtimeControl struct {
 	file    *runtimesettings.File
 	level   *slog.LevelVar // of the log; nil if it can't change
 	applied time.Time
-	unknown map[string]bool // names that the log has told of
+	unknown map[string]bool // names of the file that are no topic or stream of this process
 	status  atomic.Pointer[status.Runtime]
 	faulty  atomic.Pointer[fault] // nil while the file can be used
 }
@@ -57,7 +57,7 @@ func (r *runtimeControl) run(ctx context.Context) {
 	if r == nil {
 		return
 	}
-	r.tellUnknown()
+	r.warnUnknown()
 	repeatEvery(ctx, runtimeEvery, r.refresh)
 }
 
@@ -69,10 +69,10 @@ func (r *runtimeControl) refresh() {
 		r.c.source.PauseReading(r.pausesTopic())
 	}
 	r.noteFault(r.file.Err())
-	r.tellUnknown()
+	r.warnUnknown()
 }
 
-// noteFault makes known why the file can't be used, or that it can. watchFaults logs it.
+// noteFault notes why the file can't be used, or that it can be. watchFaults logs it.
 func (r *runtimeControl) noteFault(err error) {
 	was := r.faulty.Load()
 	if err == nil {
@@ -101,28 +101,27 @@ func (r *runtimeControl) apply(before, after runtimesettings.Settings) {
 	r.c.metrics.Pipeline.RuntimeApplied.Set(float64(r.applied.Unix()))
 	r.publish(after)
 	r.changeLevel(before, after)
-	r.tellList("paused_topics", before.PausedTopics, after.PausedTopics)
-	r.tellList("paused_streams", before.PausedStreams, after.PausedStreams)
+	r.logListChange("paused_topics", before.PausedTopics, after.PausedTopics)
+	r.logListChange("paused_streams", before.PausedStreams, after.PausedStreams)
 	for _, name := range slices.Sorted(maps.Keys(r.c.pipelines)) {
 		was, is := r.c.cfg.Firehose.RatesOf(name, before.Streams[name]), r.c.cfg.Firehose.RatesOf(name, after.Streams[name])
 		if was == is {
 			continue
 		}
 		r.c.pipelines[name].stream.SetRates(is)
-		was.Changes(is, func(setting, old, now string) { r.tell(setting, old, now, "stream", name) })
+		was.Changes(is, func(setting, old, now string) { r.logChange(setting, old, now, "stream", name) })
 	}
 }
 
-const runtimeChanged = "runtime setting changed"
-
-func (r *runtimeControl) tell(setting, before, after string, more ...any) {
-	r.c.log.Info(runtimeChanged, append([]any{"setting", setting, "old", before, "new", after}, more...)...)
+// logChange logs a setting that changed, with the values that held and that hold now.
+func (r *runtimeControl) logChange(setting, before, after string, more ...any) {
+	r.c.log.Info("runtime setting changed", append([]any{"setting", setting, "old", before, "new", after}, more...)...)
 }
 
-// tellList logs a change of a list.
-func (r *runtimeControl) tellList(setting string, before, after []string) {
+// logListChange logs a change of a list.
+func (r *runtimeControl) logListChange(setting string, before, after []string) {
 	if !slices.Equal(before, after) {
-		r.tell(setting, namesText(before), namesText(after))
+		r.logChange(setting, namesText(before), namesText(after))
 	}
 }
 
@@ -144,7 +143,7 @@ func (r *runtimeControl) changeLevel(before, after runtimesettings.Settings) {
 		return
 	}
 	r.level.Set(min(was, is))
-	r.tell("log_level", levelText(was), levelText(is))
+	r.logChange("log_level", levelText(was), levelText(is))
 	r.level.Set(is)
 }
 

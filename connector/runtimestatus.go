@@ -14,7 +14,7 @@ import (
 func (r *runtimeControl) pausesTopic() func(topic string) bool {
 	now := r.current()
 	if now == nil {
-		return allTopics
+		return noTopic
 	}
 	return func(topic string) bool {
 		_, named := slices.BinarySearch(now.PausedTopics, topic)
@@ -77,21 +77,21 @@ func (r *runtimeControl) publish(s runtimesettings.Settings) {
 	r.status.Store(now)
 }
 
-// tellUnknown warns, once for each, of names that are no topic or stream of this process. They have no effect, and
+// warnUnknown warns, once for each, of names that are no topic or stream of this process. They have no effect, and
 // a topic that appears later is paused then.
-func (r *runtimeControl) tellUnknown() {
+func (r *runtimeControl) warnUnknown() {
 	unknown := map[string]bool{}
 	s := r.file.Settings()
 	if topics, known := r.c.source.ConsumedTopics(); known {
 		for _, topic := range s.PausedTopics {
 			if _, consumed := slices.BinarySearch(topics, topic); !consumed {
-				r.tellName(unknown, "topic", topic)
+				r.noteUnknown(unknown, "topic", topic)
 			}
 		}
 	}
 	for _, name := range slices.Concat(s.PausedStreams, slices.Sorted(maps.Keys(s.Streams))) {
 		if r.c.pipelines[name] == nil {
-			r.tellName(unknown, "stream", name)
+			r.noteUnknown(unknown, "stream", name)
 		}
 	}
 	if !maps.Equal(unknown, r.unknown) {
@@ -100,8 +100,8 @@ func (r *runtimeControl) tellUnknown() {
 	}
 }
 
-// tellName notes an unknown name, and warns of it unless the log has told of it.
-func (r *runtimeControl) tellName(unknown map[string]bool, kind, name string) {
+// noteUnknown notes an unknown name, and warns of it unless it was noted before.
+func (r *runtimeControl) noteUnknown(unknown map[string]bool, kind, name string) {
 	key := kind + " " + name
 	if !r.unknown[key] && !unknown[key] {
 		r.c.log.Warn("runtime settings have a name that this process does not know; it has no effect", kind, name)

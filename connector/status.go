@@ -24,6 +24,7 @@ func (c *Connector) Status() status.Snapshot {
 		Faults: []status.Fault{}, Streams: []status.Stream{}, Partitions: []status.Partition{},
 		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy},
 		Memory:     status.Memory{Buffered: c.bufferedBytes(), Limit: int64(c.cfg.MaxBufferedBytes)},
+		Runtime:    c.runtime.current(),
 		Events:     c.events.NewestEvents(),
 	}
 	for _, f := range faults {
@@ -35,9 +36,6 @@ func (c *Connector) Status() status.Snapshot {
 			one.State, one.Reason = "paused", "runtime settings"
 		}
 		s.Streams = append(s.Streams, one)
-	}
-	if c.runtime != nil {
-		s.Runtime = c.runtime.status.Load()
 	}
 	s.Credentials = c.credentials()
 	for _, p := range c.source.PartitionStatuses() {

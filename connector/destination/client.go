@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// attemptTimeout is for one attempt, its answer included, and askTimeout for all requests of one look.
+	// attemptTimeout is for one attempt, its answer included, and askTimeout for all requests of one AskOnce.
 	attemptTimeout = 10 * time.Second
 	askTimeout     = 30 * time.Second
 	// idleTimeout is shorter than the interval: a connection that waits for a minute is often dead.
@@ -81,11 +81,11 @@ var (
 	refusedCodes = []string{"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
 )
 
-// Denied is the error if a policy does not allow GetMetricData.
-type Denied struct{ Message string }
+// deniedError is the error if a policy does not allow GetMetricData.
+type deniedError struct{ Message string }
 
 // Error names the permission.
-func (d *Denied) Error() string {
+func (d *deniedError) Error() string {
 	return "CloudWatch denies the request: allow cloudwatch:GetMetricData on all resources (" + d.Message + ")"
 }
 
@@ -99,7 +99,7 @@ func (c *cloudWatchClient) explainError(err error) error {
 	case !ok || answer.ErrorCode() == awsconfig.UnknownError:
 		return fmt.Errorf("CloudWatch can't be asked: %s", awsconfig.CleanMessage(awsconfig.RootCause(err)))
 	case slices.Contains(deniedCodes, answer.ErrorCode()):
-		return &Denied{awsconfig.CleanMessage(answer.ErrorMessage())}
+		return &deniedError{awsconfig.CleanMessage(answer.ErrorMessage())}
 	case slices.Contains(refusedCodes, answer.ErrorCode()):
 		c.invalidate()
 	}

@@ -14,7 +14,7 @@ func (w *Watch) Inspect(ctx context.Context) (found check.Findings) {
 	now := time.Now()
 	answers, failed := w.client.askCloudWatch(ctx, now.Add(-valueLife), now, w.buildQueries(ctx))
 	for _, name := range w.streamNames() {
-		denied, isDenied := errors.AsType[*Denied](failed[name])
+		denied, isDenied := errors.AsType[*deniedError](failed[name])
 		switch a := answers[name]; {
 		case isDenied:
 			found.AddError(check.Destination, name, "can't be watched: "+denied.Error(), "allow cloudwatch:GetMetricData, or unset DESTINATION_WATCH and DESTINATION_PAUSE_AFTER")

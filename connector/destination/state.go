@@ -48,8 +48,8 @@ func (v MetricValue) currentAt(now time.Time) MetricValue {
 // ageOf is a value in seconds as a duration.
 func (v MetricValue) ageOf() time.Duration { return time.Duration(v.Amount * float64(time.Second)) }
 
-// Span is a time in which Firehose accepted records.
-type Span struct{ From, Until time.Time }
+// timeSpan is a time in which Firehose accepted records.
+type timeSpan struct{ From, Until time.Time }
 
 // State is the known state of a stream's destination.
 type State struct {
@@ -61,7 +61,7 @@ type State struct {
 	last     MetricValue // the newest Freshness, however old
 	doubtAt  time.Time   // when Firehose may last have dropped records; zero if it has not, or a delivery succeeded since
 	probedAt time.Time   // when the last probe was allowed; zero without one since the stream was held
-	dropped  Span        // what Firehose has probably dropped so far; zero while the destination is not that late
+	dropped  timeSpan    // what Firehose has probably dropped so far; zero while the destination is not that late
 }
 
 // LateBy is how late the destination is, 0 if that is unknown.
@@ -85,8 +85,8 @@ func (s State) IsProbing() bool { return s.Held && !s.probedAt.IsZero() }
 // stateChange is the change that a step has made.
 type stateChange struct {
 	held, released bool
-	probe          bool // one batch may be sent to see whether it is delivered
-	dropped        Span // set when the destination is no longer so late that Firehose drops records
+	probe          bool     // one batch may be sent to see whether it is delivered
+	dropped        timeSpan // set when the destination is no longer so late that Firehose drops records
 }
 
 // nextState applies an answer. pauseAfter is 0 if no stream is held.
@@ -178,7 +178,7 @@ func (s State) hasDelivered(now time.Time, a Answer, pauseAfter time.Duration) b
 }
 
 // noteDropped extends the span of dropped records, or returns it when Firehose no longer drops any.
-func (s *State) noteDropped(before Span) (over Span) {
+func (s *State) noteDropped(before timeSpan) (over timeSpan) {
 	switch at := s.Freshness.At; {
 	case s.LateBy() >= Retention-dropMargin:
 		if s.dropped.From.IsZero() {
@@ -186,8 +186,8 @@ func (s *State) noteDropped(before Span) (over Span) {
 		}
 		s.dropped.Until = at.Add(dropMargin - Retention)
 	case !before.From.IsZero():
-		s.dropped = Span{}
+		s.dropped = timeSpan{}
 		return before
 	}
-	return Span{}
+	return timeSpan{}
 }

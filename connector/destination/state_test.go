@@ -108,7 +108,7 @@ func TestDroppedSpan(t *testing.T) {
 		}
 	}
 	_, c = s.nextState(at(603), fresh(600, time.Minute), 0)
-	if want := (Span{at(-23 * 60), at(599 - 23*60 - 45)}); c.dropped != want {
+	if want := (timeSpan{at(-23 * 60), at(599 - 23*60 - 45)}); c.dropped != want {
 		t.Errorf("dropped %v, want %v", c.dropped, want)
 	}
 }

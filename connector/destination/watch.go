@@ -48,8 +48,8 @@ type Watch struct {
 	o       Options
 	client  *cloudWatchClient
 	streams map[string]*Stream
-	asked   bool // CloudWatch has answered once; AskOnce's alone
-	outage  atomic.Pointer[Outage]
+	asked   bool                   // CloudWatch has answered once; AskOnce's alone
+	outage  atomic.Pointer[Outage] // nil while CloudWatch answers
 }
 
 // Stream is a stream whose destination is watched.
