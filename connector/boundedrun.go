@@ -18,8 +18,8 @@ const (
 	// blockedLimit is how long a stream may refuse everything until a bounded run ends: an operator has
 	// to repair something, and the run can be resumed after that.
 	blockedLimit = time.Minute
-	// boundedLook is the time between two looks at the streams and at the settled records.
-	boundedLook = 200 * time.Millisecond
+	// boundedCheckInterval is the time between two looks at the streams and at the settled records.
+	boundedCheckInterval = 200 * time.Millisecond
 	// boundedChunkBytes of records are queued at a time, so that the queue keeps to its share of the memory.
 	boundedChunkBytes = 512 << 10
 )
@@ -32,9 +32,6 @@ type boundedRun struct {
 	feeds []*pipelineFeed
 	// dryRun takes the batches in the place of the streams, in one goroutine for each; nil to send them.
 	dryRun func(*batch.Batch)
-
-	hard context.Context // ends the pipelines
-	cut  context.CancelFunc
 }
 
 // pipelineFeed is the way of the chosen records into one pipeline.
@@ -76,14 +73,14 @@ func (b *boundedRun) run(ctx context.Context) error {
 	soft, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	b.c.fail = fail
-	b.hard, b.cut = context.WithCancel(context.WithoutCancel(ctx))
-	defer b.cut()
+	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
 	var pipelines, reading taskGroup
 	for _, f := range b.feeds {
 		var feeding context.Context
 		feeding, f.cancel = context.WithCancelCause(soft)
 		defer f.cancel(nil)
-		b.startPipeline(f, &pipelines)
+		b.startPipeline(hard, f, &pipelines)
 		reading.startTask("reading for stream "+f.pipeline.stream.StreamName(), func() {
 			if f.err = f.read(feeding, f); f.err != nil && feeding.Err() != nil {
 				f.err = context.Cause(feeding)
@@ -95,10 +92,10 @@ func (b *boundedRun) run(ctx context.Context) error {
 	defer stopChecking()
 	b.c.checkStreams(checking, checks.startTask)
 	begin := time.Now()
-	checks.startTask("watching the streams", func() { repeatEvery(checking, boundedLook, func() { b.giveUpBlocked(begin) }) })
+	checks.startTask("watching the streams", func() { repeatEvery(checking, boundedCheckInterval, func() { b.giveUpBlocked(begin) }) })
 	reading.all.Wait()
 	stopChecking()
-	left := append(b.drain(&pipelines), checks.waitTasks(endGrace)...)
+	left := append(b.drain(&pipelines, cut), checks.waitTasks(endGrace)...)
 	var errs []error
 	for _, f := range b.feeds {
 		if f.err != nil {
@@ -111,13 +108,14 @@ func (b *boundedRun) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// startPipeline starts the goroutines of a pipeline. In a dry run its batches are accepted at once.
-func (b *boundedRun) startPipeline(f *pipelineFeed, pipelines *taskGroup) {
+// startPipeline starts the goroutines of a pipeline, which end with ctx or after the pipeline's end. In a dry run its batches
+// are accepted at once.
+func (b *boundedRun) startPipeline(ctx context.Context, f *pipelineFeed, pipelines *taskGroup) {
 	if b.dryRun == nil {
-		f.pipeline.start(b.hard, pipelines, f.cancel)
+		f.pipeline.start(ctx, pipelines, f.cancel)
 		return
 	}
-	pipelines.startTask("converting for stream "+f.pipeline.stream.StreamName(), func() { f.pipeline.runBatcher(b.hard, f.cancel) })
+	pipelines.startTask("converting for stream "+f.pipeline.stream.StreamName(), func() { f.pipeline.runBatcher(ctx, f.cancel) })
 	pipelines.startTask("counting for stream "+f.pipeline.stream.StreamName(), func() {
 		for sealed := range f.pipeline.sealed {
 			b.dryRun(sealed)
@@ -126,10 +124,10 @@ func (b *boundedRun) startPipeline(f *pipelineFeed, pipelines *taskGroup) {
 	})
 }
 
-// drain sends the open batches and waits for the last answers.
-func (b *boundedRun) drain(pipelines *taskGroup) (left []string) {
+// drain sends the open batches and waits for the last answers. If they take too long, cut ends the pipelines.
+func (b *boundedRun) drain(pipelines *taskGroup, cut func()) (left []string) {
 	limit := b.c.cfg.ShutdownTimeout - commitReserve
-	timeout := time.AfterFunc(limit, b.cut)
+	timeout := time.AfterFunc(limit, cut)
 	defer timeout.Stop()
 	for _, f := range b.feeds {
 		f.pipeline.signalEnd()
@@ -183,9 +181,48 @@ func (f *pipelineFeed) waitForRoom(ctx context.Context, weight int64) error {
 	return ctx.Err()
 }
 
-// waitSettled waits until done, which it asks now and then.
+// commitUntilStopped has commit commit the progress of a run with ctx at each interval, and once more when stop is called. An
+// error of commit before that is handed to fail, because more would be sent again at the next start; stop returns the error of the
+// last commit.
+func commitUntilStopped(ctx context.Context, interval time.Duration, commit func(context.Context) error, fail context.CancelCauseFunc) (stop func() error) {
+	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		repeatEvery(committing, interval, func() {
+			if err := commit(committing); err != nil && committing.Err() == nil {
+				fail(err)
+			}
+		})
+	})
+	return func() error {
+		stopCommitting()
+		loop.Wait()
+		last, cancel := lastCommitContext(ctx)
+		defer cancel()
+		return commit(last)
+	}
+}
+
+// lastCommitContext is for the last commit of a run with ctx. After a signal that has the time that a drain leaves to it.
+func lastCommitContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	last := context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		return context.WithTimeout(last, commitReserve)
+	}
+	return context.WithCancel(last)
+}
+
+// doneShare is how much of all is done, from 0 to 1.
+func doneShare(done, all int64) float64 {
+	if all == 0 {
+		return 1
+	}
+	return float64(done) / float64(all)
+}
+
+// waitSettled waits until done is true, which it calls at intervals. The error is ctx's.
 func waitSettled(ctx context.Context, done func() bool) error {
-	ticks := time.NewTicker(boundedLook)
+	ticks := time.NewTicker(boundedCheckInterval)
 	defer ticks.Stop()
 	for !done() {
 		select {

@@ -60,7 +60,7 @@ type openFeed struct {
 type redrivePart struct {
 	kafka.OffsetRange
 	progress  *recovery.LetterProgress // the committing goroutine's alone once the redrive runs, but for IsDone
-	committed string                   // the last commit; the committing goroutine's alone
+	committed kafka.RangeCommit        // the last commit; the committing goroutine's alone
 
 	mu      sync.Mutex
 	letters []*redriveLetter // that progress has not passed, in their order; guarded by mu

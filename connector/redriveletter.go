@@ -139,8 +139,8 @@ func (d *redrive) noteFailed(lease *offset.Lease, why string) {
 	}
 }
 
-// failLane notes that the letters in a pipeline that was given up fail again, unless they have settled.
-func (d *redrive) failLane(f *pipelineFeed, why string) {
+// failPipeline notes that the letters in a pipeline that was given up fail again, unless they have settled.
+func (d *redrive) failPipeline(f *pipelineFeed, why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for lease, l := range d.byLease {
@@ -225,9 +225,5 @@ func (d *redrive) progressLine(since time.Duration) string {
 		p.mu.Unlock()
 		all += p.End - p.Begin
 	}
-	done := 1.0
-	if all > 0 {
-		done = float64(read) / float64(all)
-	}
-	return fmt.Sprintf("redrive: %s; %d letters wait for their records to be accepted", recovery.ProgressBar(d.Terminal, 0, done, since), d.open.Load())
+	return fmt.Sprintf("redrive: %s; %d letters wait for their records to be accepted", recovery.ProgressBar(d.Terminal, 0, doneShare(read, all), since), d.open.Load())
 }

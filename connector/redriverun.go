@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -29,17 +28,9 @@ func (d *redrive) run(ctx context.Context) error {
 	for _, f := range b.feeds {
 		f.pipeline.leftOut = d.noteLeftOut
 	}
-	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
-	var loops sync.WaitGroup
-	loops.Go(func() {
-		repeatEvery(committing, d.cfg.Kafka.CommitInterval, func() {
-			if err := d.commit(committing); err != nil && committing.Err() == nil {
-				fail(err)
-			}
-		})
-	})
+	stopCommitting := commitUntilStopped(ctx, d.cfg.Kafka.CommitInterval, d.commit, fail)
 	var readErr error
-	loops.Go(func() {
+	go func() {
 		defer close(done)
 		for range len(b.feeds) {
 			f := <-ready
@@ -50,15 +41,13 @@ func (d *redrive) run(ctx context.Context) error {
 		if readErr = d.readLetters(running); readErr == nil {
 			readErr = waitSettled(running, func() bool { return d.open.Load() == 0 })
 		}
-	})
+	}()
 	stopProgress := recovery.ShowProgress(d.Progress, d.Terminal, d.progressLine)
 	err := b.run(running)
 	<-done
 	stopProgress()
-	stopCommitting()
-	loops.Wait()
 	d.result.Done = readErr == nil && err == nil
-	return errors.Join(err, readErr, d.commitLast(ctx))
+	return errors.Join(err, readErr, stopCommitting())
 }
 
 // streamReads returns what each feed does: it is ready for letters until all are done.
@@ -72,7 +61,7 @@ func (d *redrive) streamReads(running context.Context, ready chan<- *openFeed, d
 				return nil
 			case <-ctx.Done():
 				if running.Err() == nil { // the stream alone was given up
-					d.failLane(f, "stream")
+					d.failPipeline(f, "stream")
 				}
 				return context.Cause(ctx)
 			}
@@ -114,14 +103,14 @@ func (d *redrive) commit(ctx context.Context) error {
 	var commits []kafka.RangeCommit
 	for _, p := range d.parts {
 		d.advance(p)
-		base, metadata, err := p.progress.Commit()
+		offset, metadata, err := p.progress.Commit()
 		if err != nil {
 			return fmt.Errorf("topic %s partition %d: %w", p.Topic, p.Partition, err)
 		}
-		if p.committed == metadata+fmt.Sprint(base) {
-			continue
+		commit := kafka.RangeCommit{Topic: p.Topic, Partition: p.Partition, Offset: offset, Metadata: metadata}
+		if commit != p.committed {
+			commits = append(commits, commit)
 		}
-		commits = append(commits, kafka.RangeCommit{Topic: p.Topic, Partition: p.Partition, Offset: base, Metadata: metadata})
 	}
 	if len(commits) == 0 || d.DryRun {
 		return nil
@@ -130,14 +119,7 @@ func (d *redrive) commit(ctx context.Context) error {
 		return err
 	}
 	for _, c := range commits {
-		d.parts[c.Partition].committed = c.Metadata + fmt.Sprint(c.Offset)
+		d.parts[c.Partition].committed = c
 	}
 	return nil
-}
-
-// commitLast is the commit after the last letter has settled.
-func (d *redrive) commitLast(ctx context.Context) error {
-	last, cancel := lastCommitContext(ctx)
-	defer cancel()
-	return d.commit(last)
 }

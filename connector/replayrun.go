@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,21 +35,12 @@ func (p *replayRun) runAll(ctx context.Context) error {
 			}
 		}
 	}
-	committing, stopCommitting := context.WithCancel(context.WithoutCancel(ctx))
-	var loop sync.WaitGroup
-	loop.Go(func() {
-		repeatEvery(committing, p.cfg.Kafka.CommitInterval, func() {
-			if err := p.commitMarks(committing, false); err != nil && committing.Err() == nil {
-				fail(err) // more would be sent again at the next start
-			}
-		})
-	})
+	commit := func(ctx context.Context) error { return p.commitMarks(ctx, false) }
+	stopCommitting := commitUntilStopped(ctx, p.cfg.Kafka.CommitInterval, commit, fail)
 	stopProgress := recovery.ShowProgress(p.Progress, p.Terminal, p.progressLine)
 	err := b.run(running)
 	stopProgress()
-	stopCommitting()
-	loop.Wait()
-	return errors.Join(err, p.commitLast(ctx))
+	return errors.Join(err, stopCommitting())
 }
 
 // streamReads returns the function that reads the partitions of each stream.
@@ -132,22 +122,6 @@ func (p *replayRun) commitMarks(ctx context.Context, all bool) error {
 	return nil
 }
 
-// commitLast is the commit after the last record has settled.
-func (p *replayRun) commitLast(ctx context.Context) error {
-	last, cancel := lastCommitContext(ctx)
-	defer cancel()
-	return p.commitMarks(last, false)
-}
-
-// lastCommitContext is for the last commit of a run with ctx. After a signal that has the time that a drain leaves to it.
-func lastCommitContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	last := context.WithoutCancel(ctx)
-	if ctx.Err() != nil {
-		return context.WithTimeout(last, commitReserve)
-	}
-	return context.WithCancel(last)
-}
-
 // doneShare is how much of the range is done, from 0 to 1.
 func (p *replayRun) doneShare() float64 {
 	var reached, all int64
@@ -155,10 +129,7 @@ func (p *replayRun) doneShare() float64 {
 		reached += part.Reached - part.Begin
 		all += part.End - part.Begin
 	}
-	if all == 0 {
-		return 1
-	}
-	return float64(reached) / float64(all)
+	return doneShare(reached, all)
 }
 
 // settledRecords is how many records of this start have settled, those that were left out among them.
