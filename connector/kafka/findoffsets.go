@@ -113,10 +113,10 @@ func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[par
 	return answers
 }
 
-// isolationLevel is how ListOffsets finds the end of a log for this reader: with read_committed it is before the
+// isolationLevel is that of requests to read records and to find the end of a log: with read_committed both end before the
 // first open transaction.
-func (s *Source) isolationLevel() int8 {
-	if s.cfg.IsolationLevel == "read_committed" {
+func (c Config) isolationLevel() int8 {
+	if c.IsolationLevel == "read_committed" {
 		return readCommitted
 	}
 	return readUncommitted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -32,6 +33,15 @@ func (r *RangeReader) FetchProgress(ctx context.Context, group string) (progress
 		}
 	}
 	return progress, nil
+}
+
+// FindCommit returns the progress in a partition. It is not found if the group has committed none.
+func FindCommit(progress []RangeCommit, topic string, partition int32) (commit RangeCommit, found bool) {
+	i := slices.IndexFunc(progress, func(c RangeCommit) bool { return c.Topic == topic && c.Partition == partition })
+	if i < 0 {
+		return RangeCommit{}, false
+	}
+	return progress[i], true
 }
 
 // fetchCommits returns all offsets of a group, none if there is no such group.
@@ -82,7 +92,7 @@ func (r *RangeReader) CommitProgress(ctx context.Context, group string, progress
 
 // explainGroup is explainError for an error of a group that is not the service's.
 func (r *RangeReader) explainGroup(group string, err error) error {
-	of := *r
-	of.cfg.GroupID = group
-	return of.explainError(err)
+	cfg := r.cfg
+	cfg.GroupID = group
+	return cfg.explainError(err)
 }

@@ -79,11 +79,11 @@ func (r *RangeReader) ReadRanges(ctx context.Context, ranges []OffsetRange, visi
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && !errors.As(err, new(*passingError)):
-			return r.explainError(err)
+			return r.cfg.explainError(err)
 		case positionsSum(open) > before:
 			moved = time.Now()
 		case time.Since(moved) >= rangeStallTimeout:
-			return r.explainError(fmt.Errorf("no record came within %s: %w", rangeStallTimeout, err))
+			return r.cfg.explainError(fmt.Errorf("no record came within %s: %w", rangeStallTimeout, err))
 		}
 		if open = left; len(open) > 0 {
 			_ = retry.Sleep(ctx, rangeBackoff)
@@ -178,7 +178,7 @@ func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*r
 		if sum := positionsSum(positions); sum > before {
 			moved, before = time.Now(), sum
 		} else if time.Since(moved) >= rangeStallTimeout {
-			return &passingError{fmt.Errorf("broker %d has no record behind topic %s partition %d offset %d, where the range goes on", leader, open[0].Topic, open[0].Partition, open[0].next)}
+			return &passingError{fmt.Errorf("broker %d has no record behind topic %s partition %d offset %d, where the range continues", leader, open[0].Topic, open[0].Partition, open[0].next)}
 		}
 		resp, err := r.client.Broker(int(leader)).RetriableRequest(ctx, r.fetchRequest(open))
 		if err != nil {
@@ -201,7 +201,7 @@ func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*r
 func (r *RangeReader) fetchRequest(open []*rangePosition) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(rangeFetchWait.Milliseconds()), 1, r.fetchBytes
-	req.IsolationLevel = r.isolationLevel()
+	req.IsolationLevel = r.cfg.isolationLevel()
 	for _, p := range open {
 		topic := kmsg.NewFetchRequestTopic()
 		topic.Topic, topic.TopicID = p.Topic, p.TopicID
@@ -257,7 +257,7 @@ func positionOf(open []*rangePosition, t *kmsg.FetchResponseTopic, partition int
 
 func (r *RangeReader) processPartition(p *rangePosition, answer *kmsg.FetchResponseTopicPartition, visit func([]*kgo.Record) error) (moved bool, err error) {
 	level := kgo.ReadUncommitted()
-	if r.isolationLevel() == readCommitted {
+	if r.cfg.isolationLevel() == readCommitted {
 		level = kgo.ReadCommitted()
 	}
 	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
@@ -314,26 +314,19 @@ func (r *RangeReader) partitionError(p *rangePosition, fetched kgo.FetchPartitio
 }
 
 func (r *RangeReader) logEnd(answer *kmsg.FetchResponseTopicPartition) int64 {
-	if r.isolationLevel() == readCommitted {
+	if r.cfg.isolationLevel() == readCommitted {
 		return answer.LastStableOffset
 	}
 	return answer.HighWatermark
 }
 
-func (r *RangeReader) isolationLevel() int8 {
-	if r.cfg.IsolationLevel == "read_uncommitted" {
-		return readUncommitted
-	}
-	return readCommitted
-}
-
 // explainError adds the remedy to an error of access.
-func (r *RangeReader) explainError(err error) error {
-	if d, ok := r.cfg.diagnoseError(err); ok {
+func (c Config) explainError(err error) error {
+	if d, ok := c.diagnoseError(err); ok {
 		return fmt.Errorf("%w: %s", err, d.hint)
 	}
 	if dial, ok := errors.AsType[*dialError](err); ok {
-		return fmt.Errorf("%w: %s", err, r.cfg.diagnoseConnection(dial.addr, err).hint)
+		return fmt.Errorf("%w: %s", err, c.diagnoseConnection(dial.addr, err).hint)
 	}
 	return err
 }

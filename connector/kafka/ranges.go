@@ -54,7 +54,7 @@ func (r *RangeReader) FindTopics(ctx context.Context, exclude string) ([]string,
 	}
 	view, err := r.describeTopics(ctx, nil)
 	if err != nil {
-		return nil, r.explainError(err)
+		return nil, r.cfg.explainError(err)
 	}
 	matches := r.cfg.topicMatcher(exclude)
 	var names []string
@@ -96,14 +96,14 @@ var ErrNoTopic = errors.New("does not exist")
 func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]OffsetRange, string, error) {
 	view, err := r.describeTopics(ctx, names)
 	if err != nil {
-		return nil, "", r.explainError(err)
+		return nil, "", r.cfg.explainError(err)
 	}
 	for _, name := range names {
 		switch t, ok := view.topics[name]; {
 		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
 			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.principalHint())
 		case t.err != nil:
-			return nil, "", r.explainError(fmt.Errorf("topic %s: %w", name, t.err))
+			return nil, "", r.cfg.explainError(fmt.Errorf("topic %s: %w", name, t.err))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
@@ -120,7 +120,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 		func() (kadm.ListedOffsets, error) { return endsOf(ctx, r.admin, r.cfg.IsolationLevel, names) },
 	} {
 		if listed[i], err = list(); err != nil {
-			return nil, "", r.explainError(fmt.Errorf("list offsets: %w", err))
+			return nil, "", r.cfg.explainError(fmt.Errorf("list offsets: %w", err))
 		}
 	}
 	var ranges []OffsetRange
@@ -128,7 +128,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 		for n := range view.topics[name].leaders {
 			g := OffsetRange{Topic: name, TopicID: view.topics[name].id, Partition: int32(n)}
 			if err := g.setOffsets(listed); err != nil {
-				return nil, "", r.explainError(err)
+				return nil, "", r.cfg.explainError(err)
 			}
 			ranges = append(ranges, g)
 		}

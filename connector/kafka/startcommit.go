@@ -19,8 +19,8 @@ func (s *Source) answerStarts(ctx context.Context, view topicView, decided map[p
 			ends[k] = logEnd
 		}
 	}
-	ended := s.findOffsets(ctx, view, ends, s.isolationLevel())
-	listed := s.findOffsets(ctx, view, at, s.isolationLevel())
+	ended := s.findOffsets(ctx, view, ends, s.cfg.isolationLevel())
+	listed := s.findOffsets(ctx, view, at, s.cfg.isolationLevel())
 	for k, end := range ended {
 		l := listed[k]
 		none := l.offset < 0 || s.cfg.AutoOffsetReset.Mode != "time" && l.at > time.Now().Add(farFuture).UnixMilli()

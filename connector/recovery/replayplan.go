@@ -12,7 +12,7 @@ import (
 
 // ReplayPartition is the part of a replay in one partition.
 type ReplayPartition struct {
-	// Range is the whole range, as it was when the replay first began. Its Next selects the offsets of a file.
+	// OffsetRange is the whole range, as it was when the replay first began. Its Next selects the offsets of a file.
 	kafka.OffsetRange
 	// Reached is the offset before which nothing is left to do. It is Begin at the first start and End when all is done.
 	Reached int64
@@ -81,13 +81,12 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, pro
 			p.file = r.Offsets.partitionOf(g.Topic, g.Partition)
 			p.OffsetRange.Next = p.file.nextOffset
 		}
-		commit := slices.IndexFunc(progress, func(c kafka.RangeCommit) bool { return c.Topic == g.Topic && c.Partition == g.Partition })
 		var gap string
 		var err error
-		if commit >= 0 {
-			gap, err = p.resumeFrom(r, progress[commit])
+		if commit, found := kafka.FindCommit(progress, g.Topic, g.Partition); found {
+			gap, err = p.resumeFrom(r, commit)
 		} else {
-			gap, err = p.beginAt()
+			gap, err = p.beginFirst()
 		}
 		if err != nil {
 			return nil, err
@@ -124,8 +123,8 @@ func (r ReplayRequest) checkPartitions(ranges []kafka.OffsetRange) error {
 	return nil
 }
 
-// beginAt fixes the range at the first start. gap says which part of it retention has removed.
-func (p *ReplayPartition) beginAt() (gap string, err error) {
+// beginFirst sets the range at the first start. gap says which part of it retention has removed.
+func (p *ReplayPartition) beginFirst() (gap string, err error) {
 	if p.file == nil {
 		p.Reached = p.Begin
 		if p.Expired {
