@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -19,7 +18,6 @@ import (
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/runtimesettings"
 	"kafka-firehose/connector/schema"
-	"kafka-firehose/metrics"
 )
 
 // Inspect tries everything that a process with this environment would need, without
@@ -29,12 +27,7 @@ import (
 // are left out.
 func Inspect(ctx context.Context, cfg Config, warnings []string, faults error, o Options) check.Report {
 	begin := time.Now()
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.NewRegistry("")) // that nobody reads
-	}
+	o.useDefaults()
 	i := inspection{cfg: cfg, o: o, faults: env.FaultsOf(faults)}
 	// In the order of the report; they run beside one another.
 	steps := []func(context.Context) check.Findings{i.inspectKafka, i.claimCheck, i.inspectRegistry, i.inspectFirehose}
