@@ -13,6 +13,7 @@ import (
 
 	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/recovery"
 	"kafka-firehose/connector/schema"
 )
@@ -28,14 +29,12 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 	if err != nil {
 		return recovery.Report{}, err
 	}
-	reader, err := cfg.Kafka.OpenRangeReader(connection, cfg.budget(1).fetch, o.Kafka...)
+	reader, err := cfg.openRangeReader(connection, 1, o)
 	if err != nil {
 		return recovery.Report{}, err
 	}
 	defer reader.Close()
-	topics, err := cfg.chosenTopics(ctx, r.Topics, func(ctx context.Context) ([]string, error) {
-		return reader.FindTopics(ctx, cfg.DeadLetter.Topic)
-	})
+	topics, err := cfg.chosenTopics(ctx, r.Topics, reader)
 	if err != nil {
 		return recovery.Report{}, err
 	}
@@ -46,7 +45,7 @@ func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (reco
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
 		return recovery.Report{}, err
 	}
-	p.converters = cfg.topicConverters(topics, p.lookupSchema)
+	p.converters = cfg.topicConverters(topics, p.schemas.LookupSchema)
 	names, err := cfg.envelopeNames(topics)
 	if err != nil {
 		return recovery.Report{}, err
@@ -91,11 +90,11 @@ func (c Config) envelopeNames(topics []string) (names envelopeNames, err error) 
 	return names, nil
 }
 
-// chosenTopics are those of asked, or with none all that the service reads, which all finds. A topic that the service
-// does not read, or that no stream takes, is an error.
-func (c Config) chosenTopics(ctx context.Context, asked []string, all func(context.Context) ([]string, error)) (topics []string, err error) {
+// chosenTopics are those of asked, or with none all that the service reads and a stream takes. A topic of asked that the
+// service does not read, or that no stream takes, is an error.
+func (c Config) chosenTopics(ctx context.Context, asked []string, reader *kafka.RangeReader) (topics []string, err error) {
 	const routes = "look at FIREHOSE_ROUTES and FIREHOSE_STREAM"
-	read, err := all(ctx)
+	read, err := reader.FindTopics(ctx, c.DeadLetter.Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -128,10 +127,6 @@ type auditPolicy struct {
 	schemas    *schema.Registry              // nil unless records are decoded
 	begin      time.Time                     // of the audit
 	buffers    sync.Pool                     // of *[]byte, for converted records that are not used
-}
-
-func (p *auditPolicy) lookupSchema(ref convert.SchemaRef) (convert.Schema, error) {
-	return p.schemas.LookupSchema(ref)
 }
 
 // schemaTimeout is how long a schema may not be had until that is an error: only the registry can tell whether the record

@@ -84,7 +84,7 @@ func (e *ErrUndelivered) Error() string {
 
 // New makes the clients. The one of Kafka begins to join the group.
 func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
-	c, connection, err := newPipelines(ctx, cfg, o)
+	c, err := newPipelines(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 		return nil, err
 	}
 	c.source, err = kafka.Open(cfg.Kafka, kafka.Options{
-		Handler: c, Metrics: o.Metrics.Kafka, Log: c.log, Bytes: c.budget.fetch, Connection: connection, Client: o.Kafka,
+		Handler: c, Metrics: o.Metrics.Kafka, Log: c.log, Bytes: c.budget.fetch, Connection: c.broker, Client: o.Kafka,
 		Routed:  func(topic string) bool { _, ok := cfg.Firehose.StreamFor(topic); return ok },
 		Exclude: cfg.DeadLetter.Topic, Unwanted: c.runtime.pausesTopic(),
 	})
@@ -108,32 +108,30 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 }
 
 // newPipelines makes everything of a Connector but its source.
-func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafka.Connection, error) {
+func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	events := &status.Events{}
 	o.Log = slog.New(events.LogHandler(o.Log.Handler(), summaryMessage))
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, pipelines: map[string]*pipeline{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.BadRecordPolicy)}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	streams := cfg.Firehose.StreamNames()
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
 	c.poller = &poller{connector: c, freed: make(chan struct{}, 1), state: map[*pipeline]*pipelineState{}}
 	c.clients = clients
-	connection, err := cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka)
-	if err != nil {
-		return nil, nil, err
+	if c.broker, err = cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka); err != nil {
+		return nil, err
 	}
-	c.broker = connection
-	if err := c.openLetters(ctx, connection, o); err != nil {
-		return nil, nil, err
+	if err := c.openLetters(ctx, o); err != nil {
+		return nil, err
 	}
 	if err := c.openClaimChecks(ctx, o); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := c.openRegistry(o); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	lookup := c.schemaLookup(o.BeforeLookup)
 	checks := map[*firehose.Client]int{}
@@ -145,7 +143,7 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, *kafk
 		c.pipelines[name] = l
 		c.poller.state[l] = &pipelineState{}
 	}
-	return c, connection, nil
+	return c, nil
 }
 
 func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup convert.SchemaLookup) *pipeline {

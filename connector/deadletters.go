@@ -13,19 +13,18 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/deadletter"
 	"kafka-firehose/connector/firehose"
-	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
 )
 
 // openLetters makes the way to the dead-letter topic, if that is the policy, and
 // asks whether the topic is there. Its error names it.
-func (c *Connector) openLetters(ctx context.Context, connection *kafka.Connection, o Options) error {
+func (c *Connector) openLetters(ctx context.Context, o Options) error {
 	if c.cfg.fallbackPolicy() != policyDeadLetter {
 		return nil
 	}
 	c.letters = deadletter.New(c.cfg.DeadLetter, deadletter.Options{
 		Log: c.log, Metrics: o.Metrics.DeadLetter, Group: c.cfg.Kafka.GroupID,
-		Client: append(connection.FetchOptions(c.budget.reread), o.Kafka...),
+		Client: append(c.broker.FetchOptions(c.budget.reread), o.Kafka...),
 	})
 	return c.letters.CheckTopic(ctx)
 }

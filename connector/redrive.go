@@ -100,10 +100,8 @@ func openRedrive(ctx context.Context, cfg Config, r recovery.RedriveRequest, o O
 	if err != nil {
 		return nil, err
 	}
-	half := cfg
-	half.MaxBufferedBytes /= 2
 	for _, reader := range []**kafka.RangeReader{&d.reader, &d.originals} {
-		if *reader, err = cfg.Kafka.OpenRangeReader(connection, half.budget(1).fetch, o.Kafka...); err != nil {
+		if *reader, err = cfg.openRangeReader(connection, 2, o); err != nil {
 			return nil, err
 		}
 	}
@@ -111,17 +109,17 @@ func openRedrive(ctx context.Context, cfg Config, r recovery.RedriveRequest, o O
 		return nil, err
 	}
 	d.cfg = cfg.boundedConfig(recovery.ReplayRequest{DryRun: r.DryRun})
-	d.c, _, err = newPipelines(ctx, d.cfg, o)
+	d.c, err = newPipelines(ctx, d.cfg, o)
 	return d, err
 }
 
 // plan finds the letters, and the progress of earlier redrives.
 func (d *redrive) plan(ctx context.Context) error {
-	since := d.Since
-	if since.IsZero() {
-		since = time.UnixMilli(0)
+	since, end := wholeLog()
+	if !d.Since.IsZero() {
+		since = d.Since
 	}
-	ranges, _, err := d.reader.FindRanges(ctx, []string{d.result.Topic}, since, time.Now().AddDate(100, 0, 0))
+	ranges, _, err := d.reader.FindRanges(ctx, []string{d.result.Topic}, since, end)
 	if err != nil {
 		return err
 	}
@@ -134,12 +132,7 @@ func (d *redrive) plan(ctx context.Context) error {
 		if !d.Since.IsZero() {
 			begin = g.Begin
 		}
-		var commit kafka.RangeCommit
-		for _, c := range progress {
-			if c.Topic == g.Topic && c.Partition == g.Partition {
-				commit = c
-			}
-		}
+		commit, _ := kafka.FindCommit(progress, g.Topic, g.Partition) // without one all letters are to be done
 		p, err := recovery.NewLetterProgress(g.TopicID, d.LetterFilter, commit.Offset, begin, commit.Metadata)
 		if err != nil {
 			return fmt.Errorf("group %s: topic %s partition %d: %w", d.group, g.Topic, g.Partition, err)

@@ -87,7 +87,8 @@ func (d *redrive) failLetter(p *redrivePart, l *redriveLetter, why string) {
 // fetchOriginal reads the record of a digest from its topic, nil if that does not have it any more.
 func (d *redrive) fetchOriginal(ctx context.Context, restored deadletter.Restored) (original *kgo.Record, err error) {
 	at := restored.Record
-	ranges, _, err := d.originals.FindRanges(ctx, []string{at.Topic}, time.UnixMilli(0), time.Now().AddDate(100, 0, 0))
+	begin, end := wholeLog()
+	ranges, _, err := d.originals.FindRanges(ctx, []string{at.Topic}, begin, end)
 	if errors.Is(err, kafka.ErrNoTopic) {
 		return nil, nil
 	}

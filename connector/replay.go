@@ -70,7 +70,7 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 	if err != nil {
 		return nil, err
 	}
-	if p.reader, err = cfg.Kafka.OpenRangeReader(connection, cfg.budget(1).fetch, o.Kafka...); err != nil {
+	if p.reader, err = cfg.openRangeReader(connection, 1, o); err != nil {
 		return nil, err
 	}
 	plan, err := p.planPartitions(ctx, cfg)
@@ -78,7 +78,7 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 		return nil, err
 	}
 	p.cfg = cfg.boundedConfig(r)
-	if p.c, _, err = newPipelines(ctx, p.cfg, o); err != nil {
+	if p.c, err = newPipelines(ctx, p.cfg, o); err != nil {
 		return nil, err
 	}
 	if err := p.openReaders(connection, o); err != nil {
@@ -110,15 +110,13 @@ func (p *replayRun) planPartitions(ctx context.Context, cfg Config) ([]*recovery
 	if len(asked) == 0 && p.Offsets != nil {
 		asked = p.Offsets.Topics()
 	}
-	topics, err := cfg.chosenTopics(ctx, asked, func(ctx context.Context) ([]string, error) {
-		return p.reader.FindTopics(ctx, cfg.DeadLetter.Topic)
-	})
+	topics, err := cfg.chosenTopics(ctx, asked, p.reader)
 	if err != nil {
 		return nil, err
 	}
 	from, to := p.From, p.To
 	if p.Offsets != nil {
-		from, to = time.UnixMilli(0), time.Now().AddDate(100, 0, 0) // the whole log
+		from, to = wholeLog()
 	}
 	ranges, cluster, err := p.reader.FindRanges(ctx, topics, from, to)
 	if err != nil {
@@ -132,6 +130,9 @@ func (p *replayRun) planPartitions(ctx context.Context, cfg Config) ([]*recovery
 	}
 	return recovery.PlanReplay(p.ReplayRequest, cluster, ranges, progress)
 }
+
+// wholeLog returns times that all records of a log are between.
+func wholeLog() (from, to time.Time) { return time.UnixMilli(0), time.Now().AddDate(100, 0, 0) }
 
 const (
 	// quotaPerReplay is the part of a stream's quota that a replay takes by default, as a divisor: the service
@@ -194,16 +195,20 @@ func lowerLimit(limit, setting int64) int64 {
 
 // openReaders makes a reader for each stream, with its part of the memory.
 func (p *replayRun) openReaders(connection *kafka.Connection, o Options) error {
-	part := p.cfg
-	part.MaxBufferedBytes /= env.Bytes(len(p.c.pipelines))
 	for range p.c.pipelines {
-		reader, err := part.Kafka.OpenRangeReader(connection, part.budget(1).fetch, o.Kafka...)
+		reader, err := p.cfg.openRangeReader(connection, len(p.c.pipelines), o)
 		if err != nil {
 			return err
 		}
 		p.readers = append(p.readers, reader)
 	}
 	return nil
+}
+
+// openRangeReader makes one of the readers that share the memory for fetched records.
+func (c Config) openRangeReader(connection *kafka.Connection, readers int, o Options) (*kafka.RangeReader, error) {
+	c.MaxBufferedBytes /= env.Bytes(readers)
+	return c.Kafka.OpenRangeReader(connection, c.budget(1).fetch, o.Kafka...)
 }
 
 func (p *replayRun) closeClients() {
