@@ -20,35 +20,35 @@ import (
 
 // Audit compares a range of the topics that a process with this environment reads with the objects that Firehose has
 // delivered. It joins no group, commits nothing and sends nothing. An error means that there is no result.
-func Audit(ctx context.Context, cfg Config, r recovery.Request, o Options) (recovery.Report, error) {
+func Audit(ctx context.Context, cfg Config, r recovery.AuditRequest, o Options) (recovery.AuditReport, error) {
 	if err := r.Validate(time.Now()); err != nil {
-		return recovery.Report{}, err
+		return recovery.AuditReport{}, err
 	}
 	o.useDefaults()
 	connection, err := cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka)
 	if err != nil {
-		return recovery.Report{}, err
+		return recovery.AuditReport{}, err
 	}
 	reader, err := cfg.openRangeReader(connection, 1, o)
 	if err != nil {
-		return recovery.Report{}, err
+		return recovery.AuditReport{}, err
 	}
 	defer reader.Close()
 	topics, err := cfg.chosenTopics(ctx, r.Topics, reader)
 	if err != nil {
-		return recovery.Report{}, err
+		return recovery.AuditReport{}, err
 	}
 	p := auditPolicy{begin: time.Now()}
 	if cfg.ClaimCheck.URL != "" {
 		p.bucket = &cfg.ClaimCheck
 	}
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
-		return recovery.Report{}, err
+		return recovery.AuditReport{}, err
 	}
 	p.converters = cfg.topicConverters(topics, p.schemas.LookupSchema)
 	names, err := cfg.envelopeNames(topics)
 	if err != nil {
-		return recovery.Report{}, err
+		return recovery.AuditReport{}, err
 	}
 	return recovery.Audit(ctx, r, recovery.Service{
 		Kafka: reader, Topics: topics, Group: cfg.Kafka.GroupID, Sends: p.wouldSend, Log: o.Log,

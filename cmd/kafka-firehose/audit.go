@@ -38,7 +38,7 @@ output, or not expected; 2 audit was not called right, or could not find out.
 
 // auditFlags are the flags of audit.
 type auditFlags struct {
-	request         recovery.Request
+	request         recovery.AuditRequest
 	span            rangeFlags
 	output, missing string
 }
@@ -100,7 +100,7 @@ func (p process) runAudit(ctx context.Context, args []string) int {
 }
 
 // compareRange runs the audit until it ends or a signal comes.
-func (p process) compareRange(ctx context.Context, cfg connector.Config, r recovery.Request) (recovery.Report, error) {
+func (p process) compareRange(ctx context.Context, cfg connector.Config, r recovery.AuditRequest) (recovery.AuditReport, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -118,7 +118,7 @@ func (p process) compareRange(ctx context.Context, cfg connector.Config, r recov
 }
 
 // writeReport writes the report, and the file of the missing offsets.
-func (a *auditFlags) writeReport(report recovery.Report, stdout io.Writer) error {
+func (a *auditFlags) writeReport(report recovery.AuditReport, stdout io.Writer) error {
 	write := report.WriteTable
 	if a.output == "json" {
 		write = report.WriteJSON

@@ -16,9 +16,9 @@ import (
 )
 
 // audited has the bench's audit return this.
-func (b *bench) audited(report recovery.Report, err error) *recovery.Request {
-	asked := new(recovery.Request)
-	b.audit = func(_ context.Context, _ connector.Config, r recovery.Request, _ connector.Options) (recovery.Report, error) {
+func (b *bench) audited(report recovery.AuditReport, err error) *recovery.AuditRequest {
+	asked := new(recovery.AuditRequest)
+	b.audit = func(_ context.Context, _ connector.Config, r recovery.AuditRequest, _ connector.Options) (recovery.AuditReport, error) {
 		*asked = r
 		return report, err
 	}
@@ -38,7 +38,7 @@ func TestAuditExitCode(t *testing.T) {
 		{"", errors.New("topic x does not exist"), 2, "kafka-firehose: topic x does not exist\n"},
 	} {
 		b := newBench(t, enough...)
-		b.audited(recovery.Report{Result: test.result}, test.err)
+		b.audited(recovery.AuditReport{Result: test.result}, test.err)
 		if code := b.run(t.Context(), []string{"audit", "-from", "2h", "-to", "1h", "-objects", "d"}); code != test.code || b.stderr.String() != test.stderr {
 			t.Errorf("%s, %v: exit code %d, stderr %q", test.result, test.err, code, &b.stderr)
 		}
@@ -47,7 +47,7 @@ func TestAuditExitCode(t *testing.T) {
 
 func TestAuditFlags(t *testing.T) {
 	b := newBench(t, enough...)
-	asked := b.audited(recovery.Report{Result: recovery.Complete}, nil)
+	asked := b.audited(recovery.AuditReport{Result: recovery.Complete}, nil)
 	args := "audit -from 2026-01-31 -to 2026-01-31T10:00:00+02:00 -topic a,b -objects s3://b/p -errors s3://b/e -o json -due 5m -late 1h -id key -parallel 3"
 	if code := b.run(t.Context(), strings.Fields(args)); code != 0 {
 		t.Fatalf("exit code %d, stderr %q", code, &b.stderr)
@@ -79,7 +79,7 @@ func TestAuditArguments(t *testing.T) {
 		"-missing /nonexistent/file.json" + rest: "-missing: the file is not written: ",
 	} {
 		b := newBench(t, enough...)
-		b.audited(recovery.Report{Result: recovery.Complete}, nil)
+		b.audited(recovery.AuditReport{Result: recovery.Complete}, nil)
 		if code := b.run(t.Context(), append([]string{"audit"}, strings.Fields(args)...)); code != 2 || !strings.Contains(b.stderr.String(), "kafka-firehose: "+want) {
 			t.Errorf("audit %s: exit code %d, stderr %q", args, code, &b.stderr)
 		}
@@ -107,7 +107,7 @@ func TestAuditMissingFile(t *testing.T) {
 		want   string
 	}{{recovery.Unknown, 2, "old"}, {recovery.Complete, 0, `{"version":1,"cluster":"","from":"0001-01-01T00:00:00Z","to":"0001-01-01T00:00:00Z","partitions":[` + "\n]}\n"}} {
 		b := newBench(t, enough...)
-		b.audited(recovery.Report{Result: test.result}, nil)
+		b.audited(recovery.AuditReport{Result: test.result}, nil)
 		code := b.run(t.Context(), args)
 		got, err := os.ReadFile(name)
 		if code != test.code || string(got) != test.want || err != nil {
@@ -122,10 +122,10 @@ func TestAuditMissingFile(t *testing.T) {
 // TestAuditEnds: somebody has pressed Ctrl-C.
 func TestAuditEnds(t *testing.T) {
 	b := newBench(t, enough...)
-	b.audit = func(ctx context.Context, _ connector.Config, _ recovery.Request, _ connector.Options) (recovery.Report, error) {
+	b.audit = func(ctx context.Context, _ connector.Config, _ recovery.AuditRequest, _ connector.Options) (recovery.AuditReport, error) {
 		b.signals <- syscall.SIGINT
 		<-ctx.Done()
-		return recovery.Report{}, ctx.Err()
+		return recovery.AuditReport{}, ctx.Err()
 	}
 	code := b.run(t.Context(), []string{"audit", "-from", "2h", "-to", "1h", "-objects", "d"})
 	if want := "kafka-firehose: ended by the signal interrupt, without a result\n"; code != 2 || b.stderr.String() != want {

@@ -42,7 +42,7 @@ type process struct {
 	exit           func(code int)
 	start          func(context.Context, connector.Config, *slog.Logger, *slog.LevelVar) error
 	inspect        func(context.Context, connector.Config, []string, error, connector.Options) check.Report
-	audit          func(context.Context, connector.Config, recovery.Request, connector.Options) (recovery.Report, error)
+	audit          func(context.Context, connector.Config, recovery.AuditRequest, connector.Options) (recovery.AuditReport, error)
 	replay         func(context.Context, connector.Config, recovery.ReplayRequest, connector.Options) (recovery.ReplayReport, error)
 	redrive        func(context.Context, connector.Config, recovery.RedriveRequest, connector.Options) (recovery.RedriveReport, error)
 }

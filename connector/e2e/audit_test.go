@@ -18,13 +18,13 @@ import (
 )
 
 // audit compares the last three hours of the world with a directory.
-func (w *world) audit(objects string, change ...func(*connector.Config, *recovery.Request)) (recovery.Report, error) {
+func (w *world) audit(objects string, change ...func(*connector.Config, *recovery.AuditRequest)) (recovery.AuditReport, error) {
 	w.t.Helper()
 	cfg := w.config()
 	avroFormat(&cfg)
 	cfg.Record.Envelope = true
 	now := time.Now()
-	r := recovery.Request{From: now.Add(-3 * time.Hour), To: now, Objects: objects, Late: time.Hour, Parallel: 2}
+	r := recovery.AuditRequest{From: now.Add(-3 * time.Hour), To: now, Objects: objects, Late: time.Hour, Parallel: 2}
 	for _, c := range change {
 		c(&cfg, &r)
 	}
@@ -96,26 +96,28 @@ func TestAuditTopics(t *testing.T) {
 		w.topic("unsent", 1)
 		root := t.TempDir()
 		writeObject(t, root, "{}")
-		pattern := func(c *connector.Config, _ *recovery.Request) {
+		pattern := func(c *connector.Config, _ *recovery.AuditRequest) {
 			c.Kafka.Topics, c.Kafka.TopicPattern = nil, "in|unsent"
 			if err := c.Firehose.Routes.Decode("in=s"); err != nil {
 				t.Fatal(err)
 			}
 			c.Firehose.Stream = ""
 		}
-		for want, change := range map[string]func(*connector.Config, *recovery.Request){
-			"topic other is not among the topics that the service reads": func(_ *connector.Config, r *recovery.Request) { r.Topics = []string{"other"} },
-			"topic absent is not among the topics":                       func(c *connector.Config, r *recovery.Request) { pattern(c, r); r.Topics = []string{"absent"} },
-			"no stream takes topic unsent":                               func(c *connector.Config, r *recovery.Request) { pattern(c, r); r.Topics = []string{"unsent"} },
-			"KAFKA_TOPIC_PATTERN matches none of the 3 topics":           func(c *connector.Config, _ *recovery.Request) { c.Kafka.Topics, c.Kafka.TopicPattern = nil, "no.*" },
-			"topic gone does not exist":                                  func(c *connector.Config, _ *recovery.Request) { c.Kafka.Topics = []string{"gone"} },
-			"records are sent without an id":                             func(c *connector.Config, _ *recovery.Request) { c.Record.Envelope = false },
+		for want, change := range map[string]func(*connector.Config, *recovery.AuditRequest){
+			"topic other is not among the topics that the service reads": func(_ *connector.Config, r *recovery.AuditRequest) { r.Topics = []string{"other"} },
+			"topic absent is not among the topics":                       func(c *connector.Config, r *recovery.AuditRequest) { pattern(c, r); r.Topics = []string{"absent"} },
+			"no stream takes topic unsent":                               func(c *connector.Config, r *recovery.AuditRequest) { pattern(c, r); r.Topics = []string{"unsent"} },
+			"KAFKA_TOPIC_PATTERN matches none of the 3 topics": func(c *connector.Config, _ *recovery.AuditRequest) {
+				c.Kafka.Topics, c.Kafka.TopicPattern = nil, "no.*"
+			},
+			"topic gone does not exist":      func(c *connector.Config, _ *recovery.AuditRequest) { c.Kafka.Topics = []string{"gone"} },
+			"records are sent without an id": func(c *connector.Config, _ *recovery.AuditRequest) { c.Record.Envelope = false },
 		} {
 			if _, err := w.audit(root, change); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		}
-		report, err := w.audit(root, pattern, func(_ *connector.Config, r *recovery.Request) { r.ID = "x" })
+		report, err := w.audit(root, pattern, func(_ *connector.Config, r *recovery.AuditRequest) { r.ID = "x" })
 		if err == nil || !strings.Contains(err.Error(), `in its member "x"`) {
 			t.Errorf("got %+v, %v", report, err)
 		}
@@ -163,7 +165,7 @@ func auditOfCompacted(w *world) {
 	fmt.Fprintf(&lines, `{"id":"%s-0-%d"}`, topic, aborted)
 	root := w.t.TempDir()
 	writeObject(w.t, root, lines.String())
-	report, err := w.audit(root, func(c *connector.Config, _ *recovery.Request) {
+	report, err := w.audit(root, func(c *connector.Config, _ *recovery.AuditRequest) {
 		c.Kafka.Topics, c.Record.Format, c.Record.Envelope, c.Schema.URLs = []string{topic}, "json", false, nil
 	})
 	if err != nil {

@@ -212,14 +212,14 @@ func TestAuditOfStreamsThatDiffer(t *testing.T) {
 		root := t.TempDir()
 		writeObject(t, root, `{"key":"good-0-0"}{"key":"good-0-1"}{"key":"good-0-3"}`)
 		time.Sleep(time.Minute)
-		options := func(options string) func(*connector.Config, *recovery.Request) {
-			return func(c *connector.Config, _ *recovery.Request) {
+		options := func(options string) func(*connector.Config, *recovery.AuditRequest) {
+			return func(c *connector.Config, _ *recovery.AuditRequest) {
 				streams(c)
 				withOptions(t, options)(c)
 			}
 		}
 		const own = `{"other": {"format": "json", "envelope": false, "fields": "id=key,value"}}`
-		only := func(_ *connector.Config, r *recovery.Request) { r.Topics = []string{"good"} }
+		only := func(_ *connector.Config, r *recovery.AuditRequest) { r.Topics = []string{"good"} }
 		report, err := w.audit(root, options(own), only)
 		if err != nil {
 			t.Fatal(err)
@@ -227,7 +227,7 @@ func TestAuditOfStreamsThatDiffer(t *testing.T) {
 		if p := report.Partitions[0]; p.Expected != 4 || p.Missing != 1 {
 			t.Errorf("%d expected, %d missing of the stream with a format of its own", p.Expected, p.Missing)
 		}
-		for want, change := range map[string][]func(*connector.Config, *recovery.Request){
+		for want, change := range map[string][]func(*connector.Config, *recovery.AuditRequest){
 			"the streams s and other have different envelopes: audit them one by one, with -topic": {options(own)},
 			"records are sent without an id": {options(`{"other": {"format": "raw", "envelope": false}}`), only},
 		} {

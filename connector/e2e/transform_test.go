@@ -155,7 +155,7 @@ func TestAuditWithFilter(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		report, err := w.audit(root, func(c *connector.Config, _ *recovery.Request) {
+		report, err := w.audit(root, func(c *connector.Config, _ *recovery.AuditRequest) {
 			c.Record.Format, c.Record.Envelope, c.Schema.URLs = "json", false, nil
 			filtering(t, `value.n % 2 == 0`)(c)
 		})

@@ -15,8 +15,8 @@ import (
 	"kafka-firehose/connector/kafka"
 )
 
-// Request describes one audit.
-type Request struct {
+// AuditRequest describes one audit.
+type AuditRequest struct {
 	// From and To are the range, by the records' timestamps: From belongs to it and To does not.
 	From, To time.Time
 	// Topics are a part of those that the service reads; empty for all.
@@ -38,7 +38,7 @@ type Request struct {
 }
 
 // Validate returns the first fault of the request, as of now.
-func (r Request) Validate(now time.Time) error {
+func (r AuditRequest) Validate(now time.Time) error {
 	if r.Objects == "" {
 		return errors.New("-objects is missing: want s3://BUCKET/PREFIX or a directory")
 	}
@@ -78,7 +78,7 @@ type Service struct {
 
 // auditor is one run.
 type auditor struct {
-	Request
+	AuditRequest
 	service    Service
 	now        time.Time
 	id         string
@@ -97,32 +97,32 @@ type auditor struct {
 }
 
 // Audit compares a range of Kafka with the delivered objects. An error means that there is no result.
-func Audit(ctx context.Context, r Request, s Service) (Report, error) {
-	a := &auditor{Request: r, service: s, now: time.Now(), partitions: map[string][]*partitionAudit{}, messages: map[string]string{}}
+func Audit(ctx context.Context, r AuditRequest, s Service) (AuditReport, error) {
+	a := &auditor{AuditRequest: r, service: s, now: time.Now(), partitions: map[string][]*partitionAudit{}, messages: map[string]string{}}
 	if err := r.Validate(a.now); err != nil {
-		return Report{}, err
+		return AuditReport{}, err
 	}
 	if a.id = r.ID; a.id == "" {
 		a.id = s.ID
 	}
 	if a.id == "" {
-		return Report{}, errors.New("records are sent without an id: an audit needs RECORD_FORMAT=json, or RECORD_ENVELOPE=true, with id among RECORD_FIELDS; if something else writes an id of the form TOPIC-PARTITION-OFFSET, name its member with -id")
+		return AuditReport{}, errors.New("records are sent without an id: an audit needs RECORD_FORMAT=json, or RECORD_ENVELOPE=true, with id among RECORD_FIELDS; if something else writes an id of the form TOPIC-PARTITION-OFFSET, name its member with -id")
 	}
 	if err := a.openSources(ctx); err != nil {
-		return Report{}, err
+		return AuditReport{}, err
 	}
 	cluster, err := a.findRanges(ctx)
 	if err != nil {
-		return Report{}, err
+		return AuditReport{}, err
 	}
 	stopProgress := a.counts.showProgress(a.Progress, a.Terminal)
 	err = a.readBoth(ctx)
 	stopProgress()
 	if err != nil {
-		return Report{}, err
+		return AuditReport{}, err
 	}
 	if err := a.checkPlausible(); err != nil {
-		return Report{}, err
+		return AuditReport{}, err
 	}
 	return a.buildReport(cluster), nil
 }

@@ -115,14 +115,14 @@ func zipped(content []byte) []byte {
 	return out.Bytes()
 }
 
-func (p *place) request(topics ...string) Request {
+func (p *place) request(topics ...string) AuditRequest {
 	now := time.Now()
 	for written := now.UnixMilli(); now.UnixMilli() == written; now = time.Now() { // Kafka counts in milliseconds
 	}
-	return Request{From: now.Add(-3 * time.Hour), To: now, Topics: topics, Objects: p.objects, Errors: p.errors, Due: 15 * time.Minute, Late: time.Hour, Parallel: 4}
+	return AuditRequest{From: now.Add(-3 * time.Hour), To: now, Topics: topics, Objects: p.objects, Errors: p.errors, Due: 15 * time.Minute, Late: time.Hour, Parallel: 4}
 }
 
-func (p *place) audit(r Request) (Report, error) {
+func (p *place) audit(r AuditRequest) (AuditReport, error) {
 	p.t.Helper()
 	connection, err := p.cfg.NewConnection(nil, slog.New(slog.DiscardHandler), metrics.New(prometheus.NewRegistry()).Kafka)
 	if err != nil {
@@ -146,7 +146,7 @@ func (p *place) audit(r Request) (Report, error) {
 	})
 }
 
-func (p *place) mustAudit(r Request) Report {
+func (p *place) mustAudit(r AuditRequest) AuditReport {
 	p.t.Helper()
 	report, err := p.audit(r)
 	if err != nil {
@@ -158,7 +158,7 @@ func (p *place) mustAudit(r Request) Report {
 	return report
 }
 
-func (p *place) wantTotal(r Report, result Result, want Totals) {
+func (p *place) wantTotal(r AuditReport, result Result, want Totals) {
 	p.t.Helper()
 	if diff := cmp.Diff(want, r.Total); diff != "" || r.Result != result {
 		var table bytes.Buffer
@@ -243,7 +243,7 @@ func offsetsOf(l OffsetList) (offsets []int64) {
 }
 
 // wantFile fails unless the file of the missing offsets has these, by partition.
-func wantFile(t *testing.T, r Report, missing [][]int64) {
+func wantFile(t *testing.T, r AuditReport, missing [][]int64) {
 	t.Helper()
 	var out bytes.Buffer
 	if err := r.WriteMissing(&out); err != nil {
@@ -485,22 +485,22 @@ func TestUnreadable(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	for want, change := range map[string]func(*place, *Request){
-		"topic absent does not exist":                         func(_ *place, r *Request) { r.Topics = []string{"absent"} },
-		"the range is in the future: -to is ":                 func(_ *place, r *Request) { r.To = now.Add(time.Hour) },
-		"the range is empty: -from is ":                       func(_ *place, r *Request) { r.From = r.To },
-		"-from and -to are both needed":                       func(_ *place, r *Request) { r.From = time.Time{} },
-		"-objects is missing":                                 func(_ *place, r *Request) { r.Objects = "" },
-		"-parallel is 0; want 1 to 256":                       func(_ *place, r *Request) { r.Parallel = 0 },
-		"-due is -1s; want 0s or more":                        func(_ *place, r *Request) { r.Due = -time.Second },
-		"nowhere does not exist; want a directory, or s3://":  func(p *place, r *Request) { r.Objects = filepath.Join(p.objects, "nowhere") },
-		"has no object; want the prefix of the stream's":      func(_ *place, r *Request) { r.Objects = r.Errors; r.Errors = "" },
-		"-errors is the same place as -objects":               func(_ *place, r *Request) { r.Errors = r.Objects },
-		`has an id of the form TOPIC-PARTITION-OFFSET in its`: func(_ *place, r *Request) { r.ID = "key" },
-		"records are sent without an id": func(p *place, _ *Request) {
+	for want, change := range map[string]func(*place, *AuditRequest){
+		"topic absent does not exist":                         func(_ *place, r *AuditRequest) { r.Topics = []string{"absent"} },
+		"the range is in the future: -to is ":                 func(_ *place, r *AuditRequest) { r.To = now.Add(time.Hour) },
+		"the range is empty: -from is ":                       func(_ *place, r *AuditRequest) { r.From = r.To },
+		"-from and -to are both needed":                       func(_ *place, r *AuditRequest) { r.From = time.Time{} },
+		"-objects is missing":                                 func(_ *place, r *AuditRequest) { r.Objects = "" },
+		"-parallel is 0; want 1 to 256":                       func(_ *place, r *AuditRequest) { r.Parallel = 0 },
+		"-due is -1s; want 0s or more":                        func(_ *place, r *AuditRequest) { r.Due = -time.Second },
+		"nowhere does not exist; want a directory, or s3://":  func(p *place, r *AuditRequest) { r.Objects = filepath.Join(p.objects, "nowhere") },
+		"has no object; want the prefix of the stream's":      func(_ *place, r *AuditRequest) { r.Objects = r.Errors; r.Errors = "" },
+		"-errors is the same place as -objects":               func(_ *place, r *AuditRequest) { r.Errors = r.Objects },
+		`has an id of the form TOPIC-PARTITION-OFFSET in its`: func(_ *place, r *AuditRequest) { r.ID = "key" },
+		"records are sent without an id": func(p *place, _ *AuditRequest) {
 			p.record.Fields = convert.Fields{{Source: "value", Form: "json", Name: "value"}}
 		},
-		"s3://BUCKET/PREFIX": func(_ *place, r *Request) { r.Objects = "s3://" },
+		"s3://BUCKET/PREFIX": func(_ *place, r *AuditRequest) { r.Objects = "s3://" },
 	} {
 		p := newPlace(t, kfake.SeedTopics(1, "orders"))
 		p.deliver(p.produce("orders", 1, 5, old())...)

@@ -21,7 +21,7 @@ const missingVersion = 1
 // Partitions without missing records are not in it, and neither are records in the error output, records that
 // are not due, and gaps among expired offsets. A stretch may have any length, and a file any number of them: it is
 // written piece by piece, one partition a line.
-func (r Report) WriteMissing(w io.Writer) error {
+func (r AuditReport) WriteMissing(w io.Writer) error {
 	if r.Result == Unknown {
 		return errors.New("objects that can't be read may hold records that seem to be missing")
 	}

@@ -22,8 +22,8 @@ const (
 	Unknown    Result = "unknown"    // an object could not be read
 )
 
-// Report is the outcome of an audit.
-type Report struct {
+// AuditReport is the outcome of an audit.
+type AuditReport struct {
 	Result     Result            `json:"result"`
 	From       time.Time         `json:"from"`
 	To         time.Time         `json:"to"`
@@ -70,10 +70,10 @@ type ObjectsReport struct {
 	UnreadableAll  int64        `json:"unreadable_objects"`
 }
 
-func (a *auditor) buildReport(cluster string) Report {
+func (a *auditor) buildReport(cluster string) AuditReport {
 	c := &a.counts
 	window := a.objectWindow()
-	r := Report{
+	r := AuditReport{
 		From: a.From.UTC(), To: a.To.UTC(), At: a.now.UTC(), Cluster: cluster, Messages: a.messages, Notes: a.notes,
 		Objects: ObjectsReport{
 			Place: a.objects.String(), From: window.From.UTC(), Until: window.Until.UTC(),
@@ -111,7 +111,7 @@ func (t *Totals) addPartition(p PartitionReport) {
 	}
 }
 
-func (r *Report) judgeResult() Result {
+func (r *AuditReport) judgeResult() Result {
 	t := r.Total
 	switch {
 	case r.Objects.UnreadableAll > 0:
@@ -123,7 +123,7 @@ func (r *Report) judgeResult() Result {
 }
 
 // reportRemarks are the notes that explain the figures.
-func (a *auditor) reportRemarks(r Report) (notes []string) {
+func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if r.Objects.Read == 0 && a.unread == 0 {
 		add("%s has objects, but none was delivered between %s and %s", a.objects, formatTime(a.objectWindow().From), formatTime(a.objectWindow().Until))
@@ -173,7 +173,7 @@ func (a *auditor) expiredRemark(p *partitionAudit, r PartitionReport) []string {
 }
 
 // WriteJSON writes the report as one object. Members are added to it and neither renamed nor removed.
-func (r Report) WriteJSON(w io.Writer) error {
+func (r AuditReport) WriteJSON(w io.Writer) error {
 	if r.Notes == nil {
 		r.Notes = []string{}
 	}
@@ -190,7 +190,7 @@ func (r Report) WriteJSON(w io.Writer) error {
 const shownRanges = 10
 
 // WriteTable writes the report for people.
-func (r Report) WriteTable(w io.Writer) error {
+func (r AuditReport) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "partition\texpected\tonce\ttwice\tmissing\tin errors\tnot sent\tnot due\tnot expected\t")
 	row := func(name string, numbers ...int64) {
@@ -215,7 +215,7 @@ func (r Report) WriteTable(w io.Writer) error {
 }
 
 // writeDetails are the lines below the table.
-func (r Report) writeDetails(w io.Writer) {
+func (r AuditReport) writeDetails(w io.Writer) {
 	for _, p := range r.Partitions {
 		name := fmt.Sprintf("%s/%d", p.Topic, p.Partition)
 		for _, l := range []struct {
