@@ -39,7 +39,7 @@ func Replay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Options
 	return report, err
 }
 
-// replayRun is one run. Its partitions belong to the goroutine of commitProgress, except for the fields named at replayPart.
+// replayRun is one run. Its partitions belong to the goroutine of commitMarks, except for the fields named at replayPart.
 type replayRun struct {
 	recovery.ReplayRequest
 	cfg     Config
@@ -48,7 +48,7 @@ type replayRun struct {
 	readers []*kafka.RangeReader
 	group   string
 	parts   []*replayPart
-	counts  boundedCounts
+	counts  replayCounts
 	start   float64       // how much was done at the start, from 0 to 1
 	reached atomic.Uint64 // how much is done now, as bits of a float64
 }

@@ -80,18 +80,18 @@ func (p *replayPart) advanceMark() (moved bool) {
 	return p.Reached > before
 }
 
-// boundedCounts are what a bounded run counts besides its progress.
-type boundedCounts struct {
+// replayCounts are what a replay counts besides its progress.
+type replayCounts struct {
 	bytes, billed atomic.Int64 // of a dry run
 
 	mu           sync.Mutex
 	leftOut, bad map[string]int64 // :: reason -> records; guarded by mu
 }
 
-func (c *boundedCounts) init() { c.leftOut, c.bad = map[string]int64{}, map[string]int64{} }
+func (c *replayCounts) init() { c.leftOut, c.bad = map[string]int64{}, map[string]int64{} }
 
 // addLeftOut counts a record that is not delivered.
-func (c *boundedCounts) addLeftOut(r leftOutRecord) {
+func (c *replayCounts) addLeftOut(r leftOutRecord) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.bad {

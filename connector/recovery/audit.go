@@ -115,7 +115,7 @@ func Audit(ctx context.Context, r AuditRequest, s Service) (AuditReport, error) 
 	if err != nil {
 		return AuditReport{}, err
 	}
-	stopProgress := a.counts.showProgress(a.Progress, a.Terminal)
+	stopProgress := ShowProgress(a.Progress, a.Terminal, a.counts.progressLine)
 	err = a.readBoth(ctx)
 	stopProgress()
 	if err != nil {

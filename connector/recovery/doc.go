@@ -7,6 +7,7 @@
 // of each kind for a partition, so memory follows from the number of records and not from their size: about one
 // bit for each record and set. The report is made from their intersections and differences.
 //
-// A replay sends a range of the topics once more. Package connector does so; this package has the pure part of it: which
-// records a request names, where each partition begins and ends, and how its progress travels in commits. The same holds for a redrive, which sends the records of dead letters.
+// A replay sends a range of the topics once more, and a redrive sends the records of dead letters. Package connector does so;
+// this package has the part of both that needs no connection: which records a request names, where each partition begins and ends,
+// and how the progress is kept in commits.
 package recovery

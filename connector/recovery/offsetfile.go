@@ -130,6 +130,6 @@ func (p *OffsetFilePartition) countOffsets(begin, end int64) (n int64) {
 	return n
 }
 
-// firstOffset and end are the bounds of all of its offsets.
+// firstOffset and endOffset are the bounds of all of its offsets.
 func (p *OffsetFilePartition) firstOffset() int64 { return p.Offsets[0][0] }
 func (p *OffsetFilePartition) endOffset() int64   { return p.Offsets[len(p.Offsets)-1][1] + 1 }

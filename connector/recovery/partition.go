@@ -77,8 +77,8 @@ func (p *partitionAudit) addDelivered(offsets []uint64) {
 	}
 }
 
-// deliverExpired notes delivered offsets that retention has removed from Kafka.
-func (p *partitionAudit) deliverExpired(offsets []uint64) {
+// addExpired notes delivered offsets that retention has removed from Kafka.
+func (p *partitionAudit) addExpired(offsets []uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range offsets {
@@ -102,8 +102,8 @@ func (p *partitionAudit) addRefused(offset int64, code string) {
 	p.codes[code].Add(uint64(offset))
 }
 
-// PartitionReport has the fates of a partition's records. All counts are of records, each of which has
-// one of the fates: Expected = Once + Twice + Refused + NotSent + NotDue + Missing.
+// PartitionReport has the results of a partition's records. All counts are of records, each of which has
+// one of the results: Expected = Once + Twice + Refused + NotSent + NotDue + Missing.
 type PartitionReport struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`

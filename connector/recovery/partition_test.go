@@ -52,7 +52,7 @@ func TestProgress(t *testing.T) {
 		c.objects.Add(2)
 		c.bytes.Add(50_000_000)
 		var lines, terminal strings.Builder
-		stop, stopTerminal := c.showProgress(&lines, false), c.showProgress(&terminal, true)
+		stop, stopTerminal := ShowProgress(&lines, false, c.progressLine), ShowProgress(&terminal, true, c.progressLine)
 		time.Sleep(25 * time.Second)
 		stop()
 		stopTerminal()
@@ -63,6 +63,6 @@ func TestProgress(t *testing.T) {
 		if got := terminal.String(); strings.Contains(got, "\n") || strings.Count(got, "\r") < 40 || !strings.HasSuffix(got, "\r\x1b[K") {
 			t.Errorf("got %q", got)
 		}
-		c.showProgress(nil, false)()
+		ShowProgress(nil, false, c.progressLine)()
 	})
 }

@@ -3,22 +3,10 @@ package recovery
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// auditCounts are the totals of the records, objects and documents that were read.
-type auditCounts struct {
-	records, recordsTotal atomic.Int64 // of Kafka; the total is of offsets, some of which hold no record
-	objects, objectsTotal atomic.Int64 // read, and found so far in the window
-	bytes                 atomic.Int64 // as they are stored
-	documents             atomic.Int64
-	withoutID, foreign    atomic.Int64
-	others, outside       atomic.Int64 // ids of other topics, and of other times
-	errorDocuments        atomic.Int64
-	errorsOther           atomic.Int64 // documents of the error output without a record, or with one that has no id
-}
 
 const (
 	// progressEvery is the time between two lines.
@@ -26,11 +14,6 @@ const (
 	// redrawEvery is the time between two versions of the line on a terminal.
 	redrawEvery = 500 * time.Millisecond
 )
-
-// showProgress writes the progress until stop is called.
-func (c *auditCounts) showProgress(w io.Writer, terminal bool) (stop func()) {
-	return ShowProgress(w, terminal, c.progressLine)
-}
 
 // ShowProgress writes what line returns, given the time since the call, until stop is called: on a terminal again and again
 // in the same place, elsewhere a line every ten seconds. A nil w gets nothing.
@@ -65,12 +48,21 @@ func ShowProgress(w io.Writer, terminal bool, line func(since time.Duration) str
 	}
 }
 
-func (c *auditCounts) progressLine(since time.Duration) string {
-	percent := int64(100)
-	if total := c.recordsTotal.Load(); total > 0 {
-		percent = min(100*c.records.Load()/total, 100)
+// barWidth is the number of characters of a bar.
+const barWidth = 20
+
+// ProgressBar draws how much of a run is done, from 0 to 1, and the time that the rest takes at the rate since the run began,
+// when done was at start. The bar itself is for terminals.
+func ProgressBar(terminal bool, start, done float64, since time.Duration) string {
+	done = min(max(done, 0), 1)
+	text := fmt.Sprintf("%.0f%%", 100*done)
+	if terminal {
+		full := int(done * barWidth)
+		text = "[" + strings.Repeat("#", full) + strings.Repeat("-", barWidth-full) + "] " + text
 	}
-	mb := float64(c.bytes.Load()) / 1e6
-	return fmt.Sprintf("audit: %s, %d records of Kafka (%d%% of the offsets); %d of %d objects, %.0f MB, %.1f MB/s",
-		since.Round(time.Second), c.records.Load(), percent, c.objects.Load(), c.objectsTotal.Load(), mb, mb/max(since.Seconds(), 0.001))
+	if advance := done - start; advance > 0 && done < 1 {
+		left := time.Duration(float64(since) * (1 - done) / advance)
+		text += ", " + left.Round(time.Second).String() + " left"
+	}
+	return text
 }

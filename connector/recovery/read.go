@@ -158,7 +158,7 @@ func (n *idCollector) noteDocument(d document) error {
 	case id.offset >= p.Begin && id.offset < p.End:
 		gatherOffset(n.delivered, p, id.offset, p.addDelivered)
 	case p.Expired && id.offset < p.LogStart && n.a.inRange(d.timestamp):
-		gatherOffset(n.expired, p, id.offset, p.deliverExpired)
+		gatherOffset(n.expired, p, id.offset, p.addExpired)
 	default:
 		n.a.counts.outside.Add(1)
 	}
@@ -178,7 +178,7 @@ func (n *idCollector) flushAll() {
 		p.addDelivered(offsets)
 	}
 	for p, offsets := range n.expired {
-		p.deliverExpired(offsets)
+		p.addExpired(offsets)
 	}
 }
 

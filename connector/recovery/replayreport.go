@@ -1,7 +1,6 @@
 package recovery
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -73,7 +72,7 @@ func (r ReplayReport) WriteTable(w io.Writer) error {
 	return err
 }
 
-func sumCounts[K cmp.Ordered](counts map[K]int64) (sum int64) {
+func sumCounts(counts map[string]int64) (sum int64) {
 	for _, n := range counts {
 		sum += n
 	}

@@ -29,7 +29,7 @@ type ReplayRequest struct {
 	Shard Shard
 	// MaxBytesPerSecond is the limit of each stream for all shards together; 0 is a quarter of its quota.
 	MaxBytesPerSecond int64
-	// AllowGaps has the replay go on if retention has removed some of the range.
+	// AllowGaps has the replay continue if retention has removed some of the range.
 	AllowGaps bool
 	// DryRun reads and converts the range, and sends and commits nothing.
 	DryRun bool
@@ -38,7 +38,7 @@ type ReplayRequest struct {
 	Terminal bool
 }
 
-// maxNameBytes leaves room for the group's own name: brokers take names of any length, but people read them.
+// legalName is the form of a -name. Brokers take group names of any length, but people read them.
 var legalName = regexp.MustCompile(`\A[a-zA-Z0-9._-]{1,100}\z`)
 
 // Validate returns the first fault of the request, as of now.
