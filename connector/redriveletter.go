@@ -40,15 +40,13 @@ func (d *redrive) sendLetter(ctx context.Context, p *redrivePart, l *redriveLett
 	record := restored.Record
 	stream, routed := d.cfg.Firehose.StreamFor(record.Topic)
 	var err error
-	gone := false
 	if restored.IsDigest() {
 		if record, err = d.fetchOriginal(ctx, restored); err != nil {
 			return err
 		}
-		gone = record == nil
 	}
 	switch {
-	case gone:
+	case record == nil:
 		d.mu.Lock()
 		d.lettersOf(l.reason).Gone++
 		d.mu.Unlock()

@@ -59,8 +59,7 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 		return nil, err
 	}
 	o.useDefaults()
-	p := &replayRun{ReplayRequest: r, group: r.ProgressGroup(cfg.Kafka.GroupID)}
-	p.counts.init()
+	p := &replayRun{ReplayRequest: r, group: r.ProgressGroup(cfg.Kafka.GroupID), counts: replayCounts{leftOut: map[string]int64{}, bad: map[string]int64{}}}
 	defer func() {
 		if err != nil {
 			p.closeClients()

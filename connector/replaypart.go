@@ -88,8 +88,6 @@ type replayCounts struct {
 	leftOut, bad map[string]int64 // :: reason -> records; guarded by mu
 }
 
-func (c *replayCounts) init() { c.leftOut, c.bad = map[string]int64{}, map[string]int64{} }
-
 // addLeftOut counts a record that is not delivered.
 func (c *replayCounts) addLeftOut(r leftOutRecord) {
 	c.mu.Lock()

@@ -36,7 +36,7 @@ const markerVersion = "kafka-firehose/1"
 // take 4096 (offset.metadata.max.bytes).
 func (m commitMarker) String() string {
 	return fmt.Sprintf("%s cluster=%s topic=%s subscription=%08x partitions=%d since=%d",
-		markerVersion, m.cluster, base64.RawURLEncoding.EncodeToString(m.topic[:]), m.subscription, m.partitions, m.since)
+		markerVersion, m.cluster, FormatTopicID(m.topic), m.subscription, m.partitions, m.since)
 }
 
 // parseMarker reads the metadata of a commit. It is not ok for metadata that no
@@ -53,11 +53,10 @@ func parseMarker(metadata string) (m commitMarker, ok bool) {
 		case "cluster":
 			m.cluster = value
 		case "topic":
-			var id []byte
-			if id, err = base64.RawURLEncoding.DecodeString(value); err == nil && len(id) != len(m.topic) {
+			var ok bool
+			if m.topic, ok = ParseTopicID(value); !ok {
 				return commitMarker{}, false
 			}
-			copy(m.topic[:], id)
 		case "subscription":
 			_, err = fmt.Sscanf(value, "%08x", &m.subscription)
 		case "partitions":
@@ -70,6 +69,18 @@ func parseMarker(metadata string) (m commitMarker, ok bool) {
 		}
 	}
 	return m, true
+}
+
+// FormatTopicID returns the id of a topic as the metadata of commits has it.
+func FormatTopicID(id [16]byte) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+// ParseTopicID reads the text of FormatTopicID.
+func ParseTopicID(text string) (id [16]byte, ok bool) {
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(decoded) != len(id) {
+		return id, false
+	}
+	return [16]byte(decoded), true
 }
 
 // isOf reports whether the marker belongs to the topic that has the id now. It is true

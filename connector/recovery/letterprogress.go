@@ -1,11 +1,12 @@
 package recovery
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"kafka-firehose/connector/kafka"
 )
 
 // LetterFilter selects dead letters. Empty fields select all.
@@ -99,7 +100,7 @@ func (p *LetterProgress) Commit() (base int64, metadata string, err error) {
 		}
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s topic=%s done=", letterMarkerVersion, base64.RawURLEncoding.EncodeToString(p.topic[:]))
+	fmt.Fprintf(&text, "%s topic=%s done=", letterMarkerVersion, kafka.FormatTopicID(p.topic))
 	for _, r := range mergeRuns(runs) {
 		if r.to > base && r.from < r.to {
 			fmt.Fprintf(&text, "%d-%d:%s:%s,", max(r.from, base), r.to, r.Topic, r.Reason)
@@ -133,11 +134,10 @@ func parseLetterMarker(metadata string) (topic [16]byte, runs []letterRun, err e
 	bad := fmt.Errorf("its progress was not committed by a redrive, or by a newer version: %q", metadata[:min(len(metadata), 60)])
 	rest, ok := strings.CutPrefix(metadata, letterMarkerVersion+" topic=")
 	id, list, found := strings.Cut(rest, " done=")
-	decoded, broken := base64.RawURLEncoding.DecodeString(id)
-	if !ok || !found || broken != nil || len(decoded) != len(topic) {
+	topic, legal := kafka.ParseTopicID(id)
+	if !ok || !found || !legal {
 		return topic, nil, bad
 	}
-	copy(topic[:], decoded)
 	for entry := range strings.SplitSeq(strings.TrimSuffix(list, ","), ",") {
 		if entry == "" {
 			continue

@@ -1,13 +1,14 @@
 package recovery
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
+
+	"kafka-firehose/connector/kafka"
 )
 
-// replayMarker travels as the metadata of the progress in a partition. A later start, on any machine, finds out of it
+// replayMarker is the metadata of the commits of a partition's progress. A later start, on any machine, reads from it
 // which records the replay is of, where the range ends, and how many records were left out before the offset.
 type replayMarker struct {
 	key        string   // of the request, see ReplayRequest.rangeKey
@@ -23,7 +24,7 @@ const replayMarkerVersion = "kafka-firehose-replay/1"
 // String is the metadata of a commit. Its largest form has about 230 bytes; brokers take 4096.
 func (m replayMarker) String() string {
 	return fmt.Sprintf("%s key=%s topic=%s begin=%d end=%d bad=%d expired=%d from=%d to=%d",
-		replayMarkerVersion, m.key, base64.RawURLEncoding.EncodeToString(m.topic[:]), m.begin, m.end, m.bad, m.expired, m.from.UnixMilli(), m.to.UnixMilli())
+		replayMarkerVersion, m.key, kafka.FormatTopicID(m.topic), m.begin, m.end, m.bad, m.expired, m.from.UnixMilli(), m.to.UnixMilli())
 }
 
 // parseReplayMarker reads the metadata of a commit. It is not ok for metadata that no replay has written.
@@ -32,11 +33,10 @@ func parseReplayMarker(metadata string) (m replayMarker, ok bool) {
 	var from, to int64
 	n, err := fmt.Sscanf(strings.TrimPrefix(metadata, replayMarkerVersion), " key=%s topic=%s begin=%d end=%d bad=%d expired=%d from=%d to=%d",
 		&m.key, &topic, &m.begin, &m.end, &m.bad, &m.expired, &from, &to)
-	id, bad := base64.RawURLEncoding.DecodeString(topic)
-	if err != nil || bad != nil || n != 8 || len(id) != len(m.topic) || !strings.HasPrefix(metadata, replayMarkerVersion+" ") {
+	id, legal := kafka.ParseTopicID(topic)
+	if err != nil || !legal || n != 8 || !strings.HasPrefix(metadata, replayMarkerVersion+" ") {
 		return replayMarker{}, false
 	}
-	copy(m.topic[:], id)
-	m.from, m.to = time.UnixMilli(from), time.UnixMilli(to)
+	m.topic, m.from, m.to = id, time.UnixMilli(from), time.UnixMilli(to)
 	return m, true
 }
