@@ -40,8 +40,8 @@ type Config struct {
 	ClaimCheck      claimcheck.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: fetched
 	// records, queues, open batches, requests in flight and their encoded bodies, pooled
-	// buffers, and records converted in parallel. The process takes about 48 MiB beside it. The size of fetches follows from it.
-	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes about 48 MiB beside it."`
+	// buffers, and records converted in parallel. The process takes up to 64 MiB beside it. The size of fetches follows from it.
+	MaxBufferedBytes env.Bytes `envconfig:"MAX_BUFFERED_BYTES" default:"256MiB" desc:"Bounds everything held between the fetch and the commit; the process takes up to 64 MiB beside it."`
 	// HTTPAddr is where metrics and probes are served, as host:port; without a host, on all addresses.
 	HTTPAddr string `envconfig:"HTTP_ADDR" default:":8080" desc:"Serves the status page at /, /status as JSON, /metrics, /livez and /readyz."`
 	// NativeHistograms adds Prometheus's native histograms to the classic ones.

@@ -181,16 +181,16 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}{{ fail "podMonitor.enabled and serviceMonitor.enabled: each pod would be scraped twice, and every sum would be double; want one of them" }}{{ end -}}
 {{- end -}}
 
-{{/* The process takes nine tenths of the limit for GOMEMLIMIT, and 48 MiB beside the buffers. */}}
+{{/* The process takes nine tenths of the limit for GOMEMLIMIT, and 64 MiB beside the buffers. */}}
 {{- define "kafka-firehose.checkMemory" -}}
 {{- with include "kafka-firehose.memoryLimit" . -}}
 {{- $setting := include "kafka-firehose.setting" (list $ "MAX_BUFFERED_BYTES") | default "256MiB" -}}
-{{- $beside := 50331648 -}}
+{{- $beside := 67108864 -}}
 {{- $buffers := include "kafka-firehose.amount" (list "size" $setting) | float64 | int64 -}}
 {{- $usable := sub (div (mul (int64 .) 9) 10) $beside -}}
 {{- if gt $buffers $usable -}}
 {{- $need := ceil (divf (mulf (add $buffers $beside) 10) 9 1048576) | int64 -}}
-{{- fail (printf "MAX_BUFFERED_BYTES (%v) and 48 MiB don't fit into nine tenths of resources.limits.memory (%v): raise the limit to %dMi, or lower config.MAX_BUFFERED_BYTES to %dMiB" $setting $.Values.resources.limits.memory $need (div $usable 1048576)) -}}
+{{- fail (printf "MAX_BUFFERED_BYTES (%v) and 64 MiB don't fit into nine tenths of resources.limits.memory (%v): raise the limit to %dMi, or lower config.MAX_BUFFERED_BYTES to %dMiB" $setting $.Values.resources.limits.memory $need (div $usable 1048576)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
