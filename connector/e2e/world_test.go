@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -174,7 +175,7 @@ func either[T any](w *world, virtual, inRealTime T) T {
 func (w *world) until(what string, within time.Duration, done func() bool) {
 	w.t.Helper()
 	if !came(within, done) {
-		w.t.Fatalf("waited %v in vain until %s\n%s", within, what, w.log.tail())
+		w.t.Fatalf("waited %v in vain until %s\n%s", within, what, w.state())
 	}
 }
 
@@ -188,11 +189,25 @@ func came(within time.Duration, done func() bool) bool {
 	return true
 }
 
+// state tells what a case that waits in vain needs to be understood: what Firehose has, each member's status, and the log's end.
+func (w *world) state() string {
+	text := fmt.Sprintf("firehose: %+v\n", w.stream.Stats())
+	for i, m := range w.members {
+		now := m.connector.Status()
+		for i := range now.Streams {
+			now.Streams[i].History = nil
+		}
+		snapshot, err := json.Marshal(now)
+		text += fmt.Sprintf("member %d: %s %v\n", i, snapshot, err)
+	}
+	return text + w.log.tail()
+}
+
 // untilCommitted waits until the group's offsets add up to sum.
 func (w *world) untilCommitted(sum int) {
 	w.t.Helper()
 	if !came(patience, func() bool { return w.committed() == int64(sum) }) {
-		w.t.Fatalf("after %v committed %d, want %d\n%s", patience, w.committed(), sum, w.log.tail())
+		w.t.Fatalf("after %v committed %d, want %d\n%s", patience, w.committed(), sum, w.state())
 	}
 }
 
@@ -201,7 +216,7 @@ func (w *world) untilStored(n, of int) {
 	w.t.Helper()
 	lost := of
 	if !came(patience, func() bool { lost, _ = w.judge.count(of); return of-lost >= n }) {
-		w.t.Fatalf("after %v %d of %d records are stored, want %d\n%s", patience, of-lost, of, n, w.log.tail())
+		w.t.Fatalf("after %v %d of %d records are stored, want %d\n%s", patience, of-lost, of, n, w.state())
 	}
 }
 
