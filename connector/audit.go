@@ -142,11 +142,7 @@ func (p *auditPolicy) wouldSend(ctx context.Context, r *kgo.Record) (reason stri
 	}
 	defer p.buffers.Put(buffer)
 	for begin := time.Now(); ; {
-		made := p.converters[r.Topic]
-		if *buffer, err = made.Append((*buffer)[:0], r); p.bucket != nil && hasClaimCheck(r, err) {
-			claim := claimCheckOf(p.bucket.NewObject(nil, r, made.ContentType(r.Value)))
-			*buffer, err = made.AppendClaimCheck((*buffer)[:0], r, claim)
-		}
+		*buffer, _, err = convertWithClaim(p.converters[r.Topic], p.bucket, (*buffer)[:0], r)
 		if outdated := schema.RefreshAbsent(err, p.begin); outdated != nil {
 			err = outdated
 		}

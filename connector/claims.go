@@ -71,6 +71,21 @@ func (l *pipeline) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, e
 	return buf, nil
 }
 
+// convertWithClaim appends what a pipeline would send of r to dst, with a claim check if the value is too large and there is a
+// bucket. Nothing is uploaded. The error is that of the conversion where a claim check does not help, as in packClaimCheck.
+func convertWithClaim(made *convert.Converter, bucket *claimcheck.Config, dst []byte, r *kgo.Record) ([]byte, *convert.ClaimCheck, error) {
+	out, err := made.Append(dst, r)
+	if bucket == nil || !hasClaimCheck(r, err) {
+		return out, nil, err
+	}
+	claim := claimCheckOf(bucket.NewObject(nil, r, made.ContentType(r.Value)))
+	out, full := made.AppendClaimCheck(dst, r, claim)
+	if _, large := errors.AsType[*convert.BadRecord](full); large {
+		return out, nil, err
+	}
+	return out, &claim, full
+}
+
 // hasClaimCheck reports whether the error of a record's conversion is that its value is too large.
 func hasClaimCheck(r *kgo.Record, err error) bool {
 	reject, ok := errors.AsType[*convert.BadRecord](err)

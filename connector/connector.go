@@ -175,11 +175,7 @@ func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup c
 	if len(record.SchemaFormats()) > 0 {
 		l.schemas = c.schemas
 	}
-	pack := batch.Aggregation{Values: 1}
-	if record.Aggregate {
-		pack = batch.Aggregation{Values: record.AggregateMaxRecords, Bytes: int(record.AggregateMaxBytes), Gzip: record.Compression == "gzip"}
-	}
-	l.builder = batch.NewBuilder(l.limits, pack)
+	l.builder = batch.NewBuilder(l.limits, aggregationOf(record))
 	l.builder.SetPool(c.pool)
 	l.share.Store(c.budget.pipeline)
 	l.maxQueue = c.budget.queue
@@ -191,6 +187,14 @@ func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup c
 	l.stream = firehose.NewStream(stream, client, c.cfg.Firehose.ForStream(stream),
 		firehose.WithLogger(c.log), firehose.WithMetrics(c.metrics.Firehose), firehose.WithPool(c.pool), firehose.OnRefused(l.handleRefusal), c.billHint(stream))
 	return l
+}
+
+// aggregationOf is how values become Firehose records.
+func aggregationOf(record convert.Config) batch.Aggregation {
+	if !record.Aggregate {
+		return batch.Aggregation{Values: 1}
+	}
+	return batch.Aggregation{Values: record.AggregateMaxRecords, Bytes: int(record.AggregateMaxBytes), Gzip: record.Compression == "gzip"}
 }
 
 // endGrace is how long goroutines may take to end after their context has ended. They do so

@@ -26,18 +26,29 @@ environment: settings, brokers, TLS, login, topics, the group and where it stand
 topic for dead letters, the Schema Registry, credentials and delivery streams. It joins
 no group, commits nothing and sends no record, so that it can run beside the service.
 
-  kafka-firehose check [-o table|json] [-timeout 30s] [-strict]
+With -record or -tombstone it shows what becomes of one record instead: its stream, how
+it is decoded, filtered and masked, and the bytes that Firehose would get, which it prints.
+It contacts nothing but the Schema Registry, and that only for a record that names a schema.
 
-Exit code: 0 fine, or only warnings; 1 only warnings, with -strict; 2 an error.
+  kafka-firehose check [-o table|json] [-timeout 30s] [-strict]
+  kafka-firehose check -record FILE|- [-topic T] [-key TEXT | -key-file FILE] [-header NAME=VALUE]..
+                       [-partition N] [-offset N] [-timestamp TIME] [the other flags]
+  kafka-firehose check -tombstone [the same flags]
+
+Exit code: 0 fine, or only warnings; 1 only warnings, with -strict; 2 an error. A record that
+stops its partition or ends the process is an error; one that is skipped as bad, or goes to
+the dead-letter topic, is a warning.
 
 `
 
-// runCheck inspects Kafka, Firehose and the registry, and prints the findings.
+// runCheck inspects Kafka, Firehose and the registry, or a sample record, and prints the findings.
 func (p process) runCheck(ctx context.Context, args []string) int {
+	var record sampleFlags
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	output := flags.String("o", "table", "table, for people, or json, one `format` for programs")
 	timeout := flags.Duration("timeout", 30*time.Second, "for everything together")
 	strict := flags.Bool("strict", false, "warnings count, too")
+	record.declareFlags(flags)
 	code, ok := p.parseFlags(flags, checkUsage, args, checkFailed, func() error {
 		switch {
 		case *output != "table" && *output != "json":
@@ -45,17 +56,23 @@ func (p process) runCheck(ctx context.Context, args []string) int {
 		case *timeout <= 0:
 			return fmt.Errorf("-timeout is %s; want more than 0s", *timeout)
 		}
-		return nil
+		return record.validate(flags)
 	})
 	if !ok {
 		return code
 	}
-	report := p.inspectSettings(ctx, *timeout)
-	write := func(w io.Writer) error { return report.WriteTable(w, terminalWidth(w)) }
-	if *output == "json" {
-		write = report.WriteJSON
+	var report findingsReport
+	if record.wanted() {
+		sample, err := p.inspectSample(ctx, &record, *timeout)
+		if err != nil {
+			fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
+			return checkFailed
+		}
+		report = sample
+	} else {
+		report = p.inspectSettings(ctx, *timeout)
 	}
-	if err := write(p.stdout); err != nil {
+	if err := p.writeReport(report, *output); err != nil {
 		fmt.Fprintf(p.stderr, "kafka-firehose: the report can't be written: %v\n", err)
 		return checkFailed
 	}
@@ -66,6 +83,20 @@ func (p process) runCheck(ctx context.Context, args []string) int {
 		return checkWarned
 	}
 	return checkFine
+}
+
+// findingsReport is a check.Report or a check.SampleReport.
+type findingsReport interface {
+	WriteTable(w io.Writer, width int) error
+	WriteJSON(w io.Writer) error
+	WorstSeverity() check.Severity
+}
+
+func (p process) writeReport(r findingsReport, output string) error {
+	if output == "json" {
+		return r.WriteJSON(p.stdout)
+	}
+	return r.WriteTable(p.stdout, terminalWidth(p.stdout))
 }
 
 // terminalWidth is how many characters a line of the terminal has, 0 if w is none.
@@ -83,8 +114,15 @@ func terminalWidth(w io.Writer) int {
 
 // inspectSettings inspects until everything is looked at, time is up or a signal comes.
 func (p process) inspectSettings(ctx context.Context, timeout time.Duration) check.Report {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := p.boundInspection(ctx, timeout)
 	defer cancel()
+	cfg, warnings, faults := connector.LoadEnvironment()
+	return p.inspect(ctx, cfg, warnings, faults, connector.Options{})
+}
+
+// boundInspection returns a context that ends when time is up or a signal comes.
+func (p process) boundInspection(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	go func() {
 		select {
 		case <-p.signals:
@@ -92,6 +130,5 @@ func (p process) inspectSettings(ctx context.Context, timeout time.Duration) che
 		case <-ctx.Done():
 		}
 	}()
-	cfg, warnings, faults := connector.LoadEnvironment()
-	return p.inspect(ctx, cfg, warnings, faults, connector.Options{})
+	return ctx, cancel
 }

@@ -30,13 +30,14 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	// The log may go to a pipe. That its reader has gone is no reason to end, as it would be unasked.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: startConnector, inspect: connector.Inspect, audit: connector.Audit, replay: connector.Replay, redrive: connector.Redrive}
+	p := process{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit, start: startConnector, inspect: connector.Inspect, audit: connector.Audit, replay: connector.Replay, redrive: connector.Redrive}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
 // process is what main takes from the operating system besides its environment, so that tests can
 // stand in for it.
 type process struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
 	exit           func(code int)
@@ -51,7 +52,8 @@ const usage = `kafka-firehose reads Kafka topics with a consumer group and write
 Amazon Data Firehose. An offset is committed when everything before it was accepted.
 
   kafka-firehose [run]        run until a signal, then drain; a second one ends it at once
-  kafka-firehose check        try everything that this environment needs, and send nothing; -h for flags
+  kafka-firehose check        try everything that this environment needs, and send nothing; with
+                              -record FILE show what becomes of a record; -h for flags
   kafka-firehose healthcheck  ask the process on this machine whether it is well; -h for flags
   kafka-firehose top          show what members do now; -h for flags
   kafka-firehose audit        compare what Kafka holds with what Firehose delivered; -h for flags

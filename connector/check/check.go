@@ -39,6 +39,15 @@ const (
 	Credentials FindingKind = "credentials" // what signs requests to Firehose
 	Stream      FindingKind = "stream"      // a delivery stream
 	Destination FindingKind = "destination" // where a delivery stream delivers to
+
+	// These are steps of a sample record.
+
+	Route    FindingKind = "route"    // the stream of its topic
+	Value    FindingKind = "value"    // what its value is read as
+	Filter   FindingKind = "filter"   // the result of RECORD_FILTER
+	Mask     FindingKind = "mask"     // a rule of RECORD_MASK
+	Envelope FindingKind = "envelope" // the members that its value is among
+	Record   FindingKind = "record"   // what becomes of it
 )
 
 // Finding is one thing that was looked at.

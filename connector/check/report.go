@@ -91,18 +91,29 @@ func writeWrapped(w *strings.Builder, text string, indent, width int) {
 // and findings, each with severity, kind, name, found and, where there is one, advice. Members are
 // added to it and neither renamed nor removed.
 func (r Report) WriteJSON(w io.Writer) error {
+	return encodeIndented(w, r.members())
+}
+
+// reportMembers are the members of a report's JSON.
+type reportMembers struct {
+	Result   Severity `json:"result"`
+	Errors   int      `json:"errors"`
+	Warnings int      `json:"warnings"`
+	Took     float64  `json:"took_seconds"`
+	Findings Findings `json:"findings"`
+}
+
+func (r Report) members() reportMembers {
 	findings := r.Findings
 	if findings == nil {
 		findings = Findings{} // a list, whatever is in it
 	}
+	return reportMembers{r.WorstSeverity(), r.CountSeverity(Error), r.CountSeverity(Warning), float64(r.Took.Milliseconds()) / 1000, findings}
+}
+
+func encodeIndented(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(struct {
-		Result   Severity `json:"result"`
-		Errors   int      `json:"errors"`
-		Warnings int      `json:"warnings"`
-		Took     float64  `json:"took_seconds"`
-		Findings Findings `json:"findings"`
-	}{r.WorstSeverity(), r.CountSeverity(Error), r.CountSeverity(Warning), float64(r.Took.Milliseconds()) / 1000, findings})
+	return e.Encode(v)
 }

@@ -93,6 +93,16 @@ func skippedRecords() []mutant {
 			"connector/convert", "TestMask", "planted",
 		},
 		{
+			"check shows what the service sends", "a claim check is left out of a sample",
+			"connector/sample.go", "	if s.cfg.ClaimCheck.URL != \"\" {\n", "	if s.cfg.ClaimCheck.URL != \"\" && false {\n",
+			"connector/e2e", "TestSampleIsDelivered", "is not sent: stop",
+		},
+		{
+			"check shows what the service sends", "a sample has the record settings of the environment and not those of its stream",
+			"connector/sample.go", "s.report.Stream, s.own = stream, s.cfg.recordFor(stream)", "s.report.Stream, s.own = stream, s.cfg.Record",
+			"cmd/kafka-firehose", "TestSample", "to stream other: json",
+		},
+		{
 			"a filter takes a bounded time", "a regular expression costs nothing",
 			"connector/convert/filter/pattern.go", `		b.chargeCost(matchCost * len(text) * m.instructions)
 `, "		_ = matchCost\n",

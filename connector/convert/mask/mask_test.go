@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,33 @@ func TestAppend(t *testing.T) {
 			if err != nil || string(got) != "before "+test.want {
 				t.Errorf("%s of %s: %s, %v; want %s", test.rules, test.value, got, err, test.want)
 			}
+		}
+	}
+}
+
+// TestCountMasked: a rule counts its members where and only where AppendMasked changes them.
+func TestCountMasked(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		rules, value string
+		want         []int
+	}{
+		{"a=drop,b=redact,c=sha256", `{"a":null,"b":null,"c":null}`, []int{1, 0, 0}},
+		{"a=drop,b=redact,c=sha256", `{"c":1,"b":"x","a":{"b":1}}`, []int{1, 1, 1}},
+		{"a=drop,b=redact", `{"A":1,"d":{"a":1}}`, []int{0, 0}},
+		{"a.b=redact", `{"a":[{"b":[1,2,null]},[{"b":3}],4]}`, []int{3}},
+		{"a.b=drop", `{"a":[{"b":[1,2,null]},[{"b":3}],4]}`, []int{2}},
+		{"a=redact", `{"a":1,"\u0061":2}`, []int{2}},
+		{"a=redact", `"a"`, []int{0}},
+	} {
+		m := New(mustDecode(t, test.rules), "k")
+		got, err := m.CountMasked([]byte(test.value))
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s of %s: %v, %v; want %v", test.rules, test.value, got, err, test.want)
+		}
+		out, _ := m.AppendMasked(nil, []byte(test.value), 1000)
+		if changed := string(out) != test.value; changed != slices.ContainsFunc(test.want, func(n int) bool { return n > 0 }) {
+			t.Errorf("%s of %s is %s, and %v are counted", test.rules, test.value, out, test.want)
 		}
 	}
 }

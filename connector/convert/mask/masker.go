@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"math"
 	"sync"
 
 	"kafka-firehose/connector/convert/jsontext"
@@ -19,6 +20,7 @@ const redacted = `"***"`
 // Masker applies rules to JSON. It is safe for concurrent use.
 type Masker struct {
 	root   ruleNode
+	rules  int       // how many there are
 	hashes sync.Pool // of hash.Hash with the key
 }
 
@@ -27,18 +29,19 @@ type ruleNode struct {
 	names  []string
 	below  []*ruleNode // of each name
 	action Action      // empty if the paths lead further
+	rule   int         // the place of the rule that ends here; nothing without an action
 }
 
 // New returns a Masker whose digests have the key.
 func New(rules Rules, key string) *Masker {
-	m := &Masker{}
+	m := &Masker{rules: len(rules)}
 	m.hashes.New = func() any { return hmac.New(sha256.New, []byte(key)) }
-	for _, r := range rules {
+	for i, r := range rules {
 		n := &m.root
 		for _, name := range r.Path {
 			n = n.enterMember(name)
 		}
-		n.action = r.Action
+		n.action, n.rule = r.Action, i
 	}
 	return m
 }
@@ -75,11 +78,26 @@ func (m *Masker) AppendMasked(dst, value []byte, limit int) ([]byte, error) {
 	return w.dst, err
 }
 
+// CountMasked returns how many members, or elements of arrays, each rule masks in a value, which is valid, trimmed JSON. A null
+// is dropped, and counted by no other rule.
+func (m *Masker) CountMasked(value []byte) ([]int, error) {
+	w := maskWriter{Masker: m, limit: math.MaxInt, counts: make([]int, m.rules)}
+	err := w.walkValue(value, &m.root)
+	return w.counts, err
+}
+
 // maskWriter is one run of a Masker.
 type maskWriter struct {
 	*Masker
-	dst   []byte
-	limit int
+	dst    []byte
+	limit  int
+	counts []int // of masked members, by rule; nil unless they are counted
+}
+
+func (w *maskWriter) countMember(n *ruleNode) {
+	if w.counts != nil {
+		w.counts[n.rule]++
+	}
 }
 
 func (w *maskWriter) checkSize() error {
@@ -95,7 +113,7 @@ func (w *maskWriter) walkValue(value []byte, n *ruleNode) error {
 	case value[0] == '[':
 		return w.walkArray(value, n)
 	case n.action != "":
-		w.maskValue(value, n.action)
+		w.maskValue(value, n)
 	case value[0] == '{':
 		return w.walkObject(value, n)
 	default:
@@ -126,6 +144,7 @@ func (w *maskWriter) walkObject(object []byte, n *ruleNode) error {
 	for name, value := range jsontext.ObjectMembers(object) {
 		below := n.findMember(name)
 		if below != nil && below.action == Drop {
+			w.countMember(below)
 			continue
 		}
 		w.dst = append(append(append(w.dst, open), name...), ':')
@@ -147,13 +166,15 @@ func (w *maskWriter) walkObject(object []byte, n *ruleNode) error {
 }
 
 // maskValue writes the masked form of a value that is no array. null tells nothing and stays.
-func (w *maskWriter) maskValue(value []byte, action Action) {
-	switch {
-	case value[0] == 'n':
+func (w *maskWriter) maskValue(value []byte, n *ruleNode) {
+	if value[0] == 'n' {
 		w.dst = append(w.dst, value...)
-	case action == SHA256:
+		return
+	}
+	w.countMember(n)
+	if n.action == SHA256 {
 		w.writeDigest(value)
-	default:
+	} else {
 		w.dst = append(w.dst, redacted...)
 	}
 }

@@ -1,0 +1,39 @@
+package convert
+
+import (
+	"unicode/utf8"
+
+	"kafka-firehose/connector/convert/filter"
+	"kafka-firehose/connector/convert/jsontext"
+	"kafka-firehose/connector/convert/mask"
+)
+
+// ValueAlone returns the settings that convert a record to its value as the filter and the mask read it: decoded, neither
+// filtered nor masked, without envelope and delimiter.
+func (c Config) ValueAlone() Config {
+	c.Filter, c.Mask, c.Fields, c.Envelope, c.Delimiter = filter.Filter{}, nil, nil, false, ""
+	if c.Format == formatJSON {
+		c.Format = formatRaw
+	}
+	c.Tombstones = "skip"
+	return c
+}
+
+// EnvelopeNames returns the names of the envelope's members, none without an envelope.
+func (c Config) EnvelopeNames() (names []string) {
+	if c.hasEnvelope() {
+		for _, f := range c.envelopeFields() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// CountMasked returns how many members of a value each rule of RECORD_MASK masks. ok is false for a value that is not JSON.
+func (c Config) CountMasked(value []byte) (counts []int, ok bool) {
+	if _, ok := jsontext.ScanDocument(value); !ok || !utf8.Valid(value) {
+		return nil, false
+	}
+	counts, err := mask.New(c.Mask, "").CountMasked(jsontext.TrimSpace(value))
+	return counts, err == nil
+}
