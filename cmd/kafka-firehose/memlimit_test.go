@@ -65,7 +65,7 @@ func TestLimitMemory(t *testing.T) {
 		want                   env.Bytes
 		warns                  bool
 	}{
-		{"neither", "", "max", 288 * env.MiB, false},
+		{"neither", "", "max", 280 * env.MiB, false},
 		{"a container's", "", "1073741824", 966367642, false},
 		{"a small container's", "", "209715200", 188743680, true},
 		{"GOMEMLIMIT goes first", "1GiB", "209715200", math.MaxInt64, false}, // the runtime read it long ago
