@@ -39,6 +39,7 @@ handler: runsc
 		t.Run(autoscaler+" keeps the pods", func(t *testing.T) { keepsThePods(t, c.release(t, "keeps-"+autoscaler), autoscaler) })
 	}
 	t.Run("preflight", func(t *testing.T) { preflightHoldsUp(t, c.release(t, "preflight")) })
+	t.Run("a second replay", func(t *testing.T) { secondReplay(t, c.release(t, "second-replay")) })
 	t.Run("empty values", func(t *testing.T) { emptyValues(t, c.release(t, "empty-values")) })
 	t.Run("becomes static", func(t *testing.T) { becomesStatic(t, c.release(t, "becomes-static")) })
 }
@@ -160,4 +161,44 @@ func becomesStatic(t *testing.T, r release) { //nolint:thelper // likewise
 			r.helm(t, "rollback", "r", "1")
 		}
 	}
+}
+
+// secondReplay: another replay is another Job beside the first one, the same one is never started twice, and Jobs have no pod that
+// the workload or its disruption budget selects.
+func secondReplay(t *testing.T, r release) { //nolint:thelper // likewise
+	args := []string{"r", chart, "--values", filepath.Join(chart, "ci", "deployment-values.yaml"), "--set", "replays.one.from=2026-01-31,replays.one.to=2026-02-01,replays.one.shards=2"}
+	r.helm(t, append([]string{"install"}, args...)...)
+	jobs := jobsOf(t, r.wantAsRendered(t))
+	r.helm(t, append(append([]string{"upgrade"}, args...), "--set", "replays.two.from=2026-01-31,replays.two.to=2026-02-01")...)
+	after := r.wantAsRendered(t)
+	if both := jobsOf(t, after); len(jobs) != 1 || len(both) != 2 || both[0].GetName() != jobs[0].GetName() {
+		t.Errorf("%d Jobs after a second replay, before it %d; want both", len(both), len(jobs))
+	}
+	again := jobs[0].DeepCopy()
+	if err := r.create(t.Context(), again); !apierrors.IsAlreadyExists(err) {
+		t.Errorf("the same replay once more: %v, want that its Job is there", err)
+	}
+	selected, _, err := unstructured.NestedStringMap(after.workload.Object, "spec", "selector", "matchLabels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, _, err := unstructured.NestedStringMap(jobs[0].Object, "spec", "template", "metadata", "labels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if labels["app.kubernetes.io/name"] == selected["app.kubernetes.io/name"] {
+		t.Errorf("pods of a replay have the labels %v, which the workload selects", labels)
+	}
+}
+
+// jobsOf returns the Jobs of a release, in the order of their names.
+func jobsOf(t *testing.T, s state) (jobs []*object) {
+	t.Helper()
+	for _, o := range s.objects {
+		if o.GetKind() == "Job" {
+			jobs = append(jobs, o)
+		}
+	}
+	slices.SortFunc(jobs, func(a, b *object) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return jobs
 }

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// endJobs is the controller and the kubelet for Jobs: until stop is called, each that is made ends
-// well, or not. It counts them.
+// endJobs is the controller and the kubelet for Jobs that check: until stop is called, each that is made ends
+// well, or not. It counts them. Indexed Jobs, which send records again, run on.
 func (r release) endJobs(t *testing.T, well bool) (stop func() int) {
 	t.Helper()
 	enough := make(chan struct{})
@@ -37,6 +37,9 @@ func (r release) endJobs(t *testing.T, well bool) (stop func() int) {
 				job := &list.Items[i]
 				if conditions, _, _ := unstructured.NestedSlice(job.Object, "status", "conditions"); len(conditions) > 0 {
 					continue // one that has failed before, and stays for reading
+				}
+				if mode, _, _ := unstructured.NestedString(job.Object, "spec", "completionMode"); mode == "Indexed" {
+					continue
 				}
 				job.Object["status"] = jobStatus(well)
 				_, err := jobs.UpdateStatus(t.Context(), job, metav1.UpdateOptions{})

@@ -97,6 +97,7 @@ not there, and --reuse-values brings the values of an older chart, and nulls as 
 {{- include "kafka-firehose.checkScaling" . -}}
 {{- include "kafka-firehose.checkMonitors" . -}}
 {{- include "kafka-firehose.checkMemory" . -}}
+{{- include "kafka-firehose.checkRecovery" . -}}
 {{- end -}}
 
 {{- define "kafka-firehose.checkConfig" -}}

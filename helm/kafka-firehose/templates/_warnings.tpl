@@ -2,7 +2,7 @@
 {{- define "kafka-firehose.warnings" -}}
 {{- concat (include "kafka-firehose.recordWarnings" . | fromJsonArray) (include "kafka-firehose.networkWarnings" . | fromJsonArray)
   (include "kafka-firehose.podWarnings" . | fromJsonArray) (include "kafka-firehose.scalingWarnings" . | fromJsonArray)
-  (include "kafka-firehose.monitorWarnings" . | fromJsonArray) | toJson -}}
+  (include "kafka-firehose.monitorWarnings" . | fromJsonArray) (include "kafka-firehose.recoveryWarnings" . | fromJsonArray) | toJson -}}
 {{- end -}}
 
 {{/* Settings that lose records or deliver too many. */}}
@@ -105,6 +105,17 @@
 {{- $warnings = append $warnings "prometheusRule is not enabled. See that somebody is told when records stop." -}}
 {{- else if not .Values.prometheusRule.runbookBaseURL -}}
 {{- $warnings = append $warnings "prometheusRule.runbookBaseURL is not set: alerts carry no link to what to do. The runbooks are in deploy/runbooks." -}}
+{{- end -}}
+{{- toJson $warnings -}}
+{{- end -}}
+
+{{/* Jobs of replays and redrives that stay in the values. */}}
+{{- define "kafka-firehose.recoveryWarnings" -}}
+{{- $warnings := list -}}
+{{- $jobs := list -}}
+{{- range $value := list "replays" "redrives" }}{{ range $name := keys (get $.Values $value) | sortAlpha }}{{ $jobs = append $jobs (printf "%s.%s" $value $name) }}{{ end }}{{ end -}}
+{{- with $jobs -}}
+{{- $warnings = append $warnings (printf "Remove %s from the values when it has ended. An upgrade that changes its pods is refused while its Job is there (the template of a Job is immutable); one after the Job was removed starts it again, and sends everything twice once the brokers have forgotten its progress (offsets.retention.minutes, 7 days)." (join " and " .)) -}}
 {{- end -}}
 {{- toJson $warnings -}}
 {{- end -}}

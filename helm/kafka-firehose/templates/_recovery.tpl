@@ -1,0 +1,164 @@
+{{/* The Job of replay or redrive; the argument has root, command, name, shards, args, and offsets if a file is mounted. */}}
+{{- define "kafka-firehose.recoveryJob" -}}
+{{- $root := .root -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ include "kafka-firehose.recoveryName" . | quote }}
+  namespace: {{ include "kafka-firehose.namespace" $root | quote }}
+  labels:
+    {{- include "kafka-firehose.labels" (list $root nil) | nindent 4 }}
+spec:
+  completionMode: Indexed
+  completions: {{ .shards }}
+  parallelism: {{ .shards }}
+  # A pod that is about to end still sends: its successor waits, or both would send the same records.
+  podReplacementPolicy: Failed
+  backoffLimitPerIndex: {{ int $root.Values.recoveryJobs.retries }}
+  podFailurePolicy:
+    rules:
+      # A drained node is no fault, and the next pod continues at the last commit.
+      - action: Ignore
+        onPodConditions: [{type: DisruptionTarget}]
+      # 1: some records can't be delivered. 2: the flags, the settings or the access is wrong. Another start would end the same way.
+      - action: FailIndex
+        onExitCodes: {containerName: {{ .command }}, operator: In, values: [1, 2]}
+  ttlSecondsAfterFinished: {{ int $root.Values.recoveryJobs.ttlSecondsAfterFinished }}
+  template:
+    metadata:
+      labels:
+        {{- include "kafka-firehose.podLabels" (list $root (include "kafka-firehose.recoveryLabels" $root)) | nindent 8 }}
+      {{- with $root.Values.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      restartPolicy: Never
+      serviceAccountName: {{ include "kafka-firehose.serviceAccount" $root | quote }}
+      {{- include "kafka-firehose.surroundings" $root | trim | nindent 6 }}
+      terminationGracePeriodSeconds: {{ add $root.Values.shutdown.timeoutSeconds $root.Values.shutdown.marginSeconds }}
+      {{- with include "kafka-firehose.scheduling" $root | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      containers:
+        - name: {{ .command }}
+          {{- include "kafka-firehose.recoveryProgram" . | nindent 10 }}
+          args:
+            - {{ .command }}
+            {{- toYaml .args | nindent 12 }}
+          resources:
+            {{- toYaml $root.Values.resources | nindent 12 }}
+      {{- with include "kafka-firehose.recoveryVolumes" . | trim }}
+      volumes:
+        {{- . | nindent 8 }}
+      {{- end }}
+{{- end -}}
+
+{{/* The program of the workload, with the file of offsets mounted beside the other volumes. */}}
+{{- define "kafka-firehose.recoveryProgram" -}}
+{{- $program := include "kafka-firehose.program" (list .root (include "kafka-firehose.fullname" .root)) | fromYaml -}}
+{{- if .offsets -}}
+{{- $mount := dict "name" "offsets" "mountPath" "/etc/kafka-firehose/offsets" "readOnly" true -}}
+{{- $_ := set $program "volumeMounts" (append ($program.volumeMounts | default list) $mount) -}}
+{{- end -}}
+{{- toYaml $program -}}
+{{- end -}}
+
+{{- define "kafka-firehose.recoveryVolumes" -}}
+{{- include "kafka-firehose.volumes" (list .root (include "kafka-firehose.fullname" .root)) }}
+{{- with .offsets }}
+- name: offsets
+  {{- if .secret }}
+  secret: {secretName: {{ .secret | quote }}, defaultMode: 288}
+  {{- else }}
+  configMap: {name: {{ .configMap | quote }}, defaultMode: 288}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The name of a Job follows from the name of the replay alone. The API server refuses the second of two Jobs of one replay, which would
+send everything twice. At most 59 characters: a pod's host name is the Job's with its index. */}}
+{{- define "kafka-firehose.recoveryName" -}}
+{{- $full := include "kafka-firehose.fullname" .root -}}
+{{- if gt (len $full) 26 }}{{ $full = printf "%s-%s" ($full | trunc 17 | trimSuffix "-") (sha256sum $full | trunc 8) }}{{ end -}}
+{{- printf "%s-%s-%s" $full .command .name -}}
+{{- end -}}
+
+{{/* Labels of its pods, which neither the Service nor a monitor nor the budget of disruptions selects. */}}
+{{- define "kafka-firehose.recoveryLabels" -}}
+app.kubernetes.io/name: {{ include "kafka-firehose.recoveryLabel" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "kafka-firehose.recoveryLabel" -}}
+{{- printf "%s-recovery" (include "kafka-firehose.name" . | trunc 54 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* The flags of a replay as a list; the argument has name and replay. */}}
+{{- define "kafka-firehose.replayArgs" -}}
+{{- $args := list (printf "-name=%s" .name) -}}
+{{- with .replay -}}
+{{- with .from }}{{ $args = append $args (printf "-from=%s" .) }}{{ end -}}
+{{- with .to }}{{ $args = append $args (printf "-to=%s" .) }}{{ end -}}
+{{- with .offsets }}{{ $args = append $args (printf "-offsets=/etc/kafka-firehose/offsets/%s" .key) }}{{ end -}}
+{{- with .topics }}{{ $args = append $args (printf "-topic=%s" (join "," .)) }}{{ end -}}
+{{- with include "kafka-firehose.text" .partitions }}{{ $args = append $args (printf "-partitions=%s" .) }}{{ end -}}
+{{- with .stream }}{{ $args = append $args (printf "-stream=%s" .) }}{{ end -}}
+{{- with include "kafka-firehose.text" .maxBytesPerSecond }}{{ $args = append $args (printf "-max-bytes-per-second=%s" .) }}{{ end -}}
+{{- if .allowGaps }}{{ $args = append $args "-allow-gaps" }}{{ end -}}
+{{- if .dryRun }}{{ $args = append $args "-dry-run" }}{{ end -}}
+{{- $args = append $args (printf "-shard=$(JOB_COMPLETION_INDEX)/%d" (int (.shards | default 1))) -}}
+{{- end -}}
+{{- toJson $args -}}
+{{- end -}}
+
+{{/* The flags of a redrive as a list. */}}
+{{- define "kafka-firehose.redriveArgs" -}}
+{{- $args := list -}}
+{{- with .reason }}{{ $args = append $args (printf "-reason=%s" .) }}{{ end -}}
+{{- with .topic }}{{ $args = append $args (printf "-topic=%s" .) }}{{ end -}}
+{{- with .since }}{{ $args = append $args (printf "-since=%s" .) }}{{ end -}}
+{{- with .max }}{{ $args = append $args (printf "-max=%d" (int64 .)) }}{{ end -}}
+{{- if .dryRun }}{{ $args = append $args "-dry-run" }}{{ end -}}
+{{- toJson $args -}}
+{{- end -}}
+
+{{/* Refuses replays and redrives that could not run as they are meant. */}}
+{{- define "kafka-firehose.checkRecovery" -}}
+{{- range $name, $replay := .Values.replays -}}
+{{- $at := printf "replays.%s" $name -}}
+{{- include "kafka-firehose.checkRecoveryName" (dict "at" $at "name" $name) -}}
+{{- $replay = $replay | default dict -}}
+{{- if and $replay.offsets (or $replay.from $replay.to) }}{{ fail (printf "%s: offsets names the records; want it without from and to" $at) }}{{ end -}}
+{{- if not (or $replay.offsets (and $replay.from $replay.to)) }}{{ fail (printf "%s: want from and to, or offsets with the file that audit -missing has written" $at) }}{{ end -}}
+{{- range $key := list "from" "to" }}{{ include "kafka-firehose.checkTime" (dict "at" (printf "%s.%s" $at $key) "time" (get $replay $key)) }}{{ end -}}
+{{- if and $replay.from (not (lt (include "kafka-firehose.unixTime" $replay.from | int64) (include "kafka-firehose.unixTime" $replay.to | int64))) }}{{ fail (printf "%s: the range is empty, from %s to %s; want from before to" $at $replay.from $replay.to) }}{{ end -}}
+{{- end -}}
+{{- range $name, $redrive := .Values.redrives -}}
+{{- include "kafka-firehose.checkRecoveryName" (dict "at" (printf "redrives.%s" $name) "name" $name) -}}
+{{- include "kafka-firehose.checkTime" (dict "at" (printf "redrives.%s.since" $name) "time" ($redrive | default dict).since) -}}
+{{- end -}}
+{{- if gt (len .Values.redrives) 1 }}{{ fail (printf "redrives: %s would run at the same time and send the same letters; want one at a time" (keys .Values.redrives | sortAlpha | join " and ")) }}{{ end -}}
+{{- if and .Values.redrives (not (has "DEAD_LETTER_TOPIC" (include "kafka-firehose.variables" . | fromJsonArray))) (not .Values.extraEnvFrom) }}{{ fail "redrives: DEAD_LETTER_TOPIC is not set, so there are no letters to send" }}{{ end -}}
+{{- end -}}
+
+{{- define "kafka-firehose.checkRecoveryName" -}}
+{{- if or (gt (len .name) 24) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" .name)) -}}
+{{- fail (printf "%s: the name becomes part of a Job's; want at most 24 of a-z, 0-9 and -, with a letter or a digit at both ends" .at) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* An age would count from the start of each pod: the shards would have different ranges, and a pod that starts again another one. */}}
+{{- define "kafka-firehose.checkTime" -}}
+{{- if and .time (not (regexMatch "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$" .time)) -}}
+{{- $age := ternary ". An age counts from the start of each pod, and these would differ" "" (regexMatch "^([0-9.]+(h|m|s|ms))+$" .time) -}}
+{{- fail (printf "%s holds %q: want an RFC 3339 time such as 2026-01-31T08:00:00Z, or a day such as 2026-01-31%s" .at .time $age) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds of a time or a day. */}}
+{{- define "kafka-firehose.unixTime" -}}
+{{- $time := . -}}
+{{- if not (contains "T" $time) }}{{ $time = printf "%sT00:00:00Z" $time }}{{ end -}}
+{{- toDate "2006-01-02T15:04:05Z07:00" $time | unixEpoch -}}
+{{- end -}}
