@@ -153,6 +153,7 @@ func (c Config) boundedConfig(r recovery.ReplayRequest) Config {
 		c.ClaimCheck.URL = "" // nothing is uploaded: values that are too large count as left out
 		c.Firehose.StartupCheck = false
 	}
+	c.Firehose.Yields = true
 	c.limitStreams(r.MaxBytesPerSecond, r.Shard.Count)
 	return c
 }

@@ -69,6 +69,9 @@ type Config struct {
 	// StreamOptions are what is different for single streams, as JSON or in a file: where they are,
 	// who writes to them, how hard.
 	StreamOptions StreamOptions `envconfig:"FIREHOSE_STREAM_OPTIONS" unset:"none" desc:"What is different for single streams, as JSON or the path of a file with it: {\"stream\": {\"region\": …}}, see below."`
+
+	// Yields gives other senders precedence while a stream throttles. It is no setting: replay and redrive have it.
+	Yields bool
 }
 
 // StreamFor returns the stream of a topic: that of the first route that matches, else Stream.

@@ -83,6 +83,7 @@ func newSender(s *Stream) *sender {
 			MaxInFlight: s.cfg.MaxInFlight,
 			Timeout:     s.cfg.RequestTimeout,
 			Random:      rand.Float64,
+			Yields:      s.cfg.Yields,
 		}),
 		workers: sendWorkers{
 			calls: make(chan *request, most), results: make(chan *request, most),

@@ -60,3 +60,20 @@ func replays() []mutant {
 		},
 	}
 }
+
+// replayRates are how fast a replay sends beside the service.
+func replayRates() []mutant {
+	const yields = "a replay leaves the service its part of the quota"
+	return []mutant{
+		{
+			yields, "a replay takes its limit although the stream throttles",
+			"connector/replay.go", "	c.Firehose.Yields = true\n", "",
+			"connector/e2e", "TestReplayBesideTheService", "beside a replay, and",
+		},
+		{
+			yields, "a cut is undone when others are refused, too",
+			"connector/firehose/limiter/experiment.go", "	case r.yields || share > maxBaseline", "	case share > maxBaseline",
+			"connector/firehose/limiter", "TestYieldsToTheFloor", "after half a minute in which",
+		},
+	}
+}

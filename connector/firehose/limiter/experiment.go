@@ -59,13 +59,21 @@ func (r *rateControl) cutRate(now time.Time, share float64, speed Load) {
 		r.experiment = experiment{phase: r.phase, load: r.load}
 	}
 	r.experiment.share = share
+	if r.yields {
+		r.lowerRate(now, r.yieldedRate(share, speed))
+		return
+	}
 	to := speed.Times(max(minCut, cutTo*(1-share)/(1-r.evidence.baseline)))
 	to = to.AtLeast(r.ownPart())
 	if floor := smallestQuota.Bytes * r.share; to.Bytes < floor && now.Sub(r.nearFloor) < floorPatience {
 		// Both units, since it isn't known which one is short.
 		to = to.Times(floor / to.Bytes)
 	}
-	to = to.AtLeast(smallestQuota.Times(r.share * minRate)).AtMost(r.max)
+	r.lowerRate(now, to.AtLeast(smallestQuota.Times(r.share*minRate)).AtMost(r.max))
+}
+
+// lowerRate lowers the rate to a load, pauses, and begins a hold.
+func (r *rateControl) lowerRate(now time.Time, to Load) {
 	r.phase = holding
 	r.beginBlock(now)
 	if r.load.Exceeds(to) {
@@ -89,6 +97,8 @@ func (r *rateControl) endBlock(now time.Time) {
 	share := max(0, b.refusedShare()-confidence*math.Sqrt(b.refusedShare()/max(1, b.records)))
 	next, skipped := growing, time.Duration(0)
 	switch {
+	case r.yields && r.phase != holding:
+		return // refusals are no baseline for a sender that yields, whatever their reason
 	case r.phase != holding:
 		r.evidence.baseline += (share - r.evidence.baseline) * baselineWeight
 		return
@@ -96,12 +106,15 @@ func (r *rateControl) endBlock(now time.Time) {
 		if r.experiment.phase == starting {
 			skipped = afterStart * r.growDoubling()
 		}
-	case share > maxBaseline || share < futile*r.experiment.share:
+	case r.yields || share > maxBaseline || share < futile*r.experiment.share:
 		r.cutRate(now, b.refusedShare(), r.load)
 		return
 	default:
 		next = r.experiment.phase
 		r.load = r.load.AtLeast(r.experiment.load).AtMost(r.max)
+	}
+	if r.yields {
+		share = 0
 	}
 	r.evidence.baseline, r.phase, r.quiet = share, next, now.Add(-skipped)
 }

@@ -65,7 +65,7 @@ func (r *rateControl) growRate(now time.Time, age time.Duration) {
 // growthFactor returns the part of the rate by which the rate grows per second.
 func (r *rateControl) growthFactor(now time.Time) float64 {
 	quiet, doubling, delay := now.Sub(r.quiet), r.growDoubling(), 1.0
-	if r.knowsQuota() {
+	if r.knowsQuota() || r.yields {
 		quiet, doubling = quiet-quotaQuiet, quotaDoubling
 	} else {
 		delay = doubling.Seconds() / growDoubling.Seconds()

@@ -9,6 +9,8 @@ type Config struct {
 	MaxRequest  Load          // limit of a request at any rate
 	MaxInFlight int           // requests
 	Timeout     time.Duration // of a request without a body
+	// Yields is true for a sender beside others that have precedence: see yield.go.
+	Yields bool
 	// Random returns numbers from 0 up to 1, for the jitter of the breaker's delays.
 	Random func() float64
 }

@@ -29,6 +29,7 @@ type rateControl struct {
 	quota    Load    // of the stream; zero where it is unknown
 	share    float64 // of the partitions that this member owns
 	inFlight int     // the configured number of requests in flight
+	yields   bool    // others have precedence
 	load     Load    // per second
 
 	bucket  tokenBucket
@@ -51,7 +52,7 @@ type rateControl struct {
 }
 
 func newRate(c Config, lat *latencyEstimate) *rateControl {
-	r := &rateControl{max: c.Max.zeroIsUnlimited(), quota: c.Quota, share: 1, inFlight: c.MaxInFlight, latency: lat, spread: 1}
+	r := &rateControl{max: c.Max.zeroIsUnlimited(), quota: c.Quota, share: 1, inFlight: c.MaxInFlight, yields: c.Yields, latency: lat, spread: 1}
 	r.beginLimiting()
 	return r
 }
@@ -214,7 +215,7 @@ func (r *rateControl) windowSpeed(now time.Time, w tally) (speed Load, used bool
 // quotaRefuses reports whether a window is evidence of a quota below the rate.
 func (r *rateControl) quotaRefuses(w tally, used bool) bool {
 	switch {
-	case r.phase == starting && used:
+	case r.phase == starting && used && !r.yields:
 		return w.refusedShare() > r.evidence.baseline+startFlood
 	case r.phase == holding: // one cut at a time, unless the last one was far too small
 		return w.refusedShare() > max(holdFlood, r.experiment.share)

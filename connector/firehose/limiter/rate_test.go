@@ -209,3 +209,43 @@ func TestLatency(t *testing.T) {
 		t.Errorf("the minimum of a second is %v", got)
 	}
 }
+
+// A sender that yields takes what others leave and no more. One that doesn't stays at its limit, and most of that is refused.
+func TestYields(t *testing.T) {
+	t.Parallel()
+	const left = 96 << 10
+	for _, yields := range []bool{true, false} {
+		c := testConfig()
+		c.Max, c.Quota, c.Yields = Load{Bytes: 256 << 10}, Load{Bytes: 1 << 20}, yields
+		l, s := New(c), newStream(left, 0)
+		now, _ := send(t, l, start, 10*time.Second, 50*time.Millisecond, s.put)
+		s.sent, s.refused = 0, 0
+		_, sent := send(t, l, now, 2*time.Minute, 50*time.Millisecond, s.put)
+		refused := s.refused / s.sent
+		if accepted := sent * (1 - refused) / 120 / left; yields && (accepted < 0.6 || refused > 0.06) || !yields && refused < 0.5 {
+			t.Errorf("yields %v: %.2f of what is left is used, and %.1f %% are refused", yields, accepted, 100*refused)
+		}
+	}
+}
+
+// While others need more than the quota, all senders see refusals that no cut ends. A sender that yields goes to its lowest rate,
+// and afterwards comes back to its limit.
+func TestYieldsToTheFloor(t *testing.T) {
+	t.Parallel()
+	for _, share := range []float64{0.2, 1} {
+		c := testConfig()
+		c.Max, c.Yields = Load{Bytes: 4 << 20, Records: 100_000}, true
+		l := New(c)
+		refuse := func(_ time.Time, size Load) Result {
+			return Result{Accepted: size.Times(1 - share), Refused: size.Records * share}
+		}
+		now, _ := send(t, l, start, 30*time.Second, 50*time.Millisecond, refuse)
+		if got := l.Snapshot().Rate.Bytes; got > smallestQuota.Bytes*minYieldedRate {
+			t.Errorf("rate %.0f after half a minute in which the share %.1f is refused", got, share)
+		}
+		send(t, l, now, 2*time.Minute, 50*time.Millisecond, accept)
+		if got := l.Snapshot().Rate; got != c.Max {
+			t.Errorf("rate %+v after two minutes without refusals, want the limit %+v", got, c.Max)
+		}
+	}
+}
