@@ -25,7 +25,7 @@ type script struct {
 var (
 	// program matches the beginning of a command: variables that are set for it, and a program that the documents use.
 	program = regexp.MustCompile(`^(\$ )?([A-Z_]+=\S+ )*(\./)?(kafka-firehose|kafka-[a-z-]+\.sh|firehose-emulator|sandbox|bin/release|\.ci/run|go|make|helm|kubectl|docker|` +
-		`terraform|aws|curl|cosign|openssl|sha256sum|base64|tar|install|systemctl|systemd-run|systemd-analyze|journalctl|export|sleep|cd|git|kcat|promtool|argocd|flux|kill)( |$)`)
+		`terraform|aws|curl|cosign|openssl|sha256sum|base64|tar|install|systemctl|systemd-run|systemd-analyze|journalctl|export|sleep|cd|git|kcat|promtool|argocd|flux|kill|echo)( |$)`)
 	inlineCode = regexp.MustCompile("`([^`\n]+)`")
 	fence      = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 )
@@ -155,7 +155,7 @@ func TestCommands(t *testing.T) {
 			if _, ok := where[command]; !ok {
 				where[command] = s.where
 			}
-			if strings.HasPrefix(command, "kafka-") && strings.Contains(command, ".sh ") &&
+			if regexp.MustCompile(`\bkafka-[a-z-]+\.sh `).MatchString(command) &&
 				(!strings.Contains(command, " --bootstrap-server ") || !strings.Contains(command, " --command-config ")) {
 				t.Errorf("%s: %s\nwants --bootstrap-server and --command-config: most clusters ask for a login", s.where, command)
 			}

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"flag"
 	"io/fs"
 	"os"
 	"path"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // documents returns the Markdown files of the project, as paths from this directory.
@@ -84,6 +87,65 @@ func TestLinks(t *testing.T) {
 	}
 	if links < 100 {
 		t.Errorf("found %d links; there are more", links)
+	}
+}
+
+var update = flag.Bool("update", false, "write llms.txt from the index of the documentation")
+
+// llms returns the index of the documentation for programs that read it, in the form of llms.txt, with paths from the top.
+func llms(t *testing.T) string {
+	t.Helper()
+	_, about, _ := strings.Cut(read(t, "../README.md"), "\n\n")
+	about, _, _ = strings.Cut(about, "\n")
+	_, index, _ := strings.Cut(read(t, "docs/README.md"), "\n## ")
+	index = strings.NewReplacer("\n* [", "\n- [", "](", "](deploy/docs/").Replace(index)
+	return "# kafka-firehose\n\n> " + about + "\n\n## Overview\n\n- [README](README.md): what it is, and when you don't need it\n- [METRICS](METRICS.md): every metric\n" +
+		"- [runbooks](deploy/runbooks): a page for each alert\n- [CHANGELOG](CHANGELOG.md): what changed\n- [CONTRIBUTING](CONTRIBUTING.md): the code, and how to work on it\n\n## " + index
+}
+
+// llms.txt is the index of the documentation, which has every page.
+func TestLLMs(t *testing.T) {
+	t.Parallel()
+	want := llms(t)
+	if *update {
+		write(t, "../llms.txt", want)
+	}
+	if diff := cmp.Diff(want, read(t, "../llms.txt")); diff != "" {
+		t.Errorf("go test ./deploy -run TestLLMs -update\n%s", diff)
+	}
+	for _, m := range link.FindAllStringSubmatch(want, -1) {
+		if _, err := os.Stat(filepath.FromSlash("../" + m[1])); err != nil {
+			t.Error(err)
+		}
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := filepath.Base(page); name != "README.md" && !strings.Contains(want, "](deploy/docs/"+name+")") {
+			t.Errorf("docs/README.md has no line for %s", name)
+		}
+	}
+}
+
+// The commands of the quickstart set the variables of the Terraform module that have no default, and no others.
+func TestQuickstartVariables(t *testing.T) {
+	t.Parallel()
+	var required []string
+	for _, variable := range strings.Split(read(t, "terraform/variables.tf"), "variable ")[1:] {
+		if !strings.Contains(variable, "default ") {
+			required = append(required, all(`^"(\w+)"`, variable)...)
+		}
+	}
+	commands := all("(?m)^ +(terraform .* -var .*)$", read(t, "docs/quickstart-aws.md"))
+	if len(commands) != 2 {
+		t.Fatalf("found the commands %q, want apply and destroy", commands)
+	}
+	for _, command := range commands {
+		if diff := cmp.Diff(required, all(`-var (\w+)=`, command)); diff != "" {
+			t.Errorf("%s\n%s", command, diff)
+		}
 	}
 }
 

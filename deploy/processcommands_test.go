@@ -59,7 +59,7 @@ func newDocumentsWorld(t *testing.T) *documentsWorld {
 		}
 	}))
 	t.Cleanup(schemas.Close)
-	if w.producer, err = kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...)); err != nil {
+	if w.producer, err = kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.producer.Close)
@@ -67,7 +67,7 @@ func newDocumentsWorld(t *testing.T) *documentsWorld {
 	errors, today := t.TempDir(), time.Now().UTC().Truncate(24*time.Hour)
 	day := func(n int) string { return today.AddDate(0, 0, n).Format(time.DateOnly) }
 	w.fill = strings.NewReplacer("2026-01-31", day(-1), "2026-02-01", day(0), "s3://BUCKET/PREFIX", w.objects, "s3://BUCKET/ERRORS", errors,
-		"localhost:9092", kafka.ListenAddrs()[0], "eu-west-1", "us-east-1", "URL/schemas", schemas.URL+"/schemas", "/ids/ID", "/ids/1", "FILE", "missing.json", "./kafka-firehose", "kafka-firehose")
+		"kafka-0:9092", kafka.ListenAddrs()[0], "-p 3 -o 42", "-p 3 -o 0", "localhost:9092", kafka.ListenAddrs()[0], "eu-west-1", "us-east-1", "URL/schemas", schemas.URL+"/schemas", "/ids/ID", "/ids/1", "-offsets FILE", "-offsets missing.json", "-record FILE", "-record value", "./kafka-firehose", "kafka-firehose")
 	w.env = append(os.Environ(), "PATH="+buildPrograms(t)+string(filepath.ListSeparator)+os.Getenv("PATH"),
 		"KAFKA_BROKERS="+kafka.ListenAddrs()[0], "KAFKA_TOPICS=orders", "KAFKA_GROUP_ID=orders-to-firehose", "KAFKA_COMMIT_INTERVAL=100ms", "FIREHOSE_BATCH_LINGER=50ms",
 		"FIREHOSE_STREAM=orders", "RECORD_FORMAT=json", "BAD_RECORD_POLICY=dead-letter", "DEAD_LETTER_TOPIC=dead", "HTTP_ADDR="+w.httpAddr,
@@ -108,8 +108,8 @@ func (w *documentsWorld) shell(lines ...string) *exec.Cmd {
 func (w *documentsWorld) produce(n int) {
 	w.t.Helper()
 	at := time.Now().UTC().Truncate(24 * time.Hour).Add(-24*time.Hour + 10*time.Hour + 30*time.Minute)
-	for range n {
-		if err := w.producer.ProduceSync(context.Background(), &kgo.Record{Topic: "orders", Value: []byte(`{"total":12.5}`), Timestamp: at}).FirstErr(); err != nil {
+	for i := range n {
+		if err := w.producer.ProduceSync(context.Background(), &kgo.Record{Topic: "orders", Partition: int32(i % 4), Value: []byte(`{"total":12.5}`), Timestamp: at}).FirstErr(); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -190,6 +190,10 @@ func TestProcessCommands(t *testing.T) {
 	const records = 40
 	w.produce(records)
 	expect(0, "kafka-firehose", command("kafka-firehose version"))
+	lookTool(t, "kcat")
+	read := command("kcat ")
+	expect(0, `{"total":12.5}`, read, command("kafka-firehose check -record value "))
+	expect(0, `"orders-0-0"`, command("kafka-firehose check -record FILE"))
 	expect(0, "topic orders", command("kafka-firehose check"))
 	expect(0, "AVRO", command("curl -sS URL/schemas/types"))
 	expect(0, "string", command("curl -sS URL/schemas/ids/ID"))

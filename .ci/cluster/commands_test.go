@@ -41,11 +41,11 @@ func TestCommands(t *testing.T) {
 	r := c.release(t, "streaming")
 	c.must(t, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: client, namespace: streaming}\ndata: {tls.crt: %s}\n", certificate(t)))
 	shell := c.shell(t)
-	wants := map[string]string{"patch": "patched", "-l app": "made-by-hand", "describe": "Name:", "-o wide": "made-by-hand", "openssl": "notAfter=", "-o yaml": "settings.json", "helm": "STATUS: deployed"}
+	wants := map[string]string{"patch": "patched", "-l app": "made-by-hand", "describe": "Name:", "-o wide": "made-by-hand", "openssl": "notAfter=", "-o yaml": "settings.json", "helm install": "STATUS: deployed", "helm uninstall": "uninstalled", " create ": "created"}
 	installed := false
 	for _, command := range registered(t) {
 		if installed && strings.HasPrefix(command, "helm install") {
-			shell("helm uninstall orders -n streaming")
+			shell("helm uninstall orders -n streaming") // the documents have two ways to install the same
 		}
 		out := shell(command)
 		for part, want := range wants {
@@ -77,11 +77,15 @@ func (c *controlPlane) shell(t *testing.T) func(command string) (output string) 
 	_, values, _ := strings.Cut(string(readme), "```yaml\n")
 	values, _, _ = strings.Cut(values, "```")
 	dir := t.TempDir()
-	charts, err := filepath.Abs("../../helm")
-	if err := errors.Join(err, os.Symlink(charts, filepath.Join(dir, "helm")), os.WriteFile(filepath.Join(dir, "values.yaml"), []byte(values), 0o600)); err != nil {
+	pages, err := os.ReadFile("../../deploy/docs/replay.md")
+	_, replay, _ := strings.Cut(string(pages), "```yaml\n")
+	replay, _, _ = strings.Cut(replay, "```")
+	charts, err2 := filepath.Abs("../../helm")
+	if err := errors.Join(err, err2, os.WriteFile(filepath.Join(dir, "replay.yaml"), []byte(replay), 0o600), os.WriteFile(filepath.Join(dir, "missing.json"), []byte("{}"), 0o600),
+		os.Symlink(charts, filepath.Join(dir, "helm")), os.WriteFile(filepath.Join(dir, "values.yaml"), []byte(values), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("NAMESPACE", "streaming", "RELEASE", "orders", "POD", "made-by-hand", "SECRET", "client")
+	fill := strings.NewReplacer("NAMESPACE", "streaming", "RELEASE", "orders", "POD", "made-by-hand", "SECRET", "client", "NAME", "missing")
 	return func(command string) string {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "sh", "-euc", fill.Replace(command))

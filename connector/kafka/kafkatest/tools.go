@@ -11,6 +11,7 @@ import (
 var tools = map[string]string{
 	"kafka-acls.sh":             "org.apache.kafka.tools.AclCommand",
 	"kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+	"kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
 	"kafka-consumer-groups.sh":  "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 	"kafka-topics.sh":           "org.apache.kafka.tools.TopicCommand",
 	"kafka-transactions.sh":     "org.apache.kafka.tools.TransactionsCommand",
