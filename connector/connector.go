@@ -139,6 +139,7 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error
 		client := clients.ForStream(name)
 		l := c.newPipeline(client, name, lookup)
 		c.newStreamCheck(l, client, name, checks[client])
+		c.warnOfOrder(name)
 		checks[client]++
 		c.pipelines[name] = l
 		c.poller.state[l] = &pipelineState{}

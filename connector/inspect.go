@@ -62,6 +62,11 @@ func (i inspection) inspectSettings(warnings []string) (found check.Findings) {
 	if len(i.faults) == 0 {
 		found.AddOK(check.Setting, "", "all can be used")
 	}
+	for _, stream := range i.cfg.recordStreams() {
+		if i.faultOf("RECORD_UNWRAP", "FIREHOSE_STREAM_OPTIONS") == "" && i.cfg.recordFor(stream).SendsChanges() {
+			found.AddNote(check.Setting, "RECORD_UNWRAP", "stream "+stream+" gets changes of rows: "+orderWarning, orderHint)
+		}
+	}
 	return found
 }
 

@@ -132,8 +132,22 @@ func (c Config) sentRecords(stream string) firehose.SentRecords {
 	record := c.recordFor(stream)
 	return firehose.SentRecords{
 		Delimiter: string(record.Delimiter), Aggregate: record.Aggregate,
-		Gzip: record.Compression == "gzip", Raw: record.Format == "raw",
+		Gzip: record.Compression == "gzip", Raw: record.SendsAsIs(), Changes: record.SendsChanges(),
 		Own: len(c.Firehose.StreamOptions.Of[stream].Record) > 0,
+	}
+}
+
+// The warning about records that are changes of rows. Several requests are in flight, refused records are sent again, and Firehose promises
+// no order either.
+const (
+	orderWarning = "changes of a key may arrive in another order than they were made, and more than once"
+	orderHint    = "order the rows of a key by __offset, as deploy/docs/transform.md shows"
+)
+
+// warnOfOrder logs that the records of a stream are not in order, if they are changes of rows.
+func (c *Connector) warnOfOrder(stream string) {
+	if c.cfg.recordFor(stream).SendsChanges() {
+		c.log.Warn(orderWarning, "stream", stream, "hint", orderHint)
 	}
 }
 
@@ -147,6 +161,9 @@ func (c Config) formatPlan() slog.Attr {
 	}
 	if differ {
 		return slog.Group("formats", of...)
+	}
+	if c.Record.Unwraps() {
+		return slog.String("format", c.Record.Summary())
 	}
 	return slog.String("format", c.Record.Format)
 }

@@ -16,7 +16,7 @@ type DeadLetter struct {
 var (
 	// DeadLetterReasons are why records go there: they can't be converted, or the
 	// stream alone refuses them.
-	DeadLetterReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "filter_failed", "refused"}
+	DeadLetterReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "unwrap_failed", "filter_failed", "refused"}
 	// DeadLetterErrors are why the dead-letter topic did not take them.
 	DeadLetterErrors = []string{"unknown_topic", "authorization", "too_large", "unavailable", "connection", "other"}
 )

@@ -17,7 +17,7 @@ type Pipeline struct {
 }
 
 // SkipReasons are the values of the label reason.
-var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "filter_failed", "refused", "revoked", "filtered"}
+var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_schema", "unwrap_failed", "filter_failed", "refused", "revoked", "filtered"}
 
 func newPipeline(f metricFactory) *Pipeline {
 	m := &Pipeline{

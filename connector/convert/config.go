@@ -42,6 +42,10 @@ type Config struct {
 	// ProtobufIndex is how the serializers of the records count nested messages behind maps and groups. "auto"
 	// has a record read by the one of the two ways that it fits; one that fits both is bad, unless they agree.
 	ProtobufIndex string `envconfig:"RECORD_PROTOBUF_INDEX" default:"auto" desc:"How message indexes count nested messages behind map fields: text, without the entries of maps, as Java's serializers do; descriptor, with them, as those of Python, Go and .NET do; auto, by which of them a record fits."`
+	// Unwrap is "none", "connect", which sends the payload of {"schema":...,"payload":...}, or "debezium", which sends the row of a change
+	// event and members that tell the change. A value that is not in that envelope is bad. The filter and the mask see the
+	// unwrapped value.
+	Unwrap string `envconfig:"RECORD_UNWRAP" default:"none" desc:"none; connect: the payload of values that are {\"schema\":...,\"payload\":...}; debezium: the row of change events, with __op (insert, update or delete), __offset, __ts_ms and __source in front of its columns. It comes before RECORD_FILTER and RECORD_MASK. Another value is bad. See deploy/docs/transform.md."`
 	// Filter is an expression in CEL. Records for which it is false are left out: they are counted, and their offsets committed.
 	// One for which it fails is bad. It is compiled when the setting is read.
 	Filter filter.Filter `envconfig:"RECORD_FILTER" unset:"none" desc:"CEL expression over topic, partition, offset, key, headers, timestamp, size and value (its JSON). Records for which it is false are skipped and counted; one for which it fails is bad. See deploy/docs/transform.md."`
@@ -104,6 +108,7 @@ func (c Config) Conflicts() error {
 		check.AddFault(env.HoldsFault(compression, c.Compression, "single values compress badly, so only aggregated records are compressed; want "+aggregate+"=true too").WithSettings(aggregate))
 	}
 	c.validateProtobuf(&check)
+	c.validateUnwrap(&check)
 	c.validateMask(&check)
 	check.OneOf("RECORD_TOMBSTONES", c.Tombstones, []string{"skip", "envelope", "bad"})
 	return check.Err()

@@ -15,7 +15,7 @@ func configForValidate() Config {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	want := Config{Format: "raw", KeyFormat: "json", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip", ProtobufJSON: []string{"canonical"}, ProtobufIndex: "auto"}
+	want := Config{Format: "raw", KeyFormat: "json", Delimiter: "\n", AggregateMaxBytes: 1_024_000, AggregateMaxRecords: 500, Compression: "none", Tombstones: "skip", Unwrap: "none", ProtobufJSON: []string{"canonical"}, ProtobufIndex: "auto"}
 	if diff := cmp.Diff(want, configForValidate()); diff != "" {
 		t.Error(diff)
 	}
@@ -88,6 +88,15 @@ func TestConfigValidate(t *testing.T) {
 		{"a key without digests", func(c *Config) { c.MaskSecret = env.NewSecret("0123456789abcdef") }, `RECORD_MASK_SECRET holds a secret: no rule of RECORD_MASK is sha256; want one, or nothing here`},
 		{"a masked value as text", func(c *Config) { withMask(t, "json", "a=drop")(c); c.Fields = Fields{{"value", "text", "v"}} }, `RECORD_FIELDS holds "value:text=v": value is masked and so is JSON; want it without :text`},
 		{"a masked raw value and a delimiter that JSON contains", func(c *Config) { withMask(t, "raw", "a=drop")(c); c.Delimiter = "," }, `RECORD_DELIMITER holds ",": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`},
+		{"values in Connect's envelope", func(c *Config) { c.Unwrap = "connect" }, ""},
+		{"change events", func(c *Config) { c.Format, c.Unwrap = "avro", "debezium" }, ""},
+		{"change events in an envelope", func(c *Config) {
+			c.Format, c.Unwrap, c.Fields = "json", "debezium", Fields{{"id", "", "id"}, {"value", "json", "v"}}
+		}, ""},
+		{"another envelope", func(c *Config) { c.Unwrap = "Debezium" }, `RECORD_UNWRAP holds "Debezium": want none, connect or debezium`},
+		{"Connect's envelope of values with a schema", func(c *Config) { c.Format, c.Unwrap = "protobuf", "connect" }, `RECORD_UNWRAP holds "connect": values in protobuf have their schema in the registry and not in an envelope; want debezium or none`},
+		{"an unwrapped value as text", func(c *Config) { c.Format, c.Unwrap, c.Fields = "json", "connect", Fields{{"value", "base64", "v"}} }, `RECORD_FIELDS holds "value:base64=v": value is unwrapped and so is JSON; want it without :base64`},
+		{"an unwrapped value and a delimiter that JSON contains", func(c *Config) { c.Unwrap, c.Delimiter = "connect", "," }, `RECORD_DELIMITER holds ",": JSON can contain it, so that the lines could not be told apart; want control characters such as \n, or none`},
 		{"JSON in a sequence of RFC 7464", func(c *Config) { c.Format, c.Delimiter = "json", "\x1e" }, ""},
 		{"JSON without a delimiter", func(c *Config) { c.Format, c.Delimiter = "json", "" }, ""},
 		{

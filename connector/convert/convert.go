@@ -12,6 +12,7 @@ import (
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/mask"
+	"kafka-firehose/connector/convert/unwrap"
 )
 
 // MaxRecordBytes is the most data that Firehose takes in one record: 1,000 KiB
@@ -34,6 +35,7 @@ const (
 
 	Undecodable   Reason = "undecodable"    // not what its schema says, or the schema can't be used
 	Filtered      Reason = "filtered"       // RECORD_FILTER is false
+	UnwrapFailed  Reason = "unwrap_failed"  // not in the envelope of RECORD_UNWRAP, or without a row
 	FilterFailed  Reason = "filter_failed"  // RECORD_FILTER can't be evaluated
 	UnknownSchema Reason = "unknown_schema" // the registry says that it has no such schema
 )
@@ -83,6 +85,7 @@ type Converter struct {
 	gzip      bool          // the appended bytes are compressed later
 	value     *valueDecoder // nil unless values are decoded
 	key       *valueDecoder // of keys; nil if they are not decoded
+	unwrap    string        // a value of RECORD_UNWRAP
 	filter    filter.Filter
 	masker    *mask.Masker // nil without a mask
 	maskErr   error        // why the key of the mask can't be read: then nothing is sent
@@ -92,6 +95,9 @@ type Converter struct {
 // schemas up with lookup, which may be nil where cfg needs none.
 func New(cfg Config, lookup SchemaLookup) *Converter {
 	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip", filter: cfg.Filter, claim: newClaimEnvelope(cfg)}
+	if c.unwrap = cfg.Unwrap; c.unwrap == "" {
+		c.unwrap = unwrap.None
+	}
 	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.maxBytes(), lookup)
 	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.maxBytes(), lookup)
 	if cfg.Tombstones != "envelope" {

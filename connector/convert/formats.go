@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"kafka-firehose/connector/convert/unwrap"
 	"kafka-firehose/connector/env"
 )
 
@@ -29,6 +30,9 @@ func (c Config) Summary() string {
 	if c.hasEnvelope() && c.Format != formatJSON {
 		text += " in an envelope"
 	}
+	if c.Unwraps() {
+		text += ", unwrapped from " + c.Unwrap
+	}
 	if c.Delimiter != "\n" {
 		text += ", delimiter " + c.Delimiter.String()
 	}
@@ -49,7 +53,7 @@ func (c Config) Summary() string {
 // value has nothing to share.
 func (c Config) ConversionCores() int {
 	switch {
-	case c.Format == formatRaw && !c.Filter.IsSet() && len(c.Mask) == 0:
+	case c.Format == formatRaw && !c.Unwraps() && !c.Filter.IsSet() && len(c.Mask) == 0:
 		return 0
 	case slices.Contains(c.SchemaFormats(), formatJSONSchema):
 		return 2
@@ -92,8 +96,33 @@ func (c Config) validateFormats(check *env.Check) {
 		check.AddFault(env.HoldsFault("RECORD_TOMBSTONES", c.Tombstones, "there is no envelope; want "+c.envelopeWanted()+" too, or skip or bad here").WithSettings(format, "RECORD_ENVELOPE"))
 	}
 	// A comma or a brace as a delimiter would cut a line in two wherever a value holds one.
-	if (c.Format != formatRaw || len(c.Mask) > 0) && c.Delimiter.isInJSON() {
-		check.AddFault(env.HoldsFault(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").WithSettings(format, "RECORD_MASK"))
+	if !c.SendsAsIs() && c.Delimiter.isInJSON() {
+		check.AddFault(env.HoldsFault(delimiter, c.Delimiter, "JSON can contain it, so that the lines could not be told apart; want control characters such as \\n, or none").WithSettings(format, "RECORD_MASK", unwrapName))
+	}
+}
+
+const unwrapName = "RECORD_UNWRAP"
+
+// Unwraps reports whether values are taken out of an envelope.
+func (c Config) Unwraps() bool { return c.Unwrap != "" && c.Unwrap != unwrap.None }
+
+// SendsAsIs reports whether values are sent as they are, JSON or not.
+func (c Config) SendsAsIs() bool { return c.Format == formatRaw && !c.Unwraps() && len(c.Mask) == 0 }
+
+// SendsChanges reports whether the records are changes of rows, each with its operation.
+func (c Config) SendsChanges() bool { return c.Unwrap == unwrap.Debezium }
+
+// validateUnwrap checks the envelope that values are taken out of.
+func (c Config) validateUnwrap(check *env.Check) {
+	const format = "RECORD_FORMAT"
+	check.OneOf(unwrapName, c.Unwrap, unwrap.Modes())
+	if c.Unwrap == unwrap.Connect && (c.Format == formatAvro || c.Format == formatProtobuf) {
+		check.AddFault(env.HoldsFault(unwrapName, c.Unwrap, "values in "+c.Format+" have their schema in the registry and not in an envelope; want debezium or none").WithSettings(format))
+	}
+	for _, f := range c.Fields {
+		if c.Unwraps() && f.Source == "value" && f.Form != "json" && !slices.Contains(decoded, c.Format) {
+			check.AddFault(env.HoldsFault("RECORD_FIELDS", c.Fields, "value is unwrapped and so is JSON; want it without :"+f.Form).WithSettings(unwrapName))
+		}
 	}
 }
 

@@ -11,19 +11,22 @@ import (
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/mask"
+	"kafka-firehose/connector/convert/unwrap"
 )
 
-// transformation is one record in the filter. It implements filter.Source. The value is decoded once,
-// and only if it is needed.
+// transformation is one record that is unwrapped, filtered and masked, in this order. It implements filter.Source. The
+// value is decoded and unwrapped once, and only if it is needed.
 type transformation struct {
 	c      *Converter
 	record *kgo.Record
-	schema payload // of a value that has a schema
-	made   payload // the value that is sent, if it is not the record's
+	schema payload    // of a value that has a schema
+	made   payload    // the value that is sent, if it is not the record's
+	null   kgo.Record // the record without its value, whose payload is null
 	loaded bool
 	json   []byte // the value, once it is loaded; nil for null
 	err    error  // why it can't be loaded
-	value  []byte // the buffer of a decoded value
+	value  []byte // the buffer of a decoded or compacted value
+	row    []byte // the buffer of a row
 	key    []byte // the buffer of a decoded key
 }
 
@@ -35,24 +38,31 @@ var transformations sync.Pool // of *transformation
 // errMaskJSON is the error for the value of a record without a schema.
 var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", errNotJSON)
 
+// maxWrapped is the maximum of bytes of a decoded value that is unwrapped: a change event holds a row before and after the
+// change, and facts about the change.
+const maxWrapped = 3 * MaxRecordBytes
+
 // release makes t ready for another record.
 func (t *transformation) release() {
 	t.schema.releaseBuffers()
-	value, key := t.value[:0], t.key[:0]
-	if cap(value) > keepTransformed {
-		value = nil
-	}
-	if cap(key) > keepTransformed {
-		key = nil
-	}
-	*t = transformation{value: value, key: key}
+	*t = transformation{value: reusable(t.value), row: reusable(t.row), key: reusable(t.key)}
 	transformations.Put(t)
 }
 
-// transforms reports whether records are filtered or masked.
-func (c *Converter) transforms() bool { return c.filter.IsSet() || c.masker != nil }
+// reusable returns an empty buffer for another record, nil if its capacity is too large to be kept.
+func reusable(buffer []byte) []byte {
+	if cap(buffer) > keepTransformed {
+		return nil
+	}
+	return buffer[:0]
+}
 
-// appendTransformed is appendLimited for records that are filtered or masked.
+// transforms reports whether records are unwrapped, filtered or masked.
+func (c *Converter) transforms() bool {
+	return c.unwrap != unwrap.None || c.filter.IsSet() || c.masker != nil
+}
+
+// appendTransformed is appendLimited for records that are unwrapped, filtered or masked.
 func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
 	t, ok := transformations.Get().(*transformation)
 	if !ok {
@@ -67,24 +77,34 @@ func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]b
 	if err != nil {
 		return dst, err
 	}
+	if made == nil && t.unwraps() && r.Value != nil { // its payload is null
+		t.null = *r
+		t.null.Value = nil
+		r = &t.null
+	}
 	return c.appendValue(dst, r, made, limit)
 }
 
-// output returns the value that is sent, nil for the record's own. A value under a mask is never the record's own, and an
-// error if it can't be masked.
+// output returns the value that is sent, nil for the record's own and for one that unwrapping has made null. A value under a mask is
+// never the record's own, and an error if it can't be masked.
 func (t *transformation) output() (*payload, error) {
 	switch {
 	case t.record.Value == nil:
 		return nil, nil
-	case t.c.masker != nil:
-		if t.c.maskErr != nil {
-			return nil, t.c.maskErr
-		}
+	case t.c.maskErr != nil:
+		return nil, t.c.maskErr
+	case t.unwraps() || t.c.masker != nil:
 		json, err := t.Value()
 		if err != nil {
 			return nil, err
 		}
-		t.made = payload{decode: maskedValue{t.c.masker}, data: json}
+		if json == nil {
+			return nil, nil
+		}
+		t.made = payload{decode: jsonValue{}, data: json}
+		if t.c.masker != nil {
+			t.made.decode = maskedValue{t.c.masker}
+		}
 	case t.json == nil || t.c.value == nil:
 		return nil, nil
 	default:
@@ -92,6 +112,9 @@ func (t *transformation) output() (*payload, error) {
 	}
 	return &t.made, nil
 }
+
+// unwraps reports whether the value is taken out of an envelope.
+func (t *transformation) unwraps() bool { return t.c.unwrap != unwrap.None }
 
 // applyFilter returns ErrFiltered for a record that is not sent.
 func (t *transformation) applyFilter() error {
@@ -125,23 +148,80 @@ func (t *transformation) Value() ([]byte, error) {
 	return t.json, t.err
 }
 
+// load returns the value that the filter and the mask see.
 func (t *transformation) load() ([]byte, error) {
-	r, d := t.record, t.c.value
-	if r.Value == nil {
+	switch {
+	case t.record.Value == nil:
 		return nil, nil
+	case t.unwraps():
+		return t.loadUnwrapped()
+	case t.c.value != nil:
+		return t.decode(t.c.maxBytes())
 	}
-	if d == nil {
-		if _, ok := jsontext.ScanDocument(r.Value); !ok || !utf8.Valid(r.Value) {
-			return nil, &BadRecord{Reason: Undecodable, Size: len(r.Value), err: errMaskJSON}
-		}
-		return jsontext.TrimSpace(r.Value), nil
+	json, _, ok := readJSON(t.record.Value)
+	if !ok {
+		return nil, &BadRecord{Reason: Undecodable, Size: len(t.record.Value), err: errMaskJSON}
 	}
-	if err := d.preparePayload(&t.schema, r.Value, r.Headers); err != nil {
+	return json, nil
+}
+
+// readJSON returns a value as valid, trimmed JSON, and the number of its blanks.
+func readJSON(value []byte) (json []byte, blanks int, ok bool) {
+	if blanks, ok = jsontext.ScanDocument(value); !ok || !utf8.Valid(value) {
+		return nil, 0, false
+	}
+	return jsontext.TrimSpace(value), blanks, true
+}
+
+// decode returns a value that has a schema as JSON.
+func (t *transformation) decode(limit int) ([]byte, error) {
+	r := t.record
+	if err := t.c.value.preparePayload(&t.schema, r.Value, r.Headers); err != nil {
 		return nil, err
 	}
 	var err error
-	t.value, err = appendBounded(t.value[:0], &t.schema, len(r.Value), t.c.maxBytes())
+	t.value, err = appendBounded(t.value[:0], &t.schema, len(r.Value), limit)
 	return t.value, err
+}
+
+// loadUnwrapped returns the unwrapped value without blanks, nil for one that is null and is sent as such.
+func (t *transformation) loadUnwrapped() ([]byte, error) {
+	json, err := t.wrapped()
+	if err != nil {
+		return nil, err
+	}
+	if t.c.unwrap == unwrap.Connect {
+		json, err = unwrap.Payload(json)
+	} else {
+		t.row, err = unwrap.AppendRow(t.row[:0], json, t.record.Offset)
+		json = t.row
+	}
+	switch {
+	case err == nil:
+		return json, nil
+	case !errors.Is(err, unwrap.ErrNull):
+		return nil, &BadRecord{Reason: UnwrapFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_UNWRAP: %w", err)}
+	case t.c.tombstone != nil:
+		return nil, t.c.tombstone
+	default:
+		return nil, nil
+	}
+}
+
+// wrapped returns the value as JSON without blanks, before it is unwrapped.
+func (t *transformation) wrapped() ([]byte, error) {
+	if t.c.value != nil {
+		return t.decode(max(t.c.maxBytes(), maxWrapped))
+	}
+	json, blanks, ok := readJSON(t.record.Value)
+	switch {
+	case !ok:
+		return nil, &BadRecord{Reason: UnwrapFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_UNWRAP: %w", errNotJSON)}
+	case blanks > 0:
+		t.value = jsontext.AppendCompact(t.value[:0], json)
+		return t.value, nil
+	}
+	return json, nil
 }
 
 // appendBounded appends a payload of size bytes as JSON. The error is a *BadRecord.

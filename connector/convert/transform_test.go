@@ -2,11 +2,13 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/env"
 )
 
@@ -225,12 +227,178 @@ func TestMaskWithoutKey(t *testing.T) {
 	}
 }
 
+// withUnwrap sets RECORD_UNWRAP and a format, whose envelope has the value and the mark of tombstones.
+func withUnwrap(format, mode string) func(*Config) {
+	return func(c *Config) {
+		c.Format, c.Unwrap = format, mode
+		if format == "json" {
+			c.Fields = Fields{{Source: "value", Form: "json", Name: "value"}, {Source: "tombstone", Name: "gone"}}
+		}
+	}
+}
+
+// TestUnwrap: an unwrapped value is sent in every format as one line, and one in another envelope in none.
+func TestUnwrap(t *testing.T) {
+	t.Parallel()
+	const (
+		framed = "\x00\x00\x00\x00\x01"
+		row    = `{"id":12345678901234567890,"x":"\u0041 \ud800","x":1e400}`
+		made   = `{"__op":"update","__offset":9,"__ts_ms":5,"__source":{"ts_ms":5},"id":12345678901234567890,"x":"\u0041 \ud800","x":1e400}`
+		event  = `{"op":"u","before":{"id":"planted"},"after":` + row + `,"source":{"ts_ms":5}}`
+	)
+	for _, test := range []struct{ format, mode, value, want string }{
+		{"raw", "connect", `{"schema":null,"payload":` + row + `}`, row},
+		{"raw", "connect", " {\n\t\"schema\": null,\r\n \"payload\": {\"a b\": [1, 2]}} ", `{"a b":[1,2]}`},
+		{"raw", "connect", `{"schema":null,"payload":"text"}`, `"text"`},
+		{"json", "connect", `{"schema":null,"payload":` + row + `}`, `{"value":` + row + `,"gone":false}`},
+		{"json-schema", "connect", framed + `{"schema":null,"payload":` + row + `}`, row},
+		{"raw", "debezium", event, made},
+		{"raw", "debezium", strings.ReplaceAll(event, `,"`, ",\n\t\""), made},
+		{"json", "debezium", `{"schema":null,"payload":` + event + `}`, `{"value":` + made + `,"gone":false}`},
+		{"json-schema", "debezium", framed + event, made},
+		{"raw", "connect", `{"schema":null,"payload":"planted"`, "unwrap_failed"},
+		{"raw", "connect", `{"schema":null,"payload":{"planted":1},"more":1}`, "unwrap_failed"},
+		{"raw", "connect", "{\"schema\":null,\"payload\":\"planted\xff\"}", "unwrap_failed"},
+		{"raw", "debezium", `{"planted":1}`, "unwrap_failed"},
+		{"raw", "debezium", ``, "unwrap_failed"},
+		{"raw", "debezium", "planted", "unwrap_failed"},
+		{"raw", "debezium", `{"op":"c","after":{"__op":"planted"}}`, "unwrap_failed"},
+		{"raw", "debezium", `{"op":"c","after":{"a":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}}`, "unwrap_failed"},
+		{"json-schema", "debezium", framed + `{"planted":1}`, "unwrap_failed"},
+		{"json-schema", "debezium", framed + `{"planted"`, "undecodable"},
+		{"json-schema", "debezium", event, "undecodable"},
+		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", MaxRecordBytes-100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
+		{"json-schema", "debezium", framed + `{"op":"u","before":{"a":"` + strings.Repeat("x", MaxRecordBytes+100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
+		{"raw", "debezium", `{"op":"u","after":{"a":"` + strings.Repeat("x", MaxRecordBytes-100) + `"},"source":{"a":"` + strings.Repeat("x", 100) + `"}}`, "too_large"},
+	} {
+		c := transformer(t, nil, withUnwrap(test.format, test.mode))
+		r := &kgo.Record{Value: []byte(test.value), Offset: 9}
+		for range 2 { // buffers of the first record serve the second
+			if got := outcome(t, c, r); got != test.want {
+				t.Errorf("%s, %s %.200q: %.200q, want %q", test.format, test.mode, test.value, got, test.want)
+			}
+		}
+		if string(r.Value) != test.value {
+			t.Errorf("%s, %s %.200q: the record is changed", test.format, test.mode, test.value)
+		}
+		if _, err := c.Append(nil, r); err != nil && strings.Contains(err.Error(), "planted") {
+			t.Errorf("the error repeats the value: %v", err)
+		}
+	}
+}
+
+// TestUnwrapNull: a payload that is null is a tombstone, as a value that is null.
+func TestUnwrapNull(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"connect", "debezium"} {
+		for policy, want := range map[string]string{"skip": "tombstone", "bad": "tombstone", "envelope": `{"value":null,"gone":true}`} {
+			for _, value := range []string{`{"schema":{"type":"struct"},"payload":null}`, ` null `, "\x00"} {
+				for _, expression := range []string{"", `value == null || value.a == 1`} {
+					c := transformer(t, nil, func(c *Config) {
+						withUnwrap("json", mode)(c)
+						c.Tombstones = policy
+						if expression != "" {
+							withFilter(t, "json", expression)(c)
+						}
+					})
+					r := &kgo.Record{Value: []byte(value)}
+					if value == "\x00" {
+						r.Value = nil
+					}
+					if got := outcome(t, c, r); got != want {
+						t.Errorf("%s, %s, %q, %s: %s, want %s", mode, policy, value, expression, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestOrderOfTransformations: values are unwrapped, then filtered, then masked, and put into the envelope last. What the filter
+// leaves out without a look at the value is not unwrapped.
+func TestOrderOfTransformations(t *testing.T) {
+	t.Parallel()
+	c := transformer(t, nil, func(c *Config) {
+		withMask(t, "json", "name=redact,__source.query=drop")(c)
+		withFilter(t, "json", `topic == "rows" && value.__op != "delete" && value.name == "planted" && value.__source.table == "t"`)(c)
+		withUnwrap("json", "debezium")(c)
+	})
+	const source = `,"source":{"table":"t","query":"planted"}}`
+	for _, test := range []struct{ topic, value, want string }{
+		{"rows", `{"op":"u","after":{"name":"planted"}` + source, `{"value":{"__op":"update","__offset":0,"__ts_ms":null,"__source":{"table":"t"},"name":"***"},"gone":false}`},
+		{"rows", `{"schema":null,"payload":{"op":"c","after":{"name":"planted"}` + source + `}`, `{"value":{"__op":"insert","__offset":0,"__ts_ms":null,"__source":{"table":"t"},"name":"***"},"gone":false}`},
+		{"rows", `{"op":"d","before":{"name":"planted"}` + source, "filtered"},
+		{"rows", `{"op":"u","after":{"name":"another"}` + source, "filtered"},
+		{"rows", `{"op":"u","after":{}` + source, "filter_failed"},
+		{"rows", `{"op":"t","after":{"name":"planted"}` + source, "unwrap_failed"},
+		{"rows", `{"name":"planted"}`, "unwrap_failed"},
+		{"others", `planted`, "filtered"},
+	} {
+		if got := outcome(t, c, &kgo.Record{Topic: test.topic, Value: []byte(test.value)}); got != test.want {
+			t.Errorf("%s %s: %s, want %s", test.topic, test.value, got, test.want)
+		}
+	}
+}
+
+// TestUnwrapAllocates: to unwrap a record costs no memory in the long run. The race detector, which runs with -short, empties pools at
+// random.
+func TestUnwrapAllocates(t *testing.T) {
+	limit := 0.0
+	if testing.Short() {
+		limit = 5
+	}
+	for _, format := range []string{"raw", "json"} {
+		c, buf := transformer(t, nil, withUnwrap(format, "debezium")), make([]byte, 0, 1000)
+		r := &kgo.Record{Value: []byte(`{"op":"u","after":{"a":1}}`)}
+		if n := testing.AllocsPerRun(1000, func() { buf, _ = c.Append(buf[:0], r) }); n > limit || len(buf) == 0 {
+			t.Errorf("%s: %v allocations", format, n)
+		}
+	}
+}
+
+// FuzzUnwrap: whatever a value is, a record with it is one line of JSON, or bad.
+func FuzzUnwrap(f *testing.F) {
+	f.Add([]byte(`{"op":"u","after":{"a":1},"source":{"ts_ms":5}}`), uint8(0))
+	f.Add([]byte(" {\n\"schema\" : null , \"payload\" : {\"op\":\"d\",\"before\":\"{}\"}}"), uint8(7))
+	f.Fuzz(func(t *testing.T, value []byte, which uint8) {
+		c := transformer(t, nil, func(c *Config) {
+			if which&1 != 0 {
+				withMask(t, "raw", "a=redact,__source=drop")(c)
+			}
+			if which&2 != 0 {
+				withFilter(t, "raw", `!has(value.a) || value.a != 2`)(c)
+			}
+			withUnwrap([]string{"raw", "json"}[which>>2&1], []string{"connect", "debezium"}[which>>3&1])(c)
+		})
+		r := &kgo.Record{Value: value, Offset: 7}
+		out, err := c.Append([]byte("x"), r)
+		if _, bad := errors.AsType[*BadRecord](err); err != nil && !bad || err != nil && string(out) != "x" {
+			t.Fatalf("%q: %q, %v", value, out, err)
+		}
+		if err != nil {
+			return
+		}
+		line := strings.TrimSuffix(string(out[1:]), "\n")
+		if blanks, ok := jsontext.ScanDocument([]byte(line)); !ok || blanks > 0 {
+			t.Fatalf("%q: %q is no line of JSON", value, line)
+		}
+	})
+}
+
 // TestWithoutTransformation: without filter a record costs no allocation.
 func TestWithoutTransformation(t *testing.T) {
 	c, r, buf := transformer(t, nil, func(*Config) {}), &kgo.Record{Value: []byte("v")}, make([]byte, 0, 100)
 	if n := testing.AllocsPerRun(100, func() { buf, _ = c.Append(buf[:0], r) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// wrapped returns an envelope with a value in it.
+func wrapped(mode string, value []byte) []byte {
+	if mode == "connect" {
+		return fmt.Appendf(nil, `{"schema":null,"payload":%s}`, value)
+	}
+	return fmt.Appendf(nil, `{"before":null,"after":%s,"source":{"connector":"postgresql","ts_ms":1767225600123,"table":"orders","lsn":33227776},"op":"c","ts_ms":1}`, value)
 }
 
 // BenchmarkTransform is a value of 1 KiB, with and without what can be done to it:
@@ -247,9 +415,15 @@ func BenchmarkTransform(b *testing.B) {
 		{"filter-topic", withFilter(b, "raw", `topic == "orders"`)},
 		{"filter-value", withFilter(b, "raw", `value.status == "paid"`)},
 		{"mask-drop", withMask(b, "raw", "user.email=drop")},
+		{"unwrap-connect", withUnwrap("raw", "connect")},
+		{"unwrap-debezium", withUnwrap("raw", "debezium")},
 		{"mask-sha256", withMask(b, "raw", "user.email=sha256")},
 	} {
 		b.Run(test.name, func(b *testing.B) {
+			r := &kgo.Record{Topic: r.Topic, Value: r.Value}
+			if mode, ok := strings.CutPrefix(test.name, "unwrap-"); ok {
+				r.Value = wrapped(mode, value)
+			}
 			c, buf := transformer(b, nil, test.change), make([]byte, 0, 4<<10)
 			b.SetBytes(int64(len(value)))
 			b.ReportAllocs()

@@ -2,7 +2,9 @@ package firehose
 
 import (
 	"log/slog"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
@@ -12,6 +14,7 @@ type SentRecords struct {
 	Aggregate bool   // a record holds many values
 	Gzip      bool   // each record is a gzip member, and the delimiter is in it
 	Raw       bool   // values are sent as they are, JSON or not
+	Changes   bool   // records are changes of rows, each with its operation
 	Own       bool   // some of this is set by the stream's options
 }
 
@@ -59,6 +62,9 @@ func (s SentRecords) destinationConflicts(d types.DestinationDescription) []sett
 	if s.Aggregate {
 		all = append(all, s.aggregateConflicts(d, steps)...)
 	}
+	if iceberg := d.IcebergDestinationDescription; s.Changes && iceberg != nil {
+		all = append(all, operationConflicts(iceberg, steps)...)
+	}
 	if s.Raw && steps.has(types.ProcessorTypeMetadataExtraction) {
 		all = append(all, settingConflict{problem: "its processor MetadataExtraction reads fields of JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 	}
@@ -66,6 +72,23 @@ func (s SentRecords) destinationConflicts(d types.DestinationDescription) []sett
 		all = append(all, settingConflict{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 	}
 	return all
+}
+
+// operationConflicts finds the reasons why Iceberg tables don't get the operation of a change. Firehose takes it from a query over the
+// record, or from a function.
+// https://docs.aws.amazon.com/firehose/latest/dev/apache-iceberg-format-input-record-different.html
+func operationConflicts(d *types.IcebergDestinationDescription, steps processors) []settingConflict {
+	const advice = "give its processor MetadataExtraction a query with operation:.__op, as in deploy/docs/transform.md"
+	query := steps[types.ProcessorTypeMetadataExtraction][types.ProcessorParameterNameMetadataExtractionQuery]
+	switch {
+	case aws.ToBool(d.AppendOnly):
+		return []settingConflict{{problem: "it only appends to Iceberg tables, and with RECORD_UNWRAP=debezium there are updates and deletes", advice: "use a stream without AppendOnly, or merge the rows by __op and __offset", possible: true}}
+	case steps.has(types.ProcessorTypeLambda):
+		return []settingConflict{{problem: "its function has to return the operation, which is in __op because of RECORD_UNWRAP=debezium", advice: "see to it that the function sets otfMetadata.operation", possible: true}}
+	case !strings.Contains(query, "__op"):
+		return []settingConflict{{problem: "it doesn't read the operation in __op, which is there because of RECORD_UNWRAP=debezium: updates and deletes become rows of their own", advice: advice}}
+	}
+	return nil
 }
 
 // aggregateConflicts finds the conflicts of records that hold many values.

@@ -48,6 +48,15 @@ func TestSends(t *testing.T) {
 	partitioned.ExtendedS3DestinationDescription.DynamicPartitioningConfiguration = &types.DynamicPartitioningConfiguration{Enabled: aws.Bool(true)}
 	squeezed.ExtendedS3DestinationDescription.CompressionFormat = types.CompressionFormatGzip
 	split := &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: []types.Processor{{Type: types.ProcessorTypeRecordDeAggregation}}}
+	query := func(text string) types.Processor {
+		return types.Processor{Type: types.ProcessorTypeMetadataExtraction, Parameters: []types.ProcessorParameter{{ParameterName: types.ProcessorParameterNameMetadataExtractionQuery, ParameterValue: &text}}}
+	}
+	iceberg := func(appends bool, steps ...types.Processor) described {
+		return described{IcebergDestinationDescription: &types.IcebergDestinationDescription{
+			AppendOnly: &appends, ProcessingConfiguration: &types.ProcessingConfiguration{Enabled: aws.Bool(true), Processors: steps},
+		}}
+	}
+	changes := SentRecords{Delimiter: "\n", Changes: true}
 	lines, packs, zipped := SentRecords{Delimiter: "\n", Raw: true}, SentRecords{Delimiter: "\n", Aggregate: true}, SentRecords{Delimiter: "\n", Aggregate: true, Gzip: true}
 	tests := []struct {
 		name   string
@@ -87,6 +96,13 @@ func TestSends(t *testing.T) {
 		{"gzip that is decompressed", s3(types.ProcessorTypeDecompression), zipped, "records of CloudWatch Logs"},
 		{"records that are read as CloudWatch Logs", s3(types.ProcessorTypeCloudWatchLogProcessing), packs, "remove its processor CloudWatchLogProcessing"},
 		{"raw values whose fields are read", s3(types.ProcessorTypeMetadataExtraction), lines, ""},
+		{"changes to Iceberg without a query", iceberg(false), changes, "it doesn't read the operation in __op"},
+		{"changes to Iceberg with another query", iceberg(false, query(`{destinationTableName:"t",operation:"insert"}`)), changes, "it doesn't read the operation in __op"},
+		{"changes to Iceberg with their operation", iceberg(false, query(`{destinationTableName:"t",operation:.__op}`)), changes, ""},
+		{"changes to Iceberg by a function", iceberg(false, types.Processor{Type: types.ProcessorTypeLambda}), changes, ""},
+		{"changes that are only appended", iceberg(true), changes, ""},
+		{"changes to S3", s3(), changes, ""},
+		{"lines to Iceberg", iceberg(false), lines, ""},
 		{"gzip to S3", s3(), zipped, ""},
 		{"gzip to S3 that compresses", squeezed, zipped, "compressed twice"},
 		{"gzip to Redshift", described{RedshiftDestinationDescription: &types.RedshiftDestinationDescription{}}, zipped, ""},

@@ -51,7 +51,7 @@ var rateNames = []string{"max_bytes_per_second", "max_records_per_second", "quot
 var optionNames = slices.Concat([]string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight"}, rateNames, recordOptions)
 
 // recordOptions are the options in the place of variables that begin with recordPrefix.
-var recordOptions = []string{"format", "envelope", "fields", "key_format", "tombstones", "delimiter", "aggregate", "aggregate_max_bytes", "aggregate_max_records", "compression"}
+var recordOptions = []string{"format", "envelope", "fields", "key_format", "unwrap", "tombstones", "delimiter", "aggregate", "aggregate_max_bytes", "aggregate_max_records", "compression"}
 
 const recordPrefix = "RECORD_"
 

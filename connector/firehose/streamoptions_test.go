@@ -98,7 +98,7 @@ func TestStreamOptionsRefuses(t *testing.T) {
 		`{"a": {"max_in_flight": "3"}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_in_flight": 1.5}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_bytes_per_second": "5MB"}}`:       `stream "a": max_bytes_per_second: want a size: plain bytes such as 4000000, or KiB, MiB or GiB such as 256MiB`,
-		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second, format, envelope, fields, key_format, tombstones, delimiter, aggregate, aggregate_max_bytes, aggregate_max_records, compression; stream "b": max_in_flight: want a whole number`,
+		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second, format, envelope, fields, key_format, unwrap, tombstones, delimiter, aggregate, aggregate_max_bytes, aggregate_max_records, compression; stream "b": max_in_flight: want a whole number`,
 	} {
 		var o StreamOptions
 		if err := o.Decode(held); err == nil || err.Error() != problem {
