@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -337,6 +338,28 @@ func TestOrderOfTransformations(t *testing.T) {
 		if got := outcome(t, c, &kgo.Record{Topic: test.topic, Value: []byte(test.value)}); got != test.want {
 			t.Errorf("%s %s: %s, want %s", test.topic, test.value, got, test.want)
 		}
+	}
+}
+
+// TestUnwrapDocumented: the event in the documentation becomes the row beside it.
+func TestUnwrapDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../deploy/docs/transform.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, `{"before":`) || strings.HasPrefix(line, `{"__op":`) {
+			example = append(example, line)
+		}
+	}
+	if len(example) != 2 {
+		t.Fatalf("%d lines of the example, want 2", len(example))
+	}
+	r := &kgo.Record{Value: []byte(example[0]), Offset: 42}
+	if got := outcome(t, transformer(t, nil, withUnwrap("raw", "debezium")), r); got != example[1] {
+		t.Errorf("the event becomes %s, and not %s", got, example[1])
 	}
 }
 
