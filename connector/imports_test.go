@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"cmd/chaos":             {"connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
 	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/childtest", "connector/firehose/firehosetest"},
-	"cmd/bench/broker":      {"connector/kafka/kafkatest"},
+	"cmd/bench/broker":      {"connector/kafka/kafkatest", "connector/schema/glue/gluetest"},
 	"cmd/bench/floor":       {},
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},

@@ -107,12 +107,10 @@ func (b *bench) mover(s setup, k *kafka, e *emulator) (*process, error) {
 		"FIREHOSE_STREAM=" + stream, "FIREHOSE_STARTUP_CHECK=false", fmt.Sprintf("FIREHOSE_MAX_IN_FLIGHT=%d", b.inFlight),
 		"AWS_REGION=" + region, "AWS_ENDPOINT_URL_FIREHOSE=" + e.url, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey,
-		"RECORD_FORMAT=" + s.format, "RECORD_AGGREGATE=" + strconv.FormatBool(s.aggregate),
+		"RECORD_AGGREGATE=" + strconv.FormatBool(s.aggregate),
 		fmt.Sprintf("MAX_BUFFERED_BYTES=%d", s.buffered), "HTTP_ADDR=127.0.0.1:0",
 	}
-	if s.format == "avro" {
-		env = append(env, "SCHEMA_REGISTRY_URL="+k.schemas)
-	}
+	env = append(append(env, recordSettings()[s.format]...), s.registry(k.schemas)...)
 	if s.tls {
 		env = append(env, "AWS_CA_BUNDLE="+b.certificate.cert)
 	}

@@ -71,6 +71,7 @@ func runBroker(ctx context.Context, args []string, in io.Reader, out io.Writer) 
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+	o.AccessKey, o.SecretKey = accessKey, secretKey
 	return broker.Run(ctx, o, in, out)
 }
 

@@ -18,6 +18,7 @@ type cell struct {
 // row compares one way to run with another.
 type row struct {
 	what, against string
+	format        string // of records; empty for a row that is about something else
 	one, other    []sample
 	// least is what one has to cost in terms of the other; 0: it is only told.
 	least float64
@@ -103,15 +104,33 @@ func (r *results) measureStock(ctx context.Context, b *bench) error {
 }
 
 func (r *results) measureFormats(ctx context.Context, b *bench) error {
-	raw, json, avro := b.base(1<<10), b.base(1<<10), b.base(1<<10)
-	json.format, avro.format = "json", "avro"
-	samples, err := b.alternate(ctx, raw, json, avro)
-	if err == nil {
-		r.rows = append(r.rows,
-			row{what: "RECORD_FORMAT=json, the envelope", against: "raw", one: samples[1], other: samples[0]},
-			row{what: "RECORD_FORMAT=avro, to JSON", against: "raw", one: samples[2], other: samples[0]})
+	// Those that take turns have two sources at most, since there are two brokers at most.
+	for _, turns := range [][]row{
+		{
+			{what: "RECORD_FORMAT=json, the envelope", format: "json"},
+			{what: "RECORD_FORMAT=avro, to JSON", format: "avro"},
+			{what: "RECORD_FILTER, by a member of the value", format: "filter"},
+			{what: "RECORD_MASK, one digest", format: "mask"},
+		},
+		{{what: "RECORD_FORMAT=avro, AWS Glue's framing", format: "glue"}},
+		{{what: "RECORD_UNWRAP=debezium", format: "unwrap"}},
+	} {
+		setups := []setup{b.base(1 << 10)}
+		for _, w := range turns {
+			s := b.base(1 << 10)
+			s.format = w.format
+			setups = append(setups, s)
+		}
+		samples, err := b.alternate(ctx, setups...)
+		if err != nil {
+			return err
+		}
+		for i, w := range turns {
+			w.against, w.one, w.other = "raw", samples[i+1], samples[0]
+			r.rows = append(r.rows, w)
+		}
 	}
-	return err
+	return nil
 }
 
 func (r *results) measureTLS(ctx context.Context, b *bench) error {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kafka-firehose/cmd/bench/broker"
 )
 
 // setup is one way to run: what is in Kafka, who moves it, and how.
@@ -14,7 +16,7 @@ type setup struct {
 	codec      string // of the batches in Kafka: none or zstd
 	aggregate  bool
 	partitions int
-	format     string // RECORD_FORMAT: raw, json or avro
+	format     string // of records: a key of recordSettings
 	tls        bool   // to Firehose
 	bytes      int64  // of all values
 	buffered   int64  // MAX_BUFFERED_BYTES
@@ -33,12 +35,42 @@ const (
 // file is its name as that of a file.
 func (m mover) file() string { return strings.ReplaceAll(string(m), " ", "-") }
 
+// recordSettings are the environment of each format of records.
+func recordSettings() map[string][]string {
+	const raw, avro = "RECORD_FORMAT=raw", "RECORD_FORMAT=avro"
+	return map[string][]string{
+		"raw":    {raw},
+		"json":   {"RECORD_FORMAT=json"},
+		"avro":   {avro},
+		"glue":   {avro, "SCHEMA_REGISTRY_TYPE=glue", "SCHEMA_REGISTRY_REGION=" + broker.GlueRegion},
+		"filter": {raw, "RECORD_FILTER=value.user >= 0"}, // true for all
+		"mask":   {raw, "RECORD_MASK=user=sha256", "RECORD_MASK_SECRET=0123456789abcdef"},
+		"unwrap": {raw, "RECORD_UNWRAP=debezium"},
+	}
+}
+
+// registry returns the variable that leads to the registry of the broker, nil for a format without one.
+func (s setup) registry(url string) []string {
+	switch s.format {
+	case "avro":
+		return []string{"SCHEMA_REGISTRY_URL=" + url}
+	case "glue":
+		return []string{"AWS_ENDPOINT_URL_GLUE=" + url}
+	}
+	return nil
+}
+
 // source is what has to be in Kafka for it: setups with the same source take turns on one
 // broker.
 func (s setup) source() setup {
-	format := "json"
-	if s.format == "avro" {
-		format = "avro"
+	format := broker.JSON
+	switch s.format {
+	case "avro":
+		format = broker.Avro
+	case "glue":
+		format = broker.Glue
+	case "unwrap":
+		format = broker.Debezium
 	}
 	return setup{size: s.size, codec: s.codec, partitions: s.partitions, bytes: s.bytes, format: format}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"kafka-firehose/connector/kafka/kafkatest"
+	"kafka-firehose/connector/schema/glue/gluetest"
 )
 
 // Topic is the one that is filled.
@@ -28,13 +29,26 @@ const Topic = "bench"
 type Options struct {
 	Apache     bool   // on Apache Kafka instead of kfake
 	Codec      string // none or zstd
-	Format     string // json or avro
+	Format     string // one of the formats
 	Size       int    // of a value, in bytes
 	Partitions int
 	Bytes      int64 // of all values
 	BatchBytes int   // of a batch of the log, before compression
 	Seed       uint64
+	// AccessKey and SecretKey are the credentials that AWS Glue takes.
+	AccessKey, SecretKey string
 }
+
+// The formats of values.
+const (
+	JSON     = "json"
+	Avro     = "avro"     // in Confluent's framing
+	Glue     = "glue"     // Avro in AWS Glue's framing
+	Debezium = "debezium" // change events in JSON
+)
+
+// GlueRegion is the region of AWS Glue.
+const GlueRegion = gluetest.Region
 
 // What a broker says of itself, a line each.
 const (
@@ -67,8 +81,8 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer) error {
 	if err := load(ctx, c.addrs(), o); err != nil {
 		return fmt.Errorf("fill the topic: %w", err)
 	}
-	if o.Format == "avro" {
-		url, err := registry()
+	if registry := o.registry(); registry != nil {
+		url, err := serve(registry)
 		if err != nil {
 			return err
 		}
@@ -129,15 +143,27 @@ func (a apache) close()          { a.Close() }
 // hold can't keep a real broker from answering: what a reader does to start is measured, too.
 func (a apache) hold(_ <-chan struct{}, held func()) { held() }
 
-// registry serves the schema of the values.
-func registry() (url string, err error) {
+// registry returns a registry with the schema of the values, nil for values without one.
+func (o Options) registry() http.Handler {
+	switch o.Format {
+	case Avro:
+		r := srfake.NewRegistry()
+		r.SeedSchema(Topic+"-value", 1, 1, sr.Schema{Schema: Schema})
+		return r.Handler()
+	case Glue:
+		r := gluetest.New(o.AccessKey, o.SecretKey)
+		r.Add(glueVersion, "AVRO", Schema)
+		return r
+	}
+	return nil
+}
+
+func serve(handler http.Handler) (url string, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
-	r := srfake.NewRegistry()
-	r.SeedSchema(Topic+"-value", 1, 1, sr.Schema{Schema: Schema})
-	server := &http.Server{Handler: r.Handler(), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }() // until the process ends
 	return "http://" + listener.Addr().String(), nil
 }

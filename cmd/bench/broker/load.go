@@ -36,9 +36,9 @@ func load(ctx context.Context, brokers []string, o Options) error {
 		return fmt.Errorf("create the topic: %w", err)
 	}
 	v := newValues(o.Seed, o.Size)
-	next := v.json
-	if o.Format == "avro" {
-		next = v.avro
+	next := map[string]func() []byte{JSON: v.json, Avro: v.avro, Glue: v.glue, Debezium: v.debezium}[o.Format]
+	if next == nil {
+		return fmt.Errorf("%q is no format of values", o.Format)
 	}
 	failed := make(chan error, 1)
 	run := max(o.BatchBytes/(o.Size+overhead), 1)

@@ -59,24 +59,49 @@ func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 
 // json is the next value as JSON, valid until the next call.
 func (v *values) json() []byte {
-	e := v.event()
-	b := fmt.Appendf(v.buf[:0], `{"id":"%016x","time":%d,"user":%d,"action":"%s",`, e.id, e.time, e.user, e.action)
-	if v.size >= 180 {
+	v.buf = v.row(v.buf[:0], v.event(), v.size)
+	return v.buf
+}
+
+// row appends an event as JSON, up to a size of everything.
+func (v *values) row(b []byte, e event, size int) []byte {
+	begin := len(b)
+	b = fmt.Appendf(b, `{"id":"%016x","time":%d,"user":%d,"action":"%s",`, e.id, e.time, e.user, e.action)
+	if size-begin >= 180 {
 		b = fmt.Appendf(b, `"amount":%.2f,"tags":["%s","%s"],`, e.amount, e.tags[0], e.tags[1])
 	}
 	b = append(b, `"text":"`...)
-	b = append(v.fill(b, v.size-2), `"}`...)
-	v.buf = b
-	return b
+	return append(v.fill(b, size-len(`"}`)), `"}`...)
+}
+
+// debezium is the next value as the row of a change event, valid until the next call.
+func (v *values) debezium() []byte {
+	e := v.event()
+	end := fmt.Sprintf(`,"source":{"version":"3.1.0.Final","connector":"postgresql","name":"shop","ts_ms":%d,"snapshot":"false","db":"shop","schema":"public","table":"events","txId":%d,"lsn":%d,"xmin":null},"op":"c","ts_ms":%d}`,
+		e.time, e.user, e.time>>8, e.time+40)
+	b := append(v.buf[:0], `{"before":null,"after":`...)
+	v.buf = append(v.row(b, e, v.size-len(end)), end...)
+	return v.buf
 }
 
 // avro is the next value as the registry's schema 1 has it, in the wire format of
 // Confluent, valid until the next call.
 func (v *values) avro() []byte {
+	return v.appendAvro(append(v.buf[:0], 0, 0, 0, 0, 1))
+}
+
+// glueVersion is the schema's version in AWS Glue.
+const glueVersion = "ab000000-0000-0000-0000-000000000001"
+
+// glue is avro in the framing of AWS Glue, not compressed.
+func (v *values) glue() []byte {
+	return v.appendAvro(append(v.buf[:0], 3, 0, 0xab, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1))
+}
+
+// appendAvro appends the next value to its framing.
+func (v *values) appendAvro(b []byte) []byte {
 	e := v.event()
 	text := func(b []byte, s string) []byte { return append(binary.AppendVarint(b, int64(len(s))), s...) }
-	b := v.buf[:0]
-	b = append(b, 0, 0, 0, 0, 1)
 	b = text(b, strconv.FormatUint(e.id, 16))
 	b = binary.AppendVarint(binary.AppendVarint(b, e.time), e.user)
 	b = text(b, e.action)

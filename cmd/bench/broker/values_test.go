@@ -30,10 +30,19 @@ func TestValues(t *testing.T) {
 		if shrinks := float64(len(all)) / float64(len(encoder.EncodeAll(all, nil))); shrinks < 3 || shrinks > 4.2 {
 			t.Errorf("%d bytes shrink to a %.1fth", size, shrinks)
 		}
-		var decoded map[string]any
-		b := newValues(1, max(size, 200)).avro()
-		if rest, err := schema.Decode(b[5:], &decoded); err != nil || len(rest) > 0 || len(b) != max(size, 200) || decoded["user"] == nil {
-			t.Errorf("%d bytes of Avro, %d left over: %v %v", len(b), len(rest), err, decoded)
+		for framing, b := range map[int][]byte{5: newValues(1, max(size, 200)).avro(), 18: newValues(1, max(size, 200)).glue()} {
+			var decoded map[string]any
+			if rest, err := schema.Decode(b[framing:], &decoded); err != nil || len(rest) > 0 || len(b) != max(size, 200) || decoded["user"] == nil {
+				t.Errorf("%d bytes of Avro, %d left over: %v %v", len(b), len(rest), err, decoded)
+			}
+		}
+		var change struct {
+			Op     string
+			After  struct{ User int64 }
+			Source struct{ Table string }
+		}
+		if b := newValues(1, max(size, 600)).debezium(); json.Unmarshal(b, &change) != nil || len(b) != max(size, 600) || change.Op != "c" || change.After.User == 0 || change.Source.Table == "" {
+			t.Errorf("%d bytes of a change event: %s", len(b), b)
 		}
 	}
 }
