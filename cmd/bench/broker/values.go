@@ -79,8 +79,8 @@ func (v *values) debezium() []byte {
 	e := v.event()
 	end := fmt.Sprintf(`,"source":{"version":"3.1.0.Final","connector":"postgresql","name":"shop","ts_ms":%d,"snapshot":"false","db":"shop","schema":"public","table":"events","txId":%d,"lsn":%d,"xmin":null},"op":"c","ts_ms":%d}`,
 		e.time, e.user, e.time>>8, e.time+40)
-	b := append(v.buf[:0], `{"before":null,"after":`...)
-	v.buf = append(v.row(b, e, v.size-len(end)), end...)
+	v.buf = append(v.buf[:0], `{"before":null,"after":`...)
+	v.buf = append(v.row(v.buf, e, v.size-len(end)), end...)
 	return v.buf
 }
 
