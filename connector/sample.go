@@ -202,6 +202,7 @@ func (s *sampleInspection) explainSteps(ctx context.Context, claim *convert.Clai
 			return out, nil, err
 		})
 		s.explainValue(value, err, used)
+		s.explainUnwrapped(value, err)
 	}
 	if s.own.Filter.IsSet() {
 		found.AddOK(check.Filter, "", "true: "+s.own.Filter.String())
@@ -228,6 +229,8 @@ func (s *sampleInspection) explainValue(value []byte, err error, used []convert.
 	case isBad && bad.Reason == convert.TooLarge && len(s.used) > 0:
 		fmt.Fprintf(&text, ", decoded as %s with schema %s to JSON that is too large", s.own.Format, s.used[0])
 	case err != nil:
+	case len(s.used) > 0 && s.own.Unwraps():
+		fmt.Fprintf(&text, ", decoded as %s with schema %s", s.own.Format, s.used[0])
 	case len(s.used) > 0:
 		fmt.Fprintf(&text, ", decoded as %s with schema %s to %s of JSON", s.own.Format, s.used[0], check.CountNoun(len(value), "byte"))
 	default:
@@ -239,6 +242,18 @@ func (s *sampleInspection) explainValue(value []byte, err error, used []convert.
 		}
 	}
 	s.report.Findings.AddOK(check.Value, "", text.String())
+}
+
+// explainUnwrapped adds the size of the value that was taken out of its envelope. The error is that of the value alone.
+func (s *sampleInspection) explainUnwrapped(value []byte, err error) {
+	bad, isBad := errors.AsType[*convert.BadRecord](err)
+	switch from := "from " + s.own.Unwrap; {
+	case !s.own.Unwraps():
+	case isBad && bad.Reason == convert.Tombstone:
+		s.report.Findings.AddOK(check.Unwrap, "", from+": the payload is null: a tombstone, which the envelope takes (RECORD_TOMBSTONES)")
+	case err == nil:
+		s.report.Findings.AddOK(check.Unwrap, "", fmt.Sprintf("%s to %s of JSON", from, check.CountNoun(len(value), "byte")))
+	}
 }
 
 // explainSent packs the record as a batcher does and adds its size.

@@ -74,12 +74,13 @@ func writeSample(t *testing.T, value string) string {
 	return file
 }
 
-// numbersRegistry has schema 1 for numbers, schema 2 for a record with one.
+// numbersRegistry has schema 1 for numbers, schema 2 for a record with one, schema 3 for a change event.
 func numbersRegistry(t *testing.T) (setting string) {
 	t.Helper()
 	r := srfake.NewRegistry()
 	r.SeedSchema("numbers", 1, 1, sr.Schema{Schema: `"long"`})
 	r.SeedSchema("records", 1, 2, sr.Schema{Schema: `{"type":"record","name":"R","fields":[{"name":"n","type":"long"},{"name":"email","type":"string"}]}`})
+	r.SeedSchema("changes", 1, 3, sr.Schema{Schema: `{"type":"record","name":"C","fields":[{"name":"op","type":"string"},{"name":"after","type":{"type":"record","name":"R","fields":[{"name":"n","type":"long"},{"name":"email","type":"string"}]}}]}`})
 	s := httptest.NewServer(r.Handler())
 	t.Cleanup(s.Close)
 	return "SCHEMA_REGISTRY_URL=" + s.URL
@@ -128,6 +129,24 @@ func TestSample(t *testing.T) {
 		{
 			name: "mask", run: sampleRun{value: `{"u":{"e":"x","n":1},"l":[{"t":1},{"t":2}],"z":3}`, env: []string{"RECORD_MASK=u.e=redact,l.t=drop,u.E=redact"}}, verdict: "sent", sent: `{"u":{"e":"***","n":1},"l":[{},{}],"z":3}` + "\n",
 			says: []string{"ok mask u.e=redact: masks 1 member;", "ok mask l.t=drop: masks 2 members;", "ok mask u.E=redact: masks nothing"},
+		},
+		{
+			name: "unwrap", run: sampleRun{value: ` {"op":"d","before":{"n":1}}`, env: []string{"RECORD_UNWRAP=debezium", "RECORD_MASK=n=redact"}}, args: place, verdict: "sent", sent: `{"__op":"delete","__offset":42,"__ts_ms":null,"__source":null,"n":"***"}` + "\n",
+			says: []string{"ok route orders: to stream stream: raw, unwrapped from debezium;", "ok unwrap : from debezium to 68 bytes of JSON;", "ok mask n=redact: masks 1 member;"},
+		},
+		{
+			name: "another envelope", run: sampleRun{value: `{"n":1}`, env: []string{"RECORD_UNWRAP=connect"}}, code: 2, verdict: "stop", reason: "unwrap_failed",
+			says: []string{"error record : unwrap_failed: RECORD_UNWRAP: not an envelope of Kafka Connect: it has no member schema; its partition stops before it (BAD_RECORD_POLICY=stop)"},
+		},
+		{name: "a null payload", run: sampleRun{value: `{"schema":null,"payload":null}`, env: []string{"RECORD_UNWRAP=connect"}}, verdict: "left-out", reason: "tombstone"},
+		{
+			name: "a null payload in an envelope", run: sampleRun{value: `{"schema":null,"payload":null}`, env: []string{"RECORD_UNWRAP=connect", "RECORD_FORMAT=json", "RECORD_TOMBSTONES=envelope", "RECORD_FIELDS=value,tombstone"}}, verdict: "sent",
+			sent: `{"value":null,"tombstone":true}` + "\n", says: []string{"ok unwrap : from connect: the payload is null: a tombstone, which the envelope takes (RECORD_TOMBSTONES);"},
+		},
+		{
+			name: "a row of Avro", run: sampleRun{value: "\x00\x00\x00\x00\x03\x02c\x0e\x06ann", env: []string{"RECORD_FORMAT=avro", "RECORD_UNWRAP=debezium", registry}}, verdict: "sent",
+			sent: `{"__op":"insert","__offset":0,"__ts_ms":null,"__source":null,"n":7,"email":"ann"}` + "\n",
+			says: []string{"ok value : 12 bytes, decoded as avro with schema 3;", "ok unwrap : from debezium to 81 bytes of JSON;"},
 		},
 		{name: "digest", run: sampleRun{value: `{"e":"ann"}`, env: []string{"RECORD_MASK=e=sha256", maskKey}}, verdict: "sent", sent: `{"e":"fb385915a0623c0be3e7b0a7134dbb620a2771faff45e92eb8647d11aa2947cf"}` + "\n"},
 		{

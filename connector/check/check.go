@@ -44,6 +44,7 @@ const (
 
 	Route    FindingKind = "route"    // the stream of its topic
 	Value    FindingKind = "value"    // what its value is read as
+	Unwrap   FindingKind = "unwrap"   // the result of RECORD_UNWRAP
 	Filter   FindingKind = "filter"   // the result of RECORD_FILTER
 	Mask     FindingKind = "mask"     // a rule of RECORD_MASK
 	Envelope FindingKind = "envelope" // the members that its value is among

@@ -8,7 +8,7 @@ import (
 	"kafka-firehose/connector/convert/mask"
 )
 
-// ValueAlone returns the settings that convert a record to its value as the filter and the mask read it: decoded, neither
+// ValueAlone returns the settings that convert a record to its value as the filter and the mask read it: decoded and unwrapped, neither
 // filtered nor masked, without envelope and delimiter.
 func (c Config) ValueAlone() Config {
 	c.Filter, c.Mask, c.Fields, c.Envelope, c.Delimiter = filter.Filter{}, nil, nil, false, ""

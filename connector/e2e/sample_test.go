@@ -27,6 +27,9 @@ func TestSampleIsDelivered(t *testing.T) {
 		change []func(*connector.Config)
 	}{
 		"raw":       {value, nil},
+		"unwrap": {func(i int) []byte { return changeEvent("", i/5*5+i%5%4).Value }, []func(*connector.Config){
+			masking(t, "email=sha256"), filtering(t, `value.__op != "delete"`), func(c *connector.Config) { c.Record.Format, c.Record.Unwrap = "json", "debezium" },
+		}},
 		"envelope":  {value, []func(*connector.Config){func(c *connector.Config) { c.Record.Format = "json" }, filtering(t, "value.n % 3 != 0"), masking(t, "user.email=sha256")}},
 		"avro":      {avro, []func(*connector.Config){avroFormat, func(c *connector.Config) { c.Record.Envelope = true }}},
 		"aggregate": {value, []func(*connector.Config){masking(t, "user=drop"), func(c *connector.Config) { c.Record.Aggregate, c.Record.Compression = true, "gzip" }}},
