@@ -26,7 +26,7 @@ func TestSampleIsDelivered(t *testing.T) {
 		value  func(i int) []byte
 		change []func(*connector.Config)
 	}{
-		"raw":       {value, nil},
+		"raw": {value, nil},
 		"unwrap": {func(i int) []byte { return changeEvent("", i/5*5+i%5%4).Value }, []func(*connector.Config){
 			masking(t, "email=sha256"), filtering(t, `value.__op != "delete"`), func(c *connector.Config) { c.Record.Format, c.Record.Unwrap = "json", "debezium" },
 		}},
