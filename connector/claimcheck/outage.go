@@ -161,9 +161,9 @@ func (u *Uploader) explainError(reason string, err error) error {
 	case reasonNoBucket:
 		return fmt.Errorf("bucket %s does not exist: create it, or correct %s: %s", u.bucket, urlName, text)
 	case reasonDenied:
-		return fmt.Errorf("access is denied: grant s3:PutObject on arn:aws:s3:::%s/%s*, and if a key of KMS encrypts the bucket, kms:GenerateDataKey and kms:Decrypt on it: %s", u.bucket, u.prefix, text)
+		return fmt.Errorf("access is denied: grant s3:PutObject on arn:aws:s3:::%s/%s*, and if a key of KMS encrypts the bucket, kms:GenerateDataKey on it: %s", u.bucket, u.prefix, text)
 	case reasonKey:
-		return fmt.Errorf("the KMS key of bucket %s can't be used: enable it, or grant kms:GenerateDataKey and kms:Decrypt on it: %s", u.bucket, text)
+		return fmt.Errorf("the KMS key of bucket %s can't be used: enable it, or grant kms:GenerateDataKey on it: %s", u.bucket, text)
 	case reasonCredentials:
 		if fetch, ok := errors.AsType[*awsconfig.FetchError](err); ok {
 			text = awsconfig.CleanMessage(fetch.Error())

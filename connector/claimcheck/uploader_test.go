@@ -142,7 +142,7 @@ func TestFailures(t *testing.T) {
 	}{
 		"no bucket":   {buckettest.NoBucket, "no_bucket", true, "bucket large does not exist: create it, or correct CLAIM_CHECK_URL"},
 		"denied":      {buckettest.Denied, "authorization", true, "grant s3:PutObject on arn:aws:s3:::large/claims/*"},
-		"no key":      {buckettest.NoKey, "kms", true, "grant kms:GenerateDataKey and kms:Decrypt on it"},
+		"no key":      {buckettest.NoKey, "kms", true, "grant kms:GenerateDataKey on it"},
 		"disabled":    {buckettest.Disabled, "kms", true, "KMS.DisabledException"},
 		"expired":     {buckettest.Refusal{Status: 400, Code: "ExpiredToken", Message: "expired"}, "credentials", true, "no AWS credentials that S3 accepts"},
 		"throttled":   {buckettest.SlowDown, "throttled", false, "SlowDown: Please reduce your request rate."},

@@ -64,11 +64,12 @@ func (w *world) inspect(change ...func(*connector.Config)) *inspection {
 	}
 	i := &inspection{w: w}
 	i.Report = connector.Inspect(w.t.Context(), cfg, nil, cfg.Validate(), connector.Options{
-		KafkaDial: i.dial,
-		Firehose:  []func(*awsfirehose.Options){(&httpWire{w: w}).client, func(o *awsfirehose.Options) { o.HTTPClient = i }},
-		Registry:  w.registry,
-		Glue:      w.glue,
-		S3:        w.s3,
+		KafkaDial:  i.dial,
+		Firehose:   []func(*awsfirehose.Options){(&httpWire{w: w}).client, func(o *awsfirehose.Options) { o.HTTPClient = i }},
+		Registry:   w.registry,
+		Glue:       w.glue,
+		CloudWatch: w.watched,
+		S3:         w.s3,
 	})
 	return i
 }
@@ -87,7 +88,7 @@ func (i *inspection) Do(r *http.Request) (*http.Response, error) {
 	i.mu.Lock()
 	i.operations = append(i.operations, r.Header.Get("X-Amz-Target"))
 	i.mu.Unlock()
-	return i.w.stream.Do(r)
+	return i.w.firehose().Do(r)
 }
 
 func everyKey() (keys []kmsg.Key) {

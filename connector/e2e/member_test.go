@@ -106,7 +106,7 @@ func (h *httpWire) Do(r *http.Request) (*http.Response, error) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		h.note(body)
 	}
-	return h.w.stream.Do(r)
+	return h.w.firehose().Do(r)
 }
 
 func (h *httpWire) note(body []byte) {

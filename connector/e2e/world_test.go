@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/awsconfig/iamtest"
 	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/destination"
@@ -61,6 +62,7 @@ type world struct {
 	before   func(convert.SchemaRef)    // each conversion of the members to come; nil for nothing
 	watched  []destination.ClientOption // the way to CloudWatch
 	s3       []claimcheck.ClientOption  // the way to the claim-check bucket
+	guard    *iamtest.Guard             // stands in front of AWS; nil for none
 }
 
 func newWorld(t *testing.T, b broker) *world {

@@ -42,7 +42,7 @@ variable "destination_watch" {
 }
 
 variable "claim_check_arn" {
-  description = "ARN of the bucket and prefix of CLAIM_CHECK_URL, such as arn:aws:s3:::large-values/kafka, with BAD_RECORD_POLICY=claim-check. A bucket that a KMS key encrypts needs kms:GenerateDataKey and kms:Decrypt on it as well."
+  description = "ARN of the bucket and prefix of CLAIM_CHECK_URL, such as arn:aws:s3:::large-values/kafka, with BAD_RECORD_POLICY=claim-check. A bucket that a KMS key encrypts needs kms:GenerateDataKey on it as well."
   type        = string
   default     = ""
 }
