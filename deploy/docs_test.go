@@ -2,12 +2,14 @@ package deploy_test
 
 import (
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,6 +128,24 @@ func TestLLMs(t *testing.T) {
 		if name := filepath.Base(page); name != "README.md" && !strings.Contains(want, "](deploy/docs/"+name+")") {
 			t.Errorf("docs/README.md has no line for %s", name)
 		}
+	}
+}
+
+// The figure of the README's first page is that of the last measurement.
+func TestReadmeFigure(t *testing.T) {
+	t.Parallel()
+	least, most := 9.0, 0.0
+	ratios := all(`(?m)^\| [\d.]+ K?i?B \| \w+ \| \w+ \| \d+ \| [\d.]+ \| [\d.]+ \| ([\d.]+) \(`, read(t, "docs/performance.md"))
+	for _, text := range ratios {
+		ratio, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least, most = min(least, ratio), max(most, ratio)
+	}
+	want := fmt.Sprintf("%.2f to %.1f times the CPU", least, most)
+	if len(ratios) < 20 || !strings.Contains(read(t, "../README.md"), want) {
+		t.Errorf("%d measurements; README.md doesn't have %q", len(ratios), want)
 	}
 }
 

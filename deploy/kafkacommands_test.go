@@ -106,7 +106,7 @@ func fillKafka(ctx context.Context, t *testing.T, addr string) (offset int64) {
 			t.Fatal(err)
 		}
 	}
-	hangs, err := kgo.NewClient(append(login(addr), kgo.TransactionalID("hangs"))...)
+	hangs, err := kgo.NewClient(append(login(addr), kgo.TransactionalID("hangs"), kgo.TransactionTimeout(10*time.Minute))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func (e *FetchError) Error() string {
 		text = api.ErrorMessage()
 	}
 	if strings.Contains(e.err.Error(), "no EC2 IMDS role found") { // the end of the chain
-		text = "there are none in the environment, a profile, a token file or a container's endpoint, and the instance has no role: " + text
+		text = "the environment, a profile, a token file and a container's endpoint hold none, and the instance has no role: " + text
 	}
 	if e.step != "" {
 		text = fmt.Sprintf("%s: %s", e.step, text)

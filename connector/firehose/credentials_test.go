@@ -69,7 +69,7 @@ func TestNoCredentialsSaysWhy(t *testing.T) {
 		{"web identity, wrong role", service, Config{}, with("AWS_ROLE_ARN", writer+"s", "AWS_WEB_IDENTITY_TOKEN_FILE", tokenFile), []string{writer + "s", "AccessDenied"}},
 		{"container, no file", service, Config{}, with("AWS_CONTAINER_CREDENTIALS_FULL_URI", refuses+firehosetest.ContainerPath, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere/token"), []string{"/nowhere/token", "no such file"}},
 		{"container down", service, Config{}, with("AWS_CONTAINER_CREDENTIALS_FULL_URI", refuses+firehosetest.ContainerPath), []string{refuses, "refused"}},
-		{"nothing at all", service, Config{}, noKeys, []string{"none in the environment", "AWS_EC2_METADATA_DISABLED"}},
+		{"nothing at all", service, Config{}, noKeys, []string{"endpoint hold none", "AWS_EC2_METADATA_DISABLED"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := httptest.NewServer(tt.sts)

@@ -231,7 +231,7 @@ func TestBucketCredentials(t *testing.T) {
 	s.serve(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	_, err := OpenBucket(t.Context(), "s3://b/p", slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "list objects of s3://b/p: no object can be read: no AWS credentials: there are none in the environment, a profile,") {
+	if err == nil || !strings.Contains(err.Error(), "list objects of s3://b/p: no object can be read: no AWS credentials: the environment, a profile,") {
 		t.Errorf("got %v", err)
 	}
 }
