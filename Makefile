@@ -137,6 +137,10 @@ readme: ## Write the table of settings into deploy/docs/settings.md
 metrics: ## Write the table of metrics into METRICS.md
 	go test ./metrics -run TestDocument -update
 
+.PHONY: llms
+llms: ## Write llms.txt from the index of the documentation
+	go generate ./deploy
+
 .PHONY: brokers
 brokers: ## Write the table of supported brokers into deploy/docs/brokers.md
 	go test ./connector/e2e -run TestBrokersDocument -update

@@ -105,6 +105,8 @@ func llms(t *testing.T) string {
 		"- [runbooks](deploy/runbooks): a page for each alert\n- [CHANGELOG](CHANGELOG.md): what changed\n- [CONTRIBUTING](CONTRIBUTING.md): the code, and how to work on it\n\n## " + index
 }
 
+//go:generate go test . -run TestLLMs -update
+
 // llms.txt is the index of the documentation, which has every page.
 func TestLLMs(t *testing.T) {
 	t.Parallel()
