@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/origin"
 )
 
 // LoadEnvironment reads the configuration of the process. The error joins everything that is wrong
@@ -31,8 +32,22 @@ func LoadEnvironment() (Config, []string, error) {
 		}
 	}
 	faults = append(faults, c.Firehose.CheckEnvironment(context.Background())...)
+	faults = append(faults, proxyFaults()...)
 	unsupported, warnings := unknownVariables(os.Environ())
 	return c, append(warnings, c.settingHints()...), reportFaults(append(faults, unsupported...))
+}
+
+// proxyFaults returns the faults of the variables that name proxies. They are read by net/http, for requests to AWS, to
+// the Schema Registry and to token endpoints.
+func proxyFaults() (faults []*env.Fault) {
+	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY"} {
+		for _, name := range []string{name, strings.ToLower(name)} {
+			if value := os.Getenv(name); value != "" && !origin.UsableProxy(value) {
+				faults = append(faults, env.HoldsFault(name, value, "want http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with each of %, #, /, ? and @ in them percent-encoded"))
+			}
+		}
+	}
+	return faults
 }
 
 // PlannedSettings returns the plan of a connector with this configuration, as the attributes of a log line: its topics, its

@@ -170,6 +170,21 @@ func TestSecretsAreNotShown(t *testing.T) {
 }
 
 // What TLS is made of is looked at before anything starts, and what is not safe is said.
+// TestLoadEnvironmentProxy: net/http ignores a proxy whose address it can't parse, and goes past it. Its password is not shown.
+func TestLoadEnvironmentProxy(t *testing.T) {
+	for name, value := range map[string]string{"HTTPS_PROXY": "http://corpuser:pl%anted@127.0.0.1:3128", "http_proxy": "http://corpuser:pl#anted@127.0.0.1:3128"} {
+		setEnvironment(t, map[string]string{name: value})
+		_, faults := loadLines(t)
+		if len(faults) != 1 || !strings.HasPrefix(faults[0], name+" holds \"***@127.0.0.1:3128\": want http://HOST:PORT") {
+			t.Errorf("%s: %q", name, faults)
+		}
+	}
+	setEnvironment(t, map[string]string{"HTTPS_PROXY": "http://corpuser:pl%25anted@127.0.0.1:3128", "HTTP_PROXY": "127.0.0.1:3128"})
+	if _, faults := loadLines(t); faults != nil {
+		t.Errorf("%q", faults)
+	}
+}
+
 func TestLoadEnvironmentTLS(t *testing.T) {
 	setEnvironment(t, map[string]string{"KAFKA_TLS_ENABLED": "true", "KAFKA_TLS_CA_FILE": "/nowhere/ca.pem", "KAFKA_TLS_KEY_FILE": "key.pem"})
 	_, got := loadLines(t)

@@ -28,11 +28,11 @@ import (
 const Application = "kafka-firehose"
 
 // LoadConfig reads what the SDK reads: the environment, and the files of the profile. Requests of its clients follow no
-// redirect to another origin, where a login would go with them.
+// redirect to another origin, where a login would go with them, and name a proxy that refuses them.
 func LoadConfig(ctx context.Context, http *awshttp.BuildableClient, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	loaded, err := config.LoadDefaultConfig(ctx, append(more,
 		config.WithAppID(Application),
-		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),
+		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport, origin.ReportProxy)),
 		config.WithLogger(logging.Nop{}), // it would write lines of its own to our log
 	)...)
 	return loaded, unreadableFile(err)

@@ -164,7 +164,7 @@ func TestProxy(t *testing.T) {
 		t.Fatal("the proxy let us through")
 	}
 	f := putbatch.ClassifyError(t.Context(), err, false)
-	fmt.Printf("class %s\n", f.Class)
+	fmt.Printf("class %s %v\n", f.Class, f)
 	c.close()
 }
 
@@ -474,3 +474,41 @@ func TestCheckDelay(t *testing.T) {
 type httpFunc func(*http.Request) (*http.Response, error)
 
 func (f httpFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestNotFirehose: whoever answers in the place of Firehose is told apart from it. No record counts as one that may have
+// arrived, except where the answer may be Firehose's own, cut.
+func TestNotFirehose(t *testing.T) {
+	for _, tt := range []struct {
+		name, kind, id, body string
+		status               int
+		class                putbatch.FailureClass
+		says                 string
+	}{
+		{"a login page", "text/html", "", "<html>Sign in", 200, putbatch.Blocked, "not_firehose: this is not Firehose's answer"},
+		{"a page that refuses", "text/html", "", "<html>No", 403, putbatch.Blocked, "Forbidden: this is not Firehose's answer"},
+		{"another service", "application/x-amz-json-1.1", "", `{"__type":"UnknownOperationException"}`, 400, putbatch.Blocked, "UnknownOperationException: this is not Firehose's answer"},
+		{"a proxy in trouble", "text/html", "", "<html>No upstream", 503, putbatch.Unavailable, "Service Unavailable: this is not Firehose's answer"},
+		{"a cut answer", "application/x-amz-json-1.1", "7f", `{"FailedPutCount":0,"Requ`, 200, putbatch.Ambiguous, "unreadable_answer: the answer was cut"},
+		{"a page with Firehose's id", "text/html", "7f", "<html>", 200, putbatch.Ambiguous, "unreadable_answer: the answer was cut"},
+		{"Firehose in trouble", "", "7f", "", 503, putbatch.Unavailable, "Service Unavailable"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var c *Client
+			srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", tt.kind)
+				if tt.id != "" {
+					w.Header().Set("X-Amzn-Requestid", tt.id)
+				}
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			}), &c)
+			environment(t, srv.URL)
+			c = mustClient(t)
+			_, err := c.PutRecordBatch(t.Context(), input(1, 10))
+			if f := putbatch.ClassifyError(t.Context(), err, true); f.Class != tt.class || !strings.HasPrefix(f.Error(), tt.says) || tt.id != "" && strings.Contains(f.Error(), "not Firehose") {
+				t.Errorf("%s %v, want %s %s", f.Class, f, tt.class, tt.says)
+			}
+		})
+	}
+}

@@ -174,7 +174,7 @@ func explainFailure(f *putbatch.RequestError, stream string, found *check.Findin
 		found.AddWarning(check.Stream, stream, "could not be described: "+f.Error(), "others describe streams in this account; try again later")
 	case f.Class == putbatch.Credentials:
 		found.AddError(check.Stream, stream, "the credentials are refused: "+f.Error(), "look at where they come from, and at this machine's clock")
-	case f.Code == "dns", f.Code == "tls", f.Code == "connect", f.Code == "timeout", f.Code == "connection":
+	case f.Code == "proxy", f.Code == "dns", f.Code == "tls", f.Code == "connect", f.Code == "timeout", f.Code == "connection":
 		found.AddError(check.Stream, stream, "Firehose can't be reached: "+f.Message, "look at AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE, HTTPS_PROXY, AWS_CA_BUNDLE, and at what is between")
 	default:
 		found.AddError(check.Stream, stream, "could not be described: "+f.Error(), "")

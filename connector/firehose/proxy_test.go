@@ -32,8 +32,8 @@ func runProxyChild(t *testing.T) {
 	if asked.Load() == 0 {
 		t.Errorf("the proxy was not asked: %s", out)
 	}
-	// Nothing can have been sent, so the put isn't ambiguous.
-	if strings.Contains(string(out), "class ambiguous") {
+	// Nothing can have been sent, so the put isn't ambiguous, and it was the proxy that refused.
+	if !strings.Contains(string(out), "class blocked proxy: ") || !strings.Contains(string(out), "the proxy "+proxy.URL+" answers 403 Forbidden") {
 		t.Errorf("output: %s", out)
 	}
 }

@@ -199,9 +199,11 @@ func (t *Source) fetchToken(ctx context.Context) (*oauth2.Token, error) {
 func (t *Source) endpointClient(config *tls.Config) *http.Client {
 	transport := t.o.Transport
 	if transport == nil {
-		transport = &http.Transport{
+		own := &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: t.o.Dial, TLSClientConfig: config, DisableKeepAlives: true,
 		}
+		origin.ReportProxy(own)
+		transport = own
 	}
 	return &http.Client{Timeout: tokenTimeout, Transport: transport, CheckRedirect: origin.StayOnOrigin}
 }

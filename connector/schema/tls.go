@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/certificates"
+	"kafka-firehose/connector/origin"
 )
 
 func (c Config) certificateFiles() certificates.Files {
@@ -59,5 +60,6 @@ func (n *registryNetwork) currentTransport() *http.Transport {
 
 		MaxResponseHeaderBytes: maxHeader,
 	}
+	origin.ReportProxy(n.http)
 	return n.http
 }

@@ -144,7 +144,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		out, err := client.PutRecordBatch(t.Context(), input(3, 1), func(o *firehose.Options) {
 			o.HTTPClient = httpFunc(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+				return &http.Response{StatusCode: 200, Header: http.Header{"X-Amzn-Requestid": {"7f"}}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
 			})
 		})
 		if err != nil {

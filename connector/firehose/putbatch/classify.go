@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/origin"
 )
 
 // FailureClass says what to do about a request that failed as a whole. It is also the
@@ -84,7 +85,7 @@ func ClassifyError(ctx context.Context, err error, sent bool) *RequestError {
 	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.HTTPStatusCode() != 0 {
-		return classifyAnswer(err, response.HTTPStatusCode())
+		return classifyAnswer(err, response)
 	}
 	f := &RequestError{Message: awsconfig.CleanMessage(awsconfig.RootCause(err)), err: err}
 	f.Class, f.Code = classifyNetwork(err)
@@ -120,16 +121,18 @@ func classifyCredentials(err error) *RequestError {
 }
 
 // classifyAnswer is for an answer that came with a status.
-func classifyAnswer(err error, status int) *RequestError {
+func classifyAnswer(err error, response *smithyhttp.ResponseError) *RequestError {
+	status := response.HTTPStatusCode()
 	f := &RequestError{Code: http.StatusText(status), err: err}
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() != awsconfig.UnknownError {
 		f.Code, f.Message = api.ErrorCode(), awsconfig.CleanMessage(api.ErrorMessage())
 	}
 	switch {
+	case status == http.StatusOK && !fromAWS(response):
+		f.Class, f.Code, f.Message = Blocked, "not_firehose", otherServer
 	case status == http.StatusOK:
-		// A 200 that can't be read: cut, or not the service's.
-		f.Class, f.Code = Ambiguous, "unreadable_answer"
+		f.Class, f.Code, f.Message = Ambiguous, "unreadable_answer", "the answer was cut, or is not one to PutRecordBatch"
 	case status == http.StatusRequestEntityTooLarge || api != nil && onSize(api):
 		f.Class = TooLarge
 	case codes[f.Code] != "":
@@ -145,12 +148,25 @@ func classifyAnswer(err error, status int) *RequestError {
 		f.Class = Blocked
 	}
 	switch {
+	case f.Code == "UnknownOperationException":
+		f.Message = otherServer
+	case f.Message == "" && !fromAWS(response):
+		f.Message = otherServer
 	case f.Code == "SerializationException":
 		f.Message = "" // it may quote the body
 	case f.Code == "InvalidKMSResourceException", f.Code == "AccessDeniedException" && strings.Contains(f.Message, "kms:"):
 		f.Message += "; " + keyHint
 	}
 	return f
+}
+
+// otherServer is for answers that Firehose does not give.
+const otherServer = "this is not Firehose's answer, but that of a proxy or another server; look at AWS_ENDPOINT_URL_FIREHOSE and HTTPS_PROXY"
+
+// fromAWS reports whether an answer may be the service's: each of those has an id, and an object in JSON.
+func fromAWS(response *smithyhttp.ResponseError) bool {
+	header := response.Response.Header
+	return header.Get("X-Amzn-Requestid") != "" || strings.Contains(header.Get("Content-Type"), "json")
 }
 
 // keyHint is for streams that are encrypted at rest with a customer managed key. AWS has said that callers need these
@@ -174,6 +190,7 @@ func onSize(e smithy.APIError) bool {
 // never left, or how it ended. The class is "" for all others.
 func classifyNetwork(err error) (FailureClass, string) {
 	var (
+		proxy   *origin.ProxyError
 		dns     *net.DNSError
 		dial    *net.OpError
 		cert    *tls.CertificateVerificationError
@@ -183,6 +200,11 @@ func classifyNetwork(err error) (FailureClass, string) {
 		timeout net.Error
 	)
 	switch {
+	case errors.As(err, &proxy):
+		if proxy.Code < 500 {
+			return Blocked, "proxy" // a login, or a rule
+		}
+		return Unavailable, "proxy"
 	case errors.As(err, &dns):
 		return Blocked, "dns"
 	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record), errors.As(err, &alert),
