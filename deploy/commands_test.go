@@ -55,12 +55,13 @@ func scriptsOf(name, text string) (found []script) {
 	where := func(at int) string { return fmt.Sprintf("%s:%d", name, 1+strings.Count(text[:at], "\n")) }
 	for _, m := range fence.FindAllStringSubmatchIndex(text, -1) {
 		language, block := text[m[2]:m[3]], text[m[4]:m[5]]
-		if commands := logicalLines(block); language == "sh" || language == "console" || language == "" && program.MatchString(first(commands)) {
+		if commands := logicalLines(block); language == "sh" || language == "console" || language == "" && isScript(block, commands) {
 			found = append(found, script{where(m[4]), commands})
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?m)(^    \S.*\n( {4,}.*\n)*)`).FindAllStringSubmatchIndex(fencedBlanked(text), -1) {
-		if commands := logicalLines(regexp.MustCompile(`(?m)^    `).ReplaceAllString(text[m[2]:m[3]], "")); program.MatchString(first(commands)) {
+		block := regexp.MustCompile(`(?m)^    `).ReplaceAllString(text[m[2]:m[3]], "")
+		if commands := logicalLines(block); isScript(block, commands) {
 			found = append(found, script{where(m[2]), commands})
 		}
 	}
@@ -81,11 +82,9 @@ func fencedBlanked(text string) string {
 	})
 }
 
-func first(commands []string) string {
-	if len(commands) == 0 {
-		return ""
-	}
-	return commands[0]
+// isScript reports whether a block has commands: its first line begins with a prompt or a program.
+func isScript(block string, commands []string) bool {
+	return len(commands) > 0 && (strings.HasPrefix(block, "$ ") || program.MatchString(commands[0]))
 }
 
 // logicalLines returns the commands of a block: continued lines and quoted text over several lines are joined, comments are
@@ -154,6 +153,9 @@ func TestCommands(t *testing.T) {
 		for _, command := range s.commands {
 			if _, ok := where[command]; !ok {
 				where[command] = s.where
+			}
+			if out, err := exec.CommandContext(t.Context(), "sh", "-nc", command).CombinedOutput(); err != nil {
+				t.Errorf("%s: %s\nis no command of a shell: %v\n%s", s.where, command, err, out)
 			}
 			if regexp.MustCompile(`\bkafka-[a-z-]+\.sh `).MatchString(command) &&
 				(!strings.Contains(command, " --bootstrap-server ") || !strings.Contains(command, " --command-config ")) {
