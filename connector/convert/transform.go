@@ -38,8 +38,8 @@ var transformations sync.Pool // of *transformation
 // errMaskJSON is the error for the value of a record without a schema.
 var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", errNotJSON)
 
-// maxWrapped is the maximum of bytes of a decoded value that is unwrapped: a change event holds a row before and after the
-// change, and facts about the change.
+// maxWrapped is the maximum of bytes of a value that is unwrapped, as JSON without blanks: a change event holds a row before and after
+// the change, and facts about the change.
 const maxWrapped = 3 * MaxRecordBytes
 
 // release makes t ready for another record.
@@ -168,7 +168,7 @@ func (t *transformation) load() ([]byte, error) {
 // readJSON returns a value as valid, trimmed JSON, and the number of its blanks.
 func readJSON(value []byte) (json []byte, blanks int, ok bool) {
 	if blanks, ok = jsontext.ScanDocument(value); !ok || !utf8.Valid(value) {
-		return nil, 0, false
+		return nil, blanks, false
 	}
 	return jsontext.TrimSpace(value), blanks, true
 }
@@ -210,11 +210,14 @@ func (t *transformation) loadUnwrapped() ([]byte, error) {
 
 // wrapped returns the value as JSON without blanks, before it is unwrapped.
 func (t *transformation) wrapped() ([]byte, error) {
+	limit := max(t.c.maxBytes(), maxWrapped)
 	if t.c.value != nil {
-		return t.decode(max(t.c.maxBytes(), maxWrapped))
+		return t.decode(limit)
 	}
 	json, blanks, ok := readJSON(t.record.Value)
 	switch {
+	case len(t.record.Value)-blanks > limit:
+		return nil, rejectedError(errTooLong, len(t.record.Value))
 	case !ok:
 		return nil, &BadRecord{Reason: UnwrapFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_UNWRAP: %w", errNotJSON)}
 	case blanks > 0:

@@ -270,6 +270,9 @@ func TestUnwrap(t *testing.T) {
 		{"json-schema", "debezium", event, "undecodable"},
 		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", MaxRecordBytes-100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
 		{"json-schema", "debezium", framed + `{"op":"u","before":{"a":"` + strings.Repeat("x", MaxRecordBytes+100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
+		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", maxWrapped) + `"},"after":{"a":1}}`, "too_large"},
+		{"raw", "debezium", ` { "op":"u","before":{"a":"` + strings.Repeat("x", maxWrapped) + `"},"after":{"a":1}}`, "too_large"},
+		{"raw", "debezium", `{"op":"u","after":{"a":1}` + strings.Repeat(" ", 2*maxWrapped) + `}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
 		{"raw", "debezium", `{"op":"u","after":{"a":"` + strings.Repeat("x", MaxRecordBytes-100) + `"},"source":{"a":"` + strings.Repeat("x", 100) + `"}}`, "too_large"},
 	} {
 		c := transformer(t, nil, withUnwrap(test.format, test.mode))
