@@ -12,7 +12,6 @@ import (
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/mask"
-	"kafka-firehose/connector/convert/unwrap"
 )
 
 // MaxRecordBytes is the most data that Firehose takes in one record: 1,000 KiB
@@ -85,7 +84,7 @@ type Converter struct {
 	gzip      bool          // the appended bytes are compressed later
 	value     *valueDecoder // nil unless values are decoded
 	key       *valueDecoder // of keys; nil if they are not decoded
-	unwrap    string        // a value of RECORD_UNWRAP
+	unwrap    string        // a value of RECORD_UNWRAP; empty for none
 	filter    filter.Filter
 	masker    *mask.Masker // nil without a mask
 	maskErr   error        // why the key of the mask can't be read: then nothing is sent
@@ -95,8 +94,8 @@ type Converter struct {
 // schemas up with lookup, which may be nil where cfg needs none.
 func New(cfg Config, lookup SchemaLookup) *Converter {
 	c := &Converter{delimiter: []byte(cfg.Delimiter), gzip: cfg.Compression == "gzip", filter: cfg.Filter, claim: newClaimEnvelope(cfg)}
-	if c.unwrap = cfg.Unwrap; c.unwrap == "" {
-		c.unwrap = unwrap.None
+	if cfg.Unwraps() {
+		c.unwrap = cfg.Unwrap
 	}
 	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.maxBytes(), lookup)
 	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.maxBytes(), lookup)

@@ -59,7 +59,7 @@ func reusable(buffer []byte) []byte {
 
 // transforms reports whether records are unwrapped, filtered or masked.
 func (c *Converter) transforms() bool {
-	return c.unwrap != unwrap.None || c.filter.IsSet() || c.masker != nil
+	return c.unwrap != "" || c.filter.IsSet() || c.masker != nil
 }
 
 // appendTransformed is appendLimited for records that are unwrapped, filtered or masked.
@@ -114,7 +114,7 @@ func (t *transformation) output() (*payload, error) {
 }
 
 // unwraps reports whether the value is taken out of an envelope.
-func (t *transformation) unwraps() bool { return t.c.unwrap != unwrap.None }
+func (t *transformation) unwraps() bool { return t.c.unwrap != "" }
 
 // applyFilter returns ErrFiltered for a record that is not sent.
 func (t *transformation) applyFilter() error {
@@ -168,7 +168,7 @@ func (t *transformation) load() ([]byte, error) {
 // readJSON returns a value as valid, trimmed JSON, and the number of its blanks.
 func readJSON(value []byte) (json []byte, blanks int, ok bool) {
 	if blanks, ok = jsontext.ScanDocument(value); !ok || !utf8.Valid(value) {
-		return nil, blanks, false
+		return nil, 0, false
 	}
 	return jsontext.TrimSpace(value), blanks, true
 }
@@ -216,10 +216,10 @@ func (t *transformation) wrapped() ([]byte, error) {
 	}
 	json, blanks, ok := readJSON(t.record.Value)
 	switch {
-	case len(t.record.Value)-blanks > limit:
-		return nil, rejectedError(errTooLong, len(t.record.Value))
 	case !ok:
 		return nil, &BadRecord{Reason: UnwrapFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_UNWRAP: %w", errNotJSON)}
+	case len(t.record.Value)-blanks > limit:
+		return nil, rejectedError(errTooLong, len(t.record.Value))
 	case blanks > 0:
 		t.value = jsontext.AppendCompact(t.value[:0], json)
 		return t.value, nil
