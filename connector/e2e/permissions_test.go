@@ -1,6 +1,9 @@
 package e2e_test
 
 import (
+	"context"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +16,7 @@ import (
 	awsglue "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/awsconfig/iamtest"
@@ -34,7 +38,7 @@ func (w *world) firehose() iamtest.HTTPClient {
 }
 
 // policyNames are the values of the placeholders in printed policies.
-var policyNames = map[string]string{"REGION": "us-east-1", "ACCOUNT": account, "NAME": "s", "KEY": "stream", "BUCKET": "large", "PREFIX": "claims", "ROLE": "writer"}
+var policyNames = map[string]string{"REGION": "us-east-1", "ACCOUNT": account, "NAME": "s", "KEY": "stream", "BUCKET": "large", "PREFIX": "claims", "ROLE": "writer", "CLUSTER": "c", "TOPIC": "in", "GROUP": "g", "LETTERS": "dead"}
 
 // printed reads a file of deploy/.
 func printed(t *testing.T, file string) string {
@@ -202,5 +206,125 @@ func TestPrintedRolePolicy(t *testing.T) {
 	}
 	if unused := p.Unused(g.Allowed()); len(unused) > 0 {
 		t.Errorf("nothing needs %v", unused)
+	}
+}
+
+// kafkaCalls are the actions of Amazon MSK that a request to a broker needs, by its table of actions and the operations of Kafka
+// that they stand for. ok is false for a request that is not known.
+func kafkaCalls(r kmsg.Request) (calls []iamtest.Call, ok bool) {
+	const arn = "arn:aws:kafka:us-east-1:" + account + ":"
+	call := func(action, resource string) {
+		calls = append(calls, iamtest.Call{Action: "kafka-cluster:" + action, Resource: arn + resource})
+	}
+	topic := func(action, name string) { call(action, "topic/c/uuid/"+name) }
+	group := func(action string) { call(action, "group/c/uuid/g") }
+	call("Connect", "cluster/c/uuid")
+	switch r := r.(type) {
+	case *kmsg.ApiVersionsRequest, *kmsg.GetTelemetrySubscriptionsRequest, *kmsg.PushTelemetryRequest:
+	case *kmsg.MetadataRequest:
+		for _, t := range r.Topics {
+			if t.Topic != nil {
+				topic("DescribeTopic", *t.Topic)
+			}
+		}
+	case *kmsg.ListOffsetsRequest, *kmsg.OffsetForLeaderEpochRequest:
+		topic("DescribeTopic", "in")
+	case *kmsg.FetchRequest:
+		topic("ReadData", "in")
+	case *kmsg.FindCoordinatorRequest, *kmsg.DescribeGroupsRequest, *kmsg.ConsumerGroupDescribeRequest:
+		group("DescribeGroup")
+	case *kmsg.OffsetFetchRequest:
+		group("DescribeGroup")
+		topic("DescribeTopic", "in")
+	case *kmsg.JoinGroupRequest, *kmsg.SyncGroupRequest, *kmsg.HeartbeatRequest, *kmsg.LeaveGroupRequest, *kmsg.ConsumerGroupHeartbeatRequest:
+		group("AlterGroup")
+	case *kmsg.OffsetCommitRequest:
+		group("AlterGroup")
+		topic("ReadData", "in")
+	case *kmsg.InitProducerIDRequest:
+		call("WriteDataIdempotently", "cluster/c/uuid")
+	case *kmsg.ProduceRequest:
+		topic("WriteData", "dead")
+	case *kmsg.DescribeConfigsRequest: // it may be refused
+	default:
+		return calls, false
+	}
+	return calls, true
+}
+
+// TestPrintedKafkaPolicies: the service asks brokers for nothing that the policy for Amazon MSK does not allow, with and without
+// dead letters and with both protocols of groups, and no part of the policy is of no use. The embedded broker knows no policies.
+func TestPrintedKafkaPolicies(t *testing.T) {
+	t.Parallel()
+	printed := printedPolicy(t, "docs/kafka-login.md")
+	isLetters := func(g iamtest.Grant) bool {
+		return strings.HasSuffix(g.Resource, "/dead") || strings.HasSuffix(g.Action, "Idempotently")
+	}
+	reading := slices.DeleteFunc(slices.Clone(printed), isLetters)
+	if len(reading) != 5 || len(printed) != 8 {
+		t.Fatalf("the policies have %v", printed)
+	}
+	for name, test := range map[string]struct {
+		policy   iamtest.Policy
+		protocol string
+		letters  bool
+	}{
+		"classic": {reading, "classic", false}, "consumer": {reading, "consumer", false}, "dead letters": {printed, "classic", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				calls := w.overhears()
+				change := []func(*connector.Config){func(c *connector.Config) { c.Kafka.GroupProtocol = test.protocol }}
+				if test.letters {
+					_, policy := w.post(1_048_588)
+					change = append(change, policy)
+					w.produceWith(200, 208, func(i int) *kgo.Record { return &kgo.Record{Topic: w.in, Partition: int32(i % 4)} })
+				}
+				w.produce(0, 200)
+				m := w.start(change...)
+				w.untilCommitted(200 + map[bool]int{true: 8}[test.letters])
+				time.Sleep(10 * time.Minute)
+				m.mustStop()
+				made := calls()
+				for _, c := range made {
+					if !test.policy.Allows(c) {
+						t.Fatalf("the policy doesn't allow %v", c)
+					}
+				}
+				if unused := test.policy.Unused(made); len(unused) > 0 {
+					t.Errorf("nothing needs %v", unused)
+				}
+			})
+		})
+	}
+}
+
+// overhears has the members' connections overheard, and returns what they needed so far.
+func (w *world) overhears() (calls func() []iamtest.Call) {
+	var mu sync.Mutex
+	made := map[iamtest.Call]bool{}
+	hear := func(r kmsg.Request) func(kmsg.Response) {
+		needs, ok := kafkaCalls(r)
+		if !ok {
+			w.t.Errorf("the test doesn't know what %s needs", kmsg.NameForKey(r.Key()))
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range needs {
+			made[c] = true
+		}
+		return nil
+	}
+	w.through = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := w.dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return newTap(conn, hear, everyKey()...), nil
+	}
+	return func() []iamtest.Call {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Collect(maps.Keys(made))
 	}
 }

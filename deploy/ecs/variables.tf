@@ -35,7 +35,7 @@ variable "delivery_stream_arns" {
 }
 
 variable "task_policies" {
-  description = "More policies for the tasks' role, as JSON: MSK IAM, KMS keys, AWS Glue. deploy/iam-policy.json has their statements."
+  description = "More policies for the tasks' role, as JSON: KMS keys, AWS Glue and others of deploy/iam-policy.json, MSK IAM of deploy/docs/kafka-login.md."
   type        = map(string)
   default     = {}
 }
