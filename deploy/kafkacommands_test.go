@@ -66,6 +66,7 @@ func wantOfTool(command string) string {
 		{"consumer.sh(.*)--topic DEAD", "letter"},
 		{"consumer.sh(.*)--topic TOPIC", "open"},
 		{"groups.sh(.*)--delete", "was successful"},
+		{"groups.sh(.*)--reset-offsets", "NEW-OFFSET"},
 		{"groups.sh(.*)--describe", "orders-to-firehose"},
 		{"topics.sh(.*)--topic", "Leader: 1"},
 		{"describe-producers", "CurrentTransactionStartOffset"},

@@ -46,7 +46,7 @@ func newDocumentsWorld(t *testing.T) *documentsWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	firehose := httptest.NewServer(firehosetest.New(firehosetest.Options{Streams: []firehosetest.Stream{{Name: "orders"}}, OnStored: delivered.Store}))
+	firehose := httptest.NewServer(firehosetest.New(firehosetest.Options{Streams: []firehosetest.Stream{{Name: "orders"}, {Name: "orders-v2"}}, OnStored: delivered.Store}))
 	t.Cleanup(firehose.Close)
 	schemas := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -217,6 +217,8 @@ func TestProcessCommands(t *testing.T) {
 	ran[dry] = slices.Contains(commands, dry)
 	expect(0, "40 records", dry)
 	expect(0, "40 records sent|complete", command("kafka-firehose replay -from 2026-01-31T10:00:00Z -to 2026-01-31T11:00:00Z"))
+	expect(0, "stream orders-v2", command("FIREHOSE_STREAM=orders-v2 kafka-firehose check"))
+	expect(0, "40 records sent|complete", command("kafka-firehose replay -from 2026-01-31T10:00:00Z -to 2026-01-31T11:00:00Z -stream orders-v2"))
 	dry = "kafka-firehose redrive -dry-run"
 	ran[dry] = slices.Contains(commands, dry)
 	expect(0, "", dry)

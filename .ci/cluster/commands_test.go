@@ -41,7 +41,10 @@ func TestCommands(t *testing.T) {
 	r := c.release(t, "streaming")
 	c.must(t, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: client, namespace: streaming}\ndata: {tls.crt: %s}\n", certificate(t)))
 	shell := c.shell(t)
-	wants := map[string]string{"patch": "patched", "-l app": "made-by-hand", "describe": "Name:", "-o wide": "made-by-hand", "openssl": "notAfter=", "-o yaml": "settings.json", "helm install": "STATUS: deployed", "helm uninstall": "uninstalled", " create ": "created"}
+	wants := map[string]string{
+		"patch": "patched", "-l app": "made-by-hand", "describe": "Name:", "-o wide": "made-by-hand", "openssl": "notAfter=", "-o yaml": "settings.json", "helm install": "STATUS: deployed", "helm uninstall": "uninstalled", " create ": "created",
+		"get jobs": "replay-lost-morning", " scale ": "scaled", "rollout restart": "restarted", "helm upgrade": "has been upgraded",
+	}
 	installed := false
 	for _, command := range registered(t) {
 		if installed && strings.HasPrefix(command, "helm install") {
