@@ -1,12 +1,16 @@
 package putbatch
 
 import (
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kafka-firehose/connector/origin"
 )
 
 // TestKeyHint: a stream whose key can't be used is blocked, whichever of the two ways the service says it, and the
@@ -27,6 +31,17 @@ func TestKeyHint(t *testing.T) {
 		f := ClassifyError(t.Context(), err, true)
 		if f.Class != Blocked || strings.HasSuffix(f.Message, keyHint) != tt.hint || !strings.HasPrefix(f.Message, "User: arn") && !strings.HasPrefix(f.Message, "The KMS key arn") {
 			t.Errorf("%s: %s %s", tt.code, f.Class, f.Message)
+		}
+	}
+}
+
+// TestProxyRefusal: a proxy that is in trouble itself is waited for like any server; one that refuses has to be told something else.
+func TestProxyRefusal(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]FailureClass{502: Unavailable, 503: Unavailable, 504: Unavailable, 403: Blocked, 407: Blocked} {
+		err := fmt.Errorf("request: %w", &net.OpError{Op: "proxyconnect", Err: &origin.ProxyError{Proxy: "http://proxy:3128", Code: code}})
+		if class, reason := classifyNetwork(err); class != want || reason != "proxy" {
+			t.Errorf("%d: %s %s, want %s proxy", code, class, reason, want)
 		}
 	}
 }
