@@ -194,8 +194,7 @@ func origins() []mutant {
 		},
 		{
 			stays, "the logins of the SDK's other clients follow redirects",
-			"connector/awsconfig/awsconfig.go", "	loaded, err := config.LoadDefaultConfig(ctx, append(more,\n		config.WithAppID(Application),\n		config.WithHTTPClient(http.WithTransportOptions(origin.KeepTransport)),\n",
-			"	_ = origin.Of\n	loaded, err := config.LoadDefaultConfig(ctx, append(more,\n		config.WithAppID(Application),\n		config.WithHTTPClient(http),\n",
+			"connector/awsconfig/awsconfig.go", "origin.KeepTransport, origin.ReportProxy", "origin.ReportProxy",
 			"connector/awsconfig", "TestNoLoginLeavesItsOrigin", "another origin got \"s3cret\"",
 		},
 		{
@@ -208,6 +207,28 @@ func origins() []mutant {
 			stays, "TLS 1.0 is spoken",
 			"connector/certificates/files.go", "MinVersion: tls.VersionTLS12", "MinVersion: tls.VersionTLS10",
 			"connector/certificates", "TestOldTLS", "TLS 1.0 is spoken: true",
+		},
+	}
+}
+
+// strangers are servers that answer in the place of the one that was asked.
+func strangers() []mutant {
+	const named = "who answers in the place of another is named"
+	return []mutant{
+		{
+			named, "a login page is an answer of Firehose that was cut",
+			"connector/firehose/putbatch/classify.go", "case status == http.StatusOK && !fromAWS(response):", "case status == http.StatusOK && !fromAWS(response) && false:",
+			"connector/firehose", "TestNotFirehose", "ambiguous unreadable_answer",
+		},
+		{
+			named, "a proxy's refusal is the host's",
+			"connector/origin/proxy.go", "		if answer.StatusCode == http.StatusOK {", "		if answer.StatusCode > 0 {",
+			"connector/origin", "TestReportProxy", "want one with",
+		},
+		{
+			named, "a proxy whose address can't be read is passed by",
+			"connector/origin/proxy.go", "	return err == nil && slices.Contains(", "	return err != nil || slices.Contains(",
+			"connector", "TestLoadEnvironmentProxy", "HTTPS_PROXY: ",
 		},
 	}
 }
