@@ -116,7 +116,7 @@ func (s *sandbox) report(v verdict, topic *topicLog, objects *objectFiles, took 
 	fmt.Fprintf(&b, "  lost       %14s\n", count(v.lost))
 	fmt.Fprintf(&b, "  duplicated %14s%s\n", count(v.duplicated), s.ambiguity(v))
 	c := s.bridge.counters()
-	fmt.Fprintf(&b, "  retried    %14s records, %s of them with their fate unknown\n", count(int64(c[retriedTotal])), count(int64(c[ambiguousTotal])))
+	fmt.Fprintf(&b, "  retried    %14s records, %s of them after an ambiguous answer\n", count(int64(c[retriedTotal])), count(int64(c[ambiguousTotal])))
 	b.WriteString(billed(s.service.stats(), v.delivered, s.o.aggregate))
 	return b.String()
 }

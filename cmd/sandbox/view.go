@@ -119,7 +119,7 @@ func (f figures) block(before figures, o options) []string {
 		fmt.Sprintf("  produced   %13s records %11s a second", count(f.produced), f.perSecond(before, f.produced-before.produced)),
 		fmt.Sprintf("  delivered  %13s records %11s a second   lag %s", count(f.delivered), f.perSecond(before, f.delivered-before.delivered), count(f.lag)),
 		fmt.Sprintf("  requests   %13s, %d %% full: %d records, %s each", count(int64(f.firehose.Requests)), percent, records, size(bytes)),
-		fmt.Sprintf("  retries    %13s records, %s with their fate unknown", count(f.retried), count(f.ambiguous)),
+		fmt.Sprintf("  retries    %13s records, %s after an ambiguous answer", count(f.retried), count(f.ambiguous)),
 		fmt.Sprintf("  billed     %13s for %s of data, %.1f times: $%.4f", size(f.firehose.Billed), size(f.firehose.Bytes),
 			times(f.firehose.Billed, f.firehose.Bytes), dollars(f.firehose.Billed)),
 	}

@@ -60,7 +60,7 @@ func (w *Writer) prepareGroup(ctx context.Context, group []*queuedLetter) error 
 }
 
 // writeGroup has the client write a group, and returns an error for each that was not
-// acknowledged. When ctx is over it returns nil at once, and the fate of all is open.
+// acknowledged. When ctx is over it returns nil at once, and nobody knows which of them Kafka has.
 func (w *Writer) writeGroup(ctx context.Context, group []*queuedLetter) []error {
 	errs := make([]error, len(group))
 	var left sync.WaitGroup

@@ -153,7 +153,7 @@ func (p *place) mustAudit(r AuditRequest) AuditReport {
 		p.t.Fatal(err)
 	}
 	if report.Total.Expected != report.Total.Once+report.Total.Twice+report.Total.Refused+report.Total.NotSent+report.Total.NotDue+report.Total.Missing {
-		p.t.Errorf("the fates don't sum up: %+v", report.Total)
+		p.t.Errorf("the counts don't sum up: %+v", report.Total)
 	}
 	return report
 }

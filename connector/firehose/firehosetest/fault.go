@@ -6,7 +6,7 @@ import "time"
 type Effect string
 
 // The effects. After each: the fields of Fault it uses beside the selecting
-// ones. Where Stored is among them, the client never learns the fate of the
+// ones. Where Stored is among them, the client never learns the results of the
 // records concerned, and Stored decides it: they are stored, or they are not.
 const (
 	// RefuseRecords fails single records inside a 200: those of Indexes, a Share

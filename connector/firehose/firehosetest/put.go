@@ -11,23 +11,23 @@ func (x *exchange) put(op string, in putInput, wire int) answer {
 	if err := x.s.checkPut(op, in, wire); err != nil {
 		return err.answer()
 	}
-	fates := make([]fate, len(in.records))
-	x.hide(fates)
-	x.refuse(fates, in.records)
-	whole, encrypted := x.throttle(fates, in.records)
+	results := make([]recordResult, len(in.records))
+	x.hide(results)
+	x.refuse(results, in.records)
+	whole, encrypted := x.throttle(results, in.records)
 	if whole {
 		return fail(codeUnavailable, "%s", messageOf(codeUnavailable)).answer()
 	}
-	x.keep(fates, in.records)
+	x.keep(results, in.records)
 	a := answer{contentType: amzJSON}
 	if op == opPutRecord {
-		if f := fates[0]; f.code != "" {
+		if f := results[0]; f.code != "" {
 			return fail(f.code, "%s", f.message).answer()
 		}
-		a.body = fmt.Appendf(nil, `{"Encrypted":%t,"RecordId":"%s"}`, encrypted, fates[0].id)
+		a.body = fmt.Appendf(nil, `{"Encrypted":%t,"RecordId":"%s"}`, encrypted, results[0].id)
 		return a
 	}
-	a.body = x.batchBody(fates, encrypted)
+	a.body = x.batchBody(results, encrypted)
 	return a
 }
 
@@ -57,9 +57,9 @@ func (s *Service) checkPut(op string, in putInput, wire int) *apiError {
 
 // throttle takes what no fault refused from the stream's quota, and reports
 // whether the whole request is to be refused, and whether the stream encrypts.
-func (x *exchange) throttle(fates []fate, records []record) (whole, encrypted bool) {
+func (x *exchange) throttle(results []recordResult, records []record) (whole, encrypted bool) {
 	var order []int
-	for i, f := range fates {
+	for i, f := range results {
 		if f.code == "" {
 			order = append(order, i)
 		}
@@ -75,20 +75,20 @@ func (x *exchange) throttle(fates []fate, records []record) (whole, encrypted bo
 	}
 	over := st.meter.admit(time.Now(), order, func(i int) int { return len(records[i].data) })
 	for _, i := range over {
-		fates[i].code, fates[i].message = codeUnavailable, messageOf(codeUnavailable)
+		results[i].code, results[i].message = codeUnavailable, messageOf(codeUnavailable)
 	}
 	whole = st.Quota.WholeRequest && len(over) > 0 && len(over) == len(order)
 	return whole, st.Encrypted
 }
 
 // keep stores the remaining records, gives them ids, and calls Options.OnStored.
-func (x *exchange) keep(fates []fate, records []record) {
-	ids := x.s.newRecordIDs(len(fates))
+func (x *exchange) keep(results []recordResult, records []record) {
+	ids := x.s.newRecordIDs(len(results))
 	now := time.Now()
 	signed, _ := time.Parse(sigTime, x.r.Header.Get("X-Amz-Date")) // it is well-formed: authentication has looked
-	recs := make([]Stored, 0, len(fates))
-	for i := range fates {
-		f := &fates[i]
+	recs := make([]Stored, 0, len(results))
+	for i := range results {
+		f := &results[i]
 		if f.code != "" {
 			x.log.Refused++
 			continue

@@ -30,12 +30,12 @@ type Service struct {
 
 	// mu guards all below. It is never held while a hook runs or a wait lasts.
 	mu       sync.Mutex
-	streams  map[string]*stream  // :: name -> stream
-	control  map[string]*bucket  // :: control operation -> its calls
-	faults   []*armed            // the script, in order
-	ledger   map[string]*account // :: stream -> its stored records
-	log      []Request           // the newest Options.KeepRequests requests
-	outcomes map[string]int      // :: error code, "200" or "none" -> requests
+	streams  map[string]*streamState // :: name -> stream
+	control  map[string]*bucket      // :: control operation -> its calls
+	faults   []*armed                // the script, in order
+	ledger   map[string]*account     // :: stream -> its stored records
+	log      []Request               // the newest Options.KeepRequests requests
+	outcomes map[string]int          // :: error code, "200" or "none" -> requests
 	calls    int
 	inFlight int
 	peak     int
@@ -49,7 +49,7 @@ func New(o Options) *Service {
 	}
 	s := &Service{
 		opt:      o.withDefaults(),
-		streams:  make(map[string]*stream),
+		streams:  make(map[string]*streamState),
 		control:  make(map[string]*bucket),
 		ledger:   make(map[string]*account),
 		outcomes: make(map[string]int),

@@ -86,8 +86,8 @@ func nameCharacters(s string) bool {
 	return s != ""
 }
 
-// stream is an existing Stream, with the rest of its quota.
-type stream struct {
+// streamState is an existing Stream, with the rest of its quota.
+type streamState struct {
 	Stream
 	created time.Time
 	meter   meter
@@ -102,7 +102,7 @@ func (s *Service) AddStream(st Stream) {
 	st = st.withDefaults()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.streams[st.Name] = &stream{Stream: st, created: time.Now(), meter: newMeter(st.Quota)}
+	s.streams[st.Name] = &streamState{Stream: st, created: time.Now(), meter: newMeter(st.Quota)}
 }
 
 // DeleteStream removes a stream and reports whether it existed. Its stored

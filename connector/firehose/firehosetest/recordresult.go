@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// fate is the result of one record of a put.
-type fate struct {
+// recordResult is the result of one record of a put.
+type recordResult struct {
 	code, message string // why it is refused; "" if it is not
 	id            string // RecordId; "" if it is refused
 	hidden        bool   // the answer won't tell
@@ -17,28 +17,28 @@ type fate struct {
 
 // hide applies the faults after which the answer does not contain the result of a
 // record.
-func (x *exchange) hide(fates []fate) {
+func (x *exchange) hide(results []recordResult) {
 	conceal := func(i int, f *armed) {
-		fates[i].hidden = true
-		fates[i].dropped = fates[i].dropped || !f.Stored
+		results[i].hidden = true
+		results[i].dropped = results[i].dropped || !f.Stored
 	}
 	decisive := x.decisive()
 	for _, f := range x.hits {
 		switch {
 		case f == decisive:
-			for i := range fates {
+			for i := range results {
 				conceal(i, f)
 			}
 		case f.Effect == ShortAnswer:
-			for i := max(0, len(fates)-max(f.Count, 1)); i < len(fates); i++ {
+			for i := max(0, len(results)-max(f.Count, 1)); i < len(results); i++ {
 				conceal(i, f)
 			}
 		case f.Effect == BlankEntries || f.Effect == DoubleEntries:
-			for i, picked := range x.picks(f, len(fates)) {
+			for i, picked := range x.picks(f, len(results)) {
 				if picked {
 					conceal(i, f)
-					fates[i].blank = fates[i].blank || f.Effect == BlankEntries
-					fates[i].double = fates[i].double || f.Effect == DoubleEntries
+					results[i].blank = results[i].blank || f.Effect == BlankEntries
+					results[i].double = results[i].double || f.Effect == DoubleEntries
 				}
 			}
 		}
@@ -53,13 +53,13 @@ func (x *exchange) picks(f *armed, n int) []bool {
 }
 
 // refuse applies the RefuseRecords faults.
-func (x *exchange) refuse(fates []fate, records []record) {
+func (x *exchange) refuse(results []recordResult, records []record) {
 	for _, f := range x.hits {
 		if f.Effect != RefuseRecords {
 			continue
 		}
-		picked := x.picks(f, len(fates))
-		for i := range fates {
+		picked := x.picks(f, len(results))
+		for i := range results {
 			code := f.Code
 			if code == "" {
 				code = codeUnavailable
@@ -67,10 +67,10 @@ func (x *exchange) refuse(fates []fate, records []record) {
 			if f.Refuse != nil {
 				code = f.Refuse(x.log.Call, i, records[i].data)
 			}
-			if picked[i] && code != "" && fates[i].code == "" {
-				fates[i].code, fates[i].message = code, f.Message
+			if picked[i] && code != "" && results[i].code == "" {
+				results[i].code, results[i].message = code, f.Message
 				if f.Message == "" {
-					fates[i].message = messageOf(code)
+					results[i].message = messageOf(code)
 				}
 			}
 		}
@@ -78,29 +78,29 @@ func (x *exchange) refuse(fates []fate, records []record) {
 }
 
 // batchBody writes the answer of a PutRecordBatch.
-func (x *exchange) batchBody(fates []fate, encrypted bool) []byte {
+func (x *exchange) batchBody(results []recordResult, encrypted bool) []byte {
 	failed := x.log.Refused
 	for _, f := range x.hits {
 		switch f.Effect {
 		case ShortAnswer:
-			fates = fates[:max(0, len(fates)-max(f.Count, 1))]
+			results = results[:max(0, len(results)-max(f.Count, 1))]
 		case LongAnswer:
 			n := max(f.Count, 1)
-			fates = slices.Clip(fates)
+			results = slices.Clip(results)
 			for _, id := range x.s.newRecordIDs(n) {
-				fates = append(fates, fate{id: id})
+				results = append(results, recordResult{id: id})
 			}
 		case WrongCount:
 			failed = f.Count
 		}
 	}
-	b := make([]byte, 0, 100+len(fates)*(224+16))
+	b := make([]byte, 0, 100+len(results)*(224+16))
 	b = append(b, `{"Encrypted":`...)
 	b = strconv.AppendBool(b, encrypted)
 	b = append(b, `,"FailedPutCount":`...)
 	b = strconv.AppendInt(b, int64(failed), 10)
 	b = append(b, `,"RequestResponses":[`...)
-	for i, f := range fates {
+	for i, f := range results {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -110,7 +110,7 @@ func (x *exchange) batchBody(fates []fate, encrypted bool) []byte {
 }
 
 // append writes the entry of one record.
-func (f fate) append(b []byte) []byte {
+func (f recordResult) append(b []byte) []byte {
 	if f.blank {
 		return append(b, "{}"...)
 	}
