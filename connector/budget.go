@@ -1,7 +1,7 @@
 package connector
 
 import (
-	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/kafka"
 )
 
@@ -79,7 +79,7 @@ func (c Config) budget(cores int) budget {
 		buffers: int(buffersShare.of(above)),
 	}
 	if least := c.convertingCores(); least > 0 && cores >= least {
-		b.ahead = int(min(aheadShare.of(above)/streams, int64(cores*convert.MaxRecordBytes)))
+		b.ahead = int(min(aheadShare.of(above)/streams, int64(cores*batch.MaxRecordBytes)))
 	}
 	b.pipeline = (setting-b.fetch.Aim-b.fetch.Pooled-int64(b.buffers))/streams - int64(b.ahead)
 	b.queue = queueBytes(b.pipeline, int(streams))

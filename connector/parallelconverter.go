@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
@@ -77,7 +78,7 @@ func newParallelConverter(c *convert.Converter, called func() bool, cores, bytes
 	if cores = min(cores, bytes/minPart); cores < 2 {
 		return nil
 	}
-	part := min(bytes/cores, convert.MaxRecordBytes)
+	part := min(bytes/cores, batch.MaxRecordBytes)
 	a := &parallelConverter{convert: c, called: called, parts: make([][]byte, cores), bytes: min(cores*part/2, roundBytes), round: make([]convertedRecord, 0, cores*roundRecords)}
 	for i := range a.parts {
 		a.parts[i] = make([]byte, 0, part)

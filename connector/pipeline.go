@@ -127,7 +127,7 @@ func (l *pipeline) heldBytes() int64 {
 // batchBytes is how large a batch may be: a fifth of the share at most, so that with
 // little memory there are still some in flight.
 func (l *pipeline) batchBytes() int {
-	return min(l.limits.Bytes, max(int(batchShare.of(l.share.Load())), convert.MaxRecordBytes))
+	return min(l.limits.Bytes, max(int(batchShare.of(l.share.Load())), batch.MaxRecordBytes))
 }
 
 // batchReserve is room for one more full batch. Queued records could not be sent

@@ -86,7 +86,7 @@ func (s *sampleInspection) inspect(ctx context.Context, warnings []string, fault
 	if s.cfg.ClaimCheck.URL != "" {
 		bucket = &s.cfg.ClaimCheck
 	}
-	builder := batch.NewBuilder(batch.Limits{Records: 1, Bytes: 2 * convert.MaxRecordBytes}, aggregationOf(s.own))
+	builder := batch.NewBuilder(batch.Limits{Records: 1, Bytes: 2 * batch.MaxRecordBytes}, aggregationOf(s.own))
 	buf, claim, err := s.convertRecord(ctx, s.own, func(c *convert.Converter) ([]byte, *convert.ClaimCheck, error) {
 		return convertWithClaim(c, bucket, builder.AppendBuffer(), s.record)
 	})
@@ -276,7 +276,7 @@ func (s *sampleInspection) explainSent(builder *batch.Builder, buf []byte, claim
 	if s.own.Delimiter != "" {
 		delimited = "with its delimiter " + s.own.Delimiter.String()
 	}
-	text += fmt.Sprintf("sent as %s %s; Firehose takes up to %d, and bills %d", check.CountNoun(len(data), "byte"), delimited, convert.MaxRecordBytes, billed)
+	text += fmt.Sprintf("sent as %s %s; Firehose takes up to %d, and bills %d", check.CountNoun(len(data), "byte"), delimited, batch.MaxRecordBytes, billed)
 	if s.own.Aggregate {
 		text += fmt.Sprintf("; alone in a Firehose record here, which may have %d like this and %d bytes", s.own.AggregateMaxRecords, s.own.AggregateMaxBytes)
 		if s.own.Compression == "gzip" {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/jsontext"
 )
 
@@ -266,12 +267,12 @@ func TestDecodedSize(t *testing.T) {
 			frame = len(`{"v":"","k":"kk","o":0}` + "\n")
 		}
 		for extra, fits := range map[int]bool{0: true, 1: false} {
-			n := MaxRecordBytes - frame + extra
+			n := batch.MaxRecordBytes - frame + extra
 			text := append(varint(int64(n)), strings.Repeat("a", n)...)
 			got, err := New(cfg, schemas).Append([]byte("x"), &kgo.Record{Key: confluent(1, append(varint(2), "kk"...)), Value: confluent(1, text)})
 			var reject *BadRecord
 			switch {
-			case fits && (err != nil || len(got) != 1+MaxRecordBytes):
+			case fits && (err != nil || len(got) != 1+batch.MaxRecordBytes):
 				t.Errorf("envelope %v: %d bytes, %v", envelope, len(got)-1, err)
 			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || string(got) != "x"):
 				t.Errorf("envelope %v: %v, %d appended", envelope, err, len(got)-1)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"kafka-firehose/connector/batch"
 )
 
 // repeated is head, n pieces and tail.
@@ -174,7 +176,7 @@ func TestAvroDefaults(t *testing.T) {
 // TestSmallPayloadsOfMuch: a payload that would become much larger as JSON ends when that is
 // too large for Firehose, and takes no memory for the rest.
 func TestSmallPayloadsOfMuch(t *testing.T) {
-	const most = MaxRecordBytes
+	const most = batch.MaxRecordBytes
 	name := strings.Repeat("N", 900)
 	proto, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: proto3 + "enum E{" + name + "=0;} message M{repeated E e=1; repeated M m=2; map<int32,E> by=3;}"})
 	if err != nil {

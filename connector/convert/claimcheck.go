@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/env"
 )
 
@@ -69,9 +70,9 @@ func (c *Converter) AppendClaimCheck(dst []byte, r *kgo.Record, claim ClaimCheck
 	}
 	c.claim.measureRecord(&m, r)
 	member := claim.append(nil)
-	room := MaxRecordBytes - m.size - len(member) - len(c.delimiter)
+	room := batch.MaxRecordBytes - m.size - len(member) - len(c.delimiter)
 	if room < 0 {
-		return dst, &BadRecord{Reason: TooLarge, Size: MaxRecordBytes - room}
+		return dst, &BadRecord{Reason: TooLarge, Size: batch.MaxRecordBytes - room}
 	}
 	out, err := c.claim.appendRecord(dst, r, &m, room)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/env"
 )
 
@@ -19,7 +20,7 @@ func TestClaimCheck(t *testing.T) {
 	t.Parallel()
 	r := &kgo.Record{
 		Topic: "orders", Partition: 3, Offset: 42, Timestamp: time.UnixMilli(1769846400123), Key: []byte("k"),
-		Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("v")}}, Value: bytes.Repeat([]byte("x"), MaxRecordBytes+1),
+		Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("v")}}, Value: bytes.Repeat([]byte("x"), batch.MaxRecordBytes+1),
 	}
 	claim := ClaimCheck{URL: "s3://b/p/orders/3/42-00", Bytes: len(r.Value), SHA256: "00ff", ContentType: "text/plain; charset=utf-8"}
 	const envelopeMember = `"claim_check":{"url":"s3://b/p/orders/3/42-00","bytes":1024001,"sha256":"00ff","content_type":"text/plain; charset=utf-8"}}`
@@ -67,9 +68,9 @@ func TestClaimCheckOfALargeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Key = []byte(strings.Repeat("k", MaxRecordBytes-len(empty)+len("null")-len(`""`)))
+	r.Key = []byte(strings.Repeat("k", batch.MaxRecordBytes-len(empty)+len("null")-len(`""`)))
 	got, err := c.AppendClaimCheck(nil, r, ClaimCheck{})
-	if err != nil || len(got) != MaxRecordBytes {
+	if err != nil || len(got) != batch.MaxRecordBytes {
 		t.Errorf("%d bytes, %v; want all that Firehose takes", len(got), err)
 	}
 	r.Key = append(r.Key, 'k')

@@ -3,17 +3,15 @@ package convert
 import (
 	"slices"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/mask"
 	"kafka-firehose/connector/env"
 )
 
-// What Firehose takes as one record, and how many values its de-aggregation finds in one.
+// maxAggregateRecords is the maximum of values that Firehose's de-aggregation finds in a record.
 // https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html
-const (
-	maxRecordBytes      env.Bytes = 1_024_000 // 1,000 KiB, of data before base64
-	maxAggregateRecords int       = 500
-)
+const maxAggregateRecords = 500
 
 // Nothing in Firehose takes compressed records apart, so that their values are not
 // limited to 500. This keeps what a lost answer repeats in bounds.
@@ -97,7 +95,7 @@ func (c Config) Conflicts() error {
 		check.AddFault(env.HoldsFault(aggregate, c.Aggregate,
 			delimiter+" is none, and values without a delimiter can't be told apart again; want false, or a delimiter").WithSettings(delimiter))
 	}
-	env.CheckRange(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, maxRecordBytes)
+	env.CheckRange(&check, "RECORD_AGGREGATE_MAX_BYTES", c.AggregateMaxBytes, 1, batch.MaxRecordBytes)
 	most := maxAggregateRecords
 	if c.Compression == "gzip" {
 		most = maxCompressedRecords

@@ -14,15 +14,10 @@ import (
 	"kafka-firehose/connector/convert/mask"
 )
 
-// MaxRecordBytes is the most data that Firehose takes in one record: 1,000 KiB
-// before base64, delimiter included.
-// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
-const MaxRecordBytes = int(maxRecordBytes)
-
 // maxUncompressed is the maximum of bytes of one value, delimiter included, that are
 // compressed to see whether Firehose takes the result: ten times as much as that,
 // which hardly any value fits into, and which bounds the memory for it.
-const maxUncompressed = 10 * MaxRecordBytes
+const maxUncompressed = 10 * batch.MaxRecordBytes
 
 // Reason is why a record is not delivered.
 type Reason string
@@ -30,7 +25,7 @@ type Reason string
 // The reasons, which are also the values of the label reason in the metrics.
 const (
 	Tombstone Reason = "tombstone" // a null value
-	TooLarge  Reason = "too_large" // above MaxRecordBytes
+	TooLarge  Reason = "too_large" // above batch.MaxRecordBytes
 
 	Undecodable   Reason = "undecodable"    // not what its schema says, or the schema can't be used
 	Filtered      Reason = "filtered"       // RECORD_FILTER is false
@@ -66,9 +61,9 @@ func (r *BadRecord) Error() string {
 	case r.err != nil && r.Reason != TooLarge:
 		return r.err.Error()
 	case r.err != nil:
-		return fmt.Sprintf("%v: Firehose takes at most %d bytes", r.err, MaxRecordBytes)
+		return fmt.Sprintf("%v: Firehose takes at most %d bytes", r.err, batch.MaxRecordBytes)
 	}
-	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d%s", r.Size, MaxRecordBytes, r.note)
+	return fmt.Sprintf("the record has %d bytes with its delimiter, Firehose takes at most %d%s", r.Size, batch.MaxRecordBytes, r.note)
 }
 
 // Unwrap returns the reason in full, nil for a reason that says all.
@@ -147,10 +142,10 @@ func (c *Converter) AppendWithin(dst []byte, r *kgo.Record, room int) ([]byte, e
 // record of its own. Only a large value has to be compressed to know.
 func (c *Converter) requireCompressed(dst, out []byte) ([]byte, error) {
 	value := out[len(dst):]
-	if !c.gzip || batch.GzipBound(len(value)) <= MaxRecordBytes {
+	if !c.gzip || batch.GzipBound(len(value)) <= batch.MaxRecordBytes {
 		return out, nil
 	}
-	if size := batch.GzipSize(value); size > MaxRecordBytes {
+	if size := batch.GzipSize(value); size > batch.MaxRecordBytes {
 		return dst, &BadRecord{Reason: TooLarge, Size: size, note: ", and that is its compressed size"}
 	}
 	return out, nil
@@ -161,7 +156,7 @@ func (c *Converter) maxBytes() int {
 	if c.gzip {
 		return maxUncompressed
 	}
-	return MaxRecordBytes
+	return batch.MaxRecordBytes
 }
 
 func (c *Converter) appendLimited(dst []byte, r *kgo.Record, limit int) ([]byte, error) {

@@ -46,15 +46,15 @@ func TestSize(t *testing.T) {
 			t.Errorf("%d bytes: %v, %d appended", size, err, len(got)-1)
 		}
 	}
-	f("\n", MaxRecordBytes-1, true)
-	f("\n", MaxRecordBytes, false)
-	f("", MaxRecordBytes, true)
-	f("", MaxRecordBytes+1, false)
+	f("\n", batch.MaxRecordBytes-1, true)
+	f("\n", batch.MaxRecordBytes, false)
+	f("", batch.MaxRecordBytes, true)
+	f("", batch.MaxRecordBytes+1, false)
 }
 
 // TestSizeCompressed: what counts is what is left of a value.
 func TestSizeCompressed(t *testing.T) {
-	noise := make([]byte, MaxRecordBytes)
+	noise := make([]byte, batch.MaxRecordBytes)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := range noise {
 		noise[i] = byte(rng.Uint32())
@@ -75,9 +75,9 @@ func TestSizeCompressed(t *testing.T) {
 		}
 	}
 	f("noise that is stored", noise[:700_000], true, 0, 0)
-	f("noise", noise, false, MaxRecordBytes+1, batch.GzipBound(MaxRecordBytes+1))
-	f("blanks", bytes.Repeat([]byte{' '}, 9*MaxRecordBytes), true, 0, 0)
-	f("too many blanks", bytes.Repeat([]byte{' '}, 10*MaxRecordBytes), false, 10*MaxRecordBytes, 10*MaxRecordBytes+1)
+	f("noise", noise, false, batch.MaxRecordBytes+1, batch.GzipBound(batch.MaxRecordBytes+1))
+	f("blanks", bytes.Repeat([]byte{' '}, 9*batch.MaxRecordBytes), true, 0, 0)
+	f("too many blanks", bytes.Repeat([]byte{' '}, 10*batch.MaxRecordBytes), false, 10*batch.MaxRecordBytes, 10*batch.MaxRecordBytes+1)
 }
 
 func TestTombstones(t *testing.T) {

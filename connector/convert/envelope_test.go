@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/jsontext"
 )
 
@@ -138,7 +139,7 @@ func TestEnvelopeSize(t *testing.T) {
 		"text":   {"a", `""`},
 		"blanks": {"1", ""},
 	} {
-		n := MaxRecordBytes - frame - len(test.around)
+		n := batch.MaxRecordBytes - frame - len(test.around)
 		for extra, fits := range map[int]bool{0: true, 1: false} {
 			value := strings.Repeat(test.unit, n+extra)
 			if name == "blanks" {
@@ -147,9 +148,9 @@ func TestEnvelopeSize(t *testing.T) {
 			got, err := c.Append([]byte("x"), &kgo.Record{Value: []byte(value)})
 			var reject *BadRecord
 			switch {
-			case fits && (err != nil || len(got) != 1+MaxRecordBytes):
+			case fits && (err != nil || len(got) != 1+batch.MaxRecordBytes):
 				t.Errorf("%s: %d bytes, %v", name, len(got)-1, err)
-			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || reject.Size != MaxRecordBytes+1 || string(got) != "x" || cap(got) > 8):
+			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || reject.Size != batch.MaxRecordBytes+1 || string(got) != "x" || cap(got) > 8):
 				t.Errorf("%s: %v, %d appended", name, err, len(got)-1)
 			}
 		}

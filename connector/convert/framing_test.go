@@ -12,6 +12,8 @@ import (
 	"github.com/klauspost/compress/zlib"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"kafka-firehose/connector/batch"
 )
 
 // version is the id of a schema version in AWS Glue.
@@ -300,7 +302,7 @@ func TestZlibBomb(t *testing.T) {
 	}
 	c := New(Config{Format: "json-schema"}, nil)
 	c.SetFraming(Glue, false)
-	for size, good := range map[int]bool{MaxRecordBytes: true, MaxRecordBytes + 1: false} {
+	for size, good := range map[int]bool{batch.MaxRecordBytes: true, batch.MaxRecordBytes + 1: false} {
 		value := []byte(`"` + strings.Repeat("x", size-2) + `"`)
 		if _, err := c.Append(nil, &kgo.Record{Value: glued(t, 5, value)}); (err == nil) != good {
 			t.Errorf("%d bytes: %v", size, err)
@@ -376,7 +378,7 @@ func FuzzFramings(f *testing.F) {
 			}
 			return
 		}
-		if out[0] != 'x' || bytes.Count(out, []byte("\n")) != 1 || len(out) > MaxRecordBytes+1 {
+		if out[0] != 'x' || bytes.Count(out, []byte("\n")) != 1 || len(out) > batch.MaxRecordBytes+1 {
 			t.Fatalf("%q", out)
 		}
 	})

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"kafka-firehose/connector/batch"
 )
 
 // TestAvroInterop reads what the Avro project's own Python package has written: its
@@ -65,7 +67,7 @@ func TestJSONFormatInterop(t *testing.T) {
 					}
 					compiled[form] = append(compiled[form], s)
 				}
-				got, err := compiled[form][i].AppendJSON(nil, payload, index, MaxRecordBytes)
+				got, err := compiled[form][i].AppendJSON(nil, payload, index, batch.MaxRecordBytes)
 				if err != nil {
 					t.Fatalf("%v: %v of %x by %s", err, index, payload, text)
 				}
@@ -124,7 +126,7 @@ func compareAvro(t *testing.T, atLeast int, lines []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := schemas[c.Schema].AppendJSON(nil, payload, MessageIndex{}, MaxRecordBytes)
+		got, err := schemas[c.Schema].AppendJSON(nil, payload, MessageIndex{}, batch.MaxRecordBytes)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}

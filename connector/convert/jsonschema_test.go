@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/jsonschema"
 )
 
@@ -151,7 +152,7 @@ func BenchmarkJSONSchema(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(payload)))
 			for b.Loop() {
-				if buf, err = s.AppendJSON(buf[:0], payload, MessageIndex{}, MaxRecordBytes); err != nil {
+				if buf, err = s.AppendJSON(buf[:0], payload, MessageIndex{}, batch.MaxRecordBytes); err != nil {
 					b.Fatal(err)
 				}
 			}

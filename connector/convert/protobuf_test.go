@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"kafka-firehose/connector/batch"
 )
 
 const shopProto = `syntax = "proto3";
@@ -186,8 +188,8 @@ func BenchmarkProtobuf(b *testing.B) {
 	order := wire(1, "a-1", 2, wire(1, "Jurgen"), 4, wire(1, wire(1, "p"), 1, wire(1, "q")), 5, wire(1, 1_769_846_400), 15, 12345)
 	buf, first := make([]byte, 0, 4<<10), FirstMessage
 	for name, read := range map[string]func() ([]byte, error){
-		"own":     func() ([]byte, error) { return s.AppendJSON(buf[:0], order, first, MaxRecordBytes) },
-		"library": func() ([]byte, error) { return s.appendByLibrary(buf[:0], order, m, MaxRecordBytes) },
+		"own":     func() ([]byte, error) { return s.AppendJSON(buf[:0], order, first, batch.MaxRecordBytes) },
+		"library": func() ([]byte, error) { return s.appendByLibrary(buf[:0], order, m, batch.MaxRecordBytes) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/longtest"
 )
 
@@ -425,7 +426,7 @@ func TestProtoReadAll(t *testing.T) {
 		t.Error(diff)
 	}
 	buf, index := make([]byte, 0, 4<<10), MessageIndex{depth: 1}
-	if n := testing.AllocsPerRun(100, func() { buf, err = s.AppendJSON(buf[:0], payload, index, MaxRecordBytes) }); n != 0 || err != nil {
+	if n := testing.AllocsPerRun(100, func() { buf, err = s.AppendJSON(buf[:0], payload, index, batch.MaxRecordBytes) }); n != 0 || err != nil {
 		t.Errorf("%v allocations for each record, %v", n, err)
 	}
 }

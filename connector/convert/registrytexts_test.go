@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/batch"
 )
 
 // convertHex is what becomes of a value, in hexadecimal, behind the id of its schema.
@@ -244,7 +246,7 @@ func TestProtobufManyFields(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		if _, err := s.AppendJSON(nil, bytes.Repeat(wire(1, ""), 100_000), FirstMessage, MaxRecordBytes); err != nil && form == jsonCanonical {
+		if _, err := s.AppendJSON(nil, bytes.Repeat(wire(1, ""), 100_000), FirstMessage, batch.MaxRecordBytes); err != nil && form == jsonCanonical {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took > 10*time.Second {

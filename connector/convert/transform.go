@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/mask"
@@ -40,7 +41,7 @@ var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", er
 
 // maxWrapped is the maximum of bytes of a value that is unwrapped, as JSON without blanks: a change event holds a row before and after
 // the change, and facts about the change.
-const maxWrapped = 3 * MaxRecordBytes
+const maxWrapped = 3 * batch.MaxRecordBytes
 
 // release makes t ready for another record.
 func (t *transformation) release() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/env"
 )
@@ -170,8 +171,8 @@ func TestMask(t *testing.T) {
 		{"json-schema", framed + `{"a":"planted","b":1}`, `{"b":1}`},
 		{"json-schema", framed + `{"a":"planted"`, "undecodable"},
 		{"json-schema", `{"a":"planted"}`, "undecodable"},
-		{"raw", `{"a":"planted","b":"` + strings.Repeat("x", MaxRecordBytes) + `"}`, "too_large"},
-		{"raw", `{"a":"` + strings.Repeat("x", MaxRecordBytes) + `","b":1}`, `{"b":1}`},
+		{"raw", `{"a":"planted","b":"` + strings.Repeat("x", batch.MaxRecordBytes) + `"}`, "too_large"},
+		{"raw", `{"a":"` + strings.Repeat("x", batch.MaxRecordBytes) + `","b":1}`, `{"b":1}`},
 	} {
 		c := transformer(t, nil, func(c *Config) {
 			withMask(t, test.format, "a=drop")(c)
@@ -268,12 +269,12 @@ func TestUnwrap(t *testing.T) {
 		{"json-schema", "debezium", framed + `{"planted":1}`, "unwrap_failed"},
 		{"json-schema", "debezium", framed + `{"planted"`, "undecodable"},
 		{"json-schema", "debezium", event, "undecodable"},
-		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", MaxRecordBytes-100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
-		{"json-schema", "debezium", framed + `{"op":"u","before":{"a":"` + strings.Repeat("x", MaxRecordBytes+100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
+		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", batch.MaxRecordBytes-100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
+		{"json-schema", "debezium", framed + `{"op":"u","before":{"a":"` + strings.Repeat("x", batch.MaxRecordBytes+100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
 		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", maxWrapped) + `"},"after":{"a":1}}`, "too_large"},
 		{"raw", "debezium", ` { "op":"u","before":{"a":"` + strings.Repeat("x", maxWrapped) + `"},"after":{"a":1}}`, "too_large"},
 		{"raw", "debezium", `{"op":"u","after":{"a":1}` + strings.Repeat(" ", 2*maxWrapped) + `}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
-		{"raw", "debezium", `{"op":"u","after":{"a":"` + strings.Repeat("x", MaxRecordBytes-100) + `"},"source":{"a":"` + strings.Repeat("x", 100) + `"}}`, "too_large"},
+		{"raw", "debezium", `{"op":"u","after":{"a":"` + strings.Repeat("x", batch.MaxRecordBytes-100) + `"},"source":{"a":"` + strings.Repeat("x", 100) + `"}}`, "too_large"},
 	} {
 		c := transformer(t, nil, withUnwrap(test.format, test.mode))
 		r := &kgo.Record{Value: []byte(test.value), Offset: 9}

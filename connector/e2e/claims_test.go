@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/claimcheck/buckettest"
-	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/longtest"
 )
 
@@ -60,7 +60,7 @@ func (w *world) sized(every int) func(i int) *kgo.Record {
 	return func(i int) *kgo.Record {
 		r := w.numbered(i)
 		if i%every == 0 {
-			r.Value = append(append(r.Value, ' '), bytes.Repeat([]byte("v"), convert.MaxRecordBytes)...)
+			r.Value = append(append(r.Value, ' '), bytes.Repeat([]byte("v"), batch.MaxRecordBytes)...)
 		}
 		return r
 	}
@@ -89,7 +89,7 @@ func claimChecks(w *world) {
 	w.wantExactly(400)
 	w.wantObjects(b, 400, 25)
 	for name, want := range map[string]float64{
-		"claim_check_uploads_total": 16, "claim_check_bytes_total": 16 * float64(convert.MaxRecordBytes+4), "claim_check_pending": 0, "claim_check_blocked": 0,
+		"claim_check_uploads_total": 16, "claim_check_bytes_total": 16 * float64(batch.MaxRecordBytes+4), "claim_check_pending": 0, "claim_check_blocked": 0,
 		"records_skipped_total": 0,
 	} {
 		if got := m.metric(name); got < want-50 || got > want {
@@ -244,7 +244,7 @@ func TestClaimCheckOfNoUse(t *testing.T) {
 				})
 				w.produce(0, 100)
 				p.produce(1, func(int) *kgo.Record {
-					return &kgo.Record{Partition: 2, Key: bytes.Repeat([]byte("k"), convert.MaxRecordBytes), Value: []byte("v")}
+					return &kgo.Record{Partition: 2, Key: bytes.Repeat([]byte("k"), batch.MaxRecordBytes), Value: []byte("v")}
 				})
 				time.Sleep(time.Minute)
 				stopped := strings.Contains(w.log.String(), "set BAD_RECORD_POLICY to")

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/batch"
 )
 
 // lent counts the records that the client has taken memory for. What comes back has
@@ -42,7 +42,7 @@ func recordsGoBack(w *world) {
 		case i%100 == 7:
 			r.Value = nil
 		case i%500 == 11:
-			r.Value = bytes.Repeat([]byte("x"), convert.MaxRecordBytes)
+			r.Value = bytes.Repeat([]byte("x"), batch.MaxRecordBytes)
 		}
 		return r
 	})

@@ -8,15 +8,8 @@ import (
 	"time"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/env"
-)
-
-// What Firehose takes in one PutRecordBatch request.
-// https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
-const (
-	maxBatchRecords           = 500
-	maxBatchBytes   env.Bytes = 4_194_304 // 4 MiB, of data before base64
-	maxRecordBytes  env.Bytes = 1_024_000 // 1,000 KiB, of data before base64
 )
 
 // maxInFlight is far more than a stream's quota needs at any latency.
@@ -101,9 +94,9 @@ func (c Config) Validate() error {
 	var check env.Check
 	c.validateStreams(&check)
 	c.Routes.validateRoutes(&check)
-	env.CheckRange(&check, "FIREHOSE_BATCH_MAX_RECORDS", c.BatchMaxRecords, 1, maxBatchRecords)
+	env.CheckRange(&check, "FIREHOSE_BATCH_MAX_RECORDS", c.BatchMaxRecords, 1, batch.MaxRequestRecords)
 	// A batch that can't hold the largest record would turn a legal record into a bad one.
-	env.CheckRange(&check, "FIREHOSE_BATCH_MAX_BYTES", c.BatchMaxBytes, maxRecordBytes, maxBatchBytes)
+	env.CheckRange(&check, "FIREHOSE_BATCH_MAX_BYTES", c.BatchMaxBytes, batch.MaxRecordBytes, batch.MaxRequestBytes)
 	env.CheckRange(&check, "FIREHOSE_BATCH_LINGER", c.BatchLinger, 0, 24*time.Hour)
 	env.CheckRange(&check, "FIREHOSE_MAX_IN_FLIGHT", c.MaxInFlight, 1, maxInFlight)
 	env.AtLeast(&check, "FIREHOSE_MAX_BYTES_PER_SECOND", c.MaxBytesPerSecond, 0)

@@ -5,13 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/limiter"
 	"kafka-firehose/connector/firehose/putbatch"
 )
-
-// limitRecord is what the documentation promises for a record: 1,000 KiB of data
-// before base64. A larger one is never taken.
-const limitRecord = int(maxRecordBytes)
 
 const (
 	// The wait between two attempts of a lone record that is refused for its size while
@@ -109,7 +106,7 @@ func (s *sender) sizeEvidence(now time.Time, r *request) sizeEvidence {
 // overLimit is the first record that breaks the documented limit, -1 for none.
 func overLimit(d *delivery) int {
 	for i := range d.batch.Len() {
-		if len(d.batch.Record(i)) > limitRecord {
+		if len(d.batch.Record(i)) > batch.MaxRecordBytes {
 			return i
 		}
 	}

@@ -38,7 +38,7 @@ func TestReportProxy(t *testing.T) {
 		}
 		transport := &http.Transport{Proxy: http.ProxyURL(u)}
 		origin.ReportProxy(transport)
-		_, err = (&http.Client{Transport: transport}).Get("https://firehose.example/") //nolint:noctx // the proxy answers at once
+		_, err = (&http.Client{Transport: transport}).Get("https://firehose.example/")
 		refused, ok := errors.AsType[*origin.ProxyError](err)
 		if !ok || refused.Code != status || !strings.Contains(err.Error(), "the proxy "+proxy.URL+" "+want) || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%d: %v, want one with %q", status, err, want)

@@ -16,7 +16,7 @@ func bounds() []mutant {
 		},
 		{
 			limits, "a record may be a byte too large",
-			"connector/convert/convert.go", "	return MaxRecordBytes\n", "	return MaxRecordBytes + 1\n",
+			"connector/convert/convert.go", "	return batch.MaxRecordBytes\n", "	return batch.MaxRecordBytes + 1\n",
 			"connector/convert", "TestSize", "102400[01] bytes",
 		},
 		{
