@@ -27,9 +27,26 @@ func Redrive(ctx context.Context, cfg Config, r recovery.RedriveRequest, o Optio
 	err = d.run(ctx)
 	d.result.Took = time.Since(begin)
 	if err == nil {
+		err = d.checkTopic(ctx)
+	}
+	if err == nil {
 		err = d.result.Err()
 	}
 	return d.result, err
+}
+
+// checkTopic returns an error if the request names a topic that does not exist. A topic that was deleted may have letters, so
+// that is an error only if there was none.
+func (d *redrive) checkTopic(ctx context.Context) error {
+	if d.Topic == "" || d.ofTopic.Load() {
+		return nil
+	}
+	begin, end := wholeLog()
+	_, _, err := d.originals.FindRanges(ctx, []string{d.Topic}, begin, end)
+	if errors.Is(err, kafka.ErrNoTopic) {
+		return fmt.Errorf("%w: -topic: no letter of topic %s is left in topic %s, and %w", ErrNotStarted, d.Topic, d.result.Topic, err)
+	}
+	return nil
 }
 
 // redrive is one run.
@@ -43,6 +60,7 @@ type redrive struct {
 	parts     map[int32]*redrivePart
 	feeds     map[string]*openFeed // by stream
 	started   atomic.Int64         // letters that were chosen, of Max
+	ofTopic   atomic.Bool          // a letter of the request's topic was read, chosen or not
 	open      atomic.Int64         // letters that are not settled
 
 	mu      sync.Mutex

@@ -25,6 +25,9 @@ func (d *redrive) takeLetter(ctx context.Context, p *redrivePart, letter *kgo.Re
 		return nil
 	}
 	topic := restored.Record.Topic
+	if topic == d.Topic {
+		d.ofTopic.Store(true)
+	}
 	if !d.Matches(topic, restored.Reason) || p.progress.IsDone(letter.Offset, topic, restored.Reason) {
 		p.passTo(letter.Offset + 1)
 		return nil

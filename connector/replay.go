@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -90,7 +92,19 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 	if r.DryRun {
 		return p, nil
 	}
+	if err := p.c.checkStreamsFirst(ctx, p.targetStreams()); err != nil {
+		return nil, err
+	}
 	return p, p.commitMarks(ctx, true)
+}
+
+// targetStreams are the streams that get records of the range, sorted.
+func (p *replayRun) targetStreams() []string {
+	streams := map[string]bool{}
+	for _, part := range p.parts {
+		streams[p.c.streamOf(part.Topic)] = true
+	}
+	return slices.Sorted(maps.Keys(streams))
 }
 
 // useDefaults sets the options that may be left out.

@@ -19,8 +19,9 @@ type replayPart struct {
 	uncommitted bool
 
 	mu      sync.Mutex
-	bad     []leftOutRecord // that Reached has not passed; guarded by mu
-	removed [][2]int64      // offsets that retention has removed from under the reader; guarded by mu
+	bad     []leftOutRecord     // that Reached has not passed; guarded by mu
+	named   recovery.BadOffsets // those of all bad records of this start; guarded by mu
+	removed [][2]int64          // offsets that retention has removed from under the reader; guarded by mu
 }
 
 func newReplayPart(plan *recovery.ReplayPartition) *replayPart {
@@ -45,6 +46,15 @@ func (p *replayPart) noteBad(r leftOutRecord) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bad = append(p.bad, r)
+	p.named.AddRecord(r.offset, r.values)
+}
+
+// badOffsets is for the report.
+func (p *replayPart) badOffsets() recovery.BadOffsets {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.named.Topic, p.named.Partition = p.Topic, p.Partition
+	return p.named
 }
 
 // isSettled reports whether the whole range is done. The order of the two questions matters: nothing is queued

@@ -173,7 +173,7 @@ func (p *replayRun) buildReport() recovery.ReplayReport {
 	r := recovery.ReplayReport{
 		Range: p.String(), Group: p.group, Shard: p.Shard, Partitions: len(p.parts),
 		Records: p.settledRecords(), LeftOut: maps.Clone(p.counts.leftOut), Bad: maps.Clone(p.counts.bad),
-		Done: p.doneShare() == 1, DryRun: p.DryRun,
+		Done: p.doneShare() == 1, DryRun: p.DryRun, Empty: true,
 	}
 	r.Bytes, r.Billed = p.sumTotals()
 	for _, counts := range []map[string]int64{r.LeftOut, r.Bad} {
@@ -184,6 +184,10 @@ func (p *replayRun) buildReport() recovery.ReplayReport {
 	for _, part := range p.parts {
 		r.AllBad += part.Bad
 		r.Removed += part.Removed
+		r.Empty = r.Empty && part.Begin == part.End && part.Removed == 0
+		if named := part.badOffsets(); !named.IsEmpty() {
+			r.BadOffsets = append(r.BadOffsets, named)
+		}
 	}
 	return r
 }

@@ -70,6 +70,24 @@ func (c *Connector) checkStreams(ctx context.Context, start func(name string, do
 	}
 }
 
+// checkStreamsFirst checks the streams before a bounded run begins, so that one whose streams don't exist begins nothing. It returns
+// the error of each if none can be used. If some can, checkStreams holds the records of the others.
+func (c *Connector) checkStreamsFirst(ctx context.Context, streams []string) error {
+	unusable := map[string]error{}
+	for _, name := range streams {
+		l := c.pipelines[name]
+		if !l.check.held.Load() {
+			return nil // without a check all can be used
+		}
+		err := l.check.Run(ctx)
+		if err == nil {
+			return nil
+		}
+		unusable[name] = fmt.Errorf("stream %s: %w", name, err)
+	}
+	return joinSorted(unusable)
+}
+
 // joinSorted joins errors in the order of their keys.
 func joinSorted(of map[string]error) error {
 	var errs []error

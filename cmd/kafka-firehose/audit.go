@@ -65,7 +65,29 @@ func (a *auditFlags) validate(now time.Time) (err error) {
 	if r.From, r.To, r.Topics, err = a.span.parseRange(now); err != nil {
 		return err
 	}
-	return r.Validate(now)
+	if err := r.Validate(now); err != nil {
+		return err
+	}
+	if err := checkWritable(a.missing); err != nil {
+		return fmt.Errorf("-missing: the file can't be written: %w", err)
+	}
+	return nil
+}
+
+// checkWritable returns an error if writeWhole can't write the file, so that an audit of hours does not end with that. An empty
+// name is no file.
+func checkWritable(name string) error {
+	if name == "" {
+		return nil
+	}
+	if at, err := os.Stat(name); err == nil && at.IsDir() {
+		return fmt.Errorf("%s is a directory", name)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".incomplete-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // runAudit compares Kafka with the delivered objects and prints the report.

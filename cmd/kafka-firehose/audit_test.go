@@ -76,10 +76,14 @@ func TestAuditArguments(t *testing.T) {
 		"-from 1h -to -1h -objects d":            "the range is in the future",
 		"-parallel 1000" + rest:                  "-parallel is 1000; want 1 to 256",
 		"-due -1m" + rest:                        "-due is -1m0s; want 0s or more",
-		"-missing /nonexistent/file.json" + rest: "-missing: the file is not written: ",
+		"-missing /nonexistent/file.json" + rest: "-missing: the file can't be written: open /nonexistent/",
+		"-missing /" + rest:                      "-missing: the file can't be written: / is a directory",
 	} {
 		b := newBench(t, enough...)
-		b.audited(recovery.AuditReport{Result: recovery.Complete}, nil)
+		b.audit = func(context.Context, connector.Config, recovery.AuditRequest, connector.Options) (recovery.AuditReport, error) {
+			t.Errorf("audit %s: it was begun", args)
+			return recovery.AuditReport{}, nil
+		}
 		if code := b.run(t.Context(), append([]string{"audit"}, strings.Fields(args)...)); code != 2 || !strings.Contains(b.stderr.String(), "kafka-firehose: "+want) {
 			t.Errorf("audit %s: exit code %d, stderr %q", args, code, &b.stderr)
 		}

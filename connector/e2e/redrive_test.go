@@ -167,7 +167,11 @@ func TestRedriveFilters(t *testing.T) {
 		}
 		wantLetterCounts(w, report, "tombstone", 20, 0, 0)
 		wantLetterCounts(w, report, "too_large", 0, 0, 0)
-		report, err = w.redrive(policy, send, func(_ *connector.Config, r *recovery.RedriveRequest) { r.Topic = "other" })
+		report, err = w.redrive(policy, send, func(_ *connector.Config, r *recovery.RedriveRequest) { r.Topic = "absent" })
+		if !errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), "no letter of topic absent is left in topic dead, and topic absent does not exist") {
+			t.Errorf("got %+v, %v", report, err)
+		}
+		report, err = w.redrive(policy, send, func(_ *connector.Config, r *recovery.RedriveRequest) { r.Topic, r.Reason = w.in, "refused" })
 		if err != nil || len(report.Letters) != 0 {
 			t.Errorf("got %+v, %v", report, err)
 		}

@@ -13,7 +13,10 @@ import (
 
 	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/env"
@@ -241,6 +244,10 @@ func TestReplayBadRecords(t *testing.T) {
 		if !errors.Is(err, recovery.ErrIncomplete) || report.Records != 388 || report.LeftOut["tombstone"] != 8 || report.Bad["too_large"] != 4 || report.AllBad != 4 || !report.Done {
 			t.Fatalf("got %+v, %v", report, err)
 		}
+		var first strings.Builder
+		if err := report.WriteTable(&first); err != nil || strings.Count(first.String(), "could not be delivered: in/") != 4 || !strings.Contains(first.String(), "could not be delivered: in/3: offsets 2\n") {
+			t.Errorf("%v: %s, want the offset of each record that could not be delivered", err, &first)
+		}
 		if report, err = w.replay(same); !errors.Is(err, recovery.ErrIncomplete) || report.Records != 0 || report.AllBad != 4 {
 			t.Errorf("the second time: %+v, %v", report, err)
 		}
@@ -341,6 +348,18 @@ func TestReplayErrors(t *testing.T) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		}
+		for want, denied := range map[string]kfake.Fault{
+			"offsets of group g.replay.n: GROUP_AUTHORIZATION_FAILED":         {Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed, Count: -1},
+			"commit progress to group g.replay.n: GROUP_AUTHORIZATION_FAILED": {Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.GroupAuthorizationFailed, Count: -1},
+			"topic in: TOPIC_AUTHORIZATION_FAILED":                            {Keys: []kmsg.Key{kmsg.Metadata}, Topic: w.in, Err: kerr.TopicAuthorizationFailed, Count: -1},
+			"list offsets: TOPIC_AUTHORIZATION_FAILED":                        {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: w.in, Err: kerr.TopicAuthorizationFailed, Count: -1},
+		} {
+			fault := w.cluster.Fault(denied)
+			if _, err := w.replay(); !errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "needs the operations READ and DESCRIBE on ") {
+				t.Errorf("got %v, want %q and the operations", err, want)
+			}
+			fault.Remove()
+		}
 		if n := w.sentRecords(); n != 0 {
 			t.Errorf("%d records were sent", n)
 		}
@@ -348,12 +367,18 @@ func TestReplayErrors(t *testing.T) {
 	})
 }
 
-// TestReplayAbsentStream: the check of the stream ends the replay, and a stream that refuses everything does so after a minute.
-// Another start continues.
+// TestReplayAbsentStream: the check of the stream ends the replay before it begins, so that the name of its progress can be used
+// again, and a stream that refuses everything ends it after a minute. Another start continues.
 func TestReplayAbsentStream(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.produce(0, 100)
 		time.Sleep(time.Second)
+		checked := func(c *connector.Config, r *recovery.ReplayRequest) {
+			c.Firehose.StartupCheck, r.Stream, r.Name = true, "absent", "a"
+		}
+		if _, err := w.replay(checked); !errors.Is(err, connector.ErrNotStarted) {
+			t.Errorf("got %v, want that nothing was sent", err)
+		}
 		for want, change := range map[string]replayChange{
 			"does not exist in this account": func(c *connector.Config, r *recovery.ReplayRequest) {
 				c.Firehose.StartupCheck, r.Stream, r.Name = true, "absent", "a"
@@ -365,7 +390,7 @@ func TestReplayAbsentStream(t *testing.T) {
 				t.Errorf("got %v after %s, want %q", err, time.Since(begin), want)
 			}
 		}
-		if _, err := w.replay(); err != nil {
+		if _, err := w.replay(func(_ *connector.Config, r *recovery.ReplayRequest) { r.Name = "a" }); err != nil {
 			t.Error(err)
 		}
 		w.wantExactly(100)

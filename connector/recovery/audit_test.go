@@ -457,6 +457,23 @@ func TestNothingDelivered(t *testing.T) {
 	}
 }
 
+// TestEmptyRange: a range without records, such as one of the wrong year, is complete, and a note says that nothing was compared.
+func TestEmptyRange(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, kfake.SeedTopics(1, "orders"))
+	p.deliver(p.produce("orders", 1, 5, old())...)
+	for _, empty := range []bool{false, true} {
+		request := p.request("orders")
+		if empty {
+			request.From, request.To = request.From.AddDate(-1, 0, 0), request.To.AddDate(-1, 0, 0)
+		}
+		r := p.mustAudit(request)
+		if said := slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "Kafka has no record of this range") }); said != empty || r.Result != Complete {
+			t.Errorf("%s with the notes %q, want the note to be there: %t", r.Result, r.Notes, empty)
+		}
+	}
+}
+
 // TestUnreadable: an object that can't be read takes away the result and is named, and the rest is read.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()

@@ -125,6 +125,9 @@ func (r *AuditReport) judgeResult() Result {
 // reportRemarks are the notes that explain the figures.
 func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	if a.isEmptyRange() {
+		add("Kafka has no record of this range, so nothing was compared: look at -from, -to and -topic")
+	}
 	if r.Objects.Read == 0 && a.unread == 0 {
 		add("%s has objects, but none was delivered between %s and %s", a.objects, formatTime(a.objectWindow().From), formatTime(a.objectWindow().Until))
 	}
@@ -154,6 +157,11 @@ func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 		add("group %s has committed nothing in %d partitions: look at KAFKA_GROUP_ID if it should have", a.service.Group, uncommitted)
 	}
 	return notes
+}
+
+// isEmptyRange reports whether no partition has an offset of the range, or has had one that retention has removed.
+func (a *auditor) isEmptyRange() bool {
+	return !slices.ContainsFunc(a.all, func(p *partitionAudit) bool { return p.End > p.Begin || p.Expired })
 }
 
 // expiredRemark says how the part was judged that retention has taken.

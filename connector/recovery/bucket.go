@@ -15,6 +15,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kafka-firehose/connector/awsconfig"
 )
@@ -234,5 +235,9 @@ func (b *Bucket) explainError(err error) error {
 	case strings.HasPrefix(code, "KMS."):
 		return fmt.Errorf("%w: the key of the objects can't be used (%s): grant kms:Decrypt on it, or enable it", ErrStop, code)
 	}
-	return errors.New(awsconfig.CleanMessage(err.Error()))
+	cause := awsconfig.CleanMessage(awsconfig.RootCause(err)) // the whole message is cut before it says why
+	if _, unsent := errors.AsType[*smithyhttp.RequestSendError](err); unsent {
+		return fmt.Errorf("S3 can't be reached: %s: look at AWS_REGION, AWS_ENDPOINT_URL_S3, HTTPS_PROXY, AWS_CA_BUNDLE, and the network between", cause)
+	}
+	return errors.New(cause)
 }

@@ -236,6 +236,16 @@ func TestBucketCredentials(t *testing.T) {
 	}
 }
 
+// TestBucketOutOfReach: the message ends with what refuses the connection and what to look at, however long the SDK's own is.
+func TestBucketOutOfReach(t *testing.T) {
+	(&fakeS3{}).serve(t)
+	t.Setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+	_, err := OpenBucket(t.Context(), "s3://b/"+strings.Repeat("p", 300), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "connection refused: look at AWS_REGION, AWS_ENDPOINT_URL_S3") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestWindow: names say when an object begins, whatever its prefix is, and the time at which it was written when it ends.
 func TestWindow(t *testing.T) {
 	t.Parallel()

@@ -248,3 +248,21 @@ func TestBar(t *testing.T) {
 		}
 	}
 }
+
+// TestBadOffsets: neighbours become one stretch, whatever the order of stretches is, and a partition names only so many of them.
+func TestBadOffsets(t *testing.T) {
+	b := BadOffsets{Topic: "t", Partition: 3}
+	for _, offset := range []int64{7, 8, 9, 20, 4} {
+		b.AddRecord(offset, 1)
+	}
+	b.AddRecord(21, 5)
+	if want := "t/3: offsets 4, 7-9, 20, 21 (the first of 5 values in one record)"; b.String() != want {
+		t.Errorf("got %q, want %q", b, want)
+	}
+	for i := range int64(2 * maxBadStretches) {
+		b.AddRecord(100+2*i, 1)
+	}
+	if got := b.String(); !strings.HasSuffix(got, ", and more") || strings.Count(got, ", ") != maxBadStretches {
+		t.Errorf("got %q", got)
+	}
+}

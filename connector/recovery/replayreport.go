@@ -21,8 +21,10 @@ type ReplayReport struct {
 	Billed     int64            // bytes that Firehose bills for them
 	LeftOut    map[string]int64 // :: reason -> records that the settings leave out
 	Bad        map[string]int64 // :: reason -> records of this start that could not be delivered
+	BadOffsets []BadOffsets     // of the records of this start that could not be delivered, by partition
 	AllBad     int64            // records of all starts that could not be delivered
 	Removed    int64            // offsets of the range that retention had removed, in all starts
+	Empty      bool             // Kafka has no offset of the range
 	Done       bool             // the whole range was read
 	DryRun     bool
 	Took       time.Duration
@@ -36,7 +38,7 @@ func (r ReplayReport) Err() error {
 	if r.AllBad == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of the range; they have the offsets and reasons that the log names, and BAD_RECORD_POLICY says where the service puts such records", ErrIncomplete, r.AllBad)
+	return fmt.Errorf("%w: %d of the range; the table has the offsets of each start, and BAD_RECORD_POLICY says where the service puts such records", ErrIncomplete, r.AllBad)
 }
 
 // WriteTable writes the report for people.
@@ -54,8 +56,14 @@ func (r ReplayReport) WriteTable(w io.Writer) error {
 	for _, reason := range slices.Sorted(maps.Keys(r.Bad)) {
 		fmt.Fprintf(&text, "%12d records could not be delivered: %s\n", r.Bad[reason], reason)
 	}
+	for _, of := range r.BadOffsets {
+		fmt.Fprintf(&text, "             could not be delivered: %s\n", of)
+	}
 	if earlier := r.AllBad - sumCounts(r.Bad); earlier > 0 {
 		fmt.Fprintf(&text, "%12d records could not be delivered in earlier starts\n", earlier)
+	}
+	if r.Empty {
+		fmt.Fprint(&text, "             Kafka has no record of this range: look at the time, the topics and the partitions\n")
 	}
 	if r.Removed > 0 {
 		fmt.Fprintf(&text, "%12d offsets of the range are gone by retention\n", r.Removed)

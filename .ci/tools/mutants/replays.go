@@ -24,6 +24,16 @@ func replays() []mutant {
 			"connector/e2e", "TestReplayBadRecords", "AllBad:0",
 		},
 		{
+			everything, "records that can't be delivered have no offsets in the report",
+			"connector/replaypart.go", "	p.named.AddRecord(r.offset, r.values)\n", "",
+			"connector/e2e", "TestReplayBadRecords", "want the offset of each record",
+		},
+		{
+			everything, "a replay to a stream that does not exist takes the name of its progress",
+			"connector/replay.go", "p.c.checkStreamsFirst(ctx, p.targetStreams())", "p.c.checkStreamsFirst(ctx, nil)",
+			"connector/e2e", "TestReplayAbsentStream", "want that nothing was sent",
+		},
+		{
 			everything, "another range continues under the name",
 			"connector/recovery/replayplan.go", "	case m.key != p.key && m.from.Before(m.to):", "	case false:",
 			"connector/e2e", "TestReplayDelivers", "want \"its progress is of another range",
