@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -53,7 +54,7 @@ func (o offsets) reaches(target offsets) bool {
 func openBroker(ctx context.Context, o options) (*broker, error) {
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
-		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return listen(network, o.kafka, "kafka") }),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return o.listen(network, o.kafka, "kafka") }),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(4 * maxBatch)}),
 	}
 	if o.kafkaData != "" {
@@ -119,9 +120,13 @@ func positions(listed kadm.ListedOffsets, err error) (offsets, error) {
 	return at, nil
 }
 
-// listen names the flag that helps when the port is taken.
-func listen(network, addr, flag string) (net.Listener, error) {
+// listen takes another port when that of a default is in use, and names the flag that helps when it was chosen.
+func (o options) listen(network, addr, flag string) (net.Listener, error) {
 	l, err := net.Listen(network, addr)
+	if errors.Is(err, syscall.EADDRINUSE) && !o.given[flag] {
+		host, _, _ := net.SplitHostPort(addr)
+		l, err = net.Listen(network, net.JoinHostPort(host, "0"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; choose another address with -%s, such as -%s 127.0.0.1:0 for a port that is free", err, flag, flag)
 	}

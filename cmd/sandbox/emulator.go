@@ -48,7 +48,7 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := listen("tcp", o.firehose, "firehose")
+	l, err := o.listen("tcp", o.firehose, "firehose")
 	if err != nil {
 		return nil, fmt.Errorf("start the emulated Firehose: %w", err)
 	}

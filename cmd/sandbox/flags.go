@@ -54,9 +54,9 @@ Delivery:
   -patience DURATION  give up when nothing is delivered for so long, though something is left (default 1m)
 
 The process:
-  -kafka ADDR         (default 127.0.0.1:9092; with port 0, one that is free)
-  -firehose ADDR      (default 127.0.0.1:4573)
-  -http ADDR          metrics and probes (default 127.0.0.1:8080)
+  -kafka ADDR         (default 127.0.0.1:9092, or a free port if that is in use, as with port 0)
+  -firehose ADDR      (default 127.0.0.1:4573, likewise)
+  -http ADDR          metrics and probes (default 127.0.0.1:8080, likewise)
   -keep-running       stay up after the proof; Ctrl-C then ends it with another one
   -v                  the connector's log on standard error, not only in its file
 
@@ -90,6 +90,7 @@ type options struct {
 	http        string
 	keepRunning bool
 	verbose     bool
+	given       map[string]bool // names of the flags that were set
 }
 
 var codecs = map[string]kgo.CompressionCodec{
@@ -128,13 +129,13 @@ func parse(args []string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	given := map[string]bool{}
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if o.input != "" && !given["rate"] {
+	o.given = map[string]bool{}
+	f.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
+	if o.input != "" && !o.given["rate"] {
 		o.rate = 0
 	}
 	// What has an end of its own is fed to that end.
-	if (o.input != "" || o.records > 0) && !given["for"] {
+	if (o.input != "" || o.records > 0) && !o.given["for"] {
 		o.lasts = 0
 	}
 	err := o.validate()

@@ -91,7 +91,7 @@ func (s *sandbox) openFeeding() (err error) {
 }
 
 func (s *sandbox) openProbes(ctx context.Context) (err error) {
-	if s.probes, err = listen("tcp", s.o.http, "http"); err != nil {
+	if s.probes, err = s.o.listen("tcp", s.o.http, "http"); err != nil {
 		return fmt.Errorf("serve metrics and probes: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -152,6 +152,24 @@ func TestTakenPortNamesItsFlag(t *testing.T) {
 	}
 }
 
+// TestTakenDefaultPort: two sandboxes without flags can run at the same time.
+func TestTakenDefaultPort(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	l, err := options{given: map[string]bool{"kafka": true}}.listen("tcp", taken.Addr().String(), "firehose")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if host, _, _ := net.SplitHostPort(l.Addr().String()); host != "127.0.0.1" || l.Addr().String() == taken.Addr().String() {
+		t.Errorf("it listens at %s", l.Addr())
+	}
+}
+
 func TestUnreadableInputFails(t *testing.T) {
 	t.Parallel()
 	r := sandboxed(t, world{stdin: io.MultiReader(strings.NewReader("one\n"), brokenReader{})}, "-input", "-")
