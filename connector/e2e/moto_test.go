@@ -211,15 +211,21 @@ func (m *moto) request(method, path, query, content string, status int) []byte {
 	return body
 }
 
-// keys lists all objects.
-func (m *moto) keys() (keys []string) {
+// keys lists all objects that Firehose has delivered.
+func (m *moto) keys() []string {
+	m.t.Helper()
+	return m.keysOf(bucket)
+}
+
+// keysOf lists all objects of a bucket.
+func (m *moto) keysOf(name string) (keys []string) {
 	m.t.Helper()
 	for after := ""; ; {
 		var list struct {
 			Keys      []string `xml:"Contents>Key"`
 			Truncated bool     `xml:"IsTruncated"`
 		}
-		if err := xml.Unmarshal(m.http(http.MethodGet, "/"+bucket, "list-type=2&start-after="+url.QueryEscape(after)), &list); err != nil {
+		if err := xml.Unmarshal(m.http(http.MethodGet, "/"+name, "list-type=2&start-after="+url.QueryEscape(after)), &list); err != nil {
 			m.t.Fatal(err)
 		}
 		if keys = append(keys, list.Keys...); !list.Truncated {

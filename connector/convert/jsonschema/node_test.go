@@ -23,7 +23,7 @@ func TestNodePatterns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	patterns, compared, refused := 0, 0, 0
+	patterns, compared, refused, differences := 0, 0, 0, 0
 	for line := range bytes.Lines(out) {
 		var c struct {
 			Pattern string
@@ -45,11 +45,12 @@ func TestNodePatterns(t *testing.T) {
 			}
 			if got := p.MatchString(text); got != c.Matches[i] {
 				t.Errorf("%s matches %.50q: %v", c.Pattern, text, got)
+				differences++
 			}
 			compared++
 		}
 	}
-	t.Logf("%d texts compared with %d patterns; %d patterns are refused", compared, patterns, refused)
+	t.Logf("%d texts compared with %d patterns, %d differences; %d patterns are refused", compared, patterns, differences, refused)
 	if patterns < 3000 || refused > patterns/10 {
 		t.Errorf("%d patterns, and %d are refused", patterns, refused)
 	}
