@@ -94,6 +94,12 @@ prometheus: ## See alerts fire and every query return data, on a real Prometheus
 page: ## Show the status page in Chromium, which it installs on Debian; PAGE_PICTURES=DIR keeps the pictures
 	.ci/run page
 
+.PHONY: page-pictures
+page-pictures: ## The same as page, and draw the pictures of deploy/docs/status.md
+	rm -rf bin/pictures && mkdir -p bin/pictures
+	PAGE_PICTURES=$(CURDIR)/bin/pictures .ci/run page
+	cd bin/pictures && cp load-1600-dark.png load-400-light.png outage-1600-light.png outage-400-dark.png ../../deploy/docs/status
+
 .PHONY: dashboard-pictures
 dashboard-pictures: ## The same, and draw the pictures of deploy/docs/dashboard.md
 	DASHBOARD_PICTURES=docs/dashboard .ci/run prometheus

@@ -95,6 +95,9 @@ func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) e
 	if missing := schema.RefreshAbsent(err, c.polled); missing != nil {
 		return missing
 	}
+	if !reject.Skip {
+		l.bad.Add(1)
+	}
 	switch {
 	case reject.Skip:
 	case l.letters != nil:
@@ -127,6 +130,7 @@ func (l *pipeline) countFiltered(topic string, records int) {
 // handleRefusal does with a record that the service will never take what the policy
 // says; the error ends the connector, or is errStopped.
 func (l *pipeline) handleRefusal(ctx context.Context, r firehose.Refusal) error {
+	l.bad.Add(int64(r.Values))
 	switch {
 	case l.letters != nil:
 		return l.buryRefused(ctx, r)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -48,6 +49,7 @@ type Connector struct {
 	unusable  *badSchemas // nil unless BAD_RECORD_POLICY is skip or dead-letter
 	broker    *kafka.Connection
 	events    *status.Events  // the newest lines of the log
+	began     sync.Map        // when watchFaults first saw each fault that lasts, as a time.Time by its subject
 	runtime   *runtimeControl // nil without RUNTIME_SETTINGS_FILE
 	abandoned chan struct{}   // closed when a stop no longer waits for the pipelines
 }

@@ -120,7 +120,28 @@ func (c *Connector) watchFaults(ctx context.Context) {
 		}
 		applied = since
 		w.updateFaults(now, c.standingFaults(now))
+		c.publishFaults(w.known)
 	})
+}
+
+// publishFaults makes the beginnings of faults known to Status, which other goroutines call.
+func (c *Connector) publishFaults(known map[string]*knownFault) {
+	for what, k := range known {
+		c.began.Store(what, k.since)
+	}
+	c.began.Range(func(what, _ any) bool {
+		if name, _ := what.(string); known[name] == nil {
+			c.began.Delete(what)
+		}
+		return true
+	})
+}
+
+// faultSince is when the fault of a subject was first seen, zero if watchFaults has not looked since.
+func (c *Connector) faultSince(what string) time.Time {
+	began, _ := c.began.Load(what)
+	since, _ := began.(time.Time)
+	return since
 }
 
 // noTopic is true for no topic.

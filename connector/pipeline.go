@@ -74,6 +74,7 @@ type pipeline struct {
 	history     status.History // guarded by historyLock
 
 	polled    atomic.Int64 // records, since the process began
+	bad       atomic.Int64 // of them, those that can't be delivered
 	lag       atomic.Int64 // records, of all topics of the stream, when it was last asked for
 	unpaused  atomic.Int64 // of lag, the records of topics that the runtime settings don't pause
 	throttled atomic.Bool  // the stream's rate holds records back while the lag grows

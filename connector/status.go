@@ -22,18 +22,25 @@ func (c *Connector) Status() status.Snapshot {
 		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.notReady(faults) == nil,
 		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.HasJoined()},
 		Faults: []status.Fault{}, Streams: []status.Stream{}, Partitions: []status.Partition{},
-		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy},
-		Memory:     status.Memory{Buffered: c.bufferedBytes(), Limit: int64(c.cfg.MaxBufferedBytes)},
+		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy, Records: c.countBadRecords()},
+		Registry:   c.registryStatus(),
+		Memory:     status.Memory{Buffered: c.bufferedBytes(), Limit: int64(c.cfg.MaxBufferedBytes), OldestAge: c.oldestAge()},
 		Runtime:    c.runtime.current(),
 		Events:     c.events.NewestEvents(),
 	}
 	for _, f := range faults {
+		if f.since.IsZero() {
+			f.since = c.faultSince(f.what)
+		}
 		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
 		one := c.pipelines[name].streamStatus(name, now, c.cfg.Destination.PauseAfter)
 		if one.Reason == "" && c.runtime.pausesStream(name) {
 			one.State, one.Reason = "paused", "runtime settings"
+		}
+		if one.Reason != "" && one.Since.IsZero() {
+			one.Since = c.faultSince("stream " + name)
 		}
 		s.Streams = append(s.Streams, one)
 	}
@@ -42,6 +49,26 @@ func (c *Connector) Status() status.Snapshot {
 		s.Partitions = append(s.Partitions, status.Partition(p))
 	}
 	return s
+}
+
+// countBadRecords is the number of records that could not be delivered, of all streams.
+func (c *Connector) countBadRecords() (records int64) {
+	for _, l := range c.pipelines {
+		records += l.bad.Load()
+	}
+	return records
+}
+
+// registryStatus is how the Schema Registry is doing, nil if no record is decoded.
+func (c *Connector) registryStatus() *status.Registry {
+	if c.schemas == nil {
+		return nil
+	}
+	r := &status.Registry{Type: string(c.cfg.Schema.Framing())}
+	if outage := c.schemas.CurrentOutage(); outage != nil {
+		r.Failure, r.Since = outage.Err.Error(), outage.Since
+	}
+	return r
 }
 
 // credentials returns those of Kafka, then those of the streams by name, then those of the Schema Registry.
@@ -90,7 +117,7 @@ func (l *pipeline) streamStatus(name string, now time.Time, pauseAfter time.Dura
 func (l *pipeline) stateOf(s firehose.State, f fault) string {
 	_, held := l.heldSince()
 	switch {
-	case s.Blocked:
+	case s.Blocked, l.check.unusable.Load():
 		return "blocked"
 	case l.check.held.Load():
 		return "unchecked"

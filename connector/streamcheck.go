@@ -18,8 +18,9 @@ import (
 // stream that is down, so nothing else waits for the check.
 type streamCheck struct {
 	firehose.StreamCheck
-	held   atomic.Bool           // the check has not passed; false without a check
-	reason atomic.Pointer[error] // why it has not passed; nil before the first answer
+	held     atomic.Bool           // the check has not passed; false without a check
+	unusable atomic.Bool           // the last completed check has found that the stream can't be used
+	reason   atomic.Pointer[error] // why it has not passed; nil before the first answer
 }
 
 // lastError returns why records of the stream are held, nil when they are not.
@@ -111,6 +112,7 @@ func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 		case err == nil:
 			l.stream.SetUsable(true)
 			check.held.Store(false)
+			check.unusable.Store(false)
 			if unusable {
 				l.log.Info("delivery stream can be used: its records are sent")
 			}
@@ -120,6 +122,7 @@ func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 			unusable = true
 			reason := fmt.Errorf("blocked: %w", err)
 			check.reason.Store(&reason)
+			check.unusable.Store(true)
 			l.stream.SetUsable(false)
 			l.log.Error("delivery stream can't be used: its records are held until a check passes; checking again within a minute", "error", err)
 		}

@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"flag"
 	"fmt"
+	"image/png"
 	"io/fs"
 	"os"
 	"path"
@@ -222,5 +223,34 @@ func TestPlaces(t *testing.T) {
 	}
 	if rows < 20 {
 		t.Errorf("found %d rows; there are more", rows)
+	}
+}
+
+// TestStatusPictures: the page on the status page has pictures under load and in an outage, wide and on a phone, each as
+// wide as its name says, and make page-pictures draws these.
+func TestStatusPictures(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("docs/status/*.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, file := range files {
+		name := filepath.Base(file)
+		parts := strings.Split(strings.TrimSuffix(name, ".png"), "-") // the scene, the width and the colours
+		picture, err := png.DecodeConfig(strings.NewReader(read(t, file)))
+		if err != nil || len(parts) != 3 || strconv.Itoa(picture.Width) != parts[1] {
+			t.Errorf("%s is %d pixels wide (%v), want SCENE-WIDTH-COLOURS.png", file, picture.Width, err)
+			continue
+		}
+		seen[parts[0]+"-"+parts[1]] = true
+		if !strings.Contains(read(t, "docs/status.md"), "(status/"+name+")") || !strings.Contains(read(t, "../Makefile"), name) {
+			t.Errorf("%s is not in docs/status.md, or make page-pictures does not draw it", name)
+		}
+	}
+	for _, want := range []string{"load-400", "load-1600", "outage-400", "outage-1600"} {
+		if !seen[want] {
+			t.Errorf("there is no picture %s", want)
+		}
 	}
 }

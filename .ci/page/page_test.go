@@ -131,6 +131,7 @@ func hostilePage(t *testing.T) string {
 	long := strings.Repeat("topic-without-a-break.", 11)
 	now := time.Now()
 	s := status.EmptySnapshot(now, evil)
+	s.BadRecords, s.Registry = status.BadRecords{Policy: evil, Records: 1 << 40}, &status.Registry{Type: evil, Failure: evil + long, Since: now}
 	s.Faults = []status.Fault{{What: evil, Reason: strings.Repeat(evil, 20), Since: now.Add(-time.Hour), Failures: 1 << 30}, {What: long, Reason: long}}
 	s.Events = []status.Event{{At: now, Level: "ERROR", Text: evil}, {At: now, Level: evil, Text: long}}
 	for i := range 2000 {

@@ -18,7 +18,7 @@ import (
 
 // The process tells its supervisor with these how it ended.
 const (
-	exitDrained       = 0   // all that was read has been delivered and committed
+	exitDrained       = 0   // all that was sent is committed
 	exitFailed        = 1   // an error, or the drain was incomplete
 	exitConfiguration = 2   // nothing was started
 	exitSignal        = 128 // plus the signal's number: stopped without a drain, as a shell has it
@@ -129,7 +129,7 @@ func (p process) runService(ctx context.Context) int {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
-	log.Info("stopped: all that was read has been delivered and committed")
+	log.Info("stopped: everything that was sent is committed; the next start reads the rest")
 	return exitDrained
 }
 

@@ -119,7 +119,7 @@ func TestRunEnds(t *testing.T) {
 		code int
 		want string
 	}{
-		{"drained", nil, 0, `"level":"INFO","msg":"stopped: all that was read has been delivered and committed"`},
+		{"drained", nil, 0, `"level":"INFO","msg":"stopped: everything that was sent is committed; the next start reads the rest"`},
 		{"failed", errors.New("stream orders: not found"), 1, `"level":"ERROR","msg":"stopped","error":"stream orders: not found"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

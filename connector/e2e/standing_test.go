@@ -117,6 +117,9 @@ func TestStandingRegistry(t *testing.T) {
 		m := w.start(avroFormat)
 		w.produceWith(0, 10, func(i int) *kgo.Record { return avroNumber(i, 1) })
 		w.wantTold(m, standing{says: "the Schema Registry"})
+		if s := m.connector.Status(); s.Registry == nil || s.Registry.Failure == "" || s.At.Sub(s.Registry.Since) < 9*time.Minute || s.Registry.Type != "confluent" {
+			t.Errorf("the status says of the registry: %+v", s.Registry)
+		}
 		w.registry.(*registry).down.Store(false)
 		w.untilCommitted(10)
 		time.Sleep(time.Minute)
@@ -125,6 +128,9 @@ func TestStandingRegistry(t *testing.T) {
 		}
 		if err := m.connector.Ready(); err != nil {
 			t.Errorf("not ready after the fault: %v", err)
+		}
+		if s := m.connector.Status(); s.Registry == nil || s.Registry.Failure != "" || s.BadRecords.Records != 0 {
+			t.Errorf("the status after the fault: %+v, %+v", s.Registry, s.BadRecords)
 		}
 	})
 }
@@ -160,6 +166,9 @@ func TestStandingSchema(t *testing.T) {
 				w.wantTold(m, standing{says: "because their schema can't be used: schema 9: the Schema Registry does not have it", ready: true, metric: "schema_unusable_records_total"})
 				stop()
 				time.Sleep(5 * time.Minute)
+				if n := m.connector.Status().BadRecords.Records; n != bad.Load() {
+					t.Errorf("the status counts %d bad records, want %d", n, bad.Load())
+				}
 				if n := m.metric("schema_unusable_records_total", w.in, "unknown_schema"); n != float64(bad.Load()) {
 					t.Errorf("%v records of an unusable schema, want %d", n, bad.Load())
 				}

@@ -138,6 +138,9 @@ func TestRefusedRecordStopsItsPartition(t *testing.T) {
 		if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "--to-offset 26 --execute") {
 			w.t.Errorf("readiness: %v", err)
 		}
+		if n := m.connector.Status().BadRecords.Records; n != 1 {
+			w.t.Errorf("the status counts %d bad records, want 1", n)
+		}
 		// What was accepted behind the record comes again after it was skipped, and nothing before that.
 		before := w.stream.Stats().Streams["s"].Records
 		time.Sleep(30 * time.Minute)

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/status"
 )
 
 // checked has the streams described at the start.
@@ -213,6 +215,13 @@ func TestUnusableStreamHoldsItsRecords(t *testing.T) {
 				if got := m.metric("blocked", `value:"s"`); got != 1 {
 					t.Errorf("the metric blocked of the stream is %v, want 1", got)
 				}
+				s := m.connector.Status()
+				if one := s.Streams[slices.IndexFunc(s.Streams, func(one status.Stream) bool { return one.Name == "s" })]; one.State != "blocked" || !strings.Contains(one.Reason, test.reason) || s.At.Sub(one.Since) < 4*time.Minute {
+					t.Errorf("the status of the stream: %+v", one)
+				}
+				if len(s.Faults) != 1 || s.At.Sub(s.Faults[0].Since) < 4*time.Minute || s.Faults[0].Since.IsZero() || s.Memory.OldestAge < 4*60 {
+					t.Errorf("the status has the faults %+v, and the oldest record for %v s", s.Faults, s.Memory.OldestAge)
+				}
 				if n := strings.Count(w.log.String(), "delivery stream can't be used"); n < 5 || n > 11 {
 					t.Errorf("the log says %d times in five minutes that the stream can't be used", n)
 				}
@@ -221,6 +230,9 @@ func TestUnusableStreamHoldsItsRecords(t *testing.T) {
 				time.Sleep(time.Minute + 5*time.Second)
 				if err := m.connector.Ready(); err != nil || m.metric("blocked") != 0 {
 					t.Errorf("not ready a minute after the stream can be used, or blocked: %v", err)
+				}
+				if s := m.connector.Status(); len(s.Faults) > 0 || s.Streams[0].State == "blocked" || s.Streams[1].State == "blocked" {
+					t.Errorf("the status after the fault: %+v, %+v", s.Faults, s.Streams)
 				}
 				m.mustStop()
 				if got := w.committed(); got != 200 {

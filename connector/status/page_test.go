@@ -71,7 +71,7 @@ func TestPage(t *testing.T) {
 func TestHostileTexts(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e</style>"
 	s := Snapshot{
-		Group: Group{ID: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil, Reason: evil}},
+		Group: Group{ID: evil}, BadRecords: BadRecords{Policy: evil}, Registry: &Registry{Type: evil, Failure: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil, Reason: evil}},
 		Runtime: &Runtime{File: evil, Error: evil, PausedTopics: []string{evil}, PausedStreams: []string{evil}, Unknown: []string{evil}, Changed: []RuntimeChange{{Stream: evil, Setting: evil, Value: evil}}},
 		Streams: []Stream{{Name: evil, Reason: evil, State: evil}}, Credentials: []Credentials{{For: evil, CredentialState: CredentialState{Source: evil, Role: evil, Failure: evil}}}, Events: []Event{{Level: evil, Text: evil}},
 	}
@@ -79,7 +79,7 @@ func TestHostileTexts(t *testing.T) {
 	if n := strings.Count(text, "<script"); n > 0 || strings.Contains(text, "<img") {
 		t.Errorf("%d scripts come through:\n%s", n, text)
 	}
-	if n := strings.Count(text, "&lt;script&gt;"); n < 22 {
+	if n := strings.Count(text, "&lt;script&gt;"); n < 25 {
 		t.Errorf("the text is shown %d times, want it for each field", n)
 	}
 	_, text = get(t, s, "/status")
@@ -113,6 +113,33 @@ func TestPageOfRuntimeSettings(t *testing.T) {
 	}
 	if _, page := get(t, Snapshot{}, "/"); strings.Contains(page, "Runtime settings") {
 		t.Error("the page shows runtime settings although there is no file")
+	}
+}
+
+// TestPageOfBadRecords: the page and the text count bad records, and the page says how the Schema Registry is doing and how
+// old the oldest record in memory is.
+func TestPageOfBadRecords(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	s := Snapshot{
+		At: at, BadRecords: BadRecords{Policy: "skip", Records: 1234}, Memory: Memory{OldestAge: 90},
+		Registry: &Registry{Type: "glue", Failure: "it answers 503", Since: at.Add(-time.Minute)},
+	}
+	_, page := get(t, s, "/")
+	for _, want := range []string{`<span class="warn">1` + "\u202f" + `234 bad records</span>, policy <span>skip</span>`, "Schema Registry <span>glue</span>:", "began 1m0s ago: it answers 503", "the oldest record for 1m30s"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	var text strings.Builder
+	if err := WriteText(&text, []Member{{Addr: "a:1", Snapshot: s}}); err != nil || !strings.Contains(text.String(), "BAD RECORDS") || !strings.Contains(text.String(), "1234") {
+		t.Errorf("%v: the text does not count the bad records:\n%s", err, &text)
+	}
+	_, page = get(t, Snapshot{Registry: &Registry{Type: "confluent"}}, "/")
+	if !strings.Contains(page, `<span>0 bad records</span>`) || !strings.Contains(page, "no failure") || strings.Contains(page, "the oldest record") {
+		t.Error("the page of a process without a fault shows one")
+	}
+	if _, page := get(t, Snapshot{}, "/"); strings.Contains(page, "Schema Registry") {
+		t.Error("the page shows a Schema Registry although no record is decoded")
 	}
 }
 

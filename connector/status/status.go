@@ -16,6 +16,7 @@ type Snapshot struct {
 	Partitions  []Partition   `json:"partitions"`
 	Credentials []Credentials `json:"credentials"`
 	BadRecords  BadRecords    `json:"bad_records"`
+	Registry    *Registry     `json:"schema_registry,omitempty"` // nil unless records are decoded
 	Memory      Memory        `json:"memory"`
 	Runtime     *Runtime      `json:"runtime_settings,omitempty"` // nil without RUNTIME_SETTINGS_FILE
 	Events      []Event       `json:"events"`                     // the newest first
@@ -119,13 +120,22 @@ type CredentialState struct {
 
 // BadRecords are records that can't be delivered.
 type BadRecords struct {
-	Policy string `json:"policy"`
+	Policy  string `json:"policy"`
+	Records int64  `json:"records"` // since the process began
+}
+
+// Registry is the Schema Registry.
+type Registry struct {
+	Type    string    `json:"type"`              // confluent, glue or apicurio
+	Failure string    `json:"failure,omitempty"` // of the last request
+	Since   time.Time `json:"since,omitzero"`    // of the first of the requests that have failed in a row
 }
 
 // Memory is the memory of records between the fetch and the commit, in bytes, and its limit.
 type Memory struct {
-	Buffered int64 `json:"buffered_bytes"`
-	Limit    int64 `json:"limit_bytes"`
+	Buffered  int64   `json:"buffered_bytes"`
+	Limit     int64   `json:"limit_bytes"`
+	OldestAge float64 `json:"oldest_age_seconds"` // since the oldest of these records was polled; 0 for none
 }
 
 // Event is a line of the log that tells of a change.

@@ -25,14 +25,14 @@ const listedPartitions = 10
 func WriteText(w io.Writer, members []Member) error {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MEMBER\tSTATE\tGROUP\tPARTITIONS\tLAG\tMEMORY")
+	fmt.Fprintln(table, "MEMBER\tSTATE\tGROUP\tPARTITIONS\tLAG\tBAD RECORDS\tMEMORY")
 	for _, m := range members {
 		if m.Err != nil {
-			fmt.Fprintf(table, "%s\tno answer: %s\t\t\t\t\n", plainText(m.Addr), plainText(m.Err.Error()))
+			fmt.Fprintf(table, "%s\tno answer: %s\t\t\t\t\t\n", plainText(m.Addr), plainText(m.Err.Error()))
 			continue
 		}
 		v := pageViewOf(m.Snapshot)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s of %s\n", plainText(m.Addr), memberState(v.Snapshot), plainText(v.Group.ID), v.Owned, v.Lag, byteText(v.Memory.Buffered), byteText(v.Memory.Limit))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s of %s\n", plainText(m.Addr), memberState(v.Snapshot), plainText(v.Group.ID), v.Owned, v.Lag, v.BadRecords.Records, byteText(v.Memory.Buffered), byteText(v.Memory.Limit))
 	}
 	fmt.Fprintln(table, "\nSTREAM\tMEMBER\tSTATE\tRECORDS/S\tBYTES/S\tPEAK\tLIMIT\tQUOTA\tREFUSED\tLAG\tLAST ACCEPTED")
 	for _, m := range members {
