@@ -82,11 +82,22 @@ func (c *Connector) checkStreamsFirst(ctx context.Context, streams []string) err
 		}
 		err := l.check.Run(ctx)
 		if err == nil {
+			l.passCheck()
 			return nil
 		}
 		unusable[name] = fmt.Errorf("stream %s: %w", name, err)
 	}
 	return joinSorted(unusable)
+}
+
+// passCheck has the records of the stream sent from now on.
+func (l *pipeline) passCheck() {
+	if l.check.unusable.Swap(false) {
+		l.stream.SetUsable(true)
+		l.log.Info("delivery stream can be used: its records are sent")
+	}
+	l.check.held.Store(false)
+	l.wakeBatcher()
 }
 
 // joinSorted joins errors in the order of their keys.
@@ -101,7 +112,7 @@ func joinSorted(of map[string]error) error {
 // checkStream checks the pipeline's stream until it has passed or ctx ends, and calls result after each check. While
 // the stream can't be used, its records are held, and those of other streams are not.
 func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
-	check, unusable := &l.check, false
+	check := &l.check
 	for ctx.Err() == nil {
 		err := check.Run(ctx)
 		if ctx.Err() != nil {
@@ -110,16 +121,9 @@ func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 		result(err)
 		switch {
 		case err == nil:
-			l.stream.SetUsable(true)
-			check.held.Store(false)
-			check.unusable.Store(false)
-			if unusable {
-				l.log.Info("delivery stream can be used: its records are sent")
-			}
-			l.wakeBatcher()
+			l.passCheck()
 			return
 		case ctx.Err() == nil: // another stream can be used, or may be
-			unusable = true
 			reason := fmt.Errorf("blocked: %w", err)
 			check.reason.Store(&reason)
 			check.unusable.Store(true)

@@ -397,6 +397,22 @@ func TestReplayAbsentStream(t *testing.T) {
 	})
 }
 
+// TestReplayChecksOnce: a stream whose check passes before the replay begins is not checked again.
+func TestReplayChecksOnce(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.produce(0, 100)
+		time.Sleep(time.Second)
+		w.stream.SetFaults([]firehosetest.Fault{describeFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException"})})
+		if _, err := w.replay(func(c *connector.Config, _ *recovery.ReplayRequest) { c.Firehose.StartupCheck = true }); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(w.log.String(), "could not describe the delivery stream"); n != 1 {
+			t.Errorf("the log says %d times that the stream can't be described, want once", n)
+		}
+		w.wantExactly(100)
+	})
+}
+
 // TestReplayOutage: the stream is down for an hour. The replay waits, within its memory, and loses nothing.
 func TestReplayOutage(t *testing.T) {
 	bubble(t, func(w *world) {
