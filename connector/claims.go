@@ -56,12 +56,9 @@ func (l *pipeline) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, e
 		r = withoutPool(r)
 		upload = &claimUpload{object: l.uploader.NewObject(c.lease, r, l.convert.ContentType(r.Value)), cancel: func() {}}
 	}
-	buf, full := l.convert.AppendClaimCheck(l.builder.AppendBuffer(), r, claimCheckOf(upload.object))
-	if _, large := errors.AsType[*convert.BadRecord](full); large {
+	buf, err := appendClaimCheck(l.convert, l.builder.AppendBuffer(), r, claimCheckOf(upload.object), err)
+	if err != nil {
 		return nil, err
-	}
-	if full != nil {
-		return nil, full
 	}
 	if !upload.uploaded.Load() {
 		c.records[i], l.claims[c.lease] = r, upload
@@ -72,18 +69,27 @@ func (l *pipeline) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, e
 }
 
 // convertWithClaim appends what a pipeline would send of r to dst, with a claim check if the value is too large and there is a
-// bucket. Nothing is uploaded. The error is that of the conversion where a claim check does not help, as in packClaimCheck.
+// bucket. Nothing is uploaded. The error is that of the conversion where a claim check does not help.
 func convertWithClaim(made *convert.Converter, bucket *claimcheck.Config, dst []byte, r *kgo.Record) ([]byte, *convert.ClaimCheck, error) {
 	out, err := made.Append(dst, r)
 	if bucket == nil || !hasClaimCheck(r, err) {
 		return out, nil, err
 	}
 	claim := claimCheckOf(bucket.NewObject(nil, r, made.ContentType(r.Value)))
-	out, full := made.AppendClaimCheck(dst, r, claim)
-	if _, large := errors.AsType[*convert.BadRecord](full); large {
+	if out, err = appendClaimCheck(made, dst, r, claim, err); err != nil {
 		return out, nil, err
 	}
-	return out, &claim, full
+	return out, &claim, nil
+}
+
+// appendClaimCheck appends the envelope with a claim check for a record that could not be converted because of err. The error is err
+// where the key and the headers alone are too large.
+func appendClaimCheck(made *convert.Converter, dst []byte, r *kgo.Record, claim convert.ClaimCheck, err error) ([]byte, error) {
+	out, full := made.AppendClaimCheck(dst, r, claim)
+	if _, large := errors.AsType[*convert.BadRecord](full); large {
+		return out, err
+	}
+	return out, full
 }
 
 // hasClaimCheck reports whether the error of a record's conversion is that its value is too large.

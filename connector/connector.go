@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -48,10 +48,10 @@ type Connector struct {
 	clients   firehose.Clients
 	unusable  *badSchemas // nil unless BAD_RECORD_POLICY is skip or dead-letter
 	broker    *kafka.Connection
-	events    *status.Events  // the newest lines of the log
-	began     sync.Map        // when watchFaults first saw each fault that lasts, as a time.Time by its subject
-	runtime   *runtimeControl // nil without RUNTIME_SETTINGS_FILE
-	abandoned chan struct{}   // closed when a stop no longer waits for the pipelines
+	events    *status.Events                       // the newest lines of the log
+	runtime   *runtimeControl                      // nil without RUNTIME_SETTINGS_FILE
+	began     atomic.Pointer[map[string]time.Time] // when watchFaults first saw each fault that lasts, by its subject; nil before its first look
+	abandoned chan struct{}                        // closed when a stop no longer waits for the pipelines
 }
 
 // Options are what a Connector needs beside its configuration.

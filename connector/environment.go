@@ -40,11 +40,9 @@ func LoadEnvironment() (Config, []string, error) {
 // proxyFaults returns the faults of the variables that name proxies. They are read by net/http, for requests to AWS, to
 // the Schema Registry and to token endpoints.
 func proxyFaults() (faults []*env.Fault) {
-	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY"} {
-		for _, name := range []string{name, strings.ToLower(name)} {
-			if value := os.Getenv(name); value != "" && !origin.UsableProxy(value) {
-				faults = append(faults, env.HoldsFault(name, value, "want http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with each of %, #, /, ? and @ in them percent-encoded"))
-			}
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		if value := os.Getenv(name); value != "" && !origin.UsableProxy(value) {
+			faults = append(faults, env.HoldsFault(name, value, "want http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with each of %, #, /, ? and @ in USER and PASSWORD percent-encoded"))
 		}
 	}
 	return faults

@@ -126,22 +126,19 @@ func (c *Connector) watchFaults(ctx context.Context) {
 
 // publishFaults makes the beginnings of faults known to Status, which other goroutines call.
 func (c *Connector) publishFaults(known map[string]*knownFault) {
+	began := make(map[string]time.Time, len(known))
 	for what, k := range known {
-		c.began.Store(what, k.since)
+		began[what] = k.since
 	}
-	c.began.Range(func(what, _ any) bool {
-		if name, _ := what.(string); known[name] == nil {
-			c.began.Delete(what)
-		}
-		return true
-	})
+	c.began.Store(&began)
 }
 
-// faultSince is when the fault of a subject was first seen, zero if watchFaults has not looked since.
+// faultSince returns when watchFaults first saw the fault of a subject, zero if it has not seen it yet.
 func (c *Connector) faultSince(what string) time.Time {
-	began, _ := c.began.Load(what)
-	since, _ := began.(time.Time)
-	return since
+	if began := c.began.Load(); began != nil {
+		return (*began)[what]
+	}
+	return time.Time{}
 }
 
 // noTopic is true for no topic.

@@ -21,7 +21,8 @@ import (
 	"kafka-firehose/connector/schema"
 )
 
-// sampleSettings are the beginnings of the settings that decide what becomes of a record. A fault of another one is a warning.
+// sampleSettings are prefixes of the settings that the route and the conversion of a record depend on. A fault of any other setting is a
+// warning.
 var sampleSettings = []string{
 	"KAFKA_TOPIC", "FIREHOSE_STREAM", "FIREHOSE_ROUTES", "RECORD_", "SCHEMA_REGISTRY_", "BAD_RECORD_POLICY", "DEAD_LETTER_", "CLAIM_CHECK_",
 }
@@ -62,7 +63,7 @@ func InspectSample(ctx context.Context, cfg Config, warnings []string, faults er
 	return s.report
 }
 
-// sampleInspection follows one record on its way.
+// sampleInspection converts one record and reports each step.
 type sampleInspection struct {
 	cfg     Config
 	record  *kgo.Record
@@ -72,7 +73,7 @@ type sampleInspection struct {
 	used    []convert.SchemaRef // that the conversion has found
 }
 
-// inspect follows the record as far as it goes.
+// inspect adds the steps of the record, up to the one that ends it.
 func (s *sampleInspection) inspect(ctx context.Context, warnings []string, faults []*env.Fault, o Options) {
 	if !s.checkSettings(warnings, faults) || !s.route() {
 		return
@@ -154,8 +155,8 @@ func (s *sampleInspection) route() (found bool) {
 // longAgo is when a sample was polled, for the registry: a schema that it does not have is absent at once.
 const longAgo = -time.Hour
 
-// convertRecord converts with the record settings, and fetches schemas until all are there. One failed request is an error: nobody waits
-// for the end of an outage.
+// convertRecord converts with the record settings and fetches the schemas that it needs. A request that fails is an error: nobody waits for
+// the end of an outage.
 func (s *sampleInspection) convertRecord(ctx context.Context, settings convert.Config, do func(*convert.Converter) ([]byte, *convert.ClaimCheck, error)) ([]byte, *convert.ClaimCheck, error) {
 	polled := time.Now().Add(longAgo)
 	made := s.cfg.newConverter(settings, s.lookupSchema)
@@ -286,7 +287,7 @@ func (s *sampleInspection) explainSent(builder *batch.Builder, buf []byte, claim
 	s.report.Findings.AddOK(check.Record, "", text)
 }
 
-// explainBad adds what becomes of a record that can't be sent.
+// explainBad adds the policy's result for a record that can't be sent.
 func (s *sampleInspection) explainBad(bad *convert.BadRecord) {
 	s.report.Reason = string(bad.Reason)
 	found := &s.report.Findings

@@ -82,16 +82,22 @@ func login(addr string) []kgo.Opt {
 	return []kgo.Opt{kgo.SeedBrokers(addr), kgo.SASL(scram.Auth{User: "operator", Pass: "operator-secret"}.AsSha512Mechanism())}
 }
 
-// fillKafka makes what the commands look at: a topic with an open transaction, ten dead letters, the group of the service and
-// that of a replay. It returns the offset at which the transaction begins.
-func fillKafka(ctx context.Context, t *testing.T, addr string) (offset int64) {
+// openAdmin returns a client that is logged in, until the end of the test.
+func openAdmin(t *testing.T, addr string) (*kgo.Client, *kadm.Client) {
 	t.Helper()
 	client, err := kgo.NewClient(login(addr)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
+	t.Cleanup(client.Close)
+	return client, kadm.NewClient(client)
+}
+
+// fillKafka makes the things that the commands look at: a topic with an open transaction, ten dead letters, the group of the service and
+// that of a replay. It returns the offset at which the transaction begins.
+func fillKafka(ctx context.Context, t *testing.T, addr string) (offset int64) {
+	t.Helper()
+	client, admin := openAdmin(t, addr)
 	if _, err := admin.CreateTopics(ctx, 1, 1, nil, "orders", "dead"); err != nil {
 		t.Fatal(err)
 	}
@@ -125,12 +131,7 @@ func fillKafka(ctx context.Context, t *testing.T, addr string) (offset int64) {
 // wantNoTransaction fails unless the open transaction was aborted: readers of committed records get to the end of the log.
 func wantNoTransaction(ctx context.Context, t *testing.T, addr string) {
 	t.Helper()
-	client, err := kgo.NewClient(login(addr)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
+	_, admin := openAdmin(t, addr)
 	ends, err := admin.ListEndOffsets(ctx, "orders")
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func checkWritable(name string) error {
 	if at, err := os.Stat(name); err == nil && at.IsDir() {
 		return fmt.Errorf("%s is a directory", name)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".incomplete-*")
+	f, err := createIncomplete(name)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (a *auditFlags) writeReport(report recovery.AuditReport, stdout io.Writer) 
 
 // writeWhole writes a file that is there with all of its content or not at all.
 func writeWhole(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".incomplete-*")
+	f, err := createIncomplete(name)
 	if err != nil {
 		return err
 	}
@@ -168,4 +168,9 @@ func writeWhole(name string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// createIncomplete creates a file that is renamed to name when it is whole, and therefore stands beside it.
+func createIncomplete(name string) (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(name), ".incomplete-*")
 }

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Verdict is what becomes of a sample record. Programs tell them apart, so that a name never changes.
+// Verdict is the result for a sample record. Programs compare it, so that a name never changes.
 type Verdict string
 
 // The verdicts.
@@ -23,7 +23,7 @@ const (
 	ExitsWithRecord Verdict = "exit"        // it is bad, and the process ends
 )
 
-// SampleReport says what becomes of a sample record. Its findings are the steps.
+// SampleReport is the result for a sample record, with its steps as findings.
 type SampleReport struct {
 	Report
 	Topic, Stream string // empty while they are not known

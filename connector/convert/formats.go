@@ -53,7 +53,7 @@ func (c Config) Summary() string {
 // value has nothing to share.
 func (c Config) ConversionCores() int {
 	switch {
-	case c.Format == formatRaw && !c.Unwraps() && !c.Filter.IsSet() && len(c.Mask) == 0:
+	case c.SendsAsIs() && !c.Filter.IsSet():
 		return 0
 	case slices.Contains(c.SchemaFormats(), formatJSONSchema):
 		return 2

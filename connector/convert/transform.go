@@ -60,8 +60,11 @@ func reusable(buffer []byte) []byte {
 
 // transforms reports whether records are unwrapped, filtered or masked.
 func (c *Converter) transforms() bool {
-	return c.unwrap != "" || c.filter.IsSet() || c.masker != nil
+	return c.unwraps() || c.filter.IsSet() || c.masker != nil
 }
+
+// unwraps reports whether values are taken out of an envelope.
+func (c *Converter) unwraps() bool { return c.unwrap != "" }
 
 // appendTransformed is appendLimited for records that are unwrapped, filtered or masked.
 func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]byte, error) {
@@ -78,7 +81,7 @@ func (c *Converter) appendTransformed(dst []byte, r *kgo.Record, limit int) ([]b
 	if err != nil {
 		return dst, err
 	}
-	if made == nil && t.unwraps() && r.Value != nil { // its payload is null
+	if made == nil && c.unwraps() && r.Value != nil { // its payload is null
 		t.null = *r
 		t.null.Value = nil
 		r = &t.null
@@ -94,7 +97,7 @@ func (t *transformation) output() (*payload, error) {
 		return nil, nil
 	case t.c.maskErr != nil:
 		return nil, t.c.maskErr
-	case t.unwraps() || t.c.masker != nil:
+	case t.c.unwraps() || t.c.masker != nil:
 		json, err := t.Value()
 		if err != nil {
 			return nil, err
@@ -113,9 +116,6 @@ func (t *transformation) output() (*payload, error) {
 	}
 	return &t.made, nil
 }
-
-// unwraps reports whether the value is taken out of an envelope.
-func (t *transformation) unwraps() bool { return t.c.unwrap != "" }
 
 // applyFilter returns ErrFiltered for a record that is not sent.
 func (t *transformation) applyFilter() error {
@@ -154,7 +154,7 @@ func (t *transformation) load() ([]byte, error) {
 	switch {
 	case t.record.Value == nil:
 		return nil, nil
-	case t.unwraps():
+	case t.c.unwraps():
 		return t.loadUnwrapped()
 	case t.c.value != nil:
 		return t.decode(t.c.maxBytes())

@@ -42,15 +42,7 @@ func lostByTheDestination(w *world, pauseAfter time.Duration) {
 	}
 	begin := time.Now()
 	m := w.start(watching(pauseAfter), inEnvelopes, func(c *connector.Config) { c.Firehose.BatchMaxRecords = 20 })
-	stop := w.load(0, 4, 4*time.Minute)
-	time.Sleep(time.Hour)
-	b.take(0)
-	time.Sleep(72 * time.Hour)
-	b.take(anyLease)
-	n := stop()
-	m.untilHeld(false, time.Hour)
-	w.untilCommitted(n)
-	time.Sleep(time.Hour)
+	n := w.failForDays(m, b, 0, w.load(0, 4, 4*time.Minute))
 	before := w.commitsOf(w.group)
 	if pauseAfter > 0 {
 		w.replayBeforeTheHold(b, begin)

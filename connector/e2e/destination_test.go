@@ -98,18 +98,24 @@ func TestSlowDestination(t *testing.T) {
 	}
 }
 
-func slowDestination(w *world, pauseAfter time.Duration) {
-	b := w.withBackend()
-	m := w.start(watching(pauseAfter))
-	stop := w.load(0, 16, 4*time.Minute)
+// failForDays has the destination take so many records a minute for 72 hours. It then ends the load and returns the number of its records
+// when all are committed.
+func (w *world) failForDays(m *member, b *backend, records int, stop func() int) (n int) {
 	time.Sleep(time.Hour)
-	b.take(2) // of four
+	b.take(records)
 	time.Sleep(72 * time.Hour)
 	b.take(anyLease)
-	n := stop()
+	n = stop()
 	m.untilHeld(false, time.Hour)
 	w.untilCommitted(n)
 	time.Sleep(time.Hour)
+	return n
+}
+
+func slowDestination(w *world, pauseAfter time.Duration) {
+	b := w.withBackend()
+	m := w.start(watching(pauseAfter))
+	n := w.failForDays(m, b, 2, w.load(0, 16, 4*time.Minute)) // of four a minute
 	got, twice, dropped := b.books()
 	w.t.Logf("%d records, %d delivered, %d dropped", n, got, len(dropped))
 	holds := w.lines("level=WARN", "stream held")

@@ -15,7 +15,7 @@ type ProxyError struct {
 	Code  int    // HTTP status of its answer
 }
 
-// Error names the proxy and what it answers.
+// Error names the proxy and its answer.
 func (e *ProxyError) Error() string {
 	text := fmt.Sprintf("the proxy %s answers %d %s", e.Proxy, e.Code, http.StatusText(e.Code))
 	if e.Code == http.StatusProxyAuthRequired {
@@ -35,8 +35,8 @@ func ReportProxy(t *http.Transport) {
 	}
 }
 
-// UsableProxy reports whether net/http uses this value of HTTPS_PROXY or HTTP_PROXY as it is meant. It ignores without a
-// word what it can't parse, and goes past the proxy; and it takes the wrong host when the password has a / or a # in it.
+// UsableProxy reports whether net/http uses this value of HTTPS_PROXY or HTTP_PROXY as it is meant. net/http ignores a value that it
+// can't parse, without an error, and connects without a proxy. It takes the wrong host if the password has a / or a # in it.
 func UsableProxy(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value

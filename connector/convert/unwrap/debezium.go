@@ -20,7 +20,7 @@ const (
 //	{"__op":"update","__offset":42,"__ts_ms":1767225600123,"__source":{...},"id":7,"name":"Ann"}
 //
 // The event may be the payload in an envelope of Kafka Connect. The value has to be valid, trimmed JSON without blanks, and so is the
-// row. Nothing but the members in front is written anew. The error is ErrNull for a payload that is null; no error
+// row. Only the members in front are new, all other bytes are copied. The error is ErrNull for a payload that is null; no error
 // repeats the value.
 func AppendRow(dst, value []byte, offset int64) ([]byte, error) {
 	e, err := readEvent(value)

@@ -97,10 +97,8 @@ func (r *rateControl) endBlock(now time.Time) {
 	share := max(0, b.refusedShare()-confidence*math.Sqrt(b.refusedShare()/max(1, b.records)))
 	next, skipped := growing, time.Duration(0)
 	switch {
-	case r.yields && r.phase != holding:
-		return // refusals are no baseline for a sender that yields, whatever their reason
 	case r.phase != holding:
-		r.evidence.baseline += (share - r.evidence.baseline) * baselineWeight
+		r.setBaseline(r.evidence.baseline + (share-r.evidence.baseline)*baselineWeight)
 		return
 	case share <= r.evidence.baseline+helped:
 		if r.experiment.phase == starting {
@@ -113,8 +111,13 @@ func (r *rateControl) endBlock(now time.Time) {
 		next = r.experiment.phase
 		r.load = r.load.AtLeast(r.experiment.load).AtMost(r.max)
 	}
-	if r.yields {
-		share = 0
+	r.setBaseline(share)
+	r.phase, r.quiet = next, now.Add(-skipped)
+}
+
+// setBaseline sets the share of records that is refused at any rate. To a sender that yields no refusal is such.
+func (r *rateControl) setBaseline(share float64) {
+	if !r.yields {
+		r.evidence.baseline = share
 	}
-	r.evidence.baseline, r.phase, r.quiet = share, next, now.Add(-skipped)
 }

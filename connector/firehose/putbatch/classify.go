@@ -163,7 +163,8 @@ func classifyAnswer(err error, response *smithyhttp.ResponseError) *RequestError
 // otherServer is for answers that Firehose does not give.
 const otherServer = "this is not Firehose's answer, but that of a proxy or another server; look at AWS_ENDPOINT_URL_FIREHOSE and HTTPS_PROXY"
 
-// fromAWS reports whether an answer may be the service's: each of those has an id, and an object in JSON.
+// fromAWS reports whether an answer may be the service's, whose answers have an id and are JSON. One of the two is enough: a proxy on
+// the way may have removed the other.
 func fromAWS(response *smithyhttp.ResponseError) bool {
 	header := response.Response.Header
 	return header.Get("X-Amzn-Requestid") != "" || strings.Contains(header.Get("Content-Type"), "json")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // tools are Kafka's command line tools, by the names of their scripts.
@@ -32,7 +31,7 @@ func (c *Cluster) WriteTools(dir string) error {
 		text := fmt.Sprintf("#!/bin/sh\nexec java -Xmx256m -XX:TieredStopAtLevel=1 -D%s=file:%s -cp '%s' %s \"$@\"\n",
 			r.loggingProperty, filepath.Join(from, r.loggingFile), filepath.Join(from, "*"), class)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil { //nolint:gosec // it is a program
-			return fmt.Errorf("write %s: %w", strings.TrimSuffix(name, ".sh"), err)
+			return err
 		}
 	}
 	return nil
