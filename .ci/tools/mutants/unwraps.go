@@ -41,7 +41,7 @@ func unwrappedRecords() []mutant {
 			"a masked member is never sent", "the mask looks for members in the envelope",
 			"connector/convert/transform.go", `	case t.c.unwraps():
 		return t.loadUnwrapped()
-`, `	case t.unwraps() && t.c.masker == nil:
+`, `	case t.c.unwraps() && t.c.masker == nil:
 		return t.loadUnwrapped()
 `,
 			"connector/convert", "TestOrderOfTransformations", "planted",
