@@ -225,6 +225,20 @@ func (q *recordQueue) removeLeases(of func(*offset.Lease) bool) (weight int64, r
 	return weight, records
 }
 
+// oldestPolls sets when the oldest queued record of each partition was polled, for the partitions that have some.
+func (q *recordQueue) oldestPolls(polls map[*offset.Lease]time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, a := range q.aside {
+		polls[a.lease] = a.chunks[0].polled
+	}
+	for _, c := range q.chunks[q.head:] { // a partition's chunks are in the order of the polls, and behind those set aside
+		if _, known := polls[c.lease]; !known {
+			polls[c.lease] = c.polled
+		}
+	}
+}
+
 // oldestPoll is when the oldest of its records was polled.
 func (q *recordQueue) oldestPoll() (at time.Time, ok bool) {
 	q.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -97,15 +98,17 @@ func TestQueueSetsAside(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 14))
 		var q recordQueue
 		queued := map[*offset.Lease][]int64{} // offsets, in their order
+		polled := map[int64]time.Time{}       // :: offset
 		waiting := map[*offset.Lease]*setAside{}
 		var readmitted []*setAside
 		var next, weight int64
 		draining := false
 		put := func() {
-			c := fetchedRecords{lease: leases[rng.IntN(len(leases))], weight: 10}
+			c := fetchedRecords{lease: leases[rng.IntN(len(leases))], weight: 10, polled: time.Unix(next, 0)}
 			for range 2 + rng.IntN(3) {
 				c.records = append(c.records, &kgo.Record{Offset: next})
 				queued[c.lease] = append(queued[c.lease], next)
+				polled[next] = c.polled
 				next++
 			}
 			weight += c.weight
@@ -182,6 +185,17 @@ func TestQueueSetsAside(t *testing.T) {
 			}
 			if _, ok := q.oldestPoll(); ok != (weight > 0) {
 				t.Fatalf("seed %d: an oldest record: %v, with %d bytes", seed, ok, weight)
+			}
+			polls := map[*offset.Lease]time.Time{}
+			q.oldestPolls(polls)
+			for _, lease := range leases {
+				var want time.Time
+				if offsets := queued[lease]; len(offsets) > 0 {
+					want = polled[offsets[0]]
+				}
+				if got := polls[lease]; !got.Equal(want) {
+					t.Fatalf("seed %d: the oldest record of partition %d was polled at %d, want %d", seed, lease.Partition, got.Unix(), want.Unix())
+				}
 			}
 		}
 		draining = true

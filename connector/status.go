@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/status"
 )
 
@@ -21,7 +22,7 @@ func (c *Connector) Status() status.Snapshot {
 	s := status.Snapshot{
 		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.notReady(faults) == nil,
 		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.HasJoined()},
-		Faults: []status.Fault{}, Streams: []status.Stream{}, Partitions: []status.Partition{},
+		Faults: []status.Fault{}, Streams: []status.Stream{},
 		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy, Records: c.countBadRecords()},
 		Registry:   c.registryStatus(),
 		Memory:     status.Memory{Buffered: c.bufferedBytes(), Limit: int64(c.cfg.MaxBufferedBytes), OldestAge: c.oldestAge()},
@@ -45,10 +46,27 @@ func (c *Connector) Status() status.Snapshot {
 		s.Streams = append(s.Streams, one)
 	}
 	s.Credentials = c.credentials()
-	for _, p := range c.source.PartitionStatuses() {
-		s.Partitions = append(s.Partitions, status.Partition(p))
-	}
+	s.Partitions = c.partitionStatuses(now)
 	return s
+}
+
+// partitionStatuses are the partitions that this process owns.
+func (c *Connector) partitionStatuses(now time.Time) []status.Partition {
+	queued := map[*offset.Lease]time.Time{}
+	for _, l := range c.pipelines {
+		l.queue.oldestPolls(queued)
+	}
+	all := []status.Partition{}
+	for _, p := range c.source.PartitionStatuses(queued) {
+		one := status.Partition{
+			Topic: p.Topic, Partition: p.Partition, Lag: p.Lag, Committed: p.Committed, Uncommitted: p.Uncommitted, State: p.State, Reason: p.Reason,
+		}
+		if !p.OldestPoll.IsZero() {
+			one.OldestAge = now.Sub(p.OldestPoll).Seconds()
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 // countBadRecords is the number of records that could not be delivered, of all streams.

@@ -25,7 +25,7 @@ func TestStatus(t *testing.T) {
 			one.PeakSecond.AcceptedRecords < 40 || one.PeakSecond.AcceptedRecords > 200 || len(one.History) < 20 || one.RefusedShare > 0.05 || one.BilledRatio < 100 {
 			t.Errorf("%+v", one)
 		}
-		if p := s.Partitions[1]; p.Topic != w.in || p.Partition != 1 || p.State != "reading" || p.Committed < 1000 || p.Lag > 100 {
+		if p := s.Partitions[1]; p.Topic != w.in || p.Partition != 1 || p.State != "reading" || p.Committed < 1000 || p.Lag > 100 || p.OldestAge > 5 {
 			t.Errorf("%+v", p)
 		}
 		if got := m.metric("peak_second_records", "accepted"); got != one.PeakSecond.AcceptedRecords {
@@ -37,6 +37,11 @@ func TestStatus(t *testing.T) {
 		if one := s.Streams[0]; s.Ready || one.State != "blocked" || len(s.Faults) != 1 || s.Faults[0].What != "stream s" || s.Faults[0].Failures == 0 ||
 			s.At.Sub(s.Faults[0].Since) < 2*time.Minute || s.Partitions[1].Lag < 500 {
 			t.Errorf("%+v\n%+v", s.Faults, one)
+		}
+		for _, p := range s.Partitions {
+			if p.OldestAge < 170 || p.OldestAge > 181 {
+				t.Errorf("after three minutes the oldest record of %s/%d is in memory for %v s", p.Topic, p.Partition, p.OldestAge)
+			}
 		}
 		w.stream.ClearFaults()
 		time.Sleep(time.Minute)

@@ -117,7 +117,7 @@ func TestPageOfRuntimeSettings(t *testing.T) {
 }
 
 // TestPageOfBadRecords: the page and the text count bad records, and the page says how the Schema Registry is doing and how
-// old the oldest record in memory is.
+// old the oldest record in memory is, and that of each partition.
 func TestPageOfBadRecords(t *testing.T) {
 	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	s := Snapshot{
@@ -133,6 +133,12 @@ func TestPageOfBadRecords(t *testing.T) {
 	var text strings.Builder
 	if err := WriteText(&text, []Member{{Addr: "a:1", Snapshot: s}}); err != nil || !strings.Contains(text.String(), "BAD RECORDS") || !strings.Contains(text.String(), "1234") {
 		t.Errorf("%v: the text does not count the bad records:\n%s", err, &text)
+	}
+	s.Partitions = []Partition{{Topic: "orders", OldestAge: 75.5}}
+	_, page = get(t, s, "/")
+	text.Reset()
+	if err := WriteText(&text, []Member{{Addr: "a:1", Snapshot: s}}); err != nil || !strings.Contains(page, ">1m15s<") || !strings.Contains(text.String(), "OLDEST") || !strings.Contains(text.String(), "1m15s") {
+		t.Errorf("%v: the page or the text does not say how old the oldest record of the partition is:\n%s", err, &text)
 	}
 	_, page = get(t, Snapshot{Registry: &Registry{Type: "confluent"}}, "/")
 	if !strings.Contains(page, `<span>0 bad records</span>`) || !strings.Contains(page, "no failure") || strings.Contains(page, "the oldest record") {

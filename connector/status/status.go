@@ -95,13 +95,14 @@ type Second struct {
 
 // Partition is a partition that this process owns.
 type Partition struct {
-	Topic       string `json:"topic"`
-	Partition   int32  `json:"partition"`
-	Lag         int64  `json:"lag_records"`
-	Committed   int64  `json:"committed"`           // the group's offset, -1 if there is none
-	Uncommitted int64  `json:"uncommitted_records"` // polled since then
-	State       string `json:"state"`               // reading, paused, waiting for a schema, resting, stopped or starting
-	Reason      string `json:"reason,omitempty"`    // why it is paused: runtime settings, or uncommitted records
+	Topic       string  `json:"topic"`
+	Partition   int32   `json:"partition"`
+	Lag         int64   `json:"lag_records"`
+	Committed   int64   `json:"committed"`           // the group's offset, -1 if there is none
+	Uncommitted int64   `json:"uncommitted_records"` // polled since then
+	OldestAge   float64 `json:"oldest_age_seconds"`  // since the oldest record that is not acknowledged was polled; 0 for none
+	State       string  `json:"state"`               // reading, paused, waiting for a schema, resting, stopped or starting
+	Reason      string  `json:"reason,omitempty"`    // why it is paused: runtime settings, or uncommitted records
 }
 
 // Credentials sign requests to AWS. They are shown by their source, never by their value.

@@ -45,11 +45,11 @@ func WriteText(w io.Writer, members []Member) error {
 				byteText(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), formatPercent(s.RefusedShare), s.Lag, formatAgo(m.Snapshot.At, s.LastAccepted))
 		}
 	}
-	fmt.Fprintln(table, "\nTOPIC\tPARTITION\tMEMBER\tLAG\tCOMMITTED\tSTATE")
+	fmt.Fprintln(table, "\nTOPIC\tPARTITION\tMEMBER\tLAG\tOLDEST\tCOMMITTED\tSTATE")
 	for _, m := range members {
 		parts := pageViewOf(m.Snapshot).Partitions
 		for _, p := range parts[:min(len(parts), listedPartitions)] {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", plainText(p.Topic), p.Partition, plainText(m.Addr), p.Lag, p.Committed, plainText(p.why()))
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%d\t%s\n", plainText(p.Topic), p.Partition, plainText(m.Addr), p.Lag, secondsText(p.OldestAge), p.Committed, plainText(p.why()))
 		}
 	}
 	if err := table.Flush(); err != nil {

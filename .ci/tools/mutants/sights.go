@@ -1,0 +1,18 @@
+package main
+
+// sights are what /status, the page and /readyz say of a process.
+func sights() []mutant {
+	const seen = "what lasts is seen, with its age and its count"
+	return []mutant{
+		{
+			seen, "the age of a partition leaves out records that wait for the check of their stream",
+			"connector/kafka/status.go", "waits && (", "waits && false && (",
+			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "is in memory for 0 s",
+		},
+		{
+			seen, "the age of a partition leaves out records that were set aside",
+			"connector/queue.go", "		polls[a.lease] = a.chunks[0].polled\n", "		_ = a\n",
+			"connector", "TestQueueSetsAside", "was polled at \\d+, want",
+		},
+	}
+}
