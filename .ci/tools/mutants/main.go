@@ -3,10 +3,9 @@
 //
 //	mutants [-j N] [PATTERN]
 //
-// It runs in the directory of the module. For each mutant of the list it compiles
-// the package with one passage replaced (go test -overlay: nothing is written into
-// the tree), runs the one test that is named for it, and demands that this test
-// fails and says why in the expected words. A mutant that does not compile, a test
+// It runs in the directory of the module. Each mutant of the list is the code with one
+// passage replaced (go test -overlay: nothing is written into the tree). It runs the one test
+// that is named for it, and demands that this test fails and says why in the expected words. A mutant that does not compile, a test
 // that isn't there and a failure for another reason are failures of the run, and
 // so is a passage that no longer occurs exactly once: the list keeps up with the
 // code or CI fails.
@@ -40,7 +39,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
-	err = run(context.Background(), os.Stdout, bench{root: ".", dir: dir}, pick(all(), pattern), *workers)
+	err = run(context.Background(), os.Stdout, bench{root: ".", dir: dir, list: pick(all(), pattern)}, *workers)
 	_ = os.RemoveAll(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -60,7 +59,8 @@ func pick(list []mutant, pattern *regexp.Regexp) (picked []mutant) {
 
 // run tests all mutants, so many at a time, and prints a row for each in the order
 // of the list. It returns an error unless each was caught.
-func run(ctx context.Context, w io.Writer, b bench, list []mutant, workers int) error {
+func run(ctx context.Context, w io.Writer, b bench, workers int) error {
+	list := b.list
 	if len(list) == 0 {
 		return errors.New("no mutant matches")
 	}
@@ -73,19 +73,23 @@ func run(ctx context.Context, w io.Writer, b bench, list []mutant, workers int) 
 	if err := errors.Join(broken...); err != nil {
 		return err
 	}
-	if err := b.control(ctx, list); err != nil {
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%d test programs (%d s)\n", len(b.programs), int(time.Since(begin).Seconds()))
+	if err := b.control(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "the tests pass on the code as it is (%d s)\n\n", int(time.Since(begin).Seconds()))
 
 	verdicts := make([]chan error, len(list))
 	free := make(chan struct{}, workers)
-	for i, m := range list {
+	for i := range list {
 		verdicts[i] = make(chan error, 1)
 		go func() {
 			free <- struct{}{}
 			defer func() { <-free }()
-			verdicts[i] <- b.try(ctx, i, m)
+			verdicts[i] <- b.try(ctx, i)
 		}()
 	}
 	t := newTable(w, list)

@@ -52,19 +52,28 @@ func TestRun(t *testing.T) {
 			m.old, m.new = "func Two() int { return 1 + 1 }", "import \"os\"\n\nfunc Two() int { os.Exit(3); return 0 }"
 		}), "is not what failed"},
 		{"no such test", with(func(m *mutant) { m.test = "TestThree" }), "there is no TestThree"},
-		{"does not compile", with(func(m *mutant) { m.new = "1 +" }), "does not compile"},
+		{"does not parse", with(func(m *mutant) { m.new = "1 +" }), "does not compile"},
+		{"does not compile", with(func(m *mutant) { m.new = "one" }), "one too many:1: undefined: one"},
+		{"does not compile, alone", with(func(m *mutant) { m.old, m.new = "Two() int", "Two() (int, error)" }), "does not compile"},
+		{"caught alone", with(func(m *mutant) {
+			m.old, m.new = "func Two() int { return 1 + 1 }", "const one = 2\n\nfunc Two() int { return 1 + one }"
+		}), ""},
 		{"the passage is gone", with(func(m *mutant) { m.old = "1 + 7" }), "0 times, want once"},
 		{"the passage is not alone", with(func(m *mutant) { m.old = "1" }), "2 times, want once"},
 		{"the file is gone", with(func(m *mutant) { m.file = "p/q.go" }), "q.go"},
 	} {
-		err := bench{root: root, dir: t.TempDir()}.try(t.Context(), 0, tt.m)
+		b := bench{root: root, dir: t.TempDir(), list: []mutant{tt.m}}
+		err := b.prepare(t.Context())
+		if err == nil {
+			err = b.try(t.Context(), 0)
+		}
 		switch {
 		case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
 	var out strings.Builder
-	if err := run(t.Context(), &out, bench{root: root, dir: t.TempDir()}, []mutant{three, with(func(m *mutant) { m.new = "2" })}, 2); err == nil || !strings.Contains(out.String(), "1 of 2 caught") {
+	if err := run(t.Context(), &out, bench{root: root, dir: t.TempDir(), list: []mutant{three, with(func(m *mutant) { m.new = "2" })}}, 2); err == nil || !strings.Contains(out.String(), "1 of 2 caught") {
 		t.Errorf("error %v for\n%s", err, out.String())
 	}
 	if text, err := os.ReadFile(filepath.Join(root, "p/p.go")); err != nil || string(text) != module["p/p.go"] {
@@ -78,11 +87,11 @@ func TestControl(t *testing.T) {
 	files := maps.Clone(module)
 	files["p/p.go"] = strings.Replace(files["p/p.go"], "1 + 1", "1 + 1 + 1", 1)
 	m := mutant{"sums are right", "one too many", "p/p.go", "1 + 1 + 1", "1 + 2", "p", "TestTwo", "two is 3"}
-	err := run(t.Context(), &strings.Builder{}, bench{root: write(t, files), dir: t.TempDir()}, []mutant{m}, 1)
+	err := run(t.Context(), &strings.Builder{}, bench{root: write(t, files), dir: t.TempDir(), list: []mutant{m}}, 1)
 	if err == nil || !strings.Contains(err.Error(), "fails on the code as it is") {
 		t.Errorf("error %v", err)
 	}
-	if err := run(t.Context(), &strings.Builder{}, bench{}, nil, 1); err == nil {
+	if err := run(t.Context(), &strings.Builder{}, bench{}, 1); err == nil {
 		t.Error("a run without a mutant is a success")
 	}
 }

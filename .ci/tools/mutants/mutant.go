@@ -46,16 +46,51 @@ func (m mutant) mutate(root string) ([]byte, error) {
 type bench struct {
 	root string // the module
 	dir  string // for what has to be written
+	list []mutant
+
+	// prepare fills these.
+	switched []bool            // of each mutant: it is in the programs
+	programs map[string]string // the test program of each package, with all mutants that can be switched
 }
 
 // limit ends a test that a mutant keeps from ending. It is far above the time of any of these tests,
 // which run beside other steps and give way to them.
-const limit = "-timeout=15m"
+const limit = "15m"
+
+// prepare builds the test programs.
+func (b *bench) prepare(ctx context.Context) error {
+	files, is, err := switched(b.root, b.list)
+	if err != nil {
+		return err
+	}
+	b.switched = is
+	overlay, err := b.overlay("switched", files)
+	if err != nil {
+		return err
+	}
+	b.programs = map[string]string{}
+	for _, m := range b.list {
+		if b.programs[m.pkg] != "" {
+			continue
+		}
+		// Tests run in the directory of their package.
+		program, err := filepath.Abs(filepath.Join(b.dir, strconv.Itoa(len(b.programs))+".test"))
+		if err != nil {
+			return err
+		}
+		out, err := b.command(ctx, b.root, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay="+overlay, "-o", program, "./"+m.pkg).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("a mutant does not compile, or the tests of %s don't: %w\n%s", m.pkg, err, head(out))
+		}
+		b.programs[m.pkg] = program
+	}
+	return nil
+}
 
 // control runs the tests of the list on the code as it is.
-func (b bench) control(ctx context.Context, list []mutant) error {
-	tests := map[string]map[string]bool{} // :: package -> tests
-	for _, m := range list {
+func (b *bench) control(ctx context.Context) error {
+	tests := map[string]map[string]bool{} // package -> tests
+	for _, m := range b.list {
 		if tests[m.pkg] == nil {
 			tests[m.pkg] = map[string]bool{}
 		}
@@ -65,7 +100,7 @@ func (b bench) control(ctx context.Context, list []mutant) error {
 	var failed []error
 	for _, pkg := range slices.Sorted(maps.Keys(tests)) {
 		names := slices.Sorted(maps.Keys(tests[pkg]))
-		out, err := b.test(ctx, pkg, "^("+strings.Join(names, "|")+")$", "-timeout=30m") // they are many
+		out, err := b.run(ctx, pkg, 0, "^("+strings.Join(names, "|")+")$", "30m") // they are many
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s fails on the code as it is: %w\n%s", pkg, err, head(out)))
 		}
@@ -73,18 +108,37 @@ func (b bench) control(ctx context.Context, list []mutant) error {
 	return errors.Join(failed...)
 }
 
-// try runs the mutant's test and returns nil when it was caught.
-func (b bench) try(ctx context.Context, number int, m mutant) error {
+// try runs the test of a mutant and returns nil when it was caught.
+func (b *bench) try(ctx context.Context, i int) error {
+	m := b.list[i]
+	if b.switched[i] {
+		out, err := b.run(ctx, m.pkg, i+1, exactly(m.test), limit)
+		return m.judge(out, err)
+	}
 	text, err := m.mutate(b.root)
 	if err != nil {
 		return err
 	}
-	overlay, err := b.overlay(number, m.file, text)
+	overlay, err := b.overlay(strconv.Itoa(i), map[string][]byte{m.file: text})
 	if err != nil {
 		return err
 	}
-	out, err := b.test(ctx, m.pkg, exactly(m.test), "-count=1", "-overlay="+overlay)
+	out, err := b.command(ctx, b.root, "go", "test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout="+limit, "-overlay="+overlay,
+		"-run="+exactly(m.test), "./"+m.pkg).CombinedOutput()
 	return m.judge(out, err)
+}
+
+// run runs tests of a package with one mutant, or none, and returns what they said.
+func (b *bench) run(ctx context.Context, pkg string, number int, tests, timeout string) ([]byte, error) {
+	cmd := b.command(ctx, filepath.Join(b.root, pkg), b.programs[pkg], "-test.paniconexit0", "-test.timeout="+timeout, "-test.run="+tests)
+	cmd.Env = append(os.Environ(), switchEnv+"="+strconv.Itoa(number))
+	return cmd.CombinedOutput()
+}
+
+func (b *bench) command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the list says which tests
+	cmd.Dir = dir
+	return cmd
 }
 
 // judge reads what the test said; nil is a mutant that was caught.
@@ -112,15 +166,6 @@ func (m mutant) judge(out []byte, err error) error {
 	return nil
 }
 
-// test runs tests of a package and returns what they said. Nothing of it needs
-// vetting or debugging.
-func (b bench) test(ctx context.Context, pkg, tests string, flags ...string) ([]byte, error) {
-	args := append([]string{"test", "-vet=off", "-ldflags=-s -w", limit, "-run=" + tests}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...) //nolint:gosec // the list says which tests
-	cmd.Dir = b.root
-	return cmd.CombinedOutput()
-}
-
 // exactly is the -run pattern of one test or subtest.
 func exactly(test string) string {
 	levels := strings.Split(test, "/")
@@ -130,21 +175,26 @@ func exactly(test string) string {
 	return strings.Join(levels, "/")
 }
 
-// overlay writes the replacement of a file and what tells Go about it.
-func (b bench) overlay(number int, file string, text []byte) (string, error) {
-	original, err := filepath.Abs(filepath.Join(b.root, file))
+// overlay writes files that stand for those of the module, and what tells Go about them.
+func (b *bench) overlay(name string, files map[string][]byte) (string, error) {
+	replace := map[string]string{}
+	for path, text := range files {
+		original, err := filepath.Abs(filepath.Join(b.root, path))
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(b.dir, fmt.Sprintf("%s-%d.go", name, len(replace)))
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			return "", err
+		}
+		replace[original] = file
+	}
+	list, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	base := filepath.Join(b.dir, strconv.Itoa(number))
-	if err := os.WriteFile(base+".go", text, 0o600); err != nil {
-		return "", err
-	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {original: base + ".go"}})
-	if err != nil {
-		return "", err
-	}
-	return base + ".json", os.WriteFile(base+".json", list, 0o600)
+	path := filepath.Join(b.dir, name+".json")
+	return path, os.WriteFile(path, list, 0o600)
 }
 
 // head is the beginning of what a test said: a crash prints every goroutine.
