@@ -23,7 +23,7 @@ func (c *Connector) billHint(stream string) firehose.Option {
 		return firehose.OnBill(0, nil)
 	}
 	return firehose.OnBill(billAfter, func(b firehose.Bill) {
-		with := aggregatedCost(record, b)
+		with := AggregatedRatio(record, b)
 		if b.Ratio() < with*billWorth {
 			return
 		}
@@ -37,9 +37,9 @@ func (c *Connector) billHint(stream string) firehose.Option {
 	})
 }
 
-// aggregatedCost is the ratio that the bill would have with aggregation: as many values in a
+// AggregatedRatio is the ratio that the bill would have with aggregation: as many values in a
 // record as there may be, but no more than a request had.
-func aggregatedCost(cfg convert.Config, b firehose.Bill) float64 {
+func AggregatedRatio(cfg convert.Config, b firehose.Bill) float64 {
 	size := max(b.Bytes/b.Records, 1)
 	values := min(int64(cfg.AggregateMaxRecords), int64(cfg.AggregateMaxBytes)/size, b.Records/b.Requests)
 	packed := max(values, 1) * size

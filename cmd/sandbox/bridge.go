@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -27,20 +26,20 @@ type bridge struct {
 	log     *slog.Logger
 	address string                  // of the emulated Firehose
 	current atomic.Pointer[running] // the newest, perhaps stopped; nil before the first
-	earlier map[string]float64      // counters of those before it
+	earlier map[string]int64        // counters of those before it
 }
 
 // running is one connector.
 type running struct {
-	connector *connector.Connector
-	registry  *prometheus.Registry
-	handler   http.Handler
-	cancel    context.CancelFunc
-	done      chan struct{} // closed when err is set
-	err       error
+	*connector.Connector
+	registry *prometheus.Registry
+	handler  http.Handler
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when err is set
+	err      error
 }
 
-// The counters that the view shows, by their names in /metrics.
+// The counters that are shown, by their names in /metrics.
 const (
 	retriedTotal   = "kafka_firehose_records_retried_total"
 	ambiguousTotal = "kafka_firehose_records_ambiguous_total"
@@ -48,9 +47,7 @@ const (
 
 func newBridge(b *broker, e *emulator, o options, log *slog.Logger) (*bridge, error) {
 	cfg := connector.DefaultConfig()
-	cfg.Kafka.Brokers = []string{b.addr}
-	cfg.Kafka.Topics = []string{o.topic}
-	cfg.Kafka.GroupID = group
+	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{b.addr}, []string{o.topic}, group
 	cfg.Firehose.Stream = stream
 	cfg.Record.Aggregate = o.aggregate
 	cfg.BadRecordPolicy = "skip" // an oversized line should be seen in the proof, not end the show
@@ -59,7 +56,7 @@ func newBridge(b *broker, e *emulator, o options, log *slog.Logger) (*bridge, er
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("the connector's configuration: %w", err)
 	}
-	return &bridge{cfg: cfg, log: log, address: "http://" + e.addr, earlier: map[string]float64{}}, nil
+	return &bridge{cfg: cfg, log: log, address: "http://" + e.addr, earlier: map[string]int64{}}, nil
 }
 
 // endpoint makes the AWS client talk to the emulator, whatever the machine is set up for.
@@ -77,7 +74,7 @@ func (b *bridge) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the connector: %w", err)
 	}
-	r := &running{connector: c, registry: registry, done: make(chan struct{})}
+	r := &running{Connector: c, registry: registry, done: make(chan struct{})}
 	r.handler = status.PageHandler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
 	ctx, r.cancel = context.WithCancel(ctx)
 	go func() {
@@ -108,23 +105,9 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "starting", http.StatusServiceUnavailable)
 }
 
-// ready is nil while records get through.
-func (b *bridge) ready() error {
-	c := b.current.Load()
-	if c == nil {
-		return errors.New("starting")
-	}
-	select {
-	case <-c.done:
-		return errors.New("stopped")
-	default:
-		return c.connector.Ready()
-	}
-}
-
 // counters are the sums over all labels and all connectors that ran here, as a Prometheus would see
 // them.
-func (b *bridge) counters() map[string]float64 {
+func (b *bridge) counters() map[string]int64 {
 	sums := maps.Clone(b.earlier)
 	c := b.current.Load()
 	if c == nil {
@@ -137,7 +120,7 @@ func (b *bridge) counters() map[string]float64 {
 	for _, f := range families {
 		if name := f.GetName(); name == retriedTotal || name == ambiguousTotal {
 			for _, m := range f.GetMetric() {
-				sums[name] += m.GetCounter().GetValue()
+				sums[name] += int64(m.GetCounter().GetValue())
 			}
 		}
 	}

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
@@ -36,21 +37,24 @@ type emulator struct {
 	// Stored records whose answer was destroyed on purpose, and their lines. That a client left before
 	// the answer is known only later, and only as a count of records: see unanswered.
 	silent, silentLines atomic.Int64
-	broken              chan error // holds the first error of an object
 }
 
-func openEmulator(w world, o options, dir string) (*emulator, error) {
-	e := &emulator{objects: filepath.Join(dir, "objects"), broken: make(chan error, 1)}
+// openEmulator starts it. An object that can't be written is told on errs, and its lines are lost to the proof.
+func openEmulator(w world, o options, dir string, errs io.Writer) (*emulator, error) {
+	e := &emulator{objects: filepath.Join(dir, "objects")}
+	tell := func(err error) { fmt.Fprintf(errs, "the emulated Firehose: %v\n", err) }
 	var err error
-	e.directory, err = firehosetest.NewDirectory(e.objects, firehosetest.DirectoryOptions{
-		BufferInterval: objectsEvery, GZIP: o.gzip, OnError: e.note,
-	})
+	e.directory, err = firehosetest.NewDirectory(e.objects, firehosetest.DirectoryOptions{BufferInterval: objectsEvery, GZIP: o.gzip, OnError: tell})
 	if err != nil {
 		return nil, err
 	}
 	l, err := o.listen("tcp", o.firehose, "firehose")
 	if err != nil {
 		return nil, fmt.Errorf("start the emulated Firehose: %w", err)
+	}
+	store := e.directory.Store
+	if w.store != nil {
+		store = func(r firehosetest.Stored) { w.store(r, e.directory.Store) }
 	}
 	e.service = firehosetest.New(firehosetest.Options{
 		Region:       region,
@@ -59,13 +63,8 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 		Faults:       o.trouble.faults,
 		Keep:         firehosetest.KeepCounts,
 		KeepRequests: 1000,
-		OnStored:     func(r firehosetest.Stored) { e.stored(w, r) },
+		OnStored:     func(r firehosetest.Stored) { e.countLines(r); store(r) },
 	})
-	e.serve(l)
-	return e, nil
-}
-
-func (e *emulator) serve(l net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle("/_emulator/", e.service.Admin())
 	mux.Handle("/", e.service)
@@ -73,30 +72,19 @@ func (e *emulator) serve(l net.Listener) {
 	e.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := e.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			e.note(fmt.Errorf("serve the emulated Firehose: %w", err))
+			tell(err)
 		}
 	}()
+	return e, nil
 }
 
-// stored is called for each record, from many requests at once.
-func (e *emulator) stored(w world, r firehosetest.Stored) {
+// countLines is called for each record, from many requests at once.
+func (e *emulator) countLines(r firehosetest.Stored) {
 	n := int64(bytes.Count(r.Data, []byte{'\n'}))
 	e.lines.Add(n)
 	if !r.Answered {
 		e.silent.Add(1)
 		e.silentLines.Add(n)
-	}
-	if w.store != nil {
-		w.store(r, e.directory.Store)
-		return
-	}
-	e.directory.Store(r)
-}
-
-func (e *emulator) note(err error) {
-	select {
-	case e.broken <- err:
-	default:
 	}
 }
 
@@ -110,15 +98,10 @@ func (e *emulator) unanswered(perRecord int64) int64 {
 
 func (e *emulator) stats() firehosetest.StreamStats { return e.service.Stats().Streams[stream] }
 
-// flush writes what is buffered, so that all that was stored can be read back.
-func (e *emulator) flush() error {
-	err := e.directory.Flush()
-	select {
-	case earlier := <-e.broken:
-		err = errors.Join(earlier, err)
-	default:
-	}
-	return err
+// bill is what AWS would bill for what was stored.
+func (e *emulator) bill() firehose.Bill {
+	st := e.stats()
+	return firehose.Bill{Records: int64(st.Records), Bytes: st.Bytes, Billed: st.Billed, Requests: int64(st.Requests)}
 }
 
-func (e *emulator) close() error { return errors.Join(e.server.Close(), e.directory.Close()) }
+func (e *emulator) close() { _ = errors.Join(e.server.Close(), e.directory.Close()) }

@@ -18,8 +18,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/term"
-
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
@@ -28,22 +26,14 @@ const (
 	exitProved  = 0 // all that is in the topic was delivered, and nothing else
 	exitFailed  = 1 // something is lost, or more than it should be, or could not be checked
 	exitUsage   = 2 // nothing was started: a flag, a port, a directory
-	exitSignal  = 130
 	programName = "sandbox"
 )
 
 func main() {
 	forgetAWS()
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-signals
-		cancel()
-		<-signals
-		os.Exit(exitSignal)
-	}()
-	w := world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, terminal: isTerminal(os.Stdout)}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	w := world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(w.run(ctx, os.Args[1:]))
 }
 
@@ -51,7 +41,6 @@ func main() {
 type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	terminal       bool // stdout may be redrawn
 	// store, if set, stands between the emulated Firehose and the directory of objects. A test loses
 	// and doubles records there, behind the connector's back.
 	store func(record firehosetest.Stored, next func(firehosetest.Stored))
@@ -77,7 +66,7 @@ func (w world) run(ctx context.Context, args []string) int {
 	s.banner()
 	proved := s.round(ctx, s.feed)
 	for o.keepRunning && ctx.Err() == nil {
-		s.screen.print("Still running, and delivering what you produce. Ctrl-C ends it, with a proof of all of it.\n")
+		s.print("Still running, and delivering what you produce. Ctrl-C ends it, with a proof of all of it.\n")
 		proved = s.round(ctx, untilDone) && proved
 	}
 	if !proved {
@@ -96,9 +85,4 @@ func forgetAWS() {
 	}
 	_ = os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	_ = os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-}
-
-// isTerminal reports whether f is a terminal that can move its cursor.
-func isTerminal(f *os.File) bool {
-	return os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }

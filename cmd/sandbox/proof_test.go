@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kafka-firehose/connector/firehose"
 )
 
 // these visits the lines given.
@@ -179,27 +181,5 @@ func TestNumbers(t *testing.T) {
 	f(count(1000), "1,000")
 	f(count(-1234567), "-1,234,567")
 	f(count(-123456), "-123,456")
-	f(size(0), "0 B")
-	f(size(1023), "1023 B")
-	f(size(1536), "1.5 KiB")
-	f(size(5<<30), "5.0 GiB")
-	f(size(3<<40), "3.0 TiB")
-	// 100-byte lines: 500 make a record of 50,000 bytes, billed as 51,200.
-	f(count(packedBill(100*10_000, 10_000)), "1,024,000")
-	f(count(packedBill(0, 0)), "0")
-	f(fmt.Sprintf("%.4f", dollars(1<<30)), "0.0290")
-}
-
-func TestScreenRedrawsInPlace(t *testing.T) {
-	var out, errs strings.Builder
-	s := newScreen(world{stdout: &out, stderr: &errs, terminal: true})
-	s.draw("a", "b")
-	s.warn("careful\n")
-	s.draw("c", "d")
-	s.print("the end\n")
-	s.draw("e")
-	again := "\x1b[2A\r\x1b[J"
-	if want := "a\nb\n" + again + "a\nb\n" + again + "c\nd\nthe end\ne\n"; out.String() != want || errs.String() != "careful\n" {
-		t.Errorf("output %q, want %q; errors %q", out.String(), want, errs.String())
-	}
+	f(fmt.Sprintf("%.4f", dollars(firehose.Bill{Billed: 1 << 30})), "0.0290")
 }

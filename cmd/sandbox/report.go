@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/status"
 )
 
 // differentLines bounds the memory of the proof to about 250 MiB.
@@ -25,12 +28,13 @@ func (s *sandbox) banner() {
 	fmt.Fprintf(&b, "  log        %s\n\n", s.logPath())
 	fmt.Fprintf(&b, "In another terminal, while this runs:\n\n")
 	fmt.Fprintf(&b, "  echo hello | kcat -P -b %s -t %s\n", s.broker.addr, s.o.topic)
+	fmt.Fprintf(&b, "  go run ./cmd/kafka-firehose top -addr %s\n", probes)
 	fmt.Fprintf(&b, "  curl -s http://%s/metrics | grep ^kafka_firehose\n", probes)
 	fmt.Fprintf(&b, "  curl -X PUT -d '[{\"effect\": \"refuse-records\", \"share\": 0.2}]' http://%s/_emulator/faults\n", s.service.addr)
 	fmt.Fprintf(&b, "  AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s aws --region %s --endpoint-url http://%s \\\n", key, key, region, s.service.addr)
 	fmt.Fprintf(&b, "    firehose describe-delivery-stream --delivery-stream-name %s\n\n", stream)
 	fmt.Fprintf(&b, "%s. Ctrl-C ends it and goes on to the proof.\n\n", s.plan())
-	s.screen.print(b.String())
+	s.print(b.String())
 }
 
 // plan says in words what the flags say.
@@ -64,14 +68,12 @@ func (s *sandbox) plan() string {
 // where the topic ended when feeding did, err what went wrong before.
 func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	begin := time.Now()
-	s.screen.print("\nReading the topic and the objects back ...\n")
-	if flushErr := s.service.flush(); flushErr != nil {
-		err = errors.Join(err, flushErr)
-	}
+	s.print("\nReading the topic and the objects back ...\n")
+	err = errors.Join(err, s.service.directory.Flush())
 	// Others may have produced since, and the connector may have delivered it: up to its commit.
 	to, committedErr := s.broker.committed(ctx)
 	if err = errors.Join(err, committedErr); committedErr != nil {
-		s.screen.print(failed(err))
+		s.print(failed(err))
 		return false
 	}
 	for p, at := range ends {
@@ -82,20 +84,20 @@ func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	p := proof{fed: s.journal.each, topic: topic.each, delivered: objects.each, most: differentLines}
 	v, proofErr := p.run(ctx)
 	if proofErr != nil {
-		s.screen.print(failed(errors.Join(err, fmt.Errorf("the proof could not be made: %w", proofErr))))
+		s.print(failed(errors.Join(err, fmt.Errorf("the proof could not be made: %w", proofErr))))
 		return false
 	}
 	explained := s.service.unanswered(s.perRecord())
 	err = errors.Join(err, v.err(explained), tooLarge(topic.tooLarge))
-	s.screen.print(s.report(v, topic, objects, time.Since(begin)))
+	s.print(s.report(v, topic, objects, time.Since(begin)))
 	if err != nil {
 		for _, e := range v.examples {
-			s.screen.print("  ! " + e + "\n")
+			s.print("  ! " + e + "\n")
 		}
-		s.screen.print(failed(err))
+		s.print(failed(err))
 		return false
 	}
-	s.screen.print(proved(v))
+	s.print(proved(v))
 	return true
 }
 
@@ -112,13 +114,27 @@ func (s *sandbox) report(v verdict, topic *topicLog, objects *objectFiles, took 
 	fmt.Fprintf(&b, "\nThe topic, read by a consumer of its own, and the objects, read back from disk (%s):\n\n", took.Round(time.Millisecond))
 	fmt.Fprintf(&b, "  fed        %14s lines\n", count(v.fed))
 	fmt.Fprintf(&b, "  topic      %14s lines%s\n", count(v.topic), nulls(topic.tombstones))
-	fmt.Fprintf(&b, "  delivered  %14s lines in %s objects, %s: %s\n", count(v.delivered), count(int64(objects.files)), size(objects.bytes), objects.root)
+	fmt.Fprintf(&b, "  delivered  %14s lines in %s objects, %s: %s\n", count(v.delivered), count(int64(objects.files)), status.FormatBytes(objects.bytes), objects.root)
 	fmt.Fprintf(&b, "  lost       %14s\n", count(v.lost))
 	fmt.Fprintf(&b, "  duplicated %14s%s\n", count(v.duplicated), s.ambiguity(v))
 	c := s.bridge.counters()
-	fmt.Fprintf(&b, "  retried    %14s records, %s of them after an ambiguous answer\n", count(int64(c[retriedTotal])), count(int64(c[ambiguousTotal])))
-	b.WriteString(billed(s.service.stats(), v.delivered, s.o.aggregate))
+	fmt.Fprintf(&b, "  retried    %14s records, %s of them after an ambiguous answer\n", count(c[retriedTotal]), count(c[ambiguousTotal]))
+	b.WriteString(s.billed(v.delivered))
 	return b.String()
+}
+
+// billed is the line about money, with a hint if aggregation would halve the bill.
+func (s *sandbox) billed(lines int64) string {
+	bill := s.service.bill()
+	if bill.Bytes == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("  billed     %14s for %s of data, %.1f times as much: $%.4f for a million lines\n",
+		status.FormatBytes(bill.Billed), status.FormatBytes(bill.Bytes), bill.Ratio(), dollars(bill)/float64(max(lines, 1))*1e6)
+	if with := connector.AggregatedRatio(s.bridge.cfg.Record, bill); !s.o.aggregate && with*2 < bill.Ratio() {
+		text += fmt.Sprintf("             %14s or so with -aggregate: Firehose bills each record as a multiple of 5 KiB\n", status.FormatBytes(with*float64(bill.Bytes)))
+	}
+	return text
 }
 
 func (s *sandbox) ambiguity(v verdict) string {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"os"
 	"time"
 
+	"kafka-firehose/connector/logging"
 	"kafka-firehose/metrics"
 )
 
@@ -16,7 +19,6 @@ type sandbox struct {
 	world   world
 	o       options
 	dir     string
-	screen  *screen
 	broker  *broker
 	service *emulator
 	bridge  *bridge
@@ -29,7 +31,7 @@ type sandbox struct {
 
 // open starts everything but the connector. Its error is for the user.
 func open(ctx context.Context, w world, o options) (_ *sandbox, err error) {
-	s := &sandbox{world: w, o: o, screen: newScreen(w)}
+	s := &sandbox{world: w, o: o}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -38,7 +40,7 @@ func open(ctx context.Context, w world, o options) (_ *sandbox, err error) {
 	if err = s.openDirectory(); err != nil {
 		return nil, err
 	}
-	log, logFile, err := openLog(s.logPath(), s.screen, o.verbose)
+	log, logFile, err := openLog(s.logPath(), w.stderr, o.verbose)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +52,10 @@ func open(ctx context.Context, w world, o options) (_ *sandbox, err error) {
 	if s.start, err = s.broker.committed(ctx); err != nil {
 		return nil, err
 	}
-	if s.service, err = openEmulator(w, o, s.dir); err != nil {
+	if s.service, err = openEmulator(w, o, s.dir, w.stderr); err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, func() { _ = s.service.close() })
+	s.closers = append(s.closers, s.service.close)
 	if s.bridge, err = newBridge(s.broker, s.service, o, log); err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func (s *sandbox) openProbes(ctx context.Context) (err error) {
 	go func() {
 		defer close(ended)
 		if err := metrics.Serve(ctx, s.probes, s.bridge, s.bridge.log); err != nil {
-			s.screen.warn(err.Error() + "\n")
+			fmt.Fprintln(s.world.stderr, err)
 		}
 	}()
 	s.closers = append(s.closers, func() { cancel(); <-ended })
@@ -112,13 +114,38 @@ func (s *sandbox) close() {
 	}
 }
 
+// print writes text at once: the view prints beside the rounds.
+func (s *sandbox) print(text string) { _, _ = io.WriteString(s.world.stdout, text) }
+
+// openLog makes the connector's logger: everything into a file, and warnings, or with verbose
+// everything, onto standard error.
+func openLog(path string, errs io.Writer, verbose bool) (*slog.Logger, *os.File, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the connector's log: %w", err)
+	}
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelDebug
+	}
+	noTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	onScreen := slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level, ReplaceAttr: noTime})
+	inFile := slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})
+	return slog.New(slog.NewMultiHandler(inFile, logging.LimitRepeats(onScreen, 10*time.Second))), f, nil
+}
+
 // round runs the connector while work lasts and until what is in the topic then is delivered, and
 // proves that it is. It goes on when ctx ends: that is how work ends.
 func (s *sandbox) round(ctx context.Context, work func(context.Context) error) (proved bool) {
 	after := context.WithoutCancel(ctx)
 	r, err := s.bridge.start(after)
 	if err != nil {
-		s.screen.print(failed(err))
+		s.print(failed(err))
 		return false
 	}
 	stopView := s.watch(after)
@@ -136,8 +163,8 @@ func (s *sandbox) round(ctx context.Context, work func(context.Context) error) (
 	if endsErr == nil {
 		err = errors.Join(err, s.await(after, r, ends))
 	}
-	err = errors.Join(err, endsErr, r.stop())
 	stopView()
+	err = errors.Join(err, endsErr, r.stop())
 	return s.prove(after, ends, err)
 }
 

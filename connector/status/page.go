@@ -24,7 +24,7 @@ var (
 	pageStyle string
 	page      = template.Must(template.New("page").Funcs(template.FuncMap{
 		"why": Partition.why, "lines": (*Runtime).lines,
-		"ago": formatAgo, "left": left, "ended": ended, "bytes": byteText, "number": numberText, "percent": formatPercent, "seconds": secondsText, "line": drawSparkline,
+		"ago": formatAgo, "left": left, "ended": ended, "bytes": FormatBytes, "number": numberText, "percent": formatPercent, "seconds": secondsText, "line": drawSparkline,
 		"style": func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is a file of this package
 	}).Parse(pageText))
 	// policy lets the page show itself and nothing else: no script, no other host, no frame.
@@ -114,8 +114,8 @@ func left(now, end time.Time) string {
 // ended reports whether credentials with an end are not valid any more.
 func ended(now, end time.Time) bool { return !end.IsZero() && !now.Before(end) }
 
-// byteText prints bytes, or bytes a second, as people read them.
-func byteText(n any) string {
+// FormatBytes prints bytes, or bytes a second, as people read them.
+func FormatBytes(n any) string {
 	v := toFloat(n)
 	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
 		if math.Abs(v) < 1024 {

@@ -32,7 +32,7 @@ func WriteText(w io.Writer, members []Member) error {
 			continue
 		}
 		v := pageViewOf(m.Snapshot)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s of %s\n", plainText(m.Addr), memberState(v.Snapshot), plainText(v.Group.ID), v.Owned, v.Lag, v.BadRecords.Records, byteText(v.Memory.Buffered), byteText(v.Memory.Limit))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s of %s\n", plainText(m.Addr), memberState(v.Snapshot), plainText(v.Group.ID), v.Owned, v.Lag, v.BadRecords.Records, FormatBytes(v.Memory.Buffered), FormatBytes(v.Memory.Limit))
 	}
 	fmt.Fprintln(table, "\nSTREAM\tMEMBER\tSTATE\tRECORDS/S\tBYTES/S\tPEAK\tLIMIT\tQUOTA\tREFUSED\tLAG\tLAST ACCEPTED")
 	for _, m := range members {
@@ -41,8 +41,8 @@ func WriteText(w io.Writer, members []Member) error {
 			if n := len(s.History); n > 0 {
 				now = s.History[n-1]
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plainText(s.Name), plainText(m.Addr), plainText(s.State), now.AcceptedRecords, byteText(now.AcceptedBytes),
-				byteText(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), formatPercent(s.RefusedShare), s.Lag, formatAgo(m.Snapshot.At, s.LastAccepted))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", plainText(s.Name), plainText(m.Addr), plainText(s.State), now.AcceptedRecords, FormatBytes(now.AcceptedBytes),
+				FormatBytes(s.PeakSecond.AcceptedBytes), orNone(s.RateBytes), orNone(s.QuotaBytes), formatPercent(s.RefusedShare), s.Lag, formatAgo(m.Snapshot.At, s.LastAccepted))
 		}
 	}
 	fmt.Fprintln(table, "\nTOPIC\tPARTITION\tMEMBER\tLAG\tOLDEST\tCOMMITTED\tSTATE")
@@ -141,7 +141,7 @@ func orNone(rate float64) string {
 	if rate == 0 {
 		return "none"
 	}
-	return byteText(rate) + "/s"
+	return FormatBytes(rate) + "/s"
 }
 
 // plainText replaces control characters, which could move the cursor of a terminal or turn the direction of its text.

@@ -39,18 +39,21 @@ func (f *armed) strikes(op, stream string, now time.Time) bool {
 		return false
 	}
 	f.seen++
-	at := now.Sub(f.since)
 	switch {
 	case f.seen < f.From,
 		f.To != 0 && f.seen > f.To,
-		at < f.After,
-		f.Until != 0 && at >= f.Until,
-		f.Times != 0 && f.done >= f.Times,
+		!f.active(now),
 		f.Probability != 0 && f.dice.Float64() >= f.Probability:
 		return false
 	}
 	f.done++
 	return true
+}
+
+// active reports that the fault is inside its window of time and has strikes left.
+func (f *armed) active(now time.Time) bool {
+	at := now.Sub(f.since)
+	return at >= f.After && (f.Until == 0 || at < f.Until) && (f.Times == 0 || f.done < f.Times)
 }
 
 // picks says which of n records the fault applies to.
@@ -107,4 +110,19 @@ func (s *Service) Faults() []Fault {
 		out = append(out, f.Fault)
 	}
 	return out
+}
+
+// ActiveEffects returns the effects of the faults that can strike now, sorted, each once.
+func (s *Service) ActiveEffects() []Effect {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var effects []Effect
+	for _, f := range s.faults {
+		if f.active(now) {
+			effects = append(effects, f.Effect)
+		}
+	}
+	slices.Sort(effects)
+	return slices.Compact(effects)
 }

@@ -2,6 +2,7 @@ package firehosetest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,31 @@ func TestSelection(t *testing.T) {
 	f(F{Operation: "*"}, "xxxxxx")
 	f(F{Probability: 1}, "xxxxxx")
 	f(F{Probability: 0.5, Seed: 3}, ".x.x..xx.xxx")
+}
+
+// TestActiveEffects: an effect is active inside its window, counted from when it was set, and while it has strikes left.
+func TestActiveEffects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(nil)
+		time.Sleep(time.Hour)
+		s.SetFaults([]firehosetest.Fault{
+			{Effect: firehosetest.Reset, After: 2 * time.Second, Until: 4 * time.Second},
+			{Effect: firehosetest.RefuseRecords, Share: 0.5},
+			{Effect: firehosetest.RefuseRecords, Share: 0.1},
+			{Effect: firehosetest.EmptyObject, Times: 1},
+		})
+		got := fmt.Sprint(s.ActiveEffects())
+		do(t, s, put([]byte("x")))
+		for range 3 {
+			got += fmt.Sprint(s.ActiveEffects())
+			time.Sleep(2 * time.Second)
+		}
+		s.ClearFaults()
+		got += fmt.Sprint(s.ActiveEffects())
+		if want := "[empty-object refuse-records][refuse-records][refuse-records reset][refuse-records][]"; got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	})
 }
 
 // TestShare fails a share of the records, the same for the same seed.

@@ -11,23 +11,25 @@ import (
 
 // TestChanges: an outage, the connector in it, what is switched meanwhile and the recovery are each told once.
 func TestChanges(t *testing.T) {
-	down, slow := outage(5*time.Second, 60*time.Second), []firehosetest.Fault{{Effect: firehosetest.Delay}}
 	failing := errors.New("stream sandbox: nothing was accepted for 30s\nand more")
 	c := changes{}
 	var got []string
 	for at := range 100 {
-		script, ready := down, error(nil)
+		var active []firehosetest.Effect
+		ready := error(nil)
 		switch {
 		case at < 2:
 			ready = errors.New("starting")
 		case at >= 35 && at < 70:
 			ready = failing
-		case at >= 80 && at < 90:
-			script = slow
-		case at >= 90:
-			script = nil
 		}
-		got = append(got, c.next(time.Duration(at)*time.Second, script, ready)...)
+		switch {
+		case at >= 5 && at < 65:
+			active = append(active, firehosetest.Outage)
+		case at >= 80 && at < 90:
+			active = append(active, firehosetest.Delay, firehosetest.Reset)
+		}
+		got = append(got, c.next(time.Duration(at)*time.Second, active, ready)...)
 	}
 	want := []string{
 		"00:05  fault begins: outage",
@@ -35,7 +37,9 @@ func TestChanges(t *testing.T) {
 		"01:05  fault ends: outage",
 		"01:10  the connector is ready again, after 35s",
 		"01:20  fault begins: delay",
+		"01:20  fault begins: reset",
 		"01:30  fault ends: delay",
+		"01:30  fault ends: reset",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
