@@ -174,7 +174,7 @@ func (l *pipeline) keepSecond() {
 	defer l.historyLock.Unlock()
 	l.history.AddTotals(status.Totals{
 		OfferedBytes: t.Offered.Bytes, OfferedRecords: t.Offered.Records, Requests: t.Offered.Requests,
-		AcceptedBytes: t.Accepted.Bytes, AcceptedRecords: t.Accepted.Records,
+		AcceptedBytes: t.Accepted.Bytes, AcceptedRecords: t.Accepted.Records, RefusedRecords: t.Refused,
 	})
 	peak := l.history.PeakSecond()
 	l.stream.SetPeak(firehose.Peak{

@@ -43,6 +43,14 @@ func TestStatus(t *testing.T) {
 				t.Errorf("after three minutes the oldest record of %s/%d is in memory for %v s", p.Topic, p.Partition, p.OldestAge)
 			}
 		}
+		if share := s.Streams[0].RefusedShare; share != 0 {
+			t.Errorf("no record was refused by itself, the share of those that were is %v", share)
+		}
+		w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseRecords, Share: 0.2}})
+		time.Sleep(time.Minute)
+		if share := m.connector.Status().Streams[0].RefusedShare; share < 0.08 || share > 0.2 {
+			t.Errorf("in one of six minutes, with more than half of the records, a fifth is refused each time; the status says %v", share)
+		}
 		w.stream.ClearFaults()
 		time.Sleep(time.Minute)
 		if s := m.connector.Status(); !s.Ready || len(s.Faults) > 0 {

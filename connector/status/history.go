@@ -14,6 +14,7 @@ const (
 // Totals are sums since the process began.
 type Totals struct {
 	OfferedBytes, OfferedRecords, Requests, AcceptedBytes, AcceptedRecords int64
+	RefusedRecords                                                         int64 // by their own entries of answers
 }
 
 // History keeps the last ten minutes of a stream, second by second. One goroutine uses it.
@@ -33,6 +34,7 @@ func (h *History) AddTotals(now Totals) {
 			OfferedBytes: float64(now.OfferedBytes - h.last.OfferedBytes), OfferedRecords: float64(now.OfferedRecords - h.last.OfferedRecords),
 			Requests:      float64(now.Requests - h.last.Requests),
 			AcceptedBytes: float64(now.AcceptedBytes - h.last.AcceptedBytes), AcceptedRecords: float64(now.AcceptedRecords - h.last.AcceptedRecords),
+			RefusedRecords: float64(now.RefusedRecords - h.last.RefusedRecords),
 		})
 	}
 	h.last, h.begun = now, true
@@ -43,7 +45,7 @@ func (h *History) PeakSecond() (peak Second) {
 	for _, s := range h.seconds[max(len(h.seconds)-peakSeconds, 0):] {
 		peak = Second{
 			max(peak.OfferedBytes, s.OfferedBytes), max(peak.OfferedRecords, s.OfferedRecords), max(peak.Requests, s.Requests),
-			max(peak.AcceptedBytes, s.AcceptedBytes), max(peak.AcceptedRecords, s.AcceptedRecords),
+			max(peak.AcceptedBytes, s.AcceptedBytes), max(peak.AcceptedRecords, s.AcceptedRecords), max(peak.RefusedRecords, s.RefusedRecords),
 		}
 	}
 	return peak
@@ -71,14 +73,14 @@ func (h *History) PeakBytes() []float64 {
 	return peaks
 }
 
-// RefusedShare is the share of the records sent in the last ten minutes that were not accepted, from 0 to 1. Those in
-// flight count as not accepted.
+// RefusedShare is the share of refused records among those that were answered one by one in the last ten minutes, from 0 to 1.
+// Records of requests that failed as a whole were not answered.
 func (h *History) RefusedShare() float64 {
-	sum := meanSecond(h.seconds)
-	if sum.OfferedRecords == 0 {
+	mean := meanSecond(h.seconds)
+	if mean.RefusedRecords == 0 {
 		return 0
 	}
-	return max(0, 1-sum.AcceptedRecords/sum.OfferedRecords)
+	return mean.RefusedRecords / (mean.RefusedRecords + mean.AcceptedRecords)
 }
 
 func meanSecond(seconds []Second) (m Second) {
@@ -89,6 +91,7 @@ func meanSecond(seconds []Second) (m Second) {
 		m.Requests += s.Requests / n
 		m.AcceptedBytes += s.AcceptedBytes / n
 		m.AcceptedRecords += s.AcceptedRecords / n
+		m.RefusedRecords += s.RefusedRecords / n
 	}
 	return m
 }

@@ -185,10 +185,10 @@ func TestJSON(t *testing.T) {
 func TestHistory(t *testing.T) {
 	var h History
 	for i := range int64(700) {
-		h.AddTotals(Totals{OfferedBytes: 200 * i, OfferedRecords: 2 * i, Requests: i, AcceptedBytes: 100 * i, AcceptedRecords: i})
+		h.AddTotals(Totals{OfferedBytes: 200 * i, OfferedRecords: 2 * i, Requests: i, AcceptedBytes: 100 * i, AcceptedRecords: i, RefusedRecords: i / 4})
 	}
-	h.AddTotals(Totals{OfferedBytes: 200*699 + 5000, OfferedRecords: 2*699 + 50, Requests: 699 + 3, AcceptedBytes: 100*699 + 4000, AcceptedRecords: 699 + 40})
-	if p := h.PeakSecond(); p != (Second{5000, 50, 3, 4000, 40}) {
+	h.AddTotals(Totals{OfferedBytes: 200*699 + 5000, OfferedRecords: 2*699 + 50, Requests: 699 + 3, AcceptedBytes: 100*699 + 4000, AcceptedRecords: 699 + 40, RefusedRecords: 699/4 + 10})
+	if p := h.PeakSecond(); p != (Second{5000, 50, 3, 4000, 40, 10}) {
 		t.Errorf("peak %+v", p)
 	}
 	points := h.ListPoints()
@@ -198,8 +198,8 @@ func TestHistory(t *testing.T) {
 	if peaks := h.PeakBytes(); len(peaks) != 120 || peaks[0] != 100 || peaks[119] != 4000 {
 		t.Errorf("%d peaks, from %v to %v", len(peaks), peaks[0], peaks[len(peaks)-1])
 	}
-	if s := h.RefusedShare(); s < 0.45 || s > 0.55 {
-		t.Errorf("refused %v, want a half", s)
+	if s := h.RefusedShare(); s < 0.19 || s > 0.21 {
+		t.Errorf("refused %v, want the fifth of those that were answered", s)
 	}
 	for i := int64(0); i <= peakSeconds; i++ {
 		h.AddTotals(h.last)

@@ -64,7 +64,7 @@ type Stream struct {
 	Requests        int64   `json:"requests"`
 	AcceptedRecords int64   `json:"accepted_records"`
 	AcceptedBytes   int64   `json:"accepted_bytes"`
-	RefusedShare    float64 `json:"refused_share"` // of the records that were sent in the last ten minutes
+	RefusedShare    float64 `json:"refused_share"` // of the records that were answered one by one in the last ten minutes, from 0 to 1
 	BilledRatio     float64 `json:"billed_ratio"`
 	Stubborn        int     `json:"stubborn_records"`
 	Encrypted       bool    `json:"encrypted"` // what the last answer said of records at rest
@@ -91,6 +91,7 @@ type Second struct {
 	Requests        float64 `json:"requests"`
 	AcceptedBytes   float64 `json:"accepted_bytes"`
 	AcceptedRecords float64 `json:"accepted_records"`
+	RefusedRecords  float64 `json:"refused_records"` // one by one, not with their whole request
 }
 
 // Partition is a partition that this process owns.

@@ -14,5 +14,10 @@ func sights() []mutant {
 			"connector/queue.go", "		polls[a.lease] = a.chunks[0].polled\n", "		_ = a\n",
 			"connector", "TestQueueSetsAside", "was polled at \\d+, want",
 		},
+		{
+			seen, "records of requests that failed as a whole count as refused one by one",
+			"connector/status.go", ", RefusedRecords: t.Refused,", ", RefusedRecords: t.Offered.Records - t.Accepted.Records,",
+			"connector/e2e", "TestStatus", "no record was refused by itself",
+		},
 	}
 }
