@@ -28,8 +28,12 @@ func glueVersion(n byte) convert.SchemaRef { return convert.SchemaRef{GUID: [16]
 
 // glueNumber is a record with a number that was written with version 1 or 2, every other one compressed.
 func glueNumber(i int, version byte) *kgo.Record {
+	return glueRecord(i, version, binary.AppendVarint(nil, int64(i)))
+}
+
+// glueRecord is record i with data that was written with a version of a schema, every other one compressed.
+func glueRecord(i int, version byte, data []byte) *kgo.Record {
 	id := glueVersion(version).GUID
-	data := binary.AppendVarint(nil, int64(i))
 	if i%2 == 0 {
 		return &kgo.Record{Topic: "in", Partition: int32(i % 4), Value: append(append([]byte{3, 0}, id[:]...), data...)}
 	}
