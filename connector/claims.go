@@ -135,13 +135,14 @@ func (l *pipeline) cancelUploads(of func(*offset.Lease) bool) {
 	}
 }
 
-// bucketReady reports why the claim-check bucket has not taken values for a while, nil while it does.
-func (c *Connector) bucketReady(now time.Time) error {
+// bucketFault is why the claim-check bucket has not taken values for a while, without an err while it does.
+func (c *Connector) bucketFault(now time.Time) fault {
 	if c.uploader == nil {
-		return nil
+		return fault{}
 	}
-	if t := c.uploader.CurrentOutage(); t.ShouldReport(now, idleFor) {
-		return fmt.Errorf("claim-check bucket %s: %w", c.cfg.ClaimCheck.URL, t.Err)
+	t := c.uploader.CurrentOutage()
+	if !t.ShouldReport(now, idleFor) {
+		return fault{}
 	}
-	return nil
+	return fault{what: "claim-check bucket", err: fmt.Errorf("claim-check bucket %s: %w", c.cfg.ClaimCheck.URL, t.Err), since: t.Since, failures: t.Failures}
 }

@@ -137,14 +137,15 @@ func (c *Connector) letterStuck(lease *offset.Lease) bool {
 	return c.letters != nil && c.letters.LetterStuck(lease)
 }
 
-// lettersReady reports why the dead-letter topic has not taken letters for a while,
-// nil while it does.
-func (c *Connector) lettersReady(now time.Time) error {
+// lettersFault is why the dead-letter topic has not taken letters for a while,
+// without an err while it does.
+func (c *Connector) lettersFault(now time.Time) fault {
 	if c.letters == nil {
-		return nil
+		return fault{}
 	}
-	if t := c.letters.CurrentOutage(); t.ShouldReport(now, idleFor) {
-		return fmt.Errorf("dead-letter topic %s: %w", c.letters.Topic(), t.Err)
+	t := c.letters.CurrentOutage()
+	if !t.ShouldReport(now, idleFor) {
+		return fault{}
 	}
-	return nil
+	return fault{what: "dead-letter topic", err: fmt.Errorf("dead-letter topic %s: %w", c.letters.Topic(), t.Err), since: t.Since, failures: t.Failures}
 }

@@ -43,9 +43,9 @@ func (c *Connector) standingFaults(now time.Time) (all []fault) {
 	for _, f := range c.destinationFaults() {
 		add(f)
 	}
-	add(fault{what: "Schema Registry", err: c.schemasReady(now)})
-	add(fault{what: "dead-letter topic", err: c.lettersReady(now)})
-	add(fault{what: "claim-check bucket", err: c.bucketReady(now)})
+	add(c.schemasFault(now))
+	add(c.lettersFault(now))
+	add(c.bucketFault(now))
 	add(c.runtime.fault())
 	return append(all, c.unusable.faults(now)...)
 }
@@ -56,7 +56,9 @@ func (l *pipeline) streamFault(name string, now time.Time, pauseAfter time.Durat
 	s := l.stream.State()
 	f := fault{what: "stream " + name, failures: s.Failures}
 	err := l.check.lastError()
-	if err == nil {
+	if err != nil {
+		f.failures = int(l.check.failures.Load())
+	} else {
 		err = streamReady(s, now)
 	}
 	since, held := l.heldSince()

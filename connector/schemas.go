@@ -59,14 +59,15 @@ func (l *pipeline) setAsideUntil(rest fetchedRecords, ready <-chan struct{}) {
 	}()
 }
 
-// schemasReady reports why records wait for schemas, nil when they don't, or not for
+// schemasFault is why records wait for schemas, without an err when they don't, or not for
 // long.
-func (c *Connector) schemasReady(now time.Time) error {
+func (c *Connector) schemasFault(now time.Time) fault {
 	if c.schemas == nil {
-		return nil
+		return fault{}
 	}
-	if t := c.schemas.CurrentOutage(); t.ShouldReport(now, idleFor) {
-		return fmt.Errorf("the Schema Registry: %w", t.Err)
+	t := c.schemas.CurrentOutage()
+	if !t.ShouldReport(now, idleFor) {
+		return fault{}
 	}
-	return nil
+	return fault{what: "Schema Registry", err: fmt.Errorf("the Schema Registry: %w", t.Err), since: t.Since, failures: t.Failures}
 }

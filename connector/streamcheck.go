@@ -21,6 +21,16 @@ type streamCheck struct {
 	held     atomic.Bool           // the check has not passed; false without a check
 	unusable atomic.Bool           // the last completed check has found that the stream can't be used
 	reason   atomic.Pointer[error] // why it has not passed; nil before the first answer
+	failures atomic.Int64          // descriptions of the stream that failed, or have shown that it can't be used yet
+}
+
+// runOnce is Run, and counts it if the stream can't be used.
+func (s *streamCheck) runOnce(ctx context.Context) error {
+	err := s.Run(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.failures.Add(1)
+	}
+	return err
 }
 
 // lastError returns why records of the stream are held, nil when they are not.
@@ -44,6 +54,7 @@ func (c *Connector) newStreamCheck(l *pipeline, client *firehose.Client, stream 
 		Waiting: func(reason error) {
 			reason = fmt.Errorf("the delivery stream is not checked yet: %w", reason)
 			check.reason.Store(&reason)
+			check.failures.Add(1)
 		},
 	}
 }
@@ -80,7 +91,7 @@ func (c *Connector) checkStreamsFirst(ctx context.Context, streams []string) err
 		if !l.check.held.Load() {
 			return nil // without a check all can be used
 		}
-		err := l.check.Run(ctx)
+		err := l.check.runOnce(ctx)
 		if err == nil {
 			l.passCheck()
 			return nil
@@ -114,7 +125,7 @@ func joinSorted(of map[string]error) error {
 func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 	check := &l.check
 	for ctx.Err() == nil {
-		err := check.Run(ctx)
+		err := check.runOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}

@@ -25,11 +25,12 @@ import (
 
 // standing is a fault that lasts. begin makes it, after records went through; says is in its lines and in readiness.
 type standing struct {
-	change func(*world, *connector.Config)
-	begin  func(*world, *member)
-	says   string
-	metric string // that is not 0 as long as it lasts; empty for none of its own
-	ready  bool   // the process is ready all the same
+	change    func(*world, *connector.Config)
+	begin     func(*world, *member)
+	says      string
+	metric    string // that is not 0 as long as it lasts; empty for none of its own
+	ready     bool   // the process is ready all the same
+	uncounted bool   // nothing is tried, or its attempts are not counted
 }
 
 func refuses(code string) func(*world, *member) {
@@ -53,11 +54,11 @@ func standingFaults() map[string]standing {
 			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.Outage}})
 		}, says: "nothing was accepted for"},
 		"503":       {begin: refuses("ServiceUnavailableException"), says: "ServiceUnavailableException"},
-		"no broker": {begin: func(_ *world, m *member) { m.kafka.cut() }, says: "refused at"},
+		"no broker": {begin: func(_ *world, m *member) { m.kafka.cut() }, says: "refused at", uncounted: true},
 		"throttled": {begin: func(w *world, _ *member) {
 			w.stream.SetQuota("s", firehosetest.Quota{RecordsPerSecond: 1})
-		}, says: "throttled: it takes", ready: true, metric: "throttled"},
-		"missing topic": {change: func(_ *world, c *connector.Config) { c.Kafka.Topics = append(c.Kafka.Topics, "gone") }, says: "gone"},
+		}, says: "throttled: it takes", ready: true, uncounted: true, metric: "throttled"},
+		"missing topic": {change: func(_ *world, c *connector.Config) { c.Kafka.Topics = append(c.Kafka.Topics, "gone") }, says: "gone", uncounted: true},
 		"dead-letter topic": {change: func(w *world, c *connector.Config) {
 			p, policy := w.post(1_048_588)
 			policy(c)
@@ -107,7 +108,7 @@ func TestStandingLogin(t *testing.T) {
 		wrong.Store(true)
 		m.kafka.cut()
 		m.kafka.mend()
-		w.wantTold(m, standing{says: "Invalid username or password"})
+		w.wantTold(m, standing{says: "Invalid username or password", uncounted: true})
 	})
 }
 
@@ -249,8 +250,14 @@ func (w *world) wantTold(m *member, f standing) {
 	if f.metric != "" && m.metric(f.metric) == 0 {
 		w.t.Errorf("the metric %s says nothing of it", f.metric)
 	}
-	if shown := m.connector.Status().Faults; !slices.ContainsFunc(shown, func(s status.Fault) bool { return strings.Contains(s.Reason, f.says) }) {
+	shown := m.connector.Status().Faults
+	i := slices.IndexFunc(shown, func(s status.Fault) bool { return strings.Contains(s.Reason, f.says) })
+	if i < 0 {
 		w.t.Errorf("the status does not say %q: %+v", f.says, shown)
+		return
+	}
+	if one := shown[i]; !f.uncounted && one.Failures < 10 {
+		w.t.Errorf("after ten minutes the status counts %d attempts", one.Failures)
 	}
 }
 

@@ -222,6 +222,9 @@ func TestUnusableStreamHoldsItsRecords(t *testing.T) {
 				if len(s.Faults) != 1 || s.At.Sub(s.Faults[0].Since) < 4*time.Minute || s.Faults[0].Since.IsZero() || s.Memory.OldestAge < 4*60 {
 					t.Errorf("the status has the faults %+v, and the oldest record for %v s", s.Faults, s.Memory.OldestAge)
 				}
+				if n := s.Faults[0].Failures; n < 6 || n > 11 || n != strings.Count(w.log.String(), "delivery stream can't be used") {
+					t.Errorf("the status says that %d attempts failed in five minutes, with one each 30 to 60 s", n)
+				}
 				for _, p := range s.Partitions {
 					if waits := p.Topic == w.in; waits != (p.OldestAge > 4*60) || !waits && p.OldestAge > 0 {
 						t.Errorf("the oldest record of %s/%d is in memory for %v s", p.Topic, p.Partition, p.OldestAge)

@@ -59,7 +59,7 @@ func TestOutage(t *testing.T) {
 		first := retry.ExtendOutage(none, down, false)
 		time.Sleep(time.Minute)
 		second := retry.ExtendOutage(first, denied, true)
-		if *first != (retry.Outage{Since: begin, Err: down}) || *second != (retry.Outage{Since: begin, Err: denied, Blocked: true}) {
+		if *first != (retry.Outage{Since: begin, Failures: 1, Err: down}) || *second != (retry.Outage{Since: begin, Failures: 2, Err: denied, Blocked: true}) {
 			t.Errorf("%+v, then %+v", first, second)
 		}
 		for patience, want := range map[time.Duration]bool{time.Minute: true, time.Minute + 1: false} {
