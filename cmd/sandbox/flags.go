@@ -29,7 +29,6 @@ topic, shows what happens, and proves at the end that what is in the topic was d
 
 What to feed:
   -input FILE         each line of FILE is a record; - is standard input
-  -repeat N           feed FILE N times (default 1)
   -records N          stop after N records; with 0 none is fed (default: no end)
   -rate N             records a second; 0 is as fast as possible (default 4000, with -input 0)
   -for DURATION       stop after this time; 0 is no end (default 20s, with -input or -records 0)
@@ -71,7 +70,6 @@ Exit code: 0 proved, 1 something is lost or delivered twice without a reason, 2 
 // options are the flags.
 type options struct {
 	input       string
-	repeat      int
 	records     int64 // -1 is no end
 	rate        int   // 0 is as fast as possible
 	lasts       time.Duration
@@ -100,7 +98,6 @@ var codecs = map[string]kgo.CompressionCodec{
 
 func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.input, "input", "", "")
-	f.IntVar(&o.repeat, "repeat", 1, "")
 	f.Int64Var(&o.records, "records", -1, "")
 	f.IntVar(&o.rate, "rate", 4000, "")
 	f.DurationVar(&o.lasts, "for", 20*time.Second, "")
@@ -154,8 +151,6 @@ func (o *options) validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	want(o.repeat >= 1, "-repeat is %d; want 1 or more", o.repeat)
-	want(o.repeat <= 1 || o.input != "" && o.input != "-", "-repeat is %d; it needs a file as -input, which can be read again", o.repeat)
 	want(o.records >= -1, "-records is %d; want 0 or more", o.records)
 	want(o.rate >= 0, "-rate is %d; want 0 or more", o.rate)
 	want(o.lasts >= 0, "-for is %s; want 0 or more", o.lasts)

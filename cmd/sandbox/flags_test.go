@@ -54,9 +54,6 @@ func TestWrongFlags(t *testing.T) {
 	}
 	f("flag provided but not defined: -nonsense", "-nonsense")
 	f(`"file" is not a flag; a file to feed is -input FILE`, "file")
-	f("-repeat is 0; want 1 or more", "-repeat", "0")
-	f("-repeat is 2; it needs a file", "-repeat", "2")
-	f("-repeat is 2; it needs a file", "-repeat", "2", "-input", "-")
 	f("-records is -2", "-records", "-2")
 	f("-rate is -1", "-rate", "-1")
 	f("-for is -1s", "-for", "-1s")

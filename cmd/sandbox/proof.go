@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
-	"maps"
-	"math"
+	"hash/maphash"
 )
 
 // The proof. "Everything was delivered" is not read off any counter. Three things that exist
 // outside the connector are compared as multisets of lines:
 //
-//	fed        what went into the topic from here, noted where it came in (journal)
-//	topic      what a plain consumer, in no group, reads from the partitions (topicLines)
-//	delivered  what the objects on disk hold when they are read back (objectLines)
+//	fed        what went into the topic from here, noted where it came in (feeder)
+//	topic      what a plain consumer, in no group, reads from the partitions (topicLog)
+//	delivered  what the objects on disk hold when they are read back (objectFiles)
 //
 // Each line has to be in the topic as often as it was fed, at least: others may produce as well. And
 // it has to be delivered as often as it is in the topic. Less is lost, more is a duplicate, and a
@@ -23,18 +23,29 @@ import (
 // Lines are compared because the objects have nothing else: a record that somebody produced with
 // newlines inside counts as its lines. That these stayed together can't be proved from an object.
 //
-// A line is held as its identity, not its content. When there are too many different ones, a pass
-// over everything counts only the lower identities and the next pass goes on from there, so that
-// memory does not grow with the number of lines.
+// A line is held as its identity, not its content. With many lines, several passes over everything
+// each count a part of the identities, so that memory does not grow with the number of lines.
 type proof struct {
 	fed, topic, delivered lines
-	most                  int // different lines in memory
+	passes                uint64 // 1 or more
 }
 
 // lines visits everything of one kind, again from the start each time.
 type lines func(ctx context.Context, visit visitor) error
 
 type visitor func(identity, sighting)
+
+// identity stands for the content of a line: 128 bits of two independently seeded hashes. That two
+// different lines of a run share one is less likely than a wrong bit in memory.
+type identity [16]byte
+
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func identify(line []byte) (id identity) {
+	binary.LittleEndian.PutUint64(id[:8], maphash.Bytes(seeds[0], line))
+	binary.LittleEndian.PutUint64(id[8:], maphash.Bytes(seeds[1], line))
+	return id
+}
 
 // sighting is where a line is. Its text is only valid during the visit.
 type sighting struct {
@@ -44,10 +55,10 @@ type sighting struct {
 }
 
 func (s sighting) String() string {
-	const most = 60
+	const max = 60
 	text, more := s.text, ""
-	if len(text) > most {
-		text, more = text[:most], "..."
+	if len(text) > max {
+		text, more = text[:max], "..."
 	}
 	return fmt.Sprintf("%s %d: %q%s", s.place, s.at, text, more)
 }
@@ -62,6 +73,9 @@ type verdict struct {
 	examples              []string
 }
 
+// maxExamples is how many lines with something wrong are shown.
+const maxExamples = 10
+
 // tally is how often one line was seen.
 type tally struct{ fed, topic, delivered int32 }
 
@@ -69,55 +83,58 @@ type tally struct{ fed, topic, delivered int32 }
 func (p proof) run(ctx context.Context) (verdict, error) {
 	var v verdict
 	wrong := map[identity]string{} // :: what is wrong with some lines, to find them again
-	for from, more := uint64(0), true; more; {
-		seen, to, err := p.count(ctx, from)
+	for pass := range p.passes {
+		seen, err := p.count(ctx, pass)
 		if err != nil {
 			return v, err
 		}
 		for id, t := range seen {
-			if what := v.judge(t); what != "" && len(wrong) < examples {
+			if what := v.judge(t); what != "" && len(wrong) < maxExamples {
 				wrong[id] = what
 			}
 		}
-		from, more = to+1, to < math.MaxUint64
 	}
-	if len(wrong) == 0 {
-		return v, nil
-	}
-	return v, p.find(ctx, &v, wrong)
-}
-
-// count makes one pass: over the identities that begin with from or more, up to and including to,
-// which it lowers while there are too many. What it drops then is counted by a later pass as a whole.
-func (p proof) count(ctx context.Context, from uint64) (seen map[identity]tally, to uint64, err error) {
-	seen, to = map[identity]tally{}, math.MaxUint64
-	for _, part := range []struct {
-		lines lines
-		one   tally
-	}{
-		{p.fed, tally{fed: 1}},
-		{p.topic, tally{topic: 1}},
-		{p.delivered, tally{delivered: 1}},
-	} {
-		err := part.lines(ctx, func(id identity, _ sighting) {
-			if id[0] < from || id[0] > to {
-				return
-			}
-			t := seen[id]
-			t.fed += part.one.fed
-			t.topic += part.one.topic
-			t.delivered += part.one.delivered
-			seen[id] = t
-			for len(seen) > p.most && to > from {
-				to = from + (to-from)/2
-				maps.DeleteFunc(seen, func(id identity, _ tally) bool { return id[0] > to })
+	// Once more, to say where the wrong lines are.
+	for _, each := range []lines{p.topic, p.delivered, p.fed} {
+		if len(wrong) == 0 {
+			break
+		}
+		err := each(ctx, func(id identity, s sighting) {
+			if what, ok := wrong[id]; ok {
+				v.examples = append(v.examples, what+": "+s.String())
+				delete(wrong, id)
 			}
 		})
 		if err != nil {
-			return nil, 0, err
+			return v, err
 		}
 	}
-	return seen, to, nil
+	return v, nil
+}
+
+// count counts the lines whose identity belongs to the pass.
+func (p proof) count(ctx context.Context, pass uint64) (map[identity]tally, error) {
+	seen := map[identity]tally{}
+	for _, part := range []struct {
+		each lines
+		add  func(*tally)
+	}{
+		{p.fed, func(t *tally) { t.fed++ }},
+		{p.topic, func(t *tally) { t.topic++ }},
+		{p.delivered, func(t *tally) { t.delivered++ }},
+	} {
+		err := part.each(ctx, func(id identity, _ sighting) {
+			if binary.LittleEndian.Uint64(id[:8])%p.passes == pass {
+				t := seen[id]
+				part.add(&t)
+				seen[id] = t
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
 }
 
 // judge counts a line with what is wrong with it, and says that.
@@ -141,23 +158,4 @@ func (v *verdict) judge(t tally) string {
 		return fmt.Sprintf("fed %d times, %d in the topic", t.fed, t.topic)
 	}
 	return ""
-}
-
-// examples is how many lines with something wrong are shown.
-const examples = 10
-
-// find goes through everything once more to say where the wrong lines are.
-func (p proof) find(ctx context.Context, v *verdict, wrong map[identity]string) error {
-	for _, where := range []lines{p.topic, p.delivered, p.fed} {
-		err := where(ctx, func(id identity, s sighting) {
-			if what, ok := wrong[id]; ok {
-				v.examples = append(v.examples, what+": "+s.String())
-				delete(wrong, id)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

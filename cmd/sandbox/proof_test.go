@@ -26,10 +26,10 @@ func these(place string, all ...string) lines {
 func TestProof(t *testing.T) {
 	f := func(fed, topic, delivered string, want verdict, examples ...string) {
 		t.Helper()
-		for _, most := range []int{1, 2, 1000} {
+		for _, passes := range []uint64{1, 2, 1000} {
 			v, err := proof{
 				fed: these("fed", strings.Fields(fed)...), topic: these("topic", strings.Fields(topic)...),
-				delivered: these("object", strings.Fields(delivered)...), most: most,
+				delivered: these("object", strings.Fields(delivered)...), passes: passes,
 			}.run(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -69,17 +69,24 @@ func TestProofInPasses(t *testing.T) {
 			delivered = append(delivered, line)
 		}
 	}
-	passes := 0
+	readings := 0
 	counted := func(ctx context.Context, visit visitor) error {
-		passes++
+		readings++
 		return these("fed", fed...)(ctx, visit)
 	}
-	v, err := proof{fed: counted, topic: these("topic", fed...), delivered: these("object", delivered...), most: 100}.run(t.Context())
+	p := proof{fed: counted, topic: these("topic", fed...), delivered: these("object", delivered...), passes: 50}
+	v, err := p.run(t.Context())
 	if err != nil || v.fed != 5000 || v.topic != 5000 || v.delivered != 4999 || v.lost != 1 || v.duplicated != 0 {
 		t.Errorf("%+v, error %v", v, err)
 	}
-	if passes < 30 || passes > 200 {
-		t.Errorf("%d passes, want some more than 30", passes)
+	if readings != 50 {
+		t.Errorf("read %d times, want once a pass", readings)
+	}
+	for pass := range p.passes {
+		seen, err := p.count(t.Context(), pass)
+		if err != nil || len(seen) > 120 {
+			t.Errorf("pass %d holds %d of 3,000 lines, want 60 or so; error %v", pass, len(seen), err)
+		}
 	}
 }
 
@@ -108,7 +115,7 @@ func TestBrokenObjectIsAnError(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "object.gz"), []byte("not gzip"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := proof{fed: these("fed"), topic: these("topic"), delivered: (&objectFiles{root: root}).each, most: 10}
+	p := proof{fed: these("fed"), topic: these("topic"), delivered: (&objectFiles{root: root}).each, passes: 1}
 	if _, err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "object.gz") {
 		t.Errorf("error %v, want one that names object.gz", err)
 	}
@@ -116,7 +123,7 @@ func TestBrokenObjectIsAnError(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	dir := t.TempDir()
-	j, err := newJournal(dir)
+	feeder, err := openFeeder(&broker{addr: "127.0.0.1:1"}, options{compression: "none"}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,21 +132,19 @@ func TestJournal(t *testing.T) {
 		for i := range 10_000 {
 			line := fmt.Appendf(nil, "line %d of round %d", i, round)
 			want = append(want, identify(line))
-			if err := j.add(line); err != nil {
+			if err := feeder.note(line); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var got []identity
-		if err := j.each(t.Context(), func(id identity, _ sighting) { got = append(got, id) }); err != nil {
+		if err := feeder.each(t.Context(), func(id identity, _ sighting) { got = append(got, id) }); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("%d entries, want %d, or in another order", len(got), len(want))
 		}
 	}
-	if err := j.close(); err != nil {
-		t.Fatal(err)
-	}
+	feeder.close()
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("%s is left", left[0].Name())
 	}
@@ -162,9 +167,15 @@ func TestEachLine(t *testing.T) {
 			want = append(want, strings.TrimSuffix(line, "\n"))
 		}
 		var got []string
-		err := eachLine(strings.NewReader(content), func(line []byte) error { got = append(got, string(line)); return nil })
+		err := eachLine(strings.NewReader(content), func(line []byte) bool { got = append(got, string(line)); return true })
 		if err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%d lines, want %d, error %v", len(got), len(want), err)
+		}
+	}
+	for long, want := range map[int]string{maxLine: "<nil>", maxLine + 1: "line 2 is too long; the sandbox takes up to 2000000 bytes"} {
+		err := eachLine(strings.NewReader("x\n"+strings.Repeat("x", long)+"\n"), func([]byte) bool { return true })
+		if fmt.Sprint(err) != want {
+			t.Errorf("a line of %d bytes: error %v, want %s", long, err, want)
 		}
 	}
 }

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/status"
 )
 
-// differentLines bounds the memory of the proof to about 250 MiB.
-const differentLines = 4_000_000
+// passLines is how many lines one pass of the proof counts, in about 250 MiB of memory.
+const passLines = 4_000_000
 
 func (s *sandbox) logPath() string { return filepath.Join(s.dir, "connector.log") }
 
@@ -49,9 +50,6 @@ func (s *sandbox) plan() string {
 	case o.input == "":
 		what = "Feeding sample events"
 	}
-	if o.repeat > 1 {
-		what += fmt.Sprintf(", %d times", o.repeat)
-	}
 	if o.records > 0 {
 		what += fmt.Sprintf(", %s records at most", count(o.records))
 	}
@@ -81,7 +79,7 @@ func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	}
 	topic := &topicLog{addr: s.broker.addr, topic: s.o.topic, from: s.start, to: to}
 	objects := &objectFiles{root: s.service.objects}
-	p := proof{fed: s.journal.each, topic: topic.each, delivered: objects.each, most: differentLines}
+	p := proof{fed: s.feeder.each, topic: topic.each, delivered: objects.each, passes: 1 + uint64(max(to.sum()-s.start.sum(), s.service.lines.Load()))/passLines}
 	v, proofErr := p.run(ctx)
 	if proofErr != nil {
 		s.print(failed(errors.Join(err, fmt.Errorf("the proof could not be made: %w", proofErr))))
@@ -172,7 +170,7 @@ func tooLarge(where []string) error {
 		return nil
 	}
 	return fmt.Errorf("%d records are larger than Firehose takes (%s bytes) and were skipped, the first in %s",
-		len(where), count(firehoseRecord), where[0])
+		len(where), count(batch.MaxRecordBytes), where[0])
 }
 
 func proved(v verdict) string {

@@ -22,7 +22,6 @@ type sandbox struct {
 	broker  *broker
 	service *emulator
 	bridge  *bridge
-	journal *journal
 	feeder  *feeder
 	probes  net.Listener
 	start   offsets  // what is committed before these is not ours to prove
@@ -81,14 +80,10 @@ func (s *sandbox) openDirectory() (err error) {
 }
 
 func (s *sandbox) openFeeding() (err error) {
-	if s.journal, err = newJournal(s.dir); err != nil {
+	if s.feeder, err = openFeeder(s.broker, s.o, s.dir); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, func() { _ = s.journal.close() })
-	if s.feeder, err = openFeeder(s.broker, s.o, s.journal); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.feeder.client.Close)
+	s.closers = append(s.closers, s.feeder.close)
 	return nil
 }
 
@@ -178,7 +173,7 @@ func (s *sandbox) feed(ctx context.Context) error {
 	if s.o.records == 0 {
 		return untilDone(ctx)
 	}
-	return s.feeder.feed(ctx, newSource(ctx, s.world, s.o), s.o.records, s.o.rate)
+	return s.feeder.feed(ctx, newSource(s.world, s.o), s.o.records, s.o.rate)
 }
 
 // untilDone is the work of the rounds in which others produce.

@@ -11,12 +11,13 @@ import (
 	"sync"
 	"testing"
 
+	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 func TestEachLineIsDeliveredExactlyOnce(t *testing.T) {
 	t.Parallel()
-	r := sandboxed(t, world{}, "-input", inFile(t, text(10_000)), "-repeat", "2")
+	r := sandboxed(t, world{}, "-input", inFile(t, text(10_000)+"\n"+text(10_000)))
 	r.want(t, exitProved, "PROVED: produced = delivered", "each of the 20,000 exactly once")
 	for word, want := range map[string]int{"fed": 20_000, "topic": 20_000, "delivered": 20_000, "lost": 0, "duplicated": 0, "retried": 0} {
 		if got := r.number(t, word); got != want {
@@ -101,7 +102,7 @@ func TestRecordsOfOthers(t *testing.T) {
 
 func TestOversizedRecordFailsTheProof(t *testing.T) {
 	t.Parallel()
-	r := sandboxed(t, world{}, "-input", inFile(t, "small\n"+strings.Repeat("x", firehoseRecord)+"\nsmall too\n"))
+	r := sandboxed(t, world{}, "-input", inFile(t, "small\n"+strings.Repeat("x", batch.MaxRecordBytes)+"\nsmall too\n"))
 	r.want(t, exitFailed, "1 records are larger than Firehose takes (1,024,000 bytes) and were skipped", "partition")
 	if n := r.number(t, "delivered"); n != 2 {
 		t.Errorf("%d lines were delivered, want 2", n)
