@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
@@ -47,7 +48,7 @@ const (
 
 func newBridge(b *broker, e *emulator, o options, log *slog.Logger) (*bridge, error) {
 	cfg := connector.DefaultConfig()
-	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{b.addr}, []string{o.topic}, group
+	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{b.addr}, []string{topic}, group
 	cfg.Firehose.Stream = stream
 	cfg.Record.Aggregate = o.aggregate
 	cfg.BadRecordPolicy = "skip" // an oversized line should be seen in the proof, not end the show
@@ -68,9 +69,7 @@ func (b *bridge) endpoint(o *awsfirehose.Options) {
 
 func (b *bridge) start(ctx context.Context) (*running, error) {
 	registry := metrics.NewRegistry(programName)
-	o := connector.Options{Log: b.log, Metrics: metrics.New(registry)}
-	o.Firehose = append(o.Firehose, b.endpoint)
-	c, err := connector.New(ctx, b.cfg, o)
+	c, err := connector.New(ctx, b.cfg, connector.Options{Log: b.log, Metrics: metrics.New(registry), Firehose: []firehose.ClientOption{b.endpoint}})
 	if err != nil {
 		return nil, fmt.Errorf("start the connector: %w", err)
 	}

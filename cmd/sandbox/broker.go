@@ -15,6 +15,7 @@ import (
 )
 
 const (
+	topic = "events"
 	group = "sandbox"
 	// Lines and batches above what Firehose takes in a record are let into the topic, so that
 	// the sandbox can show what becomes of them.
@@ -26,12 +27,10 @@ const (
 type broker struct {
 	cluster *kfake.Cluster
 	addr    string
-	topic   string
-	client  *kgo.Client
 	admin   *kadm.Client
 }
 
-// offsets are positions in the topic, by partition.
+// offsets are positions in the topic, by partition. One that is not there is at its start, 0.
 type offsets map[int32]int64
 
 func (o offsets) sum() (n int64) {
@@ -51,72 +50,52 @@ func (o offsets) reaches(target offsets) bool {
 	return true
 }
 
-func openBroker(ctx context.Context, o options) (*broker, error) {
-	opts := []kfake.Opt{
+func openBroker(o options) (*broker, error) {
+	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return o.listen(network, o.kafka, "kafka") }),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(4 * maxBatch)}),
-	}
-	if o.kafkaData != "" {
-		opts = append(opts, kfake.DataDir(o.kafkaData))
-	}
-	cluster, err := kfake.NewCluster(opts...)
-	if err != nil { // of the port, or of what is in -kafka-data
+		kfake.SeedTopics(int32(o.partitions), topic),
+	)
+	if err != nil {
 		return nil, fmt.Errorf("start the embedded Kafka: %w", err)
 	}
-	b := &broker{cluster: cluster, addr: reachable(cluster.ListenAddrs()[0]), topic: o.topic}
-	if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.addr)); err != nil {
+	b := &broker{cluster: cluster, addr: cluster.ListenAddrs()[0]}
+	if b.admin, err = kadm.NewOptClient(kgo.SeedBrokers(b.addr)); err != nil {
 		cluster.Close()
 		return nil, fmt.Errorf("connect to the embedded Kafka: %w", err)
-	}
-	b.admin = kadm.NewClient(b.client)
-	_, err = b.admin.CreateTopic(ctx, int32(o.partitions), 1, nil, o.topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) { // which it is with -kafka-data
-		b.close()
-		return nil, fmt.Errorf("create the topic %s: %w", o.topic, err)
 	}
 	return b, nil
 }
 
 func (b *broker) close() {
-	b.client.Close()
+	b.admin.Close()
 	b.cluster.Close()
 }
 
 // ends are the offsets after the last record of each partition.
 func (b *broker) ends(ctx context.Context) (offsets, error) {
-	listed, err := b.admin.ListEndOffsets(ctx, b.topic)
-	return positions(listed, err)
+	listed, err := b.admin.ListEndOffsets(ctx, topic)
+	if err = errors.Join(err, listed.Error()); err != nil {
+		return nil, fmt.Errorf("ask for the end of the topic: %w", err)
+	}
+	at := offsets{}
+	listed.Each(func(o kadm.ListedOffset) { at[o.Partition] = o.Offset })
+	return at, nil
 }
 
-// committed are the offsets from which the connector would go on. A partition without a commit
-// is at its start.
+// committed are the offsets from which the connector would go on.
 func (b *broker) committed(ctx context.Context) (offsets, error) {
-	at, err := positions(b.admin.ListStartOffsets(ctx, b.topic))
-	if err != nil {
-		return nil, err
-	}
 	found, err := b.admin.FetchOffsets(ctx, group)
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return at, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("ask for the committed offsets: %w", err)
 	}
-	for p, o := range found[b.topic] {
+	at := offsets{}
+	for p, o := range found[topic] {
 		if o.Err == nil && o.At >= 0 {
 			at[p] = o.At
 		}
 	}
-	return at, nil
-}
-
-func positions(listed kadm.ListedOffsets, err error) (offsets, error) {
-	if err = errors.Join(err, listed.Error()); err != nil {
-		return nil, fmt.Errorf("ask for the offsets of the topic: %w", err)
-	}
-	at := offsets{}
-	listed.Each(func(o kadm.ListedOffset) { at[o.Partition] = o.Offset })
 	return at, nil
 }
 
@@ -131,13 +110,4 @@ func (o options) listen(network, addr, flag string) (net.Listener, error) {
 		return nil, fmt.Errorf("%w; choose another address with -%s, such as -%s 127.0.0.1:0 for a port that is free", err, flag, flag)
 	}
 	return l, nil
-}
-
-// reachable turns an address that listens on all interfaces into one that can be dialed.
-func reachable(addr string) string {
-	host, port, _ := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return addr
 }

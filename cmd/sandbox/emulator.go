@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
@@ -39,10 +38,10 @@ type emulator struct {
 	silent, silentLines atomic.Int64
 }
 
-// openEmulator starts it. An object that can't be written is told on errs, and its lines are lost to the proof.
-func openEmulator(w world, o options, dir string, errs io.Writer) (*emulator, error) {
+// openEmulator starts it. An object that can't be written is reported on standard error, and its lines are lost to the proof.
+func openEmulator(w world, o options, dir string) (*emulator, error) {
 	e := &emulator{objects: filepath.Join(dir, "objects")}
-	tell := func(err error) { fmt.Fprintf(errs, "the emulated Firehose: %v\n", err) }
+	tell := func(err error) { fmt.Fprintf(w.stderr, "the emulated Firehose: %v\n", err) }
 	var err error
 	e.directory, err = firehosetest.NewDirectory(e.objects, firehosetest.DirectoryOptions{BufferInterval: objectsEvery, GZIP: o.gzip, OnError: tell})
 	if err != nil {
@@ -68,7 +67,7 @@ func openEmulator(w world, o options, dir string, errs io.Writer) (*emulator, er
 	mux := http.NewServeMux()
 	mux.Handle("/_emulator/", e.service.Admin())
 	mux.Handle("/", e.service)
-	e.addr = reachable(l.Addr().String())
+	e.addr = l.Addr().String()
 	e.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := e.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"strings"
 	"time"
@@ -18,10 +17,10 @@ import (
 	"kafka-firehose/connector/batch"
 )
 
-// topicLog reads one stretch of the topic.
+// topicLog reads the topic from its beginning.
 type topicLog struct {
-	addr, topic string
-	from, to    offsets
+	addr string
+	to   offsets
 
 	// What the last reading found that can't be delivered.
 	tombstones int64
@@ -31,17 +30,17 @@ type topicLog struct {
 // topicQuiet is how long the topic may bring nothing before its end.
 const topicQuiet = 30 * time.Second
 
-// each visits the lines of the stretch's records. It reads as every consumer would, not through
+// each visits the lines of the records. It reads as every consumer would, not through
 // anything of the connector.
 func (t *topicLog) each(ctx context.Context, visit visitor) error {
 	t.tombstones, t.tooLarge = 0, nil
 	start := map[int32]kgo.Offset{}
-	for p, at := range t.from {
-		start[p] = kgo.NewOffset().At(at)
+	for p := range t.to {
+		start[p] = kgo.NewOffset().AtStart()
 	}
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(t.addr),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.topic: start}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // what was aborted must not be delivered
 		kgo.KeepControlRecords(),                     // they can be the last of a partition
 		kgo.FetchMaxBytes(8<<20),
@@ -51,7 +50,7 @@ func (t *topicLog) each(ctx context.Context, visit visitor) error {
 		return fmt.Errorf("read the topic again: %w", err)
 	}
 	defer client.Close()
-	for at := maps.Clone(t.from); !at.reaches(t.to); {
+	for at := (offsets{}); !at.reaches(t.to); {
 		ctx, cancel := context.WithTimeout(ctx, topicQuiet)
 		fetches := client.PollFetches(ctx)
 		cancel()
@@ -72,7 +71,7 @@ func (t *topicLog) each(ctx context.Context, visit visitor) error {
 // gets one.
 func (t *topicLog) visit(r *kgo.Record, visit visitor) {
 	value := bytes.TrimSuffix(r.Value, []byte{'\n'})
-	s := sighting{fmt.Sprintf("%s, partition %d, offset", t.topic, r.Partition), r.Offset, value}
+	s := sighting{fmt.Sprintf("%s, partition %d, offset", topic, r.Partition), r.Offset, value}
 	switch {
 	case r.Value == nil:
 		t.tombstones++
@@ -88,7 +87,7 @@ func (t *topicLog) visit(r *kgo.Record, visit visitor) {
 // objectFiles are the delivered objects below a directory.
 type objectFiles struct {
 	root  string
-	files int   // that the last reading found
+	files int64 // that the last reading found
 	bytes int64 // their size on disk
 }
 

@@ -101,11 +101,10 @@ type feeder struct {
 	out    *bufio.Writer
 }
 
-func openFeeder(b *broker, o options, dir string) (*feeder, error) {
+func openFeeder(b *broker, dir string) (*feeder, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(b.addr),
-		kgo.DefaultProduceTopic(o.topic),
-		kgo.ProducerBatchCompression(codecs[o.compression]),
+		kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchMaxBytes(maxBatch),
 	)
 	if err != nil {

@@ -5,33 +5,33 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-func TestUsageNamesEachFlagAndPreset(t *testing.T) {
-	f := flag.NewFlagSet("", flag.ContinueOnError)
-	new(options).register(f)
-	f.VisitAll(func(f *flag.Flag) {
-		if !strings.Contains(usage, "\n  -"+f.Name+" ") {
-			t.Errorf("the usage text does not explain -%s", f.Name)
+func TestHelpNamesEachFlagAndPreset(t *testing.T) {
+	var out strings.Builder
+	if code := (world{stdout: &out, stderr: io.Discard}).run(t.Context(), []string{"-h"}); code != exitProved {
+		t.Errorf("exit code %d", code)
+	}
+	new(options).flags().VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(out.String(), "\n  -"+f.Name) || f.Usage == "" {
+			t.Errorf("the help does not explain -%s", f.Name)
 		}
-		if d := f.DefValue; len(d) > 1 && d != "false" && d != "-1" && !strings.Contains(usage, d) && f.Name != "for" && f.Name != "patience" {
-			t.Errorf("the usage text does not have the default of -%s, %s", f.Name, d)
+		if d := f.DefValue; len(d) > 1 && !strings.Contains(out.String(), d) && f.Name != "for" && f.Name != "patience" && d != "false" {
+			t.Errorf("the help does not have the default of -%s, %s", f.Name, d)
 		}
 	})
-	for name := range presets {
-		if !strings.Contains(usage, "                        "+name+" ") {
-			t.Errorf("the usage text does not explain -faults %s", name)
+	for name, preset := range presets {
+		if !regexp.MustCompile(`\n +\t +` + name + ` +` + regexp.QuoteMeta(preset.text) + `\n`).MatchString(out.String()) {
+			t.Errorf("the help does not explain -faults %s", name)
 		}
 	}
-}
-
-func TestHelp(t *testing.T) {
-	var out strings.Builder
-	if code := (world{stdout: &out, stderr: io.Discard}).run(t.Context(), []string{"-h"}); code != exitProved || out.String() != usage {
-		t.Errorf("exit code %d, output %q", code, out.String())
+	if t.Failed() {
+		t.Logf("%s", out.String())
 	}
 }
 
@@ -47,6 +47,9 @@ func TestWrongFlags(t *testing.T) {
 	f := func(want string, args ...string) {
 		t.Helper()
 		var errs strings.Builder
+		if !slices.Contains(args, "-dir") {
+			args = append([]string{"-dir", filepath.Join(t.TempDir(), "out")}, args...)
+		}
 		code := world{stdout: io.Discard, stderr: &errs}.run(t.Context(), args)
 		if code != exitUsage || !strings.Contains(errs.String(), want) {
 			t.Errorf("%q: exit code %d, want %d and %q:\n%s", args, code, exitUsage, want, errs.String())
@@ -58,12 +61,9 @@ func TestWrongFlags(t *testing.T) {
 	f("-rate is -1", "-rate", "-1")
 	f("-for is -1s", "-for", "-1s")
 	f("-patience is 0s", "-patience", "0")
-	f(`-topic is "a/b"`, "-topic", "a/b")
-	f(`-topic is "__x"`, "-topic", "__x")
 	f("-partitions is 0", "-partitions", "0")
-	f(`-compression is "rar"; want one of gzip, lz4, none, snappy, zstd`, "-compression", "rar")
-	f(`-kafka is "9092"; want host:port`, "-kafka", "9092")
-	f(`-http is "localhost:http"; want host:port`, "-http", "localhost:http")
+	f("address 9092: missing port in address; choose another address with -kafka", "-kafka", "9092")
+	f("address 99999: invalid port; choose another address with -http", "-kafka", "127.0.0.1:0", "-firehose", "127.0.0.1:0", "-http", "127.0.0.1:99999")
 	f("no-such-file", "-input", "no-such-file")
 	f("a directory; want a file", "-input", full)
 	f("which is not empty", "-dir", full)

@@ -33,8 +33,7 @@ func main() {
 	forgetAWS()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process
-	w := world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	os.Exit(w.run(ctx, os.Args[1:]))
+	os.Exit(world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}.run(ctx, os.Args[1:]))
 }
 
 // world is what the sandbox takes from outside, so that tests can stand in for it.
@@ -50,19 +49,18 @@ type world struct {
 func (w world) run(ctx context.Context, args []string) int {
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(w.stdout, usage)
+		fmt.Fprint(w.stdout, usage())
 		return exitProved
+	}
+	s := &sandbox{world: w, o: o}
+	defer s.close()
+	if err == nil {
+		err = s.open(ctx)
 	}
 	if err != nil {
 		fmt.Fprintf(w.stderr, "%s: nothing was started:\n%v\n%s -h lists the flags.\n", programName, err, programName)
 		return exitUsage
 	}
-	s, err := open(ctx, w, o)
-	if err != nil {
-		fmt.Fprintf(w.stderr, "%s: nothing was started: %v\n", programName, err)
-		return exitUsage
-	}
-	defer s.close()
 	s.banner()
 	proved := s.round(ctx, s.feed)
 	for o.keepRunning && ctx.Err() == nil {

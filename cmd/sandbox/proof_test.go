@@ -123,7 +123,7 @@ func TestBrokenObjectIsAnError(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	dir := t.TempDir()
-	feeder, err := openFeeder(&broker{addr: "127.0.0.1:1"}, options{compression: "none"}, dir)
+	feeder, err := openFeeder(&broker{addr: "127.0.0.1:1"}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

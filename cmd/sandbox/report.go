@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,34 +12,31 @@ import (
 	"kafka-firehose/connector/status"
 )
 
-// passLines is how many lines one pass of the proof counts, in about 250 MiB of memory.
-const passLines = 4_000_000
-
-func (s *sandbox) logPath() string { return filepath.Join(s.dir, "connector.log") }
-
 func (s *sandbox) banner() {
-	probes := reachable(s.probes.Addr().String())
-	var b strings.Builder
-	fmt.Fprintf(&b, "An embedded Kafka, an emulated Firehose, and the connector between them:\n\n")
-	fmt.Fprintf(&b, "  Kafka      %s, topic %s, %d partitions\n", s.broker.addr, s.o.topic, len(s.start))
-	fmt.Fprintf(&b, "  Firehose   http://%s, stream %s, faults: %s\n", s.service.addr, stream, s.o.faults)
-	fmt.Fprintf(&b, "  connector  http://%s/ is its status page, beside /status, /metrics, /livez, /readyz\n", probes)
-	fmt.Fprintf(&b, "  objects    %s\n", s.service.objects)
-	fmt.Fprintf(&b, "  log        %s\n\n", s.logPath())
-	fmt.Fprintf(&b, "In another terminal, while this runs:\n\n")
-	fmt.Fprintf(&b, "  echo hello | kcat -P -b %s -t %s\n", s.broker.addr, s.o.topic)
-	fmt.Fprintf(&b, "  go run ./cmd/kafka-firehose top -addr %s\n", probes)
-	fmt.Fprintf(&b, "  curl -s http://%s/metrics | grep ^kafka_firehose\n", probes)
-	fmt.Fprintf(&b, "  curl -X PUT -d '[{\"effect\": \"refuse-records\", \"share\": 0.2}]' http://%s/_emulator/faults\n", s.service.addr)
-	fmt.Fprintf(&b, "  AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s aws --region %s --endpoint-url http://%s \\\n", key, key, region, s.service.addr)
-	fmt.Fprintf(&b, "    firehose describe-delivery-stream --delivery-stream-name %s\n\n", stream)
-	fmt.Fprintf(&b, "%s. Ctrl-C ends it and goes on to the proof.\n\n", s.plan())
-	s.print(b.String())
+	s.print(fmt.Sprintf(`An embedded Kafka, an emulated Firehose, and the connector between them:
+
+  Kafka      %[1]s, topic %[2]s, %[3]d partitions
+  Firehose   http://%[4]s, stream %[5]s, faults: %[6]s
+  connector  http://%[7]s/ is its status page, beside /status, /metrics, /livez, /readyz
+  objects    %[8]s
+  log        %[9]s
+
+In another terminal, while this runs:
+
+  echo hello | kcat -P -b %[1]s -t %[2]s
+  go run ./cmd/kafka-firehose top -addr %[7]s
+  curl -s http://%[7]s/metrics | grep ^kafka_firehose
+  curl -X PUT -d '[{"effect": "refuse-records", "share": 0.2}]' http://%[4]s/_emulator/faults
+  AWS_ACCESS_KEY_ID=%[10]s AWS_SECRET_ACCESS_KEY=%[10]s aws --region %[11]s --endpoint-url http://%[4]s \
+    firehose describe-delivery-stream --delivery-stream-name %[5]s
+
+%[12]s. Ctrl-C ends it and goes on to the proof.
+
+`, s.broker.addr, topic, s.o.partitions, s.service.addr, stream, s.o.faults, s.probes.Addr(), s.service.objects, s.logPath(), key, region, s.o.plan()))
 }
 
 // plan says in words what the flags say.
-func (s *sandbox) plan() string {
-	o := s.o
+func (o options) plan() string {
 	what := "Feeding " + o.input
 	switch {
 	case o.records == 0:
@@ -62,32 +58,39 @@ func (s *sandbox) plan() string {
 	return what
 }
 
+// passLines is how many lines one pass of the proof counts, in about 250 MiB of memory.
+const passLines = 4_000_000
+
 // prove compares what is in the topic with what was delivered, and prints what it found. ends is
 // where the topic ended when feeding did, err what went wrong before.
 func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	begin := time.Now()
 	s.print("\nReading the topic and the objects back ...\n")
-	err = errors.Join(err, s.service.directory.Flush())
 	// Others may have produced since, and the connector may have delivered it: up to its commit.
 	to, committedErr := s.broker.committed(ctx)
-	if err = errors.Join(err, committedErr); committedErr != nil {
+	if err = errors.Join(err, s.service.directory.Flush(), committedErr); committedErr != nil {
 		s.print(failed(err))
 		return false
 	}
 	for p, at := range ends {
 		to[p] = max(to[p], at)
 	}
-	topic := &topicLog{addr: s.broker.addr, topic: s.o.topic, from: s.start, to: to}
-	objects := &objectFiles{root: s.service.objects}
-	p := proof{fed: s.feeder.each, topic: topic.each, delivered: objects.each, passes: 1 + uint64(max(to.sum()-s.start.sum(), s.service.lines.Load()))/passLines}
-	v, proofErr := p.run(ctx)
+	read, objects := &topicLog{addr: s.broker.addr, to: to}, &objectFiles{root: s.service.objects}
+	v, proofErr := proof{
+		fed: s.feeder.each, topic: read.each, delivered: objects.each,
+		passes: 1 + uint64(max(to.sum(), s.service.lines.Load()))/passLines,
+	}.run(ctx)
 	if proofErr != nil {
 		s.print(failed(errors.Join(err, fmt.Errorf("the proof could not be made: %w", proofErr))))
 		return false
 	}
-	explained := s.service.unanswered(s.perRecord())
-	err = errors.Join(err, v.err(explained), tooLarge(topic.tooLarge))
-	s.print(s.report(v, topic, objects, time.Since(begin)))
+	perRecord := 1
+	if s.o.aggregate {
+		perRecord = s.bridge.cfg.Record.AggregateMaxRecords
+	}
+	explained := s.service.unanswered(int64(perRecord))
+	err = errors.Join(err, v.err(explained), tooLarge(read.tooLarge))
+	s.print(s.report(v, explained, read, objects, time.Since(begin)))
 	if err != nil {
 		for _, e := range v.examples {
 			s.print("  ! " + e + "\n")
@@ -99,26 +102,27 @@ func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	return true
 }
 
-// perRecord is the most lines in one Firehose record.
-func (s *sandbox) perRecord() int64 {
-	if s.o.aggregate {
-		return int64(s.bridge.cfg.Record.AggregateMaxRecords)
+func (s *sandbox) report(v verdict, explained int64, read *topicLog, objects *objectFiles, took time.Duration) string {
+	nulls, reason := "", ""
+	if read.tombstones > 0 {
+		nulls = fmt.Sprintf(", and %s records without a value, which are skipped", count(read.tombstones))
 	}
-	return 1
-}
-
-func (s *sandbox) report(v verdict, topic *topicLog, objects *objectFiles, took time.Duration) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\nThe topic, read by a consumer of its own, and the objects, read back from disk (%s):\n\n", took.Round(time.Millisecond))
-	fmt.Fprintf(&b, "  fed        %14s lines\n", count(v.fed))
-	fmt.Fprintf(&b, "  topic      %14s lines%s\n", count(v.topic), nulls(topic.tombstones))
-	fmt.Fprintf(&b, "  delivered  %14s lines in %s objects, %s: %s\n", count(v.delivered), count(int64(objects.files)), status.FormatBytes(objects.bytes), objects.root)
-	fmt.Fprintf(&b, "  lost       %14s\n", count(v.lost))
-	fmt.Fprintf(&b, "  duplicated %14s%s\n", count(v.duplicated), s.ambiguity(v))
+	if explained+v.duplicated > 0 {
+		reason = fmt.Sprintf(" of %s lines that were stored and whose answer was destroyed", count(explained))
+	}
 	c := s.bridge.counters()
-	fmt.Fprintf(&b, "  retried    %14s records, %s of them after an ambiguous answer\n", count(c[retriedTotal]), count(c[ambiguousTotal]))
-	b.WriteString(s.billed(v.delivered))
-	return b.String()
+	return fmt.Sprintf(`
+The topic, read by a consumer of its own, and the objects, read back from disk (%s):
+
+  fed        %14s lines
+  topic      %14s lines%s
+  delivered  %14s lines in %s objects, %s: %s
+  lost       %14s
+  duplicated %14s%s
+  retried    %14s records, %s of them after an ambiguous answer
+`, took.Round(time.Millisecond), count(v.fed), count(v.topic), nulls,
+		count(v.delivered), count(objects.files), status.FormatBytes(objects.bytes), objects.root,
+		count(v.lost), count(v.duplicated), reason, count(c[retriedTotal]), count(c[ambiguousTotal])) + s.billed(v.delivered)
 }
 
 // billed is the line about money, with a hint if aggregation would halve the bill.
@@ -133,21 +137,6 @@ func (s *sandbox) billed(lines int64) string {
 		text += fmt.Sprintf("             %14s or so with -aggregate: Firehose bills each record as a multiple of 5 KiB\n", status.FormatBytes(with*float64(bill.Bytes)))
 	}
 	return text
-}
-
-func (s *sandbox) ambiguity(v verdict) string {
-	n := s.service.unanswered(s.perRecord())
-	if n == 0 && v.duplicated == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" of %s lines that were stored and whose answer was destroyed", count(n))
-}
-
-func nulls(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", and %s records without a value, which are skipped", count(n))
 }
 
 // err says what is wrong, nil if nothing is.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -28,7 +27,7 @@ func TestEachLineIsDeliveredExactlyOnce(t *testing.T) {
 
 func TestAggregatedCompressedFromStandardInput(t *testing.T) {
 	t.Parallel()
-	r := sandboxed(t, world{stdin: strings.NewReader(text(20_000))}, "-input", "-", "-aggregate", "-gzip", "-compression", "zstd")
+	r := sandboxed(t, world{stdin: strings.NewReader(text(20_000))}, "-input", "-", "-aggregate", "-gzip")
 	r.want(t, exitProved, "each of the 20,000 exactly once")
 	if !regexp.MustCompile(`1\.\d times as much`).MatchString(r.stdout) {
 		t.Errorf("aggregation did not cut the bill:\n%s", r.stdout)
@@ -119,18 +118,6 @@ func TestKeepRunningProvesAgain(t *testing.T) {
 	cancel()
 	r := wait()
 	r.want(t, exitProved, "each of the 500 exactly once", "each of the 501 exactly once")
-}
-
-func TestKafkaDataOutlivesTheRun(t *testing.T) {
-	t.Parallel()
-	data := filepath.Join(t.TempDir(), "kafka")
-	for i := range 2 {
-		r := sandboxed(t, world{}, "-kafka-data", data, "-records", "1000", "-rate", "0")
-		r.want(t, exitProved, "each of the 1,000 exactly once")
-		if t.Failed() {
-			t.Fatalf("run %d", i+1)
-		}
-	}
 }
 
 func TestGivesUpWhenNothingMoves(t *testing.T) {

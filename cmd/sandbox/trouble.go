@@ -13,38 +13,40 @@ import (
 
 // trouble is how Firehose misbehaves: a script of faults, and what the stream takes a second.
 type trouble struct {
+	text   string // for the list of flags
 	faults []firehosetest.Fault
 	quota  firehosetest.Quota
 }
 
-// smallRegion is where a new stream gets the lower of the two default quotas.
-const smallRegion = "eu-central-1"
+var (
+	// smallRegion is the lower of the two default quotas of a new stream.
+	smallRegion = firehosetest.DefaultQuota("eu-central-1")
 
-// presets are the words that -faults takes; the usage text explains them.
-var presets = map[string]trouble{
-	"none":      {},
-	"flaky":     {faults: flaky(0.2)},
-	"throttle":  {quota: firehosetest.DefaultQuota(smallRegion)},
-	"ambiguous": {faults: destroyed(0.02)},
-	"outage":    {faults: outage(5*time.Second, 15*time.Second)},
-	"chaos": {
-		quota: firehosetest.DefaultQuota(smallRegion),
-		faults: slices.Concat(flaky(0.1), destroyed(0.01), outage(6*time.Second, 4*time.Second), []firehosetest.Fault{
-			{Effect: firehosetest.RefuseRequest, Probability: 0.02, Seed: 4},
-			{Effect: firehosetest.RefuseRecords, Share: 0.05, Code: "InternalFailure", Probability: 0.3, Seed: 5},
-			{Effect: firehosetest.Delay, Delay: 300 * time.Millisecond, Probability: 0.1, Seed: 6},
-		}),
-	},
-}
+	presets = map[string]trouble{
+		"none":      {text: "it does what it should"},
+		"flaky":     {text: "a fifth of all records fail, one by one", faults: refuseShare(0.2)},
+		"throttle":  {text: "the quota of a small region: 1 MiB/s", quota: smallRegion},
+		"ambiguous": {text: "some answers are destroyed after the records were stored", faults: destroyAnswers(0.02)},
+		"outage":    {text: "nothing answers for 15 s, from the 5th second on", faults: outage(5*time.Second, 20*time.Second)},
+		"chaos": {
+			text: "all of that at once, the outage shorter", quota: smallRegion,
+			faults: slices.Concat(refuseShare(0.1), destroyAnswers(0.01), outage(6*time.Second, 10*time.Second), []firehosetest.Fault{
+				{Effect: firehosetest.RefuseRequest, Probability: 0.02, Seed: 4},
+				{Effect: firehosetest.RefuseRecords, Share: 0.05, Code: "InternalFailure", Probability: 0.3, Seed: 5},
+				{Effect: firehosetest.Delay, Delay: 300 * time.Millisecond, Probability: 0.1, Seed: 6},
+			}),
+		},
+	}
+)
 
-// flaky fails a share of all records by index, inside answers that are otherwise fine.
-func flaky(share float64) []firehosetest.Fault {
+// refuseShare fails a share of all records by index, inside answers that are otherwise fine.
+func refuseShare(share float64) []firehosetest.Fault {
 	return []firehosetest.Fault{{Effect: firehosetest.RefuseRecords, Share: share}}
 }
 
-// destroyed stores records and then keeps the answer back, in three ways: cut, reset, empty. Each
+// destroyAnswers stores records and then keeps the answer back, in three ways: cut, reset, empty. Each
 // strikes with the probability p.
-func destroyed(p float64) []firehosetest.Fault {
+func destroyAnswers(p float64) []firehosetest.Fault {
 	return []firehosetest.Fault{
 		{Effect: firehosetest.CutBody, Stored: true, Probability: p, Seed: 1},
 		{Effect: firehosetest.Reset, Stored: true, Probability: p, Seed: 2},
@@ -52,8 +54,17 @@ func destroyed(p float64) []firehosetest.Fault {
 	}
 }
 
-func outage(after, lasts time.Duration) []firehosetest.Fault {
-	return []firehosetest.Fault{{Effect: firehosetest.Outage, After: after, Until: after + lasts}}
+func outage(after, until time.Duration) []firehosetest.Fault {
+	return []firehosetest.Fault{{Effect: firehosetest.Outage, After: after, Until: until}}
+}
+
+// presetsText lists the presets, a line each.
+func presetsText() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(presets)) {
+		lines = append(lines, fmt.Sprintf("  %-9s  %s", name, presets[name].text))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // parseTrouble takes a preset's name or the name of a file with a script.

@@ -62,7 +62,7 @@ func (s *sandbox) line(ctx context.Context, at time.Duration, before figures) (s
 	if err != nil {
 		return "", before, err
 	}
-	now := figures{at: at, produced: ends.sum() - s.start.sum(), delivered: s.service.lines.Load()}
+	now := figures{at: at, produced: ends.sum(), delivered: s.service.lines.Load()}
 	perSecond := func(n int64) string { return count(int64(float64(n) / (at - before.at).Seconds())) }
 	bill := s.service.bill()
 	return fmt.Sprintf("%s  produced %s (%s/s)  delivered %s (%s/s)  lag %s  retries %s  billed %s for %s (%.1f times) $%.4f\n", clock(at),
