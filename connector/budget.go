@@ -24,8 +24,9 @@ type budgetShare struct {
 // The budget has every fraction of MAX_BUFFERED_BYTES that something spends. The shares of the whole that
 // don't overlap sum to 1. Minimums, maximums and the rest of a share are in Config.budget.
 var (
-	fetchedShare   = budgetShare{fraction{15, 64}, "fetched records", "", "fetches aim at it: records that the Kafka client holds until they are polled, of all brokers", ""}
+	fetchedShare   = budgetShare{fraction{13, 64}, "fetched records", "", "fetches aim at it: records that the Kafka client holds until they are polled, of all brokers", ""}
 	recordsShare   = budgetShare{fraction{1, 64}, "pooled records", "", "memory of Kafka records for the next fetches, 8 MiB at most; fetched records have the rest", ""}
+	batchesShare   = budgetShare{fraction{2, 64}, "pooled batches", "", "memory of decompressed batches for the next fetches, 8 MiB at most; fetched records have the rest", ""}
 	pipelinesShare = budgetShare{fraction{40, 64}, "pipelines", "", "queues, open batches, requests in flight with their bodies, pending dead letters; divided evenly among the streams, with all that the next two shares leave", ""}
 	aheadShare     = budgetShare{fraction{4, 64}, "converted ahead", "", "converted records that are not in a batch yet, where all cores convert; of the bytes above the minimum of MAX_BUFFERED_BYTES", ""}
 	buffersShare   = budgetShare{fraction{4, 64}, "pooled buffers", "", "buffers for the next batches and requests; of the bytes above the minimum of MAX_BUFFERED_BYTES", ""}
@@ -44,14 +45,15 @@ var (
 // budgetShares are all rows, in the order of the documentation.
 func budgetShares() []budgetShare {
 	return []budgetShare{
-		fetchedShare, recordsShare, pipelinesShare, aheadShare, buffersShare, fetchedMaxShare, rereadShare,
+		fetchedShare, recordsShare, batchesShare, pipelinesShare, aheadShare, buffersShare, fetchedMaxShare, rereadShare,
 		responseShare, uncompressedShare, queueShare, schemaQueueShare, batchShare, lentShare,
 	}
 }
 
 const (
-	// maxPooledRecords bytes are enough for the records of many fetches.
+	// maxPooledRecords and maxPooledBatches bytes are enough for many fetches.
 	maxPooledRecords = 8 << 20
+	maxPooledBatches = 8 << 20
 	// minFetchedMax bytes are allowed with any setting, so that batches of 10 MB are read.
 	minFetchedMax = 16 << 20
 	// minQueue is the least that may be queued for the only pipeline, in bytes: a quarter of a second
@@ -81,18 +83,20 @@ func (c Config) budget(cores int) budget {
 	if least := c.convertingCores(); least > 0 && cores >= least {
 		b.ahead = int(min(aheadShare.of(above)/streams, int64(cores*batch.MaxRecordBytes)))
 	}
-	b.pipeline = (setting-b.fetch.Aim-b.fetch.Pooled-int64(b.buffers))/streams - int64(b.ahead)
+	b.pipeline = (setting-b.fetch.Aim-b.fetch.Pooled()-int64(b.buffers))/streams - int64(b.ahead)
 	b.queue = queueBytes(b.pipeline, int(streams))
 	return b
 }
 
 // fetchBytes is the part of a Kafka client whose fetched records take at most a share of setting.
 func fetchBytes(setting int64, maximum budgetShare) kafka.FetchBytes {
-	pooled := min(recordsShare.of(setting), maxPooledRecords)
+	records, batches := recordsShare.of(setting), batchesShare.of(setting)
+	pooledRecords, pooledBatches := min(records, maxPooledRecords), min(batches, maxPooledBatches)
 	most := min(max(maximum.of(setting), minFetchedMax), kafka.MaxFetched)
 	return kafka.FetchBytes{
 		Setting: setting, SettingPerMax: maximum.d / maximum.n,
-		Aim: fetchedShare.of(setting) + recordsShare.of(setting) - pooled, Pooled: pooled,
+		Aim:           fetchedShare.of(setting) + records - pooledRecords + batches - pooledBatches,
+		PooledRecords: pooledRecords, PooledBatches: pooledBatches,
 		Max: most, Response: responseShare.of(most), Uncompressed: uncompressedShare.of(most),
 	}
 }

@@ -41,7 +41,7 @@ func TestBudgetOfLargeBatches(t *testing.T) {
 		if b.pipeline < pipelinesShare.of(int64(setting)) {
 			t.Errorf("with %s the pipelines have %d bytes, less than their share", setting, b.pipeline)
 		}
-		if kept := b.pipeline - lentShare.of(b.pipeline); b.fetch.Max+b.fetch.Pooled+int64(b.buffers)+kept > int64(setting) {
+		if kept := b.pipeline - lentShare.of(b.pipeline); b.fetch.Max+b.fetch.Pooled()+int64(b.buffers)+kept > int64(setting) {
 			t.Errorf("with %s, fetched records and pipelines take %d and %d bytes at most", setting, b.fetch.Max, kept)
 		}
 	}
@@ -52,9 +52,9 @@ func TestFetchBytes(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
 	for setting, want := range map[int64]kafka.FetchBytes{
-		16 * mib:       {Setting: 16 * mib, SettingPerMax: 2, Aim: 15 * mib / 4, Pooled: mib / 4, Max: 16 * mib, Response: 2 * mib, Uncompressed: 12 * mib},
-		256 * mib:      {Setting: 256 * mib, SettingPerMax: 2, Aim: 60 * mib, Pooled: 4 * mib, Max: 128 * mib, Response: 16 * mib, Uncompressed: 96 * mib},
-		8 * 1024 * mib: {Setting: 8192 * mib, SettingPerMax: 2, Aim: 2040 * mib, Pooled: 8 * mib, Max: 1024 * mib, Response: 128 * mib, Uncompressed: 768 * mib},
+		16 * mib:       {Setting: 16 * mib, SettingPerMax: 2, Aim: 13 * mib / 4, PooledRecords: mib / 4, PooledBatches: mib / 2, Max: 16 * mib, Response: 2 * mib, Uncompressed: 12 * mib},
+		256 * mib:      {Setting: 256 * mib, SettingPerMax: 2, Aim: 52 * mib, PooledRecords: 4 * mib, PooledBatches: 8 * mib, Max: 128 * mib, Response: 16 * mib, Uncompressed: 96 * mib},
+		8 * 1024 * mib: {Setting: 8192 * mib, SettingPerMax: 2, Aim: 2032 * mib, PooledRecords: 8 * mib, PooledBatches: 8 * mib, Max: 1024 * mib, Response: 128 * mib, Uncompressed: 768 * mib},
 	} {
 		if got := fetchBytes(setting, fetchedMaxShare); got != want {
 			t.Errorf("of %d MiB: %+v, want %+v", setting/mib, got, want)
@@ -78,7 +78,7 @@ func TestMemoryIsDivided(t *testing.T) {
 					b := cfg.budget(cores)
 					pool, ahead, share := b.buffers, b.ahead, b.pipeline
 					what := fmt.Sprintf("%s, %d cores, %d streams, %s: %d bytes pooled, %d ahead and %d each", format, cores, streams, cfg.MaxBufferedBytes, pool, ahead, share)
-					if all := b.fetch.Aim + b.fetch.Pooled + int64(pool) + int64(streams)*(int64(ahead)+share); all > int64(cfg.MaxBufferedBytes) || all < int64(cfg.MaxBufferedBytes)-int64(2*streams) {
+					if all := b.fetch.Aim + b.fetch.Pooled() + int64(pool) + int64(streams)*(int64(ahead)+share); all > int64(cfg.MaxBufferedBytes) || all < int64(cfg.MaxBufferedBytes)-int64(2*streams) {
 						t.Errorf("%s, %d in all", what, all)
 					}
 					if (ahead > 0) != (cores >= least && pool >= streams) {

@@ -67,7 +67,7 @@ func (r *poller) wakePoller() {
 func (r *poller) divideBudget(now time.Time, held int64) {
 	r.fetched *= math.Exp2(-now.Sub(r.looked).Seconds() / fetchedHalf.Seconds())
 	r.fetched, r.looked = max(r.fetched, float64(held)), now
-	beyond := max(int64(r.fetched)-(r.connector.budget.fetch.Aim+r.connector.budget.fetch.Pooled), 0) / int64(len(r.connector.pipelines))
+	beyond := max(int64(r.fetched)-(r.connector.budget.fetch.Aim+r.connector.budget.fetch.Pooled()), 0) / int64(len(r.connector.pipelines))
 	for _, l := range r.connector.pipelines {
 		l.share.Store(r.connector.budget.pipeline - min(beyond, lentShare.of(r.connector.budget.pipeline)))
 	}

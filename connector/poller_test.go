@@ -8,14 +8,14 @@ import (
 	"kafka-firehose/connector/kafka"
 )
 
-// Lanes give up what the client holds beyond its quarter, up to half of their share, and
+// TestDivide: pipelines give up what the client holds beyond its quarter, up to half of their share, and
 // get it back when large batches come no more. (TestLargeBatchesOfThreeBrokers sees the
 // whole of it; how close to the bound that comes depends on when what is fetched.)
 func TestDivide(t *testing.T) {
 	t.Parallel()
 	const share, quarter = 20 << 20, 16 << 20
 	a, b := &pipeline{}, &pipeline{}
-	r := &poller{connector: &Connector{budget: budget{pipeline: share, fetch: kafka.FetchBytes{Aim: quarter - 1<<20, Pooled: 1 << 20}}, pipelines: map[string]*pipeline{"a": a, "b": b}}}
+	r := &poller{connector: &Connector{budget: budget{pipeline: share, fetch: kafka.FetchBytes{Aim: quarter - 1<<20, PooledRecords: 1 << 20}}, pipelines: map[string]*pipeline{"a": a, "b": b}}}
 	now := time.Now()
 	for _, c := range []struct {
 		what  string

@@ -11,9 +11,9 @@ import (
 	"kafka-firehose/connector/batch"
 )
 
-// lent counts the records that the client has taken memory for. What comes back has
-// something else in it at once, which whoever still reads it delivers.
-type lent struct{ out, back atomic.Int64 }
+// lent counts the records that the client has taken memory for, and the decompressed bytes that come back. What
+// comes back has something else in it at once, which whoever still reads it delivers.
+type lent struct{ out, back, bytes atomic.Int64 }
 
 func (l *lent) GetRecords(n int) []kgo.Record {
 	l.out.Add(int64(n))
@@ -27,8 +27,17 @@ func (l *lent) PutRecords(records []kgo.Record) {
 	}
 }
 
+func (l *lent) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte { return nil }
+
+func (l *lent) PutDecompressBytes(b []byte) {
+	l.bytes.Add(int64(len(b)))
+	for i := range b {
+		b[i] = '0'
+	}
+}
+
 // TestRecordsGoBack: the client gets the memory of each record again that was packed, or
-// skipped, or went to the dead-letter topic, and nobody looks at it any more.
+// skipped, or went to the dead-letter topic, and of its bytes, and nobody looks at it any more.
 func TestRecordsGoBack(t *testing.T) { bubble(t, recordsGoBack) }
 
 func recordsGoBack(w *world) {
@@ -56,5 +65,8 @@ func recordsGoBack(w *world) {
 	}
 	if out, back := records.out.Load(), records.back.Load(); out < n || back != out {
 		w.t.Errorf("%d of %d records came back", back, out)
+	}
+	if bytes := records.bytes.Load(); bytes < n/500*batch.MaxRecordBytes {
+		w.t.Errorf("%d decompressed bytes came back, want those of %d large records at least", bytes, n/500)
 	}
 }

@@ -53,7 +53,7 @@ type world struct {
 	members  []*member
 	through  func(ctx context.Context, network, host string) (net.Conn, error) // how members dial; nil for dial
 	hooks    []kgo.Hook                                                        // of the members to come
-	records  kgo.PoolRecords                                                   // likewise; nil for their own
+	records  kgo.Pool                                                          // likewise; nil for their own
 	loads    []func() int
 	registry http.RoundTripper // to the Schema Registry
 	letters  *post             // the dead-letter topic of a test that shares it; nil for none

@@ -42,7 +42,7 @@ func (c *Connection) ClientOptions() []kgo.Opt { return slices.Clone(c.options) 
 // FetchOptions are Options for a client that reads a few records beside the source. Their
 // memory has the bounds of bytes.
 func (c *Connection) FetchOptions(bytes FetchBytes) []kgo.Opt {
-	return append(c.ClientOptions(), newFetchBudget(bytes).clientOptions(c.dial)...)
+	return append(c.ClientOptions(), newFetchBudget(bytes).clientOptions(c.dial, clientPool{})...)
 }
 
 // NewConnection prepares the connections to the cluster and makes none. dial is for those

@@ -17,12 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// batchDecompressor decompresses the client's batches into memory of exactly their size, which
-// it takes from the budget. The number of decoded bytes is bounded, and nothing else: a
+// batchDecompressor decompresses the client's batches into memory of their size, which
+// it takes from the budget and, if it can, from the pool. The number of decoded bytes is bounded, and nothing else: a
 // zstd frame names a window of up to 2 GiB, also around 100 bytes, and needs none of it
 // when all of the output is at hand.
 type batchDecompressor struct {
 	budget *fetchBudget
+	pool   clientPool      // empty for records that are not recycled
 	idle   chan *codecPool // one for each that may work at once; nil is one that is not made yet
 	large  sync.Mutex      // held for a batch above maxScratch: one at a time
 }
@@ -37,8 +38,8 @@ const (
 	maxZstdWindow = 2 << 30
 )
 
-func newDecompressor(b *fetchBudget) *batchDecompressor {
-	d := &batchDecompressor{budget: b, idle: make(chan *codecPool, min(runtime.GOMAXPROCS(0), maxDecompressing))}
+func newDecompressor(b *fetchBudget, p clientPool) *batchDecompressor {
+	d := &batchDecompressor{budget: b, pool: p, idle: make(chan *codecPool, min(runtime.GOMAXPROCS(0), maxDecompressing))}
 	for range cap(d.idle) {
 		d.idle <- nil
 	}
@@ -57,6 +58,7 @@ func (d *batchDecompressor) Decompress(src []byte, codec kgo.CompressionCodecTyp
 		return nil, err
 	}
 	if !d.budget.unpackBatch(batch.response, memory+int64(len(out))) {
+		d.pool.PutDecompressBytes(out)
 		return nil, errNoRoom
 	}
 	return out, nil
@@ -69,10 +71,7 @@ func (d *batchDecompressor) decompressBatch(src []byte, codec kgo.CompressionCod
 		c = newCodecs()
 	}
 	defer func() { d.idle <- c }()
-	err = errOutput
-	if len(src) < maxScratch/16 || c.guessSize(src) <= maxScratch {
-		out, err = c.decodeBatch(c.scratch, src, codec)
-	}
+	out, err = d.decodeSmall(c, src, codec)
 	if errors.Is(err, errOutput) {
 		d.large.Lock()
 		defer d.large.Unlock()
@@ -91,12 +90,61 @@ func (d *batchDecompressor) decompressBatch(src []byte, codec kgo.CompressionCod
 		memory, bad = d.budget.measureBatch(out, batch.offset, batch.records)
 	}
 	if bad != nil {
+		d.pool.PutDecompressBytes(out)
 		return nil, 0, bad
 	}
-	if cap(out) == cap(c.scratch) || cap(out)-len(out) > len(out)/8 {
-		out = bytes.Clone(out)
+	if cap(out)-len(out) > len(out)/8 {
+		out = d.copyOutput(out)
 	}
 	return out, memory, nil
+}
+
+// decodeSmall returns the output, errOutput if it may have more than maxScratch bytes.
+func (d *batchDecompressor) decodeSmall(c *codecPool, src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+	if size := statedSize(src, codec); size > 0 {
+		memory := d.pool.getBatch(size)
+		out, err := c.decodeBatch(memory, src, codec)
+		if err == nil {
+			return out, nil
+		}
+		d.pool.PutDecompressBytes(memory)
+		if !errors.Is(err, errOutput) {
+			return nil, err
+		}
+	}
+	if len(src) >= maxScratch/16 && c.guessSize(src) > maxScratch {
+		return nil, errOutput
+	}
+	out, err := c.decodeBatch(c.scratch, src, codec)
+	if err != nil {
+		return nil, err
+	}
+	return d.copyOutput(out), nil
+}
+
+// copyOutput returns a copy in memory of its size.
+func (d *batchDecompressor) copyOutput(out []byte) []byte {
+	return append(d.pool.getBatch(len(out)), out...)
+}
+
+// statedSize returns how many bytes a batch says that it has when it is decompressed, 0 if it does not say or says more than
+// maxScratch. It need not be true.
+func statedSize(src []byte, codec kgo.CompressionCodecType) int {
+	size := uint64(0)
+	if codec == kgo.CodecZstd {
+		var h zstd.Header
+		if h.Decode(src) == nil {
+			size = h.FrameContentSize
+		}
+	} else if codec == kgo.CodecSnappy && !bytes.HasPrefix(src, xerial) {
+		if n, err := s2.DecodedLen(src); err == nil {
+			size = uint64(n)
+		}
+	}
+	if size > maxScratch {
+		return 0
+	}
+	return int(size)
 }
 
 // codecPool are what one batch at a time is decompressed with.

@@ -18,6 +18,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// codecZstdSized is zstd whose frame says how much it holds.
+const codecZstdSized = kgo.CodecZstd | 16
+
 // packBytes compresses as producers do.
 func packBytes(codec kgo.CompressionCodecType, raw []byte) []byte {
 	var out bytes.Buffer
@@ -32,6 +35,9 @@ func packBytes(codec kgo.CompressionCodecType, raw []byte) []byte {
 		w := lz4.NewWriter(&out)
 		_, _ = w.Write(raw)
 		_ = w.Close()
+	case codecZstdSized:
+		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+		return w.EncodeAll(raw, nil)
 	case kgo.CodecZstd:
 		w, _ := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<10))
 		_, _ = w.Write(raw) // in a stream: the frame does not say how much it holds
@@ -64,12 +70,12 @@ func recordsOf(bytes int) []byte {
 func TestDecompress(t *testing.T) {
 	t.Parallel()
 	theirs := kgo.DefaultDecompressor()
-	for name, codec := range map[string]kgo.CompressionCodecType{"gzip": kgo.CodecGzip, "snappy": kgo.CodecSnappy, "xerial": kgo.CodecSnappy, "lz4": kgo.CodecLz4, "zstd": kgo.CodecZstd} {
+	for name, codec := range map[string]kgo.CompressionCodecType{"gzip": kgo.CodecGzip, "snappy": kgo.CodecSnappy, "xerial": kgo.CodecSnappy, "lz4": kgo.CodecLz4, "zstd": kgo.CodecZstd, "zstd with its size": codecZstdSized} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newFetchBudget(testBytes(32 << 20))
 			b.max = 6 << 20
-			d := newDecompressor(b)
+			d := newDecompressor(b, newClientPool(testBytes(32<<20)))
 			limit := int(b.max)
 			whole := func(n int) int { return len(recordsOf(n)) - n } // what is around a value of that size
 			for _, n := range []int{1, 100, 10_000, maxScratch - whole(maxScratch) - 1, maxScratch - whole(maxScratch), maxScratch - whole(maxScratch) + 1, 3 * maxScratch, 5 * maxScratch, limit - 2000, limit + 1, 2 * limit} {
@@ -78,6 +84,7 @@ func TestDecompress(t *testing.T) {
 				if name == "xerial" {
 					src = xerialBytes(raw)
 				}
+				codec := codec &^ 16
 				out, err := d.Decompress(src, codec)
 				if n > limit {
 					var large *BatchError
@@ -93,6 +100,9 @@ func TestDecompress(t *testing.T) {
 				if cap(out) > len(out)+len(out)/4+1024 {
 					t.Errorf("%d bytes of memory for %d", cap(out), len(out))
 				}
+				// The next batch gets it with something else in it.
+				copy(out, bytes.Repeat([]byte("recycled"), len(out)/8+1))
+				d.pool.PutDecompressBytes(out)
 			}
 		})
 	}
@@ -102,7 +112,7 @@ func TestDecompress(t *testing.T) {
 // and leave nothing behind that the next batch would see.
 func TestDecompressDamaged(t *testing.T) {
 	t.Parallel()
-	d := newDecompressor(newFetchBudget(testBytes(32 << 20)))
+	d := newDecompressor(newFetchBudget(testBytes(32<<20)), clientPool{})
 	rng := rand.New(rand.NewPCG(3, 3))
 	raw := recordsOf(5000)
 	for codec := kgo.CodecGzip; codec <= kgo.CodecZstd; codec++ {
@@ -140,7 +150,7 @@ func allocated(f func()) int64 {
 // TestZstdWindow: a frame names a window of up to 2 GiB around 100 bytes, as those of
 // levels 19 to 22 do, and is read with the least memory that can be configured.
 func TestZstdWindow(t *testing.T) {
-	d := newDecompressor(newFetchBudget(testBytes(26 << 20)))
+	d := newDecompressor(newFetchBudget(testBytes(26<<20)), clientPool{})
 	raw := recordsOf(100)
 	for exponent := 23; exponent <= 31; exponent++ {
 		src := windowed(raw, exponent)
@@ -165,31 +175,66 @@ func windowed(raw []byte, exponent int) []byte {
 	return append(append(src, byte(head), byte(head>>8), byte(head>>16)), raw...)
 }
 
-// TestDecompressAllocates: a batch costs the memory of its output, however it is compressed.
+// TestWrongSize: a batch that says another size than it has is read as one that says none.
+func TestWrongSize(t *testing.T) {
+	t.Parallel()
+	d := newDecompressor(newFetchBudget(testBytes(32<<20)), newClientPool(testBytes(32<<20)))
+	raw := recordsOf(100_000)
+	half := len(raw) / 2
+	// Two frames: the first says its own size.
+	frames := append(packBytes(codecZstdSized, raw[:half]), packBytes(codecZstdSized, raw[half:])...)
+	if out, err := d.Decompress(frames, kgo.CodecZstd); err != nil || !bytes.Equal(out, raw) {
+		t.Errorf("two frames: %d bytes and %v, want %d", len(out), err, len(raw))
+	}
+	// The size is behind the window: https://datatracker.ietf.org/doc/html/rfc8878#name-frame-header
+	small := recordsOf(1000)
+	for _, size := range []int{1, len(small) - 1, len(small), len(small) + 1, maxScratch, 1 << 31} {
+		src := []byte{0x28, 0xb5, 0x2f, 0xfd, 0x80, 0x58}
+		src = binary.LittleEndian.AppendUint32(src, uint32(size))
+		block := len(small)<<3 | 1 // last, raw
+		src = append(append(src, byte(block), byte(block>>8), byte(block>>16)), small...)
+		if out, err := d.Decompress(src, kgo.CodecZstd); (err == nil) != (size == len(small)) || err == nil && !bytes.Equal(out, small) {
+			t.Errorf("%d bytes that say to be %d: %d bytes and %v", len(small), size, len(out), err)
+		}
+		if out, err := d.Decompress(packBytes(codecZstdSized, raw), kgo.CodecZstd); err != nil || !bytes.Equal(out, raw) {
+			t.Errorf("the next batch: %v", err)
+		}
+	}
+}
+
+// TestDecompressAllocates: a batch costs the memory of its output, however it is compressed, and none if the one before
+// was recycled.
 func TestDecompressAllocates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the race detector has pools lose what they keep; the run without it has this")
 	}
 	b := newFetchBudget(testBytes(256 << 20))
-	d := newDecompressor(b)
+	d := newDecompressor(b, newClientPool(testBytes(256<<20)))
 	raw := recordsOf(100_000)
 	for codec := kgo.CodecGzip; codec <= kgo.CodecZstd; codec++ {
 		const n = 100
 		src := packBytes(codec, raw)
-		decompress := func() {
+		decompress := func(recycle bool) {
 			for range n {
-				if _, err := d.Decompress(src, codec); err != nil {
+				out, err := d.Decompress(src, codec)
+				if err != nil {
 					t.Fatal(err)
+				}
+				if recycle {
+					d.pool.PutDecompressBytes(out)
 				}
 			}
 		}
-		decompress()
-		most := int64(len(raw) + len(raw)/8)
+		decompress(false)
+		blocks := int64(0)
 		if codec == kgo.CodecLz4 {
-			most *= 2 // for blocks that the library keeps no longer than the collector allows
+			blocks = int64(len(raw)) * 9 / 8 // that the library keeps no longer than the collector allows
 		}
-		if took := allocated(decompress) / n; took > most {
+		if took := allocated(func() { decompress(false) }) / n; took > int64(len(raw)*9/8)+blocks {
 			t.Errorf("compression %d: %d bytes for %d", codec, took, len(raw))
+		}
+		if took := allocated(func() { decompress(true) }) / n; took > int64(len(raw)/8)+blocks {
+			t.Errorf("compression %d: %d bytes for %d that are there again", codec, took, len(raw))
 		}
 	}
 }
@@ -199,7 +244,7 @@ func TestDecompressAllocates(t *testing.T) {
 func TestLargeOnesTakeTurns(t *testing.T) {
 	t.Parallel()
 	b := newFetchBudget(testBytes(64 << 20))
-	d := newDecompressor(b)
+	d := newDecompressor(b, clientPool{})
 	small, large := recordsOf(1000), recordsOf(3*mebi)
 	var wg sync.WaitGroup
 	for i := range 6 {

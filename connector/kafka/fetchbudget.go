@@ -87,11 +87,15 @@ type FetchBytes struct {
 	Setting       int64 // MAX_BUFFERED_BYTES, for messages
 	SettingPerMax int64 // how much larger it has to be for each byte of Max, for messages
 	Aim           int64 // fetches of all brokers together aim at this
-	Pooled        int64 // memory of records that is kept for the next fetches, beside Aim
+	PooledRecords int64 // memory of records that is kept for the next fetches, beside Aim
+	PooledBatches int64 // likewise, of decompressed batches
 	Max           int64 // of all records together, and of one batch
 	Response      int64 // a response that is not larger is read without asking for room
 	Uncompressed  int64 // of Max, for records that are not compressed
 }
+
+// Pooled is the memory that is kept for the next fetches, beside Aim.
+func (b FetchBytes) Pooled() int64 { return b.PooledRecords + b.PooledBatches }
 
 func newFetchBudget(bytes FetchBytes) *fetchBudget {
 	return &fetchBudget{
@@ -144,12 +148,12 @@ func formatMebibytes(n int64) string {
 	return fmt.Sprintf("%dMiB", (n+unit-1)/unit)
 }
 
-// clientOptions have a client that connects by dial keep to the budget.
-func (b *fetchBudget) clientOptions(dial DialFunc) []kgo.Opt {
+// clientOptions have a client that connects by dial keep to the budget. p is the pool of a client whose records are recycled.
+func (b *fetchBudget) clientOptions(dial DialFunc, p clientPool) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.Dialer(b.wrapDialer(dial)),
 		kgo.BrokerMaxReadBytes(int32(b.maxResponse())),
-		kgo.WithDecompressor(newDecompressor(b)),
+		kgo.WithDecompressor(newDecompressor(b, p)),
 	}
 }
 

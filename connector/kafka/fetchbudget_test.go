@@ -10,18 +10,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestFetchBudget: whatever responses of ten brokers take, and however they end, together
-// they stay within the maximum beside the one that may exceed it. Each batch that fits at
-// all gets in while nothing else is there, and nothing is counted when all are gone.
 // testBytes is what the connector gives to the source with a setting.
 func testBytes(setting int64) FetchBytes {
 	most := min(max(setting/2, 16<<20), MaxFetched)
 	return FetchBytes{
-		Setting: setting, SettingPerMax: 2, Aim: setting / 64 * 15, Pooled: setting / 64,
+		Setting: setting, SettingPerMax: 2, Aim: setting / 64 * 13, PooledRecords: setting / 64, PooledBatches: setting / 32,
 		Max: most, Response: most / 8, Uncompressed: most / 4 * 3,
 	}
 }
 
+// TestFetchBudget: whatever responses of ten brokers take, and however they end, together
+// they stay within the maximum beside the one that may exceed it. Each batch that fits at
+// all gets in while nothing else is there, and nothing is counted when all are gone.
 func TestFetchBudget(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))

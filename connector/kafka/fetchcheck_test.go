@@ -150,12 +150,12 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	if err := got.ReadFrom(body[start:]); err != nil {
 		t.Fatalf("version %d: %v", version, err)
 	}
-	d := newDecompressor(b)
+	d := newDecompressor(b, clientPool{})
 	var fetch kgo.Fetch
 	for i := range got.Topics {
 		topic := kgo.FetchTopic{Topic: got.Topics[i].Topic, TopicID: got.Topics[i].TopicID}
 		for p := range got.Topics[i].Partitions {
-			o := kgo.ProcessFetchPartitionOpts{Topic: topic.Topic, Partition: int32(p), Pools: []kgo.Pool{newRecords(1 << 20)}}
+			o := kgo.ProcessFetchPartitionOpts{Topic: topic.Topic, Partition: int32(p), Pools: []kgo.Pool{newClientPool(FetchBytes{PooledRecords: 1 << 20})}}
 			part, _ := kgo.ProcessFetchPartition(o, &got.Topics[i].Partitions[p], d, nil)
 			topic.Partitions = append(topic.Partitions, part)
 		}
@@ -220,7 +220,7 @@ func TestBrokenResponses(t *testing.T) {
 		}
 		for _, topic := range got.Topics {
 			for i := range topic.Partitions {
-				_, _ = kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{DisableCRCValidation: true}, &topic.Partitions[i], newDecompressor(b), nil)
+				_, _ = kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{DisableCRCValidation: true}, &topic.Partitions[i], newDecompressor(b, clientPool{}), nil)
 			}
 		}
 	}

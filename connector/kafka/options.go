@@ -26,14 +26,14 @@ const (
 
 // firstFetch is how much to ask for before anything has been seen.
 func firstFetch(bytes FetchBytes) int32 {
-	return int32(min(max((bytes.Aim+bytes.Pooled)/fetchGuess, minFetch), fetchFirst))
+	return int32(min(max((bytes.Aim+bytes.Pooled())/fetchGuess, minFetch), fetchFirst))
 }
 
 // findTopics is the age of metadata after which it is asked for again, which is
 // also how long a new topic or partition waits to be found.
 const findTopics = 15 * time.Second
 
-func (s *Source) clientOptions(bytes FetchBytes) []kgo.Opt {
+func (s *Source) clientOptions(bytes FetchBytes, p clientPool) []kgo.Opt {
 	o := append(s.connection.ClientOptions(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
@@ -69,7 +69,7 @@ func (s *Source) clientOptions(bytes FetchBytes) []kgo.Opt {
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
-	return slices.Concat(o, s.budget.clientOptions(s.connection.dial), s.topicOptions())
+	return slices.Concat(o, s.budget.clientOptions(s.connection.dial, p), s.topicOptions())
 }
 
 func (s *Source) topicOptions() []kgo.Opt {

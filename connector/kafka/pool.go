@@ -6,43 +6,69 @@ import (
 	"kafka-firehose/connector/pool"
 )
 
-// recordPool gives the client the memory again that records were in: a kgo.Record is nearly
-// as large as a small value, and the collector has to look at each of them. The client
-// puts the records of a batch back when the last of them was recycled. Those that never
-// are go to the collector, as all of them do without a pool.
+// clientPool keeps the memory of fetched batches for the next ones: their records, because a kgo.Record is nearly as
+// large as a small value, and the collector has to look at each of them, and their decompressed bytes. The client
+// puts both back when the last record of a batch was recycled. Those that never are go to the collector, as all of
+// them do without a pool.
 //
-// Decompressed batches are not pooled: their size is not known when the client
-// asks for room.
-type recordPool struct{ *pool.Pool[kgo.Record] }
+// Who keeps the bytes of a record beyond that, as an upload or a letter does, has a copy of them, or keeps the record
+// from being recycled.
+type clientPool struct {
+	records *pool.Pool[kgo.Record]
+	batches *pool.Pool[byte] // decompressed
+}
 
 const (
-	// recordsLeast is how many are worth it. A fetch takes the memory of all its batches
+	// minPooledRecords is how many are worth it. A fetch takes the memory of all its batches
 	// before any comes back: of small ones there are more than the pool has places for.
-	recordsLeast = 64
+	minPooledRecords = 64
+	// minPooledBatch bytes are worth it, for the same reason.
+	minPooledBatch = 16 << 10
 	// recordsLoose: batches of the log differ more than requests do, and each is one
 	// among many.
 	recordsLoose = 4
+	batchesLoose = 8
 )
 
-// newRecords keeps at most that many bytes.
-func newRecords(bytes int64) recordPool {
-	return recordPool{pool.New[kgo.Record](int(bytes/RecordBytes), recordsLoose)}
+func newClientPool(bytes FetchBytes) clientPool {
+	return clientPool{
+		records: pool.New[kgo.Record](int(bytes.PooledRecords/RecordBytes), recordsLoose),
+		batches: pool.New[byte](int(bytes.PooledBatches), batchesLoose),
+	}
 }
 
 // GetRecords implements kgo.PoolRecords.
-func (p recordPool) GetRecords(n int) []kgo.Record {
-	if n < recordsLeast {
+func (p clientPool) GetRecords(n int) []kgo.Record {
+	if n < minPooledRecords {
 		return nil // the client makes them
 	}
-	return p.Get(n)
+	return p.records.Get(n)
 }
 
 // PutRecords implements kgo.PoolRecords. The client has cleared the records that it handed over. But
 // where reading begins in the middle of a batch, as it does after most restarts, those
 // before are here as they were decoded, and each would keep the whole batch alive.
-func (p recordPool) PutRecords(r []kgo.Record) {
-	if r = r[:cap(r)]; len(r) >= recordsLeast {
+func (p clientPool) PutRecords(r []kgo.Record) {
+	if r = r[:cap(r)]; len(r) >= minPooledRecords {
 		clear(r)
-		p.Put(r)
+		p.records.Put(r)
 	}
+}
+
+// GetDecompressBytes implements kgo.PoolDecompressBytes. The client has a decompressor that calls getBatch.
+func (p clientPool) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte { return nil }
+
+// PutDecompressBytes implements kgo.PoolDecompressBytes.
+func (p clientPool) PutDecompressBytes(b []byte) {
+	if cap(b) >= minPooledBatch {
+		p.batches.Put(b)
+	}
+}
+
+// getBatch returns empty memory for n bytes, and not much more.
+func (p clientPool) getBatch(n int) []byte {
+	if n < minPooledBatch || p.batches == nil {
+		return make([]byte, 0, n)
+	}
+	return p.batches.Get(n)
 }

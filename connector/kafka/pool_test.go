@@ -28,7 +28,7 @@ func TestRecordsAreKeptEmpty(t *testing.T) {
 	if err := producer.ProduceSync(t.Context(), batch...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	p := newRecords(1 << 20)
+	p := newClientPool(FetchBytes{PooledRecords: 1 << 20})
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.WithPools(p),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"in": {0: kgo.NewOffset().At(from)}}))
 	if err != nil {
@@ -42,13 +42,13 @@ func TestRecordsAreKeptEmpty(t *testing.T) {
 	if seen != n-from {
 		t.Fatalf("%d records were read at once, want %d of one batch", seen, n-from)
 	}
-	kept := p.Get(n)
+	kept := p.records.Get(n)
 	for i, r := range kept[:cap(kept)] {
 		if r.Value != nil || r.Context != nil {
 			t.Fatalf("record %d of %d is kept as %q", i, cap(kept), r.Value)
 		}
 	}
-	if again := p.Get(n); &again[:1][0] == &kept[:1][0] {
+	if again := p.records.Get(n); &again[:1][0] == &kept[:1][0] {
 		t.Fatal("the same memory was given twice")
 	}
 }
@@ -63,13 +63,13 @@ func poll(ctx context.Context, client *kgo.Client) *kgo.FetchesRecordIter {
 
 // TestRecordsPool: small batches get no memory from it, and what it keeps is bounded.
 func TestRecordsPool(t *testing.T) {
-	p := newRecords(1 << 20)
-	if got := p.GetRecords(recordsLeast - 1); got != nil {
+	p := newClientPool(FetchBytes{PooledRecords: 1 << 20})
+	if got := p.GetRecords(minPooledRecords - 1); got != nil {
 		t.Errorf("memory for %d records", cap(got))
 	}
-	p.PutRecords(make([]kgo.Record, recordsLeast-1))
-	p.PutRecords(make([]kgo.Record, recordsLeast))
-	if first, second := p.GetRecords(recordsLeast), p.GetRecords(recordsLeast); cap(first) != recordsLeast || cap(second) == recordsLeast {
+	p.PutRecords(make([]kgo.Record, minPooledRecords-1))
+	p.PutRecords(make([]kgo.Record, minPooledRecords))
+	if first, second := p.GetRecords(minPooledRecords), p.GetRecords(minPooledRecords); cap(first) != minPooledRecords || cap(second) == minPooledRecords {
 		t.Errorf("memory for %d and %d records, want what was put, once", cap(first), cap(second))
 	}
 }

@@ -44,9 +44,9 @@ type RangeReader struct {
 // It connects to nothing yet. More are further options of the client, for tests.
 func (c Config) OpenRangeReader(connection *Connection, bytes FetchBytes, more ...kgo.Opt) (*RangeReader, error) {
 	r := &RangeReader{cfg: c, budget: newFetchBudget(bytes)}
-	r.decompress = newDecompressor(r.budget)
+	r.decompress = newDecompressor(r.budget, clientPool{})
 	r.fetchBytes = int32(min(max(bytes.Aim/4, minFetch), rangeFetchBytes))
-	client, err := kgo.NewClient(append(append(connection.ClientOptions(), r.budget.clientOptions(connection.dial)...), more...)...)
+	client, err := kgo.NewClient(append(append(connection.ClientOptions(), r.budget.clientOptions(connection.dial, clientPool{})...), more...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -194,7 +194,8 @@ func Open(cfg Config, o Options) (*Source, error) {
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	client, err := kgo.NewClient(slices.Concat(s.clientOptions(o.Bytes), o.Client, []kgo.Opt{kgo.WithPools(newRecords(o.Bytes.Pooled))})...)
+	p := newClientPool(o.Bytes)
+	client, err := kgo.NewClient(slices.Concat(s.clientOptions(o.Bytes, p), o.Client, []kgo.Opt{kgo.WithPools(p)})...)
 	if err != nil {
 		return nil, err
 	}
