@@ -17,9 +17,8 @@ import (
 const (
 	topic = "events"
 	group = "sandbox"
-	// Lines and batches above what Firehose takes in a record are let into the topic, so that
-	// the sandbox can show what becomes of them.
-	maxLine  = 2_000_000
+	// maxBatch lets lines into the topic that are larger than a record of Firehose, so that the sandbox can show what
+	// becomes of them.
 	maxBatch = 2 << 20
 )
 

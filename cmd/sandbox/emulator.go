@@ -9,13 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 const (
-	stream = "sandbox"
-	region = "us-east-1"
+	stream, region = "sandbox", "us-east-1"
 	// key signs requests, and is the secret too: it opens nothing but the emulator.
 	key = "sandbox"
 	// objectsEvery is how long an object that doesn't fill waits; the real destination's five
@@ -96,11 +94,5 @@ func (e *emulator) unanswered(perRecord int64) int64 {
 }
 
 func (e *emulator) stats() firehosetest.StreamStats { return e.service.Stats().Streams[stream] }
-
-// bill is what AWS would bill for what was stored.
-func (e *emulator) bill() firehose.Bill {
-	st := e.stats()
-	return firehose.Bill{Records: int64(st.Records), Bytes: st.Bytes, Billed: st.Billed, Requests: int64(st.Requests)}
-}
 
 func (e *emulator) close() { _ = errors.Join(e.server.Close(), e.directory.Close()) }

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 const usageHead = `sandbox runs an embedded Kafka, an emulated Firehose and the connector in one process, feeds the
@@ -126,4 +131,63 @@ func (o *options) validate() error {
 		want(len(entries) == 0, "-dir is %s, which is not empty; want a new one, because the proof reads back all that is in it", o.dir)
 	}
 	return errors.Join(errs...)
+}
+
+// trouble is how Firehose misbehaves.
+type trouble struct {
+	text   string // for the list of flags
+	script string // of faults, as a file has it
+	faults []firehosetest.Fault
+	quota  firehosetest.Quota
+}
+
+var (
+	// smallRegion is the lower of the two default quotas of a new stream.
+	smallRegion = firehosetest.DefaultQuota("eu-central-1")
+
+	presets = map[string]trouble{
+		"none":     {text: "it does what it should", script: `[]`},
+		"flaky":    {text: "a fifth of all records fail, one by one", script: `[{"effect": "refuse-records", "share": 0.2}]`},
+		"throttle": {text: "the quota of a small region: 1 MiB/s", script: `[]`, quota: smallRegion},
+		"ambiguous": {text: "some answers are destroyed after the records were stored", script: `[
+			{"effect": "cut-body", "stored": true, "probability": 0.02, "seed": 1},
+			{"effect": "reset", "stored": true, "probability": 0.02, "seed": 2},
+			{"effect": "empty-object", "stored": true, "probability": 0.02, "seed": 3}]`},
+		"outage": {text: "nothing answers for 15 s, from the 5th second on", script: `[{"effect": "outage", "after": "5s", "until": "20s"}]`},
+		"chaos": {text: "all of that at once, the outage shorter", quota: smallRegion, script: `[
+			{"effect": "refuse-records", "share": 0.1},
+			{"effect": "cut-body", "stored": true, "probability": 0.01, "seed": 1},
+			{"effect": "reset", "stored": true, "probability": 0.01, "seed": 2},
+			{"effect": "empty-object", "stored": true, "probability": 0.01, "seed": 3},
+			{"effect": "outage", "after": "6s", "until": "10s"},
+			{"effect": "refuse-request", "probability": 0.02, "seed": 4},
+			{"effect": "refuse-records", "share": 0.05, "code": "InternalFailure", "probability": 0.3, "seed": 5},
+			{"effect": "delay", "delay": "300ms", "probability": 0.1, "seed": 6}]`},
+	}
+)
+
+// presetsText lists the presets, a line each.
+func presetsText() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(presets)) {
+		lines = append(lines, fmt.Sprintf("  %-9s  %s", name, presets[name].text))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// parseTrouble takes a preset's name or the name of a file with a script.
+func parseTrouble(name string) (trouble, error) {
+	t, ok := presets[name]
+	script := []byte(t.script)
+	var err error
+	if !ok {
+		script, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return t, fmt.Errorf("-faults is %q; want %s, or a file with a JSON script (%w)", name, strings.Join(slices.Sorted(maps.Keys(presets)), ", "), err)
+	}
+	if t.faults, err = firehosetest.ParseFaults(bytes.NewReader(script)); err != nil {
+		return t, fmt.Errorf("-faults: %s: %w", name, err)
+	}
+	return t, nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"kafka-firehose/connector/firehose"
 )
 
@@ -24,11 +26,11 @@ func these(place string, all ...string) lines {
 }
 
 func TestProof(t *testing.T) {
-	f := func(fed, topic, delivered string, want verdict, examples ...string) {
+	f := func(topic, delivered string, want verdict, examples ...string) {
 		t.Helper()
 		for _, passes := range []uint64{1, 2, 1000} {
 			v, err := proof{
-				fed: these("fed", strings.Fields(fed)...), topic: these("topic", strings.Fields(topic)...),
+				topic:     these("topic", strings.Fields(topic)...),
 				delivered: these("object", strings.Fields(delivered)...), passes: passes,
 			}.run(t.Context())
 			if err != nil {
@@ -37,34 +39,32 @@ func TestProof(t *testing.T) {
 			got := v.examples
 			v.examples = nil
 			if fmt.Sprint(v) != fmt.Sprint(want) {
-				t.Errorf("fed %s, topic %s, delivered %s: %+v, want %+v", fed, topic, delivered, v, want)
+				t.Errorf("topic %s, delivered %s: %+v, want %+v", topic, delivered, v, want)
 			}
 			slices.Sort(got)
 			if !slices.Equal(got, examples) {
-				t.Errorf("fed %s, topic %s, delivered %s: examples %q, want %q", fed, topic, delivered, got, examples)
+				t.Errorf("topic %s, delivered %s: examples %q, want %q", topic, delivered, got, examples)
 			}
 		}
 	}
-	f("", "", "", verdict{})
-	f("a b c", "c a b", "b c a", verdict{fed: 3, topic: 3, delivered: 3})
-	f("a a", "a a", "a a", verdict{fed: 2, topic: 2, delivered: 2})
-	f("a", "a x", "a x", verdict{fed: 1, topic: 2, delivered: 2}) // others may produce
-	f("a b", "a b", "a", verdict{fed: 2, topic: 2, delivered: 1, lost: 1}, `lost: 1 in the topic, 0 delivered: topic 1: "b"`)
-	f("a a a", "a a a", "a", verdict{fed: 3, topic: 3, delivered: 1, lost: 2}, `lost: 3 in the topic, 1 delivered: topic 0: "a"`)
-	f("a b", "a b", "a b a", verdict{fed: 2, topic: 2, delivered: 3, duplicated: 1}, `duplicated: 1 in the topic, 2 delivered: topic 0: "a"`)
+	f("", "", verdict{})
+	f("c a b", "b c a", verdict{topic: 3, delivered: 3})
+	f("a a", "a a", verdict{topic: 2, delivered: 2})
+	f("a b", "a", verdict{topic: 2, delivered: 1, lost: 1}, `lost: 1 in the topic, 0 delivered: topic 1: "b"`)
+	f("a a a", "a", verdict{topic: 3, delivered: 1, lost: 2}, `lost: 3 in the topic, 1 delivered: topic 0: "a"`)
+	f("a b", "a b a", verdict{topic: 2, delivered: 3, duplicated: 1}, `duplicated: 1 in the topic, 2 delivered: topic 0: "a"`)
 	// One lost and another doubled: the sums are right, and it is found.
-	f("a b", "a b", "a a", verdict{fed: 2, topic: 2, delivered: 2, lost: 1, duplicated: 1},
+	f("a b", "a a", verdict{topic: 2, delivered: 2, lost: 1, duplicated: 1},
 		`duplicated: 1 in the topic, 2 delivered: topic 0: "a"`, `lost: 1 in the topic, 0 delivered: topic 1: "b"`)
-	f("a", "a", "a z", verdict{fed: 1, topic: 1, delivered: 2, strangers: 1}, `delivered, but never in the topic: object 1: "z"`)
-	f("a b", "a", "a", verdict{fed: 2, topic: 1, delivered: 1, missing: 1}, `fed 1 times, 0 in the topic: fed 1: "b"`)
+	f("a", "a z", verdict{topic: 1, delivered: 2, strangers: 1}, `delivered, but never in the topic: object 1: "z"`)
 }
 
 // Many passes find what one does.
 func TestProofInPasses(t *testing.T) {
-	var fed, delivered []string
+	var produced, delivered []string
 	for i := range 5000 {
 		line := fmt.Sprint(i % 3000)
-		fed = append(fed, line)
+		produced = append(produced, line)
 		if i != 17 {
 			delivered = append(delivered, line)
 		}
@@ -72,15 +72,15 @@ func TestProofInPasses(t *testing.T) {
 	readings := 0
 	counted := func(ctx context.Context, visit visitor) error {
 		readings++
-		return these("fed", fed...)(ctx, visit)
+		return these("topic", produced...)(ctx, visit)
 	}
-	p := proof{fed: counted, topic: these("topic", fed...), delivered: these("object", delivered...), passes: 50}
+	p := proof{topic: counted, delivered: these("object", delivered...), passes: 50}
 	v, err := p.run(t.Context())
-	if err != nil || v.fed != 5000 || v.topic != 5000 || v.delivered != 4999 || v.lost != 1 || v.duplicated != 0 {
+	if err != nil || v.topic != 5000 || v.delivered != 4999 || v.lost != 1 || v.duplicated != 0 {
 		t.Errorf("%+v, error %v", v, err)
 	}
-	if readings != 50 {
-		t.Errorf("read %d times, want once a pass", readings)
+	if readings != 51 {
+		t.Errorf("read %d times, want once a pass and once for the example", readings)
 	}
 	for pass := range p.passes {
 		seen, err := p.count(t.Context(), pass)
@@ -91,22 +91,30 @@ func TestProofInPasses(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	f := func(v verdict, explained int64, want string) {
+	multisetOf := func(all string) (m multiset) {
+		for line := range strings.FieldsSeq(all) {
+			m.add(identify([]byte(line)))
+		}
+		return m
+	}
+	f := func(v verdict, fed, found string, explained int64, want string) {
 		t.Helper()
 		got := ""
-		if err := v.err(explained); err != nil {
+		if err := v.err(multisetOf(fed), multisetOf(found), explained); err != nil {
 			got = err.Error()
 		}
 		if !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%+v: %q, want %q", v, got, want)
 		}
 	}
-	f(verdict{fed: 5, topic: 5, delivered: 5}, 0, "")
-	f(verdict{duplicated: 5}, 5, "")
-	f(verdict{duplicated: 5}, 4, "1 lines were delivered more than once")
-	f(verdict{lost: 1}, 100, "LOST")
-	f(verdict{strangers: 1}, 100, "never were in the topic")
-	f(verdict{missing: 1}, 100, "are not in the topic")
+	f(verdict{topic: 5, delivered: 5}, "a b b", "b a b", 0, "")
+	f(verdict{duplicated: 5}, "", "", 5, "")
+	f(verdict{duplicated: 5}, "", "", 4, "1 lines were delivered more than once")
+	f(verdict{lost: 1}, "", "", 100, "LOST")
+	f(verdict{strangers: 1}, "", "", 100, "never were in the topic")
+	f(verdict{}, "a b", "a", 100, "2 lines were fed, and the 1 of them in the topic are not the same")
+	f(verdict{}, "a b c", "a a c", 100, "3 lines were fed, and the 3 of them")
+	f(verdict{}, "a a", "b b", 100, "2 lines were fed, and the 2 of them")
 }
 
 // A proof that can't read everything must not hold.
@@ -115,38 +123,48 @@ func TestBrokenObjectIsAnError(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "object.gz"), []byte("not gzip"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := proof{fed: these("fed"), topic: these("topic"), delivered: (&objectFiles{root: root}).each, passes: 1}
+	p := proof{topic: these("topic"), delivered: (&objectFiles{root: root}).each, passes: 1}
 	if _, err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "object.gz") {
 		t.Errorf("error %v, want one that names object.gz", err)
 	}
 }
 
-func TestJournal(t *testing.T) {
-	dir := t.TempDir()
-	feeder, err := openFeeder(&broker{addr: "127.0.0.1:1"}, dir)
+// Lines that were fed are told from those that others produce.
+func TestFedLinesAreFoundInTheTopic(t *testing.T) {
+	o, err := parse([]string{"-kafka", "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []identity
-	for round := range 2 { // it can be added to after it was read
-		for i := range 10_000 {
-			line := fmt.Appendf(nil, "line %d of round %d", i, round)
-			want = append(want, identify(line))
-			if err := feeder.note(line); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var got []identity
-		if err := feeder.each(t.Context(), func(id identity, _ sighting) { got = append(got, id) }); err != nil {
+	b, err := openBroker(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	feeder, err := openFeeder(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feeder.client.Close()
+	for round := range 3 { // it can be fed after it was read
+		produce(t, b.addr, []byte("of another"))
+		if err := feeder.feed(t.Context(), sampleEvents, 1000, 0); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("%d entries, want %d, or in another order", len(got), len(want))
+		ends, err := b.ends(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	feeder.close()
-	if left, _ := os.ReadDir(dir); len(left) > 0 {
-		t.Errorf("%s is left", left[0].Name())
+		producer, _, err := feeder.client.ProducerID(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, lines := &topicLog{addr: b.addr, to: ends, producer: producer}, 0
+		if err := read.each(t.Context(), func(identity, sighting) { lines++ }); err != nil {
+			t.Fatal(err)
+		}
+		if want := 1000 * (round + 1); feeder.fed.lines != int64(want) || read.found != feeder.fed || lines != want+round+1 {
+			t.Errorf("round %d: %d lines of %d are in the topic, and %d in all", round, read.found.lines, feeder.fed.lines, lines)
+		}
 	}
 }
 
@@ -167,15 +185,15 @@ func TestEachLine(t *testing.T) {
 			want = append(want, strings.TrimSuffix(line, "\n"))
 		}
 		var got []string
-		err := eachLine(strings.NewReader(content), func(line []byte) bool { got = append(got, string(line)); return true })
-		if err != nil || !slices.Equal(got, want) {
-			t.Fatalf("%d lines, want %d, error %v", len(got), len(want), err)
-		}
-	}
-	for long, want := range map[int]string{maxLine: "<nil>", maxLine + 1: "line 2 is too long; the sandbox takes up to 2000000 bytes"} {
-		err := eachLine(strings.NewReader("x\n"+strings.Repeat("x", long)+"\n"), func([]byte) bool { return true })
-		if fmt.Sprint(err) != want {
-			t.Errorf("a line of %d bytes: error %v, want %s", long, err, want)
+		eachLine("", strings.NewReader(content), func(r *kgo.Record, err error) bool {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(r.Value))
+			return true
+		})
+		if !slices.Equal(got, want) {
+			t.Fatalf("%d lines, want %d", len(got), len(want))
 		}
 	}
 }

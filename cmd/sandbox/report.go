@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,20 +38,15 @@ In another terminal, while this runs:
 
 // plan says in words what the flags say.
 func (o options) plan() string {
-	what := "Feeding " + o.input
-	switch {
-	case o.records == 0:
-		what = "Feeding nothing, waiting for records that others produce"
-	case o.input == "-":
-		what = "Feeding standard input"
-	case o.input == "":
-		what = "Feeding sample events"
+	if o.records == 0 {
+		return "Feeding nothing, waiting for records that others produce"
 	}
+	what := "Feeding " + cmp.Or(map[string]string{"": "sample events", "-": "standard input"}[o.input], o.input)
 	if o.records > 0 {
 		what += fmt.Sprintf(", %s records at most", count(o.records))
 	}
-	if o.rate > 0 && o.records != 0 {
-		what += fmt.Sprintf(", %s a second", count(int64(o.rate)))
+	if o.rate > 0 {
+		what += fmt.Sprintf(", %s a second", count(o.rate))
 	}
 	if o.lasts > 0 {
 		what += fmt.Sprintf(", for %s", o.lasts)
@@ -75,9 +71,11 @@ func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	for p, at := range ends {
 		to[p] = max(to[p], at)
 	}
-	read, objects := &topicLog{addr: s.broker.addr, to: to}, &objectFiles{root: s.service.objects}
+	producer, _, producerErr := s.feeder.client.ProducerID(ctx)
+	err = errors.Join(err, producerErr)
+	read, objects := &topicLog{addr: s.broker.addr, to: to, producer: producer}, &objectFiles{root: s.service.objects}
 	v, proofErr := proof{
-		fed: s.feeder.each, topic: read.each, delivered: objects.each,
+		topic: read.each, delivered: objects.each,
 		passes: 1 + uint64(max(to.sum(), s.service.lines.Load()))/passLines,
 	}.run(ctx)
 	if proofErr != nil {
@@ -86,10 +84,10 @@ func (s *sandbox) prove(ctx context.Context, ends offsets, err error) bool {
 	}
 	perRecord := 1
 	if s.o.aggregate {
-		perRecord = s.bridge.cfg.Record.AggregateMaxRecords
+		perRecord = s.cfg.Record.AggregateMaxRecords
 	}
 	explained := s.service.unanswered(int64(perRecord))
-	err = errors.Join(err, v.err(explained), tooLarge(read.tooLarge))
+	err = errors.Join(err, v.err(s.feeder.fed, read.found, explained), tooLarge(read.tooLarge))
 	s.print(s.report(v, explained, read, objects, time.Since(begin)))
 	if err != nil {
 		for _, e := range v.examples {
@@ -110,7 +108,6 @@ func (s *sandbox) report(v verdict, explained int64, read *topicLog, objects *ob
 	if explained+v.duplicated > 0 {
 		reason = fmt.Sprintf(" of %s lines that were stored and whose answer was destroyed", count(explained))
 	}
-	c := s.bridge.counters()
 	return fmt.Sprintf(`
 The topic, read by a consumer of its own, and the objects, read back from disk (%s):
 
@@ -119,39 +116,24 @@ The topic, read by a consumer of its own, and the objects, read back from disk (
   delivered  %14s lines in %s objects, %s: %s
   lost       %14s
   duplicated %14s%s
-  retried    %14s records, %s of them after an ambiguous answer
-`, took.Round(time.Millisecond), count(v.fed), count(v.topic), nulls,
+  refused    %14s records, which were sent again
+`, took.Round(time.Millisecond), count(s.feeder.fed.lines), count(v.topic), nulls,
 		count(v.delivered), count(objects.files), status.FormatBytes(objects.bytes), objects.root,
-		count(v.lost), count(v.duplicated), reason, count(c[retriedTotal]), count(c[ambiguousTotal])) + s.billed(v.delivered)
+		count(v.lost), count(v.duplicated), reason, count(s.service.stats().Refused)) + s.billed(v.delivered)
 }
 
 // billed is the line about money, with a hint if aggregation would halve the bill.
 func (s *sandbox) billed(lines int64) string {
-	bill := s.service.bill()
+	bill := billOf(s.service.stats())
 	if bill.Bytes == 0 {
 		return ""
 	}
 	text := fmt.Sprintf("  billed     %14s for %s of data, %.1f times as much: $%.4f for a million lines\n",
 		status.FormatBytes(bill.Billed), status.FormatBytes(bill.Bytes), bill.Ratio(), dollars(bill)/float64(max(lines, 1))*1e6)
-	if with := connector.AggregatedRatio(s.bridge.cfg.Record, bill); !s.o.aggregate && with*2 < bill.Ratio() {
+	if with := connector.AggregatedRatio(s.cfg.Record, bill); !s.o.aggregate && with*2 < bill.Ratio() {
 		text += fmt.Sprintf("             %14s or so with -aggregate: Firehose bills each record as a multiple of 5 KiB\n", status.FormatBytes(with*float64(bill.Bytes)))
 	}
 	return text
-}
-
-// err says what is wrong, nil if nothing is.
-func (v verdict) err(explained int64) error {
-	var errs []error
-	add := func(n int64, what string) {
-		if n > 0 {
-			errs = append(errs, fmt.Errorf("%s lines %s", count(n), what))
-		}
-	}
-	add(v.missing, "were fed and are not in the topic")
-	add(v.lost, "are in the topic and were not delivered: LOST")
-	add(v.strangers, "were delivered and never were in the topic")
-	add(v.duplicated-explained, "were delivered more than once without an answer that was destroyed")
-	return errors.Join(errs...)
 }
 
 func tooLarge(where []string) error {

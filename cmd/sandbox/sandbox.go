@@ -7,11 +7,21 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
+
+	"kafka-firehose/connector"
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/logging"
+	"kafka-firehose/connector/status"
 	"kafka-firehose/metrics"
 )
 
@@ -20,9 +30,11 @@ type sandbox struct {
 	world   world
 	o       options
 	dir     string
+	log     *slog.Logger // of the connector
 	broker  *broker
 	service *emulator
-	bridge  *bridge
+	cfg     connector.Config
+	current atomic.Pointer[running] // the newest connector, perhaps stopped; nil before the first
 	feeder  *feeder
 	probes  net.Listener
 	closers []func() // in the order of opening
@@ -30,14 +42,15 @@ type sandbox struct {
 
 // open starts everything but the connector. Its error is for the user. close ends what was opened, in any case.
 func (s *sandbox) open(ctx context.Context) (err error) {
-	if s.dir, err = makeDirectory(s.o.dir); err != nil {
+	if s.dir = s.o.dir; s.dir == "" {
+		s.dir, err = os.MkdirTemp("", "kafka-firehose-")
+	}
+	if err = errors.Join(err, os.MkdirAll(s.dir, 0o755)); err != nil {
 		return fmt.Errorf("make the directory for the objects (choose one with -dir): %w", err)
 	}
-	log, logFile, err := openLog(s.logPath(), s.world.stderr)
-	if err != nil {
+	if err = s.openLog(); err != nil {
 		return fmt.Errorf("make the connector's log: %w", err)
 	}
-	s.closers = append(s.closers, func() { _ = logFile.Close() })
 	if s.broker, err = openBroker(s.o); err != nil {
 		return err
 	}
@@ -46,25 +59,24 @@ func (s *sandbox) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.service.close)
-	if s.bridge, err = newBridge(s.broker, s.service, s.o, log); err != nil {
+	if s.cfg, err = s.configure(); err != nil {
+		return fmt.Errorf("the connector's configuration: %w", err)
+	}
+	if s.feeder, err = openFeeder(s.broker); err != nil {
 		return err
 	}
-	if s.feeder, err = openFeeder(s.broker, s.dir); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.feeder.close)
+	s.closers = append(s.closers, s.feeder.client.Close)
 	if s.probes, err = s.o.listen("tcp", s.o.http, "http"); err != nil {
 		return fmt.Errorf("serve metrics and probes: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := metrics.Serve(ctx, s.probes, s.bridge, log); err != nil {
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := metrics.Serve(ctx, s.probes, s, s.log); err != nil {
 			fmt.Fprintln(s.world.stderr, err)
 		}
-	}()
-	s.closers = append(s.closers, func() { cancel(); <-ended })
+	})
+	s.closers = append(s.closers, func() { cancel(); serving.Wait() })
 	return nil
 }
 
@@ -74,40 +86,91 @@ func (s *sandbox) close() {
 	}
 }
 
-func makeDirectory(name string) (string, error) {
-	if name == "" {
-		return os.MkdirTemp("", "kafka-firehose-")
-	}
-	return name, os.MkdirAll(name, 0o755)
-}
-
 func (s *sandbox) logPath() string { return filepath.Join(s.dir, "connector.log") }
 
 // openLog makes the connector's logger: everything into a file, and warnings onto standard error.
-func openLog(path string, stderr io.Writer) (*slog.Logger, *os.File, error) {
-	f, err := os.Create(path)
+func (s *sandbox) openLog() error {
+	f, err := os.Create(s.logPath())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	noTime := func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}
-	onScreen := slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime})
+	s.closers = append(s.closers, func() { _ = f.Close() })
+	onScreen := slog.NewTextHandler(s.world.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})
 	inFile := slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})
-	return slog.New(slog.NewMultiHandler(inFile, logging.LimitRepeats(onScreen, 10*time.Second))), f, nil
+	s.log = slog.New(slog.NewMultiHandler(inFile, logging.LimitRepeats(onScreen, 10*time.Second)))
+	return nil
 }
 
 // print writes text at once: the view prints beside the rounds.
 func (s *sandbox) print(text string) { _, _ = io.WriteString(s.world.stdout, text) }
 
+func (s *sandbox) configure() (connector.Config, error) {
+	cfg := connector.DefaultConfig()
+	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{s.broker.addr}, []string{topic}, group
+	cfg.Firehose.Stream = stream
+	cfg.Record.Aggregate = s.o.aggregate
+	cfg.BadRecordPolicy = "skip" // an oversized line should be seen in the proof, not end the show
+	// It is stopped when all is committed, or when waiting longer is of no use.
+	cfg.ShutdownTimeout = 5 * time.Second
+	return cfg, cfg.Validate()
+}
+
+// running is one connector. A restart is a new one, with metrics that begin at 0, as it is with a process.
+type running struct {
+	*connector.Connector
+	handler http.Handler
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when err is set
+	err     error
+}
+
+func (s *sandbox) start(ctx context.Context) (*running, error) {
+	registry := metrics.NewRegistry(programName)
+	c, err := connector.New(ctx, s.cfg, connector.Options{
+		Log: s.log, Metrics: metrics.New(registry),
+		Firehose: []firehose.ClientOption{func(o *awsfirehose.Options) {
+			o.Region, o.BaseEndpoint = region, aws.String("http://"+s.service.addr)
+			o.Credentials = credentials.NewStaticCredentialsProvider(key, key, "")
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the connector: %w", err)
+	}
+	r := &running{Connector: c, done: make(chan struct{})}
+	r.handler = status.PageHandler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
+	ctx, r.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(r.done)
+		r.err = c.Run(ctx)
+	}()
+	s.current.Store(r)
+	return r, nil
+}
+
+// stop drains the connector. Its error is that of the connector.
+func (r *running) stop() error {
+	r.cancel()
+	<-r.done
+	if r.err != nil {
+		return fmt.Errorf("the connector: %w", r.err)
+	}
+	return nil
+}
+
+// ServeHTTP answers for the connector that runs now.
+func (s *sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c := s.current.Load(); c != nil {
+		c.handler.ServeHTTP(w, r)
+		return
+	}
+	http.Error(w, "starting", http.StatusServiceUnavailable)
+}
+
 // round runs the connector while work lasts and until what is in the topic then is delivered, and
 // proves that it is. It goes on when ctx ends: that is how work ends.
 func (s *sandbox) round(ctx context.Context, work func(context.Context) error) (proved bool) {
 	after := context.WithoutCancel(ctx)
-	r, err := s.bridge.start(after)
+	r, err := s.start(after)
 	if err != nil {
 		s.print(failed(err))
 		return false

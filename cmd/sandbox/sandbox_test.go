@@ -18,7 +18,7 @@ func TestEachLineIsDeliveredExactlyOnce(t *testing.T) {
 	t.Parallel()
 	r := sandboxed(t, world{}, "-input", inFile(t, text(10_000)+"\n"+text(10_000)))
 	r.want(t, exitProved, "PROVED: produced = delivered", "each of the 20,000 exactly once")
-	for word, want := range map[string]int{"fed": 20_000, "topic": 20_000, "delivered": 20_000, "lost": 0, "duplicated": 0, "retried": 0} {
+	for word, want := range map[string]int{"fed": 20_000, "topic": 20_000, "delivered": 20_000, "lost": 0, "duplicated": 0, "refused": 0} {
 		if got := r.number(t, word); got != want {
 			t.Errorf("%s: %d, want %d", word, got, want)
 		}
@@ -44,8 +44,8 @@ func TestRecordsThatFailAreRetriedAndNotDoubled(t *testing.T) {
 	t.Parallel()
 	r := sandboxed(t, world{}, "-input", inFile(t, text(20_000)), "-faults", "flaky")
 	r.want(t, exitProved, "each of the 20,000 exactly once")
-	if n := r.number(t, "retried"); n < 2000 {
-		t.Errorf("%d records were retried, want about 5,000", n)
+	if n := r.number(t, "refused"); n < 2000 {
+		t.Errorf("%d records were refused, want about 5,000", n)
 	}
 }
 

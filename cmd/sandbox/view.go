@@ -14,18 +14,6 @@ import (
 	"kafka-firehose/connector/status"
 )
 
-// pricePerGB is the list price of ingestion in us-east-1 for the first 500 TB of a month, in US
-// dollars, for 2^30 bytes. https://aws.amazon.com/firehose/pricing/
-const pricePerGB = 0.029
-
-func dollars(b firehose.Bill) float64 { return float64(b.Billed) / (1 << 30) * pricePerGB }
-
-// figures are the numbers of a line, at one moment.
-type figures struct {
-	at                  time.Duration // since the view began
-	produced, delivered int64         // records that came into the topic, lines that Firehose stored
-}
-
 // watch prints a line each second, and one for each change of faults and readiness, until stop is called. The status page
 // and kafka-firehose top show more.
 func (s *sandbox) watch(ctx context.Context) (stop func()) {
@@ -40,11 +28,14 @@ func (s *sandbox) watch(ctx context.Context) (stop func()) {
 				return
 			}
 			at := time.Since(begin)
-			for _, change := range seen.next(at, s.service.service.ActiveEffects(), s.bridge.current.Load().Ready()) {
+			for _, change := range seen.next(at, s.service.service.ActiveEffects(), s.current.Load().Ready()) {
 				s.print(change + "\n")
 			}
-			if line, now, err := s.line(ctx, at, before); err == nil {
-				s.print(line)
+			ends, endsErr := s.broker.ends(ctx)
+			committed, committedErr := s.broker.committed(ctx)
+			if endsErr == nil && committedErr == nil {
+				now := figures{at, ends.sum(), s.service.lines.Load(), ends.sum() - committed.sum(), s.service.stats()}
+				s.print(now.line(before))
 				before = now
 			}
 		}
@@ -52,24 +43,30 @@ func (s *sandbox) watch(ctx context.Context) (stop func()) {
 	return func() { cancel(); watching.Wait() }
 }
 
-// line returns the line for the time since before.
-func (s *sandbox) line(ctx context.Context, at time.Duration, before figures) (string, figures, error) {
-	ends, err := s.broker.ends(ctx)
-	if err != nil {
-		return "", before, err
-	}
-	committed, err := s.broker.committed(ctx)
-	if err != nil {
-		return "", before, err
-	}
-	now := figures{at: at, produced: ends.sum(), delivered: s.service.lines.Load()}
-	perSecond := func(n int64) string { return count(int64(float64(n) / (at - before.at).Seconds())) }
-	bill := s.service.bill()
-	return fmt.Sprintf("%s  produced %s (%s/s)  delivered %s (%s/s)  lag %s  retries %s  billed %s for %s (%.1f times) $%.4f\n", clock(at),
-		count(now.produced), perSecond(now.produced-before.produced), count(now.delivered), perSecond(now.delivered-before.delivered),
-		count(max(ends.sum()-committed.sum(), 0)), count(s.bridge.counters()[retriedTotal]),
-		status.FormatBytes(bill.Billed), status.FormatBytes(bill.Bytes), bill.Ratio(), dollars(bill)), now, nil
+// figures are the numbers of a line, at one moment.
+type figures struct {
+	at                  time.Duration // since the view began
+	produced, delivered int64         // records that came into the topic, lines that Firehose stored
+	lag                 int64         // records that are not committed
+	firehose            firehosetest.StreamStats
 }
+
+func (f figures) line(before figures) string {
+	perSecond := func(n int64) string { return count(int64(float64(n) / (f.at - before.at).Seconds())) }
+	bill := billOf(f.firehose)
+	return fmt.Sprintf("%s  produced %s (%s/s)  delivered %s (%s/s)  lag %s  refused %s  billed %s for %s (%.1f times) $%.4f\n", clock(f.at),
+		count(f.produced), perSecond(f.produced-before.produced), count(f.delivered), perSecond(f.delivered-before.delivered), count(max(f.lag, 0)),
+		count(f.firehose.Refused), status.FormatBytes(bill.Billed), status.FormatBytes(bill.Bytes), bill.Ratio(), dollars(bill))
+}
+
+// billOf is what AWS would bill.
+func billOf(st firehosetest.StreamStats) firehose.Bill {
+	return firehose.Bill{Records: int64(st.Records), Bytes: st.Bytes, Billed: st.Billed, Requests: int64(st.Requests)}
+}
+
+// dollars is the list price of ingestion in us-east-1 for the first 500 TB of a month, which is of 2^30 bytes:
+// https://aws.amazon.com/firehose/pricing/
+func dollars(b firehose.Bill) float64 { return float64(b.Billed) / (1 << 30) * 0.029 }
 
 // changes holds the state that was last reported. It is a state machine: the time is passed in.
 type changes struct {
@@ -82,15 +79,14 @@ type changes struct {
 // and ready again.
 func (c *changes) next(at time.Duration, active []firehosetest.Effect, ready error) (lines []string) {
 	add := func(format string, args ...any) { lines = append(lines, clock(at)+"  "+fmt.Sprintf(format, args...)) }
-	for _, effect := range active {
-		if !slices.Contains(c.active, effect) {
-			add("fault begins: %s", effect)
-		}
+	without := func(all, others []firehosetest.Effect) []firehosetest.Effect {
+		return slices.DeleteFunc(slices.Clone(all), func(e firehosetest.Effect) bool { return slices.Contains(others, e) })
 	}
-	for _, effect := range c.active {
-		if !slices.Contains(active, effect) {
-			add("fault ends: %s", effect)
-		}
+	for _, effect := range without(active, c.active) {
+		add("fault begins: %s", effect)
+	}
+	for _, effect := range without(c.active, active) {
+		add("fault ends: %s", effect)
 	}
 	c.active = active
 	switch {
@@ -108,13 +104,12 @@ func (c *changes) next(at time.Duration, active []firehosetest.Effect, ready err
 }
 
 func clock(d time.Duration) string {
-	seconds := int(d.Seconds())
-	return fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
+	return fmt.Sprintf("%02d:%02d", d/time.Minute, d%time.Minute/time.Second)
 }
 
 // count prints a number with commas.
-func count(n int64) string {
-	s := strconv.FormatInt(n, 10)
+func count[N int | int64](n N) string {
+	s := strconv.FormatInt(int64(n), 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
