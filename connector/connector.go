@@ -71,8 +71,10 @@ type Options struct {
 	// BeforeLookup is called before each lookup of a record's schema, by the goroutine that converts
 	// the record, in tests.
 	BeforeLookup func(convert.SchemaRef)
-	CloudWatch   []destination.ClientOption // for requests to CloudWatch
-	S3           []claimcheck.ClientOption  // for requests to the claim-check bucket
+	// BeforeCompile is called before a schema is compiled, by the goroutine that compiles it, in tests.
+	BeforeCompile func(convert.SchemaDefinition)
+	CloudWatch    []destination.ClientOption // for requests to CloudWatch
+	S3            []claimcheck.ClientOption  // for requests to the claim-check bucket
 }
 
 // ErrUndelivered says that a stop ran out of time, or that a partition is stopped in front of records that were accepted.

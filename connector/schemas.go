@@ -21,6 +21,9 @@ func openSchemas(cfg Config, o Options) (*schema.Registry, error) {
 		return nil, nil
 	}
 	compile := func(d convert.SchemaDefinition) (convert.Schema, error) {
+		if o.BeforeCompile != nil {
+			o.BeforeCompile(d)
+		}
 		return convert.CompileFor(cfg.Record, formats, d)
 	}
 	return schema.New(cfg.Schema, schema.Options{Compile: compile, Log: o.Log, Metrics: o.Metrics.Schema, Transport: o.Registry, Glue: o.Glue})

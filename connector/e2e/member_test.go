@@ -55,16 +55,17 @@ func (w *world) start(change ...func(*connector.Config)) *member {
 	}
 	var err error
 	m.connector, err = connector.New(context.Background(), cfg, connector.Options{
-		Log:          slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
-		Metrics:      metrics.New(m.registry),
-		KafkaDial:    m.kafka.dial,
-		Kafka:        client,
-		Firehose:     []func(*awsfirehose.Options){m.firehose.client},
-		BeforeLookup: w.before,
-		Registry:     w.registry,
-		Glue:         w.glue,
-		CloudWatch:   w.watched,
-		S3:           w.s3,
+		Log:           slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: &w.level})),
+		Metrics:       metrics.New(m.registry),
+		KafkaDial:     m.kafka.dial,
+		Kafka:         client,
+		Firehose:      []func(*awsfirehose.Options){m.firehose.client},
+		BeforeLookup:  w.before,
+		BeforeCompile: w.compiles,
+		Registry:      w.registry,
+		Glue:          w.glue,
+		CloudWatch:    w.watched,
+		S3:            w.s3,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -59,6 +59,91 @@ func TestSlowConversion(t *testing.T) {
 	})
 }
 
+// TestSlowCompilation: a schema takes a minute to compile, which is longer than any interval that watches the process. The partitions whose
+// records need it wait. The others are delivered and committed, on the same stream and on another one, no member leaves the group, the probes
+// pass, and neither a revoke nor a stop waits for the compiler.
+func TestSlowCompilation(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.decodes()
+		w.compiles = func(d convert.SchemaDefinition) {
+			if strings.Contains(d.Text, "record") {
+				time.Sleep(time.Minute)
+			}
+		}
+		w.stream.AddStream(firehosetest.Stream{Name: "b"})
+		w.topic("other", 4)
+		two := func(c *connector.Config) {
+			avroFormat(c)
+			c.Kafka.Topics = []string{w.in, "other"}
+			if err := c.Firehose.Routes.Decode("other=b"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const each = 80
+		record := func(i int) *kgo.Record { // after the first of them, partition 0 of each topic needs the schema, and the others don't
+			r := avroNumber(i, 1)
+			if r.Topic = []string{w.in, "other"}[i/4%2]; r.Partition == 0 && i >= each {
+				r.Value[4] = 2
+			}
+			return r
+		}
+		first := w.start(two)
+		w.untilShared(8, first)
+		w.produceWith(0, each, record)
+		w.untilCommitted(each) // so the other schema is compiled: one is compiled at a time
+		n := each
+		for begin := time.Now(); time.Since(begin) < 50*time.Second; {
+			w.produceWith(n, n+each, record)
+			n += each
+			w.wantPassing(n, (n-each)/4, 2*time.Second)
+			if err := errors.Join(first.connector.Live(), first.connector.Ready()); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := first.metric("kafka_assigned_partitions"); got != 8 {
+			t.Errorf("%v partitions are assigned, want 8", got)
+		}
+		second := w.start(two)
+		w.untilShared(4, first, second)
+		if took := w.revokeTook(); took > time.Second {
+			t.Errorf("a revoke took %v", took)
+		}
+		begin := time.Now()
+		first.mustStop()
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("a stop took %v", took)
+		}
+		if lost, _ := w.judge.count(n); lost == 0 {
+			t.Error("the schema is compiled already, so the revoke and the stop had nothing to wait for")
+		}
+		w.untilCommitted(n)
+		second.mustStop()
+		w.wantExactly(n)
+	})
+}
+
+// wantPassing fails unless records 0 to n-1 are stored within a time, but for those of partition 0 that wait, and committed soon.
+func (w *world) wantPassing(n, waiting int, within time.Duration) {
+	w.t.Helper()
+	lost := n
+	if !came(within, func() bool { lost, _ = w.judge.count(n); return lost == waiting }) {
+		w.t.Errorf("after %v %d of %d records are not stored, want %d", within, lost, n, waiting)
+	}
+	committed := func() bool {
+		for _, topic := range []string{w.in, "other"} {
+			for p := range int32(3) {
+				if w.judge.lastCommit(topic, p+1) < int64(n/8) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	if !came(10*time.Second, committed) {
+		w.t.Errorf("%v after it was stored it is not committed", 10*time.Second)
+	}
+}
+
 // hang makes conversions of schema 2 wait until the result is called.
 func (w *world) hang() (end func()) {
 	released := make(chan struct{})

@@ -58,11 +58,12 @@ type world struct {
 	registry http.RoundTripper // to the Schema Registry
 	letters  *post             // the dead-letter topic of a test that shares it; nil for none
 	glue     []glue.ClientOption
-	noKeys   atomic.Bool                // there are no credentials for Firehose any more
-	before   func(convert.SchemaRef)    // each conversion of the members to come; nil for nothing
-	watched  []destination.ClientOption // the way to CloudWatch
-	s3       []claimcheck.ClientOption  // the way to the claim-check bucket
-	guard    *iamtest.Guard             // stands in front of AWS; nil for none
+	noKeys   atomic.Bool                    // there are no credentials for Firehose any more
+	before   func(convert.SchemaRef)        // each conversion of the members to come; nil for nothing
+	compiles func(convert.SchemaDefinition) // before each schema that members to come compile; nil for nothing
+	watched  []destination.ClientOption     // the way to CloudWatch
+	s3       []claimcheck.ClientOption      // the way to the claim-check bucket
+	guard    *iamtest.Guard                 // stands in front of AWS; nil for none
 }
 
 func newWorld(t *testing.T, b broker) *world {

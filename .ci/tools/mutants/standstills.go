@@ -139,6 +139,11 @@ func setAside() []mutant {
 			"connector", "TestAheadLeavesOutWhatWaits", "it sealed",
 		},
 		{
+			alone, "a pipeline waits until a schema is compiled",
+			"connector/schemas.go", "	l.parallel.leaveOut(rest.lease)\n", "	l.parallel.leaveOut(rest.lease)\n	<-ready\n",
+			"connector/e2e", "TestSlowCompilation", "hangs, near topic",
+		},
+		{
 			alone, "the first attempt for a schema waits for the failures of others",
 			"connector/schema/registry.go", "_, again := r.failed[ref]; again {", "_, again := r.failed[ref]; again || true {",
 			"connector/schema", "TestFirstAttemptIsImmediate", "another schema was fetched after",
