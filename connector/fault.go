@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -16,11 +17,25 @@ import (
 type fault struct {
 	what     string    // its subject; the faults of one moment differ in it
 	err      error     // why, and what to do
-	since    time.Time // zero if only faultWatch knows it
+	since    time.Time // of those that standingFaults returns never zero
 	failures int       // attempts that failed since then; 0 if they aren't counted
 	harmless bool      // records get through, only too slowly, or are held on purpose: the process is ready
 	lossy    bool      // records are kept from the stream as BAD_RECORD_POLICY says: the process is ready
 	told     bool      // the code that finds it logs it each minute
+	dated    bool      // each line of err says how long it has lasted
+}
+
+// lines is what /readyz shows of the fault: the lines of its reason, each with its beginning and the failed attempts.
+func (f fault) lines() error {
+	if f.dated {
+		return f.err
+	}
+	since := " (since " + f.since.UTC().Format(time.RFC3339)
+	if f.failures > 0 {
+		since += fmt.Sprintf(", %d failed attempts", f.failures)
+	}
+	since += ")"
+	return errors.New(strings.ReplaceAll(f.err.Error(), "\n", since+"\n") + since)
 }
 
 // standingFaults are all that last now: Kafka's first, then those of streams by name.
@@ -34,7 +49,7 @@ func (c *Connector) standingFaults(now time.Time) (all []fault) {
 		add(fault{what: "consumer group", err: fmt.Errorf("not in the consumer group %s", c.cfg.Kafka.GroupID)})
 	}
 	add(fault{what: "access to Kafka", err: c.source.AccessRefused()})
-	add(fault{what: "partitions", err: c.source.PartitionFaults(), told: true})
+	add(fault{what: "partitions", err: c.source.PartitionFaults(), told: true, dated: true})
 	add(fault{what: "pipelines", err: c.Live(), told: true})
 	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
 		l := c.pipelines[name]
@@ -47,7 +62,11 @@ func (c *Connector) standingFaults(now time.Time) (all []fault) {
 	add(c.lettersFault(now))
 	add(c.bucketFault(now))
 	add(c.runtime.fault())
-	return append(all, c.unusable.faults(now)...)
+	all = append(all, c.unusable.faults(now)...)
+	for i := range all {
+		all[i].since = c.faultSince(all[i], now)
+	}
+	return all
 }
 
 // streamFault is the worst that is wrong with the pipeline's stream, without an err if it takes records. pauseAfter is
@@ -135,12 +154,19 @@ func (c *Connector) publishFaults(known map[string]*knownFault) {
 	c.began.Store(&began)
 }
 
-// faultSince returns when watchFaults first saw the fault of a subject, zero if it has not seen it yet.
-func (c *Connector) faultSince(what string) time.Time {
+// faultSince returns the beginning of a fault: its own or that of watchFaults, whichever is earlier, or now if neither is known yet.
+func (c *Connector) faultSince(f fault, now time.Time) time.Time {
+	var first time.Time // when watchFaults saw it first
 	if began := c.began.Load(); began != nil {
-		return (*began)[what]
+		first = (*began)[f.what]
 	}
-	return time.Time{}
+	switch {
+	case first.IsZero() && f.since.IsZero():
+		return now
+	case first.IsZero(), !f.since.IsZero() && f.since.Before(first):
+		return f.since
+	}
+	return first
 }
 
 // noTopic is true for no topic.
@@ -178,7 +204,7 @@ func (w *faultWatch) updateFaults(now time.Time, faults []fault) {
 		if f.harmless {
 			level = slog.LevelWarn
 		}
-		w.log.Log(context.Background(), level, "a fault lasts", "what", f.what, "for", now.Sub(k.since).Round(time.Second).String(),
+		w.log.Log(context.Background(), level, "a fault lasts", "what", f.what, "since", k.since.UTC().Format(time.RFC3339), "for", now.Sub(k.since).Round(time.Second).String(),
 			"failures", f.failures, "error", oneLine(f.err))
 	}
 	for what, k := range w.known {

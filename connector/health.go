@@ -62,18 +62,18 @@ func (c *Connector) notReady(faults []fault) error {
 	var errs []error
 	for _, f := range faults {
 		if !f.harmless && !f.lossy {
-			errs = append(errs, f.err)
+			errs = append(errs, f.lines())
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Notes are the faults that last while records get through all the same, nil for none.
+// Notes are the faults that last while the process is ready all the same, nil for none.
 func (c *Connector) Notes() error {
 	var errs []error
 	for _, f := range c.standingFaults(time.Now()) {
-		if f.harmless {
-			errs = append(errs, f.err)
+		if f.harmless || f.lossy {
+			errs = append(errs, f.lines())
 		}
 	}
 	return errors.Join(errs...)

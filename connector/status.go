@@ -30,9 +30,6 @@ func (c *Connector) Status() status.Snapshot {
 		Events:     c.events.NewestEvents(),
 	}
 	for _, f := range faults {
-		if f.since.IsZero() {
-			f.since = c.faultSince(f.what)
-		}
 		s.Faults = append(s.Faults, status.Fault{What: f.what, Reason: f.err.Error(), Since: f.since, Failures: f.failures})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
@@ -40,8 +37,8 @@ func (c *Connector) Status() status.Snapshot {
 		if one.Reason == "" && c.runtime.pausesStream(name) {
 			one.State, one.Reason = "paused", "runtime settings"
 		}
-		if one.Reason != "" && one.Since.IsZero() {
-			one.Since = c.faultSince("stream " + name)
+		if i := slices.IndexFunc(faults, func(f fault) bool { return f.what == "stream "+name }); i >= 0 && one.Since.IsZero() {
+			one.Since = faults[i].since
 		}
 		s.Streams = append(s.Streams, one)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -241,11 +242,16 @@ func (w *world) wantTold(m *member, f standing) {
 			w.t.Errorf("%d lines tell of it in minutes %d to %d, want 1 or more", told, minute, minute+2)
 		}
 	}
-	switch err := m.connector.Ready(); {
-	case f.ready && err != nil:
-		w.t.Errorf("not ready: %v", err)
-	case !f.ready && (err == nil || !strings.Contains(err.Error(), f.says)):
-		w.t.Errorf("readiness does not say %q: %v", f.says, err)
+	said := m.connector.Ready()
+	switch {
+	case f.ready && said != nil:
+		w.t.Errorf("not ready: %v", said)
+	case f.ready:
+		said = m.connector.Notes()
+	}
+	if said == nil || !strings.Contains(said.Error(), f.says) {
+		w.t.Errorf("readiness does not say %q: %v", f.says, said)
+		return
 	}
 	if f.metric != "" && m.metric(f.metric) == 0 {
 		w.t.Errorf("the metric %s says nothing of it", f.metric)
@@ -258,6 +264,33 @@ func (w *world) wantTold(m *member, f standing) {
 	}
 	if one := shown[i]; !f.uncounted && one.Failures < 10 {
 		w.t.Errorf("after ten minutes the status counts %d attempts", one.Failures)
+	}
+	w.wantDated(shown[i], said)
+}
+
+// dated is a line of readiness that says since when it holds: by a time, or by a duration.
+var dated = regexp.MustCompile(`\(since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(, \d+ failed attempts)?\)$| for (\d+m)?\d+s`)
+
+// wantDated fails unless each line of readiness says since when it holds, and those of the fault as the status and the log say it.
+func (w *world) wantDated(f status.Fault, said error) {
+	w.t.Helper()
+	for line := range strings.SplitSeq(said.Error(), "\n") {
+		if !dated.MatchString(line) {
+			w.t.Errorf("readiness does not say since when it holds that %s", line)
+		}
+	}
+	if lasts := time.Since(f.Since); lasts < 9*time.Minute || lasts > 11*time.Minute {
+		w.t.Errorf("after ten minutes the status says that it has lasted for %v: %+v", lasts, f)
+	}
+	if f.What == "partitions" { // each has a line of its own
+		return
+	}
+	since := f.Since.UTC().Format(time.RFC3339)
+	if want := f.Reason + " (since " + since; !strings.Contains(said.Error(), want) {
+		w.t.Errorf("the status says %q, readiness says %v", want, said)
+	}
+	if w.lines("a fault lasts", f.What, "since="+since) == 0 {
+		w.t.Errorf("no line of the log says since when it is that %+v", f)
 	}
 }
 

@@ -186,7 +186,7 @@ func (f *partitionFaults) joinedError() error {
 	var errs []error
 	for i, n := range all {
 		if i == faultsNamed {
-			errs = append(errs, fmt.Errorf("and %d more partitions can't be %s", len(all)-i, f.can))
+			errs = append(errs, fmt.Errorf("and %d more partitions can't be %s, the first of them for %s", len(all)-i, f.can, now.Sub(n.since).Round(time.Second)))
 			break
 		}
 		where := "topic " + n.topic

@@ -20,6 +20,16 @@ func sights() []mutant {
 			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "says that 0 attempts failed",
 		},
 		{
+			seen, "/readyz does not say since when a reason holds",
+			"connector/health.go", "		if !f.harmless && !f.lossy {\n			errs = append(errs, f.lines())", "		if !f.harmless && !f.lossy {\n			errs = append(errs, f.err)",
+			"connector/e2e", "TestStandingRegistry", "readiness does not say since when it holds that the Schema Registry",
+		},
+		{
+			seen, "a fault that changes its kind begins again",
+			"connector/fault.go", "	case first.IsZero(), !f.since.IsZero() && f.since.Before(first):", "	case !f.since.IsZero():",
+			"connector", "TestFaultSince", "seen before: since",
+		},
+		{
 			seen, "records of requests that failed as a whole count as refused one by one",
 			"connector/status.go", ", RefusedRecords: t.Refused,", ", RefusedRecords: t.Offered.Records - t.Accepted.Records,",
 			"connector/e2e", "TestStatus", "no record was refused by itself",
