@@ -45,7 +45,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 // that isn't here has no place yet; give it one.
 var mayImport = map[string][]string{
 	"cmd/kafka-firehose":    {"connector", "connector/check", "connector/recovery", "connector/status", "connector/env", "connector/logging", "metrics"},
-	"cmd/sandbox":           {"connector", "connector/status", "connector/batch", "connector/firehose", "connector/logging", "metrics", "connector/firehose/firehosetest"},
+	"cmd/sandbox":           {"connector", "connector/status", "connector/batch", "connector/firehose", "connector/logging", "connector/retry", "metrics", "connector/firehose/firehosetest"},
 	"cmd/chaos":             {"connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
 	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/childtest", "connector/firehose/firehosetest"},

@@ -16,9 +16,6 @@ const (
 	stream, region = "sandbox", "us-east-1"
 	// key signs requests, and is the secret too: it opens nothing but the emulator.
 	key = "sandbox"
-	// objectsEvery is how long an object that doesn't fill waits; the real destination's five
-	// minutes would leave a short run with nothing to look at.
-	objectsEvery = 10 * time.Second
 )
 
 // emulator is the emulated Firehose behind its own listener, as the real one is, with the
@@ -30,10 +27,8 @@ type emulator struct {
 	server    *http.Server
 	addr      string
 
-	lines atomic.Int64 // that were stored
-	// Stored records whose answer was destroyed on purpose, and their lines. That a client left before
-	// the answer is known only later, and only as a count of records: see unanswered.
-	silent, silentLines atomic.Int64
+	lines      atomic.Int64 // that were stored
+	unanswered atomic.Int64 // of them, those of which the connector was not told: it has to send them again
 }
 
 // openEmulator starts it. An object that can't be written is reported on standard error, and its lines are lost to the proof.
@@ -41,7 +36,8 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 	e := &emulator{objects: filepath.Join(dir, "objects")}
 	tell := func(err error) { fmt.Fprintf(w.stderr, "the emulated Firehose: %v\n", err) }
 	var err error
-	e.directory, err = firehosetest.NewDirectory(e.objects, firehosetest.DirectoryOptions{BufferInterval: objectsEvery, GZIP: o.gzip, OnError: tell})
+	// Five minutes, as the real destination waits, would leave a short run with nothing to look at.
+	e.directory, err = firehosetest.NewDirectory(e.objects, firehosetest.DirectoryOptions{BufferInterval: 10 * time.Second, GZIP: o.gzip, OnError: tell})
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +56,8 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 		Faults:       o.trouble.faults,
 		Keep:         firehosetest.KeepCounts,
 		KeepRequests: 1000,
-		OnStored:     func(r firehosetest.Stored) { e.countLines(r); store(r) },
+		OnStored:     func(r firehosetest.Stored) { e.lines.Add(countLines(r)); store(r) },
+		OnUnanswered: func(r firehosetest.Stored) { e.unanswered.Add(countLines(r)) },
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/_emulator/", e.service.Admin())
@@ -75,23 +72,7 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 	return e, nil
 }
 
-// countLines is called for each record, from many requests at once.
-func (e *emulator) countLines(r firehosetest.Stored) {
-	n := int64(bytes.Count(r.Data, []byte{'\n'}))
-	e.lines.Add(n)
-	if !r.Answered {
-		e.silent.Add(1)
-		e.silentLines.Add(n)
-	}
-}
-
-// unanswered is how many lines were stored without the connector being told: all that a proof may
-// find twice, because what has no answer has to be sent again. perRecord is the most lines in one
-// Firehose record.
-func (e *emulator) unanswered(perRecord int64) int64 {
-	left := int64(e.stats().Unanswered) - e.silent.Load()
-	return e.silentLines.Load() + max(left, 0)*perRecord
-}
+func countLines(r firehosetest.Stored) int64 { return int64(bytes.Count(r.Data, []byte{'\n'})) }
 
 func (e *emulator) stats() firehosetest.StreamStats { return e.service.Stats().Streams[stream] }
 

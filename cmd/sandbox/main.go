@@ -62,15 +62,18 @@ func (w world) run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	s.banner()
-	proved := s.round(ctx, s.feed)
-	for o.keepRunning && ctx.Err() == nil {
+	code := exitProved
+	for {
+		if err := s.round(ctx); err != nil {
+			s.print("\nFAILED:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+			code = exitFailed
+		}
+		if !o.keepRunning || ctx.Err() != nil {
+			return code
+		}
 		s.print("Still running, and delivering what you produce. Ctrl-C ends it, with a proof of all of it.\n")
-		proved = s.round(ctx, untilDone) && proved
+		s.o.records, s.o.lasts = 0, 0
 	}
-	if !proved {
-		return exitFailed
-	}
-	return exitProved
 }
 
 // forgetAWS keeps the sandbox away from whatever account this shell is set up for: it has its own

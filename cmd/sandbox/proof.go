@@ -27,13 +27,12 @@ import (
 // Each line has to be delivered as often as it is in the topic. Less is lost, more is a duplicate, and a
 // line that the topic never held is a stranger. A duplicate is in order only where the emulated
 // Firehose stored a record and destroyed its answer, because then nobody can know; the emulator has
-// counted those. Before that, the lines that were fed have to be in the topic, with the feeder's producer id: see multiset.
+// counted those. The records with the feeder's producer id have to be those that were fed: see multiset.
 //
 // Lines are compared because the objects have nothing else: a record that somebody produced with
 // newlines inside counts as its lines. That these stayed together can't be proved from an object.
 //
-// A line is held as its identity, not its content. With many lines, several passes over everything
-// each count a part of the identities, so that memory does not grow with the number of lines.
+// With many lines, several passes over everything each count a part of them, so that memory does not grow.
 type proof struct {
 	topic, delivered lines
 	passes           uint64 // 1 or more
@@ -192,9 +191,6 @@ type topicLog struct {
 	tooLarge   []string // where, likewise
 }
 
-// topicQuiet is how long the topic may bring nothing before its end.
-const topicQuiet = 30 * time.Second
-
 // each visits the lines of the records. It reads as every consumer would, not through
 // anything of the connector.
 func (t *topicLog) each(ctx context.Context, visit visitor) error {
@@ -211,7 +207,7 @@ func (t *topicLog) each(ctx context.Context, visit visitor) error {
 	}
 	defer client.Close()
 	for at := (offsets{}); !at.reaches(t.to); {
-		ctx, cancel := context.WithTimeout(ctx, topicQuiet)
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // for which it may bring nothing
 		fetches := client.PollFetches(ctx)
 		cancel()
 		if err := fetches.Err(); err != nil {

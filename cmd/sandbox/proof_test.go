@@ -140,21 +140,16 @@ func TestFedLinesAreFoundInTheTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.close()
-	feeder, err := openFeeder(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer feeder.client.Close()
 	for round := range 3 { // it can be fed after it was read
 		produce(t, b.addr, []byte("of another"))
-		if err := feeder.feed(t.Context(), sampleEvents, 1000, 0); err != nil {
+		if err := b.feed(t.Context(), sampleEvents, 1000, 0); err != nil {
 			t.Fatal(err)
 		}
-		ends, err := b.ends(t.Context())
+		_, ends, err := b.offsets(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		producer, _, err := feeder.client.ProducerID(t.Context())
+		producer, _, err := b.client.ProducerID(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,8 +157,8 @@ func TestFedLinesAreFoundInTheTopic(t *testing.T) {
 		if err := read.each(t.Context(), func(identity, sighting) { lines++ }); err != nil {
 			t.Fatal(err)
 		}
-		if want := 1000 * (round + 1); feeder.fed.lines != int64(want) || read.found != feeder.fed || lines != want+round+1 {
-			t.Errorf("round %d: %d lines of %d are in the topic, and %d in all", round, read.found.lines, feeder.fed.lines, lines)
+		if want := 1000 * (round + 1); b.fed.lines != int64(want) || read.found != b.fed || lines != want+round+1 {
+			t.Errorf("round %d: %d lines of %d are in the topic, and %d in all", round, read.found.lines, b.fed.lines, lines)
 		}
 	}
 }

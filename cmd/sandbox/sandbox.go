@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,9 +32,7 @@ type sandbox struct {
 	log     *slog.Logger // of the connector
 	broker  *broker
 	service *emulator
-	cfg     connector.Config
-	current atomic.Pointer[running] // the newest connector, perhaps stopped; nil before the first
-	feeder  *feeder
+	current atomic.Pointer[running] // the newest connector, perhaps stopped
 	probes  net.Listener
 	closers []func() // in the order of opening
 }
@@ -59,16 +56,10 @@ func (s *sandbox) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.service.close)
-	if s.cfg, err = s.configure(); err != nil {
-		return fmt.Errorf("the connector's configuration: %w", err)
-	}
-	if s.feeder, err = openFeeder(s.broker); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.feeder.client.Close)
 	if s.probes, err = s.o.listen("tcp", s.o.http, "http"); err != nil {
 		return fmt.Errorf("serve metrics and probes: %w", err)
 	}
+	s.current.Store(&running{handler: http.NotFoundHandler()}) // until the first starts
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -102,18 +93,7 @@ func (s *sandbox) openLog() error {
 }
 
 // print writes text at once: the view prints beside the rounds.
-func (s *sandbox) print(text string) { _, _ = io.WriteString(s.world.stdout, text) }
-
-func (s *sandbox) configure() (connector.Config, error) {
-	cfg := connector.DefaultConfig()
-	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{s.broker.addr}, []string{topic}, group
-	cfg.Firehose.Stream = stream
-	cfg.Record.Aggregate = s.o.aggregate
-	cfg.BadRecordPolicy = "skip" // an oversized line should be seen in the proof, not end the show
-	// It is stopped when all is committed, or when waiting longer is of no use.
-	cfg.ShutdownTimeout = 5 * time.Second
-	return cfg, cfg.Validate()
-}
+func (s *sandbox) print(format string, args ...any) { fmt.Fprintf(s.world.stdout, format, args...) }
 
 // running is one connector. A restart is a new one, with metrics that begin at 0, as it is with a process.
 type running struct {
@@ -125,8 +105,17 @@ type running struct {
 }
 
 func (s *sandbox) start(ctx context.Context) (*running, error) {
+	cfg := connector.DefaultConfig()
+	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{s.broker.addr}, []string{topic}, group
+	cfg.Firehose.Stream = stream
+	cfg.Record.Aggregate = s.o.aggregate
+	cfg.BadRecordPolicy = "skip"          // an oversized line should be seen in the proof, not end the show
+	cfg.ShutdownTimeout = 5 * time.Second // it is stopped when all is committed, or when waiting longer is of no use
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("the connector's configuration: %w", err)
+	}
 	registry := metrics.NewRegistry(programName)
-	c, err := connector.New(ctx, s.cfg, connector.Options{
+	c, err := connector.New(ctx, cfg, connector.Options{
 		Log: s.log, Metrics: metrics.New(registry),
 		Firehose: []firehose.ClientOption{func(o *awsfirehose.Options) {
 			o.Region, o.BaseEndpoint = region, aws.String("http://"+s.service.addr)
@@ -159,27 +148,22 @@ func (r *running) stop() error {
 
 // ServeHTTP answers for the connector that runs now.
 func (s *sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if c := s.current.Load(); c != nil {
-		c.handler.ServeHTTP(w, r)
-		return
-	}
-	http.Error(w, "starting", http.StatusServiceUnavailable)
+	s.current.Load().handler.ServeHTTP(w, r)
 }
 
-// round runs the connector while work lasts and until what is in the topic then is delivered, and
-// proves that it is. It goes on when ctx ends: that is how work ends.
-func (s *sandbox) round(ctx context.Context, work func(context.Context) error) (proved bool) {
+// round runs the connector while it is fed and until what is in the topic then is delivered, and
+// proves that it is. It goes on when ctx ends: that is how feeding ends.
+func (s *sandbox) round(ctx context.Context) error {
 	after := context.WithoutCancel(ctx)
 	r, err := s.start(after)
 	if err != nil {
-		s.print(failed(err))
-		return false
+		return err
 	}
 	stopView := s.watch(after)
-	working, cancel := context.WithCancel(ctx)
+	feeding, cancel := context.WithCancel(ctx)
 	go func() { <-r.done; cancel() }() // a connector that gave up delivers nothing more
-	err = work(working)
-	ends, endsErr := s.broker.ends(after)
+	err = s.feed(feeding)
+	_, ends, endsErr := s.broker.offsets(after)
 	if endsErr == nil {
 		err = errors.Join(err, s.await(after, r, ends))
 	}
@@ -187,7 +171,7 @@ func (s *sandbox) round(ctx context.Context, work func(context.Context) error) (
 	return s.prove(after, ends, errors.Join(err, endsErr, r.stop()))
 }
 
-// feed is the work of the first round.
+// feed is the work of a round. With -records 0 others produce until ctx ends.
 func (s *sandbox) feed(ctx context.Context) error {
 	if s.o.lasts > 0 {
 		var cancel context.CancelFunc
@@ -195,15 +179,10 @@ func (s *sandbox) feed(ctx context.Context) error {
 		defer cancel()
 	}
 	if s.o.records == 0 {
-		return untilDone(ctx)
+		<-ctx.Done()
+		return nil
 	}
-	return s.feeder.feed(ctx, newSource(s.world, s.o), s.o.records, s.o.rate)
-}
-
-// untilDone is the work of the rounds in which others produce.
-func untilDone(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	return s.broker.feed(ctx, newSource(s.world, s.o), s.o.records, s.o.rate)
 }
 
 // await returns when the connector has committed up to ends, has ended, or has not come further for
@@ -211,7 +190,7 @@ func untilDone(ctx context.Context) error {
 func (s *sandbox) await(ctx context.Context, r *running, ends offsets) error {
 	var before int64
 	for moved := time.Now(); ; {
-		at, err := s.broker.committed(ctx)
+		at, _, err := s.broker.offsets(ctx)
 		if err == nil && at.reaches(ends) {
 			return nil
 		}

@@ -3,8 +3,10 @@ package firehosetest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +66,12 @@ func TestDoIsAClient(t *testing.T) {
 // TestBodyNotRead leaves an answer unread: the client was not told.
 func TestBodyNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(nil)
+		var unanswered []string
+		s := newService(func(o *firehosetest.Options) {
+			o.OnUnanswered = func(r firehosetest.Stored) {
+				unanswered = append(unanswered, fmt.Sprintf("%s %t", r.Data, r.Answered))
+			}
+		})
 		resp, err := s.Do(put([]byte("x")).request(t))
 		if err != nil {
 			t.Fatal(err)
@@ -87,6 +94,13 @@ func TestBodyNotRead(t *testing.T) {
 		}
 		if got := s.Stats().Streams["orders"].Unanswered; got != 2 {
 			t.Errorf("unanswered: %d", got)
+		}
+		s.SetFaults([]firehosetest.Fault{{Effect: firehosetest.EmptyObject, Stored: true}})
+		do(t, s, put([]byte("z")))
+		s.ClearFaults()
+		do(t, s, put([]byte("answered")))
+		if want := []string{"x false", "y false", "z false"}; !slices.Equal(unanswered, want) {
+			t.Errorf("OnUnanswered: %q, want %q", unanswered, want)
 		}
 	})
 }

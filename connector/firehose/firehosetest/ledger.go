@@ -110,7 +110,6 @@ func (s *Service) store(stream string, refused int, recs []Stored) (first int) {
 // all.
 func (s *Service) unanswer(stream string, first int, recs []Stored) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	a := s.account(stream)
 	for i, r := range recs {
 		if !r.Answered {
@@ -119,6 +118,13 @@ func (s *Service) unanswer(stream string, first int, recs []Stored) {
 		a.stats.Unanswered++
 		if s.opt.Keep != KeepCounts {
 			a.entries[first+i].Answered = false
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range recs {
+		if s.opt.OnUnanswered != nil && r.Answered {
+			r.Answered = false
+			s.opt.OnUnanswered(r)
 		}
 	}
 }

@@ -43,6 +43,9 @@ type Options struct {
 	// with no lock held: it may call the Service. Calls for different requests
 	// overlap. Data must not be changed.
 	OnStored func(Stored)
+	// OnUnanswered, if set, is called in the same way for each of these records whose client is
+	// not told, as soon as that is known: with OnStored, or when the client has left.
+	OnUnanswered func(Stored)
 	// Keep says how much the ledger remembers. Default [KeepData].
 	Keep Keep
 	// KeepRequests is how many entries, the newest, the log of requests holds.

@@ -81,7 +81,7 @@ func (x *exchange) throttle(results []recordResult, records []record) (whole, en
 	return whole, st.Encrypted
 }
 
-// keep stores the remaining records, gives them ids, and calls Options.OnStored.
+// keep stores the remaining records, gives them ids, and calls Options.OnStored and Options.OnUnanswered.
 func (x *exchange) keep(results []recordResult, records []record) {
 	ids := x.s.newRecordIDs(len(results))
 	now := time.Now()
@@ -105,9 +105,12 @@ func (x *exchange) keep(results []recordResult, records []record) {
 	x.log.Stored = len(recs)
 	x.first = x.s.store(x.log.Stream, x.log.Refused, recs)
 	x.recs = recs
-	if x.s.opt.OnStored != nil {
-		for _, r := range recs {
+	for _, r := range recs {
+		if x.s.opt.OnStored != nil {
 			x.s.opt.OnStored(r)
+		}
+		if x.s.opt.OnUnanswered != nil && !r.Answered {
+			x.s.opt.OnUnanswered(r)
 		}
 	}
 }
