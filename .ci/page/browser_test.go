@@ -22,17 +22,22 @@ import (
 
 // screen is a window and the colours that its owner prefers.
 type screen struct {
-	width  int64
-	colour string
-	script bool // JavaScript is on
+	width, height int64
+	colour        string
+	script        bool // JavaScript is on
 }
 
-var screens = []screen{{400, "light", true}, {400, "dark", false}, {1600, "light", false}, {1600, "dark", true}}
+// screens are as high as what a picture of the documentation shows.
+var screens = []screen{{400, 1600, "light", true}, {400, 1600, "dark", false}, {1600, 1000, "light", false}, {1600, 1000, "dark", true}}
 
 func (s screen) String() string { return fmt.Sprintf("%d-%s", s.width, s.colour) }
 
 // visitTime bounds the visit of a page, on a busy machine, too.
 const visitTime = time.Minute
+
+// scrolledSideways lists the elements that have a scroll bar at the bottom, each with the beginning of its text.
+const scrolledSideways = `[...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)).
+	map(e => e.scrollWidth + ' of ' + e.clientWidth + ' pixels: ' + e.innerText.slice(0, 100))`
 
 type browser struct{ context.Context }
 
@@ -113,12 +118,13 @@ func (b browser) visit(t *testing.T, name, address string, s screen, wants []str
 	c.listen(tab, u.Host)
 	var text string
 	var widths []float64
+	var scrolls []string
 	var picture []byte
 	err = chromedp.Do(tab,
 		call(network.Enable, network.EnableParams{}), call(log.Enable, cdp.Empty{}), call(runtime.Enable, cdp.Empty{}), call(page.Enable, page.EnableParams{}),
 		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: s.colour}}}),
 		call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !s.script}),
-		chromedp.EmulateViewport(s.width, 1000),
+		chromedp.EmulateViewport(s.width, s.height),
 		chromedp.Navigate(address),
 	)
 	if err == nil {
@@ -126,6 +132,9 @@ func (b browser) visit(t *testing.T, name, address string, s screen, wants []str
 	}
 	if err == nil {
 		widths, err = chromedp.Run(tab, chromedp.Evaluate[[]float64](`[document.documentElement.scrollWidth, window.innerWidth]`))
+	}
+	if err == nil {
+		scrolls, err = chromedp.Run(tab, chromedp.Evaluate[[]string](scrolledSideways))
 	}
 	if err == nil {
 		picture, err = chromedp.Run(tab, chromedp.CaptureScreenshot())
@@ -145,6 +154,12 @@ func (b browser) visit(t *testing.T, name, address string, s screen, wants []str
 	}
 	if widths[0] > widths[1] {
 		t.Errorf("%s: the page is %v pixels wide, the window %v", s, widths[0], widths[1])
+	}
+	for _, element := range scrolls {
+		t.Errorf("%s: part of the page has to be scrolled sideways: %s", s, element)
+	}
+	if shown, phone := strings.Contains(text, "Committed"), s.width < 640; shown == phone {
+		t.Errorf("%s: the column Committed is shown: %v; it has no room on a phone", s, shown)
 	}
 	if dir := os.Getenv("PAGE_PICTURES"); dir != "" {
 		if err := os.WriteFile(filepath.Join(dir, name+"-"+s.String()+".png"), picture, 0o644); err != nil {
