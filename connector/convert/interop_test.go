@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
 )
@@ -174,4 +176,97 @@ func plain(v any) any {
 		}
 	}
 	return v
+}
+
+// confluentRecord is a record that a serializer of confluent-kafka has written, with its schema.
+type confluentRecord struct {
+	Kind, Value, GUID, Text string
+	Headers                 map[string]string
+	ID                      uint64
+	References              []SchemaReference
+	Want                    json.RawMessage
+}
+
+// TestConfluentInterop reads what the serializers of confluent-kafka have written of random schemas, some of which refer to others: Avro, JSON
+// Schema and Protobuf, nested messages too, with the schema's id in front of the value and with its GUID in a header. The schemas are as the
+// serializers register them, those of Protobuf as descriptors in base64. Message indexes are read as Python's serializers count them, and again
+// with RECORD_PROTOBUF_INDEX=auto, which refuses what could be either of two messages and takes none for the other. FORMATS_PYTHON is as above.
+func TestConfluentInterop(t *testing.T) {
+	configs := map[string]Config{
+		formatAvro: {Format: formatAvro}, formatJSONSchema: {Format: formatJSONSchema, Validated: true},
+		formatProtobuf: {Format: formatProtobuf, ProtobufIndex: indexDescriptor}, indexAuto: {Format: formatProtobuf, ProtobufIndex: indexAuto},
+	}
+	compared, ambiguous := map[string]int{}, 0
+	for line := range bytes.Lines(pythonLines(t, formatsPython(t), "confluent_values.py", "200")) {
+		var v confluentRecord
+		if err := json.Unmarshal(line, &v); err != nil {
+			t.Fatal(err)
+		}
+		for name, cfg := range configs {
+			if cfg.Format != v.Kind {
+				continue
+			}
+			got, err := v.convert(t, cfg)
+			if name == indexAuto && err != nil && strings.Contains(err.Error(), "set RECORD_PROTOBUF_INDEX to text or to descriptor") {
+				ambiguous++
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s: %v: %s", name, err, line)
+			}
+			if diff := v.compareJSON(t, got); diff != "" {
+				t.Fatalf("%s: %s: %s", name, line, diff)
+			}
+			compared[name]++
+		}
+	}
+	want := map[string]int{formatAvro: 2000, formatJSONSchema: 2000, formatProtobuf: 2000, indexAuto: 1998}
+	if diff := cmp.Diff(want, compared); diff != "" || ambiguous != 2 {
+		t.Errorf("%d are ambiguous, want 2; records compared: %s", ambiguous, diff)
+	}
+	t.Logf("records compared: %v, no differences", compared)
+}
+
+// convert converts the record with the schema that it names.
+func (v confluentRecord) convert(t *testing.T, cfg Config) ([]byte, error) {
+	t.Helper()
+	s, err := CompileSchema(cfg, SchemaDefinition{Kind: v.Kind, Text: v.Text, References: v.References})
+	if err != nil {
+		return nil, err
+	}
+	r := &kgo.Record{Value: fromHex(t, v.Value)}
+	for name, value := range v.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: fromHex(t, value)})
+	}
+	return New(cfg, func(ref SchemaRef) (Schema, error) {
+		if ref != (SchemaRef{ID: v.ID}) && ref != (SchemaRef{GUID: [16]byte(fromHex(t, v.GUID))}) {
+			return nil, &MissingSchema{Ref: ref}
+		}
+		return s, nil
+	}).Append(nil, r)
+}
+
+// compareJSON returns the differences between the JSON that is promised and got.
+func (v confluentRecord) compareJSON(t *testing.T, got []byte) string {
+	t.Helper()
+	switch v.Kind {
+	case formatProtobuf:
+		return cmp.Diff(numbered(t, v.Want), numbered(t, got))
+	case formatJSONSchema: // in a string: the text as it was written
+		var text string
+		if err := json.Unmarshal(v.Want, &text); err != nil {
+			t.Fatal(err)
+		}
+		return cmp.Diff(text, string(got))
+	}
+	return cmp.Diff(exact(t, v.Want), exact(t, got))
+}
+
+func fromHex(t *testing.T, digits string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -169,12 +169,13 @@ def promised(s, v):
     return v
 
 
-for _ in range(int(sys.argv[1])):
-    clean, dirty = Schemas().record(0)
-    parsed = fastavro.parse_schema(json.loads(json.dumps(clean)))
-    for _ in range(10):
-        out = io.BytesIO()
-        fastavro.schemaless_writer(out, parsed, value(clean))
-        payload = out.getvalue()
-        read = fastavro.schemaless_reader(io.BytesIO(payload), parsed, None)
-        print(json.dumps({"schema": json.dumps(dirty), "payload": payload.hex(), "want": promised(clean, read)}))
+if __name__ == "__main__":
+    for _ in range(int(sys.argv[1])):
+        clean, dirty = Schemas().record(0)
+        parsed = fastavro.parse_schema(json.loads(json.dumps(clean)))
+        for _ in range(10):
+            out = io.BytesIO()
+            fastavro.schemaless_writer(out, parsed, value(clean))
+            payload = out.getvalue()
+            read = fastavro.schemaless_reader(io.BytesIO(payload), parsed, None)
+            print(json.dumps({"schema": json.dumps(dirty), "payload": payload.hex(), "want": promised(clean, read)}))

@@ -239,29 +239,30 @@ def indexes(messages, path=()):
             yield from indexes(m.nested_type, path + (i,))
 
 
-for n in range(int(sys.argv[1])):
-    file = File(n).f
-    pool = descriptor_pool.DescriptorPool()
-    for _, _, path in KNOWN:
-        own = descriptor_pb2.FileDescriptorProto()
-        descriptor_pool.Default().FindFileByName(path).CopyToProto(own)
-        pool.Add(own)
-    pool.Add(file)
-    built = pool.FindFileByName(file.name)
-    texts = [base64.b64encode(file.SerializeToString()).decode(), written(file, False), written(file, True)]
-    all_indexes = list(indexes(file.message_type))
-    classes = [message_factory.GetMessageClass(pool.FindMessageTypeByName(full_name)) for full_name in (
-        ".".join([file.package] + list(names)) for names in (
-            [file.message_type[path[0]].name] for path, _ in all_indexes if len(path) == 1))]
-    for _ in range(10):
-        path, _m = rng.choice(all_indexes)
-        descriptor = built.message_types_by_name[file.message_type[path[0]].name]
-        proto = file.message_type[path[0]]
-        for i in path[1:]:
-            proto = proto.nested_type[i]
-            descriptor = descriptor.nested_types_by_name[proto.name]
-        m = fill(message_factory.GetMessageClass(descriptor)(), 0, classes)
-        forms = {}
-        for form, options in (("canonical", {}), ("proto-names", {"preserving_proto_field_name": True}), ("emit-defaults", {"always_print_fields_with_no_presence": True})):
-            forms[form] = json_format.MessageToDict(m, descriptor_pool=pool, **options)
-        print(json.dumps({"schemas": texts, "index": path, "payload": m.SerializeToString().hex(), "want": forms}))
+if __name__ == "__main__":
+    for n in range(int(sys.argv[1])):
+        file = File(n).f
+        pool = descriptor_pool.DescriptorPool()
+        for _, _, path in KNOWN:
+            own = descriptor_pb2.FileDescriptorProto()
+            descriptor_pool.Default().FindFileByName(path).CopyToProto(own)
+            pool.Add(own)
+        pool.Add(file)
+        built = pool.FindFileByName(file.name)
+        texts = [base64.b64encode(file.SerializeToString()).decode(), written(file, False), written(file, True)]
+        all_indexes = list(indexes(file.message_type))
+        classes = [message_factory.GetMessageClass(pool.FindMessageTypeByName(full_name)) for full_name in (
+            ".".join([file.package] + list(names)) for names in (
+                [file.message_type[path[0]].name] for path, _ in all_indexes if len(path) == 1))]
+        for _ in range(10):
+            path, _m = rng.choice(all_indexes)
+            descriptor = built.message_types_by_name[file.message_type[path[0]].name]
+            proto = file.message_type[path[0]]
+            for i in path[1:]:
+                proto = proto.nested_type[i]
+                descriptor = descriptor.nested_types_by_name[proto.name]
+            m = fill(message_factory.GetMessageClass(descriptor)(), 0, classes)
+            forms = {}
+            for form, options in (("canonical", {}), ("proto-names", {"preserving_proto_field_name": True}), ("emit-defaults", {"always_print_fields_with_no_presence": True})):
+                forms[form] = json_format.MessageToDict(m, descriptor_pool=pool, **options)
+            print(json.dumps({"schemas": texts, "index": path, "payload": m.SerializeToString().hex(), "want": forms}))
