@@ -79,6 +79,9 @@ func TestBounds(t *testing.T) {
 	slow.matrix[0].connector[0].speed = 0.94e8
 	slack := matrix(base, 1.4, 1)
 	slack.options.slack = 1.1
+	format := func(cost float64) *results {
+		return &results{rows: []row{{what: "a", against: "raw", one: []sample{made(base, cost, 1)}, other: []sample{made(base, 1, 1)}, most: 1.6}}}
+	}
 	for _, test := range []struct {
 		name string
 		r    *results
@@ -94,6 +97,8 @@ func TestBounds(t *testing.T) {
 		{"billed too often in the matrix", &results{matrix: []cell{{setup: aggregated, connector: []sample{dear}, floor: []sample{made(aggregated, 1, 1)}}}}, "billed 1.060"},
 		{"memory in an outage", &results{memory: []sample{made(base, 1, beside+1)}}, "128 MiB of memory"},
 		{"the serializer", &results{rows: []row{{what: "a", against: "b", one: []sample{made(base, 2.9, 1)}, other: []sample{made(base, 1, 1)}, least: 3}}}, "a costs 2.90 times as much as b, at least 3.0"},
+		{"a format", format(1.61), "a costs 1.61 times as much as raw, at most 1.60"},
+		{"a format at the edge", format(1.6), ""},
 	} {
 		test.r.options.slack = max(test.r.options.slack, 1)
 		out := strings.Join(test.r.outside(), "\n")

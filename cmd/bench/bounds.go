@@ -52,6 +52,9 @@ func (r *results) outside() (all []string) {
 		if of := compare(w.one, w.other, sample.each).of; w.least > 0 && of < w.least/r.options.slack {
 			report("%s costs %.2f times as much as %s, at least %.1f", w.what, of, w.against, w.least/r.options.slack)
 		}
+		if of, most := compare(w.one, w.other, sample.each).of, w.most*r.options.slack; w.most > 0 && of > most {
+			report("%s costs %.2f times as much as %s, at most %.2f", w.what, of, w.against, most)
+		}
 		memory(w.one)
 	}
 	for _, s := range r.bill {
