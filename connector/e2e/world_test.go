@@ -78,6 +78,7 @@ func newWorld(t *testing.T, b broker) *world {
 		Credentials: []firehosetest.Credentials{{AccessKey: accessKey, SecretKey: secretKey}},
 		Latency:     firehosetest.Fixed(5 * time.Millisecond),
 		OnStored:    w.judge.stored,
+		Keep:        firehosetest.KeepEntries, // the judge has the values
 	})
 	w.topic(w.in, 4)
 	return w
