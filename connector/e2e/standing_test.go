@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
+	"kafka-firehose/connector/claimcheck/buckettest"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/longtest"
@@ -41,6 +42,7 @@ func refuses(code string) func(*world, *member) {
 }
 
 func standingFaults() map[string]standing {
+	var bucket *buckettest.Bucket
 	return map[string]standing{
 		"no credentials": {begin: func(w *world, m *member) {
 			w.noKeys.Store(true)
@@ -68,6 +70,19 @@ func standingFaults() map[string]standing {
 			w.letters.refuses(kerr.NotEnoughReplicas)
 			w.letters.produce(1, func(int) *kgo.Record { return &kgo.Record{} })
 		}, says: "dead-letter topic dead"},
+		"missing stream at the start": {change: func(w *world, c *connector.Config) {
+			w.twoStreams()(c)
+			w.stream.DeleteStream("s")
+			checked(c)
+		}, begin: func(w *world, _ *member) { w.produceWith(1_000_000, 1_000_100, toGood) }, says: "the delivery stream s does not exist"},
+		"claim-check bucket": {change: func(w *world, c *connector.Config) {
+			b, policy := w.claims()
+			policy(c)
+			bucket = b
+		}, begin: func(w *world, _ *member) {
+			bucket.Fault(func(string) *buckettest.Refusal { return &buckettest.Denied })
+			w.produceWith(1_000_000, 1_000_001, w.sized(1))
+		}, says: "claim-check bucket s3://large/claims: access is denied"},
 	}
 }
 
@@ -225,11 +240,10 @@ func TestStandingTokens(t *testing.T) {
 	})
 }
 
-// wantTold lets a fault last for ten minutes.
+// wantTold lets a fault last for ten minutes. In each two of them the log tells of it, and at their end readiness, the status and the metric do.
 func (w *world) wantTold(m *member, f standing) {
 	w.t.Helper()
-	time.Sleep(2 * time.Minute)
-	for minute := 2; minute < 10; minute += 2 {
+	for minute := 0; minute < 10; minute += 2 {
 		before := len(w.log.String())
 		time.Sleep(2 * time.Minute)
 		told := 0
@@ -241,40 +255,53 @@ func (w *world) wantTold(m *member, f standing) {
 		if told == 0 || told > 100 {
 			w.t.Errorf("%d lines tell of it in minutes %d to %d, want 1 or more", told, minute, minute+2)
 		}
+		shown, said, ok := w.wantShown(m, f)
+		if !ok || minute < 8 {
+			continue
+		}
+		if !f.uncounted && shown.Failures < 10 {
+			w.t.Errorf("after ten minutes the status counts %d attempts", shown.Failures)
+		}
+		w.wantDated(shown, said)
 	}
-	said := m.connector.Ready()
+}
+
+// wantShown returns the fault as the status shows it, and what readiness says. It is not ok if they don't say it.
+func (w *world) wantShown(m *member, f standing) (shown status.Fault, said string, ok bool) {
+	w.t.Helper()
+	reason := m.connector.Ready()
 	switch {
-	case f.ready && said != nil:
-		w.t.Errorf("not ready: %v", said)
+	case f.ready && reason != nil:
+		w.t.Errorf("not ready: %v", reason)
 	case f.ready:
-		said = m.connector.Notes()
+		reason = m.connector.Notes()
 	}
-	if said == nil || !strings.Contains(said.Error(), f.says) {
-		w.t.Errorf("readiness does not say %q: %v", f.says, said)
-		return
+	if reason != nil {
+		said = reason.Error()
+	}
+	if !strings.Contains(said, f.says) {
+		w.t.Errorf("readiness does not say %q: %q", f.says, said)
+		return shown, said, false
 	}
 	if f.metric != "" && m.metric(f.metric) == 0 {
 		w.t.Errorf("the metric %s says nothing of it", f.metric)
 	}
-	shown := m.connector.Status().Faults
-	i := slices.IndexFunc(shown, func(s status.Fault) bool { return strings.Contains(s.Reason, f.says) })
+	all := m.connector.Status().Faults
+	i := slices.IndexFunc(all, func(s status.Fault) bool { return strings.Contains(s.Reason, f.says) })
 	if i < 0 {
-		w.t.Errorf("the status does not say %q: %+v", f.says, shown)
-		return
+		w.t.Errorf("the status does not say %q: %+v", f.says, all)
+		return shown, said, false
 	}
-	if one := shown[i]; !f.uncounted && one.Failures < 10 {
-		w.t.Errorf("after ten minutes the status counts %d attempts", one.Failures)
-	}
-	w.wantDated(shown[i], said)
+	return all[i], said, true
 }
 
 // dated is a line of readiness that says since when it holds: by a time, or by a duration.
 var dated = regexp.MustCompile(`\(since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(, \d+ failed attempts)?\)$| for (\d+m)?\d+s`)
 
 // wantDated fails unless each line of readiness says since when it holds, and those of the fault as the status and the log say it.
-func (w *world) wantDated(f status.Fault, said error) {
+func (w *world) wantDated(f status.Fault, said string) {
 	w.t.Helper()
-	for line := range strings.SplitSeq(said.Error(), "\n") {
+	for line := range strings.SplitSeq(said, "\n") {
 		if !dated.MatchString(line) {
 			w.t.Errorf("readiness does not say since when it holds that %s", line)
 		}
@@ -286,8 +313,8 @@ func (w *world) wantDated(f status.Fault, said error) {
 		return
 	}
 	since := f.Since.UTC().Format(time.RFC3339)
-	if want := f.Reason + " (since " + since; !strings.Contains(said.Error(), want) {
-		w.t.Errorf("the status says %q, readiness says %v", want, said)
+	if want := f.Reason + " (since " + since; !strings.Contains(said, want) {
+		w.t.Errorf("the status says %q, readiness says %q", want, said)
 	}
 	if w.lines("a fault lasts", f.What, "since="+since) == 0 {
 		w.t.Errorf("no line of the log says since when it is that %+v", f)

@@ -25,6 +25,11 @@ func sights() []mutant {
 			"connector/e2e", "TestStandingRegistry", "readiness does not say since when it holds that the Schema Registry",
 		},
 		{
+			seen, "a fault that lasts is told every four minutes",
+			"connector/fault.go", "	faultTold = time.Minute\n", "	faultTold = 4 * time.Minute\n",
+			"connector/e2e", "TestStandingFaults", "0 lines tell of it in minutes 2 to 4",
+		},
+		{
 			seen, "a fault that changes its kind begins again",
 			"connector/fault.go", "	case first.IsZero(), !f.since.IsZero() && f.since.Before(first):", "	case !f.since.IsZero():",
 			"connector", "TestFaultSince", "seen before: since",
