@@ -70,9 +70,6 @@ func (c Config) PlannedSettings() []slog.Attr {
 // ConfigUsage prints the table of all variables for a terminal.
 func ConfigUsage(w io.Writer) error { return env.WriteUsage(w, new(Config)) }
 
-// ConfigMarkdown returns the table of all variables for the documentation.
-func ConfigMarkdown() string { return env.MarkdownTable(new(Config)) }
-
 // reportFaults sorts faults as the table is sorted; faults of other variables follow by name.
 func reportFaults(faults []*env.Fault) error {
 	names := variableNames()

@@ -3,7 +3,12 @@ package connector
 import (
 	"fmt"
 	"strings"
+
+	"kafka-firehose/connector/env"
 )
+
+// ConfigMarkdown is the table of all variables for the documentation.
+func ConfigMarkdown() string { return env.MarkdownTable(new(Config)) }
 
 // BudgetMarkdown is the budget as a table of the documentation.
 func BudgetMarkdown() string {

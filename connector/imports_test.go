@@ -46,9 +46,9 @@ func TestImportsOfTheProcess(t *testing.T) {
 var mayImport = map[string][]string{
 	"cmd/kafka-firehose":    {"connector", "connector/check", "connector/recovery", "connector/status", "connector/env", "connector/logging", "metrics"},
 	"cmd/sandbox":           {"connector", "connector/status", "connector/batch", "connector/firehose", "connector/logging", "connector/retry", "metrics", "connector/firehose/firehosetest"},
-	"cmd/chaos":             {"connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
+	"cmd/chaos":             {"connector/retry", "connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
-	"cmd/bench":             {"cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/childtest", "connector/firehose/firehosetest"},
+	"cmd/bench":             {"connector/retry", "cmd/bench/broker", "cmd/bench/floor", "cmd/bench/profile", "connector/childtest", "connector/firehose/firehosetest"},
 	"cmd/bench/broker":      {"connector/kafka/kafkatest", "connector/schema/glue/gluetest"},
 	"cmd/bench/floor":       {},
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},

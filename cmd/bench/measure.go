@@ -8,6 +8,7 @@ import (
 
 	"kafka-firehose/cmd/bench/broker"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/retry"
 )
 
 // sample is what one run came to.
@@ -68,7 +69,7 @@ func (b *bench) follow(ctx context.Context, s setup, k *kafka, p *process, e *em
 	if line, err := k.line(ctx); err != nil || line != broker.SayHeld {
 		return out, errors.Join(err, errors.New("no fetch has come: "+line))
 	}
-	pause(ctx, calm)
+	_ = retry.Sleep(ctx, calm)
 	from, err := p.cpu()
 	if err != nil {
 		return out, err
@@ -88,7 +89,7 @@ func (b *bench) follow(ctx context.Context, s setup, k *kafka, p *process, e *em
 	}
 	var w window
 	for s.done(out.stored) < 1 {
-		pause(ctx, look)
+		_ = retry.Sleep(ctx, look)
 		out.stored, err = e.stats(ctx)
 		w.look(time.Now(), s.done(out.stored))
 		if err != nil {
@@ -132,20 +133,11 @@ func suffer(ctx context.Context, s setup, e *emulator) error {
 		if st.Bytes > s.delivered()/10 {
 			break
 		}
-		pause(ctx, look)
+		_ = retry.Sleep(ctx, look)
 	}
 	if err := e.script(ctx, `[{"effect": "refuse-request"}]`); err != nil {
 		return err
 	}
-	pause(ctx, s.outage)
+	_ = retry.Sleep(ctx, s.outage)
 	return e.script(ctx, `[]`)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

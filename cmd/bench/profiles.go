@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kafka-firehose/cmd/bench/profile"
+	"kafka-firehose/connector/retry"
 )
 
 // profiled are the variables that have the mover of s write a profile.
@@ -45,7 +46,7 @@ func (b *bench) beginProfile(s setup, p *process) (ended func(context.Context) e
 		if err := p.cmd.Process.Signal(profile.End); err != nil {
 			return err
 		}
-		for end := time.Now().Add(maxProfile); ; pause(ctx, look) {
+		for end := time.Now().Add(maxProfile); ; _ = retry.Sleep(ctx, look) {
 			if _, err := os.Stat(file); err == nil {
 				return nil
 			}

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/retry"
 )
 
 // audit reads along, past the connector: the topic, as any reader of committed records
@@ -83,7 +85,7 @@ func (w *world) settled(ctx context.Context, patience, limit time.Duration) (bla
 		default:
 			return fmt.Errorf("after %v in which nothing moved, not everything is delivered and committed: %s; %s", patience, b.example, w.tails()), nil
 		}
-		wait(ctx, 500*time.Millisecond)
+		_ = retry.Sleep(ctx, 500*time.Millisecond)
 	}
 }
 

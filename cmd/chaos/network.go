@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/proxytest"
+	"kafka-firehose/connector/retry"
 )
 
 // faults are those of networks, by kind of trouble.
@@ -30,7 +31,7 @@ func disturb(ctx context.Context, ways []*proxytest.Proxy, e event) error {
 			way.Add(faults[e.kind])
 		}
 	}
-	wait(ctx, e.lasts)
+	_ = retry.Sleep(ctx, e.lasts)
 	for _, way := range ways {
 		way.Heal()
 		way.Cut() // the connections of the time of trouble are not to outlast it
@@ -39,13 +40,4 @@ func disturb(ctx context.Context, ways []*proxytest.Proxy, e event) error {
 		}
 	}
 	return nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

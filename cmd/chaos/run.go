@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"kafka-firehose/connector/retry"
 )
 
 // patience is how long nothing may move, after the last trouble, while not everything is
@@ -153,7 +155,7 @@ func (w *world) play(ctx context.Context, events []event, broke func(error)) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, e := range events {
-		if wait(ctx, time.Until(begin.Add(e.at))); ctx.Err() != nil {
+		if retry.Sleep(ctx, time.Until(begin.Add(e.at))) != nil || ctx.Err() != nil {
 			return
 		}
 		w.log.Info("trouble", "kind", string(e.kind), "target", e.target, "for", e.lasts.String())
@@ -163,7 +165,7 @@ func (w *world) play(ctx context.Context, events []event, broke func(error)) {
 			}
 		})
 	}
-	wait(ctx, time.Until(begin.Add(w.run.duration)))
+	_ = retry.Sleep(ctx, time.Until(begin.Add(w.run.duration)))
 }
 
 // ends looks at how the processes ended: by themselves only when they were asked to,

@@ -11,6 +11,7 @@ import (
 
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/proxytest"
+	"kafka-firehose/connector/retry"
 )
 
 // make has an event happen and returns when its effects have been taken back. Its
@@ -32,7 +33,7 @@ func (w *world) make(ctx context.Context, e event) error {
 		if err := m.launch(ctx); err != nil {
 			return err
 		}
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		w.blame(m.current().stop())
 		return nil
 	case atBroker:
@@ -44,7 +45,7 @@ func (w *world) make(ctx context.Context, e event) error {
 		return disturb(ctx, []*proxytest.Proxy{p.sink}, e)
 	case atService:
 		w.misbehave(script[e.kind], e.kind == throttle)
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		w.misbehave(nil, false)
 		return nil
 	}
@@ -127,15 +128,15 @@ func (m *member) suffer(ctx context.Context, e event) error {
 	switch e.kind {
 	case killMember:
 		p.kill()
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		return m.launch(ctx)
 	case stopMember:
 		m.w.blame(p.stop())
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		return m.launch(ctx)
 	case freezeMember:
 		_ = p.cmd.Process.Signal(syscall.SIGSTOP)
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		_ = p.cmd.Process.Signal(syscall.SIGCONT)
 		return nil
 	default:
@@ -148,15 +149,15 @@ func (w *world) brokerTrouble(ctx context.Context, e event) error {
 	switch n := e.target; e.kind {
 	case killBroker:
 		_ = w.cluster.Kill(n)
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		return back(n)
 	case stopBroker:
 		_ = w.cluster.Stop(n)
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		return back(n)
 	case freezeBroker:
 		_ = w.cluster.Pause(n)
-		wait(ctx, e.lasts)
+		_ = retry.Sleep(ctx, e.lasts)
 		return w.cluster.Resume(n)
 	case rollBrokers:
 		for i := range brokers {
@@ -165,7 +166,7 @@ func (w *world) brokerTrouble(ctx context.Context, e event) error {
 			if err := back(n); err != nil {
 				return err
 			}
-			wait(ctx, e.lasts)
+			_ = retry.Sleep(ctx, e.lasts)
 		}
 		return nil
 	case moveLeaders:

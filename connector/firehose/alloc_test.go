@@ -53,7 +53,7 @@ func newMill(t testing.TB, records, size int, buffers *pool.Pool[byte]) *mill {
 	}
 	cfg := settings()
 	cfg.BatchMaxBytes = 4 << 20 // 500 records of 8 KiB are whole
-	client, err := NewClient(t.Context(), cfg, slog.New(slog.DiscardHandler), func(o *firehose.Options) {
+	client, err := newClient(t.Context(), cfg, cfg.accessOf(""), slog.New(slog.DiscardHandler), func(o *firehose.Options) {
 		o.Region, o.HTTPClient = "us-east-1", m
 		o.Credentials = credentials.NewStaticCredentialsProvider("AKID", "secret", "")
 	})

@@ -45,15 +45,11 @@ type Client struct {
 // of each end of writing, or buffers are not used again.
 type ClientOption = func(*firehose.Options)
 
-// NewClient makes the client of the streams that have no options of their own. It
+// newClient makes the client of the streams with this access. It
 // reads the SDK's own environment (AWS_REGION, AWS_ENDPOINT_URL_FIREHOSE,
 // AWS_CA_BUNDLE, HTTPS_PROXY, the credentials chain) and connects to nothing. The
-// options come last, but what a Stream relies on can't be undone by them. cfg's
+// options come last, but what a Stream relies on can't be undone by them. The
 // role is assumed if there is one.
-func NewClient(ctx context.Context, cfg Config, log *slog.Logger, opts ...ClientOption) (*Client, error) {
-	return newClient(ctx, cfg, cfg.accessOf(""), log, opts...)
-}
-
 func newClient(ctx context.Context, cfg Config, w streamAccess, log *slog.Logger, opts ...ClientOption) (*Client, error) {
 	shared, err := awsconfig.LoadConfig(ctx, newTransport(cfg), config.WithRegion(w.region)) // empty is the environment's
 	if err != nil {

@@ -46,7 +46,7 @@ func environment(t *testing.T, endpoint string) {
 
 func mustClient(t *testing.T, opts ...func(*firehose.Options)) *Client {
 	t.Helper()
-	c, err := NewClient(t.Context(), settings(), slog.New(slog.DiscardHandler), opts...)
+	c, err := newClient(t.Context(), settings(), settings().accessOf(""), slog.New(slog.DiscardHandler), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func (c *Client) close() {
 func TestNoRegionIsAnError(t *testing.T) {
 	environment(t, "")
 	t.Setenv("AWS_REGION", "")
-	if _, err := NewClient(t.Context(), settings(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
+	if _, err := newClient(t.Context(), settings(), settings().accessOf(""), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("error is %v", err)
 	}
 	t.Setenv("AWS_REGION", "eu-west-1") // control
@@ -309,7 +309,7 @@ func TestAssumesRole(t *testing.T) {
 	cfg := settings()
 	cfg.RoleARN, cfg.RoleExternalID, cfg.RoleSessionName = "arn:aws:iam::123456789012:role/writer", "x123", "of-orders"
 	var err error
-	if c, err = NewClient(t.Context(), cfg, slog.New(slog.DiscardHandler)); err != nil {
+	if c, err = newClient(t.Context(), cfg, cfg.accessOf(""), slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

@@ -23,7 +23,6 @@ func (s *Stream) SetPeak(p Peak) {
 
 // State is how a stream is doing.
 type State struct {
-	Stream string
 	// Blocked says that the stream refuses everything and someone has to repair
 	// something. BreakerOpen says that it does not answer; single requests probe
 	// it in either case, and Since is when that began. Reason is the last failure.
@@ -79,7 +78,6 @@ func (s *Stream) State() State { return s.published.Load().state }
 func (s *sender) publishState() {
 	l, m := s.limiter.Snapshot(), s.metrics
 	st := State{
-		Stream:  s.name,
 		Blocked: l.Breaker == limiter.BreakerBlocked, BreakerOpen: l.Breaker == limiter.BreakerOpen,
 		Since: l.BreakerSince, Reason: s.history.probes.failure, CredentialsRefused: s.history.credentials.refused,
 		LastAccepted: s.history.progress.acceptedAt, HungrySince: s.history.progress.hungry,

@@ -70,7 +70,7 @@ func virtual(t *testing.T, o firehosetest.Options, cfg Config, f func(w *world))
 func newWorld(t *testing.T, svc *firehosetest.Service, cfg Config, opts ...func(*firehose.Options)) *world {
 	t.Helper()
 	w := &world{t: t, svc: svc, lease: offset.NewLease("orders", 3), reg: prometheus.NewPedanticRegistry()}
-	client, err := NewClient(t.Context(), cfg, slog.New(slog.NewTextHandler(&w.log, nil)), append([]func(*firehose.Options){func(o *firehose.Options) {
+	client, err := newClient(t.Context(), cfg, cfg.accessOf(""), slog.New(slog.NewTextHandler(&w.log, nil)), append([]func(*firehose.Options){func(o *firehose.Options) {
 		o.Region, o.HTTPClient = "us-east-1", w
 		o.Credentials = credentials.NewStaticCredentialsProvider("AKID", "secret", "")
 	}}, opts...)...)

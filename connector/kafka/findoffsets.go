@@ -20,7 +20,6 @@ const askTimeout = 3 * time.Second
 // listedOffsets is the answer to a question for an offset.
 type listedOffsets struct {
 	offset int64 // -1 if no record is that new
-	epoch  int32 // leader epoch of the record, -1 if unknown
 	at     int64 // timestamp of the record in milliseconds, -1 if the question was for a place
 	err    error // of this partition, or of its broker
 }
@@ -106,7 +105,7 @@ func listFrom(ctx context.Context, client *kgo.Client, leader int32, ask map[par
 		for _, p := range t.Partitions {
 			k := partitionID{t.Topic, p.Partition}
 			if _, asked := ask[k]; asked {
-				answers[k] = listedOffsets{p.Offset, p.LeaderEpoch, p.Timestamp, kerr.ErrorForCode(p.ErrorCode)}
+				answers[k] = listedOffsets{p.Offset, p.Timestamp, kerr.ErrorForCode(p.ErrorCode)}
 			}
 		}
 	}

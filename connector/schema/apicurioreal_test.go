@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -127,7 +128,7 @@ func apicurioReader(t *testing.T, cfg Config, record convert.Config) func(*kgo.R
 			if !ok {
 				return out, err
 			}
-			<-r.FetchSchema(t.Context(), missing.Ref)
+			<-r.FetchFor(t.Context(), missing.Ref, time.Now())
 			if trouble := r.CurrentOutage(); trouble != nil {
 				return nil, trouble.Err
 			}

@@ -61,7 +61,7 @@ func TestOneIsCompiledAtATime(t *testing.T) {
 		var fetches []<-chan struct{}
 		for id := 1; id <= n; id++ {
 			w.fake.SeedSchema("s", id, id, sr.Schema{Schema: fmt.Sprint(id)})
-			fetches = append(fetches, w.FetchSchema(w.ctx, byID(uint32(id))))
+			fetches = append(fetches, w.FetchFor(w.ctx, byID(uint32(id)), time.Now()))
 		}
 		for id, fetch := range fetches {
 			<-fetch

@@ -2,7 +2,7 @@
 // knows, and keeps them.
 //
 // A pipeline asks for the schema of a record with [Registry.LookupSchema], which never waits.
-// A missing schema is fetched with [Registry.FetchSchema], and the pipeline puts its record back
+// A missing schema is fetched with [Registry.FetchFor], and the pipeline puts its record back
 // until the returned channel is closed. Meanwhile it answers to a revoke and
 // to a stop, and sends the open batch.
 //

@@ -82,7 +82,7 @@ func TestGlue(t *testing.T) {
 		if w.CurrentOutage() != nil {
 			t.Errorf("trouble %v", w.CurrentOutage())
 		}
-		<-w.FetchSchema(w.ctx, byVersion(3))
+		<-w.FetchFor(w.ctx, byVersion(3), time.Now())
 		if trouble := w.CurrentOutage(); trouble == nil || !trouble.Blocked {
 			t.Errorf("an answer without a schema: %v", trouble)
 		}
@@ -216,7 +216,7 @@ func TestThrottledShare(t *testing.T) {
 func TestGlueAnswerIsBounded(t *testing.T) {
 	glueBubble(t, func(w *world, aws *gluetest.Registry) {
 		aws.Add(versionID(1), "AVRO", strings.Repeat(" ", maxAnswer))
-		<-w.FetchSchema(w.ctx, byVersion(1))
+		<-w.FetchFor(w.ctx, byVersion(1), time.Now())
 		if trouble := w.CurrentOutage(); trouble == nil || !strings.Contains(trouble.Err.Error(), "more than 8MiB") {
 			t.Errorf("%+v", trouble)
 		}

@@ -117,7 +117,7 @@ func decodeWith(ctx context.Context, r *Registry, ref convert.SchemaRef, payload
 		s, err := r.LookupSchema(ref)
 		if _, missing := errors.AsType[*convert.MissingSchema](err); missing {
 			select {
-			case <-r.FetchSchema(ctx, ref):
+			case <-r.FetchFor(ctx, ref, time.Now()):
 				continue
 			case <-ctx.Done():
 				return "", ctx.Err()

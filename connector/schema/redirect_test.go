@@ -65,7 +65,7 @@ func TestLoginStaysAtTheRegistry(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			select {
-			case <-r.FetchSchema(ctx, convert.SchemaRef{ID: 1}):
+			case <-r.FetchFor(ctx, convert.SchemaRef{ID: 1}, time.Now()):
 			case <-time.After(300 * time.Millisecond): // it is tried again, as the registry may be mended
 			}
 			cancel()

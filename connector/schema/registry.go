@@ -116,11 +116,6 @@ func (r *Registry) LookupSchema(ref convert.SchemaRef) (convert.Schema, error) {
 	return nil, &convert.MissingSchema{Ref: ref}
 }
 
-// FetchSchema is FetchFor a record that is polled now.
-func (r *Registry) FetchSchema(ctx context.Context, ref convert.SchemaRef) <-chan struct{} {
-	return r.FetchFor(ctx, ref, time.Now())
-}
-
 // FetchFor has a schema fetched, unless that is under way, until ctx ends, for a record that
 // was polled then. The channel that it returns is closed when it is worth calling LookupSchema
 // again, and FetchFor again if the schema is still missing.

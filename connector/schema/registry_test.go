@@ -272,7 +272,7 @@ func TestReferencesTakeTime(t *testing.T) {
 			return status(200, fmt.Sprintf(`{"schema":"x","references":[{"name":"n%[1]d","subject":"s%[1]d","version":1}]}`, at))(r)
 		})
 		begin := time.Now()
-		<-w.FetchSchema(w.ctx, byID(1))
+		<-w.FetchFor(w.ctx, byID(1), time.Now())
 		if took := time.Since(begin); took > fetchTimeout+requestTimeout || w.CurrentOutage() == nil {
 			t.Errorf("the attempt took %v, trouble %v", took, w.CurrentOutage())
 		}
@@ -587,7 +587,7 @@ func TestStops(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
 		w.answers(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
-		done := w.FetchSchema(ctx, byID(7))
+		done := w.FetchFor(ctx, byID(7), time.Now())
 		time.Sleep(time.Second)
 		cancel()
 		synctest.Wait()
@@ -738,7 +738,7 @@ func TestLookupsMeanwhile(t *testing.T) {
 			})
 		}
 		for id := range uint32(n) {
-			<-w.FetchSchema(w.ctx, convert.SchemaRef{ID: uint64(id) + 1})
+			<-w.FetchFor(w.ctx, convert.SchemaRef{ID: uint64(id) + 1}, time.Now())
 			if _, err := w.LookupSchema(convert.SchemaRef{ID: uint64(id) + 1}); err != nil {
 				t.Error(err)
 			}
@@ -760,14 +760,14 @@ func TestFirstAttemptIsImmediate(t *testing.T) {
 			return nil, nil
 		})
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-			<-w.FetchSchema(w.ctx, convert.SchemaRef{ID: 2})
+			<-w.FetchFor(w.ctx, convert.SchemaRef{ID: 2}, time.Now())
 		}
 		if n := w.asked(); n > 30 {
 			t.Errorf("%d attempts in a minute for a schema that can't be fetched", n)
 		}
-		w.FetchSchema(w.ctx, convert.SchemaRef{ID: 2})
+		w.FetchFor(w.ctx, convert.SchemaRef{ID: 2}, time.Now())
 		begin := time.Now()
-		<-w.FetchSchema(w.ctx, convert.SchemaRef{ID: 1})
+		<-w.FetchFor(w.ctx, convert.SchemaRef{ID: 1}, time.Now())
 		if took := time.Since(begin); took > 10*time.Millisecond {
 			t.Errorf("another schema was fetched after %v", took)
 		}

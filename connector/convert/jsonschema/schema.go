@@ -31,7 +31,6 @@ const (
 	maxAddressBytes = 2_000      // of a reference or an identifier, which others are resolved against
 	maxProgramSizes = 50_000     // instructions of all patterns, of 40 bytes each
 	maxCompileSteps = 1 << 30    // a schema's own constants are bounded by their parts
-	maxErrorBytes   = 500        // of an error of the library, which may repeat the schema
 )
 
 // The work that a document is worth. A step takes some 20 ns, so that one of 1 MB takes a

@@ -35,8 +35,7 @@ func (b *tokenBucket) waitForTokens(rate Load) time.Duration {
 	return time.Duration(math.Ceil((min(seconds, maxWait) + 1e-6) * float64(time.Second)))
 }
 
-func (b *tokenBucket) takeTokens(size Load)   { b.tokens = b.tokens.minus(size) }
-func (b *tokenBucket) refundTokens(size Load) { b.tokens = b.tokens.Plus(size) }
+func (b *tokenBucket) takeTokens(size Load) { b.tokens = b.tokens.minus(size) }
 
 // limitTokens empties the bucket and takes that many seconds of the rate from it.
 func (b *tokenBucket) limitTokens(rate Load, seconds float64) {

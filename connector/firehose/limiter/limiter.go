@@ -111,7 +111,7 @@ func (l *Limiter) MaxSealed() Load {
 // TimeLimit returns how long a request of that load has until its answer counts as lost.
 func (l *Limiter) TimeLimit(size Load) time.Duration { return l.lost.timeLimit(size.Bytes) }
 
-// StartRequest enters that a request starts. Observe or Cancel must follow.
+// StartRequest enters that a request starts. ObserveResult must follow.
 func (l *Limiter) StartRequest(now time.Time, size Load) Request {
 	probe := !l.breaker.isTrusted()
 	l.inFlight.startRequest(probe)
@@ -121,22 +121,6 @@ func (l *Limiter) StartRequest(now time.Time, size Load) Request {
 		rate: l.rate.startRequest(now, size), lowered: l.sizes.lowered, halvings: l.lost.halvings,
 		probe: probe, trial: l.sizes.startTrial(size.Bytes),
 	}
-}
-
-// ResizeRequest replaces the load of a request that was started before its load was
-// known. It returns the request to use from now on.
-func (l *Limiter) ResizeRequest(now time.Time, r Request, size Load) Request {
-	l.rate.resizeRequest(now, r.size, size)
-	l.sizes.endTrial(r.trial)
-	r.size, r.trial = size, l.sizes.startTrial(size.Bytes)
-	return r
-}
-
-// CancelRequest takes back a request that was not sent.
-func (l *Limiter) CancelRequest(now time.Time, r Request) {
-	l.inFlight.endRequest(r.probe)
-	l.sizes.endTrial(r.trial)
-	l.rate.resizeRequest(now, r.size, Load{})
 }
 
 // ObserveResult enters the result of a request.

@@ -126,30 +126,6 @@ func TestFleetQuota(t *testing.T) {
 	}
 }
 
-// A request that is taken back, or smaller than it was thought to be, returns its
-// load and its place.
-func TestCancelAndResize(t *testing.T) {
-	t.Parallel()
-	l := New(testConfig())
-	l.WaitTime(start)
-	r := l.StartRequest(start, Load{Bytes: 1 << 20, Records: 500})
-	if _, ok := l.WaitTime(start); ok {
-		t.Error("a second request may start before the first answer")
-	}
-	l.CancelRequest(start, r)
-	if d, ok := l.WaitTime(start); d != 0 || !ok {
-		t.Errorf("after Cancel: %v, %v", d, ok)
-	}
-	r = l.ResizeRequest(start, l.StartRequest(start, Load{Bytes: 1 << 20, Records: 500}), Load{Bytes: 100, Records: 1})
-	l.ObserveResult(after(time.Millisecond), r, Result{Accepted: Load{Bytes: 100, Records: 1}})
-	if d, ok := l.WaitTime(after(time.Millisecond)); d != 0 || !ok {
-		t.Errorf("after Resize: %v, %v", d, ok)
-	}
-	if s := l.Snapshot(); s.InFlight != 0 || s.Allowed != 2 {
-		t.Errorf("%d in flight, %d allowed", s.InFlight, s.Allowed)
-	}
-}
-
 // The number of requests in flight doubles with each success up to the limit, and
 // not with a request that is refused entirely.
 func TestInFlight(t *testing.T) {

@@ -144,12 +144,6 @@ func (r *rateControl) startRequest(now time.Time, size Load) sentRate {
 	return sentRate{r.cuts, r.load.Bytes}
 }
 
-// resizeRequest corrects the load of a request that has started; zero takes it back.
-func (r *rateControl) resizeRequest(now time.Time, was, size Load) {
-	r.bucket.refundTokens(was.minus(size))
-	r.meter.addSent(now, size.minus(was))
-}
-
 // observeResult enters the result of a request.
 func (r *rateControl) observeResult(now time.Time, sent sentRate, size Load, res Result) {
 	t, ok := r.evidence.classifyResult(size, res)
