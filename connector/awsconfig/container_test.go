@@ -6,7 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +67,40 @@ func TestContainerEndpointFails(t *testing.T) {
 				t.Errorf("%v does not name the host", err)
 			}
 		})
+	}
+}
+
+// TestContainerEndpointBehindAProxy: where NO_PROXY does not except the endpoint, the reason says that a proxy has answered, and names both. net/http
+// reads HTTP_PROXY once, and never for a loopback address, so the test runs in a process of its own.
+func TestContainerEndpointBehindAProxy(t *testing.T) {
+	const child = "PROXY_CHILD"
+	if os.Getenv(child) != "" {
+		_, err := CredentialsChain("", Role{}, FetchTimeout)(t.Context())
+		fmt.Printf("reason: %v\n", err)
+		return
+	}
+	var asked atomic.Int32
+	proxy := container(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.String() == "http://169.254.170.23/v1/credentials" {
+			asked.Add(1)
+		}
+		w.WriteHeader(http.StatusBadGateway)
+	})
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), child+"=1", fullURI+"=http://169.254.170.23/v1/credentials", "HTTP_PROXY="+proxy.URL, "http_proxy=", "NO_PROXY=", "no_proxy=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []string{
+		"it answers 502 Bad Gateway", "ask http://169.254.170.23 (AWS_CONTAINER_CREDENTIALS_FULL_URI) by way of the proxy " + proxy.URL + ", as NO_PROXY does not except it",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is not in %s", want, out)
+		}
+	}
+	if asked.Load() == 0 {
+		t.Error("the proxy was not asked")
 	}
 }
 

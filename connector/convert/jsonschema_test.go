@@ -61,6 +61,28 @@ func TestJSONSchema(t *testing.T) {
 	f(strings.Repeat("[", 600)+strings.Repeat("]", 600), "x error "+errNotJSON.Error(), "x error "+errNotJSON.Error())
 }
 
+// TestJSONSchemaPatterns: a pattern of ECMA 262 makes no record bad that has nothing to match with it, and is matched where one has.
+func TestJSONSchemaPatterns(t *testing.T) {
+	t.Parallel()
+	for pattern, c := range map[string]struct{ good, bad string }{
+		`^(?=.*[0-9]).{8,}$`: {"passw0rds", "passwords"}, `^(?!foo-)[a-z]+$`: {"bar", "foo-bar"}, `^[\\u0041-\\u005A]+$`: {"AZ", "az"}, `^.{0,2000}$`: {"é", strings.Repeat("a", 2001)},
+		`^(a)\\1$`: {"", ""}, // takes more than linear time
+	} {
+		s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: `{"type":"object","properties":{"pw":{"type":"string","pattern":"` + pattern + `"}}}`})
+		if err != nil {
+			t.Errorf("%s: %v", pattern, err)
+			continue
+		}
+		convert := New(Config{Format: "json-schema", Validated: true}, lookupOf(map[uint64]Schema{1: s}))
+		for value, good := range map[string]bool{`{"a":1}`: true, `{"pw":"` + c.good + `"}`: c.good != "", `{"pw":"` + c.bad + `","x":1}`: false} {
+			got, err := convert.Append(nil, &kgo.Record{Value: confluent(1, []byte(value))})
+			if good && (err != nil || string(got) != value) || !good && err == nil {
+				t.Errorf("%s: %.60s becomes %.60s, %v", pattern, value, got, err)
+			}
+		}
+	}
+}
+
 // TestJSONSchemaAsksNobody: no schema makes us read a file or dial.
 func TestJSONSchemaAsksNobody(t *testing.T) {
 	for _, ref := range []string{"file:///etc/passwd", "http://127.0.0.1:1/x.json", "https://example.com/x.json", "other.json", "people/customer.jso"} {

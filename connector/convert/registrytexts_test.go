@@ -108,6 +108,8 @@ func TestProtobufTexts(t *testing.T) {
 		"google/type without import":       {proto3 + `message Order { google.type.DayOfWeek day = 1; }`, "00 0802", `{"day":"TUESDAY"}`, nil},
 		"google/api":                       {proto3 + `import "google/api/annotations.proto"; message Order { string id = 1; } service S { rpc Get(Order) returns (Order) { option (google.api.http) = { get: "/v1/{id=*}" }; } }`, "00 0a0178", `{"id":"x"}`, nil},
 		"an import that nothing needs":     {proto3 + `import "buf/validate/validate.proto"; message Order { string id = 1 [(buf.validate.field).string.min_len = 1]; }`, "00 0a0178", `{"id":"x"}`, nil},
+		"an option that does not fit":      {proto3 + `import "google/protobuf/descriptor.proto"; extend google.protobuf.FieldOptions { int32 level = 50001; } message A { string a = 1 [(level) = "high", (gone).deep = {x: 1}]; }`, "00 0a0178", `{"a":"x"}`, nil},
+		"an option of another file":        {proto3 + `import "o.proto"; message A { string a = 1 [(o.level) = HIGH]; }`, "00 0a0178", `{"a":"x"}`, []SchemaReference{{"o.proto", proto3 + `package o; import "google/protobuf/descriptor.proto"; extend google.protobuf.FieldOptions { int32 level = 50001; }`}}},
 		"a type that no record has":        {proto3 + `message A { string a = 1; Absent b = 2; } message C { oneof o { no.Such d = 1; string e = 2; } }`, "00 0a0178", `{"a":"x"}`, nil},
 		"in a oneof":                       {proto3 + `message C { oneof o { no.Such d = 1; string e = 2; } oneof p { no.Such q = 3; } map<string, no.Such> m = 4; }`, "00 120178", `{"e":"x"}`, nil},
 		"a type that a record has":         {proto3 + `import "gone.proto"; message A { string a = 1; Absent b = 2; }`, "00 0a0178 1200", `error: schema 1: a part of its A can't be read: b: its type Absent is not defined; the import gone.proto can't be used: it is not among the references of the schema`, nil},
@@ -222,6 +224,16 @@ func TestAvroTexts(t *testing.T) {
 	} {
 		if diff := cmp.Diff(c.want, convertHex(t, Config{}, SchemaDefinition{Kind: "avro", Text: c.schema}, c.value)); diff != "" {
 			t.Errorf("%s %s: %s", c.schema, c.value, diff)
+		}
+	}
+	whole, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `"bytes"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{"\x08abcd": "CGFiY2Q=", "hello": "aGVsbG8="} { // all of a key, too
+		c := New(Config{Format: "json", Envelope: true, KeyFormat: "avro", Fields: Fields{{"key", "json", "k"}}}, lookupOf(map[uint64]Schema{1: whole}))
+		if got, err := c.Append(nil, &kgo.Record{Key: confluent(1, []byte(value)), Value: []byte("1")}); err != nil || string(got) != `{"k":"`+want+`"}` {
+			t.Errorf("a key: %s %v, want %s", got, err, want)
 		}
 	}
 	unread := []SchemaReference{{"other", `{"type":"record"}`}}

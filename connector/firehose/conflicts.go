@@ -71,6 +71,12 @@ func (s SentRecords) destinationConflicts(d types.DestinationDescription) []sett
 	if s3 := d.ExtendedS3DestinationDescription; s.Raw && s3 != nil && convertsFormat(s3) {
 		all = append(all, settingConflict{problem: "it converts records from JSON, and RECORD_FORMAT is raw", advice: "see to it that all values are JSON", possible: true})
 	}
+	if s3 := d.ExtendedS3DestinationDescription; !s.Raw && s3 != nil && readsPlainTimes(s3) {
+		all = append(all, settingConflict{
+			problem: "its Hive JSON SerDe has no TimestampFormats, and without them it reads no timestamp with a T and a Z, as records have it",
+			advice:  "use the OpenX JSON SerDe, or give it TimestampFormats, if the table has columns of type timestamp", possible: true,
+		})
+	}
 	return all
 }
 

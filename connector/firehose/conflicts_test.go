@@ -2,6 +2,7 @@ package firehose
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -123,5 +124,30 @@ func TestSends(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestPlainTimes: the Hive JSON SerDe without formats reads no timestamp as records have it, if the table has any.
+func TestPlainTimes(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		by    *types.Deserializer
+		raw   bool
+		found bool
+	}{
+		"Hive":               {&types.Deserializer{HiveJsonSerDe: &types.HiveJsonSerDe{}}, false, true},
+		"Hive with formats":  {&types.Deserializer{HiveJsonSerDe: &types.HiveJsonSerDe{TimestampFormats: []string{"yyyy-MM-dd'T'HH:mm:ss.SSSZZ"}}}, false, false},
+		"OpenX":              {&types.Deserializer{OpenXJsonSerDe: &types.OpenXJsonSerDe{}}, false, false},
+		"none":               {nil, false, false},
+		"values as they are": {&types.Deserializer{HiveJsonSerDe: &types.HiveJsonSerDe{}}, true, false},
+	} {
+		d := types.DestinationDescription{ExtendedS3DestinationDescription: &types.ExtendedS3DestinationDescription{DataFormatConversionConfiguration: &types.DataFormatConversionConfiguration{
+			Enabled: aws.Bool(true), InputFormatConfiguration: &types.InputFormatConfiguration{Deserializer: test.by},
+		}}}
+		all := SentRecords{Delimiter: "\n", Raw: test.raw}.destinationConflicts(d)
+		found := len(all) == 1 && all[0].possible && strings.Contains(all[0].problem, "Hive JSON SerDe has no TimestampFormats")
+		if found != test.found || !test.raw && !test.found && len(all) > 0 {
+			t.Errorf("%s: %+v", name, all)
+		}
 	}
 }

@@ -102,6 +102,16 @@ func convertsFormat(s3 *types.ExtendedS3DestinationDescription) bool {
 	return s3.DataFormatConversionConfiguration != nil && aws.ToBool(s3.DataFormatConversionConfiguration.Enabled)
 }
 
+// readsPlainTimes reports whether records are converted by a deserializer that reads timestamps as java.sql.Timestamp.valueOf does.
+// https://docs.aws.amazon.com/firehose/latest/APIReference/API_HiveJsonSerDe.html
+func readsPlainTimes(s3 *types.ExtendedS3DestinationDescription) bool {
+	if !convertsFormat(s3) || s3.DataFormatConversionConfiguration.InputFormatConfiguration == nil {
+		return false
+	}
+	by := s3.DataFormatConversionConfiguration.InputFormatConfiguration.Deserializer
+	return by != nil && by.HiveJsonSerDe != nil && len(by.HiveJsonSerDe.TimestampFormats) == 0
+}
+
 // partitionsDynamically reports whether records are partitioned by their content.
 func partitionsDynamically(s3 *types.ExtendedS3DestinationDescription) bool {
 	return s3.DynamicPartitioningConfiguration != nil && aws.ToBool(s3.DynamicPartitioningConfiguration.Enabled)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -325,18 +326,21 @@ func TestReferenceIsCountedEachTime(t *testing.T) {
 	}
 }
 
-// TestLongestReference: a reference whose name ends in another's is not taken for that.
+// TestLongestReference: a reference whose name ends in another's is not taken for that, whichever comes first.
 func TestLongestReference(t *testing.T) {
 	t.Parallel()
-	s, err := CompileSchema(`{"properties":{"item":{"$ref":"orders/common.json"}}}`, []Reference{{"common.json", `{"required":["id"]}`}, {"orders/common.json", `{"required":["sku"]}`}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Validate([]byte(`{"item":{"sku":"x"}}`)); err != nil {
-		t.Error(err)
-	}
-	if err := s.Validate([]byte(`{"item":{"id":1}}`)); !errors.Is(err, ErrDiffers) {
-		t.Error(err)
+	references := []Reference{{"common.json", `{"required":["id"]}`}, {"orders/common.json", `{"required":["sku"]}`}}
+	for range 2 {
+		s, err := CompileSchema(`{"properties":{"item":{"$ref":"orders/common.json"},"id":{"$ref":"common.json"}}}`, references)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for doc, good := range map[string]bool{`{"item":{"sku":"x"}}`: true, `{"item":{"id":1}}`: false, `{"id":{"id":1}}`: true, `{"id":{"sku":"x"}}`: false} {
+			if err := s.Validate([]byte(doc)); good && err != nil || !good && !errors.Is(err, ErrDiffers) {
+				t.Errorf("%s: %v, %v comes first", doc, err, references[0].Name)
+			}
+		}
+		slices.Reverse(references)
 	}
 }
 
