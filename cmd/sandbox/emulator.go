@@ -14,12 +14,11 @@ import (
 
 const (
 	stream, region = "sandbox", "us-east-1"
-	// key signs requests, and is the secret too: it opens nothing but the emulator.
+	// key is the access key and the secret of the emulator.
 	key = "sandbox"
 )
 
-// emulator is the emulated Firehose behind its own listener, as the real one is, with the
-// directory that it delivers to.
+// emulator is the emulated Firehose with its HTTP server and the directory that it delivers to.
 type emulator struct {
 	service   *firehosetest.Service
 	directory *firehosetest.Directory
@@ -27,21 +26,21 @@ type emulator struct {
 	server    *http.Server
 	addr      string
 
-	lines      atomic.Int64 // that were stored
-	unanswered atomic.Int64 // of them, those of which the connector was not told: it has to send them again
+	lines      atomic.Int64 // stored lines
+	unanswered atomic.Int64 // stored lines whose answer did not reach the connector, which has to send them again
 }
 
-// openEmulator starts it. An object that can't be written is reported on standard error, and its lines are lost to the proof.
+// openEmulator starts the server. Objects that can't be written are reported on standard error; the proof finds their lines lost.
 func openEmulator(w world, o options, dir string) (*emulator, error) {
 	e := &emulator{objects: filepath.Join(dir, "objects")}
 	tell := func(err error) { fmt.Fprintf(w.stderr, "the emulated Firehose: %v\n", err) }
 	var err error
-	// Five minutes, as the real destination waits, would leave a short run with nothing to look at.
+	// The default interval of five minutes would leave a short run without objects.
 	e.directory, err = firehosetest.NewDirectory(e.objects, firehosetest.DirectoryOptions{BufferInterval: 10 * time.Second, GZIP: o.gzip, OnError: tell})
 	if err != nil {
 		return nil, err
 	}
-	l, err := o.listen("tcp", o.firehose, "firehose")
+	l, err := o.openListener("tcp", o.firehose, "firehose")
 	if err != nil {
 		return nil, fmt.Errorf("start the emulated Firehose: %w", err)
 	}
@@ -52,8 +51,8 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 	e.service = firehosetest.New(firehosetest.Options{
 		Region:       region,
 		Credentials:  []firehosetest.Credentials{{AccessKey: key, SecretKey: key}},
-		Streams:      []firehosetest.Stream{{Name: stream, Quota: o.trouble.quota}},
-		Faults:       o.trouble.faults,
+		Streams:      []firehosetest.Stream{{Name: stream, Quota: o.preset.quota}},
+		Faults:       o.preset.faults,
 		Keep:         firehosetest.KeepCounts,
 		KeepRequests: 1000,
 		OnStored:     func(r firehosetest.Stored) { e.lines.Add(countLines(r)); store(r) },
@@ -74,6 +73,6 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 
 func countLines(r firehosetest.Stored) int64 { return int64(bytes.Count(r.Data, []byte{'\n'})) }
 
-func (e *emulator) stats() firehosetest.StreamStats { return e.service.Stats().Streams[stream] }
+func (e *emulator) streamStats() firehosetest.StreamStats { return e.service.Stats().Streams[stream] }
 
 func (e *emulator) close() { _ = errors.Join(e.server.Close(), e.directory.Close()) }

@@ -47,14 +47,14 @@ type options struct {
 	aggregate, gzip       bool
 	dir                   string
 	faults                string
-	trouble               trouble // what faults names
+	preset                faultPreset // that faults names
 	patience              time.Duration
 	kafka, firehose, http string
 	keepRunning           bool
 	given                 map[string]bool // names of the flags that were set
 }
 
-func (o *options) flags() *flag.FlagSet {
+func (o *options) flagSet() *flag.FlagSet {
 	f := flag.NewFlagSet(programName, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&o.input, "input", "", "`file` of which each line is a record; - is standard input (default: sample events)")
@@ -74,9 +74,9 @@ func (o *options) flags() *flag.FlagSet {
 	return f
 }
 
-func usage() string {
+func usageText() string {
 	var b strings.Builder
-	f := new(options).flags()
+	f := new(options).flagSet()
 	f.SetOutput(&b)
 	b.WriteString(usageHead)
 	f.PrintDefaults()
@@ -84,10 +84,10 @@ func usage() string {
 	return b.String()
 }
 
-// parse reads the flags; its error has a line for each that is wrong. The caller prints.
-func parse(args []string) (options, error) {
+// parseFlags reads the flags. The error has a line for each invalid flag; nothing is printed.
+func parseFlags(args []string) (options, error) {
 	var o options
-	f := o.flags()
+	f := o.flagSet()
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -96,7 +96,7 @@ func parse(args []string) (options, error) {
 	if o.input != "" && !o.given["rate"] {
 		o.rate = 0
 	}
-	if (o.input != "" || o.records > 0) && !o.given["for"] { // it has an end of its own
+	if (o.input != "" || o.records > 0) && !o.given["for"] { // the input has an end
 		o.lasts = 0
 	}
 	err := o.validate()
@@ -104,7 +104,7 @@ func parse(args []string) (options, error) {
 		err = errors.Join(err, fmt.Errorf("%q is not a flag; a file to feed is -input FILE", f.Arg(0)))
 	}
 	var fault error
-	o.trouble, fault = parseTrouble(o.faults)
+	o.preset, fault = parseFaults(o.faults)
 	return o, errors.Join(err, fault)
 }
 
@@ -127,16 +127,16 @@ func (o *options) validate() error {
 	}
 	if entries, err := os.ReadDir(o.dir); o.dir != "" && !errors.Is(err, os.ErrNotExist) {
 		want(err == nil, "-dir: %v", err)
-		// What an earlier run delivered would count as delivered twice by this one.
+		// Objects of an earlier run would count as duplicates of this one.
 		want(len(entries) == 0, "-dir is %s, which is not empty; want a new one, because the proof reads back all that is in it", o.dir)
 	}
 	return errors.Join(errs...)
 }
 
-// trouble is how Firehose misbehaves.
-type trouble struct {
+// faultPreset is a script of faults and a quota of the emulated Firehose.
+type faultPreset struct {
 	text   string // for the list of flags
-	script string // of faults, as a file has it
+	script string // JSON of the faults, as in a file
 	faults []firehosetest.Fault
 	quota  firehosetest.Quota
 }
@@ -145,7 +145,7 @@ var (
 	// smallRegion is the lower of the two default quotas of a new stream.
 	smallRegion = firehosetest.DefaultQuota("eu-central-1")
 
-	presets = map[string]trouble{
+	presets = map[string]faultPreset{
 		"none":     {text: "it does what it should", script: `[]`},
 		"flaky":    {text: "a fifth of all records fail, one by one", script: `[{"effect": "refuse-records", "share": 0.2}]`},
 		"throttle": {text: "the quota of a small region: 1 MiB/s", script: `[]`, quota: smallRegion},
@@ -175,8 +175,8 @@ func presetsText() string {
 	return strings.Join(lines, "\n")
 }
 
-// parseTrouble takes a preset's name or the name of a file with a script.
-func parseTrouble(name string) (trouble, error) {
+// parseFaults returns the preset of that name, or else the script of the file of that name.
+func parseFaults(name string) (faultPreset, error) {
 	t, ok := presets[name]
 	script := []byte(t.script)
 	var err error

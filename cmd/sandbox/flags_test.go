@@ -17,7 +17,7 @@ func TestHelpNamesEachFlagAndPreset(t *testing.T) {
 	if code := (world{stdout: &out, stderr: io.Discard}).run(t.Context(), []string{"-h"}); code != exitProved {
 		t.Errorf("exit code %d", code)
 	}
-	new(options).flags().VisitAll(func(f *flag.Flag) {
+	new(options).flagSet().VisitAll(func(f *flag.Flag) {
 		if !strings.Contains(out.String(), "\n  -"+f.Name) || f.Usage == "" {
 			t.Errorf("the help does not explain -%s", f.Name)
 		}
@@ -75,7 +75,7 @@ func TestWrongFlags(t *testing.T) {
 func TestWhatHasAnEndIsFedToIt(t *testing.T) {
 	f := func(rate int, lasts time.Duration, args ...string) {
 		t.Helper()
-		o, err := parse(args)
+		o, err := parseFlags(args)
 		if err != nil || o.rate != rate || o.lasts != lasts {
 			t.Errorf("%q: rate %d, for %s, error %v; want %d and %s", args, o.rate, o.lasts, err, rate, lasts)
 		}

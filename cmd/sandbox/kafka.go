@@ -25,21 +25,20 @@ import (
 const (
 	topic = "events"
 	group = "sandbox"
-	// maxBatch lets lines into the topic that are larger than a record of Firehose, so that the sandbox can show what
-	// becomes of them.
+	// maxBatch is larger than a record of Firehose, so that the sandbox can show how such lines are skipped.
 	maxBatch = 2 << 20
 )
 
-// broker is the embedded Kafka with its one topic, and the producer of what is fed.
+// broker is the embedded Kafka with its topic, and the producer that feeds it.
 type broker struct {
 	cluster *kfake.Cluster
 	addr    string
 	client  *kgo.Client
 	admin   *kadm.Client
-	fed     multiset // values that were produced here
+	fed     multiset // values that client has produced
 }
 
-// offsets are positions in the topic, by partition. One that is not there is at its start, 0.
+// offsets are positions in the topic, by partition. The default is 0, the start.
 type offsets map[int32]int64
 
 func (o offsets) sum() (n int64) {
@@ -62,7 +61,7 @@ func (o offsets) reaches(target offsets) bool {
 func openBroker(o options) (*broker, error) {
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
-		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return o.listen(network, o.kafka, "kafka") }),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return o.openListener(network, o.kafka, "kafka") }),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(4 * maxBatch)}),
 		kfake.SeedTopics(int32(o.partitions), topic),
 	)
@@ -84,8 +83,8 @@ func (b *broker) close() {
 	b.cluster.Close()
 }
 
-// offsets returns those from which the connector would go on, and those after the last record of each partition.
-func (b *broker) offsets(ctx context.Context) (committed, ends offsets, err error) {
+// listOffsets returns the group's committed offsets and the end offsets of the partitions.
+func (b *broker) listOffsets(ctx context.Context) (committed, ends offsets, err error) {
 	committed, ends = offsets{}, offsets{}
 	found, err := b.admin.FetchOffsets(ctx, group)
 	if errors.Is(err, kerr.GroupIDNotFound) {
@@ -104,8 +103,8 @@ func (b *broker) offsets(ctx context.Context) (committed, ends offsets, err erro
 	return committed, ends, nil
 }
 
-// listen takes another port when that of a default is in use, and names the flag that helps when it was chosen.
-func (o options) listen(network, addr, flag string) (net.Listener, error) {
+// openListener listens on addr, or on a free port if that of a default address is in use. The error names the flag.
+func (o options) openListener(network, addr, flag string) (net.Listener, error) {
 	l, err := net.Listen(network, addr)
 	if errors.Is(err, syscall.EADDRINUSE) && !o.given[flag] {
 		host, _, _ := net.SplitHostPort(addr)
@@ -117,16 +116,16 @@ func (o options) listen(network, addr, flag string) (net.Listener, error) {
 	return l, nil
 }
 
-// source calls yield for one record after the other, until it returns false. An error is the last call.
-type source func(yield func(*kgo.Record, error) bool)
+// recordSource calls yield for each record until yield returns false. If the source fails, the last call has the error.
+type recordSource func(yield func(*kgo.Record, error) bool)
 
-// newSource is what the flags say to feed.
-func newSource(w world, o options) source {
+// newRecordSource returns the source that the flags choose.
+func newRecordSource(w world, o options) recordSource {
 	switch o.input {
 	case "":
 		return sampleEvents
 	case "-":
-		return func(yield func(*kgo.Record, error) bool) { eachLine("standard input", w.stdin, yield) }
+		return func(yield func(*kgo.Record, error) bool) { readLines("standard input", w.stdin, yield) }
 	}
 	return func(yield func(*kgo.Record, error) bool) {
 		f, err := os.Open(o.input)
@@ -135,12 +134,12 @@ func newSource(w world, o options) source {
 			return
 		}
 		defer f.Close()
-		eachLine(o.input, f, yield)
+		readLines(o.input, f, yield)
 	}
 }
 
-// eachLine is the source of the lines of in, each without its newline; a last line that has none counts.
-func eachLine(name string, in io.Reader, yield func(*kgo.Record, error) bool) {
+// readLines yields the lines of in without their newlines. The last line may have no newline.
+func readLines(name string, in io.Reader, yield func(*kgo.Record, error) bool) {
 	for r := bufio.NewReaderSize(in, 64<<10); ; {
 		line, err := r.ReadBytes('\n')
 		if len(line) > 0 && !yield(&kgo.Record{Value: bytes.TrimSuffix(line, []byte{'\n'})}, nil) || errors.Is(err, io.EOF) {
@@ -153,8 +152,8 @@ func eachLine(name string, in io.Reader, yield func(*kgo.Record, error) bool) {
 	}
 }
 
-// sampleEvents makes up what a shop's web server might send: JSON objects of about 400 bytes, keyed by user,
-// without end. Each has a number, so that all are different.
+// sampleEvents yields events of a shop's web server without end: JSON objects of about 400 bytes, keyed by user.
+// Each has a number, so that all are different.
 func sampleEvents(yield func(*kgo.Record, error) bool) {
 	dice, actions := rand.New(rand.NewPCG(1, 2)), []string{"view", "search", "add_to_cart", "remove_from_cart", "checkout", "login"}
 	for n, more := 1, true; more; n++ {
@@ -168,47 +167,47 @@ func sampleEvents(yield func(*kgo.Record, error) bool) {
 	}
 }
 
-// item is a record or an error.
-type item struct {
+// sourceItem is a record or an error.
+type sourceItem struct {
 	record *kgo.Record
 	err    error
 }
 
-// feed produces until the source ends, max records are fed (-1 is no end), or ctx ends, which is
-// no error. When it returns, all that it fed is in the topic, even after Ctrl-C.
-func (b *broker) feed(ctx context.Context, from source, max int64, rate int) error {
+// produceRecords produces until the source ends, max records are produced (-1 is no limit), or ctx ends, which is
+// no error. All produced records are in the topic when it returns.
+func (b *broker) produceRecords(ctx context.Context, from recordSource, max int64, rate int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// The source has a goroutine of its own: a read from standard input can't be called off, but waiting for it can.
-	items := make(chan item, 100)
+	// The source has a goroutine of its own, because a read from standard input can't be cancelled.
+	items := make(chan sourceItem, 100)
 	go func() {
 		defer close(items)
 		from(func(r *kgo.Record, err error) bool {
 			select {
-			case items <- item{r, err}:
+			case items <- sourceItem{r, err}:
 				return true
 			case <-ctx.Done():
 				return false
 			}
 		})
 	}()
-	var i item
+	var i sourceItem
 	var produced kgo.FirstErrPromise
 	for begin, n := time.Now(), int64(0); n != max; n++ {
-		// Short waits are saved up: a timer for each record would be slower than the records.
+		// Waits below 5 ms are skipped until they add up: a timer for each record would limit the rate.
 		if ahead := time.Duration(float64(n)/float64(rate)*float64(time.Second)) - time.Since(begin); rate > 0 && ahead > 5*time.Millisecond {
 			_ = retry.Sleep(ctx, ahead)
 		}
 		select {
 		case i = <-items:
 		case <-ctx.Done():
-			i = item{}
+			i = sourceItem{}
 		}
 		if i.record == nil {
 			break
 		}
-		b.fed.add(identify(i.record.Value)) // before the producer sees it
-		// Not with ctx, which would take back what is on its way. It blocks while the producer's buffer is full.
+		b.fed.add(hashLine(i.record.Value)) // before the producer sees it
+		// With ctx, buffered records would be dropped at its end. Produce blocks while the producer's buffer is full.
 		b.client.Produce(context.WithoutCancel(ctx), i.record, produced.Promise())
 	}
 	return errors.Join(i.err, produced.Err())

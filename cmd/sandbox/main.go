@@ -2,9 +2,8 @@
 // embedded Kafka, an emulated Firehose that writes the delivered objects to disk, and the connector
 // between them. All three listen on loopback ports, so that kcat, curl or the AWS CLI can join in.
 //
-// It feeds a file, standard input or made-up events into the topic and shows what happens. At the
-// end it proves, line by line and from what is stored, that the topic and the objects hold the same;
-// see proof.
+// It feeds a file, standard input or sample events into the topic and prints its progress. At the
+// end it reads the topic and the objects back and proves, line by line, that they are equal; see proof.
 package main
 
 import (
@@ -21,11 +20,11 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
-// How the process ends.
+// The exit codes.
 const (
-	exitProved  = 0 // all that is in the topic was delivered, and nothing else
-	exitFailed  = 1 // something is lost, or more than it should be, or could not be checked
-	exitUsage   = 2 // nothing was started: a flag, a port, a directory
+	exitProved  = 0 // all lines of the topic were delivered, and no others
+	exitFailed  = 1 // a line is lost, was delivered twice without a reason, or could not be checked
+	exitUsage   = 2 // a flag, a port or a directory can't be used; nothing was started
 	programName = "sandbox"
 )
 
@@ -36,48 +35,48 @@ func main() {
 	os.Exit(world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}.run(ctx, os.Args[1:]))
 }
 
-// world is what the sandbox takes from outside, so that tests can stand in for it.
+// world holds the streams of the process. Tests replace them.
 type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	// store, if set, stands between the emulated Firehose and the directory of objects. A test loses
-	// and doubles records there, behind the connector's back.
+	// store, if set, is called for each record that the emulated Firehose has stored, instead of next, which
+	// writes it to the objects. A test loses and duplicates records there.
 	store func(record firehosetest.Stored, next func(firehosetest.Stored))
 }
 
-// run returns the exit code. When ctx ends, feeding does, and what was fed is delivered and proved.
+// run returns the exit code. The end of ctx ends the feeding; the records that were fed are still delivered and proved.
 func (w world) run(ctx context.Context, args []string) int {
-	o, err := parse(args)
+	o, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(w.stdout, usage())
+		fmt.Fprint(w.stdout, usageText())
 		return exitProved
 	}
 	s := &sandbox{world: w, o: o}
-	defer s.close()
+	defer s.closeAll()
 	if err == nil {
-		err = s.open(ctx)
+		err = s.openAll(ctx)
 	}
 	if err != nil {
 		fmt.Fprintf(w.stderr, "%s: nothing was started:\n%v\n%s -h lists the flags.\n", programName, err, programName)
 		return exitUsage
 	}
-	s.banner()
+	s.printBanner()
 	code := exitProved
 	for {
-		if err := s.round(ctx); err != nil {
-			s.print("\nFAILED:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		if err := s.runRound(ctx); err != nil {
+			s.printf("\nFAILED:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 			code = exitFailed
 		}
 		if !o.keepRunning || ctx.Err() != nil {
 			return code
 		}
-		s.print("Still running, and delivering what you produce. Ctrl-C ends it, with a proof of all of it.\n")
+		s.printf("Still running, and delivering what you produce. Ctrl-C ends it, with a proof of all of it.\n")
 		s.o.records, s.o.lasts = 0, 0
 	}
 }
 
-// forgetAWS keeps the sandbox away from whatever account this shell is set up for: it has its own
-// endpoint and credentials, and a broken profile must not keep it from starting.
+// forgetAWS removes the AWS settings of the shell: the sandbox has its own endpoint and
+// credentials, and a broken profile must not prevent its start.
 func forgetAWS() {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {

@@ -18,65 +18,63 @@ import (
 	"kafka-firehose/connector/batch"
 )
 
-// The proof. "Everything was delivered" is not read off any counter. Two things that exist
-// outside the connector are compared as multisets of lines:
+// proof compares the lines of the topic with the delivered lines. It uses no counter and no code of the connector:
 //
-//	topic      what a plain consumer, in no group, reads from the partitions (topicLog)
-//	delivered  what the objects on disk hold when they are read back (objectFiles)
+//	topic      the records that a consumer without a group reads from the partitions (topicReader)
+//	delivered  the lines of the objects on disk (objectReader)
 //
-// Each line has to be delivered as often as it is in the topic. Less is lost, more is a duplicate, and a
-// line that the topic never held is a stranger. A duplicate is in order only where the emulated
-// Firehose stored a record and destroyed its answer, because then nobody can know; the emulator has
-// counted those. The records with the feeder's producer id have to be those that were fed: see multiset.
+// Each line must be delivered as often as it is in the topic. Fewer copies are losses, more are duplicates, and a
+// line that is not in the topic is a stranger. A duplicate is allowed only where the emulated Firehose stored a record
+// and destroyed the answer; the emulator counts these lines. The records with the id of our producer must be
+// the records that were fed: see multiset.
 //
-// Lines are compared because the objects have nothing else: a record that somebody produced with
-// newlines inside counts as its lines. That these stayed together can't be proved from an object.
+// A record with newlines counts as several lines, because objects only have lines.
 //
-// With many lines, several passes over everything each count a part of them, so that memory does not grow.
+// Each pass counts a part of the lines, which bounds the memory.
 type proof struct {
-	topic, delivered lines
+	topic, delivered lineReader
 	passes           uint64 // 1 or more
 }
 
-// lines visits everything of one kind, again from the start each time.
-type lines func(ctx context.Context, visit visitor) error
+// lineReader calls visit for all lines of the topic or of the objects. Each call begins at the start.
+type lineReader func(ctx context.Context, visit lineVisitor) error
 
-type visitor func(identity, sighting)
+type lineVisitor func(lineHash, linePlace)
 
-// identity stands for the content of a line: 128 bits of two independently seeded hashes. That two
-// different lines of a run share one is less likely than a wrong bit in memory.
-type identity [2]uint64
+// lineHash identifies the content of a line: 128 bits of two independently seeded hashes. A collision
+// is less likely than a memory error.
+type lineHash [2]uint64
 
 var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-func identify(line []byte) identity {
-	return identity{maphash.Bytes(seeds[0], line), maphash.Bytes(seeds[1], line)}
+func hashLine(line []byte) lineHash {
+	return lineHash{maphash.Bytes(seeds[0], line), maphash.Bytes(seeds[1], line)}
 }
 
-// multiset stands for lines in any order: two are equal if they hold the same lines equally often.
+// multiset is a sum over lines in any order. Two are equal if they have the same lines the same number of times.
 type multiset struct {
 	lines int64
-	sum   identity
+	sum   lineHash
 }
 
-func (m *multiset) add(id identity) {
+func (m *multiset) add(id lineHash) {
 	m.lines++
 	m.sum[0] += id[0]
 	m.sum[1] += id[1]
 }
 
-// sighting is where a line is. Its text is only valid during the visit.
-type sighting struct {
+// linePlace is the place of a line. Its text is only valid during the visit.
+type linePlace struct {
 	place string // a partition or a file
 	at    int64  // its offset or line number
 	text  []byte
 }
 
-func (s sighting) String() string {
+func (s linePlace) String() string {
 	return fmt.Sprintf("%s %d: %q", s.place, s.at, s.text[:min(len(s.text), 60)])
 }
 
-// verdict is what a proof found, in lines.
+// verdict is the result of a proof, in lines.
 type verdict struct {
 	topic, delivered int64
 	lost             int64 // in the topic, not delivered
@@ -85,33 +83,32 @@ type verdict struct {
 	examples         []string
 }
 
-// maxExamples is how many lines with something wrong are shown.
+// maxExamples limits the wrong lines that are printed.
 const maxExamples = 10
 
-// tally is how often one line is in the topic, and how often it was delivered.
-type tally [2]int64
+// lineCount counts the copies of one line in the topic and among the delivered lines.
+type lineCount [2]int64
 
-// run makes the comparison.
-func (p proof) run(ctx context.Context) (verdict, error) {
+// compareLines reads everything once a pass, and once more to find the places of wrong lines.
+func (p proof) compareLines(ctx context.Context) (verdict, error) {
 	var v verdict
-	wrong := map[identity]string{} // :: what is wrong with some lines, to find them again
+	wrong := map[lineHash]string{} // :: line -> its fault
 	for pass := range p.passes {
-		seen, err := p.count(ctx, pass)
+		seen, err := p.countPass(ctx, pass)
 		if err != nil {
 			return v, err
 		}
 		for id, t := range seen {
-			if what := v.judge(t); what != "" && len(wrong) < maxExamples {
+			if what := v.judgeLine(t); what != "" && len(wrong) < maxExamples {
 				wrong[id] = what
 			}
 		}
 	}
-	// Once more, to say where the wrong lines are.
-	for _, each := range []lines{p.topic, p.delivered} {
+	for _, each := range []lineReader{p.topic, p.delivered} {
 		if len(wrong) == 0 {
 			break
 		}
-		err := each(ctx, func(id identity, s sighting) {
+		err := each(ctx, func(id lineHash, s linePlace) {
 			if what, ok := wrong[id]; ok {
 				v.examples = append(v.examples, what+": "+s.String())
 				delete(wrong, id)
@@ -124,11 +121,11 @@ func (p proof) run(ctx context.Context) (verdict, error) {
 	return v, nil
 }
 
-// count counts the lines whose identity belongs to the pass.
-func (p proof) count(ctx context.Context, pass uint64) (map[identity]tally, error) {
-	seen := map[identity]tally{}
-	for i, each := range []lines{p.topic, p.delivered} {
-		err := each(ctx, func(id identity, _ sighting) {
+// countPass counts the lines that belong to the pass.
+func (p proof) countPass(ctx context.Context, pass uint64) (map[lineHash]lineCount, error) {
+	seen := map[lineHash]lineCount{}
+	for i, each := range []lineReader{p.topic, p.delivered} {
+		err := each(ctx, func(id lineHash, _ linePlace) {
 			if id[0]%p.passes == pass {
 				t := seen[id]
 				t[i]++
@@ -142,8 +139,8 @@ func (p proof) count(ctx context.Context, pass uint64) (map[identity]tally, erro
 	return seen, nil
 }
 
-// judge counts a line with what is wrong with it, and says that.
-func (v *verdict) judge(t tally) string {
+// judgeLine adds the copies of a line to the verdict and returns its fault, empty for none.
+func (v *verdict) judgeLine(t lineCount) string {
 	topic, delivered := t[0], t[1]
 	v.topic += topic
 	v.delivered += delivered
@@ -161,17 +158,17 @@ func (v *verdict) judge(t tally) string {
 	return ""
 }
 
-// err says what is wrong with lines of which fed were produced here and found are in the topic, nil if nothing is.
-// So many lines may be delivered more than once as explained says.
-func (v verdict) err(fed, found multiset, explained int64) error {
+// asError returns all faults, nil for none. fed are the lines that were produced here, found are those of them in the
+// topic, and explained is the number of duplicates that destroyed answers explain.
+func (v verdict) asError(fed, found multiset, explained int64) error {
 	var errs []error
 	add := func(n int64, what string) {
 		if n > 0 {
-			errs = append(errs, fmt.Errorf("%s lines %s", count(n), what))
+			errs = append(errs, fmt.Errorf("%s lines %s", formatCount(n), what))
 		}
 	}
 	if fed != found {
-		errs = append(errs, fmt.Errorf("%s lines were fed, and the %s of them in the topic are not the same", count(fed.lines), count(found.lines)))
+		errs = append(errs, fmt.Errorf("%s lines were fed, and the %s of them in the topic are not the same", formatCount(fed.lines), formatCount(found.lines)))
 	}
 	add(v.lost, "are in the topic and were not delivered: LOST")
 	add(v.strangers, "were delivered and never were in the topic")
@@ -179,35 +176,34 @@ func (v verdict) err(fed, found multiset, explained int64) error {
 	return errors.Join(errs...)
 }
 
-// topicLog reads the topic from its beginning.
-type topicLog struct {
+// topicReader reads the topic from its beginning.
+type topicReader struct {
 	addr     string
 	to       offsets
-	producer int64 // id of the feeder's
+	producer int64 // id of our producer
 
-	// What the last reading found.
-	found      multiset // of that producer
-	tombstones int64    // that can't be delivered
-	tooLarge   []string // where, likewise
+	// Results of the last reading.
+	found      multiset // records of that producer
+	tombstones int64    // records without a value
+	tooLarge   []string // places of records that Firehose does not take
 }
 
-// each visits the lines of the records. It reads as every consumer would, not through
-// anything of the connector.
-func (t *topicLog) each(ctx context.Context, visit visitor) error {
+// visitLines reads with a plain consumer and without code of the connector.
+func (t *topicReader) visitLines(ctx context.Context, visit lineVisitor) error {
 	t.found, t.tombstones, t.tooLarge = multiset{}, 0, nil
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(t.addr),
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // what was aborted must not be delivered
-		kgo.KeepControlRecords(),                     // they can be the last of a partition
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // the connector does not deliver aborted records
+		kgo.KeepControlRecords(),                     // a partition may end with them
 	)
 	if err != nil {
 		return fmt.Errorf("read the topic again: %w", err)
 	}
 	defer client.Close()
 	for at := (offsets{}); !at.reaches(t.to); {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // for which it may bring nothing
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // without any record
 		fetches := client.PollFetches(ctx)
 		cancel()
 		if err := fetches.Err(); err != nil {
@@ -216,21 +212,20 @@ func (t *topicLog) each(ctx context.Context, visit visitor) error {
 		fetches.EachRecord(func(r *kgo.Record) {
 			at[r.Partition] = r.Offset + 1
 			if r.Offset < t.to[r.Partition] && !r.Attrs.IsControl() {
-				t.visit(r, visit)
+				t.visitRecord(r, visit)
 			}
 		})
 	}
 	return nil
 }
 
-// visit takes a record apart as it will be found in the objects: what does not end in a newline
-// gets one.
-func (t *topicLog) visit(r *kgo.Record, visit visitor) {
+// visitRecord visits the lines of a record. The connector adds a newline to a value that ends without one.
+func (t *topicReader) visitRecord(r *kgo.Record, visit lineVisitor) {
 	value := bytes.TrimSuffix(r.Value, []byte{'\n'})
 	if r.ProducerID == t.producer {
-		t.found.add(identify(r.Value))
+		t.found.add(hashLine(r.Value))
 	}
-	s := sighting{fmt.Sprintf("%s, partition %d, offset", topic, r.Partition), r.Offset, value}
+	s := linePlace{fmt.Sprintf("%s, partition %d, offset", topic, r.Partition), r.Offset, value}
 	switch {
 	case r.Value == nil:
 		t.tombstones++
@@ -238,20 +233,20 @@ func (t *topicLog) visit(r *kgo.Record, visit visitor) {
 		t.tooLarge = append(t.tooLarge, s.String())
 	default:
 		for s.text = range bytes.SplitSeq(value, []byte{'\n'}) {
-			visit(identify(s.text), s)
+			visit(hashLine(s.text), s)
 		}
 	}
 }
 
-// objectFiles are the delivered objects below a directory.
-type objectFiles struct {
+// objectReader reads the delivered objects below a directory.
+type objectReader struct {
 	root  string
-	files int64 // that the last reading found
-	bytes int64 // their size on disk
+	files int64 // of the last reading
+	bytes int64 // of these, on disk
 }
 
-// each visits the lines of all objects, as anybody would read them back from a bucket.
-func (o *objectFiles) each(ctx context.Context, visit visitor) error {
+// visitLines reads the objects of the directory, and unpacks those that are compressed.
+func (o *objectReader) visitLines(ctx context.Context, visit lineVisitor) error {
 	o.files, o.bytes = 0, 0
 	objects := os.DirFS(o.root)
 	return fs.WalkDir(objects, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -270,11 +265,11 @@ func (o *objectFiles) each(ctx context.Context, visit visitor) error {
 		if err != nil {
 			return fmt.Errorf("read the object %s: %w", path, err)
 		}
-		s := sighting{place: path + ", line"}
+		s := linePlace{place: path + ", line"}
 		for line := range bytes.Lines(content) {
 			s.at++
 			s.text = bytes.TrimSuffix(line, []byte{'\n'})
-			visit(identify(s.text), s)
+			visit(hashLine(s.text), s)
 		}
 		return nil
 	})

@@ -16,10 +16,10 @@ import (
 )
 
 // these visits the lines given.
-func these(place string, all ...string) lines {
-	return func(_ context.Context, visit visitor) error {
+func these(place string, all ...string) lineReader {
+	return func(_ context.Context, visit lineVisitor) error {
 		for i, line := range all {
-			visit(identify([]byte(line)), sighting{place, int64(i), []byte(line)})
+			visit(hashLine([]byte(line)), linePlace{place, int64(i), []byte(line)})
 		}
 		return nil
 	}
@@ -32,7 +32,7 @@ func TestProof(t *testing.T) {
 			v, err := proof{
 				topic:     these("topic", strings.Fields(topic)...),
 				delivered: these("object", strings.Fields(delivered)...), passes: passes,
-			}.run(t.Context())
+			}.compareLines(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,12 +70,12 @@ func TestProofInPasses(t *testing.T) {
 		}
 	}
 	readings := 0
-	counted := func(ctx context.Context, visit visitor) error {
+	counted := func(ctx context.Context, visit lineVisitor) error {
 		readings++
 		return these("topic", produced...)(ctx, visit)
 	}
 	p := proof{topic: counted, delivered: these("object", delivered...), passes: 50}
-	v, err := p.run(t.Context())
+	v, err := p.compareLines(t.Context())
 	if err != nil || v.topic != 5000 || v.delivered != 4999 || v.lost != 1 || v.duplicated != 0 {
 		t.Errorf("%+v, error %v", v, err)
 	}
@@ -83,7 +83,7 @@ func TestProofInPasses(t *testing.T) {
 		t.Errorf("read %d times, want once a pass and once for the example", readings)
 	}
 	for pass := range p.passes {
-		seen, err := p.count(t.Context(), pass)
+		seen, err := p.countPass(t.Context(), pass)
 		if err != nil || len(seen) > 120 {
 			t.Errorf("pass %d holds %d of 3,000 lines, want 60 or so; error %v", pass, len(seen), err)
 		}
@@ -93,14 +93,14 @@ func TestProofInPasses(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	multisetOf := func(all string) (m multiset) {
 		for line := range strings.FieldsSeq(all) {
-			m.add(identify([]byte(line)))
+			m.add(hashLine([]byte(line)))
 		}
 		return m
 	}
 	f := func(v verdict, fed, found string, explained int64, want string) {
 		t.Helper()
 		got := ""
-		if err := v.err(multisetOf(fed), multisetOf(found), explained); err != nil {
+		if err := v.asError(multisetOf(fed), multisetOf(found), explained); err != nil {
 			got = err.Error()
 		}
 		if !strings.Contains(got, want) || want == "" && got != "" {
@@ -123,15 +123,15 @@ func TestBrokenObjectIsAnError(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "object.gz"), []byte("not gzip"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := proof{topic: these("topic"), delivered: (&objectFiles{root: root}).each, passes: 1}
-	if _, err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "object.gz") {
+	p := proof{topic: these("topic"), delivered: (&objectReader{root: root}).visitLines, passes: 1}
+	if _, err := p.compareLines(t.Context()); err == nil || !strings.Contains(err.Error(), "object.gz") {
 		t.Errorf("error %v, want one that names object.gz", err)
 	}
 }
 
 // Lines that were fed are told from those that others produce.
 func TestFedLinesAreFoundInTheTopic(t *testing.T) {
-	o, err := parse([]string{"-kafka", "127.0.0.1:0"})
+	o, err := parseFlags([]string{"-kafka", "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,10 +142,10 @@ func TestFedLinesAreFoundInTheTopic(t *testing.T) {
 	defer b.close()
 	for round := range 3 { // it can be fed after it was read
 		produce(t, b.addr, []byte("of another"))
-		if err := b.feed(t.Context(), sampleEvents, 1000, 0); err != nil {
+		if err := b.produceRecords(t.Context(), sampleEvents, 1000, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, ends, err := b.offsets(t.Context())
+		_, ends, err := b.listOffsets(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,8 +153,8 @@ func TestFedLinesAreFoundInTheTopic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read, lines := &topicLog{addr: b.addr, to: ends, producer: producer}, 0
-		if err := read.each(t.Context(), func(identity, sighting) { lines++ }); err != nil {
+		read, lines := &topicReader{addr: b.addr, to: ends, producer: producer}, 0
+		if err := read.visitLines(t.Context(), func(lineHash, linePlace) { lines++ }); err != nil {
 			t.Fatal(err)
 		}
 		if want := 1000 * (round + 1); b.fed.lines != int64(want) || read.found != b.fed || lines != want+round+1 {
@@ -163,7 +163,7 @@ func TestFedLinesAreFoundInTheTopic(t *testing.T) {
 	}
 }
 
-// eachLine against the obvious, at sizes around its buffer.
+// readLines against the obvious, at sizes around its buffer.
 func TestEachLine(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 50 {
@@ -180,7 +180,7 @@ func TestEachLine(t *testing.T) {
 			want = append(want, strings.TrimSuffix(line, "\n"))
 		}
 		var got []string
-		eachLine("", strings.NewReader(content), func(r *kgo.Record, err error) bool {
+		readLines("", strings.NewReader(content), func(r *kgo.Record, err error) bool {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,10 +200,10 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	f(count(0), "0")
-	f(count(999), "999")
-	f(count(1000), "1,000")
-	f(count(-1234567), "-1,234,567")
-	f(count(-123456), "-123,456")
-	f(fmt.Sprintf("%.4f", dollars(firehose.Bill{Billed: 1 << 30})), "0.0290")
+	f(formatCount(0), "0")
+	f(formatCount(999), "999")
+	f(formatCount(1000), "1,000")
+	f(formatCount(-1234567), "-1,234,567")
+	f(formatCount(-123456), "-123,456")
+	f(fmt.Sprintf("%.4f", billDollars(firehose.Bill{Billed: 1 << 30})), "0.0290")
 }

@@ -12,7 +12,7 @@ import (
 // TestChanges: an outage, the connector in it, what is switched meanwhile and the recovery are each told once.
 func TestChanges(t *testing.T) {
 	failing := errors.New("stream sandbox: nothing was accepted for 30s\nand more")
-	c := changes{}
+	c := stateChanges{}
 	var got []string
 	for at := range 100 {
 		var active []firehosetest.Effect
@@ -29,7 +29,7 @@ func TestChanges(t *testing.T) {
 		case at >= 80 && at < 90:
 			active = append(active, firehosetest.Delay, firehosetest.Reset)
 		}
-		got = append(got, c.next(time.Duration(at)*time.Second, active, ready)...)
+		got = append(got, c.observeState(time.Duration(at)*time.Second, active, ready)...)
 	}
 	want := []string{
 		"00:05  fault begins: outage",

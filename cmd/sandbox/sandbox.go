@@ -24,7 +24,7 @@ import (
 	"kafka-firehose/metrics"
 )
 
-// sandbox is all that runs.
+// sandbox holds everything that runs, but for the view.
 type sandbox struct {
 	world   world
 	o       options
@@ -32,13 +32,13 @@ type sandbox struct {
 	log     *slog.Logger // of the connector
 	broker  *broker
 	service *emulator
-	current atomic.Pointer[running] // the newest connector, perhaps stopped
+	current atomic.Pointer[runningConnector] // the newest connector, perhaps stopped
 	probes  net.Listener
 	closers []func() // in the order of opening
 }
 
-// open starts everything but the connector. Its error is for the user. close ends what was opened, in any case.
-func (s *sandbox) open(ctx context.Context) (err error) {
+// openAll opens everything but the connector. closeAll must follow, also after an error.
+func (s *sandbox) openAll(ctx context.Context) (err error) {
 	if s.dir = s.o.dir; s.dir == "" {
 		s.dir, err = os.MkdirTemp("", "kafka-firehose-")
 	}
@@ -56,10 +56,10 @@ func (s *sandbox) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.service.close)
-	if s.probes, err = s.o.listen("tcp", s.o.http, "http"); err != nil {
+	if s.probes, err = s.o.openListener("tcp", s.o.http, "http"); err != nil {
 		return fmt.Errorf("serve metrics and probes: %w", err)
 	}
-	s.current.Store(&running{handler: http.NotFoundHandler()}) // until the first starts
+	s.current.Store(&runningConnector{handler: http.NotFoundHandler()}) // until the first starts
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -71,7 +71,7 @@ func (s *sandbox) open(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *sandbox) close() {
+func (s *sandbox) closeAll() {
 	for i := range s.closers {
 		s.closers[len(s.closers)-1-i]()
 	}
@@ -79,7 +79,7 @@ func (s *sandbox) close() {
 
 func (s *sandbox) logPath() string { return filepath.Join(s.dir, "connector.log") }
 
-// openLog makes the connector's logger: everything into a file, and warnings onto standard error.
+// openLog makes the connector's logger. It writes all lines to a file, and warnings to standard error, too.
 func (s *sandbox) openLog() error {
 	f, err := os.Create(s.logPath())
 	if err != nil {
@@ -92,11 +92,11 @@ func (s *sandbox) openLog() error {
 	return nil
 }
 
-// print writes text at once: the view prints beside the rounds.
-func (s *sandbox) print(format string, args ...any) { fmt.Fprintf(s.world.stdout, format, args...) }
+// printf writes to standard output. It may be called by several goroutines.
+func (s *sandbox) printf(format string, args ...any) { fmt.Fprintf(s.world.stdout, format, args...) }
 
-// running is one connector. A restart is a new one, with metrics that begin at 0, as it is with a process.
-type running struct {
+// runningConnector is one connector. Each round has its own, with metrics that begin at 0.
+type runningConnector struct {
 	*connector.Connector
 	handler http.Handler
 	cancel  context.CancelFunc
@@ -104,13 +104,13 @@ type running struct {
 	err     error
 }
 
-func (s *sandbox) start(ctx context.Context) (*running, error) {
+func (s *sandbox) startConnector(ctx context.Context) (*runningConnector, error) {
 	cfg := connector.DefaultConfig()
 	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{s.broker.addr}, []string{topic}, group
 	cfg.Firehose.Stream = stream
 	cfg.Record.Aggregate = s.o.aggregate
-	cfg.BadRecordPolicy = "skip"          // an oversized line should be seen in the proof, not end the show
-	cfg.ShutdownTimeout = 5 * time.Second // it is stopped when all is committed, or when waiting longer is of no use
+	cfg.BadRecordPolicy = "skip"          // the proof reports oversized lines
+	cfg.ShutdownTimeout = 5 * time.Second // all is committed by then, or -patience is over
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("the connector's configuration: %w", err)
 	}
@@ -125,7 +125,7 @@ func (s *sandbox) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the connector: %w", err)
 	}
-	r := &running{Connector: c, done: make(chan struct{})}
+	r := &runningConnector{Connector: c, done: make(chan struct{})}
 	r.handler = status.PageHandler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
 	ctx, r.cancel = context.WithCancel(ctx)
 	go func() {
@@ -136,8 +136,8 @@ func (s *sandbox) start(ctx context.Context) (*running, error) {
 	return r, nil
 }
 
-// stop drains the connector. Its error is that of the connector.
-func (r *running) stop() error {
+// drainConnector stops the connector after a drain, and returns its error.
+func (r *runningConnector) drainConnector() error {
 	r.cancel()
 	<-r.done
 	if r.err != nil {
@@ -146,33 +146,33 @@ func (r *running) stop() error {
 	return nil
 }
 
-// ServeHTTP answers for the connector that runs now.
+// ServeHTTP serves the pages of the newest connector.
 func (s *sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.current.Load().handler.ServeHTTP(w, r)
 }
 
-// round runs the connector while it is fed and until what is in the topic then is delivered, and
-// proves that it is. It goes on when ctx ends: that is how feeding ends.
-func (s *sandbox) round(ctx context.Context) error {
+// runRound runs a connector, feeds the topic until that ends or ctx does, waits for the delivery of all records, and
+// proves it.
+func (s *sandbox) runRound(ctx context.Context) error {
 	after := context.WithoutCancel(ctx)
-	r, err := s.start(after)
+	r, err := s.startConnector(after)
 	if err != nil {
 		return err
 	}
-	stopView := s.watch(after)
+	stopView := s.watchProgress(after)
 	feeding, cancel := context.WithCancel(ctx)
-	go func() { <-r.done; cancel() }() // a connector that gave up delivers nothing more
-	err = s.feed(feeding)
-	_, ends, endsErr := s.broker.offsets(after)
+	go func() { <-r.done; cancel() }() // feeding a failed connector makes no sense
+	err = s.feedTopic(feeding)
+	_, ends, endsErr := s.broker.listOffsets(after)
 	if endsErr == nil {
-		err = errors.Join(err, s.await(after, r, ends))
+		err = errors.Join(err, s.awaitDelivery(after, r, ends))
 	}
 	stopView()
-	return s.prove(after, ends, errors.Join(err, endsErr, r.stop()))
+	return s.proveDelivery(after, ends, errors.Join(err, endsErr, r.drainConnector()))
 }
 
-// feed is the work of a round. With -records 0 others produce until ctx ends.
-func (s *sandbox) feed(ctx context.Context) error {
+// feedTopic produces the records of a round. With -records 0 it only waits for the end of ctx or of -for.
+func (s *sandbox) feedTopic(ctx context.Context) error {
 	if s.o.lasts > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.o.lasts)
@@ -182,15 +182,15 @@ func (s *sandbox) feed(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return s.broker.feed(ctx, newSource(s.world, s.o), s.o.records, s.o.rate)
+	return s.broker.produceRecords(ctx, newRecordSource(s.world, s.o), s.o.records, s.o.rate)
 }
 
-// await returns when the connector has committed up to ends, has ended, or has not come further for
-// the time of -patience.
-func (s *sandbox) await(ctx context.Context, r *running, ends offsets) error {
+// awaitDelivery waits until the connector has committed the offsets of ends. The error says that it ended before, or that
+// nothing was delivered for the time of -patience.
+func (s *sandbox) awaitDelivery(ctx context.Context, r *runningConnector, ends offsets) error {
 	var before int64
 	for moved := time.Now(); ; {
-		at, _, err := s.broker.offsets(ctx)
+		at, _, err := s.broker.listOffsets(ctx)
 		if err == nil && at.reaches(ends) {
 			return nil
 		}
@@ -202,7 +202,7 @@ func (s *sandbox) await(ctx context.Context, r *running, ends offsets) error {
 				s.o.patience, ends.sum()-at.sum(), s.logPath())
 		}
 		select {
-		case <-r.done: // its error is reported by stop
+		case <-r.done: // drainConnector returns its error
 			return errors.New("the connector ended before everything was delivered")
 		case <-time.After(100 * time.Millisecond):
 		}

@@ -148,7 +148,7 @@ func TestTakenDefaultPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	l, err := options{given: map[string]bool{"kafka": true}}.listen("tcp", taken.Addr().String(), "firehose")
+	l, err := options{given: map[string]bool{"kafka": true}}.openListener("tcp", taken.Addr().String(), "firehose")
 	if err != nil {
 		t.Fatal(err)
 	}
