@@ -51,6 +51,15 @@ type SchemaDefinition struct {
 	References []SchemaReference
 }
 
+// TextBytes returns the bytes of the schema and of all that it refers to.
+func (d SchemaDefinition) TextBytes() int {
+	sum := len(d.Text)
+	for _, r := range d.References {
+		sum += len(r.Text)
+	}
+	return sum
+}
+
 // SchemaReference is a schema under the name by which others refer to it.
 type SchemaReference struct{ Name, Text string }
 
@@ -94,14 +103,12 @@ func (d SchemaDefinition) checkBounds() error {
 	if len(d.References) > MaxReferences {
 		return fmt.Errorf("it has %d references, at most %d are taken", len(d.References), MaxReferences)
 	}
-	sum := len(d.Text)
 	for _, r := range d.References {
 		if len(r.Text) > MaxSchemaBytes {
 			return fmt.Errorf("the schema that it refers to as %s has %d bytes, at most %d are taken", r.Name, len(r.Text), MaxSchemaBytes)
 		}
-		sum += len(r.Text)
 	}
-	if sum > MaxDefinitionBytes {
+	if sum := d.TextBytes(); sum > MaxDefinitionBytes {
 		return fmt.Errorf("it has %d bytes with all that it refers to, at most %d are taken", sum, MaxDefinitionBytes)
 	}
 	return nil

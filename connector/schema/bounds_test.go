@@ -45,32 +45,67 @@ func TestKeptByBytes(t *testing.T) {
 }
 
 // TestOneIsCompiledAtATime: however many schemas are asked for, their compilers don't take
-// their memory at the same time, and only some texts are held meanwhile.
+// their memory at the same time, be they small or large, and only some texts are held meanwhile.
 func TestOneIsCompiledAtATime(t *testing.T) {
+	for _, pad := range []int{0, smallSchema} {
+		bubble(t, Config{}, func(w *world) {
+			var compiling, most, maxAsking atomic.Int32
+			compile := w.compile
+			w.compile = func(d convert.SchemaDefinition) (convert.Schema, error) {
+				most.Store(max(most.Load(), compiling.Add(1)))
+				defer compiling.Add(-1)
+				maxAsking.Store(max(maxAsking.Load(), int32(len(w.fetching))))
+				time.Sleep(100 * time.Millisecond)
+				return compile(d)
+			}
+			const n = 30
+			var fetches []<-chan struct{}
+			for id := 1; id <= n; id++ {
+				w.fake.SeedSchema("s", id, id, sr.Schema{Schema: fmt.Sprint(id, strings.Repeat(" ", pad))})
+				fetches = append(fetches, w.FetchFor(w.ctx, byID(uint32(id)), time.Now()))
+			}
+			for id, fetch := range fetches {
+				<-fetch
+				if _, err := w.LookupSchema(byID(uint32(id + 1))); err != nil {
+					t.Error(err)
+				}
+			}
+			if most.Load() != 1 || maxAsking.Load() != maxFetches {
+				t.Errorf("%d are compiled at a time, want 1; %d are fetched, want %d", most.Load(), maxAsking.Load(), maxFetches)
+			}
+		})
+	}
+}
+
+// TestSmallSchemaPassesLargeOnes: a schema of usual size does not wait for large ones that take their time, and those wait for one another.
+func TestSmallSchemaPassesLargeOnes(t *testing.T) {
 	bubble(t, Config{}, func(w *world) {
-		var compiling, most, maxAsking atomic.Int32
 		compile := w.compile
 		w.compile = func(d convert.SchemaDefinition) (convert.Schema, error) {
-			most.Store(max(most.Load(), compiling.Add(1)))
-			defer compiling.Add(-1)
-			maxAsking.Store(max(maxAsking.Load(), int32(len(w.fetching))))
-			time.Sleep(100 * time.Millisecond)
+			if d.TextBytes() > smallSchema {
+				time.Sleep(time.Minute)
+			}
 			return compile(d)
 		}
-		const n = 30
+		const large = 3
+		blanks := strings.Repeat(" ", smallSchema)
+		begin := time.Now()
 		var fetches []<-chan struct{}
-		for id := 1; id <= n; id++ {
-			w.fake.SeedSchema("s", id, id, sr.Schema{Schema: fmt.Sprint(id)})
+		for id := 1; id <= large; id++ {
+			w.fake.SeedSchema("s", id, id, sr.Schema{Schema: fmt.Sprint(id, blanks)})
 			fetches = append(fetches, w.FetchFor(w.ctx, byID(uint32(id)), time.Now()))
 		}
-		for id, fetch := range fetches {
-			<-fetch
-			if _, err := w.LookupSchema(byID(uint32(id + 1))); err != nil {
-				t.Error(err)
-			}
+		time.Sleep(time.Second)
+		w.fake.SeedSchema("s", 9, 9, sr.Schema{Schema: "9"})
+		<-w.FetchFor(w.ctx, byID(9), time.Now())
+		if _, err := w.LookupSchema(byID(9)); err != nil || time.Since(begin) > 2*time.Second {
+			t.Errorf("a small schema after %v: %v", time.Since(begin), err)
 		}
-		if most.Load() != 1 || maxAsking.Load() != maxFetches {
-			t.Errorf("%d are compiled at a time, want 1; %d are fetched, want %d", most.Load(), maxAsking.Load(), maxFetches)
+		for _, fetch := range fetches {
+			<-fetch
+		}
+		if took := time.Since(begin); took < large*time.Minute || took > large*time.Minute+time.Second {
+			t.Errorf("%d large schemas took %v, a minute each", large, took)
 		}
 	})
 }

@@ -31,6 +31,10 @@ const (
 	maxKeptBytes = 64 << 20
 	// maxFetches limits the schemas that are asked for at a time: an answer may have 8 MiB.
 	maxFetches = 8
+
+	// smallSchema is how many bytes a schema may have, with all that it refers to, to be compiled beside a larger one. It takes
+	// 13 MiB at most, and some milliseconds unless it is made to take long.
+	smallSchema = 16 << 10
 )
 
 // backoff is between the attempts for all schemas, and between the looks for one that is absent.
@@ -58,10 +62,12 @@ type Registry struct {
 	found atomic.Pointer[map[convert.SchemaRef]convert.Schema]
 
 	// compiling is held while a schema is compiled: one at a time, however many pipelines wait
-	// for theirs, because each may take tens of megabytes.
-	compiling chan struct{}
-	fetching  chan struct{} // holds a place for each schema that is asked for
-	probing   chan struct{} // held by the only one that is asked for while the registry throttles
+	// for theirs, because each may take tens of megabytes and more than a second. Small ones wait for
+	// one another only.
+	compiling, compilingSmall chan struct{}
+
+	fetching chan struct{} // holds a place for each schema that is asked for
+	probing  chan struct{} // held by the only one that is asked for while the registry throttles
 
 	mu       sync.Mutex
 	kept     int // bytes of all that is in found
@@ -92,7 +98,7 @@ func New(cfg Config, o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
-		compiling: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches), probing: make(chan struct{}, 1),
+		compiling: make(chan struct{}, 1), compilingSmall: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches), probing: make(chan struct{}, 1),
 		unusable: map[convert.SchemaRef]cachedVerdict{}, suspects: suspectSchemas{}, flights: map[convert.SchemaRef]chan struct{}{},
 		failed: map[convert.SchemaRef]struct{}{},
 	}
@@ -157,18 +163,22 @@ func (r *Registry) runFetch(ctx context.Context, ref convert.SchemaRef, wait tim
 	r.settleFetch(ref, s, err)
 }
 
-// obtainSchema fetches a schema and compiles it. One is compiled at a time.
+// obtainSchema fetches a schema and compiles it. One large and one small schema are compiled at a time.
 func (r *Registry) obtainSchema(ctx context.Context, ref convert.SchemaRef) (convert.Schema, error) {
 	d, err := r.client.fetchDefinition(ctx, ref, r.knownRefs())
 	if err != nil {
 		return nil, err
 	}
+	compiling := r.compiling
+	if d.TextBytes() <= smallSchema {
+		compiling = r.compilingSmall
+	}
 	select {
-	case r.compiling <- struct{}{}:
+	case compiling <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-r.compiling }()
+	defer func() { <-compiling }()
 	s, err := r.compile(d)
 	if err != nil {
 		return nil, &unusableError{reason: convert.Undecodable, err: fmt.Errorf("its schema can't be used: %w", err)}

@@ -124,6 +124,11 @@ func schemaMemory() []mutant {
 			"connector/schema", "TestOneIsCompiledAtATime", "are compiled at a time, want 1",
 		},
 		{
+			memory, "all small schemas are compiled at the same time",
+			"connector/schema/registry.go", "compilingSmall: make(chan struct{}, 1)", "compilingSmall: make(chan struct{}, 100)",
+			"connector/schema", "TestOneIsCompiledAtATime", "are compiled at a time, want 1",
+		},
+		{
 			memory, "an enum's name is taken for a short one",
 			"connector/convert/protobuf/weight.go", "valueWeight+max(len(v.Name()), len(s.names[e.FullName()][v.Number()]))", "valueWeight+0*len(v.Name())",
 			"connector/convert", "TestSmallPayloadsOfMuch", "enums in a map: ",
