@@ -117,7 +117,7 @@ func costly(tb testing.TB) []format {
 		var schema convert.Schema
 		if f.schema != "" {
 			var err error
-			if schema, err = convert.CompileSchema(cfg, convert.SchemaDefinition{Kind: f.format, Text: f.schema}); err != nil {
+			if schema, err = convert.CompileFor(cfg, cfg.SchemaFormats(), convert.SchemaDefinition{Kind: f.format, Text: f.schema}); err != nil {
 				tb.Fatal(f.name, err)
 			}
 		}

@@ -25,7 +25,7 @@ func avroSchema(t testing.TB, text string, refs ...string) Schema {
 	for _, r := range refs {
 		d.References = append(d.References, SchemaReference{Name: "a reference", Text: r})
 	}
-	s, err := CompileSchema(Config{Format: "avro"}, d)
+	s, err := compileSchema(Config{Format: "avro"}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,11 +183,11 @@ func TestAvroCompileRefuses(t *testing.T) {
 		`{`: "", `"nothing"`: "", `{"type":"record","name":"R","fields":[{"name":"a","type":"x.Y"}]}`: "x.Y",
 		strings.Repeat(`{"type":"array","items":`, 600) + `"int"` + strings.Repeat("}", 600): "too deep",
 	} {
-		if _, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "protobuf"}); err == nil || !strings.Contains(err.Error(), "has it as protobuf, and the records are to be avro") {
+	if _, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "protobuf"}); err == nil || !strings.Contains(err.Error(), "has it as protobuf, and the records are to be avro") {
 		t.Errorf("%v", err)
 	}
 }

@@ -64,7 +64,7 @@ func TestSchemaBounds(t *testing.T) {
 		"json: text":       {"json-schema", `{}` + strings.Repeat(" ", MaxSchemaBytes), "at most 1048576 are taken"},
 		"json: depth":      {"json-schema", strings.Repeat(`{"not":`, 4000) + `{}` + strings.Repeat(`}`, 4000), "nested more than 250 levels"},
 	} {
-		_, err := CompileSchema(Config{Format: c.kind, Validated: true}, SchemaDefinition{Kind: c.kind, Text: c.text})
+		_, err := compileSchema(Config{Format: c.kind, Validated: true}, SchemaDefinition{Kind: c.kind, Text: c.text})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %.300v, want %q", name, err, c.want)
 		}
@@ -86,7 +86,7 @@ func TestReferenceBounds(t *testing.T) {
 		"it has 501 references, at most 500 are taken":  references(501, 0),
 		"the schema that it refers to as big: it has m": {{"big", repeated(`{"type":"record","name":"R","fields":[{"name":"f","type":"int"}`, 16_000, counted(`,{"name":"f#","type":"int"}`), "]}")}},
 	} {
-		_, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `"int"`, References: references})
+		_, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `"int"`, References: references})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.200v, want %q", err, want)
 		}
@@ -101,7 +101,7 @@ func TestSchemaErrorsAreShort(t *testing.T) {
 		"json-schema": repeated(`{"allOf":[{}`, 5_000, counted(`,{"type":"x#"}`), `]}`),
 		"protobuf":    proto3 + `message M { int32 ` + strings.Repeat("x", 990) + ` = 1; int32 ` + strings.Repeat("x", 990) + ` = 2; }`,
 	} {
-		_, err := CompileSchema(Config{Format: kind, Validated: true}, SchemaDefinition{Kind: kind, Text: text})
+		_, err := compileSchema(Config{Format: kind, Validated: true}, SchemaDefinition{Kind: kind, Text: text})
 		if err == nil || len(err.Error()) > maxErrorBytes+len("...") {
 			t.Errorf("%s: %v", kind, err)
 		}
@@ -131,7 +131,7 @@ message Order# {
 }
 `), "")
 	for kind, text := range map[string]string{"avro": avro, "protobuf": proto} {
-		s, err := CompileSchema(Config{Format: kind}, SchemaDefinition{Kind: kind, Text: text})
+		s, err := compileSchema(Config{Format: kind}, SchemaDefinition{Kind: kind, Text: text})
 		if err != nil {
 			t.Errorf("%s of %d bytes: %v", kind, len(text), err)
 			continue
@@ -178,7 +178,7 @@ func TestAvroDefaults(t *testing.T) {
 func TestSmallPayloadsOfMuch(t *testing.T) {
 	const most = batch.MaxRecordBytes
 	name := strings.Repeat("N", 900)
-	proto, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: proto3 + "enum E{" + name + "=0;} message M{repeated E e=1; repeated M m=2; map<int32,E> by=3;}"})
+	proto, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: proto3 + "enum E{" + name + "=0;} message M{repeated E e=1; repeated M m=2; map<int32,E> by=3;}"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,11 @@ import (
 // TestConcurrent: one Converter, with its schemas, works on several cores at a time as on
 // one. The race detector looks for what they share.
 func TestConcurrent(t *testing.T) {
-	proto, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
+	proto, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	order, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
+	order, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,11 @@ import (
 	"kafka-firehose/connector/batch"
 )
 
+// compileSchema makes d usable for records of cfg alone.
+func compileSchema(cfg Config, d SchemaDefinition) (Schema, error) {
+	return CompileFor(cfg, cfg.SchemaFormats(), d)
+}
+
 func TestAppend(t *testing.T) {
 	f := func(delimiter, value, want string) {
 		t.Helper()

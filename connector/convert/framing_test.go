@@ -70,7 +70,7 @@ func TestFramings(t *testing.T) {
 	for format, text := range map[string]string{
 		"avro": `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`, "protobuf": store, "json-schema": `{"type":"object"}`,
 	} {
-		s, err := CompileSchema(Config{Format: format, Validated: true}, SchemaDefinition{Kind: format, Text: text})
+		s, err := compileSchema(Config{Format: format, Validated: true}, SchemaDefinition{Kind: format, Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestUnknownSchemaOfOthers(t *testing.T) {
 // TestProtobufFramingRefuses: what names the message may be wrong, too.
 func TestProtobufFramingRefuses(t *testing.T) {
 	t.Parallel()
-	schema, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Text: store})
+	schema, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Text: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestZlibBomb(t *testing.T) {
 
 // BenchmarkFramings converts an order in Avro, with some 300 bytes as JSON, in each framing.
 func BenchmarkFramings(b *testing.B) {
-	schema, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"note","type":"string"},{"name":"cents","type":{"type":"array","items":"long"}}]}`})
+	schema, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `{"type":"record","name":"Order","fields":[{"name":"id","type":"string"},{"name":"note","type":"string"},{"name":"cents","type":{"type":"array","items":"long"}}]}`})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func FuzzFramings(f *testing.F) {
 	f.Add(glued(f, glueZlib, []byte(`{"a":1}`)), []byte{}, uint8(4))
 	schemas := map[string]Schema{"json-schema": plainJSON{}}
 	for format, text := range map[string]string{"avro": `{"type":"record","name":"R","fields":[{"name":"a","type":"bytes"}]}`, "protobuf": store} {
-		s, err := CompileSchema(Config{Format: format}, SchemaDefinition{Kind: format, Text: text})
+		s, err := compileSchema(Config{Format: format}, SchemaDefinition{Kind: format, Text: text})
 		if err != nil {
 			f.Fatal(err)
 		}

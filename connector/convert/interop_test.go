@@ -63,7 +63,7 @@ func TestJSONFormatInterop(t *testing.T) {
 		for form, want := range c.Want {
 			for i, text := range c.Schemas {
 				if len(compiled[form]) == i {
-					s, err := CompileSchema(Config{Format: "protobuf", ProtobufJSON: []string{form}, ProtobufIndex: indexDescriptor}, SchemaDefinition{Kind: "protobuf", Text: text})
+					s, err := compileSchema(Config{Format: "protobuf", ProtobufJSON: []string{form}, ProtobufIndex: indexDescriptor}, SchemaDefinition{Kind: "protobuf", Text: text})
 					if err != nil {
 						t.Fatalf("%v: %s", err, text)
 					}
@@ -230,7 +230,7 @@ func TestConfluentInterop(t *testing.T) {
 // convert converts the record with the schema that it names.
 func (v confluentRecord) convert(t *testing.T, cfg Config) ([]byte, error) {
 	t.Helper()
-	s, err := CompileSchema(cfg, SchemaDefinition{Kind: v.Kind, Text: v.Text, References: v.References})
+	s, err := compileSchema(cfg, SchemaDefinition{Kind: v.Kind, Text: v.Text, References: v.References})
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ const orderSchema = `{"$id":"https://shop.example/schemas/order.json","type":"ob
 var customerSchema = SchemaReference{"people/customer.json", `{"type":"object","properties":{"name":{"type":"string"}}}`}
 
 func TestJSONSchema(t *testing.T) {
-	s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
+	s, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestJSONSchemaPatterns(t *testing.T) {
 		`^(?=.*[0-9]).{8,}$`: {"passw0rds", "passwords"}, `^(?!foo-)[a-z]+$`: {"bar", "foo-bar"}, `^[\\u0041-\\u005A]+$`: {"AZ", "az"}, `^.{0,2000}$`: {"é", strings.Repeat("a", 2001)},
 		`^(a)\\1$`: {"", ""}, // takes more than linear time
 	} {
-		s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: `{"type":"object","properties":{"pw":{"type":"string","pattern":"` + pattern + `"}}}`})
+		s, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: `{"type":"object","properties":{"pw":{"type":"string","pattern":"` + pattern + `"}}}`})
 		if err != nil {
 			t.Errorf("%s: %v", pattern, err)
 			continue
@@ -86,7 +86,7 @@ func TestJSONSchemaPatterns(t *testing.T) {
 // TestJSONSchemaAsksNobody: no schema makes us read a file or dial.
 func TestJSONSchemaAsksNobody(t *testing.T) {
 	for _, ref := range []string{"file:///etc/passwd", "http://127.0.0.1:1/x.json", "https://example.com/x.json", "other.json", "people/customer.jso"} {
-		s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: `{"$ref":"` + ref + `"}`, References: []SchemaReference{customerSchema}})
+		s, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: `{"$ref":"` + ref + `"}`, References: []SchemaReference{customerSchema}})
 		if err == nil {
 			_, err = s.AppendJSON(nil, []byte("{}"), MessageIndex{}, 100)
 		}
@@ -95,7 +95,7 @@ func TestJSONSchemaAsksNobody(t *testing.T) {
 		}
 	}
 	for _, text := range []string{``, `{`, `7`, `{"type":"nothing"}`} {
-		if _, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: text}); err == nil {
+		if _, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: text}); err == nil {
 			t.Errorf("%s is a schema", text)
 		}
 	}
@@ -107,7 +107,7 @@ const numbers = `{"$schema":"https://json-schema.org/draft/2020-12/schema","type
 
 func numbersSchema(t testing.TB) Schema {
 	t.Helper()
-	s, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: numbers})
+	s, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: numbers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestJSONSchemaMemory(t *testing.T) {
 //
 //	go test ./connector/convert -run '^$' -bench JSONSchema -benchmem
 func BenchmarkJSONSchema(b *testing.B) {
-	compared, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
+	compared, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func BenchmarkJSONSchema(b *testing.B) {
 }
 
 func FuzzJSONSchema(f *testing.F) {
-	order, err := CompileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
+	order, err := compileSchema(Config{Format: "json-schema", Validated: true}, SchemaDefinition{Kind: "json-schema", Text: orderSchema, References: []SchemaReference{customerSchema}})
 	if err != nil {
 		f.Fatal(err)
 	}

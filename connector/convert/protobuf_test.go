@@ -51,7 +51,7 @@ const addressProto = `syntax = "proto3"; package people; message Address { strin
 
 func shop(t testing.TB) Schema {
 	t.Helper()
-	s, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
+	s, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: shopProto, References: []SchemaReference{{"people/address.proto", addressProto}, {"people/customer.proto", peopleProto}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestProtobuf(t *testing.T) {
 
 // TestProtobufGroups: of proto2, which also has fields that must be there.
 func TestProtobufGroups(t *testing.T) {
-	s, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: `syntax = "proto2"; message M { required string must = 1; optional group G = 2 { optional int32 n = 3; } optional int32 d = 4 [default = 7]; }`})
+	s, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: `syntax = "proto2"; message M { required string must = 1; optional group G = 2 { optional int32 n = 3; } optional int32 d = 4 [default = 7]; }`})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestProtobufCompileRefuses(t *testing.T) {
 		`{"type":"string"}`:                    "syntax error",
 		``:                                     "defines no message",
 	} {
-		if _, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}

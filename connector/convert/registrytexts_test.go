@@ -22,7 +22,7 @@ func convertHex(t *testing.T, cfg Config, d SchemaDefinition, value string) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := CompileSchema(cfg, d)
+	s, err := compileSchema(cfg, d)
 	if err != nil {
 		return "schema: " + err.Error()
 	}
@@ -159,7 +159,7 @@ func TestProtobufScrubIsLinear(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"reserved{", "option{", "option;", "service{", "service s{", "reserved=", "option=", "[[", "[features=", "/*", "reserved a", "{option x={"} {
 		begin := time.Now()
-		_, err := CompileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: strings.Repeat(part, MaxSchemaBytes/len(part))})
+		_, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Kind: "protobuf", Text: strings.Repeat(part, MaxSchemaBytes/len(part))})
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("%q: %v, %v", part, took, err)
 		}
@@ -226,7 +226,7 @@ func TestAvroTexts(t *testing.T) {
 			t.Errorf("%s %s: %s", c.schema, c.value, diff)
 		}
 	}
-	whole, err := CompileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `"bytes"`})
+	whole, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: `"bytes"`})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestProtobufManyFields(t *testing.T) {
 	t.Parallel()
 	text := repeated("message M{repeated M m=1;", 8_000, func(i int) string { return fmt.Sprintf("optional int32 a%d=%d;", i, i+2) }, "}")
 	for _, form := range []string{jsonCanonical, jsonDefaults} {
-		s, err := CompileSchema(Config{Format: "protobuf", ProtobufJSON: []string{form}}, SchemaDefinition{Kind: "protobuf", Text: text})
+		s, err := compileSchema(Config{Format: "protobuf", ProtobufJSON: []string{form}}, SchemaDefinition{Kind: "protobuf", Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -126,14 +126,8 @@ func SchemaWeight(s Schema) int {
 	return least
 }
 
-// CompileSchema makes d usable for the records that cfg describes. The error says why it
-// can't be.
-func CompileSchema(cfg Config, d SchemaDefinition) (Schema, error) {
-	return CompileFor(cfg, cfg.SchemaFormats(), d)
-}
-
-// CompileFor is CompileSchema for records in any of formats, which are those of several configurations that differ from cfg
-// in their formats alone.
+// CompileFor makes d usable for the records that cfg describes, in any of formats, which are those of several configurations
+// that differ from cfg in their formats alone. The error says why it can't be.
 func CompileFor(cfg Config, formats []string, d SchemaDefinition) (Schema, error) {
 	if d.Kind == "" && len(formats) > 0 {
 		return compileAny(cfg, d, formats)

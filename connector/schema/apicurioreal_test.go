@@ -114,7 +114,9 @@ func apicurioReader(t *testing.T, cfg Config, record convert.Config) func(*kgo.R
 	t.Helper()
 	r, err := New(cfg, Options{
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
-		Compile: func(d convert.SchemaDefinition) (convert.Schema, error) { return convert.CompileSchema(record, d) },
+		Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
+			return convert.CompileFor(record, record.SchemaFormats(), d)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

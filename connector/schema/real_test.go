@@ -34,7 +34,7 @@ func TestRealRegistry(t *testing.T) {
 			r, err := New(Config{URLs: []string{url}}, Options{
 				Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
 				Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
-					return convert.CompileSchema(convert.Config{Format: format, Validated: format == "json-schema"}, d)
+					return convert.CompileFor(convert.Config{Format: format, Validated: format == "json-schema"}, []string{format}, d)
 				},
 			})
 			if err != nil {

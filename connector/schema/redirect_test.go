@@ -56,7 +56,7 @@ func TestLoginStaysAtTheRegistry(t *testing.T) {
 			cfg.URLs, cfg.CAFile = []string{secure.URL}, ca
 			r, err := schema.New(cfg, schema.Options{
 				Compile: func(d convert.SchemaDefinition) (convert.Schema, error) {
-					return convert.CompileSchema(convert.Config{Format: "avro"}, d)
+					return convert.CompileFor(convert.Config{Format: "avro"}, []string{"avro"}, d)
 				},
 				Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(prometheus.NewRegistry()).Schema,
 			})

@@ -84,7 +84,7 @@ type subject struct {
 }
 
 func newSubject(name, text string) (*subject, error) {
-	schema, err := convert.CompileSchema(convert.Config{Format: "protobuf"}, convert.SchemaDefinition{Kind: "protobuf", Text: text})
+	schema, err := convert.CompileFor(convert.Config{Format: "protobuf"}, []string{"protobuf"}, convert.SchemaDefinition{Kind: "protobuf", Text: text})
 	if err != nil {
 		return nil, err
 	}
