@@ -43,7 +43,7 @@ func TestCommands(t *testing.T) {
 	shell := c.shell(t)
 	wants := map[string]string{
 		"patch": "patched", "-l app": "made-by-hand", "describe": "Name:", "-o wide": "made-by-hand", "openssl": "notAfter=", "-o yaml": "settings.json", "helm install": "STATUS: deployed", "helm uninstall": "uninstalled", " create ": "created",
-		"get jobs": "replay-lost-morning", " scale ": "scaled", "rollout restart": "restarted", "helm upgrade": "has been upgraded",
+		"get jobs": "replay-lost-morning", "audit.yaml": "audit-nightly", " scale ": "scaled", "rollout restart": "restarted", "helm upgrade": "has been upgraded",
 	}
 	installed := false
 	for _, command := range registered(t) {
@@ -80,11 +80,16 @@ func (c *controlPlane) shell(t *testing.T) func(command string) (output string) 
 	_, values, _ := strings.Cut(string(readme), "```yaml\n")
 	values, _, _ = strings.Cut(values, "```")
 	dir := t.TempDir()
-	pages, err := os.ReadFile("../../deploy/docs/replay.md")
-	_, replay, _ := strings.Cut(string(pages), "```yaml\n")
-	replay, _, _ = strings.Cut(replay, "```")
-	charts, err2 := filepath.Abs("../../helm")
-	if err := errors.Join(err, err2, os.WriteFile(filepath.Join(dir, "replay.yaml"), []byte(replay), 0o600), os.WriteFile(filepath.Join(dir, "missing.json"), []byte("{}"), 0o600),
+	for _, page := range []string{"replay", "audit"} {
+		text, err := os.ReadFile("../../deploy/docs/" + page + ".md")
+		_, example, _ := strings.Cut(string(text), "```yaml\n")
+		example, _, _ = strings.Cut(example, "```")
+		if err := errors.Join(err, os.WriteFile(filepath.Join(dir, page+".yaml"), []byte(example), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	charts, err := filepath.Abs("../../helm")
+	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "missing.json"), []byte("{}"), 0o600),
 		os.Symlink(charts, filepath.Join(dir, "helm")), os.WriteFile(filepath.Join(dir, "values.yaml"), []byte(values), 0o600)); err != nil {
 		t.Fatal(err)
 	}

@@ -109,13 +109,18 @@
 {{- toJson $warnings -}}
 {{- end -}}
 
-{{/* Jobs of replays and redrives that stay in the values. */}}
+{{/* Jobs of replays, redrives and audits that stay in the values. A schedule is meant to stay. */}}
 {{- define "kafka-firehose.recoveryWarnings" -}}
 {{- $warnings := list -}}
 {{- $jobs := list -}}
 {{- range $value := list "replays" "redrives" }}{{ range $name := keys (get $.Values $value) | sortAlpha }}{{ $jobs = append $jobs (printf "%s.%s" $value $name) }}{{ end }}{{ end -}}
 {{- with $jobs -}}
 {{- $warnings = append $warnings (printf "Remove %s from the values when it has ended. An upgrade that changes its pods is refused while its Job is there (the template of a Job is immutable); one after the Job was removed starts it again, and sends everything twice once the brokers have forgotten its progress (offsets.retention.minutes, 7 days)." (join " and " .)) -}}
+{{- end -}}
+{{- $audits := list -}}
+{{- range $name := keys .Values.audits | sortAlpha }}{{ if not (get $.Values.audits $name).schedule }}{{ $audits = append $audits (printf "audits.%s" $name) }}{{ end }}{{ end -}}
+{{- with $audits -}}
+{{- $warnings = append $warnings (printf "Remove %s from the values when it has ended. An upgrade that changes its pod is refused while its Job is there (the template of a Job is immutable); one after the Job was removed audits once more." (join " and " .)) -}}
 {{- end -}}
 {{- toJson $warnings -}}
 {{- end -}}
