@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/google/cel-go/cel"
-	"github.com/google/cel-go/common/ast"
-	"github.com/google/cel-go/common/types"
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 

@@ -3,9 +3,9 @@ package filter
 import (
 	"reflect"
 
-	"github.com/google/cel-go/common/types"
-	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/common/types/traits"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 
 	"kafka-firehose/connector/convert/jsontext"
 )
@@ -31,7 +31,7 @@ func (l *lazyList) wholeList() traits.Lister {
 
 // Get implements traits.Indexer.
 func (l *lazyList) Get(index ref.Val) ref.Val {
-	at, err := types.IndexOrError(index)
+	at, err := types.GetOrError(index)
 	if err != nil {
 		return types.NewErrFromString("no such overload")
 	}

@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"regexp/syntax"
 
-	"github.com/google/cel-go/common/ast"
-	"github.com/google/cel-go/common/types"
-	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/interpreter"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
 )
 
 // maxPattern is how many instructions a regular expression may compile to.
@@ -107,4 +107,6 @@ func (m *matchStep) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 }
 
 // Eval implements interpreter.Interpretable.
-func (m *matchStep) Eval(a interpreter.Activation) ref.Val { return m.Exec(interpreter.AsFrame(a)) }
+func (m *matchStep) Eval(a interpreter.Activation) ref.Val {
+	return interpreter.EvalActivation(a, m.Exec)
+}

@@ -3,7 +3,7 @@ package filter
 import (
 	"strings"
 
-	"github.com/google/cel-go/common/types"
+	"cel.dev/cel-go/common/types"
 )
 
 // reasons are the beginnings of CEL's errors and their descriptions. CEL's own texts may hold a key or a string of the
@@ -19,6 +19,7 @@ var reasons = []struct{ prefix, description string }{
 	{"unsigned integer overflow", "a number is out of range"},
 	{"range", "a number is out of range"},
 	{"type conversion error", "the value can't be converted to that type"},
+	{"invalid RFC 3339 timestamp", "the value can't be converted to that type"},
 	{"timestamp overflow", "a time is out of range"},
 	{"duration overflow", "a time is out of range"},
 }
