@@ -134,6 +134,11 @@ func registryVerdicts() []mutant {
 			"connector/schema", "TestUnsteady/an_outage", "the verdict took",
 		},
 		{
+			guarantee, "a schema that AWS Glue throttles can't be used",
+			"connector/schema/glue.go", "	case f.Kind == glue.Absent:\n", "	case f.Kind == glue.Throttled:\n		return &unusableError{convert.Undecodable, false, f}\n	case f.Kind == glue.Absent:\n",
+			"connector/e2e", "TestRegistryAndBucketInTurns", "are not bad at all",
+		},
+		{
 			guarantee, "AWS Glue's refusal of the permission says so, too",
 			"connector/schema/glue/failure.go", "	\"EntityNotFoundException\": Absent,\n", "	\"EntityNotFoundException\": Absent, \"AccessDeniedException\": Absent,\n",
 			"connector/schema/glue", "TestFailures", "denied: ",
