@@ -60,6 +60,14 @@ func usedTwice() []mutant {
 			"connector/e2e", "TestRecordsGoBack", "committed \\d+, want|were not delivered",
 		},
 		{
+			sent, "a letter has the memory of its record, which the client gets back",
+			"connector/deadletter/letter.go", `		return buf[from:len(buf):len(buf)]
+`, `		_ = from
+		return b
+`,
+			"connector/e2e", "TestLetterKeepsItsValue", "the letter has lost its value",
+		},
+		{
 			sent, "the buffer of a batch serves the next one while records of it are left",
 			"connector/batch/batch.go", "	if n > 0 && w.left.Add(-int64(n)) == 0 {\n", "	if n > 0 {\n		w.giveBack()\n	}\n	if n > 0 && w.left.Add(-int64(n)) == 0 {\n",
 			"connector/batch", "TestBuffersAreNotSharedWhileTheyAreUsed", "record \\d+ has changed",
