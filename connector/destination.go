@@ -21,8 +21,9 @@ const (
 	lossNear  = 12 * time.Hour
 )
 
-// newWatches prepares a watch for each client of the streams, none unless DESTINATION_WATCH is true.
-func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Options, changed func(stream string)) (all []*destination.Watch, err error) {
+// newWatches prepares a watch for each client of the streams, none unless DESTINATION_WATCH is true. The functions of the watches are
+// those of the second options.
+func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Options, of destination.Options) (all []*destination.Watch, err error) {
 	if !c.Destination.Watch {
 		return nil, nil
 	}
@@ -41,7 +42,7 @@ func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Opti
 	for _, client := range inOrder {
 		reached := client.Options()
 		w, err := destination.New(ctx, destination.Options{
-			Config: c.Destination, Streams: sources[client], Deliveries: firehose.AllDeliveries(), Changed: changed,
+			Config: c.Destination, Streams: sources[client], Deliveries: firehose.AllDeliveries(), Changed: of.Changed, Topics: of.Topics,
 			Access: destination.Access{Region: reached.Region, Credentials: reached.Credentials, Invalidate: client.InvalidateCredentials},
 			Log:    o.Log, Metrics: o.Metrics.Destination, Client: o.CloudWatch,
 		})
@@ -56,10 +57,10 @@ func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Opti
 // openWatches has the destinations of all pipelines watched.
 func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o Options) (err error) {
 	o.Log = c.log // the status page has its lines
-	c.watches, err = c.cfg.newWatches(ctx, clients, o, func(stream string) {
+	c.watches, err = c.cfg.newWatches(ctx, clients, o, destination.Options{Topics: c.topicsOf, Changed: func(stream string) {
 		c.pipelines[stream].wakeBatcher()
 		c.poller.wakePoller()
-	})
+	}})
 	for name, l := range c.pipelines {
 		for _, w := range c.watches {
 			if of := w.ForStream(name); of != nil {
@@ -68,6 +69,14 @@ func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o
 		}
 	}
 	return err
+}
+
+// topicsOf returns the topics of the group that go to a stream, as far as they are known, and nil if it is the only stream.
+func (c *Connector) topicsOf(stream string) []string {
+	if topics := c.pipelines[stream].topics.Load(); len(c.pipelines) > 1 && topics != nil {
+		return *topics
+	}
+	return nil
 }
 
 // watchDestinations asks CloudWatch at once, and then every interval until ctx ends, in goroutines that start makes.
@@ -101,7 +110,7 @@ func (l *pipeline) heldSince() (since time.Time, ok bool) {
 func holdError(s destination.State, limit time.Duration) error {
 	switch {
 	case s.IsProbing():
-		return errors.New("held: Firehose may have dropped the records that its destination did not take, and the batch that was sent to try it is not delivered yet; records wait in Kafka: repair the destination")
+		return errors.New("held: Firehose may have dropped the records that its destination did not take, and the batch that was sent to try it is not delivered yet; records wait in Kafka: repair the destination, and then run the kafka-firehose replay of the log for those that were dropped")
 	case s.Freshness.At.IsZero():
 		return errors.New("held: CloudWatch has no new value of its destination, which was too late; records wait in Kafka: repair the destination")
 	}
@@ -115,7 +124,7 @@ func lateError(s destination.State) error {
 	case s.LateBy() < lossNear:
 		return errors.New(late)
 	case s.TimeLeft() == 0:
-		return errors.New(late + ": Firehose drops records that are older than " + inMinutes(destination.Retention))
+		return errors.New(late + ": Firehose drops records that are older than " + inMinutes(destination.Retention) + ", and the log will have the kafka-firehose replay that sends them again")
 	}
 	return errors.New(late + ": data will be lost in " + inMinutes(s.TimeLeft()))
 }

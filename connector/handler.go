@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -58,14 +59,18 @@ func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingL
 
 // UpdateShares implements kafka.Handler.
 func (c *Connector) UpdateShares(shares map[string]kafka.TopicShare) {
-	sums := map[string]kafka.TopicShare{}
+	sums, topics := map[string]kafka.TopicShare{}, map[string][]string{}
 	for topic, share := range shares {
-		sum := sums[c.streamOf(topic)]
-		sums[c.streamOf(topic)] = kafka.TopicShare{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
+		stream := c.streamOf(topic)
+		topics[stream] = append(topics[stream], topic)
+		sum := sums[stream]
+		sums[stream] = kafka.TopicShare{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
 	}
 	for name, sum := range sums {
 		if l := c.pipelines[name]; l != nil && sum.All > 0 {
 			l.setShare(sum)
+			routed := slices.Sorted(slices.Values(topics[name]))
+			l.topics.Store(&routed)
 		}
 	}
 }

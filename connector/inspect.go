@@ -13,6 +13,7 @@ import (
 	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/deadletter"
+	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
@@ -179,7 +180,7 @@ func (i inspection) destinations(ctx context.Context, clients firehose.Clients) 
 	if addSkipped(&found, check.Destination, "", i.faultOf("DESTINATION_")) {
 		return found
 	}
-	watches, err := i.cfg.newWatches(ctx, clients, i.o, func(string) {})
+	watches, err := i.cfg.newWatches(ctx, clients, i.o, destination.Options{})
 	if err != nil {
 		found.AddError(check.Destination, "", err.Error(), "")
 		return found

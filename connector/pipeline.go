@@ -69,7 +69,8 @@ type pipeline struct {
 	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
 	pulse   pulse
 
-	partitions  atomic.Uint64 // the member's share of the stream's, as bits of a float64
+	partitions  atomic.Uint64            // the member's share of the stream's, as bits of a float64
+	topics      atomic.Pointer[[]string] // of the group, that go to the stream, sorted; nil until they are known
 	historyLock sync.Mutex
 	history     status.History // guarded by historyLock
 

@@ -217,6 +217,7 @@ func TestProcessCommands(t *testing.T) {
 	ran[dry] = slices.Contains(commands, dry)
 	expect(0, "40 records", dry)
 	expect(0, "40 records sent|complete", command("kafka-firehose replay -from 2026-01-31T10:00:00Z -to 2026-01-31T11:00:00Z"))
+	expect(0, "40 records sent|complete", command("kafka-firehose replay -from 2026-01-31T00:02:00Z")) // the form of the line about dropped records
 	expect(0, "stream orders-v2", command("FIREHOSE_STREAM=orders-v2 kafka-firehose check"))
 	expect(0, "40 records sent|complete", command("kafka-firehose replay -from 2026-01-31T10:00:00Z -to 2026-01-31T11:00:00Z -stream orders-v2"))
 	dry = "kafka-firehose redrive -dry-run"

@@ -21,8 +21,8 @@ type Config struct {
 	// cloudwatch:GetMetricData, and each process pays for two metrics a minute and stream.
 	Watch bool `envconfig:"DESTINATION_WATCH" default:"false" desc:"Ask CloudWatch each minute how late the destination of each stream is; needs cloudwatch:GetMetricData."`
 	// PauseAfter holds a stream whose destination is later than this: nothing new is sent, and its lag grows in Kafka. The
-	// stream continues when its destination is half as late. 0 holds no stream.
-	PauseAfter time.Duration `envconfig:"DESTINATION_PAUSE_AFTER" unset:"never" desc:"Send nothing new to a stream whose destination is later than this, until it is half as late: Firehose drops a record 24 h after it accepted it. Needs DESTINATION_WATCH."`
+	// stream continues when its destination is half as late. What Firehose has accepted before is not protected. 0 holds no stream.
+	PauseAfter time.Duration `envconfig:"DESTINATION_PAUSE_AFTER" unset:"never" desc:"Send nothing new to a stream whose destination is later than this, until it is half as late: Firehose drops a record 24 h after it accepted it. Records that it accepted before stay at risk: if it drops them, the log has the kafka-firehose replay command that sends them again. Needs DESTINATION_WATCH."`
 }
 
 // Validate returns all faults of c, each naming its variable.

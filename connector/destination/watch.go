@@ -30,6 +30,8 @@ type Options struct {
 	Deliveries []string
 	// Changed is called after a stream was held or released.
 	Changed func(stream string)
+	// Topics returns the topics of a stream, for the command that sends them again, nil for all that the service reads.
+	Topics  func(stream string) []string
 	Log     *slog.Logger
 	Metrics *metrics.Destination
 	Client  []ClientOption
@@ -179,8 +181,8 @@ func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 		log.Info("stream released: its destination has caught up", "late", next.LateBy().String())
 	}
 	if d := changed.dropped; !d.From.IsZero() {
-		log.Error("Firehose has probably dropped records: the destination was later than the 24 hours for which it keeps them; send those again that it accepted in this time",
-			"from", d.From.UTC().Format(time.RFC3339), "to", d.Until.UTC().Format(time.RFC3339))
+		log.Error("Firehose has probably dropped records that it accepted in this time: the destination was later than the 24 hours for which it keeps them. Kafka still has them within its retention: once the destination works, run the command in replay, with an earlier -from if there was a lag",
+			"from", d.From.UTC().Format(time.RFC3339), "to", d.Until.UTC().Format(time.RFC3339), "replay", replayCommand(d, w.o.Topics(s.name)))
 	}
 	if waited := s.waits.Swap(false); waited || changed.held || changed.released || changed.probe {
 		w.o.Changed(s.name)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,7 @@ func newWatched(t *testing.T, streams int, describe func(context.Context) ([]str
 	o := Options{
 		Config: Config{Watch: true, PauseAfter: time.Hour}, Deliveries: []string{"DeliveryToS3", "DeliveryToSplunk"},
 		Changed: func(stream string) { w.changed = append(w.changed, stream) },
+		Topics:  func(stream string) []string { return []string{"of-" + stream, "clicks"} },
 		Log:     slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: metrics.New(prometheus.NewRegistry()).Destination,
 		Client: []ClientOption{func(o *cloudwatch.Options) { o.HTTPClient = w.cloud }},
 		Access: Access{
@@ -115,6 +117,38 @@ func TestManyStreams(t *testing.T) {
 			t.Errorf("described %d times after an hour", described)
 		}
 	})
+}
+
+// The line about dropped records has the command that sends them again: of their time, and of the topics of their stream alone.
+func TestReplayHint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 2, toSplunk)
+		w.cloud.Publish("s001", "DeliveryToSplunk.DataFreshness", time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), 86_400)
+		w.AskOnce(t.Context())
+		if strings.Contains(w.log.String(), "replay=") {
+			t.Errorf("a replay is asked for while Firehose still drops records:\n%s", &w.log)
+		}
+		time.Sleep(10 * time.Minute)
+		w.cloud.Publish("s001", "DeliveryToSplunk.DataFreshness", time.Now(), 60)
+		w.AskOnce(t.Context())
+		const want = ` stream=s001 from=1999-12-31T00:00:00Z to=1999-12-31T00:15:00Z replay="kafka-firehose replay -from 1999-12-30T23:59:00Z -to 1999-12-31T00:15:00Z -topic of-s001,clicks"`
+		if !strings.Contains(w.log.String(), want) {
+			t.Errorf("%s\nhas no %s", &w.log, want)
+		}
+	})
+}
+
+// The command names no topic if all are meant, and leaves very many to the reader.
+func TestReplayCommand(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 31, 1, 0, 0, 0, time.FixedZone("", 3600))
+	span := timeSpan{at, at.Add(time.Hour)}
+	const command = "kafka-firehose replay -from 2026-01-30T23:59:00Z -to 2026-01-31T01:00:00Z"
+	for topics, want := range map[int]string{0: command, 1: command + " -topic t", maxNamedTopics + 1: command + " -topic TOPICS"} {
+		if got := replayCommand(span, slices.Repeat([]string{"t"}, topics)); got != want {
+			t.Errorf("%d topics: %q, want %q", topics, got, want)
+		}
+	}
 }
 
 // A process that begins looks back for a day, and one that runs for an hour.

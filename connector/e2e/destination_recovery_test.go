@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -69,22 +70,27 @@ func lostByTheDestination(w *world, pauseAfter time.Duration) {
 
 func inEnvelopesReplay(c *connector.Config, _ *recovery.ReplayRequest) { inEnvelopes(c) }
 
-// replayBeforeTheHold replays the time that the log has first: all of what Firehose had accepted before the hold and dropped comes
+var replayHint = regexp.MustCompile(`replay="kafka-firehose replay -from (\S+) -to (\S+)"`)
+
+// replayBeforeTheHold runs the command that the log has first: all of what Firehose had accepted before the hold and dropped comes
 // back, and with it few records that it has delivered.
 func (w *world) replayBeforeTheHold(b *backend, begin time.Time) {
 	w.t.Helper()
+	command := replayHint.FindStringSubmatch(w.log.String())
 	span := droppedLine.FindStringSubmatch(w.log.String())
-	if span == nil {
-		w.t.Fatal("the log names no time")
+	if command == nil || span == nil {
+		w.t.Fatal("the log has no command that sends the records again")
 	}
+	start, err3 := time.Parse(time.RFC3339, command[1])
+	end, err4 := time.Parse(time.RFC3339, command[2])
 	from, err := time.Parse(time.RFC3339, span[1])
 	to, err2 := time.Parse(time.RFC3339, span[2])
-	if err != nil || err2 != nil || from.Before(begin) {
-		w.t.Fatalf("the log names %q", span)
+	if err := errors.Join(err, err2, err3, err4); err != nil || from.Before(begin) {
+		w.t.Fatalf("the log names %q: %v", span, err)
 	}
 	_, _, dropped := b.books()
 	report, err := w.replay(inEnvelopesReplay, func(_ *connector.Config, r *recovery.ReplayRequest) {
-		r.From, r.To, r.Name = from.Add(-time.Minute), to, "before-the-hold"
+		r.From, r.To, r.Name = start, end, "before-the-hold"
 	})
 	time.Sleep(time.Hour)
 	_, twice, _ := b.books()

@@ -4,6 +4,7 @@ package main
 func holds() []mutant {
 	const (
 		held  = "a stream is held while its destination is late"
+		named = "dropped records are named with the command that sends them again"
 		blind = "missing values and failures of CloudWatch hold nothing"
 	)
 	return []mutant{
@@ -37,6 +38,16 @@ func holds() []mutant {
 			held, "a process that begins does not look back",
 			"connector/destination/watch.go", "		window = lookback\n", "",
 			"connector/destination", "TestLookback", "want it held, and a probe",
+		},
+		{
+			named, "the command begins when Firehose accepted the first record, and not before",
+			"connector/destination/replayhint.go", "accepted.From.Add(-replayMargin)", "accepted.From",
+			"connector/destination", "TestReplayHint", "has no  stream=s001",
+		},
+		{
+			named, "the command sends the records of other streams, too",
+			"connector/handler.go", "		topics[stream] = append(topics[stream], topic)\n", "		topics[c.cfg.Firehose.Stream] = append(topics[c.cfg.Firehose.Stream], topic)\n",
+			"connector", "TestTopicsOfAStream", "want [\"other\"]",
 		},
 		{
 			blind, "a value counts however old it is",

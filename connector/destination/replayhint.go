@@ -1,0 +1,28 @@
+package destination
+
+import (
+	"strings"
+	"time"
+)
+
+const (
+	// replayMargin is how much earlier a replay begins than Firehose accepted the first of the records: a range of Kafka is one of
+	// the records' timestamps, and a record is accepted after that.
+	replayMargin = time.Minute
+	// maxNamedTopics is the number of topics that a line of the log names. With more of them the reader has to fill them in.
+	maxNamedTopics = 50
+)
+
+// replayCommand is the command that sends the records again that Firehose accepted in a time. It names the topics of the stream, or
+// none if that is all that the service reads.
+func replayCommand(accepted timeSpan, topics []string) string {
+	from, to := accepted.From.Add(-replayMargin), accepted.Until
+	command := "kafka-firehose replay -from " + from.UTC().Format(time.RFC3339) + " -to " + to.UTC().Format(time.RFC3339)
+	switch {
+	case len(topics) > maxNamedTopics:
+		return command + " -topic TOPICS"
+	case len(topics) > 0:
+		return command + " -topic " + strings.Join(topics, ",")
+	}
+	return command
+}
