@@ -114,7 +114,9 @@ func holdError(s destination.State, limit time.Duration) error {
 	case s.Freshness.At.IsZero():
 		return errors.New("held: CloudWatch has no new value of its destination, which was too late; records wait in Kafka: repair the destination")
 	}
-	return fmt.Errorf("held: its %w; nothing new is sent until it is %s late at most, and records wait in Kafka: repair the destination", lateError(s), inMinutes(limit/2))
+	from, until := s.AtRisk()
+	return fmt.Errorf("held: its %w; nothing new is sent until it is %s late at most, and records wait in Kafka; at risk are those that Firehose accepted from %s to %s: repair the destination",
+		lateError(s), inMinutes(limit/2), from.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339))
 }
 
 // lateError says how late a destination is, and when records will be lost.

@@ -17,7 +17,7 @@ const (
 // none if that is all that the service reads.
 func replayCommand(accepted timeSpan, topics []string) string {
 	from, to := accepted.From.Add(-replayMargin), accepted.Until
-	command := "kafka-firehose replay -from " + from.UTC().Format(time.RFC3339) + " -to " + to.UTC().Format(time.RFC3339)
+	command := "kafka-firehose replay -from " + formatTime(from) + " -to " + formatTime(to)
 	switch {
 	case len(topics) > maxNamedTopics:
 		return command + " -topic TOPICS"
@@ -26,3 +26,5 @@ func replayCommand(accepted timeSpan, topics []string) string {
 	}
 	return command
 }
+
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

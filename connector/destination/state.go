@@ -70,6 +70,15 @@ func (s State) LateBy() time.Duration { return s.Freshness.ageOf() }
 // TimeLeft is the time until Firehose drops records, 0 if it drops them already.
 func (s State) TimeLeft() time.Duration { return max(Retention-s.LateBy(), 0) }
 
+// AtRisk is the time in which Firehose accepted the records that a held stream's destination does not have. Firehose drops each of them
+// 24 hours after it accepted it, and no later one is sent. Both are zero if the time is unknown, or if a probe was sent since.
+func (s State) AtRisk() (from, until time.Time) {
+	if !s.Held || s.IsProbing() || s.Freshness.At.IsZero() {
+		return time.Time{}, time.Time{}
+	}
+	return s.Freshness.At.Add(-s.LateBy()), s.Since
+}
+
 // Answer is what CloudWatch has answered for a stream.
 type Answer struct {
 	Freshness, Success MetricValue

@@ -113,6 +113,25 @@ func TestDroppedSpan(t *testing.T) {
 	}
 }
 
+// At risk is what Firehose had accepted when the stream was held, and nothing is at risk while it is not held.
+func TestAtRisk(t *testing.T) {
+	t.Parallel()
+	s, _ := State{}.nextState(at(5), fresh(0, 11*time.Hour), 12*time.Hour)
+	if from, until := s.AtRisk(); !from.IsZero() || !until.IsZero() {
+		t.Errorf("not held: %v to %v", from, until)
+	}
+	s, _ = s.nextState(at(65), fresh(60, 12*time.Hour+time.Minute), 12*time.Hour)
+	s, _ = s.nextState(at(125), fresh(120, 13*time.Hour+time.Minute), 12*time.Hour)
+	if from, until := s.AtRisk(); from != at(-11*60-1) || until != at(65) {
+		t.Errorf("held: %v to %v, want %v to %v", from, until, at(-11*60-1), at(65))
+	}
+	s, _ = s.nextState(at(125+12*60), fresh(120+12*60, 23*time.Hour+30*time.Minute), 12*time.Hour)
+	s, c := s.nextState(at(125+14*60), Answer{}, 12*time.Hour)
+	if from, until := s.AtRisk(); !c.probe || !from.IsZero() || !until.IsZero() {
+		t.Errorf("%+v, a probe: %v to %v", c, from, until)
+	}
+}
+
 // Without a limit nothing is ever held.
 func TestNoLimit(t *testing.T) {
 	t.Parallel()

@@ -174,7 +174,9 @@ func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 	case changed.probe:
 		log.Warn("stream held: Firehose may have dropped the records that its destination did not take; one batch is sent to see whether that takes records again")
 	case changed.held:
-		log.Warn("stream held: nothing new is sent to it, and its records wait in Kafka, until its destination is half as late", "late", next.LateBy().String(), "limit", env.ShortDuration(w.o.PauseAfter))
+		from, until := next.AtRisk()
+		log.Warn("stream held: nothing new is sent to it, and its records wait in Kafka, until its destination is half as late. At risk are the records that Firehose has accepted before: it drops each after 24 hours",
+			"late", next.LateBy().String(), "limit", env.ShortDuration(w.o.PauseAfter), "at_risk_from", formatTime(from), "at_risk_to", formatTime(until))
 	case changed.released && next.Freshness.At.IsZero():
 		log.Info("stream released: CloudWatch has no new value of its destination, as for one that has caught up")
 	case changed.released:
@@ -182,7 +184,7 @@ func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 	}
 	if d := changed.dropped; !d.From.IsZero() {
 		log.Error("Firehose has probably dropped records that it accepted in this time: the destination was later than the 24 hours for which it keeps them. Kafka still has them within its retention: once the destination works, run the command in replay, with an earlier -from if there was a lag",
-			"from", d.From.UTC().Format(time.RFC3339), "to", d.Until.UTC().Format(time.RFC3339), "replay", replayCommand(d, w.o.Topics(s.name)))
+			"from", formatTime(d.From), "to", formatTime(d.Until), "replay", replayCommand(d, w.o.Topics(s.name)))
 	}
 	if waited := s.waits.Swap(false); waited || changed.held || changed.released || changed.probe {
 		w.o.Changed(s.name)

@@ -87,7 +87,8 @@ func TestLook(t *testing.T) {
 		if s := other.State(); s.Held || s.LateBy() != 0 || other.IsHeld() {
 			t.Errorf("%+v", s)
 		}
-		if strings.Join(w.changed, " ") != "s001" || !strings.Contains(w.log.String(), `"stream held: `) {
+		if strings.Join(w.changed, " ") != "s001" || !strings.Contains(w.log.String(), `"stream held: `) ||
+			!strings.Contains(w.log.String(), "at_risk_from=1999-12-31T21:57:00Z at_risk_to=2000-01-01T00:00:00Z") {
 			t.Errorf("%q\n%s", w.changed, &w.log)
 		}
 		if calls := w.cloud.Calls(); len(calls) != 2 || calls[0].Queries != 8 || calls[1].Queries != 4 || one.IsWaiting() {
