@@ -70,7 +70,7 @@ func TestOneIsCompiledAtATime(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if most.Load() != 1 || maxAsking.Load() != maxFetches {
+			if most.Load() != 1 || maxAsking.Load() > maxFetches || pad == 0 && maxAsking.Load() < maxFetches {
 				t.Errorf("%d are compiled at a time, want 1; %d are fetched, want %d", most.Load(), maxAsking.Load(), maxFetches)
 			}
 		})
@@ -87,7 +87,7 @@ func TestSmallSchemaPassesLargeOnes(t *testing.T) {
 			}
 			return compile(d)
 		}
-		const large = 3
+		const large = 2 * maxFetches
 		blanks := strings.Repeat(" ", smallSchema)
 		begin := time.Now()
 		var fetches []<-chan struct{}
@@ -96,9 +96,9 @@ func TestSmallSchemaPassesLargeOnes(t *testing.T) {
 			fetches = append(fetches, w.FetchFor(w.ctx, byID(uint32(id)), time.Now()))
 		}
 		time.Sleep(time.Second)
-		w.fake.SeedSchema("s", 9, 9, sr.Schema{Schema: "9"})
-		<-w.FetchFor(w.ctx, byID(9), time.Now())
-		if _, err := w.LookupSchema(byID(9)); err != nil || time.Since(begin) > 2*time.Second {
+		w.fake.SeedSchema("s", 99, 99, sr.Schema{Schema: "99"})
+		<-w.FetchFor(w.ctx, byID(99), time.Now())
+		if _, err := w.LookupSchema(byID(99)); err != nil || time.Since(begin) > 2*time.Second {
 			t.Errorf("a small schema after %v: %v", time.Since(begin), err)
 		}
 		for _, fetch := range fetches {

@@ -35,7 +35,12 @@ const (
 	// smallSchema is how many bytes a schema may have, with all that it refers to, to be compiled beside a larger one. It takes
 	// 13 MiB at most, and some milliseconds unless it is made to take long.
 	smallSchema = 16 << 10
+	// maxLarge limits the larger ones that keep a place among maxFetches while they wait for the compiler: small ones have the other places.
+	maxLarge = maxFetches / 2
 )
+
+// errCrowded is about a large schema that would take the place of small ones. Its text is not kept.
+var errCrowded = errors.New("too many large schemas wait for the compiler")
 
 // backoff is between the attempts for all schemas, and between the looks for one that is absent.
 var backoff = retry.Backoff{Min: 200 * time.Millisecond, Max: maxBackoff}
@@ -66,7 +71,8 @@ type Registry struct {
 	// one another only.
 	compiling, compilingSmall chan struct{}
 
-	fetching chan struct{} // holds a place for each schema that is asked for
+	fetching chan struct{} // holds a place for each schema that is asked for, until it is compiled
+	large    chan struct{} // holds a place for each large schema that is compiled, or waits for that; taken before fetching by those that wait for it
 	probing  chan struct{} // held by the only one that is asked for while the registry throttles
 
 	mu       sync.Mutex
@@ -98,7 +104,7 @@ func New(cfg Config, o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		client: c, compile: o.Compile, log: o.Log, metrics: o.Metrics,
-		compiling: make(chan struct{}, 1), compilingSmall: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches), probing: make(chan struct{}, 1),
+		compiling: make(chan struct{}, 1), compilingSmall: make(chan struct{}, 1), fetching: make(chan struct{}, maxFetches), large: make(chan struct{}, maxLarge), probing: make(chan struct{}, 1),
 		unusable: map[convert.SchemaRef]cachedVerdict{}, suspects: suspectSchemas{}, flights: map[convert.SchemaRef]chan struct{}{},
 		failed: map[convert.SchemaRef]struct{}{},
 	}
@@ -145,33 +151,71 @@ func (r *Registry) FetchFor(ctx context.Context, ref convert.SchemaRef, polled t
 // runFetch is one attempt, after the backoff of those before.
 func (r *Registry) runFetch(ctx context.Context, ref convert.SchemaRef, wait time.Duration, done chan struct{}) {
 	defer close(done) // waiting callers look again, and find the result of settleFetch
-	if retry.Sleep(ctx, wait) != nil {
-		r.endFetch(ref)
-		return
+	err := retry.Sleep(ctx, wait)
+	if err == nil {
+		err = r.tryFetch(ctx, ref, r.enterLarge)
 	}
-	leave, err := r.enterThrottle(ctx)
+	if errors.Is(err, errCrowded) {
+		err = r.fetchLarge(ctx, ref)
+	}
 	if err != nil {
 		r.endFetch(ref)
-		return
+	}
+}
+
+// fetchLarge is tryFetch for a large schema that found no place. It waits for one without the text, which is fetched once more then.
+func (r *Registry) fetchLarge(ctx context.Context, ref convert.SchemaRef) error {
+	select {
+	case r.large <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.large }()
+	return r.tryFetch(ctx, ref, func() (func(), error) { return func() {}, nil })
+}
+
+// tryFetch asks for a schema and keeps the result. The error is errCrowded, or that ctx is over. enter takes the place of a large schema.
+func (r *Registry) tryFetch(ctx context.Context, ref convert.SchemaRef, enter func() (leave func(), err error)) error {
+	leave, err := r.enterThrottle(ctx)
+	if err != nil {
+		return err
 	}
 	defer leave() // when it is known whether the registry still throttles
-	s, err := r.obtainSchema(ctx, ref)
-	if ctx.Err() != nil {
-		r.endFetch(ref)
-		return
+	s, err := r.obtainSchema(ctx, ref, enter)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, errCrowded):
+		return err
 	}
 	r.settleFetch(ref, s, err)
+	return nil
+}
+
+// enterLarge takes the place of a large schema. It does not wait: the caller has a place of fetching, which others need.
+func (r *Registry) enterLarge() (leave func(), err error) {
+	select {
+	case r.large <- struct{}{}:
+		return func() { <-r.large }, nil
+	default:
+		return nil, errCrowded
+	}
 }
 
 // obtainSchema fetches a schema and compiles it. One large and one small schema are compiled at a time.
-func (r *Registry) obtainSchema(ctx context.Context, ref convert.SchemaRef) (convert.Schema, error) {
+func (r *Registry) obtainSchema(ctx context.Context, ref convert.SchemaRef, enter func() (leave func(), err error)) (convert.Schema, error) {
 	d, err := r.client.fetchDefinition(ctx, ref, r.knownRefs())
 	if err != nil {
 		return nil, err
 	}
-	compiling := r.compiling
-	if d.TextBytes() <= smallSchema {
-		compiling = r.compilingSmall
+	compiling := r.compilingSmall
+	if d.TextBytes() > smallSchema {
+		compiling = r.compiling
+		leave, err := enter()
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
 	}
 	select {
 	case compiling <- struct{}{}:

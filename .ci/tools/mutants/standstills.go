@@ -145,7 +145,12 @@ func setAside() []mutant {
 		},
 		{
 			alone, "a small schema waits until a large one is compiled",
-			"connector/schema/registry.go", "		compiling = r.compilingSmall\n", "",
+			"connector/schema/registry.go", "compiling := r.compilingSmall\n", "compiling := r.compiling\n",
+			"connector/schema", "TestSmallSchemaPassesLargeOnes", "a small schema after",
+		},
+		{
+			alone, "large schemas that wait for the compiler take all places for fetches",
+			"connector/schema/registry.go", "maxLarge = maxFetches / 2", "maxLarge = maxFetches",
 			"connector/schema", "TestSmallSchemaPassesLargeOnes", "a small schema after",
 		},
 		{
