@@ -195,6 +195,13 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- else }}{{ include "kafka-firehose.checkTime" (dict "at" (printf "%s.%s" $at $key) "time" $time) }}{{ end -}}
 {{- end -}}
 {{- if and (eq (int $ages) 0) (not (lt (include "kafka-firehose.unixTime" $audit.from | int64) (include "kafka-firehose.unixTime" $audit.to | int64))) }}{{ fail (printf "%s: the range is empty, from %s to %s; want from before to" $at $audit.from $audit.to) }}{{ end -}}
+{{- if and (eq (int $ages) 2) (not (gt (include "kafka-firehose.ageSeconds" $audit.from | int64) (include "kafka-firehose.ageSeconds" $audit.to | int64))) }}{{ fail (printf "%s: the range is empty, from %s ago to %s ago; want the larger age in from" $at $audit.from $audit.to) }}{{ end -}}
+{{- end -}}
+
+{{/* The seconds of an age. */}}
+{{- define "kafka-firehose.ageSeconds" -}}
+{{- $zero := toDate "2006-01-02" "2001-01-01" -}}
+{{- sub (unixEpoch $zero) (dateModify (printf "-%s" .) $zero | unixEpoch) -}}
 {{- end -}}
 
 {{/* Not empty for an age such as 24h, which counts from the start of a pod. */}}
