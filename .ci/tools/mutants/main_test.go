@@ -91,6 +91,14 @@ func TestControl(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "fails on the code as it is") {
 		t.Errorf("error %v", err)
 	}
+	files = maps.Clone(module)
+	files["p/q_test.go"] = "package p\n\nimport \"testing\"\n\nfunc TestOrder(t *testing.T) {\n\tready := false\n\tt.Run(\"first\", func(*testing.T) { ready = true })\n" +
+		"\tt.Run(\"second\", func(t *testing.T) {\n\t\tif !ready {\n\t\t\tt.Error(\"not ready\")\n\t\t}\n\t})\n}\n"
+	m = mutant{"sums are right", "the same sum", "p/p.go", "1 + 1", "2", "p", "TestOrder/second", "not ready"}
+	err = run(t.Context(), &strings.Builder{}, bench{root: write(t, files), dir: t.TempDir(), list: []mutant{m}}, 1)
+	if err == nil || !strings.Contains(err.Error(), "fails on the code as it is") {
+		t.Errorf("a sub-test that fails without those before it: error %v", err)
+	}
 	if err := run(t.Context(), &strings.Builder{}, bench{}, 1); err == nil {
 		t.Error("a run without a mutant is a success")
 	}

@@ -87,15 +87,20 @@ func (b *bench) prepare(ctx context.Context) error {
 	return nil
 }
 
-// control runs the tests of the list on the code as it is.
+// control runs the tests of the list on the code as it is: those of a package together, and each sub-test once more by itself, as for
+// its mutant. One that needs those before it would fail there whatever the code is.
 func (b *bench) control(ctx context.Context) error {
 	tests := map[string]map[string]bool{} // package -> tests
+	alone := map[string]mutant{}          // by name
 	for _, m := range b.list {
 		if tests[m.pkg] == nil {
 			tests[m.pkg] = map[string]bool{}
 		}
-		test, _, _ := strings.Cut(m.test, "/")
+		test, _, sub := strings.Cut(m.test, "/")
 		tests[m.pkg][test] = true
+		if sub {
+			alone[m.name()] = m
+		}
 	}
 	var failed []error
 	for _, pkg := range slices.Sorted(maps.Keys(tests)) {
@@ -103,6 +108,12 @@ func (b *bench) control(ctx context.Context) error {
 		out, err := b.run(ctx, pkg, 0, "^("+strings.Join(names, "|")+")$", "30m") // they are many
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s fails on the code as it is: %w\n%s", pkg, err, head(out)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(alone)) {
+		out, err := b.run(ctx, alone[name].pkg, 0, exactly(alone[name].test), limit)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s by itself fails on the code as it is: %w\n%s", name, err, head(out)))
 		}
 	}
 	return errors.Join(failed...)
