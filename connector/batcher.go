@@ -139,6 +139,8 @@ func (l *pipeline) packRecords(ctx context.Context) error {
 			l.setAsideUntil(rest, l.startUpload(ctx, upload))
 		case len(rest.records) > 0 && err == nil:
 			l.queue.putBack(rest)
+		default:
+			l.queue.finishChunk()
 		}
 		l.freed()
 		if err != nil {

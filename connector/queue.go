@@ -46,6 +46,7 @@ type recordQueue struct {
 	mu     sync.Mutex
 	chunks []fetchedRecords // from head on
 	head   int              // how many were taken; their places are empty
+	taken  fetchedRecords   // by takeChunk, without its records, until they are packed, put back or set aside: the batcher may be long about them
 	aside  []*setAside
 	ready  int   // of aside, how many may continue
 	idle   int64 // bytes of the chunks that were set aside
@@ -90,6 +91,7 @@ func (q *recordQueue) takeChunk() (c fetchedRecords, ok bool) {
 		q.head++
 		a := q.asideOf(c.lease)
 		if a == nil {
+			q.taken = fetchedRecords{lease: c.lease, polled: c.polled}
 			return c, true
 		}
 		a.chunks = append(a.chunks, c)
@@ -102,7 +104,15 @@ func (q *recordQueue) takeChunk() (c fetchedRecords, ok bool) {
 func (q *recordQueue) putBack(c fetchedRecords) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.taken = fetchedRecords{}
 	q.putFirst(c)
+}
+
+// finishChunk notes that the chunk that was taken last is packed.
+func (q *recordQueue) finishChunk() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken = fetchedRecords{}
 }
 
 // putFirst puts chunks in front of all others. It needs q.mu.
@@ -120,6 +130,7 @@ func (q *recordQueue) putFirst(chunks ...fetchedRecords) {
 func (q *recordQueue) setAside(c fetchedRecords) *setAside {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.taken = fetchedRecords{}
 	a := &setAside{lease: c.lease, chunks: []fetchedRecords{c}}
 	q.aside = append(q.aside, a)
 	q.idle += c.weight
@@ -225,12 +236,15 @@ func (q *recordQueue) removeLeases(of func(*offset.Lease) bool) (weight int64, r
 	return weight, records
 }
 
-// oldestPolls sets when the oldest queued record of each partition was polled, for the partitions that have some.
+// oldestPolls sets when the oldest record of each partition was polled that is queued or being packed, for the partitions that have some.
 func (q *recordQueue) oldestPolls(polls map[*offset.Lease]time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, a := range q.aside {
 		polls[a.lease] = a.chunks[0].polled
+	}
+	if q.taken.lease != nil {
+		polls[q.taken.lease] = q.taken.polled
 	}
 	for _, c := range q.chunks[q.head:] { // a partition's chunks are in the order of the polls, and behind those set aside
 		if _, known := polls[c.lease]; !known {
@@ -239,12 +253,15 @@ func (q *recordQueue) oldestPolls(polls map[*offset.Lease]time.Time) {
 	}
 }
 
-// oldestPoll is when the oldest of its records was polled.
+// oldestPoll is when the oldest of its records was polled, those that are being packed included.
 func (q *recordQueue) oldestPoll() (at time.Time, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.head < len(q.chunks) {
 		at, ok = q.chunks[q.head].polled, true
+	}
+	if q.taken.lease != nil && (!ok || q.taken.polled.Before(at)) {
+		at, ok = q.taken.polled, true
 	}
 	for _, a := range q.aside {
 		if polled := a.chunks[0].polled; !ok || polled.Before(at) {

@@ -137,11 +137,17 @@ func TestQueueSetsAside(t *testing.T) {
 					put()
 				}
 			}
+			polls := map[*offset.Lease]time.Time{}
+			q.oldestPolls(polls)
+			if at, ok := q.oldestPoll(); !polls[c.lease].Equal(c.polled) || !ok || at.After(c.polled) {
+				t.Fatalf("seed %d: while records that were polled at %d are packed, the oldest of their partition are from %d, and of all from %d", seed, c.polled.Unix(), polls[c.lease].Unix(), at.Unix())
+			}
 			done, rest := c.splitAt(rng.IntN(len(c.records) + 1))
 			queued[c.lease] = queued[c.lease][len(done.records):]
 			weight -= done.weight
 			switch {
 			case len(rest.records) == 0:
+				q.finishChunk()
 			case rng.IntN(3) == 0:
 				waiting[c.lease] = q.setAside(rest)
 			default:

@@ -215,6 +215,35 @@ func TestHangingConversion(t *testing.T) {
 	})
 }
 
+// TestAgeOfHangingRecord: a record whose conversion hangs is in no batch and not in the queue, and its age is known all the same.
+func TestAgeOfHangingRecord(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.decodes()
+		end := w.hang()
+		m := w.start(avroFormat)
+		w.untilShared(4, m)
+		w.produceWith(0, 1, func(i int) *kgo.Record { return avroNumber(i, 2) })
+		time.Sleep(5 * time.Minute)
+		s := m.connector.Status()
+		old := 0
+		for _, p := range s.Partitions {
+			if p.OldestAge > 295 {
+				old++
+			}
+		}
+		if old != 1 || s.Memory.OldestAge < 295 {
+			t.Errorf("%d partitions have an old record, want 1; the oldest of all has %v s", old, s.Memory.OldestAge)
+		}
+		end()
+		w.untilCommitted(1)
+		time.Sleep(time.Second)
+		if s := m.connector.Status(); s.Memory.OldestAge != 0 {
+			t.Errorf("the oldest record has %v s after the commit of all", s.Memory.OldestAge)
+		}
+		m.mustStop()
+	})
+}
+
 // held answers a kind of request only when the result is called.
 func (w *world) held(key kmsg.Key, of func(kmsg.Request) bool) (release func()) {
 	end := make(chan struct{})

@@ -10,6 +10,21 @@ func sights() []mutant {
 			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "is in memory for 0 s",
 		},
 		{
+			seen, "the age of a partition leaves out a record whose conversion hangs",
+			"connector/queue.go", "		polls[q.taken.lease] = q.taken.polled\n", "",
+			"connector/e2e", "TestAgeOfHangingRecord", "0 partitions have an old record",
+		},
+		{
+			seen, "the age of the oldest record leaves out one whose conversion hangs",
+			"connector/queue.go", "		at, ok = q.taken.polled, true\n", "",
+			"connector/e2e", "TestAgeOfHangingRecord", "the oldest of all has 0 s",
+		},
+		{
+			seen, "the age of records that are packed is that of the next ones",
+			"connector/batcher.go", "			l.queue.finishChunk()\n", "",
+			"connector/e2e", "TestAgeOfHangingRecord", "s after the commit of all",
+		},
+		{
 			seen, "the age of a partition leaves out records that were set aside",
 			"connector/queue.go", "		polls[a.lease] = a.chunks[0].polled\n", "		_ = a\n",
 			"connector", "TestQueueSetsAside", "was polled at \\d+, want",
