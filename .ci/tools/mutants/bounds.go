@@ -22,7 +22,7 @@ func bounds() []mutant {
 		{
 			limits, "an aggregated record has no limit",
 			"connector/batch/builder.go", "int(r.values) < b.pack.Values && ", "",
-			"connector/e2e", "TestAggregation", "values in a record, Firehose takes apart 500",
+			"connector/e2e", "TestAggregation", "records have more values than the 500",
 		},
 	}
 }
