@@ -51,7 +51,7 @@ type Config struct {
 	// is sent to Firehose, and neither to keys and headers nor to dead letters.
 	Mask mask.Rules `envconfig:"RECORD_MASK" unset:"none" desc:"Members of the value's JSON that are not sent as they are, comma separated: path=drop, path=redact (\"***\") or path=sha256 (HMAC with RECORD_MASK_SECRET). Dots go into objects, arrays are gone through. A value that is not JSON is bad. See deploy/docs/transform.md."`
 	// MaskSecret is the key of the digests. It is read once, at the start: with another key, the same value has another digest.
-	MaskSecret env.Secret `envconfig:"RECORD_MASK_SECRET" unset:"none" desc:"Key of the digests of RECORD_MASK, 16 bytes or more. It is read at the start."`
+	MaskSecret env.Secret `envconfig:"RECORD_MASK_SECRET" once:"true" unset:"none" desc:"Key of the digests of RECORD_MASK, 16 bytes or more. It is read at the start."`
 	// Delimiter ends each value that doesn't end in it already, so that the values can be told apart
 	// in the files that Firehose writes. A newline by default; it counts in all sizes. JSON needs one
 	// of control characters, which it never contains.

@@ -113,6 +113,8 @@ func decodeField(entry string) (Field, error) {
 		if !named {
 			f.Name = form
 		}
+	case source == "timestamp" && formed:
+		return f, fmt.Errorf("timestamp can't be written as %q; want date or hour, or timestamp alone", form)
 	case !formed:
 		f.Form = byDefault
 	case byDefault == "":

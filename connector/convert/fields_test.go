@@ -54,7 +54,7 @@ func TestFieldsDecodeRefuses(t *testing.T) {
 		"const(a):text=b":                 `none for a constant`,
 		"const(a)=":                       `"" is no name`,
 		"timestamp:date,timestamp:date=x": `timestamp is there twice`,
-		"timestamp:week":                  `timestamp has one form only`,
+		"timestamp:week":                  `timestamp can't be written as "week"; want date or hour, or timestamp alone`,
 		"id=a,topic=a":                    `two fields would be called "a"`,
 		"value,id=value_encoding":         `two fields would be called "value_encoding"`,
 	} {

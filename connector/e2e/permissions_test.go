@@ -122,6 +122,13 @@ var permitted = map[string]func(w *world) []func(*connector.Config){
 		w.produceWith(0, 200, w.sized(25))
 		return []func(*connector.Config){policy}
 	},
+	"claim checks in a bucket with a key": func(w *world) []func(*connector.Config) {
+		w.guard.Encrypt("arn:aws:s3:::large", keyARN)
+		_, policy := w.claims()
+		w.s3 = append(w.s3, func(o *s3.Options) { o.HTTPClient = w.guard.Client(o.HTTPClient) })
+		w.produceWith(0, 200, w.sized(25))
+		return []func(*connector.Config){policy}
+	},
 }
 
 // TestPrintedPolicies: each feature delivers its records, and check finds no fault, with the policy that is printed for it, while
@@ -140,7 +147,7 @@ func TestPrintedPolicies(t *testing.T) {
 		"records.md":            {append(slices.Clone(service), printedPolicy(t, "docs/records.md")...), all[2:3]},
 		"destination.md":        {append(slices.Clone(service), printedPolicy(t, "docs/destination.md")...), all[3:4]},
 		"claim-checks.md":       {append(slices.Clone(service), printedPolicy(t, "docs/claim-checks.md")...), all[4:]},
-		"iam-policy.json":       {printedPolicy(t, "iam-policy.json"), all},
+		"iam-policy.json":       {printedPolicy(t, "iam-policy.json"), append(slices.Clone(all), "claim checks in a bucket with a key")},
 		"terraform":             {terraformPolicy(t, "terraform/main.tf", "bridge"), all},
 		"ecs":                   {terraformPolicy(t, "ecs/main.tf", "task"), all[:1]},
 	} {

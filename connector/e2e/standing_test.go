@@ -53,6 +53,9 @@ func standingFaults() map[string]standing {
 		"denied":              {begin: refuses("AccessDeniedException"), says: "AccessDeniedException"},
 		"missing stream":      {begin: func(w *world, _ *member) { w.stream.DeleteStream("s") }, says: "ResourceNotFoundException"},
 		"key":                 {begin: refuses("InvalidKMSResourceException"), says: "InvalidKMSResourceException"},
+		"key, denied": {begin: func(w *world, _ *member) {
+			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException", Message: "User: u is not authorized to perform: kms:GenerateDataKey on resource: " + keyARN}})
+		}, says: keyARN + "; the caller needs kms:GenerateDataKey and kms:Decrypt"},
 		"outage": {begin: func(w *world, _ *member) {
 			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.Outage}})
 		}, says: "nothing was accepted for"},

@@ -149,6 +149,18 @@ func TestSecretHasATwinInTheTable(t *testing.T) {
 	}
 }
 
+// TestTwinSaysWhenItIsRead: a file that is read once must not seem to be one that may change.
+func TestTwinSaysWhenItIsRead(t *testing.T) {
+	type keys struct {
+		Once  env.Secret `envconfig:"T_ONCE_SECRET" once:"true" unset:"none"`
+		Often env.Secret `envconfig:"T_OFTEN_SECRET" unset:"none"`
+	}
+	all := env.ListVariables(new(keys))
+	if !strings.HasSuffix(all[1].Desc, "read at the start.") || !strings.HasSuffix(all[3].Desc, "so it may change.") {
+		t.Errorf("%q, %q", all[1].Desc, all[3].Desc)
+	}
+}
+
 func TestDefaultsPanicsOnASecretThatCouldBeShown(t *testing.T) {
 	defer func() {
 		if s, _ := recover().(string); !strings.Contains(s, "T_API_TOKEN") {

@@ -23,7 +23,11 @@ func ListVariables(cfg any) []Variable {
 	for _, f := range configFields(reflect.ValueOf(cfg).Elem()) {
 		all = append(all, Variable{f.name, f.tag.Get("default"), f.tag.Get("unset"), f.tag.Get("desc")})
 		if f.isSecret() {
-			all = append(all, Variable{Name: f.name + twin, Unset: "none", Desc: "File that holds " + f.name + " in its place. It is read whenever the secret is used, so it may change."})
+			when := "whenever the secret is used, so it may change"
+			if f.tag.Get("once") != "" {
+				when = "at the start"
+			}
+			all = append(all, Variable{Name: f.name + twin, Unset: "none", Desc: "File that holds " + f.name + " in its place. It is read " + when + "."})
 		}
 	}
 	return all

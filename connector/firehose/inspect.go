@@ -34,7 +34,7 @@ func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream
 			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
 		}
 		looks.Go(func() {
-			found[i] = inspectStream(ctx, client, name, sends(name))
+			found[i] = inspectStream(ctx, client, name, sends(name), cfg.RequireEncryption)
 			tryPut(ctx, client, name, &found[i])
 		})
 	}
@@ -81,7 +81,7 @@ func hostOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-func inspectStream(ctx context.Context, api Describer, stream string, sends SentRecords) (found check.Findings) {
+func inspectStream(ctx context.Context, api Describer, stream string, sends SentRecords, encrypted bool) (found check.Findings) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	d, f := describePatiently(ctx, api, stream, func(*putbatch.RequestError) {})
@@ -103,22 +103,28 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Sent
 	if !ok {
 		found.AddWarning(check.Stream, stream, encryption, "look at its key, the key's policy and grants")
 	}
+	if encrypted && encryption == plainAtRest {
+		found.AddError(check.Stream, stream, "has "+plainAtRest+", and FIREHOSE_REQUIRE_ENCRYPTION is true: its first answer blocks it", "turn encryption on, or the setting off")
+	}
 	conflicts := sends.findConflicts(d)
 	for _, c := range conflicts {
 		if !c.possible {
 			found.AddWarning(check.Stream, stream, c.problem, c.advice)
 		}
 	}
+	ownKey := d.DeliveryStreamEncryptionConfiguration != nil && d.DeliveryStreamEncryptionConfiguration.KeyType == types.KeyTypeCustomerManagedCmk
 	if len(found) == 0 {
 		text := "ACTIVE, DirectPut, to " + strings.TrimPrefix(destinationNames(d), "the ") + ", " + encryption
 		var advice []string
 		for _, c := range conflicts {
 			text, advice = text+"; "+c.problem, append(advice, c.advice)
 		}
-		if e := d.DeliveryStreamEncryptionConfiguration; e != nil && e.KeyType == types.KeyTypeCustomerManagedCmk {
+		if ownKey {
 			advice = append(advice, keyAdvice)
 		}
 		found.AddNote(check.Stream, stream, text, strings.Join(advice, "; "))
+	} else if ownKey && ok { // what else is wrong with it doesn't hide what the key asks for
+		found.AddNote(check.Stream, stream, encryption, keyAdvice)
 	}
 	return found
 }
@@ -134,17 +140,19 @@ func destinationNames(d *types.DeliveryStreamDescription) string {
 	return strings.Join(names, " and ")
 }
 
+const plainAtRest = "no server-side encryption"
+
 // encryptionOf says how a stream is encrypted at rest; it is not ok when a change of
 // that has failed.
 func encryptionOf(e *types.DeliveryStreamEncryptionConfiguration) (text string, ok bool) {
 	if e == nil {
-		return "no server-side encryption", true
+		return plainAtRest, true
 	}
 	switch e.Status {
 	case types.DeliveryStreamEncryptionStatusEnablingFailed, types.DeliveryStreamEncryptionStatusDisablingFailed:
 		return fmt.Sprintf("its encryption is %s%s", e.Status, failureReason(e.FailureDescription)), false
 	case types.DeliveryStreamEncryptionStatusDisabled, "":
-		return "no server-side encryption", true
+		return plainAtRest, true
 	case types.DeliveryStreamEncryptionStatusEnabled, types.DeliveryStreamEncryptionStatusEnabling, types.DeliveryStreamEncryptionStatusDisabling:
 	}
 	key := "a key of AWS"

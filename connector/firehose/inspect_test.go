@@ -3,6 +3,7 @@ package firehose
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,7 +61,7 @@ func TestInspectStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.want.Kind, test.want.Name = check.Stream, "s"
-			got := inspectStream(t.Context(), test.api, "s", SentRecords{Delimiter: "\n", Raw: true})
+			got := inspectStream(t.Context(), test.api, "s", SentRecords{Delimiter: "\n", Raw: true}, false)
 			if len(got) != 1 || got[0] != test.want {
 				t.Errorf("found %+v, want %+v", got, test.want)
 			}
@@ -68,11 +69,34 @@ func TestInspectStream(t *testing.T) {
 	}
 }
 
+// TestInspectEncryption: a stream that FIREHOSE_REQUIRE_ENCRYPTION would block is an error before it gets a record, and what the key of a stream
+// asks for is told beside what else is wrong with the stream.
+func TestInspectEncryption(t *testing.T) {
+	status := types.DeliveryStreamStatusActive
+	look := func(e *types.DeliveryStreamEncryptionConfiguration) check.Findings {
+		d := types.DeliveryStreamDescription{DeliveryStreamStatus: status, DeliveryStreamType: types.DeliveryStreamTypeDirectPut, DeliveryStreamEncryptionConfiguration: e}
+		return inspectStream(t.Context(), answering{description: d}, "s", SentRecords{}, true)
+	}
+	own := &types.DeliveryStreamEncryptionConfiguration{Status: types.DeliveryStreamEncryptionStatusEnabled, KeyType: types.KeyTypeCustomerManagedCmk, KeyARN: aws.String("arn:k")}
+	for _, e := range []*types.DeliveryStreamEncryptionConfiguration{nil, {Status: types.DeliveryStreamEncryptionStatusDisabled}} {
+		if found := look(e); len(found) != 1 || found[0].Severity != check.Error || !strings.Contains(found[0].Found, "FIREHOSE_REQUIRE_ENCRYPTION") {
+			t.Errorf("not encrypted: %+v", found)
+		}
+	}
+	if found := look(own); len(found) != 1 || found[0].Severity != check.OK {
+		t.Errorf("encrypted: %+v", found)
+	}
+	status = types.DeliveryStreamStatusCreating
+	if found := look(own); len(found) != 2 || found[1].Found != "encryption ENABLED with the key arn:k" || found[1].Advice != keyAdvice {
+		t.Errorf("being created: %+v", found)
+	}
+}
+
 // TestInspectStreamStops: with an answer that never comes, the caller's time is all it takes.
 func TestInspectStreamStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	got := inspectStream(ctx, answering{err: errors.New("never")}, "s", SentRecords{})
+	got := inspectStream(ctx, answering{err: errors.New("never")}, "s", SentRecords{}, false)
 	if len(got) != 1 || got[0].Severity != check.Error {
 		t.Errorf("found %+v, want one error", got)
 	}

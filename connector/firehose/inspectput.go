@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
@@ -27,6 +28,8 @@ func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.F
 		return
 	}
 	switch f := putbatch.ClassifyError(context.WithoutCancel(ctx), err, true); {
+	case f.Code == "AccessDeniedException" && strings.Contains(f.Message, "kms:"): // the message says what the key asks for
+		found.AddError(check.Stream, stream, "can't be written to: "+f.Error(), "")
 	case f.Code == "AccessDeniedException":
 		found.AddError(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")
 	case f.Class == putbatch.Blocked && !isMissing(f):

@@ -23,7 +23,12 @@ func TestTryPut(t *testing.T) {
 		"authorized": {[]firehosetest.Stream{{Name: "orders"}}, nil, "fine, puts are authorized", check.OK},
 		"denied":     {[]firehosetest.Stream{{Name: "orders", Refusal: "AccessDeniedException"}}, nil, "may not be written to: User: arn:aws:iam::", check.Error},
 		"key":        {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "InvalidKMSResourceException"}}, "can't be written to: InvalidKMSResourceException", check.Error},
-		"busy":       {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}}, "fine, putting was not tried", check.OK},
+		"key, denied": {
+			[]firehosetest.Stream{{Name: "orders"}},
+			[]fault{{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException", Message: "User: u is not authorized to perform: kms:GenerateDataKey on resource: arn:k"}},
+			"can't be written to: AccessDeniedException: User: u is not authorized to perform: kms:GenerateDataKey on resource: arn:k; the caller needs", check.Error,
+		},
+		"busy": {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}}, "fine, putting was not tried", check.OK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: tt.streams, Faults: tt.faults}, settings(), func(w *world) {
@@ -33,6 +38,9 @@ func TestTryPut(t *testing.T) {
 				last := found[len(found)-1]
 				if !strings.HasPrefix(last.Found, tt.want) || last.Severity != tt.worst {
 					t.Errorf("found %+v, want %q", found, tt.want)
+				}
+				if strings.HasPrefix(name, "key") && last.Advice != "" {
+					t.Errorf("advises %q, which doesn't help with a key", last.Advice)
 				}
 				if n := len(w.svc.Stored("orders")); n > 0 {
 					t.Errorf("%d records are stored", n)
