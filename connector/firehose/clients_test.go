@@ -49,7 +49,7 @@ func TestStreamsHaveTheirOwnWays(t *testing.T) {
 	cfg := settings()
 	cfg.Stream, cfg.Routes = "orders", Routes{{Topic: "c", Stream: "clicks"}, {Topic: "p", Stream: "paris"}}
 	err := cfg.StreamOptions.Decode(`{"clicks": {"max_in_flight": 3}, "paris": {"region": "eu-west-3", "endpoint_url": "` + abroad.URL + `",
-		"role_arn": "arn:aws:iam::123456789012:role/writer", "role_external_id": "x123"}}`)
+		"role_arn": "arn:aws:iam::123456789012:role/writer", "role_external_id": "x123", "role_session_name": "of-paris"}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +72,8 @@ func TestStreamsHaveTheirOwnWays(t *testing.T) {
 	if len(signed) != 3 {
 		t.Errorf("requests: %v", signed)
 	}
-	if len(roles) != 1 || !strings.HasPrefix(roles[0], "eu-west-3 ") || !strings.Contains(roles[0], "ExternalId=x123") {
-		t.Errorf("roles were assumed by %q, want one in eu-west-3 with the external id", roles)
+	if len(roles) != 1 || !strings.HasPrefix(roles[0], "eu-west-3 ") || !strings.Contains(roles[0], "ExternalId=x123") || !strings.Contains(roles[0], "RoleSessionName=of-paris") {
+		t.Errorf("roles were assumed by %q, want one in eu-west-3 with the external id and the session's name", roles)
 	}
 	if clients.ForStream("orders") != clients.ForStream("clicks") || clients.ForStream("orders") == clients.ForStream("paris") {
 		t.Error("streams that are reached in the same way share a client, and no others do")

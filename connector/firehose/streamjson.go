@@ -48,7 +48,7 @@ func (o *StreamOptions) Decode(s string) error {
 var rateNames = []string{"max_bytes_per_second", "max_records_per_second", "quota_bytes_per_second", "quota_records_per_second"}
 
 // optionNames are the fields of an option, in the order of its struct.
-var optionNames = slices.Concat([]string{"region", "endpoint_url", "role_arn", "role_external_id", "max_in_flight"}, rateNames, recordOptions)
+var optionNames = slices.Concat([]string{"region", "endpoint_url", "role_arn", "role_external_id", "role_session_name", "max_in_flight"}, rateNames, recordOptions)
 
 // recordOptions are the options in the place of variables that begin with recordPrefix.
 var recordOptions = []string{"format", "envelope", "fields", "key_format", "unwrap", "tombstones", "delimiter", "aggregate", "aggregate_max_bytes", "aggregate_max_records", "compression"}
@@ -75,6 +75,8 @@ func (o *StreamOption) setField(name string, value json.RawMessage) error {
 		return fillValue(name, value, &o.RoleARN, "a text")
 	case "role_external_id":
 		return fillValue(name, value, &o.RoleExternalID, "a text")
+	case "role_session_name":
+		return fillValue(name, value, &o.RoleSessionName, "a text")
 	case "max_in_flight":
 		o.MaxInFlight = new(int)
 		return fillValue(name, value, o.MaxInFlight, "a whole number")

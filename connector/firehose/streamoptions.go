@@ -1,6 +1,7 @@
 package firehose
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -27,6 +28,8 @@ type StreamOption struct {
 	// RoleARN is assumed to write, and RoleExternalID handed over with it. Together they take the
 	// place of FIREHOSE_ROLE_ARN and FIREHOSE_ROLE_EXTERNAL_ID.
 	RoleARN, RoleExternalID string
+	// RoleSessionName is in the place of FIREHOSE_ROLE_SESSION_NAME, for RoleARN.
+	RoleSessionName string
 	// MaxInFlight is in the place of FIREHOSE_MAX_IN_FLIGHT.
 	MaxInFlight *int
 	// MaxBytesPerSecond and MaxRecordsPerSecond are in the place of the variables of that name; 0 is
@@ -54,6 +57,7 @@ func (c Config) ForStream(stream string) Config {
 func (c Config) with(o StreamOption) Config {
 	if o.RoleARN != "" {
 		c.RoleARN, c.RoleExternalID = o.RoleARN, o.RoleExternalID
+		c.RoleSessionName = cmp.Or(o.RoleSessionName, c.RoleSessionName)
 	}
 	if o.MaxInFlight != nil {
 		c.MaxInFlight = *o.MaxInFlight
@@ -106,7 +110,9 @@ func (c Config) validateStreamOptions(check *env.Check) {
 
 func (o StreamOption) validateRole(bad func(string, ...any)) {
 	var check env.Check
-	awsconfig.Role{Variable: "role_arn", ARN: o.RoleARN, ExternalID: o.RoleExternalID}.Validate(&check, "role_external_id")
+	role := awsconfig.Role{Variable: "role_arn", ARN: o.RoleARN, ExternalID: o.RoleExternalID, SessionName: o.RoleSessionName}
+	role.Validate(&check, "role_external_id")
+	role.ValidateSession(&check, "role_session_name")
 	for _, f := range env.FaultsOf(check.Err()) {
 		bad("%v", f)
 	}

@@ -14,7 +14,7 @@ import (
 const everyOption = `{
 	"orders": {
 		"region": "eu-west-3", "endpoint_url": "https://vpce-1.firehose.eu-west-3.vpce.amazonaws.com",
-		"role_arn": "arn:aws:iam::123456789012:role/writer", "role_external_id": "x123",
+		"role_arn": "arn:aws:iam::123456789012:role/writer", "role_external_id": "x123", "role_session_name": "of-orders",
 		"max_in_flight": 3, "max_bytes_per_second": "5MiB", "max_records_per_second": 1000,
 		"quota_bytes_per_second": 5242880, "quota_records_per_second": 500000
 	},
@@ -25,7 +25,7 @@ func TestStreamOptions(t *testing.T) {
 	want := map[string]StreamOption{
 		"orders": {
 			Region: "eu-west-3", EndpointURL: "https://vpce-1.firehose.eu-west-3.vpce.amazonaws.com",
-			RoleARN: "arn:aws:iam::123456789012:role/writer", RoleExternalID: "x123",
+			RoleARN: "arn:aws:iam::123456789012:role/writer", RoleExternalID: "x123", RoleSessionName: "of-orders",
 			MaxInFlight: new(3), MaxBytesPerSecond: new(5 * env.MiB), MaxRecordsPerSecond: new(1000),
 			QuotaBytesPerSecond: new(5 * env.MiB), QuotaRecordsPerSecond: new(500_000),
 		},
@@ -57,15 +57,18 @@ func TestStreamOptions(t *testing.T) {
 // does not take the external id of another.
 func TestFor(t *testing.T) {
 	c := configForValidate()
-	c.RoleARN, c.RoleExternalID, c.MaxBytesPerSecond = "all", "all's", 7
+	c.RoleARN, c.RoleExternalID, c.RoleSessionName, c.MaxBytesPerSecond = "all", "all's", "of-all", 7
 	c.StreamOptions.Of = map[string]StreamOption{
-		"role": {RoleARN: "own"}, "pace": {MaxBytesPerSecond: new(env.Bytes(0)), MaxRecordsPerSecond: new(5), MaxInFlight: new(2)},
+		"role": {RoleARN: "own"}, "session": {RoleARN: "own", RoleSessionName: "own"}, "pace": {MaxBytesPerSecond: new(env.Bytes(0)), MaxRecordsPerSecond: new(5), MaxInFlight: new(2)},
 		"quota": {QuotaBytesPerSecond: new(env.Bytes(9)), QuotaRecordsPerSecond: new(8)},
 	}
 	if diff := cmp.Diff(c, c.ForStream("other")); diff != "" {
 		t.Error(diff)
 	}
-	if got := c.ForStream("role"); got.RoleARN != "own" || got.RoleExternalID != "" || got.MaxBytesPerSecond != 7 {
+	if got := c.ForStream("role"); got.RoleARN != "own" || got.RoleExternalID != "" || got.RoleSessionName != "of-all" || got.MaxBytesPerSecond != 7 {
+		t.Errorf("%+v", got)
+	}
+	if got := c.ForStream("session").assumedRole(); got.SessionName != "own" {
 		t.Errorf("%+v", got)
 	}
 	if got := c.ForStream("quota"); got.QuotaBytesPerSecond != 9 || got.QuotaRecordsPerSecond != 8 {
@@ -98,7 +101,7 @@ func TestStreamOptionsRefuses(t *testing.T) {
 		`{"a": {"max_in_flight": "3"}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_in_flight": 1.5}}`:                `stream "a": max_in_flight: want a whole number`,
 		`{"a": {"max_bytes_per_second": "5MB"}}`:       `stream "a": max_bytes_per_second: want a size: plain bytes such as 4000000, or KiB, MiB or GiB such as 256MiB`,
-		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second, format, envelope, fields, key_format, unwrap, tombstones, delimiter, aggregate, aggregate_max_bytes, aggregate_max_records, compression; stream "b": max_in_flight: want a whole number`,
+		`{"a": {"x": 1}, "b": {"max_in_flight": 0.1}}`: `stream "a": there is no option "x"; want region, endpoint_url, role_arn, role_external_id, role_session_name, max_in_flight, max_bytes_per_second, max_records_per_second, quota_bytes_per_second, quota_records_per_second, format, envelope, fields, key_format, unwrap, tombstones, delimiter, aggregate, aggregate_max_bytes, aggregate_max_records, compression; stream "b": max_in_flight: want a whole number`,
 	} {
 		var o StreamOptions
 		if err := o.Decode(held); err == nil || err.Error() != problem {
@@ -109,18 +112,20 @@ func TestStreamOptionsRefuses(t *testing.T) {
 
 func TestStreamOptionsValidate(t *testing.T) {
 	for option, problem := range map[string]string{
-		`"orders": {"region": "Paris"}`:                        `stream "orders": region is "Paris": want a region such as eu-west-1`,
-		`"orders": {"region": "us-gov-west-1"}`:                "",
-		`"order": {"max_in_flight": 1}`:                        `stream "order" is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of ["orders"]`,
-		`"orders": {"endpoint_url": "localhost:4566"}`:         `stream "orders": endpoint_url: want http:// or https:// and a host, and no more`,
-		`"orders": {"endpoint_url": "http://me:hunter2@host"}`: `stream "orders": endpoint_url: want http:// or https:// and a host, and no more`,
-		`"orders": {"endpoint_url": "http://localhost:4566"}`:  "",
-		`"orders": {"role_arn": "writer"}`:                     `stream "orders": role_arn holds "writer": want the ARN of a role such as arn:aws:iam::123456789012:role/name`,
-		`"orders": {"role_external_id": "x123"}`:               `stream "orders": role_external_id holds "x123": it has no effect without role_arn`,
-		`"orders": {"max_in_flight": 0}`:                       `stream "orders": max_in_flight is 0: want 1 to 1000`,
-		`"orders": {"max_in_flight": 1001}`:                    `stream "orders": max_in_flight is 1001: want 1 to 1000`,
-		`"orders": {"max_records_per_second": -1}`:             `stream "orders": max_records_per_second is -1: want 0 or more`,
-		`"orders": {"quota_records_per_second": -5}`:           `stream "orders": quota_records_per_second is -5: want 0 or more`,
+		`"orders": {"region": "Paris"}`:                                                               `stream "orders": region is "Paris": want a region such as eu-west-1`,
+		`"orders": {"region": "us-gov-west-1"}`:                                                       "",
+		`"order": {"max_in_flight": 1}`:                                                               `stream "order" is in neither FIREHOSE_STREAM nor FIREHOSE_ROUTES; want one of ["orders"]`,
+		`"orders": {"endpoint_url": "localhost:4566"}`:                                                `stream "orders": endpoint_url: want http:// or https:// and a host, and no more`,
+		`"orders": {"endpoint_url": "http://me:hunter2@host"}`:                                        `stream "orders": endpoint_url: want http:// or https:// and a host, and no more`,
+		`"orders": {"endpoint_url": "http://localhost:4566"}`:                                         "",
+		`"orders": {"role_arn": "writer"}`:                                                            `stream "orders": role_arn holds "writer": want the ARN of a role such as arn:aws:iam::123456789012:role/name`,
+		`"orders": {"role_external_id": "x123"}`:                                                      `stream "orders": role_external_id holds "x123": it has no effect without role_arn`,
+		`"orders": {"role_session_name": "me"}`:                                                       `stream "orders": role_session_name holds "me": it has no effect without role_arn`,
+		`"orders": {"role_arn": "arn:aws:iam::123456789012:role/writer", "role_session_name": "a b"}`: `stream "orders": role_session_name holds "a b": want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -`,
+		`"orders": {"max_in_flight": 0}`:                                                              `stream "orders": max_in_flight is 0: want 1 to 1000`,
+		`"orders": {"max_in_flight": 1001}`:                                                           `stream "orders": max_in_flight is 1001: want 1 to 1000`,
+		`"orders": {"max_records_per_second": -1}`:                                                    `stream "orders": max_records_per_second is -1: want 0 or more`,
+		`"orders": {"quota_records_per_second": -5}`:                                                  `stream "orders": quota_records_per_second is -5: want 0 or more`,
 	} {
 		c := configForValidate()
 		if err := c.StreamOptions.Decode("{" + option + "}"); err != nil {
