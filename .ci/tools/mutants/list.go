@@ -82,6 +82,11 @@ func skippedRecords() []mutant {
 			"connector/convert", "TestFilter", "\"filtered\", want \"filter_failed\"",
 		},
 		{
+			"FIREHOSE_REQUIRE_ENCRYPTION lets nothing settle that is not encrypted", "an answer that says so is a good one",
+			"connector/firehose/finish.go", "s.cfg.RequireEncryption && a != nil &&", "s.cfg.RequireEncryption && a == nil &&",
+			"connector/firehose", "TestRequireEncryption", "mark is 10, want 0",
+		},
+		{
 			"a masked member is never sent", "a name with escapes is another name",
 			"connector/convert/jsontext/walk.go", `	return string(UnquoteText(quoted)) == text
 `, "	return string(quoted[1:len(quoted)-1]) == text\n",
