@@ -51,7 +51,8 @@ type pulse struct {
 // without partitions is ready. A process that is not live is not ready.
 func (c *Connector) Ready() error { return c.notReady(c.standingFaults(time.Now())) }
 
-// notReady is why records would not get through with these faults, nil when they would.
+// notReady is why records would not get through with these faults, nil when they would. What holds none back comes last:
+// whoever reads why the process is not ready sees all that lasts.
 func (c *Connector) notReady(faults []fault) error {
 	switch c.phase.v.Load() {
 	case starting:
@@ -59,13 +60,18 @@ func (c *Connector) notReady(faults []fault) error {
 	case draining:
 		return errors.New("draining")
 	}
-	var errs []error
+	var errs, notes []error
 	for _, f := range faults {
 		if !f.harmless && !f.lossy {
 			errs = append(errs, f.lines())
+		} else {
+			notes = append(notes, f.lines())
 		}
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	return errors.Join(append(errs, notes...)...)
 }
 
 // Notes are the faults that last while the process is ready all the same, nil for none.

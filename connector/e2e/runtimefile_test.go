@@ -10,6 +10,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/longtest"
 	"kafka-firehose/connector/status"
 )
@@ -153,4 +154,31 @@ func TestRuntimeSettingsOfAProcess(t *testing.T) {
 	}
 	h.drain(c)
 	h.wantAll(0)
+}
+
+// TestReadinessHasEveryFault: a fault that holds no records back is named by readiness beside one that does, and after it.
+func TestReadinessHasEveryFault(t *testing.T) {
+	bubble(t, func(w *world) {
+		file := mount(t, `{}`)
+		m := w.start(file.reads(w.in))
+		w.produce(0, 100)
+		w.untilCommitted(100)
+		if err := os.Remove(file.path()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("not ready for runtime settings: %v", err)
+		}
+		w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException"}})
+		w.produce(100, 200)
+		time.Sleep(time.Minute)
+		err := m.connector.Ready()
+		if err == nil {
+			t.Fatal("ready although the stream denies access")
+		}
+		if lines := strings.Split(err.Error(), "\n"); len(lines) != 2 || !strings.Contains(lines[0], "AccessDeniedException") || !strings.Contains(lines[1], "runtime settings can't be read") {
+			t.Errorf("readiness says %q, want the stream and then the runtime settings", lines)
+		}
+	})
 }

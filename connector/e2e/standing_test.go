@@ -339,3 +339,16 @@ func TestSummary(t *testing.T) {
 		}
 	})
 }
+
+// TestNoSummary: LOG_SUMMARY_INTERVAL=0 turns the line off.
+func TestNoSummary(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.start(func(c *connector.Config) { c.LogSummaryInterval = 0 })
+		w.produce(0, 400)
+		w.untilCommitted(400)
+		time.Sleep(10 * time.Minute)
+		if n := w.lines("msg=delivered"); n != 0 {
+			t.Errorf("%d summaries, want none", n)
+		}
+	})
+}

@@ -203,8 +203,12 @@ func TestUnusableStreamHoldsItsRecords(t *testing.T) {
 				}
 				w.produce(0, 100)
 				w.produceWith(100, 200, toGood)
+				begin := time.Now()
 				m := w.start(checked, streams)
 				w.untilStored(100, 200)
+				if took := time.Since(begin); took > 2*time.Second {
+					t.Errorf("the other stream has its records %v after the start, want 2 s at most", took)
+				}
 				time.Sleep(5 * time.Minute)
 				if got := w.committed(); got != 100 {
 					t.Errorf("committed %d, want the 100 records of the other stream", got)

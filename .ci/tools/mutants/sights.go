@@ -35,6 +35,16 @@ func sights() []mutant {
 			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "says that 0 attempts failed",
 		},
 		{
+			seen, "/status looks at each partition once for each partition",
+			"connector/status.go", "		one := status.Partition{\n", "		_ = c.source.PartitionStatuses(queued)\n		one := status.Partition{\n",
+			"connector/e2e", "TestCostOfStatus", "of one core, want more than nothing",
+		},
+		{
+			seen, "/readyz of a process that is not ready leaves out what holds no records back",
+			"connector/health.go", "append(errs, notes...)...", "errs...",
+			"connector/e2e", "TestReadinessHasEveryFault", "want the stream and then the runtime settings",
+		},
+		{
 			seen, "/readyz does not say since when a reason holds",
 			"connector/health.go", "		if !f.harmless && !f.lossy {\n			errs = append(errs, f.lines())", "		if !f.harmless && !f.lossy {\n			errs = append(errs, f.err)",
 			"connector/e2e", "TestStandingRegistry", "readiness does not say since when it holds that the Schema Registry",
