@@ -4,7 +4,7 @@ import "slices"
 
 // all are the mutants, guarantee by guarantee.
 func all() []mutant {
-	return slices.Concat(losses(), skippedRecords(), unwrappedRecords(), samples(), claimChecks(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), handovers(), stoppedPartitions(), stops(), outside(), clients(), logins(), shown(), joining(), schemas(), verdicts(), origins(), strangers(), standstills(), fetches(), starts(), weather(), replays(), replayFaults(), replayRates(), holds(), atRisk(), sights())
+	return slices.Concat(losses(), skippedRecords(), unwrappedRecords(), samples(), claimChecks(), positions(), answers(), policies(), bounds(), buffers(), spins(), inputs(), fences(), handovers(), stoppedPartitions(), stops(), outside(), clients(), logins(), shown(), joining(), schemas(), verdicts(), origins(), strangers(), standstills(), fetches(), starts(), weather(), replays(), replayFaults(), replayRates(), holds(), atRisk(), recordAges(), lastingFaults())
 }
 
 // losses are commits that run ahead.

@@ -1,8 +1,9 @@
 package main
 
-// sights are what /status, the page and /readyz say of a process.
-func sights() []mutant {
-	const seen = "what lasts is seen, with its age and its count"
+const seen = "what lasts is seen, with its age and its count"
+
+// recordAges are what /status says of the records in memory.
+func recordAges() []mutant {
 	return []mutant{
 		{
 			seen, "the age of a partition leaves out records that wait for the check of their stream",
@@ -29,6 +30,12 @@ func sights() []mutant {
 			"connector/queue.go", "		polls[a.lease] = a.chunks[0].polled\n", "		_ = a\n",
 			"connector", "TestQueueSetsAside", "was polled at \\d+, want",
 		},
+	}
+}
+
+// lastingFaults are what /status and /readyz say of a process in which something lasts, and what that costs.
+func lastingFaults() []mutant {
+	return []mutant{
 		{
 			seen, "the checks of a stream that can't be used are not counted",
 			"connector/fault.go", "		f.failures = int(l.check.failures.Load())\n", "",
