@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -348,4 +349,25 @@ func FuzzLoadEnvironment(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPlanHidesSecrets: the line at the start names what is set, and no secret.
+func TestPlanHidesSecrets(t *testing.T) {
+	secret := regexp.MustCompile("PASSWORD|SECRET|TOKEN|HEADERS|EXTERNAL_ID")
+	secrets := 0
+	for _, v := range env.ListVariables(new(connector.Config)) {
+		value := "shown"
+		if secret.MatchString(v.Name) {
+			value, secrets = "s3cr3t", secrets+1
+		}
+		t.Setenv(v.Name, value)
+	}
+	t.Setenv("SCHEMA_REGISTRY_URL", "https://s3cr3t:s3cr3t@registry.example.com")
+	plan := fmt.Sprint(connector.DefaultConfig().PlannedSettings())
+	if strings.Contains(plan, "s3cr3t") || strings.Count(plan, "***") < secrets || secrets < 5 {
+		t.Errorf("a plan with %d secrets: %s", secrets, plan)
+	}
+	if !strings.Contains(plan, "registry.example.com") || !strings.Contains(plan, "KAFKA_CLIENT_RACK=shown") {
+		t.Errorf("the plan does not name what is set: %s", plan)
+	}
 }

@@ -98,7 +98,7 @@ func lookAt(ctx context.Context, addrs []string) []status.Member {
 	defer cancel()
 	var all []string
 	for _, addr := range addrs {
-		all = append(all, resolveMembers(ctx, addr)...)
+		all = append(all, resolveMembers(ctx, net.DefaultResolver.LookupHost, addr)...)
 	}
 	all = all[:min(len(all), maxMembers)]
 	members := make([]status.Member, len(all))
@@ -114,12 +114,12 @@ func lookAt(ctx context.Context, addrs []string) []status.Member {
 }
 
 // resolveMembers returns all addresses of a name, or the name if it has one or none.
-func resolveMembers(ctx context.Context, addr string) []string {
+func resolveMembers(ctx context.Context, lookup func(context.Context, string) ([]string, error), addr string) []string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || net.ParseIP(host) != nil {
 		return []string{addr}
 	}
-	found, err := net.DefaultResolver.LookupHost(ctx, host)
+	found, err := lookup(ctx, host)
 	if err != nil || len(found) < 2 || host == "localhost" {
 		return []string{addr}
 	}

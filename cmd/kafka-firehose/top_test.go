@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +49,29 @@ func TestTop(t *testing.T) {
 		}
 		if strings.Contains(out, "\x1b") {
 			t.Errorf("%s: control characters come through", tt.args)
+		}
+	}
+}
+
+// TestMembersOfAName: a name with several addresses, as a headless Service has, stands for all of them.
+func TestMembersOfAName(t *testing.T) {
+	lookup := func(_ context.Context, host string) ([]string, error) {
+		switch host {
+		case "members.streaming.svc":
+			return []string{"10.0.0.2", "fd00::1", "10.0.0.1"}, nil
+		case "one.example.com":
+			return []string{"10.0.0.1"}, nil
+		}
+		return nil, errors.New("no such host")
+	}
+	for addr, want := range map[string][]string{
+		"members.streaming.svc:8080": {"10.0.0.1:8080", "10.0.0.2:8080", "[fd00::1]:8080"},
+		"one.example.com:8080":       {"one.example.com:8080"},
+		"gone.example.com:8080":      {"gone.example.com:8080"},
+		"10.0.0.9:8080":              {"10.0.0.9:8080"},
+	} {
+		if got := resolveMembers(t.Context(), lookup, addr); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", addr, got, want)
 		}
 	}
 }

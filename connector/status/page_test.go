@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -70,11 +71,8 @@ func TestPage(t *testing.T) {
 // TestHostileTexts: whatever comes from outside is shown as text.
 func TestHostileTexts(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'` + "\u202e</style>"
-	s := Snapshot{
-		Group: Group{ID: evil}, BadRecords: BadRecords{Policy: evil}, Registry: &Registry{Type: evil, Failure: evil}, Faults: []Fault{{What: evil, Reason: evil}}, Partitions: []Partition{{Topic: evil, State: evil, Reason: evil}},
-		Runtime: &Runtime{File: evil, Error: evil, PausedTopics: []string{evil}, PausedStreams: []string{evil}, Unknown: []string{evil}, Changed: []RuntimeChange{{Stream: evil, Setting: evil, Value: evil}}},
-		Streams: []Stream{{Name: evil, Reason: evil, State: evil}}, Credentials: []Credentials{{For: evil, CredentialState: CredentialState{Source: evil, Role: evil, Failure: evil}}}, Events: []Event{{Level: evil, Text: evil}},
-	}
+	var s Snapshot
+	fillTexts(reflect.ValueOf(&s).Elem(), evil)
 	_, text := get(t, s, "/")
 	if n := strings.Count(text, "<script"); n > 0 || strings.Contains(text, "<img") {
 		t.Errorf("%d scripts come through:\n%s", n, text)
@@ -86,6 +84,27 @@ func TestHostileTexts(t *testing.T) {
 	var back Snapshot
 	if err := json.Unmarshal([]byte(text), &back); err != nil || back.Group.ID != evil {
 		t.Errorf("%v: %q", err, back.Group.ID)
+	}
+}
+
+// fillTexts sets every text below v, with one element in each slice.
+func fillTexts(v reflect.Value, text string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillTexts(v.Elem(), text)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fillTexts(v.Index(0), text)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fillTexts(v.Field(i), text)
+			}
+		}
+	default:
 	}
 }
 
