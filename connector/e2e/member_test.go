@@ -167,6 +167,16 @@ func (m *member) mustStop() {
 	}
 }
 
+// mustStopWithin stops the member, which may take so long.
+func (m *member) mustStopWithin(most time.Duration) {
+	m.w.t.Helper()
+	begin := time.Now()
+	m.mustStop()
+	if took := time.Since(begin); took > most {
+		m.w.t.Errorf("a stop took %v, want %v at most", took, most)
+	}
+}
+
 // owns is how many partitions a member has.
 func (m *member) owns() int { return int(m.metric("kafka_assigned_partitions")) }
 

@@ -67,7 +67,7 @@ func (p clientPool) PutDecompressBytes(b []byte) {
 
 // getBatch returns empty memory for n bytes, and not much more.
 func (p clientPool) getBatch(n int) []byte {
-	if n < minPooledBatch || p.batches == nil {
+	if n < minPooledBatch {
 		return make([]byte, 0, n)
 	}
 	return p.batches.Get(n)
