@@ -51,6 +51,7 @@ func (c *Connector) newStreamCheck(l *pipeline, client *firehose.Client, stream 
 	check.held.Store(c.cfg.Firehose.StartupCheck)
 	check.StreamCheck = firehose.StreamCheck{
 		API: client, Stream: stream, Sends: c.cfg.sentRecords(stream), Log: c.log, Delay: firehose.CheckDelay(n),
+		Described: l.stream.SetDescription,
 		Waiting: func(reason error) {
 			reason = fmt.Errorf("the delivery stream is not checked yet: %w", reason)
 			check.reason.Store(&reason)

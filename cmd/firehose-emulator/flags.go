@@ -68,10 +68,10 @@ SIGTERM or SIGINT: requests in flight end, buffered objects are delivered, exit 
 // raw are the flags as given. Those that need more than a string are parsed
 // after all of them have been read, so that all faults are reported at once.
 type raw struct {
-	listen, region, stream, quota, latency, limit string
-	accessKey, secretKey, tlsCert, tlsKey         string
-	dir, bufferBytes, bufferInterval, faults      string
-	anyKey, gzip                                  bool
+	listen, region, stream, kmsKey, quota, latency, limit string
+	accessKey, secretKey, tlsCert, tlsKey                 string
+	dir, bufferBytes, bufferInterval, faults              string
+	anyKey, gzip                                          bool
 }
 
 // flags declares them. Empty env variables count as unset.
@@ -92,6 +92,7 @@ func (r *raw) flags(getenv func(string) string, out io.Writer) *flag.FlagSet {
 	fs.StringVar(&r.tlsKey, "tls-key", "", "PEM `file` of its key")
 	fs.StringVar(&r.region, "region", region, "the `region` that requests must be signed for (AWS_REGION)")
 	fs.StringVar(&r.stream, "stream", "orders", "`name[,name]` of the streams that are there")
+	fs.StringVar(&r.kmsKey, "kms-key", "", "`ARN` of the customer managed key that encrypts the streams at rest; none: they are not encrypted.\nThe fault refuse-key makes it unusable")
 	fs.StringVar(&r.quota, "quota", "none", "`quota` of each stream: none; aws, which is what a new stream has in the region; or a list\nsuch as records=1000,requests=10,bytes=1MiB,burst=2,scatter,whole (per second; burst in seconds;\nscatter: refused records are spread; whole: 503 if nothing fits)")
 	fs.StringVar(&r.latency, "latency", "0s", "`duration` that each request takes, such as 20ms")
 	fs.StringVar(&r.limit, "request-limit", "4MiB", "`size` of a request at most, before base64; 4000000 is the cautious reading of AWS's 4 MB")
@@ -136,7 +137,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (config, er
 		p.add("region", r.region, "a region, such as us-east-1")
 	}
 	cfg.service = firehosetest.Options{Region: r.region, Keep: firehosetest.KeepCounts, KeepRequests: 1000}
-	cfg.service.Streams = p.streams(r.stream, p.quota(r.quota, r.region))
+	cfg.service.Streams = p.streams(r.stream, r.kmsKey, p.quota(r.quota, r.region))
 	cfg.service.Latency = firehosetest.Fixed(p.duration("latency", r.latency, 0))
 	cfg.service.RequestLimitBytes = p.size("request-limit", r.limit)
 	cfg.service.Faults = p.script(r.faults)

@@ -278,6 +278,7 @@ func TestBadFlags(t *testing.T) {
 	f(`flag -region holds ""; it accepts a region`, "-region", "")
 	f(`flag -stream holds "a,,b"; it accepts names`, "-stream", "a,,b")
 	f(`flag -stream holds "a,a"; it accepts names`, "-stream", "a,a")
+	f(`flag -kms-key holds "alias/orders"; it accepts the ARN of a key and no alias`, "-kms-key", "alias/orders")
 	for _, q := range []string{"some", "records", "records=-1", "records=x", "bytes=1TB", "scatter=1", ""} {
 		f(`flag -quota holds "`+q+`"; it accepts none, aws, or a list of records=N`, "-quota", q)
 	}

@@ -12,11 +12,15 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
-// streams parses -stream.
-func (p *problems) streams(list string, q firehosetest.Quota) (out []firehosetest.Stream) {
+// streams parses -stream and -kms-key.
+func (p *problems) streams(list, key string, q firehosetest.Quota) (out []firehosetest.Stream) {
+	if (firehosetest.Stream{Name: "any", Key: key}).Validate() != nil {
+		p.add("kms-key", key, "the ARN of a key and no alias, such as arn:aws:kms:us-east-1:123456789012:key/ID")
+		key = ""
+	}
 	seen := make(map[string]bool)
 	for name := range strings.SplitSeq(list, ",") {
-		st := firehosetest.Stream{Name: strings.TrimSpace(name), Quota: q}
+		st := firehosetest.Stream{Name: strings.TrimSpace(name), Key: key, Quota: q}
 		if st.Validate() != nil || seen[st.Name] {
 			p.add("stream", list, "names of 1 to 64 of the characters a-z A-Z 0-9 _ . -, each once, with commas between them")
 			return nil

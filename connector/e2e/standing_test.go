@@ -41,6 +41,12 @@ func refuses(code string) func(*world, *member) {
 	}
 }
 
+// ownKey gives the stream a customer managed key, which the check at the start sees.
+func ownKey(w *world, c *connector.Config) {
+	w.stream.AddStream(firehosetest.Stream{Name: "s", Key: keyARN})
+	checked(c)
+}
+
 func standingFaults() map[string]standing {
 	var bucket *buckettest.Bucket
 	return map[string]standing{
@@ -52,10 +58,12 @@ func standingFaults() map[string]standing {
 		"wrong clock":         {begin: refuses("InvalidSignatureException"), says: "InvalidSignatureException"},
 		"denied":              {begin: refuses("AccessDeniedException"), says: "AccessDeniedException"},
 		"missing stream":      {begin: func(w *world, _ *member) { w.stream.DeleteStream("s") }, says: "ResourceNotFoundException"},
-		"key":                 {begin: refuses("InvalidKMSResourceException"), says: "InvalidKMSResourceException"},
-		"key, denied": {begin: func(w *world, _ *member) {
-			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException", Message: "User: u is not authorized to perform: kms:GenerateDataKey on resource: " + keyARN}})
-		}, says: keyARN + "; the caller needs kms:GenerateDataKey and kms:Decrypt"},
+		"key": {change: ownKey, begin: func(w *world, _ *member) {
+			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseKey}})
+		}, says: "the caller needs kms:GenerateDataKey and kms:Decrypt on the key that encrypts the stream, and the key has to be enabled; the stream was described with the key " + keyARN},
+		"key, denied": {change: ownKey, begin: func(w *world, _ *member) {
+			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseKey, Code: "AccessDeniedException"}})
+		}, says: keyARN + " because no identity-based policy allows the kms:GenerateDataKey action; the caller needs kms:GenerateDataKey and kms:Decrypt"},
 		"outage": {begin: func(w *world, _ *member) {
 			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.Outage}})
 		}, says: "nothing was accepted for"},
@@ -93,7 +101,7 @@ func standingFaults() map[string]standing {
 // readiness with its reason, and is over when it is over.
 func TestStandingFaults(t *testing.T) {
 	t.Parallel()
-	quick := []string{"denied", "outage"}
+	quick := []string{"denied", "outage", "key"}
 	for name, f := range standingFaults() {
 		if !longtest.Enabled() && !slices.Contains(quick, name) {
 			continue

@@ -47,6 +47,8 @@ type StreamCheck struct {
 	Log    *slog.Logger
 	// Delay is the wait before the first request.
 	Delay time.Duration
+	// Described is called with the description of the stream, as soon as there is one.
+	Described func(*types.DeliveryStreamDescription)
 	// Waiting is called with the reason whenever Run needs another request.
 	Waiting func(reason error)
 }
@@ -72,6 +74,7 @@ func (c StreamCheck) Run(ctx context.Context) error {
 		if err != nil || found == nil {
 			return err
 		}
+		c.Described(found)
 		if found.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
 			return fmt.Errorf("the delivery stream %s is of type %s: only DirectPut streams take records from us", c.Stream, found.DeliveryStreamType)
 		}

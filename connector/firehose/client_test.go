@@ -420,7 +420,7 @@ func TestCheck(t *testing.T) {
 
 // checkOf is the check of the stream orders, which logs to the world's log.
 func checkOf(w *world, api Describer, sends SentRecords) StreamCheck {
-	return StreamCheck{API: api, Stream: "orders", Sends: sends, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Waiting: func(error) {}}
+	return StreamCheck{API: api, Stream: "orders", Sends: sends, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Waiting: func(error) {}, Described: func(*types.DeliveryStreamDescription) {}}
 }
 
 // TestCheckQuota: members that start together share five requests a second. The first requests are sent at once,

@@ -2,6 +2,7 @@ package firehose
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,38 @@ func TestEncryptedIsShown(t *testing.T) {
 				t.Errorf("with refusals: %v, want %v", st.Encrypted, encrypted)
 			}
 			w.wantMark(20)
+		})
+	}
+}
+
+// TestUnusableKey: whichever of its two forms the refusal has, the stream is blocked, and the reason names the key and both
+// actions. InvalidKMSResourceException does not name the key: it is that of the description.
+func TestUnusableKey(t *testing.T) {
+	options := firehosetest.Options{Streams: []firehosetest.Stream{{Name: "orders", Key: ownARN}}}
+	for _, code := range []string{"InvalidKMSResourceException", "AccessDeniedException"} {
+		virtual(t, options, settings(), func(w *world) {
+			ctx, cancel := context.WithCancel(w.t.Context())
+			checking := checkOf(w, w.stream.api.(Describer), SentRecords{})
+			checking.Described = w.stream.SetDescription
+			if err := checking.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+			w.svc.SetFaults([]fault{{Effect: firehosetest.RefuseKey, Code: code, Until: time.Hour}})
+			w.start(ctx, w.batch(10, 100))
+			time.Sleep(30 * time.Minute)
+			w.wantMark(0)
+			st := w.stream.State()
+			if !st.Blocked || st.Reason.Code != code || !st.Reason.Key || strings.Count(st.Reason.Message, ownARN) != 1 ||
+				!strings.Contains(st.Reason.Message, "kms:GenerateDataKey and kms:Decrypt") {
+				t.Errorf("%+v: %v", st, st.Reason)
+			}
+			time.Sleep(31 * time.Minute)
+			w.wantMark(10)
+			if st := w.stream.State(); st.Blocked || !st.Encrypted {
+				t.Errorf("%+v", st)
+			}
+			cancel()
+			w.wg.Wait()
 		})
 	}
 }

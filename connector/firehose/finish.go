@@ -159,6 +159,7 @@ func (s *sender) countFailure(f *putbatch.RequestError) {
 // handleFailure deals with a request that failed as a whole.
 func (s *sender) handleFailure(ctx context.Context, now time.Time, r *request) {
 	f := r.Failure
+	f.AddKey(s.key)
 	s.countFailure(f)
 	for _, d := range r.deliveries {
 		d.attempts++

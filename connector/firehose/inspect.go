@@ -34,8 +34,9 @@ func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream
 			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
 		}
 		looks.Go(func() {
-			found[i] = inspectStream(ctx, client, name, sends(name), cfg.RequireEncryption)
-			tryPut(ctx, client, name, &found[i])
+			var key string
+			found[i], key = inspectStream(ctx, client, name, sends(name), cfg.RequireEncryption)
+			tryPut(ctx, client, name, key, &found[i])
 		})
 	}
 	looks.Wait()
@@ -81,14 +82,16 @@ func hostOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-func inspectStream(ctx context.Context, api Describer, stream string, sends SentRecords, encrypted bool) (found check.Findings) {
+// inspectStream describes a stream. key is the ARN of its customer managed key, if it has one.
+func inspectStream(ctx context.Context, api Describer, stream string, sends SentRecords, encrypted bool) (found check.Findings, key string) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	d, f := describePatiently(ctx, api, stream, func(*putbatch.RequestError) {})
 	if f != nil {
 		explainFailure(f, stream, &found)
-		return found
+		return found, ""
 	}
+	key = ownKey(d)
 	if d.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
 		found.AddError(check.Stream, stream, fmt.Sprintf("is of type %s", d.DeliveryStreamType), "only DirectPut streams take records from us: use another one")
 	}
@@ -112,21 +115,29 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Sent
 			found.AddWarning(check.Stream, stream, c.problem, c.advice)
 		}
 	}
-	ownKey := d.DeliveryStreamEncryptionConfiguration != nil && d.DeliveryStreamEncryptionConfiguration.KeyType == types.KeyTypeCustomerManagedCmk
 	if len(found) == 0 {
 		text := "ACTIVE, DirectPut, to " + strings.TrimPrefix(destinationNames(d), "the ") + ", " + encryption
 		var advice []string
 		for _, c := range conflicts {
 			text, advice = text+"; "+c.problem, append(advice, c.advice)
 		}
-		if ownKey {
+		if key != "" {
 			advice = append(advice, keyAdvice)
 		}
 		found.AddNote(check.Stream, stream, text, strings.Join(advice, "; "))
-	} else if ownKey && ok { // what else is wrong with it doesn't hide what the key asks for
+	} else if key != "" && ok { // what else is wrong with it doesn't hide what the key asks for
 		found.AddNote(check.Stream, stream, encryption, keyAdvice)
 	}
-	return found
+	return found, key
+}
+
+// ownKey is the ARN of the customer managed key that encrypts a stream, empty for a key of AWS and for none.
+func ownKey(d *types.DeliveryStreamDescription) string {
+	e := d.DeliveryStreamEncryptionConfiguration
+	if e == nil || e.KeyType != types.KeyTypeCustomerManagedCmk {
+		return ""
+	}
+	return aws.ToString(e.KeyARN)
 }
 
 // keyAdvice is for a stream that is encrypted with a customer managed key.

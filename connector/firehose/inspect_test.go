@@ -61,7 +61,7 @@ func TestInspectStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.want.Kind, test.want.Name = check.Stream, "s"
-			got := inspectStream(t.Context(), test.api, "s", SentRecords{Delimiter: "\n", Raw: true}, false)
+			got, _ := inspectStream(t.Context(), test.api, "s", SentRecords{Delimiter: "\n", Raw: true}, false)
 			if len(got) != 1 || got[0] != test.want {
 				t.Errorf("found %+v, want %+v", got, test.want)
 			}
@@ -75,7 +75,11 @@ func TestInspectEncryption(t *testing.T) {
 	status := types.DeliveryStreamStatusActive
 	look := func(e *types.DeliveryStreamEncryptionConfiguration) check.Findings {
 		d := types.DeliveryStreamDescription{DeliveryStreamStatus: status, DeliveryStreamType: types.DeliveryStreamTypeDirectPut, DeliveryStreamEncryptionConfiguration: e}
-		return inspectStream(t.Context(), answering{description: d}, "s", SentRecords{}, true)
+		found, key := inspectStream(t.Context(), answering{description: d}, "s", SentRecords{}, true)
+		if want := ownKey(&d); key != want || e != nil && key != aws.ToString(e.KeyARN) {
+			t.Errorf("the key is %q, want %q", key, want)
+		}
+		return found
 	}
 	own := &types.DeliveryStreamEncryptionConfiguration{Status: types.DeliveryStreamEncryptionStatusEnabled, KeyType: types.KeyTypeCustomerManagedCmk, KeyARN: aws.String("arn:k")}
 	for _, e := range []*types.DeliveryStreamEncryptionConfiguration{nil, {Status: types.DeliveryStreamEncryptionStatusDisabled}} {
@@ -96,7 +100,7 @@ func TestInspectEncryption(t *testing.T) {
 func TestInspectStreamStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	got := inspectStream(ctx, answering{err: errors.New("never")}, "s", SentRecords{}, false)
+	got, _ := inspectStream(ctx, answering{err: errors.New("never")}, "s", SentRecords{}, false)
 	if len(got) != 1 || got[0].Severity != check.Error {
 		t.Errorf("found %+v, want one error", got)
 	}

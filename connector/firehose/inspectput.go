@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
@@ -18,7 +17,7 @@ import (
 // the caller may do it before it validates the request. That follows from answers of the service to names that no
 // stream can have, which are denied and not called invalid; it is not in its documentation. So a request that is called
 // invalid was authorized.
-func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.Findings) {
+func tryPut(ctx context.Context, api putbatch.API, stream, key string, found *check.Findings) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	_, err := api.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}})
@@ -27,8 +26,10 @@ func tryPut(ctx context.Context, api putbatch.API, stream string, found *check.F
 		amendFinding(found, ", puts are authorized")
 		return
 	}
-	switch f := putbatch.ClassifyError(context.WithoutCancel(ctx), err, true); {
-	case f.Code == "AccessDeniedException" && strings.Contains(f.Message, "kms:"): // the message says what the key asks for
+	f := putbatch.ClassifyError(context.WithoutCancel(ctx), err, true)
+	f.AddKey(key)
+	switch {
+	case f.Key: // the message says what the key asks for
 		found.AddError(check.Stream, stream, "can't be written to: "+f.Error(), "")
 	case f.Code == "AccessDeniedException":
 		found.AddError(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")

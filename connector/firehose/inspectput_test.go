@@ -12,6 +12,9 @@ import (
 	"kafka-firehose/connector/firehose/firehosetest"
 )
 
+// ownARN is the ARN of a customer managed key.
+const ownARN = "arn:aws:kms:us-east-1:123456789012:key/own"
+
 // TestTryPut: what the service says to a request without records. Nothing is stored.
 func TestTryPut(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -28,13 +31,19 @@ func TestTryPut(t *testing.T) {
 			[]fault{{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException", Message: "User: u is not authorized to perform: kms:GenerateDataKey on resource: arn:k"}},
 			"can't be written to: AccessDeniedException: User: u is not authorized to perform: kms:GenerateDataKey on resource: arn:k; the caller needs", check.Error,
 		},
+		"key, not named": {
+			[]firehosetest.Stream{{Name: "orders", Key: ownARN}},
+			[]fault{{Effect: firehosetest.RefuseRequest, Code: "InvalidKMSResourceException"}},
+			"can't be written to: InvalidKMSResourceException: The grant for the CMK to this delivery stream might have been revoked or caller might not have sufficient permissions for the CMK.; " +
+				"the caller needs kms:GenerateDataKey and kms:Decrypt on the key that encrypts the stream, and the key has to be enabled; the stream was described with the key " + ownARN, check.Error,
+		},
 		"busy": {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}}, "fine, putting was not tried", check.OK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, firehosetest.Options{Streams: tt.streams, Faults: tt.faults}, settings(), func(w *world) {
 				var found check.Findings
 				found.AddOK(check.Stream, "orders", "fine")
-				tryPut(w.t.Context(), w.stream.api, "orders", &found)
+				tryPut(w.t.Context(), w.stream.api, "orders", w.svc.Streams()[0].Key, &found)
 				last := found[len(found)-1]
 				if !strings.HasPrefix(last.Found, tt.want) || last.Severity != tt.worst {
 					t.Errorf("found %+v, want %q", found, tt.want)
@@ -61,7 +70,7 @@ func (r refusing) PutRecordBatch(context.Context, *firehose.PutRecordBatchInput,
 func TestTryPutSaysNothingTwice(t *testing.T) {
 	var found check.Findings
 	found.AddError(check.Stream, "orders", "does not exist", "create it")
-	tryPut(t.Context(), refusing{"ThrottlingException"}, "orders", &found)
+	tryPut(t.Context(), refusing{"ThrottlingException"}, "orders", "", &found)
 	if len(found) != 1 || found[0].Found != "does not exist" {
 		t.Errorf("found %+v", found)
 	}

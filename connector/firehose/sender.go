@@ -36,7 +36,8 @@ type sender struct {
 	revoked pendingRevocations
 	workers sendWorkers
 
-	unusable bool // see SetUsable
+	unusable bool   // see SetUsable
+	key      string // the ARN of the customer managed key that encrypts the stream; empty if there is none or it is not known
 }
 
 // sendWorkers make the calls. One is started when all others are busy, and stays: a request goes

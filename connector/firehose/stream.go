@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/batch"
@@ -159,6 +160,12 @@ func (s *Stream) SetShare(share float64) {
 // SetUsable says whether the delivery stream can be used at all, for the gauge of blocked streams.
 func (s *Stream) SetUsable(usable bool) {
 	s.changeSender(func(l *sender) { l.unusable = !usable })
+}
+
+// SetDescription tells the stream how it is described, for failures that concern its settings. It keeps the key of KMS.
+func (s *Stream) SetDescription(d *types.DeliveryStreamDescription) {
+	key := ownKey(d)
+	s.changeSender(func(l *sender) { l.key = key })
 }
 
 // SetThrottled says whether the stream takes less than there is to send, for the gauge.

@@ -98,7 +98,10 @@ func (x *exchange) describe(in controlInput) answer {
 // description has all members that the model requires, and one S3 destination.
 func (s *Service) description(st Stream, created float64) map[string]any {
 	encryption := map[string]any{"Status": "DISABLED"}
-	if st.Encrypted {
+	switch {
+	case st.Key != "":
+		encryption = map[string]any{"Status": "ENABLED", "KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": st.Key}
+	case st.Encrypted:
 		encryption = map[string]any{"Status": "ENABLED", "KeyType": "AWS_OWNED_CMK"}
 	}
 	processors := make([]map[string]any, 0, len(st.Processors))

@@ -34,6 +34,7 @@ const (
 	codeTooLarge           = "RequestEntityTooLarge" // in the log only: its body is empty
 	codeUnavailable        = "ServiceUnavailableException"
 	codeInternal           = "InternalFailure"
+	codeInvalidKey         = "InvalidKMSResourceException"
 	codeUnknownOperation   = "UnknownOperationException"
 	codeUnrecognizedClient = "UnrecognizedClientException"
 	codeValidation         = "ValidationException"
@@ -49,6 +50,7 @@ var knownMessages = map[string]string{
 	codeMissingToken:       "Missing Authentication Token",
 	codeThrottling:         "Rate exceeded",
 	codeInvalidArgument:    "Records size exceeds 4 MB limit",
+	codeInvalidKey:         "The grant for the CMK to this delivery stream might have been revoked or caller might not have sufficient permissions for the CMK.",
 }
 
 // messageOf is the text that comes with a code that a script named without one.

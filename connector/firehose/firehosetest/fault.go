@@ -16,6 +16,11 @@ const (
 	// Unread before the request's body is read. Stored.
 	RefuseRequest Effect = "refuse-request"
 
+	// RefuseKey answers puts to a stream with a Key as if the key could not be used. Code is one of the two that
+	// callers have seen: InvalidKMSResourceException (the default), which does not name the key, or
+	// AccessDeniedException, which names the key and kms:GenerateDataKey. Other streams are not concerned.
+	RefuseKey Effect = "refuse-key"
+
 	// Reset resets the connection: at once if not Stored, else when the answer
 	// was due. A fault with a Stream has to read the body first.
 	Reset Effect = "reset"

@@ -16,6 +16,7 @@ import (
 var details = map[Effect]string{
 	RefuseRecords: "indexes share code message",
 	RefuseRequest: "stored code message status body unread",
+	RefuseKey:     "code",
 	Reset:         "stored",
 	Close:         "stored",
 	Hang:          "stored delay",
@@ -81,7 +82,7 @@ func (f *Fault) fields() []field {
 			!slices.ContainsFunc(f.Indexes, func(i int) bool { return i < 0 }), len(f.Indexes) > 0,
 		},
 		{"share", true, &f.Share, chances, chance(f.Share), f.Share != 0},
-		{"code", true, &f.Code, "an error code", true, f.Code != ""},
+		{"code", true, &f.Code, "an error code, with refuse-key InvalidKMSResourceException or AccessDeniedException", f.Effect != RefuseKey || slices.Contains([]string{"", codeInvalidKey, codeAccessDenied}, f.Code), f.Code != ""},
 		{"message", true, &f.Message, "a text", true, f.Message != ""},
 		{"status", true, &f.Status, "an HTTP status from 400 to 599, or 0", f.Status == 0 || f.Status >= 400 && f.Status <= 599, f.Status != 0},
 		{"body", true, &f.Body, "json, html or empty", slices.Contains([]string{"", "json", "html", "empty"}, f.Body), f.Body != ""},

@@ -169,7 +169,7 @@ func TestStreamStates(t *testing.T) {
 		{firehosetest.Stream{Status: "CREATING"}, "ResourceNotFoundException", "Firehose orders not found under account 123456789012."},
 		{firehosetest.Stream{Status: "DELETING"}, "", ""},
 		{firehosetest.Stream{Type: "KinesisStreamAsSource"}, "InvalidArgumentException", "This operation is not permitted on KinesisStreamAsSource delivery stream type."},
-		{firehosetest.Stream{Refusal: "InvalidKMSResourceException"}, "InvalidKMSResourceException", "InvalidKMSResourceException, as the emulator was told."},
+		{firehosetest.Stream{Refusal: "InvalidKMSResourceException"}, "InvalidKMSResourceException", "The grant for the CMK to this delivery stream might have been revoked or caller might not have sufficient permissions for the CMK."},
 		{firehosetest.Stream{Refusal: "InvalidSourceException"}, "InvalidSourceException", "InvalidSourceException, as the emulator was told."},
 	} {
 		s := newService(nil)

@@ -91,8 +91,13 @@ func (s *Service) authorize(op string, name *string) *apiError {
 	if !strings.HasPrefix(*name, "arn:") && (st == nil || st.Refusal != codeAccessDenied) {
 		return nil
 	}
-	return fail(codeAccessDenied, "User: arn:aws:iam::%s:user/emulated is not authorized to perform: firehose:%s on resource: %s"+
-		" because no identity-based policy allows the firehose:%s action", s.opt.Account, op, s.arn(*name), op)
+	return s.denied("firehose:"+op, s.arn(*name))
+}
+
+// denied is the error of IAM for a caller who may not use a resource.
+func (s *Service) denied(action, resource string) *apiError {
+	return fail(codeAccessDenied, "User: arn:aws:iam::%s:user/emulated is not authorized to perform: %s on resource: %s"+
+		" because no identity-based policy allows the %s action", s.opt.Account, action, resource, action)
 }
 
 // arn is a stream's Amazon resource name.

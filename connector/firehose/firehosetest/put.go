@@ -3,12 +3,16 @@ package firehosetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 // put is PutRecordBatch and PutRecord after authentication and parsing.
 func (x *exchange) put(op string, in putInput, wire int) answer {
 	if err := x.s.checkPut(op, in, wire); err != nil {
+		return err.answer()
+	}
+	if err := x.refuseKey(); err != nil {
 		return err.answer()
 	}
 	results := make([]recordResult, len(in.records))
@@ -53,6 +57,24 @@ func (s *Service) checkPut(op string, in putInput, wire int) *apiError {
 		return fail(codeInvalidArgument, "Records size exceeds 4 MB limit")
 	}
 	return nil
+}
+
+// refuseKey is the error of a RefuseKey fault, nil without one or when the stream has no key of its own.
+func (x *exchange) refuseKey() *apiError {
+	i := slices.IndexFunc(x.hits, func(f *armed) bool { return f.Effect == RefuseKey })
+	if i < 0 {
+		return nil
+	}
+	x.s.mu.Lock()
+	defer x.s.mu.Unlock()
+	st := x.s.streams[x.log.Stream]
+	switch {
+	case st == nil || st.Key == "":
+		return nil
+	case x.hits[i].Code == codeAccessDenied:
+		return x.s.denied("kms:GenerateDataKey", st.Key)
+	}
+	return fail(codeInvalidKey, "%s", messageOf(codeInvalidKey))
 }
 
 // throttle takes what no fault refused from the stream's quota, and reports

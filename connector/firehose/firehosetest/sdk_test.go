@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,6 +143,53 @@ func TestSDKErrors(t *testing.T) {
 	s.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseRequest, Code: "AccessDeniedException", Message: "no"}})
 	if e, ok := errors.AsType[smithy.APIError](put("orders", x)); !ok || e.ErrorCode() != "AccessDeniedException" || e.ErrorMessage() != "no" {
 		t.Error(put("orders", x))
+	}
+}
+
+// TestSDKOwnKey: a stream with a key of its own is described with it, and an unusable key is told in both of the service's forms.
+func TestSDKOwnKey(t *testing.T) {
+	const key, name = "arn:aws:kms:us-east-1:123456789012:key/own", "keyed"
+	s := newService(func(o *firehosetest.Options) {
+		o.Streams = append(o.Streams, firehosetest.Stream{Name: name, Key: key})
+	})
+	c := newClient(s, "", func(o *firehose.Options) { o.Retryer = aws.NopRetryer{} })
+	out, err := c.DescribeDeliveryStream(t.Context(), &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: aws.String(name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := out.DeliveryStreamDescription.DeliveryStreamEncryptionConfiguration
+	if e.Status != types.DeliveryStreamEncryptionStatusEnabled || e.KeyType != types.KeyTypeCustomerManagedCmk || aws.ToString(e.KeyARN) != key {
+		t.Errorf("described with %+v", e)
+	}
+	put := func() error {
+		out, err := c.PutRecordBatch(t.Context(), &firehose.PutRecordBatchInput{DeliveryStreamName: aws.String(name), Records: entries([]byte("x"))})
+		if err == nil && !aws.ToBool(out.Encrypted) {
+			t.Error("the answer says that it is not encrypted")
+		}
+		return err
+	}
+	faults, err := firehosetest.ParseFaults(strings.NewReader(`[{"effect": "refuse-key", "times": 1}, {"effect": "refuse-key", "code": "AccessDeniedException", "from": 2, "to": 2}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetFaults(faults)
+	if e, ok := errors.AsType[*types.InvalidKMSResourceException](put()); !ok || !strings.HasPrefix(e.ErrorMessage(), "The grant for the CMK to this delivery stream might") {
+		t.Error(e)
+	}
+	if e, ok := errors.AsType[smithy.APIError](put()); !ok || e.ErrorCode() != "AccessDeniedException" || !strings.Contains(e.ErrorMessage(), "not authorized to perform: kms:GenerateDataKey on resource: "+key+" because") {
+		t.Error(e)
+	}
+	if n := len(s.Stored(name)); n != 0 {
+		t.Errorf("%d records are stored", n)
+	}
+	if err := put(); err != nil {
+		t.Error(err)
+	}
+	if _, err := firehosetest.ParseFaults(strings.NewReader(`[{"effect": "refuse-key", "code": "Other"}]`)); err == nil || !strings.Contains(err.Error(), "AccessDeniedException") {
+		t.Error(err)
+	}
+	if err := (firehosetest.Stream{Name: name, Key: "arn:aws:kms:us-east-1:123456789012:alias/own"}).Validate(); err == nil {
+		t.Error("an alias is taken for a key")
 	}
 }
 

@@ -3,6 +3,7 @@ package firehosetest
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +20,15 @@ type Stream struct {
 	Status string `json:"status,omitempty"`
 	// Encrypted is what answers report: whether server-side encryption is on.
 	Encrypted bool `json:"encrypted,omitempty"`
+	// Key is the ARN of the customer managed key of KMS that encrypts the stream at rest, as
+	// DescribeDeliveryStream reports it. It implies Encrypted. [RefuseKey] makes it unusable.
+	Key string `json:"key,omitempty"`
 	// Quota is the stream's limit per second. Default: none.
 	Quota Quota `json:"quota,omitzero"`
 	// Refusal, if set, is the code of the error that every put gets, such as
 	// InvalidKMSResourceException, InvalidSourceException or
 	// AccessDeniedException (which then comes before validation, and answers
-	// DescribeDeliveryStream too).
+	// DescribeDeliveryStream too: the one of IAM and not the one of KMS, which is RefuseKey's).
 	Refusal string `json:"refusal,omitempty"`
 	// Processors are only reported, by DescribeDeliveryStream.
 	Processors []Processor `json:"processors,omitempty"`
@@ -45,6 +49,9 @@ var (
 	streamStatuses = []string{"ACTIVE", "CREATING", "CREATING_FAILED", "DELETING", "DELETING_FAILED"}
 )
 
+// keyARN is the form of a stream's own key. Since 2026 the service takes no alias for one.
+var keyARN = regexp.MustCompile(`^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+
 // withDefaults fills in empty fields.
 func (st Stream) withDefaults() Stream {
 	if st.Type == "" {
@@ -53,6 +60,7 @@ func (st Stream) withDefaults() Stream {
 	if st.Status == "" {
 		st.Status = "ACTIVE"
 	}
+	st.Encrypted = st.Encrypted || st.Key != ""
 	return st
 }
 
@@ -67,6 +75,9 @@ func (st Stream) Validate() error {
 	}
 	if st.Status != "" && !slices.Contains(streamStatuses, st.Status) {
 		errs = append(errs, fmt.Errorf("status of stream %q is %q; it must be one of %s", st.Name, st.Status, strings.Join(streamStatuses, ", ")))
+	}
+	if st.Key != "" && !keyARN.MatchString(st.Key) {
+		errs = append(errs, fmt.Errorf("key of stream %q is %q; it must be the ARN of a key and no alias, such as arn:aws:kms:us-east-1:123456789012:key/ID", st.Name, st.Key))
 	}
 	if err := st.Quota.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("quota of stream %q: %w", st.Name, err))

@@ -136,6 +136,7 @@ func TestFaults(t *testing.T) {
 		"503 but stored":       {[]F{{Effect: firehosetest.RefuseRequest, Stored: true}}, seen{503, amz, false, `{"__type":"ServiceUnavailableException","message":"Slow down."}`, "", ab, untold, busy}},
 		"413":                  {[]F{{Effect: firehosetest.RefuseRequest, Code: "RequestEntityTooLarge"}}, seen{413, "", true, "", "", nil, nil, map[string]int{"RequestEntityTooLarge": 1}}},
 		"expired token":        {[]F{{Effect: firehosetest.RefuseRequest, Code: "ExpiredTokenException"}}, seen{400, amz, false, `{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}`, "", nil, nil, map[string]int{"ExpiredTokenException": 1}}},
+		"key of no stream":     {[]F{{Effect: firehosetest.RefuseKey}}, seen{200, amz, false, okBody(0, accepted, accepted), "", ab, told, ok}},
 		"reset before read":    {[]F{{Effect: firehosetest.Reset}}, seen{Err: "reset", Outcome: none}},
 		"reset of one stream":  {[]F{{Effect: firehosetest.Reset, Stream: "orders"}}, seen{Err: "reset", Outcome: none}},
 		"store, then reset":    {[]F{{Effect: firehosetest.Reset, Stored: true}}, seen{Err: "reset", Stored: ab, Told: untold, Outcome: none}},

@@ -36,7 +36,16 @@ type RequestError struct {
 	Class   FailureClass
 	Code    string // the service's error code, or a word of ours such as "timeout"
 	Message string // what the service said, shortened; never a record's data
+	Key     bool   // the key of KMS that encrypts the stream can't be used
 	err     error
+}
+
+// AddKey adds the key that encrypts the stream to a message about it that does not name one: InvalidKMSResourceException
+// does not.
+func (f *RequestError) AddKey(arn string) {
+	if f.Key && arn != "" && !strings.Contains(f.Message, arn) {
+		f.Message += "; the stream was described with the key " + arn
+	}
 }
 
 // Error has the code and the message of the failure.
@@ -155,6 +164,7 @@ func classifyAnswer(err error, response *smithyhttp.ResponseError) *RequestError
 	case f.Code == "SerializationException":
 		f.Message = "" // it may quote the body
 	case f.Code == "InvalidKMSResourceException", f.Code == "AccessDeniedException" && strings.Contains(f.Message, "kms:"):
+		f.Key = true
 		f.Message += "; " + keyHint
 	}
 	return f
