@@ -193,13 +193,13 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
 	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
 		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},
-	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x"}}
+	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, QuotaBytesPerSecond: -1, QuotaRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
 	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"} // and nothing has a schema
 	worst.Schema = schema.Config{                                           // without an address
 		Type: "x", ApicurioID: "x", Username: "x", Password: env.NewSecret("x"), Token: env.NewSecret("x"), CAFile: "x", CertFile: "x", KeyFile: "x",
-		Region: "x", RoleARN: "x", RoleExternalID: "x", Headers: env.NewSecret("x"),
+		Region: "x", RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x", Headers: env.NewSecret("x"),
 		OAuth: schema.OAuthConfig{ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", LogicalCluster: " x", IdentityPoolID: " x"},
 	}
 	worst.DeadLetter.Topic, worst.ClaimCheck.URL = "x", "x"

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/origin"
 )
@@ -33,6 +34,9 @@ func LoadEnvironment() (Config, []string, error) {
 	}
 	faults = append(faults, c.Firehose.CheckEnvironment(context.Background())...)
 	faults = append(faults, proxyFaults()...)
+	if f := awsconfig.CheckSessionVariable(); f != nil {
+		faults = append(faults, f)
+	}
 	unsupported, warnings := unknownVariables(os.Environ())
 	return c, append(warnings, c.settingHints()...), reportFaults(append(faults, unsupported...))
 }

@@ -186,6 +186,21 @@ func TestLoadEnvironmentProxy(t *testing.T) {
 	}
 }
 
+// TestLoadEnvironmentSession: the token service would refuse the name, and nothing of its answer names the variable.
+func TestLoadEnvironmentSession(t *testing.T) {
+	const want = `: want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -`
+	for value, ok := range map[string]bool{
+		"ab": true, "job_1+=,.@-Z": true, strings.Repeat("s", 64): true,
+		"a": false, "a b": false, "a/b": false, "a:b": false, "zoë": false, strings.Repeat("s", 65): false,
+	} {
+		setEnvironment(t, map[string]string{"AWS_ROLE_SESSION_NAME": value})
+		_, faults := loadLines(t)
+		if ok && faults != nil || !ok && (len(faults) != 1 || faults[0] != fmt.Sprintf("AWS_ROLE_SESSION_NAME holds %q%s", value, want)) {
+			t.Errorf("%q: %q", value, faults)
+		}
+	}
+}
+
 func TestLoadEnvironmentTLS(t *testing.T) {
 	setEnvironment(t, map[string]string{"KAFKA_TLS_ENABLED": "true", "KAFKA_TLS_CA_FILE": "/nowhere/ca.pem", "KAFKA_TLS_KEY_FILE": "key.pem"})
 	_, got := loadLines(t)

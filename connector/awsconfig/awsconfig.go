@@ -80,7 +80,7 @@ func (r Role) sessionName() string {
 	if r.SessionName != "" {
 		return r.SessionName
 	}
-	if name := os.Getenv("AWS_ROLE_SESSION_NAME"); name != "" {
+	if name := os.Getenv(sessionVariable); name != "" {
 		return name
 	}
 	host, err := os.Hostname()
@@ -91,8 +91,13 @@ func (r Role) sessionName() string {
 	return name[:min(len(name), maxSessionName)]
 }
 
-// maxSessionName is the longest session name that STS takes.
-const maxSessionName = 64
+const (
+	// maxSessionName is the longest session name that STS takes.
+	maxSessionName = 64
+	wantSession    = "want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -"
+	// sessionVariable is the SDK's own. The SDK uses it for the role of a web identity, and we for the others.
+	sessionVariable = "AWS_ROLE_SESSION_NAME"
+)
 
 var (
 	legalSession     = regexp.MustCompile(`\A[\w+=,.@-]{2,64}\z`)
@@ -106,8 +111,17 @@ func (r Role) ValidateSession(check *env.Check, variable string) {
 	case r.ARN == "":
 		check.AddFault(env.HoldsFault(variable, r.SessionName, "it has no effect without "+r.Variable).WithSettings(r.Variable))
 	case !legalSession.MatchString(r.SessionName):
-		check.AddFault(env.HoldsFault(variable, r.SessionName, "want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -"))
+		check.AddFault(env.HoldsFault(variable, r.SessionName, wantSession))
 	}
+}
+
+// CheckSessionVariable returns the fault of AWS_ROLE_SESSION_NAME, nil for none. Neither the SDK nor the token service names the variable.
+func CheckSessionVariable() *env.Fault {
+	name := os.Getenv(sessionVariable)
+	if name == "" || legalSession.MatchString(name) {
+		return nil
+	}
+	return env.HoldsFault(sessionVariable, name, wantSession)
 }
 
 var (

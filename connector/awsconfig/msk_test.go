@@ -114,7 +114,7 @@ func TestMSKForget(t *testing.T) {
 func TestMSKRole(t *testing.T) {
 	const role = "arn:aws:iam::123456789012:role/reader"
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("RoleArn") != role || r.FormValue("ExternalId") != "x-1" || !strings.Contains(r.Header.Get("Authorization"), "Credential=AKIDCHAIN/") {
+		if r.FormValue("RoleArn") != role || r.FormValue("ExternalId") != "x-1" || r.FormValue("RoleSessionName") != "reads-orders" || !strings.Contains(r.Header.Get("Authorization"), "Credential=AKIDCHAIN/") {
 			http.Error(w, "AccessDenied", http.StatusForbidden)
 			return
 		}
@@ -129,7 +129,7 @@ func TestMSKRole(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	for arn, want := range map[string]string{role: "ASIAREADER", "": "AKIDCHAIN"} {
-		m, err := NewMSK(t.Context(), "", Role{Variable: "KAFKA_SASL_AWS_ROLE_ARN", ARN: arn, ExternalID: "x-1"}, slog.New(slog.DiscardHandler))
+		m, err := NewMSK(t.Context(), "", Role{Variable: "KAFKA_SASL_AWS_ROLE_ARN", ARN: arn, ExternalID: "x-1", SessionName: "reads-orders"}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

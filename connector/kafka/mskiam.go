@@ -19,12 +19,15 @@ type AWSConfig struct {
 	RoleARN string `envconfig:"KAFKA_SASL_AWS_ROLE_ARN" unset:"none" desc:"Assume this role to read, for AWS_MSK_IAM; FIREHOSE_ROLE_ARN has no part in it."`
 	// RoleExternalID is what that role's trust policy may ask for.
 	RoleExternalID string `envconfig:"KAFKA_SASL_AWS_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for KAFKA_SASL_AWS_ROLE_ARN."`
+	// RoleSessionName is what audit logs and trust policies see of that role's session.
+	RoleSessionName string `envconfig:"KAFKA_SASL_AWS_ROLE_SESSION_NAME" unset:"AWS_ROLE_SESSION_NAME, or kafka-firehose-HOST" desc:"Session name for KAFKA_SASL_AWS_ROLE_ARN, which its trust policy may ask for."`
 }
 
 const (
-	awsRegion  = "KAFKA_SASL_AWS_REGION"
-	awsRole    = "KAFKA_SASL_AWS_ROLE_ARN"
-	awsRoleExt = "KAFKA_SASL_AWS_ROLE_EXTERNAL_ID"
+	awsRegion      = "KAFKA_SASL_AWS_REGION"
+	awsRole        = "KAFKA_SASL_AWS_ROLE_ARN"
+	awsRoleExt     = "KAFKA_SASL_AWS_ROLE_EXTERNAL_ID"
+	awsRoleSession = "KAFKA_SASL_AWS_ROLE_SESSION_NAME"
 )
 
 func (c AWSConfig) listSettings() []saslSetting {
@@ -33,6 +36,7 @@ func (c AWSConfig) listSettings() []saslSetting {
 		{awsRegion, c.Region != "", c.Region, of},
 		{awsRole, c.RoleARN != "", c.RoleARN, of},
 		{awsRoleExt, c.RoleExternalID != "", c.RoleExternalID, of},
+		{awsRoleSession, c.RoleSessionName != "", c.RoleSessionName, of},
 	}
 }
 
@@ -41,13 +45,14 @@ func (c AWSConfig) validateAWS(check *env.Check, encrypted bool) {
 		check.AddFault(env.HoldsFault(awsRegion, c.Region, "want a region such as eu-west-1"))
 	}
 	c.assumedRole().Validate(check, awsRoleExt)
+	c.assumedRole().ValidateSession(check, awsRoleSession)
 	if !encrypted {
 		check.AddFault(env.HoldsFault(saslMechanism, mskIAMMechanism, "MSK takes it with TLS alone; want "+tlsEnabled+"=true too").WithSettings(tlsEnabled))
 	}
 }
 
 func (c AWSConfig) assumedRole() awsconfig.Role {
-	return awsconfig.Role{Variable: awsRole, ARN: c.RoleARN, ExternalID: c.RoleExternalID}
+	return awsconfig.Role{Variable: awsRole, ARN: c.RoleARN, ExternalID: c.RoleExternalID, SessionName: c.RoleSessionName}
 }
 
 // loginSigner signs logins to MSK.

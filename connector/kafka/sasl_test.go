@@ -53,10 +53,11 @@ KAFKA_SASL_OAUTH_CLIENT_SECRET holds a secret: it has no effect beside KAFKA_SAS
 		}(), `KAFKA_SASL_USERNAME holds "u": it has no effect with KAFKA_SASL_MECHANISM=OAUTHBEARER; it is for ` + wanted},
 		{"PLAIN with a scope", SASLConfig{Mechanism: "PLAIN", Username: "u", Password: secret, OAuth: OAuthConfig{Scope: "s"}}, `KAFKA_SASL_OAUTH_SCOPE holds "s": it has no effect with KAFKA_SASL_MECHANISM=PLAIN; it is for OAUTHBEARER`},
 		{"AWS_MSK_IAM in the clear", SASLConfig{Mechanism: "AWS_MSK_IAM", AWS: AWSConfig{Region: "eu-west-1"}}, `KAFKA_SASL_MECHANISM holds "AWS_MSK_IAM": MSK takes it with TLS alone; want KAFKA_TLS_ENABLED=true too`},
-		{"AWS_MSK_IAM with the rest wrong", SASLConfig{Mechanism: "AWS_MSK_IAM", Username: "u", AWS: AWSConfig{Region: "Ireland", RoleARN: "reader", RoleExternalID: "x"}}, `KAFKA_SASL_USERNAME holds "u": it has no effect with KAFKA_SASL_MECHANISM=AWS_MSK_IAM; it is for ` + wanted + `
+		{"AWS_MSK_IAM with the rest wrong", SASLConfig{Mechanism: "AWS_MSK_IAM", Username: "u", AWS: AWSConfig{Region: "Ireland", RoleARN: "reader", RoleExternalID: "x", RoleSessionName: "s"}}, `KAFKA_SASL_USERNAME holds "u": it has no effect with KAFKA_SASL_MECHANISM=AWS_MSK_IAM; it is for ` + wanted + `
 KAFKA_SASL_AWS_REGION holds "Ireland": want a region such as eu-west-1
 KAFKA_SASL_AWS_ROLE_ARN holds "reader": want the ARN of a role such as arn:aws:iam::123456789012:role/name
 KAFKA_SASL_AWS_ROLE_EXTERNAL_ID holds "x": want 2 to 1224 of a-z A-Z 0-9 _ + = , . @ : / -
+KAFKA_SASL_AWS_ROLE_SESSION_NAME holds "s": want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -
 KAFKA_SASL_MECHANISM holds "AWS_MSK_IAM": MSK takes it with TLS alone; want KAFKA_TLS_ENABLED=true too`},
 		{"a role with PLAIN", SASLConfig{Mechanism: "PLAIN", Username: "u", Password: secret, AWS: AWSConfig{RoleARN: "arn:aws:iam::123456789012:role/r"}}, `KAFKA_SASL_AWS_ROLE_ARN holds "arn:aws:iam::123456789012:role/r": it has no effect with KAFKA_SASL_MECHANISM=PLAIN; it is for AWS_MSK_IAM`},
 		{"a line end", SASLConfig{Mechanism: "PLAIN", Username: "u\n", Password: secret}, `KAFKA_SASL_USERNAME holds "u\n": want no blanks around it and no control characters in it`},

@@ -30,10 +30,12 @@ type Config struct {
 	CAFile   string `envconfig:"SCHEMA_REGISTRY_CA_FILE" unset:"the system's" desc:"PEM file of the authorities that sign the registry's certificate."`
 	CertFile string `envconfig:"SCHEMA_REGISTRY_CERT_FILE" unset:"none" desc:"PEM file of this client's certificate, for mutual TLS with the registry. Read again when it changes, as are the other two."`
 	KeyFile  string `envconfig:"SCHEMA_REGISTRY_KEY_FILE" unset:"none" desc:"PEM file of that certificate's key, without a passphrase."`
-	// Region, RoleARN and RoleExternalID are for AWS Glue, which is reached as Firehose is otherwise.
+	// Region and the role are for AWS Glue, which is reached as Firehose is otherwise.
 	Region         string `envconfig:"SCHEMA_REGISTRY_REGION" unset:"AWS_REGION" desc:"Region of AWS Glue, if it is not that of the process."`
 	RoleARN        string `envconfig:"SCHEMA_REGISTRY_ROLE_ARN" unset:"none" desc:"Assume this role to read schemas from AWS Glue."`
 	RoleExternalID string `envconfig:"SCHEMA_REGISTRY_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for SCHEMA_REGISTRY_ROLE_ARN."`
+	// RoleSessionName is what audit logs and trust policies see of the role's session.
+	RoleSessionName string `envconfig:"SCHEMA_REGISTRY_ROLE_SESSION_NAME" unset:"AWS_ROLE_SESSION_NAME, or kafka-firehose-HOST" desc:"Session name for SCHEMA_REGISTRY_ROLE_ARN, which its trust policy may ask for."`
 	// ApicurioID is which id Apicurio's serializers write before the data (apicurio.registry.use-id). Headers say it themselves.
 	ApicurioID string `envconfig:"SCHEMA_REGISTRY_APICURIO_ID" default:"globalId" desc:"Which id Apicurio's serializers write before the data: globalId or contentId, as their apicurio.registry.use-id says. Headers name theirs."`
 }
@@ -51,6 +53,7 @@ const (
 	regionName   = "SCHEMA_REGISTRY_REGION"
 	roleName     = "SCHEMA_REGISTRY_ROLE_ARN"
 	externalName = "SCHEMA_REGISTRY_ROLE_EXTERNAL_ID"
+	sessionName  = "SCHEMA_REGISTRY_ROLE_SESSION_NAME"
 	idName       = "SCHEMA_REGISTRY_APICURIO_ID"
 
 	globalID, contentID = "globalId", "contentId"
@@ -91,6 +94,7 @@ func (c Config) Validate() error {
 // validateGlue checks the settings of AWS Glue, and those that it does not have.
 func (c Config) validateGlue(check *env.Check) {
 	c.assumedRole().Validate(check, externalName)
+	c.assumedRole().ValidateSession(check, sessionName)
 	if c.Region != "" && !awsconfig.LegalRegion(c.Region) {
 		check.AddFault(env.HoldsFault(regionName, c.Region, "want a region such as eu-west-1"))
 	}

@@ -22,7 +22,7 @@ func newGlue(cfg Config, o Options) (*glueRegistry, error) {
 }
 
 func (c Config) assumedRole() awsconfig.Role {
-	return awsconfig.Role{Variable: roleName, ARN: c.RoleARN, ExternalID: c.RoleExternalID}
+	return awsconfig.Role{Variable: roleName, ARN: c.RoleARN, ExternalID: c.RoleExternalID, SessionName: c.RoleSessionName}
 }
 
 // fetchDefinition implements nodeProtocol. Schemas of AWS Glue refer to no others.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -221,6 +222,38 @@ func TestGlueAnswerIsBounded(t *testing.T) {
 			t.Errorf("%+v", trouble)
 		}
 	})
+}
+
+// TestGlueRole: the role for schemas is assumed with the session name of its own setting, and its session signs the request.
+func TestGlueRole(t *testing.T) {
+	const role = "arn:aws:iam::123456789012:role/reader"
+	var asked []string
+	aws := gluetest.New("ASIAREADER", "s")
+	aws.Add(versionID(1), "AVRO", `"int"`)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("Action") != "AssumeRole" {
+			aws.ServeHTTP(w, r)
+			return
+		}
+		asked = append(asked, r.FormValue("RoleArn")+" "+r.FormValue("ExternalId")+" "+r.FormValue("RoleSessionName"))
+		fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAREADER</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+			time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	}))
+	defer server.Close()
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "AKIDCHAIN", "AWS_SECRET_ACCESS_KEY": "c", "AWS_SESSION_TOKEN": "", "AWS_REGION": "", "AWS_CONFIG_FILE": "/nowhere", "AWS_PROFILE": "",
+		"AWS_SHARED_CREDENTIALS_FILE": "/nowhere", "AWS_ENDPOINT_URL_STS": server.URL, "AWS_ENDPOINT_URL_GLUE": server.URL,
+	} {
+		t.Setenv(name, value)
+	}
+	for session, want := range map[string]string{"reads-schemas": "reads-schemas", "": "of-the-process"} {
+		asked = nil
+		t.Setenv("AWS_ROLE_SESSION_NAME", "of-the-process")
+		found := Inspect(t.Context(), Config{Type: "glue", Region: gluetest.Region, RoleARN: role, RoleExternalID: "x-1", RoleSessionName: session}, Options{})
+		if len(found) != 1 || found[0].Severity != check.OK || len(asked) != 1 || asked[0] != role+" x-1 "+want {
+			t.Errorf("session %q: asked %q, found %+v", session, asked, found)
+		}
+	}
 }
 
 func TestInspectGlue(t *testing.T) {
