@@ -16,6 +16,7 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/auth"
 	"kafka-firehose/connector/schema"
 )
 
@@ -190,10 +191,10 @@ func TestFaultsNameVariablesOfTheTable(t *testing.T) {
 	}
 	worst := connector.Config{ShutdownTimeout: -1, LogSummaryInterval: -1, HTTPAddr: "x"}
 	worst.Kafka = kafka.Config{Topics: []string{"b c"}, TopicPattern: "(", TopicExclude: "(", GroupInstanceID: " ", ClientID: " ", ClientRack: " ", RevokeDrainTimeout: -1}
-	worst.Kafka.TLS = kafka.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
-	worst.Kafka.SASL = kafka.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: kafka.OAuthConfig{             // without a mechanism
-		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: kafka.Extensions{"a": "b"},
-	}, AWS: kafka.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x"}}
+	worst.Kafka.TLS = auth.TLSConfig{CAFile: "x", CertFile: "x", KeyFile: "x", ServerName: "x", InsecureSkipVerify: true} // without TLS
+	worst.Kafka.SASL = auth.SASLConfig{Username: "x", Password: env.NewSecret("x"), OAuth: auth.OAuthConfig{              // without a mechanism
+		Token: env.NewSecret("x"), Endpoint: "x", ClientID: "x", ClientSecret: env.NewSecret("x"), Scope: "x", Audience: "x", CAFile: "x", Extensions: auth.Extensions{"a": "b"},
+	}, AWS: auth.AWSConfig{Region: "x", RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x"}}
 	worst.Firehose = firehose.Config{Routes: firehose.Routes{{Topic: "a"}}, BatchLinger: -1, MaxBytesPerSecond: -1, MaxRecordsPerSecond: -1, QuotaBytesPerSecond: -1, QuotaRecordsPerSecond: -1, RoleARN: "x", RoleExternalID: "x", RoleSessionName: "x", StreamOptions: firehose.StreamOptions{Of: map[string]firehose.StreamOption{"x": {}}}}
 	worst.Record.Aggregate, worst.Record.Fields = true, convert.Fields{{Source: "id", Name: "id"}}
 	worst.Record.Validated, worst.Record.ProtobufJSON = true, []string{"x"} // and nothing has a schema

@@ -20,6 +20,7 @@ import (
 	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/auth"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/pool"
 	"kafka-firehose/connector/schema"
@@ -60,7 +61,7 @@ type Options struct {
 	Metrics *metrics.Set
 	// KafkaDial makes connections to Kafka, and Kafka and Firehose change the clients, in
 	// tests.
-	KafkaDial kafka.DialFunc
+	KafkaDial auth.DialFunc
 	Kafka     []kgo.Opt
 	Firehose  []firehose.ClientOption
 	// LogLevel is the level of Log, for the runtime settings; nil if it can't change.

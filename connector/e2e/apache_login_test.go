@@ -25,7 +25,7 @@ import (
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
-	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/auth"
 	"kafka-firehose/connector/kafka/kafkatest"
 	"kafka-firehose/connector/logging"
 	"kafka-firehose/metrics"
@@ -384,7 +384,7 @@ func TestApacheOAuth(t *testing.T) { //nolint:tparallel // the cases share the e
 	files(t, f.dir, f.authority)
 	client := func(c *connector.Config) {
 		c.Kafka.SASL.Mechanism = "OAUTHBEARER"
-		c.Kafka.SASL.OAuth = kafka.OAuthConfig{Endpoint: endpoint.URL, ClientID: "bridge", ClientSecret: env.NewSecret(password), Scope: "kafka", CAFile: filepath.Join(f.dir, "ca.pem")}
+		c.Kafka.SASL.OAuth = auth.OAuthConfig{Endpoint: endpoint.URL, ClientID: "bridge", ClientSecret: env.NewSecret(password), Scope: "kafka", CAFile: filepath.Join(f.dir, "ca.pem")}
 	}
 	path := filepath.Join(f.dir, "token")
 	write := func(text string) {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/kafka/auth"
 )
 
 // accessFaults keeps the refusals of this process: a connection, the login, the group, a
@@ -56,9 +58,9 @@ func newAccess(cfg Config, forget func(), log *slog.Logger) *accessFaults {
 func (a *accessFaults) noteRefused(where string, err error) {
 	d, ok := a.cfg.diagnoseError(err)
 	if ok {
-		a.noteRefusal(place{d.refused, where}, d.hint, err)
+		a.noteRefusal(place{d.Refused, where}, d.Hint, err)
 	}
-	if d.refused == "login" {
+	if d.Refused == "login" {
 		a.forget()
 	}
 }
@@ -165,7 +167,7 @@ func (a *accessFaults) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo
 			a.noteGranted("login", brokerAddress(broker))
 		}
 	case errors.Is(err, io.EOF) && !a.heard.Load():
-		a.noteRefusal(place{"connection", brokerAddress(broker)}, a.cfg.closedAtOnce(), err)
+		a.noteRefusal(place{"connection", brokerAddress(broker)}, a.cfg.auth().ClosedAtOnce(), err)
 	}
 }
 
@@ -183,16 +185,16 @@ func (a *accessFaults) noteCommit(err error) {
 	switch {
 	case err == nil:
 		a.noteGranted("commit", where)
-	case ok && (d.refused == "topic" || d.refused == "group"):
-		a.noteRefusal(place{"commit", where}, d.hint, err)
+	case ok && (d.Refused == "topic" || d.Refused == "group"):
+		a.noteRefusal(place{"commit", where}, d.Hint, err)
 	}
 }
 
 // OnGroupManageError implements kgo.HookGroupManageError.
 func (a *accessFaults) OnGroupManageError(err error) {
 	where := "group " + a.cfg.GroupID
-	if d, ok := a.cfg.diagnoseSession(err); ok && d.refused != "connection" && d.refused != "login" {
-		a.noteRefusal(place{"group", where}, d.hint, err)
+	if d, ok := a.cfg.diagnoseSession(err); ok && d.Refused != "connection" && d.Refused != "login" {
+		a.noteRefusal(place{"group", where}, d.Hint, err)
 	}
 }
 
@@ -219,6 +221,6 @@ func (a *accessFaults) isKnown(values []any) bool {
 			return false
 		}
 		_, known := a.cfg.diagnoseError(err)
-		return known || errors.As(err, new(*dialError)) || errors.Is(err, io.EOF) && !a.heard.Load() // as in OnBrokerE2E
+		return known || errors.As(err, new(*auth.DialError)) || errors.Is(err, io.EOF) && !a.heard.Load() // as in OnBrokerE2E
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/kafka/auth"
 )
 
 // Config says which cluster to read, as which member of which group, and when to commit.
@@ -61,9 +62,12 @@ type Config struct {
 	// request and not a record, and one poll may exceed it.
 	MaxUncommittedRecords int `envconfig:"KAFKA_MAX_UNCOMMITTED_RECORDS" default:"500000" desc:"A partition this many records ahead of its commit is paused; bounds what a crash repeats."`
 
-	TLS  TLSConfig
-	SASL SASLConfig
+	TLS  auth.TLSConfig
+	SASL auth.SASLConfig
 }
+
+// auth is the part of c that says how connections to the brokers are made.
+func (c Config) auth() auth.Config { return auth.Config{TLS: c.TLS, SASL: c.SASL} }
 
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
@@ -89,15 +93,12 @@ func (c Config) Validate() error {
 	env.CheckRange(&check, "KAFKA_COMMIT_INTERVAL", c.CommitInterval, 10*time.Millisecond, 24*time.Hour)
 	env.AtLeast(&check, "KAFKA_MAX_UNCOMMITTED_RECORDS", c.MaxUncommittedRecords, 1)
 	c.validateDrain(&check)
-	c.TLS.validateTLS(&check)
-	c.SASL.validateSASL(&check, c.TLS.Enabled)
+	c.auth().Validate(&check)
 	return check.Err()
 }
 
 // SettingHints are warnings about settings that work and are not safe.
-func (c Config) SettingHints() []string {
-	return append(c.TLS.settingHints(), c.SASL.settingHints(c.TLS.Enabled)...)
-}
+func (c Config) SettingHints() []string { return c.auth().SettingHints() }
 
 // validateDrain checks the timeout that has to fit into two others. A drain that outlasts them gets the
 // member thrown out of the group in the middle of it, and everything in flight is delivered twice.

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"slices"
@@ -11,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/awsconfig"
-	"kafka-firehose/connector/oauthtoken"
+	"kafka-firehose/connector/kafka/auth"
 	"kafka-firehose/metrics"
 )
 
@@ -20,18 +19,12 @@ import (
 // and the login read from files and elsewhere.
 type Connection struct {
 	options []kgo.Opt
-	dial    DialFunc             // with TLS
-	forget  func()               // the credentials, which a broker has refused
-	aws     *awsconfig.MSKSigner // nil unless the mechanism is AWS_MSK_IAM
+	dial    auth.DialFunc // with TLS
+	login   *auth.Login
 }
 
 // Credentials returns the state of the AWS credentials that log in to the brokers, and false if the login uses none.
-func (c *Connection) Credentials() (awsconfig.CredentialState, bool) {
-	if c.aws == nil {
-		return awsconfig.CredentialState{}, false
-	}
-	return c.aws.Credentials(), true
-}
+func (c *Connection) Credentials() (awsconfig.CredentialState, bool) { return c.login.Credentials() }
 
 // software is how brokers know what kind of client this is.
 const software, softwareVersion = "kafka-firehose", "1"
@@ -47,26 +40,29 @@ func (c *Connection) FetchOptions(bytes FetchBytes) []kgo.Opt {
 
 // NewConnection prepares the connections to the cluster and makes none. dial is for those
 // under TLS; nil is for the network. The error is about files and AWS's configuration.
-func (c Config) NewConnection(dial DialFunc, log *slog.Logger, m *metrics.Kafka) (*Connection, error) {
-	d := brokerDialer{dial: dial}
+func (c Config) NewConnection(dial auth.DialFunc, log *slog.Logger, m *metrics.Kafka) (*Connection, error) {
 	if dial == nil {
-		d.dial = new(net.Dialer).DialContext
+		dial = new(net.Dialer).DialContext
 	}
-	if c.TLS.Enabled {
-		secure, err := newSecured(c.TLS, log, m)
-		if err != nil {
-			return nil, err
-		}
-		d.secure = secure
+	dialBroker, err := c.auth().NewDialer(dial, log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
+	if err != nil {
+		return nil, err
 	}
-	conn := &Connection{forget: func() {}, dial: d.dialBroker, options: []kgo.Opt{
+	login, err := c.auth().NewLogin(dial, log)
+	if err != nil {
+		return nil, err
+	}
+	conn := &Connection{login: login, dial: dialBroker, options: []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion(software, softwareVersion),
-		kgo.Dialer(d.dialBroker),
+		kgo.Dialer(dialBroker),
 		kgo.WithHooks(throttleHook{m.Throttled}),
 	}}
-	return conn, conn.addLogin(c.SASL, d.dial, log)
+	if login.Mechanism != nil {
+		conn.options = append(conn.options, kgo.SASL(login.Mechanism))
+	}
+	return conn, nil
 }
 
 // throttleHook counts the time for which brokers have their clients wait for exceeding a quota.
@@ -75,22 +71,4 @@ type throttleHook struct{ seconds prometheus.Counter }
 // OnBrokerThrottle implements kgo.HookBrokerThrottle.
 func (t throttleHook) OnBrokerThrottle(_ kgo.BrokerMetadata, interval time.Duration, _ bool) {
 	t.seconds.Add(max(interval, 0).Seconds())
-}
-
-func (c *Connection) addLogin(cfg SASLConfig, dial DialFunc, log *slog.Logger) error {
-	if cfg.Mechanism == "" {
-		return nil
-	}
-	var msk loginSigner
-	if cfg.Mechanism == mskIAMMechanism {
-		var err error
-		if c.aws, err = awsconfig.NewMSK(context.Background(), cfg.AWS.Region, cfg.AWS.assumedRole(), log); err != nil {
-			return err
-		}
-		msk = c.aws
-	}
-	m, forget := newLogin(cfg, oauthtoken.New(cfg.OAuth.tokens(), oauthtoken.Options{Dial: dial, Log: log}), msk)
-	c.forget = forget
-	c.options = append(c.options, kgo.SASL(m))
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/kafka/auth"
 )
 
 // fetchBudget bounds the memory of fetched records. The client decodes a whole response
@@ -149,7 +150,7 @@ func formatMebibytes(n int64) string {
 }
 
 // clientOptions have a client that connects by dial keep to the budget. p is the pool of a client whose records are recycled.
-func (b *fetchBudget) clientOptions(dial DialFunc, p clientPool) []kgo.Opt {
+func (b *fetchBudget) clientOptions(dial auth.DialFunc, p clientPool) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.Dialer(b.wrapDialer(dial)),
 		kgo.BrokerMaxReadBytes(int32(b.maxResponse())),

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-firehose/connector/kafka/auth"
 )
 
 // fetchConn is a connection to a broker that looks at fetch responses before the client
@@ -45,8 +47,8 @@ type fetchConn struct {
 // the client's own default for all.
 const maxOtherResponse = 100 << 20
 
-// wrapDialer returns a DialFunc that watches the connections of dial.
-func (b *fetchBudget) wrapDialer(dial DialFunc) DialFunc {
+// wrapDialer returns a auth.DialFunc that watches the connections of dial.
+func (b *fetchBudget) wrapDialer(dial auth.DialFunc) auth.DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {

@@ -126,7 +126,7 @@ func (i *topicInspector) explainRefused(err error, otherwise string) (found, adv
 		found = "no answer in time: " + found
 	}
 	if d, ok := i.cfg.diagnoseError(err); ok {
-		return noAccess[d.refused] + ": " + found, d.hint
+		return noAccess[d.Refused] + ": " + found, d.Hint
 	}
 	return found, otherwise
 }

@@ -169,13 +169,13 @@ func (i *topicInspector) addMeeting(m brokerMeeting, name string, needed bool) {
 		i.tellMet(m, name)
 		return
 	}
-	found, advice := i.explainRefused(m.err, i.cfg.diagnoseConnection(m.addr, m.err).hint)
+	found, advice := i.explainRefused(m.err, i.cfg.diagnoseConnection(m.addr, m.err).Hint)
 	switch {
 	case m.unknown:
 		found = "its name does not resolve: " + found
 	case errors.Is(m.err, errHangsUp):
-		if advice = i.cfg.closedAtOnce(); i.cfg.SASL.Mechanism != "" {
-			advice = "it may refuse the login: " + i.cfg.SASL.loginSource()
+		if advice = i.cfg.auth().ClosedAtOnce(); i.cfg.SASL.Mechanism != "" {
+			advice = "it may refuse the login: " + i.cfg.auth().RefusedAdvice()
 		}
 	}
 	if needed {

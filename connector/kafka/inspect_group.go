@@ -70,7 +70,7 @@ func (i *topicInspector) countMembers(instance *string) {
 // checkJoining adds that the group may not be joined.
 func (i *topicInspector) checkJoining(allowed []kadm.ACLOperation) {
 	if len(allowed) > 0 && !slices.Contains(allowed, kadm.OpRead) {
-		i.found.AddError(check.Group, i.cfg.GroupID, "may be looked at and not joined", fmt.Sprintf("%s needs the operation READ on the group (KAFKA_GROUP_ID)", i.cfg.principalHint()))
+		i.found.AddError(check.Group, i.cfg.GroupID, "may be looked at and not joined", fmt.Sprintf("%s needs the operation READ on the group (KAFKA_GROUP_ID)", i.cfg.auth().Principal()))
 	}
 }
 

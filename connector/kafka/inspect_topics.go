@@ -75,7 +75,7 @@ func (i *topicInspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
 	stream, routed := i.o.StreamFor(name)
 	switch {
 	case known && !read:
-		i.found.AddError(check.Topic, name, text+", may not be read", i.cfg.principalHint()+" needs the operation READ on the topic")
+		i.found.AddError(check.Topic, name, text+", may not be read", i.cfg.auth().Principal()+" needs the operation READ on the topic")
 	case len(leaderless) > 0:
 		i.found.AddWarning(check.Topic, name, fmt.Sprintf("%s, of which %s can't be read for want of a leader", text, strings.Join(leaderless, ", ")), "look at the cluster")
 	case !routed:

@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/kafka/auth"
 )
 
 // handlePartitionError takes an error that a poll brought. It runs in the polling goroutine with rebalances allowed. Each
@@ -111,7 +113,7 @@ func reasonOf(err error) string {
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return "out_of_range"
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
-		errors.Is(err, kerr.SaslAuthenticationFailed), errors.As(err, new(*credentialsError)):
+		errors.Is(err, kerr.SaslAuthenticationFailed), errors.As(err, new(*auth.CredentialsError)):
 		return "authorization"
 	case errors.Is(err, kerr.CorruptMessage), errors.Is(err, kgo.ErrMaxDecompress), errors.Is(err, kerr.UnsupportedCompressionType):
 		return "decode"

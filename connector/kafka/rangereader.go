@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka-firehose/connector/kafka/auth"
 	"kafka-firehose/connector/retry"
 )
 
@@ -323,10 +324,10 @@ func (r *RangeReader) logEnd(answer *kmsg.FetchResponseTopicPartition) int64 {
 // explainError adds the remedy to an error of access.
 func (c Config) explainError(err error) error {
 	if d, ok := c.diagnoseError(err); ok {
-		return fmt.Errorf("%w: %s", err, d.hint)
+		return fmt.Errorf("%w: %s", err, d.Hint)
 	}
-	if dial, ok := errors.AsType[*dialError](err); ok {
-		return fmt.Errorf("%w: %s", err, c.diagnoseConnection(dial.addr, err).hint)
+	if dial, ok := errors.AsType[*auth.DialError](err); ok {
+		return fmt.Errorf("%w: %s", err, c.diagnoseConnection(dial.Addr, err).Hint)
 	}
 	return err
 }

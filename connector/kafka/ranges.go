@@ -101,7 +101,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	for _, name := range names {
 		switch t, ok := view.topics[name]; {
 		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
-			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.principalHint())
+			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.auth().Principal())
 		case t.err != nil:
 			return nil, "", r.cfg.explainError(fmt.Errorf("topic %s: %w", name, t.err))
 		}

@@ -183,7 +183,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		wire:       trafficHook{bytes: o.Bytes},
 		budget:     newFetchBudget(o.Bytes),
 		connection: o.Connection,
-		access:     newAccess(cfg, o.Connection.forget, o.Log),
+		access:     newAccess(cfg, o.Connection.login.DiscardCredentials, o.Log),
 		lag:        newInquirer(o.Connection, o.Log, o.Client),
 		standing:   newInquirer(o.Connection, o.Log, o.Client),
 	}

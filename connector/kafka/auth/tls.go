@@ -1,4 +1,4 @@
-package kafka
+package auth
 
 import (
 	"crypto/tls"
@@ -8,7 +8,6 @@ import (
 
 	"kafka-firehose/connector/certificates"
 	"kafka-firehose/connector/env"
-	"kafka-firehose/metrics"
 )
 
 // TLSConfig says whether and how connections to the brokers are encrypted. The files may change
@@ -39,8 +38,8 @@ const (
 	tlsKeyFile  = "KAFKA_TLS_KEY_FILE"
 )
 
-// validateTLS checks the settings and, as far as they are named, what the files hold now.
-func (c TLSConfig) validateTLS(check *env.Check) {
+// validate checks the settings and, as far as they are named, what the files hold now.
+func (c TLSConfig) validate(check *env.Check) {
 	if !c.Enabled {
 		c.validateUnused(check)
 		return
@@ -88,8 +87,8 @@ type securedDialer struct {
 	files *certificates.WatchedFiles
 }
 
-func newSecured(cfg TLSConfig, log *slog.Logger, m *metrics.Kafka) (*securedDialer, error) {
-	files, err := certificates.WatchFiles(cfg.certificateFiles(), log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
+func newSecured(cfg TLSConfig, log *slog.Logger, onExpiry func(time.Time)) (*securedDialer, error) {
+	files, err := certificates.WatchFiles(cfg.certificateFiles(), log, onExpiry)
 	return &securedDialer{cfg, files}, err
 }
 

@@ -1,4 +1,4 @@
-package kafka
+package auth
 
 import (
 	"path/filepath"
@@ -65,7 +65,7 @@ KAFKA_SASL_MECHANISM holds "AWS_MSK_IAM": MSK takes it with TLS alone; want KAFK
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var check env.Check
-			test.cfg.validateSASL(&check, false)
+			test.cfg.validate(&check, false)
 			got := ""
 			if err := check.Err(); err != nil {
 				got = err.Error()

@@ -1,4 +1,4 @@
-package kafka
+package auth
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 
 // TestTokenRefused: brokers send their refusal as a challenge.
 func TestTokenRefused(t *testing.T) {
-	m, _ := newLogin(SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Extensions: Extensions{"logicalCluster": "lkc-1"}}}, oauthtoken.New(oauthtoken.Config{Token: env.NewSecret("token")}, oauthtoken.Options{}), nil)
+	m, _ := newMechanism(SASLConfig{Mechanism: "OAUTHBEARER", OAuth: OAuthConfig{Extensions: Extensions{"logicalCluster": "lkc-1"}}}, oauthtoken.New(oauthtoken.Config{Token: env.NewSecret("token")}, oauthtoken.Options{}), nil)
 	for answer, want := range map[string]string{
 		"": "",
 		`{"status":"invalid_token","scope":"kafka"}`: `the broker refuses the token: "invalid_token, scope kafka"`,

@@ -1,4 +1,4 @@
-package kafka
+package auth
 
 import (
 	"fmt"
@@ -56,9 +56,9 @@ func (c SASLConfig) listSettings() []saslSetting {
 	}, c.OAuth.listSettings(), c.AWS.listSettings())
 }
 
-// validateSASL requires each mechanism's settings, and refuses settings that it doesn't read: an unused
+// validate requires each mechanism's settings, and refuses settings that it doesn't read: an unused
 // password was meant for another mechanism.
-func (c SASLConfig) validateSASL(check *env.Check, encrypted bool) {
+func (c SASLConfig) validate(check *env.Check, encrypted bool) {
 	if c.Mechanism != "" {
 		check.OneOf(saslMechanism, c.Mechanism, mechanisms)
 	}
@@ -91,8 +91,10 @@ func (c SASLConfig) validatePassword(check *env.Check) {
 	}
 }
 
-// loginSource says where the credentials come from.
-func (c SASLConfig) loginSource() string {
+// RefusedAdvice says where the credentials come from, for a login that a broker refuses.
+func (c Config) RefusedAdvice() string { return c.SASL.refusedAdvice() }
+
+func (c SASLConfig) refusedAdvice() string {
 	switch {
 	case c.Mechanism == mskIAMMechanism:
 		return "look at the credentials of AWS, at " + awsRole + " and " + awsRegion + ", and whether they allow kafka-cluster:Connect"

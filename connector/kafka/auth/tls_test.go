@@ -1,4 +1,4 @@
-package kafka
+package auth
 
 import (
 	"log/slog"
@@ -9,12 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/kafka/kafkatest"
-	"kafka-firehose/metrics"
 )
 
 // pki is an authority and a directory to put its files in.
@@ -97,7 +94,7 @@ KAFKA_TLS_CERT_FILE holds "DIR/missing.pem": no such file or directory`},
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var check env.Check
-			test.cfg.validateTLS(&check)
+			test.cfg.validate(&check)
 			got := ""
 			if err := check.Err(); err != nil {
 				got = strings.ReplaceAll(err.Error(), p.dir, "DIR")
@@ -116,7 +113,7 @@ KAFKA_TLS_CERT_FILE holds "DIR/missing.pem": no such file or directory`},
 	for want, pair := range map[string]kafkatest.Pair{"has expired at": old, "is not valid before": p.issue("client", 24*62*time.Hour)} {
 		cfg := TLSConfig{Enabled: true, CertFile: p.put("a.pem", pair.Cert), KeyFile: p.put("b.pem", pair.Key)}
 		var check env.Check
-		if cfg.validateTLS(&check); check.Err() == nil || !strings.Contains(check.Err().Error(), "KAFKA_TLS_CERT_FILE") || !strings.Contains(check.Err().Error(), want) {
+		if cfg.validate(&check); check.Err() == nil || !strings.Contains(check.Err().Error(), "KAFKA_TLS_CERT_FILE") || !strings.Contains(check.Err().Error(), want) {
 			t.Errorf("%v, want %q", check.Err(), want)
 		}
 	}
@@ -127,8 +124,8 @@ func TestSecured(t *testing.T) {
 	p := newPKI(t)
 	first, second := p.issue("first", time.Hour), p.issue("second", 2*time.Hour)
 	cfg := TLSConfig{Enabled: true, CertFile: p.put("cert.pem", first.Cert), KeyFile: p.put("key.pem", first.Key)}
-	m := metrics.New(prometheus.NewRegistry()).Kafka
-	s, err := newSecured(cfg, slog.New(slog.DiscardHandler), m)
+	var expiry time.Time
+	s, err := newSecured(cfg, slog.New(slog.DiscardHandler), func(until time.Time) { expiry = until })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +135,8 @@ func TestSecured(t *testing.T) {
 		if got := config.Certificates[0].Leaf.Subject.CommonName; got != name || config.ServerName != host || config.InsecureSkipVerify != s.cfg.InsecureSkipVerify {
 			t.Errorf("the certificate is that of %s for %s, want %s for %s", got, config.ServerName, name, host)
 		}
-		if got := time.Unix(int64(testutil.ToFloat64(m.CertificateExpiry)), 0); time.Until(got).Round(time.Minute) != life {
-			t.Errorf("the metric says that it ends at %v", got)
+		if time.Until(expiry).Round(time.Minute) != life {
+			t.Errorf("it is said to end at %v", expiry)
 		}
 	}
 	use("first", "kafka-1.example.com", time.Hour)
