@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
-	"connector":                 {"connector/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/env", "metrics"},
+	"connector":                 {"connector/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/env", "metrics"},
 	"connector/e2e":             {},
 	"connector/recovery":        {"connector/awsconfig", "connector/kafka"},
 	"connector/runtimesettings": {"connector/firehose", "connector/env"},
