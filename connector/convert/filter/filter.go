@@ -5,6 +5,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
@@ -67,7 +68,7 @@ func CompileFilter(expression string) (Filter, error) {
 	}
 	checked, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return Filter{}, issueError(issues)
+		return Filter{}, issueError(expression, issues)
 	}
 	if checked.OutputType() != cel.BoolType {
 		return Filter{}, fmt.Errorf("its result is of type %s; want a bool, with a comparison such as value.status == \"paid\" or value.paid == true", checked.OutputType())
@@ -83,10 +84,12 @@ func CompileFilter(expression string) (Filter, error) {
 	return f, nil
 }
 
-// issueError is the first issue on one line.
-func issueError(issues *cel.Issues) error {
+// issueError is the first issue on one line, without the list of all that CEL would take in its place.
+func issueError(expression string, issues *cel.Issues) error {
 	first := issues.Errors()[0]
-	return fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, first.Message)
+	line, column := first.Location.Line(), first.Location.Column()
+	message, _, _ := strings.Cut(first.Message, " expecting ")
+	return fmt.Errorf("line %d, column %d: %s%s", line, max(column, 0)+1, message, hintOf(expression, message, line, column))
 }
 
 // Decode compiles the expression of a setting; envconfig calls it.

@@ -195,6 +195,50 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+// TestHints: an error says what was most likely meant, where the fault is and not where a text in quotes only looks like it.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	for expression, want := range map[string]string{
+		`value.status = "paid"`:                         "column 14: Syntax error: token recognition error at: '= '; did you mean ==?",
+		`value.a === 1`:                                 "column 11: Syntax error: token recognition error at: '= '; did you mean ==?",
+		`value.a !== 1`:                                 "column 11: Syntax error: token recognition error at: '= '; did you mean !=?",
+		`value.a <> 1`:                                  "column 10: Syntax error: extraneous input '>'; did you mean !=?",
+		`value.a =~ "x"`:                                `column 9: Syntax error: token recognition error at: '=~'; did you mean matches, as in value.name.matches("^a")?`,
+		`value.band == 1 and value.order == 2`:          "column 17: Syntax error: mismatched input 'and'; did you mean &&?",
+		`value.a == 1 OR value.b == 2`:                  "column 14: Syntax error: mismatched input 'OR'; did you mean ||?",
+		`not value.paid`:                                "column 5: Syntax error: mismatched input 'value'; did you mean !?",
+		`value.a == 1 & value.b == 1`:                   "column 14: Syntax error: token recognition error at: '& '; did you mean &&?",
+		`value.a == 1 | value.b == 1`:                   "column 14: Syntax error: token recognition error at: '| '; did you mean ||?",
+		`value.a IN ["x"]`:                              "column 9: Syntax error: mismatched input 'IN'; did you mean in?",
+		`value.a is not null`:                           "column 9: Syntax error: mismatched input 'is'; did you mean !=?",
+		`value.a is null`:                               "column 9: Syntax error: mismatched input 'is'; did you mean ==?",
+		`value.a == “x”`:                                "column 12: Syntax error: token recognition error at: '“'; did you mean \"?",
+		`vaule == 1`:                                    "column 1: undeclared reference to 'vaule' (did you mean 'value'?)",
+		`Topic == "b"`:                                  "column 1: undeclared reference to 'Topic' (did you mean 'topic'?)",
+		`topic == orders`:                               `column 10: undeclared reference to 'orders'; did you mean value.orders, or the text "orders"?`,
+		`value.a == NULL`:                               "column 12: undeclared reference to 'NULL'; did you mean null?",
+		`value.a == True`:                               "column 12: undeclared reference to 'True'; did you mean true?",
+		`len(value.x) > 1`:                              "column 4: undeclared reference to 'len'; did you mean size, as in size(value.lines)?",
+		`upper(value.x) == "A"`:                         "column 6: undeclared reference to 'upper'",
+		`contains(value.x, "a")`:                        `column 9: found no matching overload for 'contains' applied to '(dyn, string)'; did you mean contains after the text, as in value.name.contains("a")?`,
+		`partition == "3"`:                              "column 11: found no matching overload for '_==_' applied to '(int, string)'; did you mean a number without quotes, or a text in quotes?",
+		`timestamp > "2026-01-01"`:                      `column 11: found no matching overload for '_>_' applied to '(timestamp, string)'; did you mean a time, as in timestamp("2026-01-31T00:00:00Z")?`,
+		`value.x == "a = b and c" foo`:                  "column 26: Syntax error: extraneous input 'foo'",
+		`value.ö == "ö" and value.b == 1`:               "column 7: Syntax error: token recognition error at: 'ö'",
+		`value["ö"] == "öö" and value.b == 1`:           "column 20: Syntax error: mismatched input 'and'; did you mean &&?",
+		"value.a == 1 &&\n  value.b = 2":                "line 2, column 11: Syntax error: token recognition error at: '= '; did you mean ==?",
+		`value.items.exists(i, i.n = 1 and i.m == "x")`: "column 27: Syntax error: token recognition error at: '= '; did you mean ==?",
+		" ": "column 2: Syntax error: mismatched input '<EOF>'",
+	} {
+		if !strings.HasPrefix(want, "line") {
+			want = "line 1, " + want
+		}
+		if _, err := CompileFilter(expression); err == nil || err.Error() != want {
+			t.Errorf("%s:\n\t%v, want\n\t%s", expression, err, want)
+		}
+	}
+}
+
 // TestBombs: no expression takes long, whatever the record is.
 func TestBombs(t *testing.T) {
 	t.Parallel()
