@@ -32,13 +32,27 @@ func LoadEnvironment() (Config, []string, error) {
 			faults = append(faults, f)
 		}
 	}
-	faults = append(faults, c.Firehose.CheckEnvironment(context.Background())...)
+	faults = append(faults, c.awsFaults()...)
 	faults = append(faults, proxyFaults()...)
 	if f := awsconfig.CheckSessionVariable(); f != nil {
 		faults = append(faults, f)
 	}
 	unsupported, warnings := unknownVariables(os.Environ())
 	return c, append(warnings, c.settingHints()...), reportFaults(append(faults, unsupported...))
+}
+
+// awsFaults returns the faults of the SDK's own environment and files, each once although several clients find it.
+func (c Config) awsFaults() []*env.Fault {
+	faults := c.Firehose.CheckEnvironment(context.Background())
+	if len(c.schemaFormats()) == 0 {
+		return faults
+	}
+	for _, f := range c.Schema.CheckEnvironment() {
+		if !slices.ContainsFunc(faults, func(known *env.Fault) bool { return known.Error() == f.Error() }) {
+			faults = append(faults, f)
+		}
+	}
+	return faults
 }
 
 // proxyFaults returns the faults of the variables that name proxies. They are read by net/http, for requests to AWS, to

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/schema/glue"
 )
 
@@ -15,10 +17,23 @@ type glueRegistry struct{ client *glue.Client }
 
 func newGlue(cfg Config, o Options) (*glueRegistry, error) {
 	c, err := glue.New(glue.Options{
-		Region: cfg.Region, RegionVariable: regionName, Role: cfg.assumedRole(), Timeout: requestTimeout, Log: o.Log,
+		Region: cfg.Region, Role: cfg.assumedRole(), Timeout: requestTimeout, Log: o.Log,
 		Shorten: shortenBody, Client: o.Glue,
 	})
+	if errors.Is(err, glue.ErrNoRegion) {
+		err = env.MissingFault("AWS_REGION", "want the region of AWS Glue, or "+regionName).WithSettings(regionName)
+	}
 	return &glueRegistry{c}, err
+}
+
+// CheckEnvironment returns the faults of the SDK's own environment and files that keep AWS Glue from being asked: no region, no
+// such profile. It connects to nothing.
+func (c Config) CheckEnvironment() []*env.Fault {
+	if c.Framing() != convert.Glue {
+		return nil
+	}
+	_, err := newGlue(c, Options{Log: slog.New(slog.DiscardHandler)})
+	return env.FaultsOf(err)
 }
 
 func (c Config) assumedRole() awsconfig.Role {

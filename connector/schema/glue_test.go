@@ -281,7 +281,7 @@ func TestInspectGlue(t *testing.T) {
 	t.Setenv("AWS_DEFAULT_REGION", "")
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
 	found := Inspect(t.Context(), Config{Type: "glue"}, Options{})
-	if want := "no AWS region is configured for Glue: set AWS_REGION or SCHEMA_REGISTRY_REGION"; len(found) != 1 || found[0].Severity != check.Error || found[0].Found != want {
+	if want := "AWS_REGION is not set: want the region of AWS Glue, or SCHEMA_REGISTRY_REGION"; len(found) != 1 || found[0].Severity != check.Error || found[0].Found != want {
 		t.Errorf("without a region: %s", fmt.Sprint(found))
 	}
 }

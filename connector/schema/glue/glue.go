@@ -31,14 +31,16 @@ type ClientOption = func(*glue.Options)
 
 // Options are what a Client needs.
 type Options struct {
-	Region         string // empty for the environment's
-	RegionVariable string // that holds the region, for the error without any
-	Role           awsconfig.Role
-	Timeout        time.Duration // of one request, its answer included
-	Log            *slog.Logger
-	Shorten        func(*http.Response) // ends an answer that is too long
-	Client         []ClientOption
+	Region  string // empty for the environment's
+	Role    awsconfig.Role
+	Timeout time.Duration // of one request, its answer included
+	Log     *slog.Logger
+	Shorten func(*http.Response) // ends an answer that is too long
+	Client  []ClientOption
 }
+
+// ErrNoRegion is the error of New when neither the options nor the environment name a region.
+var ErrNoRegion = errors.New("no AWS region is configured for Glue")
 
 // Client asks one region. It makes one attempt a call and is safe for concurrent use.
 type Client struct {
@@ -68,7 +70,7 @@ func New(o Options) (*Client, error) {
 		}
 	}})...)
 	if c.Region() == "" {
-		return nil, fmt.Errorf("no AWS region is configured for Glue: set AWS_REGION or %s", o.RegionVariable)
+		return nil, ErrNoRegion
 	}
 	return c, nil
 }
