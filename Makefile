@@ -122,6 +122,10 @@ build: ## Build all commands into bin/
 sandbox: ## Kafka, Firehose and the bridge in one process, to look at
 	go run ./cmd/sandbox
 
+.PHONY: sandbox-recording
+sandbox-recording: ## Run the sandbox in an outage, for half a minute, and draw the README's recording of it
+	go test ./cmd/sandbox -run='^TestRecording$$' -count=1 -record
+
 .PHONY: ci
 ci: ## Everything that CI runs
 	bash .ci/run
