@@ -21,9 +21,9 @@ type dashboard struct {
 }
 
 type annotation struct {
-	Name, Expr, TitleFormat string
-	Enable                  bool
-	Datasource              source
+	Name, Expr, TitleFormat, IconColor string
+	Enable                             bool
+	Datasource                         source
 }
 
 type variable struct {
@@ -39,8 +39,35 @@ type panel struct {
 	Type, Title, Description string
 	Datasource               source
 	GridPos                  struct{ X, Y, W, H int }
-	FieldConfig              struct{ Defaults struct{ Unit string } }
+	FieldConfig              fieldConfig
+	Options                  struct{ TextMode string }
 	Targets                  []target
+}
+
+// fieldConfig says how the values of a panel look.
+type fieldConfig struct {
+	Defaults struct {
+		Unit, NoValue string
+		Decimals      *int
+		Max           *float64
+		Thresholds    struct{ Steps []threshold }
+		Custom        struct {
+			Stacking, ThresholdsStyle struct{ Mode string }
+		}
+	}
+	Overrides []struct {
+		Matcher    struct{ ID, Options string }
+		Properties []struct {
+			ID    string
+			Value any
+		}
+	}
+}
+
+// threshold is the value from which on a color holds; the first one has none.
+type threshold struct {
+	Color string
+	Value *float64
 }
 
 type target struct {

@@ -1,18 +1,17 @@
 package deploy_test
 
 import (
+	"cmp"
 	"fmt"
 	"html"
-	"math"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// pictured are the panels of docs/dashboard.md, by the names of their files.
+// pictured are the panels that docs/dashboard.md explains one by one, by the names of their files.
 var pictured = map[string]string{
 	"lag":       "Lag",
 	"under-way": "The oldest record under way",
@@ -22,172 +21,203 @@ var pictured = map[string]string{
 	"letters":   "Dead letters that wait",
 }
 
-// drawAll draws panels of the dashboard from what their queries have returned of the bridge.
+// rowPictures are the pictures of whole rows, in the order of the page. A row of numbers shows one moment: the end of the
+// trouble that is named, the time before all of them, or the end of the run.
+var rowPictures = []struct{ file, row, moment string }{
+	{"row-up", "Is it up and delivering now?", beforeTrouble},
+	{"row-up-outage", "Is it up and delivering now?", firehoseIsDown},
+	{"row-lost", "Did I lose anything?", ""},
+	{"row-late", "How late am I?", ""},
+	{"row-cost", "What does it cost?", ""},
+	{"row-throttles", "Who throttles me?", ""},
+	{"row-pipeline", "Pipeline", ""},
+	{"row-kafka", "Kafka", ""},
+	{"row-firehose", "Firehose", ""},
+	{"row-dead-letters", "Dead letters and schemas", ""},
+	{"row-process", "Process", ""},
+}
+
+// artist draws panels of the dashboard from the answers of a Prometheus to their queries.
+type artist struct {
+	t        *testing.T
+	server   *server
+	job      string // a pattern
+	phases   []phase
+	marks    []mark
+	from, to time.Time
+	now      time.Time // the moment of numbers and tables
+}
+
+// mark holds the times at which an annotation of the dashboard returned data.
+type mark struct {
+	color string
+	times []float64
+}
+
+// drawAll writes the pictures into dir: single panels of the job bridge, and whole rows of all jobs.
 func drawAll(t *testing.T, s *server, dir string, phases []phase, from, to time.Time) {
 	t.Helper()
-	panels := map[string]panel{}
-	for _, p := range readDashboard(t).Panels {
-		if p.Type != "row" && len(p.Targets) > 0 {
-			if _, taken := panels[p.Title]; !taken {
-				panels[p.Title] = p
-			}
+	d := readDashboard(t)
+	single := map[string]panel{}
+	for _, p := range d.Panels {
+		if _, taken := single[p.Title]; p.Type == "timeseries" && !taken {
+			single[p.Title] = p
 		}
 	}
+	// The trouble of destinations lasts as long as all others together, and shows in one row.
+	last := phases[len(phases)-1].from
+	a := artist{t: t, server: s, job: "bridge", phases: phases, from: from, to: last, now: last}
 	for file, title := range pictured {
-		p, ok := panels[title]
+		p, ok := single[title]
 		if !ok {
 			t.Errorf("there is no panel %q", title)
 			continue
 		}
-		c := chart{title: p.Title, unit: p.FieldConfig.Defaults.Unit, phases: phases, from: from, to: to}
-		for _, q := range p.Targets {
-			lines, err := s.over(expand(q.Expr, "bridge"), from, to)
-			if err != nil {
-				t.Errorf("%s: %v", title, err)
-			}
-			for _, l := range lines {
-				c.add(legend(q.LegendFormat, l.labels), l)
-			}
+		c := newCanvas(760, 300)
+		a.drawGraph(c, p, box{0, 0, 760, 300})
+		write(t, filepath.Join(dir, file+".svg"), c.finish())
+	}
+	a.job = ".+"
+	for _, r := range rowPictures {
+		of := a
+		if r.row == "How late am I?" {
+			of.to, of.now = to, to
 		}
-		write(t, filepath.Join(dir, file+".svg"), c.svg())
+		for _, q := range d.Annotations.List {
+			of.marks = append(of.marks, of.readMark(q))
+		}
+		write(t, filepath.Join(dir, r.file+".svg"), of.at(r.moment).drawRow(r.row, d.panelsOf(r.row)))
 	}
 }
 
-// legend puts the labels into Grafana's template. The port of an instance is of this run.
-func legend(format string, labels map[string]string) string {
-	return regexp.MustCompile(`\{\{(\w+)\}\}`).ReplaceAllStringFunc(format, func(m string) string {
-		value := labels[strings.Trim(m, "{}")]
-		if strings.HasPrefix(value, "127.0.0.1:") {
-			return "bridge"
-		}
-		return value
-	})
-}
-
-// chart is a panel, drawn.
-type chart struct {
-	title, unit string
-	names       []string
-	lines       []series
-	phases      []phase
-	from, to    time.Time
-}
-
-// add leaves out what is 0 all the time.
-func (c *chart) add(name string, l series) {
-	for _, v := range l.values {
-		if v != 0 && !math.IsNaN(v) {
-			c.names, c.lines = append(c.names, name), append(c.lines, l)
-			return
+// panelsOf returns the panels of a row.
+func (d dashboard) panelsOf(row string) (panels []panel) {
+	inside := false
+	for _, p := range d.Panels {
+		switch {
+		case p.Type == "row":
+			inside = p.Title == row
+		case inside:
+			panels = append(panels, p)
 		}
 	}
+	return panels
+}
+
+// at returns the artist of numbers at a moment.
+func (a artist) at(moment string) artist {
+	if moment == beforeTrouble {
+		a.now = a.phases[0].from
+	}
+	for _, p := range a.phases {
+		if p.name == moment {
+			a.now = p.to
+		}
+	}
+	return a
+}
+
+func (a artist) readMark(q annotation) mark {
+	a.t.Helper()
+	m := mark{color: map[string]string{"red": "#d62728", "blue": "#1f77b4", "purple": "#9467bd", "orange": "#ff7f0e"}[q.IconColor]}
+	lines, err := a.server.over(expand(q.Expr, a.job), a.from, a.to)
+	if err != nil || m.color == "" {
+		a.t.Errorf("the annotation %s of the color %s: %v", q.Name, q.IconColor, err)
+	}
+	for _, l := range lines {
+		m.times = append(m.times, l.times...)
+	}
+	return m
 }
 
 const (
-	width, height            = 760, 300
-	left, top, right, bottom = 62, 46, 12, 62
-	plotWidth, plotHeight    = width - left - right, height - top - bottom
-	textColor, gridColor     = "#444", "#ddd"
-	bandColor, bandTextColor = "#f2e9e4", "#9a6a4f"
+	columns               = 24 // of the dashboard's grid
+	columnWidth, rowUnit  = 50, 32
+	rowTitle, panelMargin = 34, 4
 )
 
-var colors = []string{"#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf", "#7f7f7f"}
-
-func (c *chart) svg() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11" fill="%s">`+"\n", width, height, textColor)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><text x="8" y="16" font-size="13" font-weight="bold">%s</text>`+"\n", width, height, html.EscapeString(c.title))
-	for i, p := range c.phases {
-		x, end := c.x(float64(p.from.UnixMilli())/1000), c.x(float64(p.to.UnixMilli())/1000)
-		fmt.Fprintf(&b, `<rect x="%.0f" y="%d" width="%.0f" height="%d" fill="%s"/>`, x, top, max(end-x, 2), plotHeight, bandColor)
-		fmt.Fprintf(&b, `<path d="M%.0f %dv%d" stroke="%s" stroke-width="0.5"/>`, x, top, plotHeight, bandTextColor)
-		fmt.Fprintf(&b, `<text x="%.0f" y="%d" font-size="9" fill="%s">%d</text>`+"\n", x, top-3, bandTextColor, i+1)
+// drawRow draws a row with its panels where the dashboard has them.
+func (a artist) drawRow(title string, panels []panel) string {
+	a.t.Helper()
+	first, last := 1<<30, 0
+	for _, p := range panels {
+		first, last = min(first, p.GridPos.Y), max(last, p.GridPos.Y+p.GridPos.H)
 	}
-	most, step := c.scale()
-	for v := 0.0; v <= most*1.0001; v += step {
-		y := top + plotHeight*(1-v/most)
-		fmt.Fprintf(&b, `<path d="M%d %.1fh%d" stroke="%s"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", left, y, plotWidth, gridColor, left-5, y+4, html.EscapeString(amount(v, c.unit)))
-	}
-	for s := 0; s <= int(c.to.Sub(c.from).Seconds()); s += 30 {
-		fmt.Fprintf(&b, `<text x="%.0f" y="%d" text-anchor="middle">%d:%02d</text>`, c.x(float64(c.from.Unix()+int64(s))), top+plotHeight+15, s/60, s%60)
-	}
-	b.WriteByte('\n')
-	x := 8.0
-	y := top + plotHeight + 34
-	for i, l := range c.lines {
-		color := colors[i%len(colors)]
-		fmt.Fprintf(&b, `<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n", c.path(l, most), color)
-		if x+20+6.2*float64(len(c.names[i])) > width {
-			x, y = 8, y+15
+	c := newCanvas(columns*columnWidth, rowTitle+(last-first)*rowUnit)
+	fmt.Fprintf(c, `<rect width="%d" height="%d" fill="#f4f5f5"/><text x="8" y="22" font-size="16" font-weight="bold">%s</text>`+"\n", c.width, c.height, html.EscapeString(title))
+	for _, p := range panels {
+		b := box{
+			float64(p.GridPos.X*columnWidth) + panelMargin, rowTitle + float64((p.GridPos.Y-first)*rowUnit),
+			float64(p.GridPos.W*columnWidth) - 2*panelMargin, float64(p.GridPos.H*rowUnit) - 2*panelMargin,
 		}
-		fmt.Fprintf(&b, `<rect x="%.0f" y="%d" width="10" height="3" fill="%s"/><text x="%.0f" y="%d">%s</text>`+"\n", x, y-5, color, x+14, y, html.EscapeString(c.names[i]))
-		x += 30 + 6.2*float64(len(c.names[i]))
+		fmt.Fprintf(c, "<g><desc>%s</desc>\n", html.EscapeString(p.outline()))
+		switch p.Type {
+		case "timeseries":
+			a.drawGraph(c, p, b)
+		case "stat":
+			a.drawNumbers(c, p, b)
+		case "table":
+			a.drawTable(c, p, b)
+		default:
+			a.t.Errorf("%s: nothing draws a panel of the type %s", p.Title, p.Type)
+		}
+		fmt.Fprintln(c, "</g>")
 	}
-	b.WriteString("</svg>\n")
-	return b.String()
+	return c.finish()
 }
 
-func (c *chart) x(at float64) float64 {
-	begin := float64(c.from.UnixMilli()) / 1000
-	return left + plotWidth*(at-begin)/c.to.Sub(c.from).Seconds()
+// outline returns the parts of a panel that its picture shows without data. A picture with another outline is an old one.
+func (p panel) outline() string {
+	parts := []string{p.Type, p.Title, p.FieldConfig.Defaults.Unit}
+	for _, q := range p.Targets {
+		parts = append(parts, q.LegendFormat)
+	}
+	return strings.Join(parts, " | ")
 }
 
-// path is a line, interrupted where there is no number.
-func (c *chart) path(l series, most float64) string {
-	var b strings.Builder
-	pen := "M"
-	before := 0.0
-	for i, v := range l.values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			pen = "M"
-			continue
-		}
-		if l.times[i]-before > 1.5 {
-			pen = "M"
-		}
-		before = l.times[i]
-		fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x(l.times[i]), top+plotHeight*(1-v/most))
-		pen = "L"
-	}
-	return b.String()
+// legend puts the labels into Grafana's template. The address of an instance is of this run; its job is the name.
+func (a artist) legend(format string, labels map[string]string) string {
+	return regexp.MustCompile(`\{\{(\w+)\}\}`).ReplaceAllStringFunc(format, func(m string) string {
+		value := labels[strings.Trim(m, "{}")]
+		return cmp.Or(a.server.jobs[value], value)
+	})
 }
 
-// scale is the end of the axis, and the distance of its marks: 1, 2 or 5 times a power of ten.
-func (c *chart) scale() (most, step float64) {
-	for _, l := range c.lines {
-		for _, v := range l.values {
-			if !math.IsNaN(v) && !math.IsInf(v, 0) {
-				most = max(most, v)
-			}
+// TestDashboardPictures: every row of the dashboard has a picture, with each of its panels as the dashboard has it now, and
+// docs/dashboard.md shows the picture.
+func TestDashboardPictures(t *testing.T) {
+	t.Parallel()
+	d, page := readDashboard(t), read(t, "docs/dashboard.md")
+	shown := map[string]bool{}
+	for _, r := range rowPictures {
+		shown[r.row] = true
+		text := read(t, "docs/dashboard/"+r.file+".svg")
+		var want []string
+		for _, p := range d.panelsOf(r.row) {
+			want = append(want, p.outline())
+		}
+		var got []string
+		for _, m := range all(`<desc>(.*)</desc>`, text) {
+			got = append(got, html.UnescapeString(m))
+		}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s.svg has the panels\n%s\nwant\n%s\nmake dashboard-pictures draws them again, in ten minutes", r.file, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if n := strings.Count(text, `stroke-width="1.3"`); n == 0 && strings.Contains(text, "<desc>timeseries") {
+			t.Errorf("%s.svg has graphs without a line", r.file)
+		}
+		if !strings.Contains(page, "(dashboard/"+r.file+".svg)") {
+			t.Errorf("docs/dashboard.md does not show %s.svg", r.file)
 		}
 	}
-	if most == 0 {
-		most = 1
-	}
-	power := math.Pow(10, math.Floor(math.Log10(most/4)))
-	step = 10 * power
-	for _, m := range []float64{1, 2, 5} {
-		if m*power*5 >= most {
-			step = m * power
-			break
+	for _, p := range d.Panels {
+		if p.Type == "row" && !shown[p.Title] {
+			t.Errorf("the row %q has no picture", p.Title)
 		}
 	}
-	return math.Ceil(most/step) * step, step
-}
-
-// amount is a number of the axis with its unit.
-func amount(v float64, unit string) string {
-	text := func(v float64, suffix string) string {
-		return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) + suffix
+	for file := range pictured {
+		if !strings.Contains(page, "(dashboard/"+file+".svg)") {
+			t.Errorf("docs/dashboard.md does not show %s.svg", file)
+		}
 	}
-	suffix := map[string]string{"s": " s", "Bps": "B/s", "bytes": "B", "cps": "/s", "reqps": "/s"}[unit]
-	switch {
-	case unit == "percentunit":
-		return text(v*100, " %")
-	case v >= 1e6:
-		return text(v/1e6, " M"+strings.TrimSpace(suffix))
-	case v >= 1e4 || v >= 1e3 && strings.HasPrefix(suffix, "B"):
-		return text(v/1e3, " k"+strings.TrimSpace(suffix))
-	}
-	return text(v, suffix)
 }

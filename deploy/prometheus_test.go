@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/url"
 	"os"
 	"slices"
@@ -25,6 +26,12 @@ type phase struct {
 	name     string
 	from, to time.Time
 }
+
+// Moments of the pictures.
+const (
+	beforeTrouble  = "before all trouble"
+	firehoseIsDown = "Firehose is down"
+)
 
 // prometheus is the path of the server's binary.
 func prometheus(t *testing.T) string {
@@ -69,7 +76,8 @@ func TestPrometheus(t *testing.T) {
 	}
 
 	var phases []phase
-	for _, trouble := range w.troubles(server) {
+	for i, trouble := range w.troubles(server) {
+		wantExplained(t, i, trouble)
 		p := phase{name: trouble.name, from: time.Now()}
 		trouble.make()
 		for _, name := range trouble.alerts {
@@ -111,11 +119,6 @@ func TestPrometheus(t *testing.T) {
 func (s *scene) troubles(server *server) []trouble {
 	var events *process
 	return []trouble{{
-		name:   "a destination fails",
-		make:   func() { s.destinationsAre(50_000) },
-		alerts: []string{"bridge/DestinationLate", "bridge/DestinationLosesData"},
-		repair: s.destinationsCatchUp,
-	}, {
 		name: "throttled",
 		make: func() {
 			s.firehose.AddFault(firehosetest.Fault{Stream: "orders", Effect: firehosetest.RefuseRecords, Share: 0.3})
@@ -128,7 +131,7 @@ func (s *scene) troubles(server *server) []trouble {
 		alerts: []string{"bridge/StreamBlocked"},
 		repair: func() { s.firehose.AddStream(firehosetest.Stream{Name: "clicks"}) },
 	}, {
-		name:   "Firehose is down",
+		name:   firehoseIsDown,
 		make:   func() { s.firehose.AddFault(firehosetest.Fault{Effect: firehosetest.Outage}) },
 		alerts: []string{"bridge/Late", "bridge/RequestsFail", "bridge/NoProgress", "bridge/LagGrowing"},
 		repair: s.firehose.ClearFaults,
@@ -185,7 +188,25 @@ func (s *scene) troubles(server *server) []trouble {
 		},
 		alerts: []string{"outside/Refused", "outside/NotInGroup", "outside/NoMember"},
 		repair: func() {},
+	}, {
+		name:   "a destination fails",
+		make:   func() { s.destinationsAre(50_000) },
+		alerts: []string{"bridge/DestinationLate", "bridge/DestinationLosesData"},
+		repair: s.destinationsCatchUp,
 	}}
+}
+
+// wantExplained fails the test unless docs/dashboard.md has the alerts of a trouble beside its number.
+func wantExplained(t *testing.T, i int, trouble trouble) {
+	t.Helper()
+	_, line, _ := strings.Cut(read(t, "docs/dashboard.md"), fmt.Sprintf("\n%d. ", i+1))
+	line, _, _ = strings.Cut(line, "\n")
+	for _, name := range trouble.alerts {
+		_, alert, _ := strings.Cut(name, "/")
+		if !strings.Contains(line, "`"+alert+"`") {
+			t.Errorf("docs/dashboard.md does not name %s with the trouble %d, %s", alert, i+1, trouble.name)
+		}
+	}
 }
 
 // kept reports that an alert fires on after its cause has gone.

@@ -25,6 +25,7 @@ type server struct {
 	config  string // the file
 	takes   string // the line of it that has native histograms taken
 	groups  []string
+	jobs    map[string]string // :: address of a process -> job
 
 	mu    sync.Mutex
 	fired map[string]time.Time // when each alert was first seen firing
@@ -36,7 +37,7 @@ type server struct {
 func startServer(t *testing.T, binary, rules string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{t: t, config: filepath.Join(dir, "prometheus.yaml"), fired: map[string]time.Time{}}
+	s := &server{t: t, config: filepath.Join(dir, "prometheus.yaml"), fired: map[string]time.Time{}, jobs: map[string]string{}}
 	version, err := exec.Command(binary, "--version").CombinedOutput()
 	if err != nil {
 		t.Fatalf("PROMETHEUS: %v\n%s", err, version)
@@ -67,6 +68,7 @@ func startServer(t *testing.T, binary, rules string) *server {
 func (s *server) scrape(job, addr string) {
 	s.t.Helper()
 	s.groups = append(s.groups, fmt.Sprintf("      - {targets: [%q], labels: {job: %s, namespace: streaming}}\n", addr, job))
+	s.jobs[addr] = job
 	s.configure()
 	if err := s.process.cmd.Process.Signal(syscall.SIGHUP); err != nil { // read it again
 		s.t.Fatal(err)
