@@ -22,7 +22,7 @@ func TestConcurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	avro := avroSchema(t, `{"type":"record","name":"R","fields":[{"name":"s","type":"string"},{"name":"n","type":["null",{"type":"long","logicalType":"timestamp-millis"}]}]}`)
+	avro := avroText(t, `{"type":"record","name":"R","fields":[{"name":"s","type":"string"},{"name":"n","type":["null",{"type":"long","logicalType":"timestamp-millis"}]}]}`)
 	values := map[string]func(i int) []byte{
 		"json": func(i int) []byte { return fmt.Appendf(nil, ` {"n": %d, "s": "%s"}`, i, strings.Repeat("a\\n", i)) },
 		"avro": func(i int) []byte {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // valueDecoder prepares the keys, or the values, of one format.
@@ -65,7 +67,7 @@ func rejectedError(err error, size int) *BadRecord {
 	reason := Undecodable
 	if _, inflated := errors.AsType[errInflated](err); inflated {
 		reason = TooLarge
-	} else if errors.Is(err, errTooLong) {
+	} else if errors.Is(err, jsontext.ErrTooLong) {
 		reason, err = TooLarge, fmt.Errorf("%d bytes that become too many as JSON", size)
 	}
 	return &BadRecord{Reason: reason, Size: size, err: err}

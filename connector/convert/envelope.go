@@ -3,9 +3,10 @@ package convert
 import (
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // envelope writes a record as one line of JSON, the fields in their order:
@@ -62,7 +63,7 @@ func newEnvelope(fields Fields) *envelope {
 			m.source, m.header = "header", name
 		}
 		if text, ok := argumentOf(f.Source, "const"); ok {
-			m.source, m.text = "const", appendText(nil, []byte(text))
+			m.source, m.text = "const", jsontext.AppendText(nil, []byte(text))
 		}
 		e.members = append(e.members, m)
 	}
@@ -149,7 +150,7 @@ func (f *envelopeMember) appendMember(dst, b []byte, p *memberPiece, room *int) 
 	if p.decode != nil {
 		out, err := p.payload.appendJSON(dst, *room)
 		if *room -= len(out) - len(dst); err == nil && *room < 0 {
-			err = errTooLong
+			err = jsontext.ErrTooLong
 		}
 		return out, err
 	}
@@ -266,7 +267,7 @@ func measureHeaders(headers []kgo.RecordHeader, want textForm) int {
 	n := len("[]") + max(len(headers)-1, 0)
 	for i := range headers {
 		value := shapeOf(headers[i].Value, want)
-		n += len(headerOpen) + nameSize(headers[i].Key) + len(headerValue) + value.size + len("}")
+		n += len(headerOpen) + jsontext.NameSize(headers[i].Key) + len(headerValue) + value.size + len("}")
 		if value.form == asBase64 {
 			n += len(headerMarker)
 		}
@@ -283,7 +284,7 @@ func appendHeaders(dst []byte, headers []kgo.RecordHeader, want textForm) []byte
 			dst = append(dst, ',')
 		}
 		dst = append(dst, headerOpen...)
-		dst = appendName(dst, headers[i].Key)
+		dst = jsontext.AppendName(dst, headers[i].Key)
 		dst = append(dst, headerValue...)
 		value := shapeOf(headers[i].Value, want)
 		dst = value.appendText(dst, headers[i].Value)
@@ -293,37 +294,4 @@ func appendHeaders(dst []byte, headers []kgo.RecordHeader, want textForm) []byte
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
-}
-
-// nameSize is the length of what appendName appends.
-func nameSize(name string) int {
-	n := len(`""`)
-	for _, c := range name { // an invalid byte comes as U+FFFD
-		switch {
-		case c >= 0x20 && c != '"' && c != '\\':
-			n += utf8.RuneLen(c)
-		case shortEscape(byte(c)) != 0:
-			n += len(`\n`)
-		default:
-			n += len(`\u0000`)
-		}
-	}
-	return n
-}
-
-// appendName appends the name of a header as a JSON string. Kafka promises that it is
-// UTF-8 and no broker checks it: what isn't becomes U+FFFD.
-func appendName(dst []byte, name string) []byte {
-	dst = append(dst, '"')
-	for _, c := range name {
-		switch {
-		case c >= 0x20 && c != '"' && c != '\\':
-			dst = utf8.AppendRune(dst, c)
-		case shortEscape(byte(c)) != 0:
-			dst = append(dst, '\\', shortEscape(byte(c)))
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(dst, '"')
 }

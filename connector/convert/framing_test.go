@@ -143,7 +143,7 @@ func TestGlueKeys(t *testing.T) {
 // TestContentIDs: the setting decides which id is before the data, and a header says it itself.
 func TestContentIDs(t *testing.T) {
 	t.Parallel()
-	found := &refs{schema: avroSchema(t, `"int"`)}
+	found := &refs{schema: avroText(t, `"int"`)}
 	c := New(Config{Format: "avro"}, found.lookup)
 	c.SetFraming(Apicurio, true)
 	for _, headers := range [][]kgo.RecordHeader{nil, {{Key: "apicurio.value.globalId", Value: apicurioID(5, nil)[1:]}}} {
@@ -201,7 +201,7 @@ func TestWrongFraming(t *testing.T) {
 		"Avro's JSON":               {Apicurio, []byte(`{"a":1}`), append(id("apicurio.value.globalId"), kgo.RecordHeader{Key: "apicurio.value.encoding", Value: []byte("JSON")}), "only BINARY is read"},
 		"a short header":            {Apicurio, []byte{2}, []kgo.RecordHeader{{Key: "apicurio.value.globalId", Value: []byte{0, 0, 0, 5}}}, "holds something else"},
 	} {
-		found := &refs{schema: avroSchema(t, `"int"`)}
+		found := &refs{schema: avroText(t, `"int"`)}
 		converter := New(Config{Format: "avro"}, found.lookup)
 		converter.SetFraming(c.framing, false)
 		_, err := converter.Append(nil, &kgo.Record{Value: c.value, Headers: c.headers})

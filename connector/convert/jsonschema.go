@@ -18,7 +18,7 @@ func (plainJSON) AppendJSON(dst, payload []byte, _ MessageIndex, most int) ([]by
 	blanks, ok := jsontext.ScanDocument(payload)
 	switch {
 	case len(payload)-blanks > most:
-		return dst, errTooLong
+		return dst, jsontext.ErrTooLong
 	case !ok || !utf8.Valid(payload):
 		return dst, errNotJSON
 	case blanks == 0:

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/protobuf"
 )
 
@@ -122,7 +123,7 @@ func (s protobufSchema) appendMessage(dst, payload []byte, m protoreflect.Messag
 	case errors.Is(err, errLibrary):
 		return s.appendByLibrary(dst, payload, m, most)
 	default:
-		return dst, errTooLong
+		return dst, jsontext.ErrTooLong
 	}
 }
 
@@ -139,7 +140,7 @@ func (s protobufSchema) appendByLibrary(dst, payload []byte, typ protoreflect.Me
 	// Packed numbers may become shorter, but not by that much. The memory of a message
 	// is bounded by its size.
 	if len(payload)/4 > most {
-		return dst, errTooLong
+		return dst, jsontext.ErrTooLong
 	}
 	m, err := s.file.ReadMessage(payload, typ)
 	if err != nil {
@@ -150,7 +151,7 @@ func (s protobufSchema) appendByLibrary(dst, payload []byte, typ protoreflect.Me
 	case err != nil:
 		return dst, err
 	case len(w.dst) > w.most:
-		return dst, errTooLong
+		return dst, jsontext.ErrTooLong
 	}
 	return w.dst, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/protobuf"
 )
 
@@ -83,7 +84,7 @@ func (w *protoWriter) writeFieldMask(m protoreflect.Message) error {
 			all = append(all, c)
 		}
 	}
-	w.dst = appendText(w.dst, all)
+	w.dst = jsontext.AppendText(w.dst, all)
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (w *protoWriter) writeAny(m protoreflect.Message) error {
 		w.dst = append(w.dst, `,"value":`...)
 		err = w.writeMessage(inside)
 	case w.depth == protobuf.MaxDepth:
-		err = errDeep
+		err = jsontext.ErrDeep
 	default:
 		w.depth++
 		err = w.writeMembers(inside, false)

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/protobuf"
 )
 
@@ -115,7 +116,7 @@ func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
 
 func (all protoTypes) fieldOf(f protoreflect.FieldDescriptor, at int) *protoField {
 	p := &protoField{
-		at: at, name: string(appendName(nil, all.json.fieldName(f))) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
+		at: at, name: string(jsontext.AppendName(nil, all.json.fieldName(f))) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
 		list: f.IsList(), entries: f.IsMap(), presence: f.HasPresence(), zero: protoZero(f.Kind(), all.json.numbers),
 		bare: all.json.numbers,
 	}
@@ -155,7 +156,7 @@ func (all protoTypes) symbolsOf(e protoreflect.EnumDescriptor) map[protoreflect.
 	}
 	symbols = map[protoreflect.EnumNumber]string{}
 	for n, name := range all.file.EnumNames(e) {
-		symbols[n] = string(appendName(nil, name))
+		symbols[n] = string(jsontext.AppendName(nil, name))
 	}
 	all.enums[e.FullName()] = symbols
 	return symbols

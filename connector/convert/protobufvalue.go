@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // readValue reads one value of f, and tells whether it is its kind's zero.
@@ -16,7 +18,7 @@ func (r *protoReader) readValue(f *protoField, typ protowire.Type, b []byte) (re
 	case typ != f.wire:
 		return nil, false, errLibrary
 	case len(r.dst) > r.most:
-		return nil, false, errTooLong
+		return nil, false, jsontext.ErrTooLong
 	}
 	switch typ {
 	case protowire.VarintType:
@@ -116,7 +118,7 @@ func (r *protoReader) writeSymbol(f *protoField, n protoreflect.EnumNumber) erro
 func (r *protoReader) writeFixed32(k protoreflect.Kind, v uint32) {
 	switch k {
 	case protoreflect.FloatKind:
-		r.dst = appendFloat(r.dst, float64(math.Float32frombits(v)), 32)
+		r.dst = jsontext.AppendFloat(r.dst, float64(math.Float32frombits(v)), 32)
 	case protoreflect.Sfixed32Kind:
 		r.dst = strconv.AppendInt(r.dst, int64(int32(v)), 10)
 	default:
@@ -127,7 +129,7 @@ func (r *protoReader) writeFixed32(k protoreflect.Kind, v uint32) {
 func (r *protoReader) writeFixed64(f *protoField, v uint64) {
 	switch f.kind {
 	case protoreflect.DoubleKind:
-		r.dst = appendFloat(r.dst, math.Float64frombits(v), 64)
+		r.dst = jsontext.AppendFloat(r.dst, math.Float64frombits(v), 64)
 	case protoreflect.Sfixed64Kind:
 		r.dst = appendLong(r.dst, int64(v), f.bare)
 	default:
@@ -137,7 +139,7 @@ func (r *protoReader) writeFixed64(f *protoField, v uint64) {
 
 func (r *protoReader) readSized(f *protoField, v []byte) error {
 	if len(r.dst)+len(v) > r.most && f.kind != protoreflect.MessageKind {
-		return errTooLong
+		return jsontext.ErrTooLong
 	}
 	switch f.kind {
 	case protoreflect.MessageKind:
@@ -146,9 +148,9 @@ func (r *protoReader) readSized(f *protoField, v []byte) error {
 		if !utf8.Valid(v) {
 			return errLibrary
 		}
-		r.dst = appendText(r.dst, v)
+		r.dst = jsontext.AppendText(r.dst, v)
 	default:
-		r.dst = appendBase64(r.dst, v)
+		r.dst = jsontext.AppendBase64(r.dst, v)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/protobuf"
 )
 
@@ -27,9 +28,9 @@ type protoWriter struct {
 func (w *protoWriter) writeMessage(m protoreflect.Message) (err error) {
 	switch {
 	case len(w.dst) > w.most:
-		return errTooLong
+		return jsontext.ErrTooLong
 	case w.depth == protobuf.MaxDepth:
-		return errDeep
+		return jsontext.ErrDeep
 	}
 	w.depth++
 	name, standard := strings.CutPrefix(string(m.Descriptor().FullName()), "google.protobuf.")
@@ -125,13 +126,13 @@ func (w *protoWriter) writeMember(f protoreflect.FieldDescriptor, name string, v
 	if !first {
 		w.dst = append(w.dst, ',')
 	}
-	w.dst = append(appendName(w.dst, name), ':')
+	w.dst = append(jsontext.AppendName(w.dst, name), ':')
 	return w.nameError(f, w.writeValue(f, v))
 }
 
 // nameError tells which field an error is about.
 func (w *protoWriter) nameError(f protoreflect.FieldDescriptor, err error) error {
-	if err == nil || errors.Is(err, errTooLong) || errors.Is(err, errDeep) || w.depth > namedDepth {
+	if err == nil || errors.Is(err, jsontext.ErrTooLong) || errors.Is(err, jsontext.ErrDeep) || w.depth > jsontext.NamedDepth {
 		return err
 	}
 	return fmt.Errorf("%s: %w", f.Name(), err)
@@ -200,7 +201,7 @@ func compareKeys(a, b protoreflect.MapKey) int {
 // writeSingle writes one value of a field.
 func (w *protoWriter) writeSingle(f protoreflect.FieldDescriptor, v protoreflect.Value) error {
 	if len(w.dst) > w.most {
-		return errTooLong
+		return jsontext.ErrTooLong
 	}
 	switch f.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
@@ -218,20 +219,20 @@ func (w *protoWriter) writeSingle(f protoreflect.FieldDescriptor, v protoreflect
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		w.dst = appendUlong(w.dst, v.Uint(), w.json.numbers)
 	case protoreflect.FloatKind:
-		w.dst = appendFloat(w.dst, v.Float(), 32)
+		w.dst = jsontext.AppendFloat(w.dst, v.Float(), 32)
 	case protoreflect.DoubleKind:
-		w.dst = appendFloat(w.dst, v.Float(), 64)
+		w.dst = jsontext.AppendFloat(w.dst, v.Float(), 64)
 	case protoreflect.StringKind:
 		w.writeText(v.String())
 	default:
-		w.dst = appendBase64(w.dst, v.Bytes())
+		w.dst = jsontext.AppendBase64(w.dst, v.Bytes())
 	}
 	return nil
 }
 
 // writeText writes a string. In one of proto2, bytes that are no UTF-8 become U+FFFD, as Java's printer has it.
 func (w *protoWriter) writeText(s string) {
-	w.dst = appendText(w.dst, []byte(string([]rune(s))))
+	w.dst = jsontext.AppendText(w.dst, []byte(string([]rune(s))))
 }
 
 func (w *protoWriter) writeSymbol(e protoreflect.EnumDescriptor, n protoreflect.EnumNumber) {
@@ -245,7 +246,7 @@ func (w *protoWriter) writeSymbol(e protoreflect.EnumDescriptor, n protoreflect.
 			return
 		}
 	} else if name, ok := w.file.EnumNames(e)[n]; ok {
-		w.dst = appendName(w.dst, name)
+		w.dst = jsontext.AppendName(w.dst, name)
 		return
 	}
 	w.dst = strconv.AppendInt(w.dst, int64(n), 10)

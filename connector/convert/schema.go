@@ -1,10 +1,11 @@
 package convert
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // SchemaRef names the schema that a payload was written with: by the number it has in the
@@ -25,18 +26,7 @@ func (r SchemaRef) String() string {
 	case !r.ByGUID():
 		return fmt.Sprint(r.ID)
 	}
-	return string(appendUUID(nil, r.GUID[:]))
-}
-
-// appendUUID appends the usual form of 16 bytes, 8-4-4-4-12 hexadecimal digits.
-func appendUUID(dst, b []byte) []byte {
-	for i, c := range b {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			dst = append(dst, '-')
-		}
-		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
-	}
-	return dst
+	return string(jsontext.AppendUUID(nil, r.GUID[:]))
 }
 
 // SchemaDefinition is a schema as the registry has it.
@@ -69,13 +59,9 @@ type Schema interface {
 	// AppendJSON appends payload as JSON without blanks, and no more than most bytes and a
 	// few. For a payload with a message index, index says which message of the schema
 	// it is. Errors carry no payload, and bytes appended with an error are to be
-	// discarded; errTooLong says that most was not enough.
+	// discarded; jsontext.ErrTooLong says that most was not enough.
 	AppendJSON(dst, payload []byte, index MessageIndex, most int) ([]byte, error)
 }
-
-// errTooLong ends the conversion of a value that is too large for Firehose anyway, however
-// large it would have become.
-var errTooLong = errors.New("as JSON it is too large")
 
 // SchemaLookup finds a schema without waiting. Its error is a *MissingSchema for one that has to
 // be fetched first, and a *BadRecord for one that no payload can be read with.
@@ -92,7 +78,6 @@ const (
 	MaxSchemaBytes     = 1 << 20 // of the text of a schema, or of a reference
 	MaxDefinitionBytes = 4 << 20 // of a schema with all its references
 	MaxReferences      = 500
-	maxSchemaValues    = 150_000 // values and names in a schema that is JSON: some 20 MiB while it is read
 )
 
 // checkBounds is the error for a definition with more text than any schema needs.

@@ -220,7 +220,7 @@ func (t *transformation) wrapped() ([]byte, error) {
 	case !ok:
 		return nil, &BadRecord{Reason: UnwrapFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_UNWRAP: %w", errNotJSON)}
 	case len(t.record.Value)-blanks > limit:
-		return nil, rejectedError(errTooLong, len(t.record.Value))
+		return nil, rejectedError(jsontext.ErrTooLong, len(t.record.Value))
 	case blanks > 0:
 		t.value = jsontext.AppendCompact(t.value[:0], json)
 		return t.value, nil
@@ -232,7 +232,7 @@ func (t *transformation) wrapped() ([]byte, error) {
 func appendBounded(dst []byte, p *payload, size, limit int) ([]byte, error) {
 	out, err := p.appendJSON(dst, limit)
 	if err == nil && len(out)-len(dst) > limit {
-		err = errTooLong
+		err = jsontext.ErrTooLong
 	}
 	if err != nil {
 		return dst, rejectedError(err, size)
@@ -267,7 +267,7 @@ type jsonValue struct{}
 // AppendJSON implements Schema.
 func (jsonValue) AppendJSON(dst, json []byte, _ MessageIndex, limit int) ([]byte, error) {
 	if len(json) > limit {
-		return dst, errTooLong
+		return dst, jsontext.ErrTooLong
 	}
 	return append(dst, json...), nil
 }
@@ -279,7 +279,7 @@ type maskedValue struct{ masker *mask.Masker }
 func (m maskedValue) AppendJSON(dst, json []byte, _ MessageIndex, limit int) ([]byte, error) {
 	out, err := m.masker.AppendMasked(dst, json, limit)
 	if errors.Is(err, mask.ErrTooLong) {
-		err = errTooLong
+		err = jsontext.ErrTooLong
 	}
 	return out, err
 }

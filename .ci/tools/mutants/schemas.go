@@ -54,7 +54,7 @@ func schemaWork() []mutant {
 		},
 		{
 			time, "defaults in Avro schemas are compiled",
-			"connector/convert/avrobounds.go", "		if !avroKeywords[keyword] {\n", "		if !avroKeywords[keyword] && keyword != \"default\" {\n",
+			"connector/convert/avro/pruner.go", "		if !keywords[keyword] {\n", "		if !keywords[keyword] && keyword != \"default\" {\n",
 			"connector/convert", "TestAvroDefaults", "default",
 		},
 	}
@@ -135,7 +135,7 @@ func schemaMemory() []mutant {
 		},
 		{
 			memory, "packed values are written although they are too large already",
-			"connector/convert/protobufvalue.go", "	case len(r.dst) > r.most:\n		return nil, false, errTooLong\n", "",
+			"connector/convert/protobufvalue.go", "	case len(r.dst) > r.most:\n		return nil, false, jsontext.ErrTooLong\n", "",
 			"connector/convert", "TestSmallPayloadsOfMuch", "packed enums: \\d+ bytes took",
 		},
 	}

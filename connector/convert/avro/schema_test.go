@@ -1,4 +1,4 @@
-package convert
+package avro
 
 import (
 	"bytes"
@@ -12,20 +12,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/avro"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/convert/jsontext"
 )
 
-// avroSchema compiles text and what it refers to.
-func avroSchema(t testing.TB, text string, refs ...string) Schema {
+// compileText compiles text and what it refers to.
+func compileText(t testing.TB, text string, refs ...string) *Schema {
 	t.Helper()
-	d := SchemaDefinition{Kind: "avro", Text: text, SizedBytes: true}
+	var references []Reference
 	for _, r := range refs {
-		d.References = append(d.References, SchemaReference{Name: "a reference", Text: r})
+		references = append(references, Reference{Name: "a reference", Text: r})
 	}
-	s, err := compileSchema(Config{Format: "avro"}, d)
+	s, err := Compile(text, references, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +61,7 @@ func TestAvro(t *testing.T) {
 	const want = `{"null":null,"boolean":true,"int":-7,"long":9223372036854775807,"float":1.5,"double":3.141592653589793,` +
 		`"bytes":"/w==","string":"said \"nö\"\n","fixed":"AAE=","again":"AgM=","enum":"B","array":[1,2,3],"map":{"k\"":5},` +
 		`"union":"E?","none":[],"nested":{"empty":{}},"list":{"v":1,"next":{"v":2,"next":null}}}`
-	got, err := avroSchema(t, everything).AppendJSON([]byte("before "), b, MessageIndex{}, 1000)
+	got, err := compileText(t, everything).AppendJSON([]byte("before "), b, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +83,7 @@ func TestAvroLogical(t *testing.T) {
 	day := int64(20484) // of at
 	f := func(schema string, payload []byte, want string) {
 		t.Helper()
-		got, err := avroSchema(t, schema).AppendJSON(nil, payload, MessageIndex{}, 1000)
+		got, err := compileText(t, schema).AppendJSON(nil, payload, 1000)
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %s %v, want %s", schema, got, err, want)
 		}
@@ -132,13 +130,13 @@ func TestAvroLogical(t *testing.T) {
 
 // TestAvroReferences: types of other subjects, which refer to others in turn.
 func TestAvroReferences(t *testing.T) {
-	s := avroSchema(t, `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"by","type":"people.Customer"},{"name":"to","type":["null","people.Address"]},{"name":"also","type":"people.Customer"}]}`,
+	s := compileText(t, `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"by","type":"people.Customer"},{"name":"to","type":["null","people.Address"]},{"name":"also","type":"people.Customer"}]}`,
 		`{"type":"record","name":"Address","namespace":"people","fields":[{"name":"city","type":"string"}]}`,
 		`{"type":"record","name":"Customer","namespace":"people","fields":[{"name":"at","type":"Address"},{"name":"friends","type":{"type":"array","items":"Customer"}}]}`)
 	bonn, none := append(varint(4), "Bonn"...), varint(0)
 	customer := append(append(append(append([]byte{}, bonn...), varint(1)...), append(append([]byte{}, bonn...), none...)...), none...)
 	payload := append(append(append([]byte{}, customer...), append(varint(1), bonn...)...), append(append([]byte{}, bonn...), none...)...)
-	got, err := s.AppendJSON(nil, payload, MessageIndex{}, 1000)
+	got, err := s.AppendJSON(nil, payload, 1000)
 	const want = `{"by":{"at":{"city":"Bonn"},"friends":[{"at":{"city":"Bonn"},"friends":[]}]},"to":{"city":"Bonn"},"also":{"at":{"city":"Bonn"},"friends":[]}}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s %v, want %s", got, err, want)
@@ -149,7 +147,7 @@ func TestAvroRefuses(t *testing.T) {
 	const list = `{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}`
 	f := func(schema string, payload []byte, want error, text string) {
 		t.Helper()
-		got, err := avroSchema(t, schema).AppendJSON([]byte("x"), payload, MessageIndex{}, 10_000)
+		got, err := compileText(t, schema).AppendJSON([]byte("x"), payload, 10_000)
 		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), text) || string(got) != "x" {
 			t.Errorf("%s: %s %v, want %v %s", schema, got, err, want, text)
 		}
@@ -169,12 +167,12 @@ func TestAvroRefuses(t *testing.T) {
 	f(`["null","int"]`, varint(2), nil, "a union of 2 types has no type 2")
 	f(`["null","int"]`, varint(-1), nil, "has no type -1")
 	f(`{"type":"enum","name":"E","symbols":["A"]}`, varint(1), nil, "an enum of 1 symbols has no symbol 1")
-	f(`{"type":"array","items":"null"}`, varint(math.MaxInt64), errTooLong, "")
+	f(`{"type":"array","items":"null"}`, varint(math.MaxInt64), jsontext.ErrTooLong, "")
 	f(`{"type":"array","items":"null"}`, varint(math.MinInt64), errLength, "")
-	f(`{"type":"array","items":{"type":"record","name":"Z","fields":[]}}`, varint(-1<<40, 0), errTooLong, "")
-	f(`{"type":"map","values":"null"}`, append(varint(1<<40), make([]byte, 9_999)...), errTooLong, "")
+	f(`{"type":"array","items":{"type":"record","name":"Z","fields":[]}}`, varint(-1<<40, 0), jsontext.ErrTooLong, "")
+	f(`{"type":"map","values":"null"}`, append(varint(1<<40), make([]byte, 9_999)...), jsontext.ErrTooLong, "")
 	f(list, varint(make([]int64, 0)...), errCut, "next: ")
-	f(list, append(bytes.Repeat(varint(1), 2*jsontext.MaxDepth), varint(0)...), errDeep, "")
+	f(list, append(bytes.Repeat(varint(1), 2*jsontext.MaxDepth), varint(0)...), jsontext.ErrDeep, "")
 	f(`{"type":"bytes","logicalType":"decimal","precision":9}`, append(varint(2000), make([]byte, 2000)...), errLongDecimal, "")
 }
 
@@ -183,143 +181,32 @@ func TestAvroCompileRefuses(t *testing.T) {
 		`{`: "", `"nothing"`: "", `{"type":"record","name":"R","fields":[{"name":"a","type":"x.Y"}]}`: "x.Y",
 		strings.Repeat(`{"type":"array","items":`, 600) + `"int"` + strings.Repeat("}", 600): "too deep",
 	} {
-		if _, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "avro", Text: text}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Compile(text, nil, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := compileSchema(Config{Format: "avro"}, SchemaDefinition{Kind: "protobuf"}); err == nil || !strings.Contains(err.Error(), "has it as protobuf, and the records are to be avro") {
-		t.Errorf("%v", err)
-	}
 }
 
-// confluent is a payload behind the id of its schema.
-func confluent(id byte, payload []byte) []byte { return append([]byte{0, 0, 0, 0, id}, payload...) }
-
-// lookupOf finds schemas by their number.
-func lookupOf(schemas map[uint64]Schema) SchemaLookup {
-	return func(r SchemaRef) (Schema, error) {
-		if r.ByGUID() {
-			r.ID = uint64(r.GUID[15])
-		}
-		if s, ok := schemas[r.ID]; ok {
-			return s, nil
-		}
-		return nil, &MissingSchema{Ref: r}
-	}
-}
-
-// TestDecoded: values alone and in envelopes, keys, the two ways to name a schema.
-func TestDecoded(t *testing.T) {
-	schemas := lookupOf(map[uint64]Schema{1: avroSchema(t, `"string"`), 2: avroSchema(t, `"long"`)})
-	text, number := append(varint(2), "hi"...), varint(42)
-	guid := append(append([]byte{1}, make([]byte, 15)...), 2)
-	f := func(name string, change func(*Config), r *kgo.Record, want string) {
-		t.Helper()
-		cfg := configForValidate()
-		cfg.Format, cfg.Tombstones = "avro", "envelope"
-		change(&cfg)
-		if err := cfg.Validate(); err != nil && cfg.hasEnvelope() {
-			t.Fatal(err)
-		}
-		got, err := New(cfg, schemas).Append([]byte("x"), r)
-		if err != nil {
-			got = append(got, " error "+err.Error()...)
-		}
-		if string(got) != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-	alone := func(*Config) {}
-	enveloped := func(c *Config) {
-		c.Envelope, c.KeyFormat, c.Fields = true, "avro", Fields{{"value", "json", "v"}, {"offset", "", "o"}, {"key", "json", "k"}}
-	}
-	f("alone", alone, &kgo.Record{Value: confluent(1, text)}, "x\"hi\"\n")
-	f("key is not looked at", alone, &kgo.Record{Value: confluent(2, number), Key: []byte("k")}, "x42\n")
-	f("by header", alone, &kgo.Record{Value: number, Headers: []kgo.RecordHeader{{Key: "__value_schema_id", Value: guid}, {Key: "__key_schema_id", Value: []byte{9}}}}, "x42\n")
-	f("the last header counts", alone, &kgo.Record{Value: number, Headers: []kgo.RecordHeader{{Key: "__value_schema_id", Value: []byte{9}}, {Key: "__value_schema_id", Value: guid}}}, "x42\n")
-	f("id in a header", alone, &kgo.Record{Value: number, Headers: []kgo.RecordHeader{{Key: "__value_schema_id", Value: []byte{0, 0, 0, 0, 2}}}}, "x42\n")
-	f("GUID before the data", alone, &kgo.Record{Value: append(append([]byte{}, guid...), number...)}, "x42\n")
-	f("both", enveloped, &kgo.Record{Key: confluent(1, text), Value: confluent(2, number), Offset: 7}, `x{"v":42,"o":7,"k":"hi"}`+"\n")
-	f("nulls", enveloped, &kgo.Record{}, `x{"v":null,"o":0,"k":null}`+"\n")
-	f("a key alone", func(c *Config) { enveloped(c); c.Format = "json" }, &kgo.Record{Key: confluent(2, number), Value: []byte("7 ")}, `x{"v":7,"o":0,"k":42}`+"\n")
-	f("a value alone", func(c *Config) { enveloped(c); c.KeyFormat = "json" }, &kgo.Record{Key: []byte("k"), Value: confluent(2, number)}, `x{"v":42,"o":0,"k":"k"}`+"\n")
-	f("no magic", alone, &kgo.Record{Value: []byte("{}")}, "x error "+errNoMagic.Error())
-	f("empty", alone, &kgo.Record{Value: []byte{}}, "x error "+errNoMagic.Error())
-	f("cut", alone, &kgo.Record{Value: []byte{0, 0, 0, 0}}, "x error "+errNoMagic.Error())
-	f("no GUID", alone, &kgo.Record{Value: append([]byte{1}, make([]byte, 17)...)}, "x error "+errNoMagic.Error())
-	f("bad header", alone, &kgo.Record{Value: number, Headers: []kgo.RecordHeader{{Key: "__value_schema_id", Value: []byte{7}}}}, "x error "+errHeader.Error())
-	f("missing", alone, &kgo.Record{Value: confluent(9, nil)}, "x error the schema 9 is not here yet")
-	f("missing for the key", enveloped, &kgo.Record{Value: confluent(1, text), Key: confluent(9, nil)}, "x error the schema 9 is not here yet")
-	f("bad key", enveloped, &kgo.Record{Value: confluent(1, text), Key: []byte("k")}, "x error the key: "+errNoMagic.Error())
-	f("bad value", enveloped, &kgo.Record{Value: confluent(1, varint(9))}, "x error it ends too early")
-}
-
-// TestDecodedSize: what is decoded is counted while it is written, with all that is
-// around it.
-func TestDecodedSize(t *testing.T) {
-	schemas := lookupOf(map[uint64]Schema{1: avroSchema(t, `"string"`)})
-	for _, envelope := range []bool{false, true} {
-		cfg := configForValidate()
-		cfg.Format, cfg.Envelope = "avro", envelope
-		frame := len(`""` + "\n")
-		if envelope {
-			cfg.KeyFormat, cfg.Fields = "avro", Fields{{"value", "json", "v"}, {"key", "json", "k"}, {"offset", "", "o"}}
-			frame = len(`{"v":"","k":"kk","o":0}` + "\n")
-		}
-		for extra, fits := range map[int]bool{0: true, 1: false} {
-			n := batch.MaxRecordBytes - frame + extra
-			text := append(varint(int64(n)), strings.Repeat("a", n)...)
-			got, err := New(cfg, schemas).Append([]byte("x"), &kgo.Record{Key: confluent(1, append(varint(2), "kk"...)), Value: confluent(1, text)})
-			var reject *BadRecord
-			switch {
-			case fits && (err != nil || len(got) != 1+batch.MaxRecordBytes):
-				t.Errorf("envelope %v: %d bytes, %v", envelope, len(got)-1, err)
-			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || string(got) != "x"):
-				t.Errorf("envelope %v: %v, %d appended", envelope, err, len(got)-1)
-			}
-		}
-	}
-}
-
-// TestDecodedAllocates nothing for a record, alone or in an envelope, whatever is in it.
-func TestDecodedAllocates(t *testing.T) {
+// TestReaderAllocates nothing, whatever is in the payload.
+func TestReaderAllocates(t *testing.T) {
 	payload := encodeAvro(t, everything, map[string]any{
 		"null": nil, "boolean": true, "int": int32(-7), "long": int64(7), "float": float32(1.5), "double": math.Pi, "bytes": []byte{0xff}, "string": "text",
 		"fixed": []byte{0, 1}, "again": []byte{2, 3}, "enum": "B", "array": []int32{1, 2, 3}, "map": map[string]int64{"k": 5}, "union": "E?", "none": []int32{},
 		"nested": map[string]any{"empty": map[string]any{}}, "list": map[string]any{"v": int32(1), "next": nil},
 	})
-	logical := `{"type":"record","name":"L","fields":[{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},
-		{"name":"day","type":{"type":"int","logicalType":"date"}},{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
-	schemas := lookupOf(map[uint64]Schema{1: avroSchema(t, everything), 2: avroSchema(t, logical)})
-	second := append(varint(1_769_846_400_007, 20484, 2), 0x04, 0xe2)
-	guid := append(append([]byte{1}, make([]byte, 15)...), 1)
-	buf := make([]byte, 0, 4<<10)
-	for name, r := range map[string]*kgo.Record{
-		"every type": {Value: confluent(1, payload), Key: confluent(1, payload)},
-		"logical":    {Value: confluent(2, second), Key: confluent(2, second)},
-		"by header":  {Value: payload, Headers: []kgo.RecordHeader{{Key: valueHeaders.schemaID, Value: guid}}},
-	} {
-		for _, envelope := range []bool{false, true} {
-			cfg := configForValidate()
-			cfg.Format, cfg.KeyFormat, cfg.Envelope = "avro", "avro", envelope
-			c := New(cfg, schemas)
-			if _, err := c.Append(nil, r); err != nil {
-				t.Fatal(err)
-			}
-			if n := testing.AllocsPerRun(100, func() { buf, _ = c.Append(buf[:0], r) }); n != 0 {
-				t.Errorf("%s, envelope %v: %v allocations for each record", name, envelope, n)
-			}
-		}
+	s, buf := compileText(t, everything), make([]byte, 0, 4<<10)
+	if n := testing.AllocsPerRun(100, func() { buf, _ = s.AppendJSON(buf[:0], payload, 4<<10) }); n != 0 || len(buf) == 0 {
+		t.Errorf("%v allocations for each value", n)
 	}
 }
 
 // FuzzAvro: whatever the bytes, there is no panic, no more than was asked for, and
 // what comes out is JSON.
 func FuzzAvro(f *testing.F) {
-	schemas := []Schema{
-		avroSchema(f, everything),
-		avroSchema(f, `{"type":"array","items":["null",{"type":"map","values":{"type":"array","items":"null"}},{"type":"record","name":"Z","fields":[]},"boolean"]}`),
-		avroSchema(f, `{"type":"record","name":"T","fields":[{"name":"a","type":{"type":"bytes","logicalType":"decimal","precision":900,"scale":2}},{"name":"b","type":{"type":"int","logicalType":"date"}},
+	schemas := []*Schema{
+		compileText(f, everything),
+		compileText(f, `{"type":"array","items":["null",{"type":"map","values":{"type":"array","items":"null"}},{"type":"record","name":"Z","fields":[]},"boolean"]}`),
+		compileText(f, `{"type":"record","name":"T","fields":[{"name":"a","type":{"type":"bytes","logicalType":"decimal","precision":900,"scale":2}},{"name":"b","type":{"type":"int","logicalType":"date"}},
 			{"name":"c","type":{"type":"long","logicalType":"timestamp-nanos"}},{"name":"d","type":{"type":"long","logicalType":"time-micros"}},{"name":"n","type":["null","T"]}]}`),
 	}
 	f.Add(uint8(0), []byte{})
@@ -329,7 +216,7 @@ func FuzzAvro(f *testing.F) {
 	f.Add(uint8(2), append(varint(3), "\xff\xff\x00\x02\x04\x06\x00"...))
 	f.Fuzz(func(t *testing.T, which uint8, payload []byte) {
 		const most = 5000
-		got, err := schemas[int(which)%len(schemas)].AppendJSON([]byte("["), payload, MessageIndex{}, most)
+		got, err := schemas[int(which)%len(schemas)].AppendJSON([]byte("["), payload, most)
 		if err != nil {
 			if string(got) != "[" || cap(got) > 4*most {
 				t.Fatalf("%q, capacity %d after %v", got, cap(got), err)
@@ -343,37 +230,4 @@ func FuzzAvro(f *testing.F) {
 			t.Fatalf("not JSON: %s", got)
 		}
 	})
-}
-
-// BenchmarkAvro is one record of some fields, beside the same as JSON in an envelope
-// and as it is:
-//
-//	go test ./connector/convert -run '^$' -bench Avro -benchmem
-func BenchmarkAvro(b *testing.B) {
-	const schema = `{"type":"record","name":"Order","fields":[{"name":"order","type":"string"},{"name":"customer","type":{"type":"record","name":"C","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"}]}},
-		{"name":"lines","type":{"type":"array","items":{"type":"record","name":"L","fields":[{"name":"sku","type":"string"},{"name":"n","type":"int"}]}}},
-		{"name":"note","type":["null","string"]},{"name":"created","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}}]}`
-	payload := append(varint(3), "a-1"...)
-	payload = append(append(payload, varint(12345, 6)...), "Jurgen"...)
-	payload = append(append(payload, varint(2, 1)...), 'x', 2, 2, 'y', 4, 0)
-	payload = append(append(payload, varint(1, 12)...), "said no more"...)
-	payload = append(append(payload, varint(1_769_846_400_007, 2)...), 0x04, 0xe2)
-	schemas := lookupOf(map[uint64]Schema{1: avroSchema(b, schema)})
-	cfg := configForValidate()
-	r := &kgo.Record{Topic: "orders", Partition: 12, Offset: 123456789, Timestamp: time.UnixMilli(1_769_846_400_007), Key: []byte("customer-12345"), Value: confluent(1, payload)}
-	buf := make([]byte, 0, 4<<10)
-	for _, format := range []string{"raw", "avro", "avro-envelope"} {
-		cfg.Format, cfg.Envelope = strings.TrimSuffix(format, "-envelope"), strings.HasSuffix(format, "-envelope")
-		c := New(cfg, schemas)
-		b.Run(format, func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(r.Value)))
-			for b.Loop() {
-				var err error
-				if buf, err = c.Append(buf[:0], r); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -1,53 +1,55 @@
-package convert
+package avro
 
 import (
 	"encoding/binary"
 	"math/big"
 	"strconv"
 	"time"
+
+	"kafka-firehose/connector/convert/jsontext"
 )
 
 // readLogical writes a value as what its logical type says it is. A moment that RFC 3339
 // has no form for stays the number it is.
-func (r *avroReader) readLogical(t *avroType) error {
+func (r *valueReader) readLogical(t *schemaType) error {
 	switch t.kind {
-	case avroDecimal, avroDecimalFixed:
+	case kindDecimal, kindDecimalFixed:
 		return r.readDecimal(t)
-	case avroUUID:
+	case kindUUID:
 		b, err := r.takeBytes(int64(t.size))
 		if err == nil {
-			r.dst = append(appendUUID(append(r.dst, '"'), b), '"')
+			r.dst = append(jsontext.AppendUUID(append(r.dst, '"'), b), '"')
 		}
 		return err
-	case avroDuration:
+	case kindDuration:
 		return r.readDuration()
 	default:
 		return r.readTime(t)
 	}
 }
 
-func (r *avroReader) readTime(t *avroType) error {
+func (r *valueReader) readTime(t *schemaType) error {
 	n, err := r.readLong(t)
 	if err != nil {
 		return err
 	}
 	switch t.kind {
-	case avroDate:
+	case kindDate:
 		r.writeMoment(n, time.Unix(0, 0).UTC().AddDate(0, 0, int(n)), "2006-01-02", n > -1e6 && n < 1e7)
-	case avroTimeMillis:
+	case kindTimeMillis:
 		r.writeClock(n, time.Millisecond, "15:04:05.000")
-	case avroTimeMicros:
+	case kindTimeMicros:
 		r.writeClock(n, time.Microsecond, "15:04:05.000000")
-	case avroTimestampMillis:
+	case kindTimestampMillis:
 		r.writeMoment(n, time.UnixMilli(n), "2006-01-02T15:04:05.000Z", true)
-	case avroTimestampMicros:
+	case kindTimestampMicros:
 		r.writeMoment(n, time.UnixMicro(n), "2006-01-02T15:04:05.000000Z", true)
-	case avroTimestampNanos:
+	case kindTimestampNanos:
 		r.writeMoment(n, time.Unix(0, n), "2006-01-02T15:04:05.000000000Z", true)
 	// With a blank, which is the form without a zone that Hive's types, and so Parquet and ORC by Firehose, read.
-	case avroLocalMillis:
+	case kindLocalMillis:
 		r.writeMoment(n, time.UnixMilli(n), "2006-01-02 15:04:05.000", true)
-	case avroLocalMicros:
+	case kindLocalMicros:
 		r.writeMoment(n, time.UnixMicro(n), "2006-01-02 15:04:05.000000", true)
 	default:
 		r.writeMoment(n, time.Unix(0, n), "2006-01-02 15:04:05.000000000", true)
@@ -57,7 +59,7 @@ func (r *avroReader) readTime(t *avroType) error {
 
 // writeMoment writes t, or n, which stands for it, when the layout has no room for its
 // year.
-func (r *avroReader) writeMoment(n int64, t time.Time, layout string, known bool) {
+func (r *valueReader) writeMoment(n int64, t time.Time, layout string, known bool) {
 	t = t.UTC()
 	if year := t.Year(); !known || year < 0 || year > 9999 {
 		r.dst = strconv.AppendInt(r.dst, n, 10)
@@ -67,7 +69,7 @@ func (r *avroReader) writeMoment(n int64, t time.Time, layout string, known bool
 }
 
 // writeClock writes a time of day.
-func (r *avroReader) writeClock(n int64, unit time.Duration, layout string) {
+func (r *valueReader) writeClock(n int64, unit time.Duration, layout string) {
 	known := n >= 0 && n < int64(24*time.Hour/unit)
 	r.writeMoment(n, time.Unix(0, n%int64(24*time.Hour/unit)*int64(unit)), layout, known)
 }
@@ -77,10 +79,10 @@ func (r *avroReader) writeClock(n int64, unit time.Duration, layout string) {
 const maxDigits = 1000
 
 // readDecimal writes the exact digits as a number: 12.50 stays 12.50.
-func (r *avroReader) readDecimal(t *avroType) error {
+func (r *valueReader) readDecimal(t *schemaType) error {
 	var b []byte
 	var err error
-	if t.kind == avroDecimalFixed {
+	if t.kind == kindDecimalFixed {
 		b, err = r.takeBytes(int64(t.size))
 	} else {
 		b, err = r.readSized()
@@ -92,7 +94,7 @@ func (r *avroReader) readDecimal(t *avroType) error {
 }
 
 // writeDigits writes the decimal whose unscaled value b is.
-func (r *avroReader) writeDigits(b []byte, scale int) error {
+func (r *valueReader) writeDigits(b []byte, scale int) error {
 	if len(b) > maxDigits/2 || scale > maxDigits {
 		return errLongDecimal
 	}
@@ -144,7 +146,7 @@ func appendDecimal(dst, b []byte, scale int) []byte {
 }
 
 // readDuration is three numbers of 32 bits that can't be added up: a month has no length.
-func (r *avroReader) readDuration() error {
+func (r *valueReader) readDuration() error {
 	b, err := r.takeBytes(12)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package convert
+package avro
 
 import (
 	"bytes"
@@ -11,36 +11,37 @@ import (
 	"kafka-firehose/connector/convert/jsontext"
 )
 
-// Bounds of an Avro schema, its references included.
+// Bounds of a schema, its references included.
 const (
-	maxAvroTypes = 30_000    // types, fields and names of types: some 50 MiB while they are compiled
-	maxAvroLevel = 1_000_000 // the sum of the levels of all of them: each is read once for each level around it
-	maxAvroName  = 512       // bytes of a name or a namespace, which becomes a part of others
+	maxValues    = 150_000   // values and names: some 20 MiB while they are read
+	maxTypes     = 30_000    // types, fields and names of types: some 50 MiB while they are compiled
+	maxLevels    = 1_000_000 // the sum of the levels of all of them: each is read once for each level around it
+	maxNameBytes = 512       // bytes of a name or a namespace, which becomes a part of others
 )
 
-// avroKeywords are the members of a schema that say how a value is written. The others are for
+// keywords are the members of a schema that say how a value is written. The others are for
 // readers with another schema and for people: defaults, aliases, documentation, properties of
 // other programs. They have no effect here, and the time to compile a default can double with
 // each level.
-var avroKeywords = map[string]bool{
+var keywords = map[string]bool{
 	"type": true, "name": true, "namespace": true, "fields": true, "items": true, "values": true, "symbols": true,
 	"size": true, "logicalType": true, "precision": true, "scale": true,
 }
 
-// avroOwn are the keywords that belong to one type. Beside other types they mean nothing.
-var avroOwn = map[string][]string{
+// ownKeywords are the keywords that belong to one type. Beside other types they mean nothing.
+var ownKeywords = map[string][]string{
 	"fields": {"record", "error"}, "symbols": {"enum"}, "items": {"array"}, "values": {"map"}, "size": {"fixed"},
 }
 
-// avroPruner removes everything but the keywords from schemas, and counts the rest.
-type avroPruner struct{ types, levels int }
+// textPruner removes everything but the keywords from schemas, and counts the rest.
+type textPruner struct{ types, levels int }
 
 // pruneText returns a schema without all that has no effect.
-func (p *avroPruner) pruneText(text string) (string, error) {
+func (p *textPruner) pruneText(text string) (string, error) {
 	if values, ok := jsontext.CountValues([]byte(text)); !ok {
 		return "", fmt.Errorf("it is not JSON, or nested too deep: more than %d levels", jsontext.MaxDepth)
-	} else if values > maxSchemaValues {
-		return "", fmt.Errorf("it has %d values and names, at most %d are taken", values, maxSchemaValues)
+	} else if values > maxValues {
+		return "", fmt.Errorf("it has %d values and names, at most %d are taken", values, maxValues)
 	}
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.UseNumber()
@@ -56,12 +57,12 @@ func (p *avroPruner) pruneText(text string) (string, error) {
 }
 
 // walkValue prunes a type, a field, or a list of them.
-func (p *avroPruner) walkValue(v any, level int) error {
-	if p.types++; p.types > maxAvroTypes {
-		return fmt.Errorf("it has more than %d types, fields and names of types", maxAvroTypes)
+func (p *textPruner) walkValue(v any, level int) error {
+	if p.types++; p.types > maxTypes {
+		return fmt.Errorf("it has more than %d types, fields and names of types", maxTypes)
 	}
-	if p.levels += level; p.levels > maxAvroLevel {
-		return fmt.Errorf("it has so many types in one another that the sum of their levels is above %d", maxAvroLevel)
+	if p.levels += level; p.levels > maxLevels {
+		return fmt.Errorf("it has so many types in one another that the sum of their levels is above %d", maxLevels)
 	}
 	switch v := v.(type) {
 	case string:
@@ -83,8 +84,8 @@ func (p *avroPruner) walkValue(v any, level int) error {
 	return nil
 }
 
-func (p *avroPruner) pruneKeyword(of map[string]any, keyword string, value any, level int) error {
-	if name, ok := of["type"].(string); ok && avroOwn[keyword] != nil && avroKinds[name] != avroNull && !slices.Contains(avroOwn[keyword], name) {
+func (p *textPruner) pruneKeyword(of map[string]any, keyword string, value any, level int) error {
+	if name, ok := of["type"].(string); ok && ownKeywords[keyword] != nil && kinds[name] != kindNull && !slices.Contains(ownKeywords[keyword], name) {
 		delete(of, keyword)
 		return nil
 	}
@@ -96,16 +97,16 @@ func (p *avroPruner) pruneKeyword(of map[string]any, keyword string, value any, 
 			return p.pruneName(s)
 		}
 	default:
-		if !avroKeywords[keyword] {
+		if !keywords[keyword] {
 			delete(of, keyword)
 		}
 	}
 	return nil
 }
 
-func (p *avroPruner) pruneName(s string) error {
-	if len(s) > maxAvroName {
-		return fmt.Errorf("a name or a namespace has %d bytes, at most %d are taken", len(s), maxAvroName)
+func (p *textPruner) pruneName(s string) error {
+	if len(s) > maxNameBytes {
+		return fmt.Errorf("a name or a namespace has %d bytes, at most %d are taken", len(s), maxNameBytes)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package convert
+package avro
 
 import (
 	"encoding/binary"
@@ -11,33 +11,20 @@ import (
 	"kafka-firehose/connector/convert/jsontext"
 )
 
-// avroReader reads a payload from its start and appends it as JSON. It never
+// valueReader reads a payload from its start and appends it as JSON. It never
 // allocates by a length that the payload claims: lengths are compared with the rest
 // of the payload, and an array of values that take no bytes ends at most.
-type avroReader struct {
+type valueReader struct {
 	b     []byte // the rest of the payload
 	dst   []byte
 	most  int // length that dst may have
 	depth int
 }
 
-// AppendJSON implements Schema.
-func (t *avroType) AppendJSON(dst, payload []byte, _ MessageIndex, most int) ([]byte, error) {
-	r := avroReader{b: payload, dst: dst, most: len(dst) + most}
-	if err := r.readValue(t); err != nil {
-		return dst, err
-	}
-	if len(r.b) > 0 {
-		return dst, fmt.Errorf("%d bytes are left after the value", len(r.b))
-	}
-	return r.dst, nil
-}
-
 var (
 	errCut     = errors.New("it ends too early")
 	errVarint  = errors.New("a number has too many bytes")
 	errLength  = errors.New("a length is negative")
-	errDeep    = errors.New("it is nested too deep")
 	errNotUTF8 = errors.New("a string is not UTF-8")
 	errBoolean = errors.New("a boolean is neither 0 nor 1")
 	errInt     = errors.New("an int has more than 32 bits")
@@ -45,39 +32,39 @@ var (
 	errLongDecimal = errors.New("a decimal has too many digits")
 )
 
-func (r *avroReader) readValue(t *avroType) (err error) {
+func (r *valueReader) readValue(t *schemaType) (err error) {
 	if len(r.dst) > r.most {
-		return errTooLong
+		return jsontext.ErrTooLong
 	}
 	switch t.kind {
-	case avroNull:
+	case kindNull:
 		r.dst = append(r.dst, "null"...)
-	case avroBoolean:
+	case kindBoolean:
 		return r.readBoolean()
-	case avroInt, avroLong:
+	case kindInt, kindLong:
 		var n int64
 		if n, err = r.readLong(t); err == nil {
 			r.dst = strconv.AppendInt(r.dst, n, 10)
 		}
-	case avroFloat, avroDouble:
+	case kindFloat, kindDouble:
 		return r.readFloat(t.kind)
-	case avroString:
+	case kindString:
 		return r.readText()
-	case avroBytes:
+	case kindBytes:
 		var b []byte
 		if b, err = r.readSized(); err == nil {
 			err = r.writeBase64(b)
 		}
-	case avroEnum:
+	case kindEnum:
 		return r.readSymbol(t)
-	case avroFixed:
+	case kindFixed:
 		var b []byte
 		if b, err = r.takeBytes(int64(t.size)); err == nil {
 			err = r.writeBase64(b)
 		}
-	case avroRecord, avroArray, avroMap, avroUnion:
+	case kindRecord, kindArray, kindMap, kindUnion:
 		if r.depth == jsontext.MaxDepth {
-			return errDeep
+			return jsontext.ErrDeep
 		}
 		r.depth++
 		err = r.readNested(t)
@@ -88,11 +75,11 @@ func (r *avroReader) readValue(t *avroType) (err error) {
 	return err
 }
 
-func (r *avroReader) readNested(t *avroType) error {
+func (r *valueReader) readNested(t *schemaType) error {
 	switch t.kind {
-	case avroRecord:
+	case kindRecord:
 		return r.readRecord(t)
-	case avroUnion:
+	case kindUnion:
 		n, err := r.readLong(t)
 		if err != nil {
 			return err
@@ -106,10 +93,7 @@ func (r *avroReader) readNested(t *avroType) error {
 	}
 }
 
-// namedDepth is the number of levels whose fields an error names.
-const namedDepth = 10
-
-func (r *avroReader) readRecord(t *avroType) error {
+func (r *valueReader) readRecord(t *schemaType) error {
 	if len(t.fields) == 0 {
 		r.dst = append(r.dst, "{}"...)
 		return nil
@@ -118,7 +102,7 @@ func (r *avroReader) readRecord(t *avroType) error {
 		f := &t.fields[i]
 		r.dst = append(r.dst, f.open...)
 		if err := r.readValue(f.typ); err != nil {
-			if errors.Is(err, errTooLong) || errors.Is(err, errDeep) || r.depth > namedDepth {
+			if errors.Is(err, jsontext.ErrTooLong) || errors.Is(err, jsontext.ErrDeep) || r.depth > jsontext.NamedDepth {
 				return err
 			}
 			return fmt.Errorf("%s: %w", f.name, err)
@@ -130,9 +114,9 @@ func (r *avroReader) readRecord(t *avroType) error {
 
 // readBlocks reads an array or a map: blocks of entries, each with their number before
 // them, up to one of none.
-func (r *avroReader) readBlocks(t *avroType) error {
+func (r *valueReader) readBlocks(t *schemaType) error {
 	opening, closing := byte('['), byte(']')
-	if t.kind == avroMap {
+	if t.kind == kindMap {
 		opening, closing = '{', '}'
 	}
 	r.dst = append(r.dst, opening)
@@ -158,7 +142,7 @@ func (r *avroReader) readBlocks(t *avroType) error {
 				r.dst = append(r.dst, ',')
 			}
 			first = false
-			if t.kind == avroMap {
+			if t.kind == kindMap {
 				if err := r.readText(); err != nil {
 					return err
 				}
@@ -171,7 +155,7 @@ func (r *avroReader) readBlocks(t *avroType) error {
 	}
 }
 
-func (r *avroReader) readBoolean() error {
+func (r *valueReader) readBoolean() error {
 	b, err := r.takeBytes(1)
 	switch {
 	case err != nil:
@@ -184,10 +168,10 @@ func (r *avroReader) readBoolean() error {
 }
 
 // readFloat writes what JSON has no number for as a string.
-func (r *avroReader) readFloat(kind avroKind) error {
+func (r *valueReader) readFloat(kind typeKind) error {
 	var v float64
 	bits := 64
-	if kind == avroFloat {
+	if kind == kindFloat {
 		b, err := r.takeBytes(4)
 		if err != nil {
 			return err
@@ -200,49 +184,33 @@ func (r *avroReader) readFloat(kind avroKind) error {
 		}
 		v = math.Float64frombits(binary.LittleEndian.Uint64(b))
 	}
-	r.dst = appendFloat(r.dst, v, bits)
+	r.dst = jsontext.AppendFloat(r.dst, v, bits)
 	return nil
 }
 
-func appendFloat(dst []byte, v float64, bits int) []byte {
-	switch {
-	case math.IsNaN(v):
-		return append(dst, `"NaN"`...)
-	case math.IsInf(v, 1):
-		return append(dst, `"Infinity"`...)
-	case math.IsInf(v, -1):
-		return append(dst, `"-Infinity"`...)
-	}
-	form := byte('f')
-	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		form = 'e'
-	}
-	return strconv.AppendFloat(dst, v, form, -1, bits)
-}
-
-func (r *avroReader) readText() error {
+func (r *valueReader) readText() error {
 	b, err := r.readSized()
 	switch {
 	case err != nil:
 		return err
 	case len(r.dst)+len(b) > r.most:
-		return errTooLong
+		return jsontext.ErrTooLong
 	case !utf8.Valid(b):
 		return errNotUTF8
 	}
-	r.dst = appendText(r.dst, b)
+	r.dst = jsontext.AppendText(r.dst, b)
 	return nil
 }
 
-func (r *avroReader) writeBase64(b []byte) error {
-	if len(r.dst)+base64Size(len(b)) > r.most {
-		return errTooLong
+func (r *valueReader) writeBase64(b []byte) error {
+	if len(r.dst)+jsontext.Base64Size(len(b)) > r.most {
+		return jsontext.ErrTooLong
 	}
-	r.dst = appendBase64(r.dst, b)
+	r.dst = jsontext.AppendBase64(r.dst, b)
 	return nil
 }
 
-func (r *avroReader) readSymbol(t *avroType) error {
+func (r *valueReader) readSymbol(t *schemaType) error {
 	n, err := r.readLong(t)
 	if err != nil {
 		return err
@@ -255,7 +223,7 @@ func (r *avroReader) readSymbol(t *avroType) error {
 }
 
 // readSized takes bytes that have their length before them.
-func (r *avroReader) readSized() ([]byte, error) {
+func (r *valueReader) readSized() ([]byte, error) {
 	n, err := r.readVarint()
 	switch {
 	case err != nil:
@@ -266,7 +234,7 @@ func (r *avroReader) readSized() ([]byte, error) {
 	return r.takeBytes(n)
 }
 
-func (r *avroReader) takeBytes(n int64) ([]byte, error) {
+func (r *valueReader) takeBytes(n int64) ([]byte, error) {
 	if n > int64(len(r.b)) {
 		return nil, errCut
 	}
@@ -276,15 +244,15 @@ func (r *avroReader) takeBytes(n int64) ([]byte, error) {
 }
 
 // readLong reads the number of an int, which has 32 bits, or of anything else.
-func (r *avroReader) readLong(t *avroType) (int64, error) {
+func (r *valueReader) readLong(t *schemaType) (int64, error) {
 	n, err := r.readVarint()
-	if err == nil && (t.kind == avroInt || t.kind == avroDate || t.kind == avroTimeMillis) && int64(int32(n)) != n {
+	if err == nil && (t.kind == kindInt || t.kind == kindDate || t.kind == kindTimeMillis) && int64(int32(n)) != n {
 		return 0, errInt
 	}
 	return n, err
 }
 
-func (r *avroReader) readVarint() (int64, error) {
+func (r *valueReader) readVarint() (int64, error) {
 	n, used := binary.Varint(r.b)
 	switch {
 	case used > 0:
