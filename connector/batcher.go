@@ -117,6 +117,7 @@ func (l *pipeline) packRecords(ctx context.Context) error {
 		}
 		l.applyLimits()
 		done, err := l.packChunk(c)
+		l.notePacked(c.records[:done])
 		missing, waits := errors.AsType[*convert.MissingSchema](err)
 		upload, uploads := errors.AsType[*claimUpload](err)
 		stopped := errors.Is(err, errStopped)

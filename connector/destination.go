@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"kafka-firehose/connector/destination"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
@@ -97,6 +99,26 @@ func (l *pipeline) sendsNothing() bool {
 	return l.destination != nil && (l.destination.IsHeld() || l.destination.IsWaiting())
 }
 
+// notePolled tells the watch of the first records of a partition, and notePacked of those that may be sent.
+func (l *pipeline) notePolled(c fetchedRecords) {
+	if first := c.records[0]; l.destination != nil && first.Offset == c.lease.First() {
+		l.destination.NotePolled(first.Timestamp)
+	}
+}
+
+func (l *pipeline) notePacked(records []*kgo.Record) {
+	if l.destination == nil || len(records) == 0 {
+		return
+	}
+	newest := records[0].Timestamp
+	for _, r := range records[1:] {
+		if r.Timestamp.After(newest) {
+			newest = r.Timestamp
+		}
+	}
+	l.destination.NotePacked(newest)
+}
+
 // heldSince is when the stream was held because of its destination; ok is false if it is not.
 func (l *pipeline) heldSince() (since time.Time, ok bool) {
 	if l.destination == nil {
@@ -154,8 +176,8 @@ func (c *Connector) destinationFaults() (all []fault) {
 	return all
 }
 
-// destinationStatus is the state of the destination, nil if it is not watched.
-func (l *pipeline) destinationStatus() *status.Destination {
+// destinationStatus is the state of the destination of a pipeline's stream, nil if it is not watched.
+func (l *pipeline) destinationStatus(now time.Time) *status.Destination {
 	if l.destination == nil {
 		return nil
 	}
@@ -163,6 +185,9 @@ func (l *pipeline) destinationStatus() *status.Destination {
 	d := &status.Destination{Late: s.LateBy().Seconds(), LateAt: s.Freshness.At, Held: s.Held}
 	if !s.Success.At.IsZero() {
 		d.Success = &s.Success.Amount
+	}
+	for _, drop := range s.Dropped(now) {
+		d.Dropped = append(d.Dropped, status.Drop{From: drop.From, Until: drop.Until, LastAt: drop.LastAt, Replay: l.destination.ReplayCommand(drop)})
 	}
 	return d
 }

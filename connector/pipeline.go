@@ -109,6 +109,7 @@ func anyLease(*offset.Lease) bool { return true }
 func (l *pipeline) enqueueChunk(c fetchedRecords) {
 	l.queued.Add(c.weight)
 	l.polled.Add(int64(len(c.records)))
+	l.notePolled(c)
 	l.queue.putChunk(c)
 	l.wakeBatcher()
 }

@@ -110,7 +110,7 @@ func (c *Connector) credentials() []status.Credentials {
 func (l *pipeline) streamStatus(name string, now time.Time, pauseAfter time.Duration) status.Stream {
 	st, f := l.stream.State(), l.streamFault(name, now, pauseAfter)
 	s := status.Stream{
-		Name: name, State: l.stateOf(st, f), Since: f.since, Format: l.format, Destination: l.destinationStatus(),
+		Name: name, State: l.stateOf(st, f), Since: f.since, Format: l.format, Destination: l.destinationStatus(now),
 		RateBytes: finiteOrZero(st.BytesPerSecond), RateRecords: finiteOrZero(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
 		PartitionShare: math.Float64frombits(l.partitions.Load()),
 		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),

@@ -8,8 +8,8 @@ import (
 
 // Destination is what CloudWatch knows of where streams deliver to. Every collector has the label stream.
 type Destination struct {
-	freshness, success, held, seen *prometheus.GaugeVec
-	errors                         *prometheus.CounterVec
+	freshness, success, held, seen, dropped *prometheus.GaugeVec
+	errors                                  *prometheus.CounterVec
 }
 
 func newDestination(f metricFactory) *Destination {
@@ -19,21 +19,23 @@ func newDestination(f metricFactory) *Destination {
 		success:   f.gaugeVec("success_ratio", "Share of Firehose's deliveries to the destination that succeeded, by CloudWatch's newest value of the last hour; 1 without one.", s),
 		held:      f.gaugeVec("held", "1 while nothing new is sent to a stream because its destination is later than DESTINATION_PAUSE_AFTER, else 0.", s),
 		seen:      f.gaugeVec("last_value_timestamp_seconds", "Unix time of CloudWatch's newest value of the destination; 0 when there was none yet.", s),
+		dropped:   f.gaugeVec("dropped_timestamp_seconds", "Unix time when Firehose last dropped records of a stream, because their destination was later than 24 hours, by CloudWatch's values of the last 15 days; 0 if it dropped none. /status has the kafka-firehose replay command that sends them again.", s),
 		errors:    f.counterVec("watch_errors_total", "Requests to CloudWatch for the destination of a stream that failed.", s),
 	}
 }
 
 // DestinationStream are the collectors of one stream.
 type DestinationStream struct {
-	Errors                         prometheus.Counter
-	freshness, success, held, seen prometheus.Gauge
+	Errors                                  prometheus.Counter
+	lastDropped                             time.Time // of Dropped, which one goroutine calls
+	freshness, success, held, seen, dropped prometheus.Gauge
 }
 
 // Stream returns the collectors of one stream. They exist from here on.
 func (m *Destination) Stream(name string) *DestinationStream {
 	s := &DestinationStream{
 		Errors: m.errors.WithLabelValues(name), freshness: m.freshness.WithLabelValues(name), success: m.success.WithLabelValues(name),
-		held: m.held.WithLabelValues(name), seen: m.seen.WithLabelValues(name),
+		held: m.held.WithLabelValues(name), seen: m.seen.WithLabelValues(name), dropped: m.dropped.WithLabelValues(name),
 	}
 	s.success.Set(1)
 	return s
@@ -53,5 +55,13 @@ func (s *DestinationStream) Set(freshness, success float64, unknown, held bool) 
 func (s *DestinationStream) Seen(at time.Time) {
 	if !at.IsZero() {
 		s.seen.Set(float64(at.Unix()))
+	}
+}
+
+// Dropped notes a time when Firehose dropped records. It keeps the latest.
+func (s *DestinationStream) Dropped(at time.Time) {
+	if at.After(s.lastDropped) {
+		s.lastDropped = at
+		s.dropped.Set(float64(at.Unix()))
 	}
 }

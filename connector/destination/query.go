@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -45,13 +47,15 @@ func (c *cloudWatchClient) askCloudWatch(ctx context.Context, since, now time.Ti
 	defer cancel()
 	answers, failed = map[string]Answer{}, map[string]error{}
 	for part := range slices.Chunk(queries, maxQueries) {
-		newest, doubts := make([]MetricValue, len(part)), make([]time.Time, len(part))
-		err := c.getValues(ctx, metricRequest(since, now, part), func(id string, v MetricValue) {
-			var i int
-			if _, err := fmt.Sscanf(id, "q%d", &i); err == nil && i >= 0 && i < len(part) && v.At.Before(now.Add(period)) {
+		newest, doubts, drops := make([]MetricValue, len(part)), make([]time.Time, len(part)), make([]Drop, len(part))
+		err := c.getValues(ctx, metricRequest(since, now, period, part), func(id string, v MetricValue) {
+			if i, ok := queryIndex(id); ok && i < len(part) && v.At.Before(now.Add(period)) {
 				newest[i] = newest[i].newerOf(v)
 				if part[i].late && v.mayDrop() && v.At.After(doubts[i]) {
 					doubts[i] = v.At
+				}
+				if part[i].late && v.isDropping() {
+					drops[i] = drops[i].mergedWith(dropAt(v, 0))
 				}
 			}
 		})
@@ -60,14 +64,21 @@ func (c *cloudWatchClient) askCloudWatch(ctx context.Context, since, now time.Ti
 				failed[q.stream] = err
 				continue
 			}
-			answers[q.stream] = answers[q.stream].withValue(q, newest[i], doubts[i])
+			answers[q.stream] = answers[q.stream].withValue(q, newest[i], doubts[i], drops[i])
 		}
 	}
 	return answers, failed
 }
 
-// metricRequest asks for all values since some time, one a minute.
-func metricRequest(since, now time.Time, queries []metricQuery) *cloudwatch.GetMetricDataInput {
+// queryIndex is the place of a query in its request, by its id.
+func queryIndex(id string) (i int, ok bool) {
+	number, ok := strings.CutPrefix(id, "q")
+	i, err := strconv.Atoi(number)
+	return i, ok && err == nil && i >= 0
+}
+
+// metricRequest asks for all values since some time, one each period.
+func metricRequest(since, now time.Time, period time.Duration, queries []metricQuery) *cloudwatch.GetMetricDataInput {
 	in := &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(since.Truncate(period)), EndTime: aws.Time(now.Truncate(period).Add(period)),
 		ScanBy: types.ScanByTimestampDescending,
@@ -91,8 +102,10 @@ func metricRequest(since, now time.Time, queries []metricQuery) *cloudwatch.GetM
 	return in
 }
 
-// withValue adds the newest value of a query to an answer, and the time of the newest one at which Firehose may drop records.
-func (a Answer) withValue(q metricQuery, v MetricValue, doubtAt time.Time) Answer {
+// withValue adds the newest value of a query to an answer, the time of the newest one at which Firehose may drop records, and what it
+// has dropped by all of them.
+func (a Answer) withValue(q metricQuery, v MetricValue, doubtAt time.Time, d Drop) Answer {
+	a.Dropped = a.Dropped.mergedWith(d)
 	if doubtAt.After(a.DoubtAt) {
 		a.DoubtAt = doubtAt
 	}

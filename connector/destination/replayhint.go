@@ -13,11 +13,10 @@ const (
 	maxNamedTopics = 50
 )
 
-// replayCommand is the command that sends the records again that Firehose accepted in a time. It names the topics of the stream, or
-// none if that is all that the service reads.
-func replayCommand(accepted timeSpan, topics []string) string {
-	from, to := accepted.From.Add(-replayMargin), accepted.Until
-	command := "kafka-firehose replay -from " + formatTime(from) + " -to " + formatTime(to)
+// replayCommand is the command that sends the records of a drop again. It names the topics of the stream, or none if that is all
+// that the service reads.
+func replayCommand(d Drop, topics []string) string {
+	command := "kafka-firehose replay -from " + formatTime(d.From.Add(-replayMargin)) + " -to " + formatTime(d.ReplayTo)
 	switch {
 	case len(topics) > maxNamedTopics:
 		return command + " -topic TOPICS"
@@ -25,6 +24,14 @@ func replayCommand(accepted timeSpan, topics []string) string {
 		return command + " -topic " + strings.Join(topics, ",")
 	}
 	return command
+}
+
+// ReplayCommand is the command that sends the records of a drop again, empty while the outage may still last.
+func (s *Stream) ReplayCommand(d Drop) string {
+	if d.ReplayTo.IsZero() {
+		return ""
+	}
+	return replayCommand(d, s.topics(s.name))
 }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

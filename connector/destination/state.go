@@ -11,8 +11,6 @@ const (
 	// vanishMargin is how close to Retention a destination was if the records that Firehose no longer has may have been
 	// dropped. With more time left they have been delivered.
 	vanishMargin = time.Hour
-	// dropMargin is how close to Retention a destination is while Firehose drops records.
-	dropMargin = 15 * time.Minute
 )
 
 // MetricValue is a value of a metric. Its time is zero if there is none.
@@ -48,9 +46,6 @@ func (v MetricValue) currentAt(now time.Time) MetricValue {
 // ageOf is a value in seconds as a duration.
 func (v MetricValue) ageOf() time.Duration { return time.Duration(v.Amount * float64(time.Second)) }
 
-// timeSpan is a time in which Firehose accepted records.
-type timeSpan struct{ From, Until time.Time }
-
 // State is the known state of a stream's destination.
 type State struct {
 	Freshness MetricValue // age of the oldest record that the destination does not have, in seconds; none without a value of the last hour
@@ -61,7 +56,8 @@ type State struct {
 	last     MetricValue // the newest Freshness, however old
 	doubtAt  time.Time   // when Firehose may last have dropped records; zero if it has not, or a delivery succeeded since
 	probedAt time.Time   // when the last probe was allowed; zero without one since the stream was held
-	dropped  timeSpan    // what Firehose has probably dropped so far; zero while the destination is not that late
+	dropping Drop        // of the outage that may still last
+	dropped  []Drop      // of outages that are over, in their order, maxDrops at most; never changed in place
 }
 
 // LateBy is how late the destination is, 0 if that is unknown.
@@ -83,7 +79,10 @@ func (s State) AtRisk() (from, until time.Time) {
 type Answer struct {
 	Freshness, Success MetricValue
 	DoubtAt            time.Time // of the newest value that is so late that Firehose may drop records
+	Dropped            Drop      // by all values; none of values that are not that late
 	Failed             bool      // it did not answer, and there are no values
+	// NoHistory says that the older values are not known yet, so that a drop may have begun earlier.
+	NoHistory bool
 	// ProbeOpen says that the last probe was not sent yet.
 	ProbeOpen bool
 }
@@ -94,8 +93,8 @@ func (s State) IsProbing() bool { return s.Held && !s.probedAt.IsZero() }
 // stateChange is the change that a step has made.
 type stateChange struct {
 	held, released bool
-	probe          bool     // one batch may be sent to see whether it is delivered
-	dropped        timeSpan // set when the destination is no longer so late that Firehose drops records
+	probe          bool // one batch may be sent to see whether it is delivered
+	dropped        Drop // set when the outage is over in which Firehose has dropped records
 }
 
 // nextState applies an answer. pauseAfter is 0 if no stream is held.
@@ -128,7 +127,7 @@ func (s State) nextState(now time.Time, a Answer, pauseAfter time.Duration) (Sta
 	if c.probe {
 		next.probedAt = now
 	}
-	c.dropped = next.noteDropped(s.dropped)
+	c.dropped = next.noteDropped(a, s)
 	return next, c
 }
 
@@ -140,7 +139,7 @@ func (s *State) noteDoubt(a Answer) {
 	if a.DoubtAt.After(s.doubtAt) {
 		s.doubtAt = a.DoubtAt
 	}
-	if s.succeededSince(s.doubtAt) {
+	if s.succeededSince(s.doubtAt) || a.Success.At.After(s.doubtAt) && a.Success.Amount > 0 { // however old: the stream may be idle since
 		s.doubtAt = time.Time{}
 	}
 }
@@ -184,19 +183,4 @@ func (s State) hasDelivered(now time.Time, a Answer, pauseAfter time.Duration) b
 		return now.Sub(s.probedAt) >= valueLife
 	}
 	return s.hasVanished(a) && !doubtful
-}
-
-// noteDropped extends the span of dropped records, or returns it when Firehose no longer drops any.
-func (s *State) noteDropped(before timeSpan) (over timeSpan) {
-	switch at := s.Freshness.At; {
-	case s.LateBy() >= Retention-dropMargin:
-		if s.dropped.From.IsZero() {
-			s.dropped.From = at.Add(-s.LateBy())
-		}
-		s.dropped.Until = at.Add(dropMargin - Retention)
-	case !before.From.IsZero():
-		s.dropped = timeSpan{}
-		return before
-	}
-	return timeSpan{}
 }

@@ -16,6 +16,9 @@ func fresh(minute int, late time.Duration) Answer {
 	if late >= 23*time.Hour {
 		a.DoubtAt = at(minute)
 	}
+	if a.Freshness.isDropping() {
+		a.Dropped = dropAt(a.Freshness, 0)
+	}
 	return a
 }
 
@@ -51,15 +54,16 @@ func TestStep(t *testing.T) {
 		"the probe is dropped":                    {{5, fresh(0, 23*h), "held"}, {60, none, "probe"}, {24 * 60, fresh(24*60-5, 23*h), ""}, {25*60 - 5, none, "probe"}},
 		"nothing is heard of the probe":           {{5, fresh(0, 23*h), "held"}, {60, none, "probe"}, {119, none, ""}, {120, none, "released"}},
 		"the probe was not sent yet":              {{5, fresh(0, 23*h), "held"}, {60, none, "probe"}, {180, Answer{ProbeOpen: true}, ""}, {239, none, ""}, {240, none, "released"}},
-		"dropped records leave a value of 0":      {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0), "probe dropped"}, {20, fresh(15, 9*time.Minute), ""}, {21, fresh(16, 0).succeeds(16), "released"}},
-		"late by a day, and then delivered":       {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0).succeeds(5), "released dropped"}},
-		"a dropped probe leaves a value of 0":     {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0), "probe dropped"}, {24 * 60, fresh(24*60-5, 23*h+50*time.Minute), ""}, {24*60 + 20, fresh(24*60+15, 0), "probe dropped"}},
+		"dropped records leave a value of 0":      {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0), "probe"}, {20, fresh(15, 9*time.Minute), ""}, {21, fresh(16, 0).succeeds(16), "released"}, {22, failed, ""}, {23, Answer{NoHistory: true}, ""}, {24, none, "dropped"}, {25, none, ""}},
+		"late by a day, and then delivered":       {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0).succeeds(5), "released"}, {11, none, "dropped"}},
+		"a dropped probe leaves a value of 0":     {{5, fresh(0, 24*h), "held"}, {10, fresh(5, 0), "probe"}, {24 * 60, fresh(24*60-5, 23*h+50*time.Minute), ""}, {24*60 + 20, fresh(24*60+15, 0), "probe"}, {24*60 + 30, fresh(24*60+25, 0).succeeds(24*60 + 25), "released"}, {24*60 + 31, none, "dropped"}},
 		"a process begins after a value of 0":     {{90, Answer{Freshness: MetricValue{0, at(5)}, DoubtAt: at(4)}, "held probe"}},
 		"a process begins after a success":        {{90, Answer{Freshness: MetricValue{0, at(50)}, DoubtAt: at(4)}.succeeds(50), ""}},
+		"a process begins long after a success":   {{900, Answer{Freshness: MetricValue{0, at(50)}, DoubtAt: at(4)}.succeeds(50), ""}},
 		"a process begins when all was dropped":   {{90, fresh(0, 24*h), "held probe"}, {150, none, "released"}},
 		"a process begins when all was delivered": {{90, fresh(0, 14*h), ""}},
 		"a process begins while it is late":       {{5, fresh(0, 14*h), "held"}},
-		"records are dropped":                     {{5, fresh(0, 13*h), "held"}, {20, fresh(15, 23*h+50*time.Minute), ""}, {30, fresh(25, 24*h), ""}, {31, fresh(26, time.Hour), "probe dropped"}},
+		"records are dropped":                     {{5, fresh(0, 13*h), "held"}, {20, fresh(15, 23*h+50*time.Minute), ""}, {30, fresh(25, 24*h), ""}, {31, fresh(26, time.Hour), "probe"}, {36, fresh(32, time.Minute).succeeds(32), "released"}, {37, fresh(33, 13*h), "held"}, {38, fresh(34, time.Minute), "released"}, {39, none, "dropped"}},
 		"it is held again":                        {{5, fresh(0, 13*h), "held"}, {6, fresh(1, time.Hour), "released"}, {7, fresh(2, 13*h), "held"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +89,7 @@ func told(c stateChange) string {
 	for _, part := range []struct {
 		on   bool
 		name string
-	}{{c.held, "held"}, {c.released, "released"}, {c.probe, "probe"}, {!c.dropped.From.IsZero(), "dropped"}} {
+	}{{c.held, "held"}, {c.released, "released"}, {c.probe, "probe"}, {!c.dropped.isZero(), "dropped"}} {
 		if part.on && text != "" {
 			text += " "
 		}
@@ -96,7 +100,8 @@ func told(c stateChange) string {
 	return text
 }
 
-// What was dropped is named by the times in which Firehose accepted it.
+// TestDroppedSpan: dropped records are named by the times in which Firehose accepted them, and those that tried the destination are
+// part of the same outage.
 func TestDroppedSpan(t *testing.T) {
 	t.Parallel()
 	s := State{}
@@ -107,9 +112,38 @@ func TestDroppedSpan(t *testing.T) {
 			t.Fatalf("minute %d: %+v", minute, c)
 		}
 	}
+	if got := s.Dropped(at(700)); len(got) != 1 || !got[0].ReplayTo.IsZero() {
+		t.Errorf("%+v, want a drop that may still last", got)
+	}
 	_, c = s.nextState(at(603), fresh(600, time.Minute), 0)
-	if want := (timeSpan{at(-23 * 60), at(599 - 23*60 - 45)}); c.dropped != want {
+	if want := (Drop{From: at(-23 * 60), Until: at(599 - 23*60 - 45), LastAt: at(599)}); c.dropped != want {
 		t.Errorf("dropped %v, want %v", c.dropped, want)
+	}
+}
+
+// TestHistoryOfDrops: a drop that the state has is not told again, one that may still last begins where it began, and others are over.
+func TestHistoryOfDrops(t *testing.T) {
+	t.Parallel()
+	const day = 24 * 60
+	drop := func(from, until, last int) Drop { return Drop{From: at(from), Until: at(until), LastAt: at(last)} }
+	s := State{dropping: drop(900, 1000, 1000+day)}
+	s.addDropped(at(day), drop(0, 10, 10+day))
+	over := s.addHistory([]Drop{drop(5, 15, 15+day), drop(100, 110, 110+day), drop(700, 990, 990+day)})
+	if len(over) != 1 || over[0] != drop(100, 110, 110+day) || s.dropping != drop(700, 1000, 1000+day) {
+		t.Errorf("over: %v, and %v", over, s.dropping)
+	}
+	for i := range maxDrops {
+		s.addDropped(at(day), drop(100*i, 100*i+10, 100*i+day))
+	}
+	if got := s.Dropped(at(day)); len(got) != maxDrops+1 || got[maxDrops] != s.dropping {
+		t.Errorf("%d drops, want the newest %d and the one that lasts", len(got), maxDrops)
+	}
+	s.dropping = Drop{}
+	if got := s.Dropped(at(30 * day)); len(got) != 0 {
+		t.Errorf("after a month: %v", got)
+	}
+	if s.addDropped(at(30*day), drop(29*day, 29*day, 30*day)); len(s.dropped) != 1 {
+		t.Errorf("after a month it keeps %v", s.dropped)
 	}
 }
 

@@ -51,6 +51,7 @@ type Watch struct {
 	client  *cloudWatchClient
 	streams map[string]*Stream
 	asked   bool                   // CloudWatch has answered once; AskOnce's alone
+	history []string               // streams whose older values are not known yet; AskOnce's alone
 	outage  atomic.Pointer[Outage] // nil while CloudWatch answers
 }
 
@@ -58,6 +59,7 @@ type Watch struct {
 type Stream struct {
 	name       string
 	source     Source
+	topics     func(stream string) []string
 	deliveries []string  // AskOnce's alone; nil while the type is unknown
 	describeAt time.Time // AskOnce's alone; when to describe the stream next
 	metrics    *metrics.DestinationStream
@@ -66,6 +68,7 @@ type Stream struct {
 	// probe is true while one batch may be sent although the stream is held. AskOnce sets it, and NoteSent
 	// clears it.
 	probe atomic.Bool
+	sent  sentRecords
 }
 
 // Outage is why CloudWatch could not be asked.
@@ -83,11 +86,12 @@ func New(ctx context.Context, o Options) (*Watch, error) {
 	}
 	w := &Watch{o: o, client: api, streams: map[string]*Stream{}}
 	for _, s := range o.Streams {
-		stream := &Stream{name: s.Name, source: s, metrics: o.Metrics.Stream(s.Name)}
+		stream := &Stream{name: s.Name, source: s, topics: o.Topics, metrics: o.Metrics.Stream(s.Name)}
 		stream.published.Store(&State{})
 		stream.waits.Store(o.PauseAfter > 0)
 		w.streams[s.Name] = stream
 	}
+	w.history = w.streamNames()
 	return w, nil
 }
 
@@ -124,6 +128,9 @@ func (w *Watch) AskOnce(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if w.asked && len(failed) == 0 {
+		w.lookForDrops(ctx)
+	}
 	w.asked = w.asked || len(failed) == 0
 	now = time.Now()
 	for _, name := range w.streamNames() {
@@ -135,6 +142,20 @@ func (w *Watch) AskOnce(ctx context.Context) {
 		w.applyAnswer(now, s, answer)
 	}
 	w.noteFailures(now, failed)
+}
+
+// reportDropped logs a drop that is over, and keeps it for the status.
+func (w *Watch) reportDropped(now time.Time, s *Stream, d Drop) {
+	d.ReplayTo = d.Until
+	if to := s.sent.replayTo(); d.wasHeld && !to.IsZero() {
+		d.ReplayTo = to
+	}
+	next := s.State()
+	next.addDropped(now, d)
+	s.published.Store(&next)
+	s.metrics.Dropped(d.LastAt)
+	w.o.Log.Error("Firehose has probably dropped records that it accepted in this time: the destination was later than the 24 hours for which it keeps them. Kafka still has them within its retention: run the command in replay, with an earlier -from if there was a lag; if several processes name one, run that with the latest -to",
+		"stream", s.name, "from", formatTime(d.From), "to", formatTime(d.Until), "dropped_until", formatTime(d.LastAt), "replay", s.ReplayCommand(d))
 }
 
 // buildQueries are those for all streams. A stream whose type is unknown is described first, but not before the first request,
@@ -150,19 +171,29 @@ func (w *Watch) buildQueries(ctx context.Context) (all []metricQuery) {
 				w.o.Log.Warn("the type of the destination is unknown: asking CloudWatch for the metrics of all types; allow firehose:DescribeDeliveryStream", "stream", name, "error", err)
 			}
 		}
-		deliveries := s.deliveries
-		if deliveries == nil {
-			deliveries = w.o.Deliveries
-		}
-		all = append(all, queriesOf(name, deliveries)...)
+		all = append(all, w.queriesOf(s)...)
 	}
 	return all
 }
 
+// queriesOf are the queries for a stream: for the metrics of all types while its own is unknown.
+func (w *Watch) queriesOf(s *Stream) []metricQuery {
+	if s.deliveries == nil {
+		return queriesOf(s.name, w.o.Deliveries)
+	}
+	return queriesOf(s.name, s.deliveries)
+}
+
 // applyAnswer makes a step with a stream's part of the answer and logs the change.
 func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
-	answer.ProbeOpen = s.probe.Load()
+	answer.ProbeOpen, answer.NoHistory = s.probe.Load(), slices.Contains(w.history, s.name)
 	next, changed := s.State().nextState(now, answer, w.o.PauseAfter)
+	switch {
+	case changed.held:
+		s.sent.held = 0
+	case changed.released:
+		s.sent.held = s.sent.packed.Load()
+	}
 	s.published.Store(&next)
 	if changed.probe || !next.Held { // otherwise the batch may be sent at this moment
 		s.probe.Store(changed.probe)
@@ -182,9 +213,12 @@ func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 	case changed.released:
 		log.Info("stream released: its destination has caught up", "late", next.LateBy().String())
 	}
-	if d := changed.dropped; !d.From.IsZero() {
-		log.Error("Firehose has probably dropped records that it accepted in this time: the destination was later than the 24 hours for which it keeps them. Kafka still has them within its retention: once the destination works, run the command in replay, with an earlier -from if there was a lag",
-			"from", formatTime(d.From), "to", formatTime(d.Until), "replay", replayCommand(d, w.o.Topics(s.name)))
+	if d := next.dropping; !d.isZero() {
+		s.metrics.Dropped(d.LastAt)
+	}
+	if !changed.dropped.isZero() {
+		w.reportDropped(now, s, changed.dropped)
+		s.sent.held = 0
 	}
 	if waited := s.waits.Swap(false); waited || changed.held || changed.released || changed.probe {
 		w.o.Changed(s.name)

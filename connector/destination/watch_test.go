@@ -91,7 +91,7 @@ func TestLook(t *testing.T) {
 			!strings.Contains(w.log.String(), "at_risk_from=1999-12-31T21:57:00Z at_risk_to=2000-01-01T00:00:00Z") {
 			t.Errorf("%q\n%s", w.changed, &w.log)
 		}
-		if calls := w.cloud.Calls(); len(calls) != 2 || calls[0].Queries != 8 || calls[1].Queries != 4 || one.IsWaiting() {
+		if calls := w.cloud.Calls(); len(calls) != 3 || calls[0].Queries != 8 || calls[1].Queries != 4 || calls[2].Queries != 4 || one.IsWaiting() {
 			t.Errorf("%+v", calls)
 		}
 	})
@@ -107,8 +107,8 @@ func TestManyStreams(t *testing.T) {
 		w.AskOnce(t.Context())
 		w.AskOnce(t.Context())
 		w.AskOnce(t.Context())
-		if calls := w.cloud.Calls(); len(calls) != 9 || calls[0].Queries != 500 || calls[2].Queries != 200 || described != 300 {
-			t.Errorf("%+v, described %d", calls, described)
+		if calls := w.cloud.Calls(); len(calls) != 9+2*maxHistoryRequests || calls[0].Queries != 500 || calls[2].Queries != 200 || described != 300 {
+			t.Errorf("%d requests, the first %+v, described %d", len(calls), calls[0], described)
 		}
 		if late := w.ForStream("s299").State().LateBy(); late != time.Minute {
 			t.Errorf("late by %v", late)
@@ -130,11 +130,181 @@ func TestReplayHint(t *testing.T) {
 			t.Errorf("a replay is asked for while Firehose still drops records:\n%s", &w.log)
 		}
 		time.Sleep(10 * time.Minute)
-		w.cloud.Publish("s001", "DeliveryToSplunk.DataFreshness", time.Now(), 60)
-		w.AskOnce(t.Context())
-		const want = ` stream=s001 from=1999-12-31T00:00:00Z to=1999-12-31T00:15:00Z replay="kafka-firehose replay -from 1999-12-30T23:59:00Z -to 1999-12-31T00:15:00Z -topic of-s001,clicks"`
+		w.delivered("s001", time.Now())
+		w.askFor(t.Context(), 2)
+		const want = ` stream=s001 from=1999-12-31T00:00:00Z to=1999-12-31T00:20:00Z dropped_until=2000-01-01T00:00:00Z replay="kafka-firehose replay -from 1999-12-30T23:59:00Z -to 1999-12-31T00:20:00Z -topic of-s001,clicks"`
 		if !strings.Contains(w.log.String(), want) {
 			t.Errorf("%s\nhas no %s", &w.log, want)
+		}
+	})
+}
+
+// publishOutage publishes what CloudWatch has of an outage: from a time on nothing is delivered for so many hours, while records come in
+// the first of them. A batch tries the destination when Firehose has dropped them, and once more.
+func (w *watched) publishOutage(stream string, from time.Time, accepted, lasts time.Duration) {
+	const metric = "DeliveryToSplunk.DataFreshness"
+	tried := from.Add(24*time.Hour + accepted + time.Hour)
+	for at := from; at.Before(from.Add(lasts)); at = at.Add(time.Minute) {
+		oldest := from
+		switch {
+		case at.Before(from.Add(24 * time.Hour)):
+		case at.Before(from.Add(24*time.Hour + accepted)):
+			oldest = at.Add(-24 * time.Hour)
+		case at.Before(tried):
+			continue // Firehose has nothing
+		default:
+			oldest = tried.Add(at.Sub(tried).Truncate(24 * time.Hour))
+		}
+		w.cloud.Publish(stream, metric, at, at.Sub(oldest).Seconds())
+		w.cloud.Publish(stream, "DeliveryToSplunk.Success", at, 0)
+	}
+}
+
+// delivered publishes a delivery that succeeded.
+func (w *watched) delivered(stream string, at time.Time) {
+	w.cloud.Publish(stream, "DeliveryToSplunk.DataFreshness", at, 60)
+	w.cloud.Publish(stream, "DeliveryToSplunk.Success", at, 1)
+}
+
+// askFor asks each minute.
+func (w *watched) askFor(ctx context.Context, minutes int) {
+	for range minutes {
+		w.AskOnce(ctx)
+		time.Sleep(Interval)
+	}
+}
+
+// TestDropBeforeTheProcess: a process that begins while an outage lasts, or after it, names all of it, from the first dropped record to
+// the last batch that tried the destination. Two outages with deliveries between are two.
+func TestDropBeforeTheProcess(t *testing.T) {
+	for name, hours := range map[string]int{"in the drop": 30, "in the hold": 50, "after the outage": 80, "a week later": 240} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWatched(t, 2, toSplunk)
+				begin := time.Now()
+				w.publishOutage("s001", begin.Add(5*time.Hour), 12*time.Hour, 66*time.Hour)
+				w.delivered("s001", begin.Add(72*time.Hour))
+				w.delivered("s001", begin.Add(73*time.Hour))
+				time.Sleep(time.Duration(hours) * time.Hour)
+				for range max(75-hours, 0) {
+					w.askFor(t.Context(), 1)
+					time.Sleep(time.Hour - Interval)
+				}
+				w.askFor(t.Context(), 5)
+				// The batch that tried the destination was accepted at 42 h, so Firehose dropped it at 66.
+				const want = ` stream=s001 from=2000-01-01T04:56:00Z to=2000-01-02T18:1`
+				if log := w.log.String(); strings.Count(log, "has probably dropped") != 1 || !strings.Contains(log, want) ||
+					!strings.Contains(log, "replay -from 2000-01-01T04:55:00Z -to 2000-01-02T18:1") {
+					t.Errorf("%s\nhas no %s, or more", log, want)
+				}
+				got := w.ForStream("s001").State().Dropped(time.Now())
+				if len(got) != 1 || got[0].From.Sub(begin.Add(5*time.Hour)).Abs() > historyPeriod || w.ForStream("s001").ReplayCommand(got[0]) == "" {
+					t.Errorf("%+v", got)
+				}
+				if got := w.ForStream("s000").State().Dropped(time.Now()); len(got) != 0 {
+					t.Errorf("another stream: %+v", got)
+				}
+			})
+		})
+	}
+}
+
+// TestTwoOutages: outages with a delivery between them are told one by one, and a failure of CloudWatch only delays that.
+func TestTwoOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 2, toSplunk)
+		begin := time.Now()
+		w.publishOutage("s001", begin, time.Hour, 25*time.Hour)
+		w.delivered("s001", begin.Add(30*time.Hour))
+		w.publishOutage("s001", begin.Add(40*time.Hour), time.Hour, 25*time.Hour)
+		w.delivered("s001", begin.Add(66*time.Hour))
+		time.Sleep(100 * time.Hour)
+		w.AskOnce(t.Context())
+		w.cloud.Refuse("ThrottlingException", "no")
+		w.askFor(t.Context(), 3)
+		if strings.Contains(w.log.String(), "has probably dropped") {
+			t.Errorf("CloudWatch has not answered:\n%s", &w.log)
+		}
+		w.cloud.Refuse("", "")
+		w.askFor(t.Context(), 3)
+		if got := w.ForStream("s001").State().Dropped(time.Now()); len(got) != 2 || got[0].From.Sub(begin).Abs() > historyPeriod || got[1].From.Sub(begin.Add(40*time.Hour)).Abs() > historyPeriod || strings.Count(w.log.String(), "has probably dropped") != 2 {
+			t.Errorf("%+v\n%s", got, &w.log)
+		}
+	})
+}
+
+// TestDropWhileCloudWatchFailed: records that Firehose dropped while CloudWatch could not be asked for hours are named when it can be.
+func TestDropWhileCloudWatchFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 2, toSplunk)
+		w.askFor(t.Context(), 3)
+		begin := time.Now()
+		w.cloud.Refuse("ThrottlingException", "no")
+		w.publishOutage("s001", begin, time.Hour, 25*time.Hour)
+		w.delivered("s001", begin.Add(26*time.Hour))
+		w.askFor(t.Context(), 30*60)
+		w.cloud.Refuse("", "")
+		w.askFor(t.Context(), 3)
+		if got := w.ForStream("s001").State().Dropped(time.Now()); len(got) != 1 || got[0].From.Sub(begin).Abs() > historyPeriod || strings.Count(w.log.String(), "has probably dropped") != 1 {
+			t.Errorf("%+v\n%s", got, &w.log)
+		}
+	})
+}
+
+// TestReplayOfAHold: after a hold, the command ends with the records that were sent before it was over: those of this process, and those
+// before the first record of each partition that it took over. What is sent afterwards does not count.
+func TestReplayOfAHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 2, toSplunk)
+		begin := time.Now()
+		w.publishOutage("s001", begin, 2*time.Hour, 40*time.Hour)
+		w.delivered("s001", begin.Add(40*time.Hour))
+		time.Sleep(39 * time.Hour)
+		s := w.ForStream("s001")
+		w.askFor(t.Context(), 50)
+		if !s.State().Held {
+			t.Fatal("it is not held")
+		}
+		s.NotePacked(begin.Add(2*time.Hour + 10*time.Minute))
+		s.NotePacked(begin.Add(time.Hour))
+		for s.State().Held {
+			w.askFor(t.Context(), 1)
+		}
+		s.NotePolled(begin.Add(2*time.Hour + 20*time.Minute))
+		s.NotePacked(begin.Add(9 * time.Hour)) // it is over
+		w.askFor(t.Context(), 2)
+		const want = `replay -from 1999-12-31T23:55:00Z -to 2000-01-01T02:20:01Z `
+		if !strings.Contains(w.log.String(), want) {
+			t.Errorf("%s\nhas no %s", &w.log, want)
+		}
+	})
+}
+
+// TestHistoryIsBounded: the older values of many streams are asked for in requests whose answers need no second page.
+func TestHistoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 30, toSplunk)
+		begin := time.Now()
+		for i := range 30 {
+			for at := begin; at.Before(begin.Add(15 * 24 * time.Hour)); at = at.Add(5 * time.Minute) {
+				w.cloud.Publish(fmt.Sprintf("s%03d", i), "DeliveryToSplunk.DataFreshness", at, 86_400)
+				w.cloud.Publish(fmt.Sprintf("s%03d", i), "DeliveryToSplunk.Success", at, 1)
+			}
+		}
+		time.Sleep(15 * 24 * time.Hour)
+		w.AskOnce(t.Context())
+		before := len(w.cloud.Calls())
+		w.AskOnce(t.Context())
+		calls := w.cloud.Calls()[before:]
+		if len(calls) != 4 || calls[1].Queries != maxHistoryQueries-1 || calls[1].Values > maxValues || calls[1].Values < maxValues*9/10 || calls[3].Queries != 60-2*(maxHistoryQueries-1) {
+			t.Errorf("%+v", calls)
+		}
+		if got := w.ForStream("s029").State().Dropped(time.Now()); len(got) != 1 || time.Since(got[0].LastAt) > 10*time.Minute || time.Since(got[0].From) < history {
+			t.Errorf("%+v", got)
+		}
+		w.AskOnce(t.Context())
+		if n := len(w.cloud.Calls()) - before; n != 5 {
+			t.Errorf("%d requests, want the older values asked for once", n)
 		}
 	})
 }
@@ -143,10 +313,10 @@ func TestReplayHint(t *testing.T) {
 func TestReplayCommand(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 31, 1, 0, 0, 0, time.FixedZone("", 3600))
-	span := timeSpan{at, at.Add(time.Hour)}
+	drop := Drop{From: at, ReplayTo: at.Add(time.Hour)}
 	const command = "kafka-firehose replay -from 2026-01-30T23:59:00Z -to 2026-01-31T01:00:00Z"
 	for topics, want := range map[int]string{0: command, 1: command + " -topic t", maxNamedTopics + 1: command + " -topic TOPICS"} {
-		if got := replayCommand(span, slices.Repeat([]string{"t"}, topics)); got != want {
+		if got := replayCommand(drop, slices.Repeat([]string{"t"}, topics)); got != want {
 			t.Errorf("%d topics: %q, want %q", topics, got, want)
 		}
 	}
@@ -224,6 +394,37 @@ func TestInspect(t *testing.T) {
 	})
 }
 
+// TestCloudWatchKeepsValues: the strict CloudWatch has one value for each period, forgets those of one minute after 15 days, and gives a
+// part of them with each page.
+func TestCloudWatchKeepsValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 1, toSplunk)
+		begin := time.Now()
+		for i := range 20 {
+			w.cloud.Publish("s", "DeliveryToS3.DataFreshness", begin.Add(time.Duration(i)*time.Minute), float64(i))
+			w.cloud.Publish("s", "DeliveryToS3.Success", begin.Add(time.Duration(i)*time.Minute), float64(i%5))
+		}
+		time.Sleep(15*24*time.Hour + 10*time.Minute)
+		for period, want := range map[time.Duration]string{
+			time.Minute:     "q0 19 18 17 16 15 14 13 12 11 q1 4 3 2 1 0 4 3 2 1",
+			5 * time.Minute: "q0 19 14 9 4 q1 2 2 2 2",
+		} {
+			in := metricRequest(begin, time.Now(), period, queriesOf("s", []string{"DeliveryToS3"}))
+			in.MaxDatapoints = aws.Int32(3)
+			got, last := "", ""
+			err := w.client.getValues(t.Context(), in, func(id string, v MetricValue) {
+				if id != last {
+					got, last = got+" "+id, id
+				}
+				got += fmt.Sprint(" ", v.Amount)
+			})
+			if got = strings.TrimSpace(got); err != nil || got != want {
+				t.Errorf("a period of %v: %v, %q, want %q", period, err, got, want)
+			}
+		}
+	})
+}
+
 // Another signature, operation, namespace, statistic or number of queries is refused.
 func TestStrictCloudWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -240,6 +441,8 @@ func TestStrictCloudWatch(t *testing.T) {
 			},
 			"statistic": func(in *cloudwatch.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Stat = aws.String("Sum") },
 			"period":    func(in *cloudwatch.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Period = aws.Int32(61) },
+			"points":    func(in *cloudwatch.GetMetricDataInput) { in.MaxDatapoints = aws.Int32(100_801) },
+			"token":     func(in *cloudwatch.GetMetricDataInput) { in.NextToken = aws.String("none") },
 			"dimension": func(in *cloudwatch.GetMetricDataInput) {
 				in.MetricDataQueries[0].MetricStat.Metric.Dimensions[0].Name = aws.String("StreamName")
 			},
@@ -254,7 +457,7 @@ func TestStrictCloudWatch(t *testing.T) {
 				}
 			},
 		} {
-			in := metricRequest(now.Add(-valueLife), now, q)
+			in := metricRequest(now.Add(-valueLife), now, period, q)
 			change(in)
 			if _, err := w.client.GetMetricData(t.Context(), in); (err == nil) != (name == "nothing") {
 				t.Errorf("%s: %v", name, err)
@@ -267,7 +470,7 @@ func TestStrictCloudWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := other.GetMetricData(t.Context(), metricRequest(now.Add(-valueLife), now, q)); err == nil || !strings.Contains(err.Error(), "InvalidSignatureException") {
+		if _, err := other.GetMetricData(t.Context(), metricRequest(now.Add(-valueLife), now, period, q)); err == nil || !strings.Contains(err.Error(), "InvalidSignatureException") {
 			t.Errorf("another key: %v", err)
 		}
 		if r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/", http.NoBody); err != nil {

@@ -49,6 +49,7 @@ type Lease struct {
 	mark      Mark
 	marked    bool  // mark holds a position
 	last      int64 // highest offset registered, -1 before the first
+	first     int64 // lowest offset registered, -1 before the first
 	polled    int64 // records registered
 	begun     int64 // records covered or skipped: they may have been sent
 	committed int64 // records up to the newest acknowledged commit
@@ -76,7 +77,7 @@ func (s *Span) IsVoid() bool { return s.void.Load() }
 
 // NewLease starts a lease with nothing to commit.
 func NewLease(topic string, partition int32) *Lease {
-	return &Lease{Topic: topic, Partition: partition, last: -1, sent: Mark{Offset: -1}}
+	return &Lease{Topic: topic, Partition: partition, last: -1, first: -1, sent: Mark{Offset: -1}}
 }
 
 // StartAt sets the position that the lease begins at, so that it is committed
@@ -101,9 +102,19 @@ func (l *Lease) RegisterRecords(first, last int64, n int) bool {
 	if first <= l.last {
 		return false
 	}
+	if l.first < 0 {
+		l.first = first
+	}
 	l.last = last
 	l.polled += int64(n)
 	return true
+}
+
+// First is the offset of the first record of the lease, -1 before it was registered.
+func (l *Lease) First() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
 }
 
 // CoverRecords puts a run of n records, up to and including the one that next has

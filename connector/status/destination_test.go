@@ -17,7 +17,11 @@ func TestPageShowsDestinations(t *testing.T) {
 		destination *Destination
 		want        string
 	}{
-		"late":      {&Destination{Late: 46_800, LateAt: now.Add(-3 * time.Minute), Success: &half, Held: true}, "<dt>Destination<dd>13h0m0s late 3m0s ago, 50.0 % of the deliveries succeed"},
+		"late": {&Destination{Late: 46_800, LateAt: now.Add(-3 * time.Minute), Success: &half, Held: true}, "<dt>Destination<dd>13h0m0s late 3m0s ago, 50.0 % of the deliveries succeed"},
+		"dropped": {
+			&Destination{Dropped: []Drop{{From: now.Add(-60 * time.Hour), Until: now.Add(-48 * time.Hour), LastAt: now.Add(-time.Hour), Replay: "kafka-firehose replay -from T"}}},
+			`Dropped by Firehose, 1h0m0s ago<dd>accepted 11-27 00:00 to 11-27 12:00 UTC; unless it was done, run <code>kafka-firehose replay -from T</code>`,
+		},
 		"no value":  {&Destination{}, "<dt>Destination<dd>no value in the last hour"},
 		"unwatched": {nil, ""},
 	} {
@@ -29,7 +33,11 @@ func TestPageShowsDestinations(t *testing.T) {
 			t.Errorf("%s: want %q in\n%s", name, row.want, body)
 		}
 		var text strings.Builder
-		if err := WriteText(&text, []Member{{Addr: "a:1", Snapshot: s}}); err != nil || !strings.Contains(text.String(), " held ") {
+		err := WriteText(&text, []Member{{Addr: "a:1", Snapshot: s}, {Addr: "b:1", Snapshot: s}})
+		if n := strings.Count(text.String(), "stream s: Firehose has probably dropped records that it accepted from 2026-11-27 00:00 to 2026-11-27 12:00 UTC; unless it was done, run kafka-firehose replay -from T\n"); (n == 1) != (name == "dropped") || n > 1 {
+			t.Errorf("%s: the text names dropped records %d times\n%s", name, n, text.String())
+		}
+		if err != nil || !strings.Contains(text.String(), " held ") {
 			t.Errorf("%s: %v\n%s", name, err, text.String())
 		}
 	}

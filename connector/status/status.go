@@ -82,6 +82,15 @@ type Destination struct {
 	LateAt  time.Time `json:"late_at,omitzero"`        // when it was that late
 	Success *float64  `json:"success_ratio,omitempty"` // share of the deliveries that succeeded; nil if there were none
 	Held    bool      `json:"held"`                    // nothing new is sent to the stream because of it
+	Dropped []Drop    `json:"dropped,omitempty"`       // of the last 15 days, the newest last
+}
+
+// Drop is an outage of a destination in which Firehose has probably dropped records.
+type Drop struct {
+	From   time.Time `json:"accepted_from"`    // when Firehose accepted the first of the records
+	Until  time.Time `json:"accepted_to"`      // and the last
+	LastAt time.Time `json:"dropped_until"`    // when it last dropped some
+	Replay string    `json:"replay,omitempty"` // command that sends them again; empty while the outage may still last
 }
 
 // Second has the traffic of one second.

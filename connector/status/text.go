@@ -58,10 +58,34 @@ func WriteText(w io.Writer, members []Member) error {
 	if err := writeCredentials(&text, members); err != nil {
 		return err
 	}
+	writeDropped(&text, members)
 	writeRuntime(&text, members)
 	writeFaults(&text, members)
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// writeDropped lists what Firehose has dropped, each outage once for the members that say the same of it.
+func writeDropped(w io.Writer, members []Member) {
+	const day = "2006-01-02 15:04"
+	seen := map[string]bool{}
+	for _, m := range members {
+		for _, s := range m.Snapshot.Streams {
+			if s.Destination == nil {
+				continue
+			}
+			for _, d := range s.Destination.Dropped {
+				line := fmt.Sprintf("stream %s: Firehose has probably dropped records that it accepted from %s to %s UTC", plainText(s.Name), d.From.UTC().Format(day), d.Until.UTC().Format(day))
+				if d.Replay != "" {
+					line += "; unless it was done, run " + plainText(d.Replay)
+				}
+				if !seen[line] {
+					fmt.Fprint(w, "\n"+line+"\n")
+				}
+				seen[line] = true
+			}
+		}
+	}
 }
 
 // writeCredentials lists the credentials of each member. Streams whose credentials look the same share a line.

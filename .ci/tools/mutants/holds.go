@@ -46,7 +46,7 @@ func holds() []mutant {
 		{
 			blind, "CloudWatch is asked for more than it takes",
 			"connector/destination/query.go", "slices.Chunk(queries, maxQueries)", "slices.Chunk(queries, 2*maxQueries)",
-			"connector/destination", "TestManyStreams", "Queries:0 Code:ValidationError",
+			"connector/destination", "TestManyStreams", "Queries:0 Values:0 Code:ValidationError",
 		},
 	}
 }
@@ -57,8 +57,33 @@ func atRisk() []mutant {
 	return []mutant{
 		{
 			named, "the command begins when Firehose accepted the first record, and not before",
-			"connector/destination/replayhint.go", "accepted.From.Add(-replayMargin)", "accepted.From",
+			"connector/destination/replayhint.go", "d.From.Add(-replayMargin)", "d.From",
 			"connector/destination", "TestReplayHint", "has no  stream=s001",
+		},
+		{
+			named, "a process that begins in an outage names the rest of it alone",
+			"connector/destination/drops.go", "			s.dropping = d.mergedWith(s.dropping)\n", "			s.dropping = s.dropping.mergedWith(Drop{})\n",
+			"connector/destination", "TestDropBeforeTheProcess/in_the_drop", "has no  stream=s001",
+		},
+		{
+			named, "a drop that was over when the process began is forgotten",
+			"connector/destination/watch.go", "		w.lookForDrops(ctx)\n", "		w.history = nil\n",
+			"connector/destination", "TestDropBeforeTheProcess/a_week_later", "has no  stream=s001",
+		},
+		{
+			named, "the command leaves out what other processes have sent to try the destination",
+			"connector/destination/drops.go", "max(cmp.Or(r.held, r.packed.Load()), r.polled.Load())", "cmp.Or(r.held, r.packed.Load())",
+			"connector/destination", "TestReplayOfAHold", "has no replay",
+		},
+		{
+			named, "the command sends what came after the hold, too",
+			"connector/destination/drops.go", "cmp.Or(r.held, r.packed.Load())", "r.packed.Load()",
+			"connector/destination", "TestReplayOfAHold", "has no replay",
+		},
+		{
+			named, "a batch that tried the destination in vain counts as another outage",
+			"connector/destination/history.go", " && h.succeededBetween(h.dropping[i-1].At, v.At)", "",
+			"connector/destination", "TestDropBeforeTheProcess/a_week_later", "or more",
 		},
 		{
 			named, "the command sends the records of other streams, too",

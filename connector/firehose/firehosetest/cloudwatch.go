@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -45,13 +46,15 @@ type point struct {
 type CloudWatchCall struct {
 	At      time.Time
 	Queries int
+	Values  int    // of the answer
 	Code    string // of the error; "" is success
 }
 
 const (
 	keptCalls = 10_000
-	// keptFor is how long the service keeps values of one minute.
-	keptFor = 15 * 24 * time.Hour
+	// minutesKeptFor is how long the service keeps values of one minute, and keptFor those of five. It keeps those of an hour for
+	// longer, which is not emulated.
+	minutesKeptFor, keptFor = 15 * 24 * time.Hour, 63 * 24 * time.Hour
 )
 
 // NewCloudWatch returns a CloudWatch without values.
@@ -67,8 +70,8 @@ func (c *CloudWatch) Publish(stream, metric string, at time.Time, value float64)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	of := series{stream, metric}
-	if old := c.kept[of]; len(old) > 0 && at.Sub(old[0].at) > keptFor {
-		c.kept[of] = old[1:]
+	for len(c.kept[of]) > 0 && at.Sub(c.kept[of][0].at) > keptFor {
+		c.kept[of] = c.kept[of][1:]
 	}
 	c.kept[of] = append(c.kept[of], point{at.Truncate(time.Minute), value})
 }
@@ -128,8 +131,7 @@ func (c *CloudWatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer decides a request, and notes it.
 func (c *CloudWatch) answer(r *http.Request) (status int, header http.Header, body []byte) {
 	header = http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}, "Content-Type": {"application/cbor"}}
-	results, queries, refusal := c.getMetricData(r)
-	call := CloudWatchCall{At: time.Now(), Queries: queries}
+	members, call, refusal := c.getMetricData(r)
 	if refusal != nil {
 		call.Code = refusal.code
 	}
@@ -141,52 +143,92 @@ func (c *CloudWatch) answer(r *http.Request) (status int, header http.Header, bo
 		return 0, nil, nil
 	}
 	if refusal == nil {
-		return http.StatusOK, header, appendCBOR(nil, map[string]any{"MetricDataResults": results, "Messages": []any{}})
+		return http.StatusOK, header, appendCBOR(nil, members)
 	}
 	header.Set("X-Amzn-Query-Error", refusal.code+";Sender")
 	return cmp.Or(refusal.status, statusOf(refusal.code)), header, appendCBOR(nil, map[string]any{"__type": "com.amazonaws.cloudwatch#" + refusal.code, "message": refusal.message})
 }
 
 // getMetricData is the operation. As in the service, the caller is checked before the request.
-func (c *CloudWatch) getMetricData(r *http.Request) (results []any, queries int, refusal *apiError) {
+func (c *CloudWatch) getMetricData(r *http.Request) (members map[string]any, call CloudWatchCall, refusal *apiError) {
+	call.At = time.Now()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes))
 	if err != nil {
-		return nil, 0, queryError("RequestTimeout", "the body did not come")
+		return nil, call, queryError("RequestTimeout", "the body did not come")
 	}
 	c.mu.Lock()
 	fault := c.fault
 	c.mu.Unlock()
 	if fault != nil {
-		return nil, 0, fault
+		return nil, call, fault
 	}
 	if err := c.keys.verify(r, body, c.region, "monitoring", time.Now()); err != nil {
-		return nil, 0, err
+		return nil, call, err
 	}
 	if err := checkOperation(r); err != nil {
-		return nil, 0, err
+		return nil, call, err
 	}
 	in, refusal := readMetricDataInput(body)
 	if refusal != nil {
-		return nil, 0, refusal
+		return nil, call, refusal
 	}
-	for _, q := range in.queries {
-		results = append(results, c.result(q, in))
-	}
-	return results, len(in.queries), nil
+	members, call.Values = c.page(in)
+	call.Queries = len(in.queries)
+	return members, call, nil
 }
 
-// result has the values of a query, the newest first.
-func (c *CloudWatch) result(q metricQuery, in metricDataInput) map[string]any {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	times, values := []any{}, []any{}
-	for _, p := range slices.Backward(c.kept[series{q.stream, q.metric}]) {
-		if p.at.Before(in.start) {
-			break
+// page has the values of the queries behind those that a token has passed, and as many as one answer may have.
+func (c *CloudWatch) page(in metricDataInput) (members map[string]any, n int) {
+	results, skip, room := []any{}, in.passed, in.maxValues
+	next := ""
+	for _, q := range in.queries {
+		all := c.values(q, in)
+		from := min(skip, len(all))
+		n := min(len(all)-from, room)
+		skip, room = skip-from, room-n
+		status := "Complete"
+		if from+n < len(all) {
+			status, next = "PartialData", strconv.Itoa(in.passed+in.maxValues)
 		}
-		if p.at.Before(in.end) && !p.at.After(time.Now()) {
+		if n == 0 && (in.passed > 0 || status != "Complete") {
+			continue
+		}
+		times, values := []any{}, []any{}
+		for _, p := range all[from : from+n] {
 			times, values = append(times, p.at), append(values, p.value)
 		}
+		results = append(results, map[string]any{"Id": q.id, "Label": q.metric, "StatusCode": status, "Timestamps": times, "Values": values})
 	}
-	return map[string]any{"Id": q.id, "Label": q.metric, "StatusCode": "Complete", "Timestamps": times, "Values": values}
+	members = map[string]any{"MetricDataResults": results, "Messages": []any{}}
+	if next != "" {
+		members["NextToken"] = next
+	}
+	return members, in.maxValues - room
+}
+
+// values are those of a query, one for each period, the newest first. Old ones are kept for long periods alone.
+func (c *CloudWatch) values(q metricQuery, in metricDataInput) (all []point) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, n := time.Now(), 0
+	oldest := now.Add(-keptFor)
+	if q.period%(5*time.Minute) != 0 {
+		oldest = now.Add(-minutesKeptFor)
+	}
+	for _, p := range slices.Backward(c.kept[series{q.stream, q.metric}]) {
+		at := p.at.Truncate(q.period)
+		switch last := len(all) - 1; {
+		case at.Before(in.start) || p.at.Before(oldest):
+			return all
+		case !p.at.Before(in.end) || p.at.After(now):
+		case last < 0 || !all[last].at.Equal(at):
+			all, n = append(all, point{at, p.value}), 1
+		case q.statistic == "Maximum":
+			all[last].value = max(all[last].value, p.value)
+		default:
+			n++
+			all[last].value += (p.value - all[last].value) / float64(n)
+		}
+	}
+	return all
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 // The limits of GetMetricData.
 const (
 	maxMetricQueries  = 500
+	maxMetricValues   = 100_800
 	metricDataPath    = "/service/GraniteServiceVersion20100801/operation/GetMetricData"
 	metricOperations  = "/service/GraniteServiceVersion20100801/operation/"
 	firehoseNamespace = "AWS/Firehose"
@@ -27,9 +29,14 @@ var (
 type metricDataInput struct {
 	start, end time.Time
 	queries    []metricQuery
+	maxValues  int // of one answer
+	passed     int // values that earlier answers had
 }
 
-type metricQuery struct{ id, stream, metric string }
+type metricQuery struct {
+	id, stream, metric, statistic string
+	period                        time.Duration
+}
 
 // queryError is an error in the words of the service's older protocol, which the newer one repeats.
 func queryError(code, format string, args ...any) *apiError {
@@ -68,7 +75,7 @@ func readMetricDataInput(body []byte) (in metricDataInput, refusal *apiError) {
 	if err != nil {
 		return in, queryError("SerializationException", "%v", err)
 	}
-	members, refusal := shape(decoded, "StartTime", "EndTime", "MetricDataQueries", "ScanBy", "MaxDatapoints")
+	members, refusal := shape(decoded, "StartTime", "EndTime", "MetricDataQueries", "ScanBy", "MaxDatapoints", "NextToken")
 	if refusal != nil {
 		return in, refusal
 	}
@@ -79,6 +86,9 @@ func readMetricDataInput(body []byte) (in metricDataInput, refusal *apiError) {
 	}
 	if by := members["ScanBy"]; by != nil && by != "TimestampDescending" {
 		return in, queryError("InvalidParameterValue", "ScanBy %v is not emulated", by)
+	}
+	if refusal := in.readPage(members); refusal != nil {
+		return in, refusal
 	}
 	queries, _ := members["MetricDataQueries"].([]any)
 	if n := len(queries); n == 0 || n > maxMetricQueries {
@@ -95,6 +105,27 @@ func readMetricDataInput(body []byte) (in metricDataInput, refusal *apiError) {
 		in.queries = append(in.queries, q)
 	}
 	return in, nil
+}
+
+// readPage reads how many values the answer may have, and behind which of them it begins.
+func (in *metricDataInput) readPage(members map[string]any) *apiError {
+	in.maxValues = maxMetricValues
+	if limit, ok := members["MaxDatapoints"]; ok {
+		n, _ := limit.(uint64)
+		if n == 0 || n > maxMetricValues {
+			return queryError("ValidationError", "MaxDatapoints has to be from 1 to %d; it is %v.", maxMetricValues, limit)
+		}
+		in.maxValues = int(n)
+	}
+	if token, ok := members["NextToken"]; ok {
+		text, _ := token.(string)
+		n, err := strconv.Atoi(text)
+		if err != nil || n <= 0 {
+			return queryError("InvalidNextToken", "The token %v is not one of an answer.", token)
+		}
+		in.passed = n
+	}
+	return nil
 }
 
 func readMetricQuery(v any) (q metricQuery, refusal *apiError) {
@@ -116,6 +147,8 @@ func readMetricQuery(v any) (q metricQuery, refusal *apiError) {
 	if strings.HasSuffix(q.metric, ".DataFreshness") {
 		want = "Maximum"
 	}
+	seconds, _ := stat["Period"].(uint64)
+	q.statistic, q.period = want, time.Duration(seconds)*time.Second
 	switch {
 	case !legalQueryID.MatchString(q.id):
 		return q, queryError("ValidationError", "The value %s for parameter Id is not matching the expected pattern.", q.id)
@@ -123,8 +156,8 @@ func readMetricQuery(v any) (q metricQuery, refusal *apiError) {
 		return q, queryError("InvalidParameterValue", "there are no metrics in the namespace %v", metric["Namespace"])
 	case !destinationMetrics.MatchString(q.metric):
 		return q, queryError("InvalidParameterValue", "Firehose publishes no metric %s", q.metric)
-	case stat["Period"] != uint64(60):
-		return q, queryError("InvalidParameterValue", "a period of %v seconds is not emulated, only one of 60", stat["Period"])
+	case seconds == 0 || seconds%60 != 0 || seconds > 86_400:
+		return q, queryError("InvalidParameterValue", "a period of %v seconds is not emulated, only multiples of 60 up to a day", stat["Period"])
 	case stat["Stat"] != want:
 		return q, queryError("InvalidParameterValue", "the statistic %v of %s says nothing; want %s", stat["Stat"], q.metric, want)
 	}
