@@ -172,6 +172,23 @@ func TestQuickstartVariables(t *testing.T) {
 	}
 }
 
+// The prefix of the objects is the same in the Terraform module, in the first look at an object, and in the table of Athena.
+func TestPrefixInDocuments(t *testing.T) {
+	t.Parallel()
+	prefix := all(`(?m)^ +prefix += "(\w+/)!\{timestamp:yyyy/MM/dd/HH\}/"$`, read(t, "terraform/main.tf"))
+	if len(prefix) != 1 {
+		t.Fatalf("found the prefixes %q", prefix)
+	}
+	for page, want := range map[string]string{
+		"docs/quickstart-aws.md": "aws s3 ls --recursive s3://$BUCKET/" + prefix[0],
+		"docs/records.md":        "LOCATION 's3://BUCKET/" + prefix[0] + "'",
+	} {
+		if !strings.Contains(read(t, page), want) {
+			t.Errorf("%s has no %s", page, want)
+		}
+	}
+}
+
 // A setting that a page names, and that does not exist, would be set in vain.
 func TestSettingsInDocuments(t *testing.T) {
 	t.Parallel()

@@ -25,8 +25,9 @@ func TestApacheCommands(t *testing.T) {
 	kafkatest.Require(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
+	data := t.TempDir()
 	c, err := kafkatest.Start(ctx, kafkatest.Options{
-		Brokers:   1,
+		Brokers: 1, Dir: data,
 		Listeners: []kafkatest.Listener{{Name: "LOGIN", Protocol: "SASL_PLAINTEXT", Properties: map[string]string{"sasl.enabled.mechanisms": "SCRAM-SHA-512", "scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;"}}},
 		Scram:     []kafkatest.ScramUser{{Name: "operator", Password: "operator-secret", Mechanism: "SCRAM-SHA-512"}},
 		Properties: map[string]string{
@@ -46,8 +47,12 @@ func TestApacheCommands(t *testing.T) {
 	properties = strings.NewReplacer("    ", "", "USER", "operator", "PASSWORD", "operator-secret").Replace(properties)
 	write(t, filepath.Join(dir, "client.properties"), "security.protocol=SASL_PLAINTEXT\n"+properties)
 	offset := fillKafka(ctx, t, c.Addr(0, "LOGIN"))
+	segment, err := filepath.Glob(filepath.Join(data, "*", "data", "orders-0", "*.log"))
+	if err != nil || len(segment) != 1 {
+		t.Fatalf("found the segments %q (%v)", segment, err)
+	}
 	fill := strings.NewReplacer("HOST:9092", c.Addr(0, "LOGIN"), "KAFKA_GROUP_ID", "orders-to-firehose", "GROUP", "orders-to-firehose", "NAME", "n",
-		"TOPIC", "orders", "PARTITION", "0", "OFFSET", fmt.Sprint(offset), "DEAD", "dead", "BROKER", "1")
+		"SEGMENT", segment[0], "TOPIC", "orders", "PARTITION", "0", "OFFSET", fmt.Sprint(offset), "DEAD", "dead", "BROKER", "1")
 	for _, command := range registeredFor(t) {
 		cmd := exec.CommandContext(ctx, "sh", "-euc", fill.Replace(command))
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
@@ -63,6 +68,8 @@ func TestApacheCommands(t *testing.T) {
 func wantOfTool(command string) string {
 	for _, row := range [][2]string{
 		{"kafka-acls.sh", "Adding ACLs"},
+		{"kafka-configs.sh", "max.message.bytes="},
+		{"kafka-dump-log.sh", "lastOffset"},
 		{"consumer.sh(.*)--topic DEAD", "letter"},
 		{"consumer.sh(.*)--topic TOPIC", "open"},
 		{"groups.sh(.*)--delete", "was successful"},

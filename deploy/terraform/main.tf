@@ -41,6 +41,9 @@ resource "aws_kinesis_firehose_delivery_stream" "records" {
     enabled  = true
     key_type = "AWS_OWNED_CMK"
   }
+
+  # Without its policy the role can't write yet when the first records come.
+  depends_on = [aws_iam_role_policy.firehose]
 }
 
 resource "aws_cloudwatch_log_group" "firehose" {
@@ -124,12 +127,23 @@ data "aws_iam_policy_document" "bridge_trust" {
       values   = ["sts.amazonaws.com"]
     }
   }
-  # For EKS Pod Identity, which takes an aws_eks_pod_identity_association with this role and no annotation.
+  # For EKS Pod Identity, which takes an aws_eks_pod_identity_association with this role and no annotation, and with the session tags that
+  # it adds unless told otherwise.
   statement {
     actions = ["sts:AssumeRole", "sts:TagSession"]
     principals {
       type        = "Service"
       identifiers = ["pods.eks.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/kubernetes-namespace"
+      values   = [var.namespace]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/kubernetes-service-account"
+      values   = [var.service_account]
     }
   }
 }

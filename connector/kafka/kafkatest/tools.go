@@ -9,9 +9,11 @@ import (
 // tools are Kafka's command line tools, by the names of their scripts.
 var tools = map[string]string{
 	"kafka-acls.sh":             "org.apache.kafka.tools.AclCommand",
+	"kafka-configs.sh":          "org.apache.kafka.tools.ConfigCommand",
 	"kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
 	"kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
 	"kafka-consumer-groups.sh":  "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+	"kafka-dump-log.sh":         "org.apache.kafka.tools.DumpLogSegments",
 	"kafka-topics.sh":           "org.apache.kafka.tools.TopicCommand",
 	"kafka-transactions.sh":     "org.apache.kafka.tools.TransactionsCommand",
 }
