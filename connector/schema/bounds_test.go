@@ -2,9 +2,11 @@ package schema
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -106,6 +108,42 @@ func TestSmallSchemaPassesLargeOnes(t *testing.T) {
 		}
 		if took := time.Since(begin); took < large*time.Minute || took > large*time.Minute+time.Second {
 			t.Errorf("%d large schemas took %v, a minute each", large, took)
+		}
+	})
+}
+
+// TestThrottledSmallSchemaPassesLargeOne: while the registry throttles, one schema is asked for at a time, and the next as soon as that is answered:
+// a small one does not wait until a large one is compiled. An outage that begins meanwhile is not over when it is.
+func TestThrottledSmallSchemaPassesLargeOne(t *testing.T) {
+	bubble(t, Config{}, func(w *world) {
+		compile := w.compile
+		w.compile = func(d convert.SchemaDefinition) (convert.Schema, error) {
+			if d.TextBytes() > smallSchema {
+				time.Sleep(time.Minute)
+			}
+			return compile(d)
+		}
+		refuse := func() { w.answers(status(http.StatusTooManyRequests, "slow down")) }
+		for id := range 4 {
+			w.fake.SeedSchema("s", id+1, id+1, sr.Schema{Schema: fmt.Sprint(id+1, strings.Repeat(" ", smallSchema*(id%2)))})
+		}
+		refuse()
+		<-w.FetchFor(w.ctx, byID(1), time.Now())
+		w.answers(nil)
+		large := w.FetchFor(w.ctx, byID(2), time.Now())
+		synctest.Wait() // it is the one that will be asked for first
+		begin := time.Now()
+		if _, err := w.wait(byID(3), time.Minute); err != nil || time.Since(begin) > 20*time.Second {
+			t.Errorf("a small schema after %v: %v", time.Since(begin), err)
+		}
+		refuse()
+		<-w.FetchFor(w.ctx, byID(4), time.Now())
+		<-large
+		if _, err := w.LookupSchema(byID(2)); err != nil {
+			t.Error(err)
+		}
+		if w.slowUntil().IsZero() {
+			t.Error("the compiled schema has ended the throttling that began after its answer")
 		}
 	})
 }

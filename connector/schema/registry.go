@@ -176,12 +176,19 @@ func (r *Registry) fetchLarge(ctx context.Context, ref convert.SchemaRef) error 
 
 // tryFetch asks for a schema and keeps the result. The error is errCrowded, or that ctx is over. enter takes the place of a large schema.
 func (r *Registry) tryFetch(ctx context.Context, ref convert.SchemaRef, enter func() (leave func(), err error)) error {
-	leave, err := r.enterThrottle(ctx)
+	place, err := r.enterThrottle(ctx)
 	if err != nil {
 		return err
 	}
-	defer leave() // when it is known whether the registry still throttles
-	s, err := r.obtainSchema(ctx, ref, enter)
+	defer place.leave() // when it is known whether the registry still throttles
+	d, err := r.client.fetchDefinition(ctx, ref, r.knownRefs())
+	if _, isBad := errors.AsType[*unusableError](err); err == nil || isBad {
+		place.noteAnswer()
+	}
+	var s convert.Schema
+	if err == nil {
+		s, err = r.compileSchema(ctx, d, enter)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -202,12 +209,8 @@ func (r *Registry) enterLarge() (leave func(), err error) {
 	}
 }
 
-// obtainSchema fetches a schema and compiles it. One large and one small schema are compiled at a time.
-func (r *Registry) obtainSchema(ctx context.Context, ref convert.SchemaRef, enter func() (leave func(), err error)) (convert.Schema, error) {
-	d, err := r.client.fetchDefinition(ctx, ref, r.knownRefs())
-	if err != nil {
-		return nil, err
-	}
+// compileSchema compiles a schema. One large and one small schema are compiled at a time.
+func (r *Registry) compileSchema(ctx context.Context, d convert.SchemaDefinition, enter func() (leave func(), err error)) (convert.Schema, error) {
 	compiling := r.compilingSmall
 	if d.TextBytes() > smallSchema {
 		compiling = r.compiling
@@ -248,7 +251,6 @@ func (r *Registry) settleFetch(ref convert.SchemaRef, s convert.Schema, err erro
 		if r.suspects[ref].tries == 1 {
 			r.log.Info("the Schema Registry does not have a schema yet: its records wait", "schema", ref.String(), "at_most", absentAfter.String(), "error", bad.err)
 		}
-		r.noteAnswered()
 		return
 	}
 	switch {
@@ -275,9 +277,7 @@ func (r *Registry) settleFetch(ref convert.SchemaRef, s convert.Schema, err erro
 		makeRoom(r.failed)
 		r.failed[ref] = struct{}{}
 		r.noteFailure(err)
-		return
 	}
-	r.noteAnswered()
 }
 
 // keepSchema adds a schema to those that are known.
@@ -302,7 +302,7 @@ func (r *Registry) knownRefs() []convert.SchemaRef {
 	return slices.Clone(r.recent)
 }
 
-// noteAnswered ends an outage, if there is one.
+// noteAnswered ends an outage, if there is one. The caller holds mu.
 func (r *Registry) noteAnswered() {
 	if r.failing != nil {
 		r.log.Info("the Schema Registry answers again", "after", time.Since(r.failing.Since).Round(time.Second).String(), "attempts", r.failures)

@@ -9,8 +9,8 @@ import (
 
 // enterThrottle waits until a schema may be asked for. Few are at a time. While the registry throttles it is one,
 // and none before the backoff is over, whichever schema it is: to throttle is to ask for fewer requests. The
-// caller calls leave when it has noted the answer.
-func (r *Registry) enterThrottle(ctx context.Context) (leave func(), err error) {
+// caller calls noteAnswer when the registry has answered, and leave when the schema is compiled or the failure noted.
+func (r *Registry) enterThrottle(ctx context.Context) (*fetchPlace, error) {
 	for {
 		slow := !r.slowUntil().IsZero()
 		if slow {
@@ -28,12 +28,40 @@ func (r *Registry) enterThrottle(ctx context.Context) (leave func(), err error) 
 		}
 		switch {
 		case slow:
-			return func() { <-r.fetching; <-r.probing }, nil
+			return &fetchPlace{r, true}, nil
 		case r.slowUntil().IsZero():
-			return func() { <-r.fetching }, nil
+			return &fetchPlace{r, false}, nil
 		}
 		<-r.fetching // it has begun to throttle since
 	}
+}
+
+// fetchPlace is the permission to ask for a schema. One goroutine owns it.
+type fetchPlace struct {
+	r      *Registry
+	probes bool // it is the only one that asks
+}
+
+// noteAnswer notes that the registry has answered, so that others ask, too. A large schema takes a second or more to compile
+// afterwards, which the others would else wait for while the registry throttles.
+func (p *fetchPlace) noteAnswer() {
+	p.r.mu.Lock()
+	p.r.noteAnswered()
+	p.r.mu.Unlock()
+	p.endProbe()
+}
+
+func (p *fetchPlace) endProbe() {
+	if p.probes {
+		p.probes = false
+		<-p.r.probing
+	}
+}
+
+// leave gives the place to others.
+func (p *fetchPlace) leave() {
+	<-p.r.fetching
+	p.endProbe()
 }
 
 // probeThrottle waits to be the only one that asks, and for the end of the backoff.

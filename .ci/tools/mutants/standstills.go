@@ -4,7 +4,7 @@ import "slices"
 
 // standstills are waits without a limit, and waits of one thing for another.
 func standstills() []mutant {
-	return slices.Concat(answered(), stopped(), paused(), unwanted(), setAside(), revokes(), loops())
+	return slices.Concat(answered(), stopped(), paused(), unwanted(), setAside(), schemaQueues(), revokes(), loops())
 }
 
 // answered are calls of a pipeline that a conversion keeps from it.
@@ -99,9 +99,11 @@ func paused() []mutant {
 	}
 }
 
+// alone is the guarantee of setAside and schemaQueues.
+const alone = "a schema holds up its partition and no other"
+
 // setAside are partitions that wait for a schema.
 func setAside() []mutant {
-	const alone = "a schema holds up its partition and no other"
 	return []mutant{
 		{
 			alone, "no partition passes one that waits",
@@ -143,10 +145,21 @@ func setAside() []mutant {
 			"connector/schemas.go", "	l.parallel.leaveOut(rest.lease)\n", "	l.parallel.leaveOut(rest.lease)\n	<-ready\n",
 			"connector/e2e", "TestSlowCompilation", "hangs, near topic",
 		},
+	}
+}
+
+// schemaQueues are schemas that wait for other schemas.
+func schemaQueues() []mutant {
+	return []mutant{
 		{
 			alone, "a small schema waits until a large one is compiled",
 			"connector/schema/registry.go", "compiling := r.compilingSmall\n", "compiling := r.compiling\n",
 			"connector/schema", "TestSmallSchemaPassesLargeOnes", "a small schema after",
+		},
+		{
+			alone, "while the registry throttles, a small schema waits until a large one is compiled",
+			"connector/schema/throttle.go", "	p.r.mu.Unlock()\n	p.endProbe()\n", "	p.r.mu.Unlock()\n",
+			"connector/schema", "TestThrottledSmallSchemaPassesLargeOne", "a small schema after",
 		},
 		{
 			alone, "large schemas that wait for the compiler take all places for fetches",
