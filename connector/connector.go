@@ -107,7 +107,8 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.runtime.applyFirst()
+	c.poller.source = c.source
+	c.runtime.applyFirst(c.source)
 	o.Metrics.Pipeline.WatchBuffered(int64(cfg.MaxBufferedBytes), c.bufferedBytes, c.oldestAge)
 	return c, nil
 }
@@ -124,7 +125,10 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error
 	streams := cfg.Firehose.StreamNames()
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
-	c.poller = &poller{connector: c, freed: make(chan struct{}, 1), state: map[*pipeline]*pipelineState{}}
+	c.poller = &poller{
+		pipelines: c.pipelines, state: map[*pipeline]*pipelineState{}, budget: c.budget, streamOf: cfg.streamOf,
+		backpressure: o.Metrics.Pipeline.Backpressure, log: o.Log, freed: make(chan struct{}, 1),
+	}
 	c.clients = clients
 	if c.broker, err = cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka); err != nil {
 		return nil, err

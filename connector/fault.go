@@ -175,7 +175,7 @@ func noTopic(string) bool { return false }
 // lagOf is the lag of the topics that are routed to a stream and are not left out.
 func (c *Connector) lagOf(lag map[string]int64, stream string, leftOut func(topic string) bool) (records int64) {
 	for topic, n := range lag {
-		if c.streamOf(topic) == stream && !leftOut(topic) {
+		if c.cfg.streamOf(topic) == stream && !leftOut(topic) {
 			records += n
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // TakeRecords implements kafka.Handler.
 func (c *Connector) TakeRecords(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time) {
-	if l := c.pipelines[c.streamOf(lease.Topic)]; l != nil {
+	if l := c.pipelines[c.cfg.streamOf(lease.Topic)]; l != nil {
 		l.enqueueChunk(fetchedRecords{lease: lease, records: records, weight: weight, polled: polled})
 	}
 }
@@ -50,7 +50,7 @@ func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingL
 	for _, lease := range leases {
 		// A pipeline that has ended, or a dead letter that its topic doesn't take, is not worth
 		// waiting for.
-		if l := c.pipelines[c.streamOf(lease.Topic)]; l != nil && !l.hasEnded() && !c.letterStuck(lease) {
+		if l := c.pipelines[c.cfg.streamOf(lease.Topic)]; l != nil && !l.hasEnded() && !c.letterStuck(lease) {
 			wait = append(wait, kafka.PendingLease{Lease: lease, InVain: l.stream.DropRevoked(lease)})
 		}
 	}
@@ -61,7 +61,7 @@ func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingL
 func (c *Connector) UpdateShares(shares map[string]kafka.TopicShare) {
 	sums, topics := map[string]kafka.TopicShare{}, map[string][]string{}
 	for topic, share := range shares {
-		stream := c.streamOf(topic)
+		stream := c.cfg.streamOf(topic)
 		topics[stream] = append(topics[stream], topic)
 		sum := sums[stream]
 		sums[stream] = kafka.TopicShare{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
@@ -84,7 +84,8 @@ func (l *pipeline) setShare(share kafka.TopicShare) {
 	}
 }
 
-func (c *Connector) streamOf(topic string) string {
-	stream, _ := c.cfg.Firehose.StreamFor(topic)
+// streamOf is the stream that a topic is routed to, empty for none.
+func (c Config) streamOf(topic string) string {
+	stream, _ := c.Firehose.StreamFor(topic)
 	return stream
 }

@@ -2,9 +2,12 @@ package connector
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
@@ -26,9 +29,14 @@ const fullFor = time.Second
 // poller decides how much may be polled and which pipelines and partitions are paused. It belongs to
 // the polling goroutine.
 type poller struct {
-	connector *Connector
-	freed     chan struct{} // a pipeline has room again; holds one
-	state     map[*pipeline]*pipelineState
+	source       *kafka.Source // opened after the pipelines, before the first poll
+	pipelines    map[string]*pipeline
+	state        map[*pipeline]*pipelineState
+	budget       budget
+	streamOf     func(topic string) string
+	backpressure prometheus.Counter // seconds without room
+	log          *slog.Logger
+	freed        chan struct{} // a pipeline has room again; holds one
 
 	fetched float64 // bytes the client may come to hold, by the fetches since the last call
 	looked  time.Time
@@ -67,9 +75,9 @@ func (r *poller) wakePoller() {
 func (r *poller) divideBudget(now time.Time, held int64) {
 	r.fetched *= math.Exp2(-now.Sub(r.looked).Seconds() / fetchedHalf.Seconds())
 	r.fetched, r.looked = max(r.fetched, float64(held)), now
-	beyond := max(int64(r.fetched)-(r.connector.budget.fetch.Aim+r.connector.budget.fetch.Pooled()), 0) / int64(len(r.connector.pipelines))
-	for _, l := range r.connector.pipelines {
-		l.share.Store(r.connector.budget.pipeline - min(beyond, lentShare.of(r.connector.budget.pipeline)))
+	beyond := max(int64(r.fetched)-(r.budget.fetch.Aim+r.budget.fetch.Pooled()), 0) / int64(len(r.pipelines))
+	for _, l := range r.pipelines {
+		l.share.Store(r.budget.pipeline - min(beyond, lentShare.of(r.budget.pipeline)))
 	}
 }
 
@@ -78,12 +86,12 @@ func (r *poller) waitForRoom(ctx context.Context) int {
 	begin := time.Now()
 	for ctx.Err() == nil {
 		now := time.Now()
-		r.divideBudget(now, r.connector.source.MinHeld())
+		r.divideBudget(now, r.source.MinHeld())
 		r.pauseOrResume(now)
 		r.holdBack(now)
 		if n := r.pollLimit(); n > 0 {
 			if waited := time.Since(begin); waited > 0 {
-				r.connector.metrics.Pipeline.Backpressure.Add(waited.Seconds())
+				r.backpressure.Add(waited.Seconds())
 			}
 			return n
 		}
@@ -102,15 +110,15 @@ func (r *poller) waitForRoom(ctx context.Context) int {
 // the average size of fetched records. An empty pipeline takes one of any
 // size: a fetch may be larger than the pipeline's whole share.
 func (r *poller) pollLimit() int {
-	least, empty, tight := r.connector.budget.pipeline, true, false
-	for _, l := range r.connector.pipelines {
+	least, empty, tight := r.budget.pipeline, true, false
+	for _, l := range r.pipelines {
 		if r.state[l].paused == nil {
 			room := l.freeBytes()
 			least, tight = min(least, room), tight || room < l.maxQueue/8
 			empty = empty && l.heldBytes() == 0
 		}
 	}
-	records, bytes := r.connector.source.FetchedBytes()
+	records, bytes := r.source.FetchedBytes()
 	if records == 0 {
 		// The next records may be of any size. One of them is polled, and then
 		// their size is known.
@@ -137,24 +145,24 @@ func (r *poller) pollLimit() int {
 // records.
 // The topics of a held stream are paused in any case, because that may last for days.
 func (r *poller) pauseOrResume(now time.Time) {
-	for stream, l := range r.connector.pipelines {
+	for stream, l := range r.pipelines {
 		st := r.state[l]
 		switch {
 		case l.onHold():
 			st.pauseTopics(r.pauseTopics(stream))
 		case st.paused != nil && l.heldBytes() < (l.share.Load()-l.batchReserve())/2:
-			r.connector.source.ResumeTopics(st.paused)
-			r.connector.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
+			r.source.ResumeTopics(st.paused)
+			r.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			st.fullSince, st.paused = time.Time{}, nil
 		case st.paused != nil:
 			st.pauseTopics(r.pauseTopics(stream)) // those too that were assigned since
-		case len(r.connector.pipelines) < 2 || l.freeBytes() >= l.share.Load()/8:
+		case len(r.pipelines) < 2 || l.freeBytes() >= l.share.Load()/8:
 			st.fullSince = time.Time{}
 		case st.fullSince.IsZero():
 			st.fullSince = now
 		case now.Sub(st.fullSince) >= fullFor:
 			if st.pauseTopics(r.pauseTopics(stream)); st.paused != nil {
-				r.connector.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
+				r.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
 			}
 		}
 	}
@@ -165,7 +173,7 @@ func (r *poller) pauseOrResume(now time.Time) {
 // all of them at half of that, and each partition when it has not waited for fullFor: partitions whose
 // producers write one unknown schema after the other wait again and again.
 func (r *poller) holdBack(now time.Time) {
-	for _, l := range r.connector.pipelines {
+	for _, l := range r.pipelines {
 		st, bytes, most := r.state[l], l.queue.asideBytes(), l.maxQueue/2
 		if st.waiting == nil && bytes < most {
 			continue
@@ -188,8 +196,8 @@ func (r *poller) holdBack(now time.Time) {
 			}
 		}
 		st.holdPartitions(now, pause, resume)
-		r.connector.source.PauseWaiting(pause)
-		r.connector.source.ResumeWaiting(resume)
+		r.source.PauseWaiting(pause)
+		r.source.ResumeWaiting(resume)
 	}
 }
 
@@ -210,7 +218,7 @@ func (st *pipelineState) holdPartitions(now time.Time, pause, resume []*offset.L
 }
 
 func (r *poller) pauseTopics(stream string) []string {
-	return r.connector.source.PauseTopics(func(topic string) bool { return r.connector.streamOf(topic) == stream })
+	return r.source.PauseTopics(func(topic string) bool { return r.streamOf(topic) == stream })
 }
 
 // anyPaused reports whether a pipeline or a partition waits to be resumed, which a poll that

@@ -146,7 +146,7 @@ func (d *redrive) failPipeline(f *pipelineFeed, why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for lease, l := range d.byLease {
-		if d.feeds[d.c.streamOf(lease.Topic)].pipelineFeed == f && lease.Unsettled() > 0 {
+		if d.feeds[d.cfg.streamOf(lease.Topic)].pipelineFeed == f && lease.Unsettled() > 0 {
 			l.failed = why
 		}
 	}

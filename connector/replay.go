@@ -102,7 +102,7 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 func (p *replayRun) targetStreams() []string {
 	streams := map[string]bool{}
 	for _, part := range p.parts {
-		streams[p.c.streamOf(part.Topic)] = true
+		streams[p.cfg.streamOf(part.Topic)] = true
 	}
 	return slices.Sorted(maps.Keys(streams))
 }

@@ -47,7 +47,7 @@ func (p *replayRun) runAll(ctx context.Context) error {
 func (p *replayRun) streamReads() map[string]func(context.Context, *pipelineFeed) error {
 	parts := map[string][]*replayPart{}
 	for _, part := range p.parts {
-		name := p.c.streamOf(part.Topic)
+		name := p.cfg.streamOf(part.Topic)
 		parts[name] = append(parts[name], part)
 	}
 	reads := map[string]func(context.Context, *pipelineFeed) error{}

@@ -10,8 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/runtimesettings"
 	"kafka-firehose/connector/status"
+	"kafka-firehose/metrics"
 )
 
 // runtimeEvery is how often RUNTIME_SETTINGS_FILE is read. Kubernetes takes up to a minute to change a mounted file.
@@ -20,13 +22,17 @@ const runtimeEvery = 5 * time.Second
 // runtimeControl applies RUNTIME_SETTINGS_FILE, at the start and whenever it changes. The goroutine of run owns it, New
 // before that; other goroutines read status and faulty. The methods that they call take a nil control, which changes nothing.
 type runtimeControl struct {
-	c       *Connector
-	file    *runtimesettings.File
-	level   *slog.LevelVar // of the log; nil if it can't change
-	applied time.Time
-	unknown map[string]bool // names of the file that are no topic or stream of this process
-	status  atomic.Pointer[status.Runtime]
-	faulty  atomic.Pointer[fault] // nil while the file can be used
+	cfg       Config
+	pipelines map[string]*pipeline
+	source    *kafka.Source // opened after the file was read; set by applyFirst
+	metrics   *metrics.Pipeline
+	log       *slog.Logger
+	file      *runtimesettings.File
+	level     *slog.LevelVar // of the log; nil if it can't change
+	applied   time.Time
+	unknown   map[string]bool // names of the file that are no topic or stream of this process
+	status    atomic.Pointer[status.Runtime]
+	faulty    atomic.Pointer[fault] // nil while the file can be used
 }
 
 // openRuntimeSettings reads the file, if there is one.
@@ -39,15 +45,16 @@ func (c *Connector) openRuntimeSettings(level *slog.LevelVar) error {
 	if err != nil {
 		return err
 	}
-	c.runtime = &runtimeControl{c: c, file: file, level: level, unknown: map[string]bool{}}
+	c.runtime = &runtimeControl{cfg: c.cfg, pipelines: c.pipelines, metrics: c.metrics.Pipeline, log: c.log, file: file, level: level, unknown: map[string]bool{}}
 	c.runtime.publish(file.Settings())
 	return nil
 }
 
 // applyFirst applies the settings that the process starts with, as changes of those of the environment. The source has been
 // opened with their pauses, so that no record of a paused topic is fetched before.
-func (r *runtimeControl) applyFirst() {
+func (r *runtimeControl) applyFirst(source *kafka.Source) {
 	if r != nil {
+		r.source = source
 		r.apply(runtimesettings.Settings{}, r.file.Settings())
 	}
 }
@@ -66,7 +73,7 @@ func (r *runtimeControl) refresh() {
 	before := r.file.Settings()
 	if r.file.RefreshSettings() {
 		r.apply(before, r.file.Settings())
-		r.c.source.PauseReading(r.pausesTopic())
+		r.source.PauseReading(r.pausesTopic())
 	}
 	r.noteFault(r.file.Err())
 	r.warnUnknown()
@@ -78,7 +85,7 @@ func (r *runtimeControl) noteFault(err error) {
 	if err == nil {
 		if was != nil {
 			r.faulty.Store(nil)
-			r.c.metrics.Pipeline.RuntimeFault.Set(0)
+			r.metrics.RuntimeFault.Set(0)
 			r.publish(r.file.Settings())
 		}
 		return
@@ -88,7 +95,7 @@ func (r *runtimeControl) noteFault(err error) {
 		now.since = was.since
 	}
 	r.faulty.Store(&now)
-	r.c.metrics.Pipeline.RuntimeFault.Set(1)
+	r.metrics.RuntimeFault.Set(1)
 	if was == nil || was.err.Error() != now.err.Error() {
 		r.publish(r.file.Settings())
 	}
@@ -98,24 +105,24 @@ func (r *runtimeControl) noteFault(err error) {
 // now. A member that is not in the file has the value of the environment.
 func (r *runtimeControl) apply(before, after runtimesettings.Settings) {
 	r.applied = time.Now()
-	r.c.metrics.Pipeline.RuntimeApplied.Set(float64(r.applied.Unix()))
+	r.metrics.RuntimeApplied.Set(float64(r.applied.Unix()))
 	r.publish(after)
 	r.changeLevel(before, after)
 	r.logListChange("paused_topics", before.PausedTopics, after.PausedTopics)
 	r.logListChange("paused_streams", before.PausedStreams, after.PausedStreams)
-	for _, name := range slices.Sorted(maps.Keys(r.c.pipelines)) {
-		was, is := r.c.cfg.Firehose.RatesOf(name, before.Streams[name]), r.c.cfg.Firehose.RatesOf(name, after.Streams[name])
+	for _, name := range slices.Sorted(maps.Keys(r.pipelines)) {
+		was, is := r.cfg.Firehose.RatesOf(name, before.Streams[name]), r.cfg.Firehose.RatesOf(name, after.Streams[name])
 		if was == is {
 			continue
 		}
-		r.c.pipelines[name].stream.SetRates(is)
+		r.pipelines[name].stream.SetRates(is)
 		was.Changes(is, func(setting, old, now string) { r.logChange(setting, old, now, "stream", name) })
 	}
 }
 
 // logChange logs a setting that changed, with the values that held and that hold now.
 func (r *runtimeControl) logChange(setting, before, after string, more ...any) {
-	r.c.log.Info("runtime setting changed", append([]any{"setting", setting, "old", before, "new", after}, more...)...)
+	r.log.Info("runtime setting changed", append([]any{"setting", setting, "old", before, "new", after}, more...)...)
 }
 
 // logListChange logs a change of a list.
@@ -151,7 +158,7 @@ func (r *runtimeControl) levelOf(s runtimesettings.Settings) slog.Level {
 	if s.LogLevel != nil {
 		return *s.LogLevel
 	}
-	return r.c.cfg.LogLevel
+	return r.cfg.LogLevel
 }
 
 func levelText(l slog.Level) string { return strings.ToLower(l.String()) }

@@ -18,7 +18,7 @@ func (r *runtimeControl) pausesTopic() func(topic string) bool {
 	}
 	return func(topic string) bool {
 		_, named := slices.BinarySearch(now.PausedTopics, topic)
-		return named || r.pausesStream(r.c.streamOf(topic))
+		return named || r.pausesStream(r.cfg.streamOf(topic))
 	}
 }
 
@@ -61,15 +61,15 @@ func (r *runtimeControl) fault() fault {
 // publish makes the settings known to other goroutines.
 func (r *runtimeControl) publish(s runtimesettings.Settings) {
 	now := &status.Runtime{
-		File: r.c.cfg.RuntimeSettingsFile, Applied: r.applied, LogLevel: levelText(r.levelOf(s)),
+		File: r.cfg.RuntimeSettingsFile, Applied: r.applied, LogLevel: levelText(r.levelOf(s)),
 		PausedTopics: append([]string{}, s.PausedTopics...), PausedStreams: append([]string{}, s.PausedStreams...),
 		Changed: []status.RuntimeChange{}, Unknown: append([]string{}, slices.Sorted(maps.Keys(r.unknown))...),
 	}
 	if err := r.file.Err(); err != nil {
 		now.Error = err.Error()
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.c.pipelines)) {
-		environment, own := r.c.cfg.Firehose.ForStream(name).Rates(), r.c.cfg.Firehose.RatesOf(name, s.Streams[name])
+	for _, name := range slices.Sorted(maps.Keys(r.pipelines)) {
+		environment, own := r.cfg.Firehose.ForStream(name).Rates(), r.cfg.Firehose.RatesOf(name, s.Streams[name])
 		environment.Changes(own, func(setting, _, value string) {
 			now.Changed = append(now.Changed, status.RuntimeChange{Stream: name, Setting: setting, Value: value})
 		})
@@ -82,7 +82,7 @@ func (r *runtimeControl) publish(s runtimesettings.Settings) {
 func (r *runtimeControl) warnUnknown() {
 	unknown := map[string]bool{}
 	s := r.file.Settings()
-	if topics, known := r.c.source.ConsumedTopics(); known {
+	if topics, known := r.source.ConsumedTopics(); known {
 		for _, topic := range s.PausedTopics {
 			if _, consumed := slices.BinarySearch(topics, topic); !consumed {
 				r.noteUnknown(unknown, "topic", topic)
@@ -90,7 +90,7 @@ func (r *runtimeControl) warnUnknown() {
 		}
 	}
 	for _, name := range slices.Concat(s.PausedStreams, slices.Sorted(maps.Keys(s.Streams))) {
-		if r.c.pipelines[name] == nil {
+		if r.pipelines[name] == nil {
 			r.noteUnknown(unknown, "stream", name)
 		}
 	}
@@ -104,7 +104,7 @@ func (r *runtimeControl) warnUnknown() {
 func (r *runtimeControl) noteUnknown(unknown map[string]bool, kind, name string) {
 	key := kind + " " + name
 	if !r.unknown[key] && !unknown[key] {
-		r.c.log.Warn("runtime settings have a name that this process does not know; it has no effect", kind, name)
+		r.log.Warn("runtime settings have a name that this process does not know; it has no effect", kind, name)
 	}
 	unknown[key] = true
 }

@@ -10,13 +10,13 @@ func unbounded() []mutant {
 	return []mutant{
 		{
 			memory, "it polls without room",
-			"connector/poller.go", `	least, empty, tight := r.connector.budget.pipeline, true, false
-`, "	least, empty, tight := r.connector.budget.pipeline, true, false\n	if empty {\n		return maxPoll\n	}\n",
+			"connector/poller.go", `	least, empty, tight := r.budget.pipeline, true, false
+`, "	least, empty, tight := r.budget.pipeline, true, false\n	if empty {\n		return maxPoll\n	}\n",
 			"connector/e2e", "TestOneStreamDown", "bytes held, the bound is",
 		},
 		{
 			memory, "what the client holds beyond its quarter is not taken off the pipelines",
-			"connector/poller.go", "min(beyond, lentShare.of(r.connector.budget.pipeline))", "min(beyond, 0)",
+			"connector/poller.go", "min(beyond, lentShare.of(r.budget.pipeline))", "min(beyond, 0)",
 			"connector", "TestDivide", "the pipelines gave up",
 		},
 		{

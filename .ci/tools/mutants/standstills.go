@@ -124,13 +124,13 @@ func setAside() []mutant {
 		},
 		{
 			alone, "a partition that waits fills the queue of the others",
-			"connector/poller.go", `		r.connector.source.PauseWaiting(pause)
+			"connector/poller.go", `		r.source.PauseWaiting(pause)
 `, "",
 			"connector/e2e", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|records of others took",
 		},
 		{
 			alone, "a partition that has waited stays paused",
-			"connector/poller.go", `		r.connector.source.ResumeWaiting(resume)
+			"connector/poller.go", `		r.source.ResumeWaiting(resume)
 `, "",
 			"connector/e2e", "TestOneSchemaFails/hangs=true", "in vain until the others arrive|committed \\d+, want",
 		},
