@@ -147,12 +147,12 @@ func (p *auditPolicy) wouldSend(ctx context.Context, r *kgo.Record) (reason stri
 			err = outdated
 		}
 		missing, waits := errors.AsType[*convert.MissingSchema](err)
-		reject, rejected := errors.AsType[*convert.BadRecord](err)
+		bad, rejected := errors.AsType[*convert.BadRecord](err)
 		switch {
 		case err == nil:
 			return "", nil
 		case rejected:
-			return string(reject.Reason), nil
+			return string(bad.Reason), nil
 		case !waits:
 			return "", err
 		case time.Since(begin) > schemaTimeout:

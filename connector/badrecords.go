@@ -88,32 +88,32 @@ func (c Config) skipCommand(topic string, partition int32, offset int64) string 
 // handleBadRecord does with a record that can't be delivered what the policy says; the error ends the
 // connector, or is errStopped, or a *convert.MissingSchema: then the record is not bad yet.
 func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) error {
-	var reject *convert.BadRecord
-	if !errors.As(err, &reject) {
+	var bad *convert.BadRecord
+	if !errors.As(err, &bad) {
 		return err
 	}
 	if missing := schema.RefreshAbsent(err, c.polled); missing != nil {
 		return missing
 	}
-	if !reject.Skip {
+	if !bad.Skip {
 		l.bad.Add(1)
 	}
 	switch {
-	case reject.Skip:
+	case bad.Skip:
 	case l.letters != nil:
-		l.sendToDeadLetter(c, r, reject)
-		l.countUnusable(r.Topic, reject)
+		l.sendToDeadLetter(c, r, bad)
+		l.countUnusable(r.Topic, bad)
 		return nil
 	case l.policy != policySkip:
-		bad := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: reject.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
+		stop := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: bad.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
 		l.builder.FlushRecord() // the records before it still count
-		return l.stopAt([]*offset.Lease{c.lease}, bad)
+		return l.stopAt([]*offset.Lease{c.lease}, stop)
 	default:
-		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
-		l.countUnusable(r.Topic, reject)
+		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", bad.Size, "reason", bad.Reason, "error", bad)
+		l.countUnusable(r.Topic, bad)
 	}
-	l.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(reject.Reason), bad: !reject.Skip})
-	l.metrics.Skipped.WithLabelValues(string(reject.Reason)).Inc()
+	l.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(bad.Reason), bad: !bad.Skip})
+	l.metrics.Skipped.WithLabelValues(string(bad.Reason)).Inc()
 	l.builder.FlushRecord()
 	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 	return nil
@@ -133,7 +133,7 @@ func (l *pipeline) handleRefusal(ctx context.Context, r firehose.Refusal) error 
 	l.bad.Add(int64(r.Values))
 	switch {
 	case l.letters != nil:
-		return l.buryRefused(ctx, r)
+		return l.sendRefusedToDeadLetter(ctx, r)
 	case l.policy != policySkip:
 		r.Data = nil // the buffer of the batch, which the error would keep
 		return l.stopAt(r.Leases, &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: r.Size, Err: r, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)})

@@ -37,10 +37,10 @@ type badSchema struct {
 }
 
 // countUnusable counts a record that BAD_RECORD_POLICY keeps from the stream, if its schema is the reason.
-func (c *Connector) countUnusable(topic string, reject *convert.BadRecord) {
-	if reject.Schema != "" {
-		c.metrics.Schema.Unusable.WithLabelValues(topic, string(reject.Reason)).Inc()
-		c.unusable.add(time.Now(), topic, reject)
+func (c *Connector) countUnusable(topic string, bad *convert.BadRecord) {
+	if bad.Schema != "" {
+		c.metrics.Schema.Unusable.WithLabelValues(topic, string(bad.Reason)).Inc()
+		c.unusable.add(time.Now(), topic, bad)
 	}
 }
 
@@ -54,13 +54,13 @@ func newBadSchemas(policy string) *badSchemas {
 }
 
 // add enters a record of the topic whose schema can't be used.
-func (b *badSchemas) add(now time.Time, topic string, reject *convert.BadRecord) {
+func (b *badSchemas) add(now time.Time, topic string, bad *convert.BadRecord) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := badSchemaKey{topic, reject.Schema}
+	key := badSchemaKey{topic, bad.Schema}
 	one, known := b.of[key]
 	if !known || now.Sub(one.last) >= badSchemaLasts {
 		one = badSchema{badSchemaKey: key, first: now}
@@ -68,7 +68,7 @@ func (b *badSchemas) add(now time.Time, topic string, reject *convert.BadRecord)
 	if !known && len(b.of) >= maxBadSchemas {
 		b.dropOldest()
 	}
-	one.last, one.err = now, reject
+	one.last, one.err = now, bad
 	one.records++
 	b.of[key] = one
 }

@@ -111,12 +111,12 @@ func (l *pipeline) sealDue() {
 // record waits for a schema or for its upload is set aside.
 func (l *pipeline) packRecords(ctx context.Context) error {
 	for !l.check.held.Load() && !l.sendsNothing() && len(l.waiting) == 0 && !l.isCrowded() && !l.hasCalls() {
-		c, ok := l.queue.takeChunk()
+		c, ok := l.queue.takeRecords()
 		if !ok {
 			return nil
 		}
 		l.applyLimits()
-		done, err := l.packChunk(c)
+		done, err := l.packPartition(c)
 		l.notePacked(c.records[:done])
 		missing, waits := errors.AsType[*convert.MissingSchema](err)
 		upload, uploads := errors.AsType[*claimUpload](err)
@@ -141,7 +141,7 @@ func (l *pipeline) packRecords(ctx context.Context) error {
 		case len(rest.records) > 0 && err == nil:
 			l.queue.putBack(rest)
 		default:
-			l.queue.finishChunk()
+			l.queue.finishRecords()
 		}
 		l.freed()
 		if err != nil {
@@ -151,9 +151,9 @@ func (l *pipeline) packRecords(ctx context.Context) error {
 	return nil
 }
 
-// packChunk adds records of one partition until a batch is full, or memory with
+// packPartition adds records of one partition until a batch is full, or memory with
 // dead letters, or a call has come; it returns how many it is done with.
-func (l *pipeline) packChunk(c fetchedRecords) (done int, err error) {
+func (l *pipeline) packPartition(c fetchedRecords) (done int, err error) {
 	if c.lease.Closed() {
 		l.metrics.Skipped.WithLabelValues("revoked").Add(float64(len(c.records)))
 		l.parallel.discardOutput() // else its output would be taken for that of records at the same addresses

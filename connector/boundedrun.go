@@ -20,8 +20,8 @@ const (
 	blockedLimit = time.Minute
 	// boundedCheckInterval is the time between two looks at the streams and at the settled records.
 	boundedCheckInterval = 200 * time.Millisecond
-	// boundedChunkBytes of records are queued at a time, so that the queue keeps to its share of the memory.
-	boundedChunkBytes = 512 << 10
+	// boundedQueueBytes of records are queued at a time, so that the queue keeps to its share of the memory.
+	boundedQueueBytes = 512 << 10
 )
 
 // boundedRun sends records that a command has chosen through the pipelines of a Connector that has no source: the same
@@ -153,7 +153,7 @@ func (f *pipelineFeed) queueRecords(ctx context.Context, lease *offset.Lease, re
 	defer f.put.Unlock()
 	for len(records) > 0 {
 		n, bytes := 0, 0
-		for n < len(records) && bytes < boundedChunkBytes {
+		for n < len(records) && bytes < boundedQueueBytes {
 			bytes += kafka.RecordSize(records[n])
 			n++
 		}
@@ -163,7 +163,7 @@ func (f *pipelineFeed) queueRecords(ctx context.Context, lease *offset.Lease, re
 			return err
 		}
 		lease.RegisterRecords(next[0].Offset, next[n-1].Offset, n)
-		f.pipeline.enqueueChunk(fetchedRecords{lease: lease, records: next, weight: weight, polled: time.Now()})
+		f.pipeline.enqueueRecords(fetchedRecords{lease: lease, records: next, weight: weight, polled: time.Now()})
 		records = records[n:]
 	}
 	return nil

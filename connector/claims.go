@@ -94,8 +94,8 @@ func appendClaimCheck(made *convert.Converter, dst []byte, r *kgo.Record, claim 
 
 // hasClaimCheck reports whether the error of a record's conversion is that its value is too large.
 func hasClaimCheck(r *kgo.Record, err error) bool {
-	reject, ok := errors.AsType[*convert.BadRecord](err)
-	return ok && reject.Reason == convert.TooLarge && r.Value != nil
+	bad, ok := errors.AsType[*convert.BadRecord](err)
+	return ok && bad.Reason == convert.TooLarge && r.Value != nil
 }
 
 func claimCheckOf(o *claimcheck.Object) convert.ClaimCheck {

@@ -48,12 +48,12 @@ func (c *Connector) ExpectTopic(topic string) {
 // sendToDeadLetter sends a record that can't be delivered to the dead-letter topic. It does not
 // wait: the record's span is open until the topic has it, and so is the commit of
 // its partition.
-func (l *pipeline) sendToDeadLetter(c fetchedRecords, r *kgo.Record, reject *convert.BadRecord) {
+func (l *pipeline) sendToDeadLetter(c fetchedRecords, r *kgo.Record, bad *convert.BadRecord) {
 	l.builder.FlushRecord()
 	span := c.lease.CoverAlone(offset.MarkAfter(r.Offset, r.LeaderEpoch), c.polled)
-	l.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", reject.Size, "reason", reject.Reason, "error", reject)
+	l.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", bad.Size, "reason", bad.Reason, "error", bad)
 	l.sendLetter(deadletter.Letter{
-		Record: r, Reason: string(reject.Reason), Stage: deadletter.StageConvert, Error: reject.Error(),
+		Record: r, Reason: string(bad.Reason), Stage: deadletter.StageConvert, Error: bad.Error(),
 		Leases: []*offset.Lease{c.lease}, Done: func(bool) { span.Settle() },
 	})
 }
@@ -75,13 +75,13 @@ func (l *pipeline) sendLetter(letter deadletter.Letter) {
 	l.letters.SendLetter(letter)
 }
 
-// buryRefused sends a record that the stream alone refuses to the dead-letter topic, and
+// sendRefusedToDeadLetter sends a record that the stream alone refuses to the dead-letter topic, and
 // waits until that has it: when it returns, the record settles with its batch.
 //
 // The batch has only the bytes that were made of the record's value, so the record is read
 // from Kafka once more. Where Kafka has it no longer, or another record in its place, the
 // letter holds those bytes, without key and headers.
-func (l *pipeline) buryRefused(ctx context.Context, r firehose.Refusal) error {
+func (l *pipeline) sendRefusedToDeadLetter(ctx context.Context, r firehose.Refusal) error {
 	l.log.Warn("record refused by the stream goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", r.Size, "values", r.Values, "code", r.Code)
 	// A copy: the client may still hold a letter that was dropped when the
 	// buffer of its batch is reused.

@@ -85,7 +85,7 @@ func (l *pipeline) streamFault(name string, now time.Time, pauseAfter time.Durat
 	case err != nil && s.Blocked:
 		f.since = s.Since
 	case err != nil:
-		f.since = s.HungrySince
+		f.since = s.StalledSince
 	case held:
 		f.harmless, f.failures, f.since = true, 0, since
 		err = holdError(l.destination.State(), pauseAfter)

@@ -15,7 +15,7 @@ import (
 // TakeRecords implements kafka.Handler.
 func (c *Connector) TakeRecords(lease *offset.Lease, records []*kgo.Record, weight int64, polled time.Time) {
 	if l := c.pipelines[c.cfg.streamOf(lease.Topic)]; l != nil {
-		l.enqueueChunk(fetchedRecords{lease: lease, records: records, weight: weight, polled: polled})
+		l.enqueueRecords(fetchedRecords{lease: lease, records: records, weight: weight, polled: polled})
 	}
 }
 

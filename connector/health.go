@@ -92,8 +92,8 @@ func streamReady(s firehose.State, now time.Time) error {
 		return fmt.Errorf("blocked: %w", s.Reason)
 	case s.CredentialsRefused != nil:
 		return fmt.Errorf("credentials refused: %w", s.CredentialsRefused)
-	case !s.HungrySince.IsZero() && now.Sub(s.HungrySince) >= idleFor:
-		lasts := now.Sub(s.HungrySince).Round(time.Second)
+	case !s.StalledSince.IsZero() && now.Sub(s.StalledSince) >= idleFor:
+		lasts := now.Sub(s.StalledSince).Round(time.Second)
 		if s.LastFailure == nil {
 			return fmt.Errorf("nothing was accepted for %s, %d requests wait for their answers", lasts, s.InFlight)
 		}

@@ -165,7 +165,7 @@ func (a *parallelConverter) beginRound(c fetchedRecords, q *recordQueue) {
 		return true
 	}
 	if add(c) {
-		q.eachChunk(add)
+		q.eachQueued(add)
 	}
 	for i := range a.parts {
 		a.parts[i] = a.parts[i][:0]

@@ -27,14 +27,14 @@ func BenchmarkAhead(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", f.name, cores), func(b *testing.B) {
 				a := newParallelConverter(f.converter, nobodyCalls, cores, 8<<20)
 				buf, q := make([]byte, 0, 1<<20), recordQueue{}
-				chunks := f.chunks(12, 500)
+				polls := f.fetchedRecords(12, 500)
 				b.SetBytes(int64(12 * 500 * len(f.value)))
 				b.ReportAllocs()
 				for b.Loop() { // a queue of 6,000 records
-					for _, c := range chunks {
-						q.putChunk(c)
+					for _, c := range polls {
+						q.putRecords(c)
 					}
-					for c, ok := q.takeChunk(); ok; c, ok = q.takeChunk() {
+					for c, ok := q.takeRecords(); ok; c, ok = q.takeRecords() {
 						buf = f.convert(b, a, c, &q, buf)
 					}
 				}
@@ -68,15 +68,15 @@ func (f format) convert(tb testing.TB, a *parallelConverter, c fetchedRecords, q
 	return buf
 }
 
-func (f format) chunks(partitions, records int) (chunks []fetchedRecords) {
+func (f format) fetchedRecords(partitions, records int) (polls []fetchedRecords) {
 	for p := range partitions {
 		c := fetchedRecords{lease: offset.NewLease("t", int32(p)), weight: 1}
 		for i := range records {
 			c.records = append(c.records, &kgo.Record{Topic: "t", Partition: int32(p), Offset: int64(i), Value: f.value})
 		}
-		chunks = append(chunks, c)
+		polls = append(polls, c)
 	}
-	return chunks
+	return polls
 }
 
 const (

@@ -31,7 +31,7 @@ import (
 )
 
 // TestAheadAgainstOneByOne gives two pipelines the same, one of which converts ahead on three
-// cores: chunks of a few partitions with bad, large and null values and control records
+// cores: records of a few partitions with bad, large and null values and control records
 // among them, schemas that have to be fetched or don't exist, partitions that are given up
 // or lost, and batches that end anywhere. After each step both have sealed, skipped and
 // marked the same in the same order. Each has a clock of its own, as the registry's verdicts
@@ -171,13 +171,13 @@ func TestAheadTakesNoMemory(t *testing.T) {
 			continue // the library makes an instance of each record
 		}
 		a := newParallelConverter(f.converter, nobodyCalls, 2, 2<<20)
-		chunks, buf := f.chunks(12, 500), make([]byte, 0, 1<<10)
+		polls, buf := f.fetchedRecords(12, 500), make([]byte, 0, 1<<10)
 		var q recordQueue
 		if n := testing.AllocsPerRun(10, func() {
-			for _, c := range chunks {
-				q.putChunk(c)
+			for _, c := range polls {
+				q.putRecords(c)
 			}
-			for c, ok := q.takeChunk(); ok; c, ok = q.takeChunk() {
+			for c, ok := q.takeRecords(); ok; c, ok = q.takeRecords() {
 				buf = f.convert(t, a, c, &q, buf)
 			}
 		}); n > 120 {
@@ -288,7 +288,7 @@ func timeless(_ []string, a slog.Attr) slog.Attr {
 func (r *rig) poll(at int, records []*kgo.Record) {
 	last := records[len(records)-1].Offset
 	r.leases[at].RegisterRecords(records[0].Offset, last, len(records))
-	r.enqueueChunk(fetchedRecords{lease: r.leases[at], records: records, weight: int64(100 * len(records)), polled: time.Unix(last, 0)})
+	r.enqueueRecords(fetchedRecords{lease: r.leases[at], records: records, weight: int64(100 * len(records)), polled: time.Unix(last, 0)})
 }
 
 // pack is what the batcher does until a batch is sealed or the queue is empty.

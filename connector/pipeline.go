@@ -41,11 +41,11 @@ type pipeline struct {
 	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
 	skipCommand   func(topic string, partition int32, offset int64) string
 	stopPartition func(lease *offset.Lease, offset int64, reason error)
-	letters       *deadletter.Writer                            // nil unless that is dead-letter
-	countUnusable func(topic string, reject *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
-	leftOut       func(leftOutRecord)                           // is called before a record that is not delivered is skipped; nil for the service
-	uploader      *claimcheck.Uploader                          // nil without a CLAIM_CHECK_URL
-	claims        map[*offset.Lease]*claimUpload                // uploads that partitions wait for, or whose records come next; the batcher's alone
+	letters       *deadletter.Writer                         // nil unless that is dead-letter
+	countUnusable func(topic string, bad *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
+	leftOut       func(leftOutRecord)                        // is called before a record that is not delivered is skipped; nil for the service
+	uploader      *claimcheck.Uploader                       // nil without a CLAIM_CHECK_URL
+	claims        map[*offset.Lease]*claimUpload             // uploads that partitions wait for, or whose records come next; the batcher's alone
 	limits        batch.Limits
 	metrics       *metrics.Pipeline
 	log           *slog.Logger
@@ -105,12 +105,12 @@ const maxCalls = 8
 
 func anyLease(*offset.Lease) bool { return true }
 
-// enqueueChunk queues records. It never waits: the poller asked for room before it polled.
-func (l *pipeline) enqueueChunk(c fetchedRecords) {
+// enqueueRecords queues records. It never waits: the poller asked for room before it polled.
+func (l *pipeline) enqueueRecords(c fetchedRecords) {
 	l.queued.Add(c.weight)
 	l.polled.Add(int64(len(c.records)))
 	l.notePolled(c)
-	l.queue.putChunk(c)
+	l.queue.putRecords(c)
 	l.wakeBatcher()
 }
 
@@ -171,7 +171,7 @@ func (l *pipeline) answerCall(a batcherCall) {
 // call is dropped, and the result is nil.
 //
 // An answer may come when the caller has long stopped waiting and the leases are closed. It
-// does no harm: it discards records of closed leases, which packChunk would skip, and it seals
+// does no harm: it discards records of closed leases, which packPartition would skip, and it seals
 // a batch that is fenced before it is sent. For the same reason a call may be dropped.
 func (l *pipeline) callBatcher(of func(*offset.Lease) bool) <-chan struct{} {
 	a := batcherCall{of: of, done: make(chan struct{})}

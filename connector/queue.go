@@ -10,7 +10,7 @@ import (
 	"kafka-firehose/connector/offset"
 )
 
-// fetchedRecords are the records of one partition that one poll brought: a chunk of the queue.
+// fetchedRecords are the records of one partition that one poll brought: an element of the queue.
 type fetchedRecords struct {
 	lease   *offset.Lease
 	records []*kgo.Record
@@ -41,66 +41,66 @@ func (c fetchedRecords) recycleRecords() {
 // a schema, and for callers that ask how old or how large the queue is.
 //
 // A partition whose next record waits for a schema, or for its upload to the claim-check bucket, is set aside: its
-// records stay in the queue, in their order, and takeChunk passes over them until readmit.
+// records stay in the queue, in their order, and takeRecords passes over them until readmit.
 type recordQueue struct {
-	mu     sync.Mutex
-	chunks []fetchedRecords // from head on
-	head   int              // how many were taken; their places are empty
-	taken  fetchedRecords   // by takeChunk, without its records, until they are packed, put back or set aside: the batcher may be long about them
-	aside  []*setAside
-	ready  int   // of aside, how many may continue
-	idle   int64 // bytes of the chunks that were set aside
+	mu      sync.Mutex
+	fetched []fetchedRecords // from head on
+	head    int              // how many were taken; their places are empty
+	taken   fetchedRecords   // by takeRecords, without its records, until they are packed, put back or set aside: the batcher may be long about them
+	aside   []*setAside
+	ready   int   // of aside, how many may continue
+	idle    int64 // bytes of the records that were set aside
 }
 
 // setAside is a partition that was set aside. The queue's lock guards it.
 type setAside struct {
-	lease  *offset.Lease
-	chunks []fetchedRecords // its chunks that were taken or skipped; later ones may still be in queue.chunks
-	ready  bool
-	gone   bool // no longer in the queue
+	lease   *offset.Lease
+	fetched []fetchedRecords // its records that were taken or skipped; later ones may still be in queue.fetched
+	ready   bool
+	gone    bool // no longer in the queue
 }
 
 func (a *setAside) queuedBytes() (bytes int64) {
-	for _, c := range a.chunks {
+	for _, c := range a.fetched {
 		bytes += c.weight
 	}
 	return bytes
 }
 
-func (q *recordQueue) putChunk(c fetchedRecords) {
+func (q *recordQueue) putRecords(c fetchedRecords) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.chunks) == cap(q.chunks) && q.head > len(q.chunks)/2 { // more room in front than is in use
-		n := copy(q.chunks, q.chunks[q.head:])
-		clear(q.chunks[n:])
-		q.chunks, q.head = q.chunks[:n], 0
+	if len(q.fetched) == cap(q.fetched) && q.head > len(q.fetched)/2 { // more room in front than is in use
+		n := copy(q.fetched, q.fetched[q.head:])
+		clear(q.fetched[n:])
+		q.fetched, q.head = q.fetched[:n], 0
 	}
-	q.chunks = append(q.chunks, c)
+	q.fetched = append(q.fetched, c)
 }
 
-// takeChunk returns the oldest chunk whose partition is not set aside.
-func (q *recordQueue) takeChunk() (c fetchedRecords, ok bool) {
+// takeRecords returns the oldest fetched records whose partition is not set aside.
+func (q *recordQueue) takeRecords() (c fetchedRecords, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ready > 0 {
 		q.readmitReady()
 	}
-	for q.head < len(q.chunks) {
-		c = q.chunks[q.head]
-		q.chunks[q.head] = fetchedRecords{}
+	for q.head < len(q.fetched) {
+		c = q.fetched[q.head]
+		q.fetched[q.head] = fetchedRecords{}
 		q.head++
 		a := q.asideOf(c.lease)
 		if a == nil {
 			q.taken = fetchedRecords{lease: c.lease, polled: c.polled}
 			return c, true
 		}
-		a.chunks = append(a.chunks, c)
+		a.fetched = append(a.fetched, c)
 		q.idle += c.weight
 	}
 	return fetchedRecords{}, false
 }
 
-// putBack returns the rest of the chunk that was taken last.
+// putBack returns the rest of the records that were taken last.
 func (q *recordQueue) putBack(c fetchedRecords) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,30 +108,30 @@ func (q *recordQueue) putBack(c fetchedRecords) {
 	q.putFirst(c)
 }
 
-// finishChunk notes that the chunk that was taken last is packed.
-func (q *recordQueue) finishChunk() {
+// finishRecords notes that the records that were taken last are packed.
+func (q *recordQueue) finishRecords() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.taken = fetchedRecords{}
 }
 
-// putFirst puts chunks in front of all others. It needs q.mu.
-func (q *recordQueue) putFirst(chunks ...fetchedRecords) {
-	if q.head >= len(chunks) {
-		q.head -= len(chunks)
-		copy(q.chunks[q.head:], chunks)
+// putFirst puts records in front of all others. It needs q.mu.
+func (q *recordQueue) putFirst(fetched ...fetchedRecords) {
+	if q.head >= len(fetched) {
+		q.head -= len(fetched)
+		copy(q.fetched[q.head:], fetched)
 		return
 	}
-	q.chunks, q.head = slices.Concat(chunks, q.chunks[q.head:]), 0 // a put has moved the others since
+	q.fetched, q.head = slices.Concat(fetched, q.fetched[q.head:]), 0 // a put has moved the others since
 }
 
-// setAside returns the rest of the chunk that was taken last, and sets its partition aside
+// setAside returns the rest of the records that were taken last, and sets its partition aside
 // until readmit is called with the result.
 func (q *recordQueue) setAside(c fetchedRecords) *setAside {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.taken = fetchedRecords{}
-	a := &setAside{lease: c.lease, chunks: []fetchedRecords{c}}
+	a := &setAside{lease: c.lease, fetched: []fetchedRecords{c}}
 	q.aside = append(q.aside, a)
 	q.idle += c.weight
 	return a
@@ -153,7 +153,7 @@ func (q *recordQueue) readmitReady() {
 	var first []fetchedRecords
 	q.aside = slices.DeleteFunc(q.aside, func(a *setAside) bool {
 		if a.ready {
-			first = append(first, a.chunks...)
+			first = append(first, a.fetched...)
 			q.idle -= a.queuedBytes()
 			a.gone = true
 		}
@@ -191,11 +191,11 @@ func (q *recordQueue) asideBytes() int64 {
 	return q.idle
 }
 
-// eachChunk calls do for the chunks that takeChunk would return, in their order, as long as it is true.
-func (q *recordQueue) eachChunk(do func(fetchedRecords) bool) {
+// eachQueued calls do for all that takeRecords would return, in its order, while do returns true.
+func (q *recordQueue) eachQueued(do func(fetchedRecords) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, c := range q.chunks[q.head:] {
+	for _, c := range q.fetched[q.head:] {
 		if q.asideOf(c.lease) == nil && !do(c) {
 			return
 		}
@@ -210,21 +210,21 @@ func (q *recordQueue) removeLeases(of func(*offset.Lease) bool) (weight int64, r
 		weight += c.weight
 		records += len(c.records)
 	}
-	kept := q.chunks[:0]
-	for _, c := range q.chunks[q.head:] {
+	kept := q.fetched[:0]
+	for _, c := range q.fetched[q.head:] {
 		if of(c.lease) {
 			count(c)
 			continue
 		}
 		kept = append(kept, c)
 	}
-	clear(q.chunks[len(kept):])
-	q.chunks, q.head = kept, 0
+	clear(q.fetched[len(kept):])
+	q.fetched, q.head = kept, 0
 	q.aside = slices.DeleteFunc(q.aside, func(a *setAside) bool {
 		if !of(a.lease) {
 			return false
 		}
-		for _, c := range a.chunks {
+		for _, c := range a.fetched {
 			count(c)
 		}
 		q.idle -= a.queuedBytes()
@@ -241,12 +241,12 @@ func (q *recordQueue) oldestPolls(polls map[*offset.Lease]time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, a := range q.aside {
-		polls[a.lease] = a.chunks[0].polled
+		polls[a.lease] = a.fetched[0].polled
 	}
 	if q.taken.lease != nil {
 		polls[q.taken.lease] = q.taken.polled
 	}
-	for _, c := range q.chunks[q.head:] { // a partition's chunks are in the order of the polls, and behind those set aside
+	for _, c := range q.fetched[q.head:] { // a partition's records are in the order of the polls, and behind those set aside
 		if _, known := polls[c.lease]; !known {
 			polls[c.lease] = c.polled
 		}
@@ -257,14 +257,14 @@ func (q *recordQueue) oldestPolls(polls map[*offset.Lease]time.Time) {
 func (q *recordQueue) oldestPoll() (at time.Time, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.head < len(q.chunks) {
-		at, ok = q.chunks[q.head].polled, true
+	if q.head < len(q.fetched) {
+		at, ok = q.fetched[q.head].polled, true
 	}
 	if q.taken.lease != nil && (!ok || q.taken.polled.Before(at)) {
 		at, ok = q.taken.polled, true
 	}
 	for _, a := range q.aside {
-		if polled := a.chunks[0].polled; !ok || polled.Before(at) {
+		if polled := a.fetched[0].polled; !ok || polled.Before(at) {
 			at, ok = polled, true
 		}
 	}

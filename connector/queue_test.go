@@ -12,7 +12,7 @@ import (
 )
 
 // TestQueue compares it with a plain list after each step: nothing leaves out of turn,
-// whatever the poller does between a chunk's being taken and its rest's being put back.
+// whatever the poller does while records are taken and before the rest of them is put back.
 // A partition's records that change places would be committed past.
 func TestQueue(t *testing.T) {
 	leases := []*offset.Lease{offset.NewLease("t", 0), offset.NewLease("t", 1), offset.NewLease("t", 2)}
@@ -27,7 +27,7 @@ func TestQueue(t *testing.T) {
 				c.records = append(c.records, &kgo.Record{Offset: next})
 				next++
 			}
-			q.putChunk(c)
+			q.putRecords(c)
 			model = append(model, c)
 		}
 		for range 300 {
@@ -49,7 +49,7 @@ func TestQueue(t *testing.T) {
 			case 1, 2, 3, 4:
 				put()
 			default:
-				c, ok := q.takeChunk()
+				c, ok := q.takeRecords()
 				if ok != (len(model) > 0) || ok && !same(c, model[0]) {
 					t.Fatalf("seed %d: taken %+v %v, of %+v", seed, c, ok, model)
 				}
@@ -69,15 +69,15 @@ func TestQueue(t *testing.T) {
 					model = slices.Insert(model, 0, rest)
 				}
 			}
-			if !slices.EqualFunc(q.chunks[q.head:], model, same) {
-				t.Fatalf("seed %d: the queue is %+v, want %+v", seed, q.chunks[q.head:], model)
+			if !slices.EqualFunc(q.fetched[q.head:], model, same) {
+				t.Fatalf("seed %d: the queue is %+v, want %+v", seed, q.fetched[q.head:], model)
 			}
-			if slices.ContainsFunc(q.chunks[:q.head], func(c fetchedRecords) bool { return c.lease != nil }) {
+			if slices.ContainsFunc(q.fetched[:q.head], func(c fetchedRecords) bool { return c.lease != nil }) {
 				t.Fatalf("seed %d: what was taken is kept alive", seed)
 			}
 		}
-		if cap(q.chunks) > 1000 {
-			t.Fatalf("seed %d: there is room for %d chunks, with %d in it", seed, cap(q.chunks), len(model))
+		if cap(q.fetched) > 1000 {
+			t.Fatalf("seed %d: there is room for %d fetched, with %d in it", seed, cap(q.fetched), len(model))
 		}
 	}
 }
@@ -112,10 +112,10 @@ func TestQueueSetsAside(t *testing.T) {
 				next++
 			}
 			weight += c.weight
-			q.putChunk(c)
+			q.putRecords(c)
 		}
 		take := func() bool {
-			c, ok := q.takeChunk()
+			c, ok := q.takeRecords()
 			if !ok {
 				for lease, offsets := range queued {
 					if a := waiting[lease]; len(offsets) > 0 && (a == nil || a.ready) {
@@ -147,7 +147,7 @@ func TestQueueSetsAside(t *testing.T) {
 			weight -= done.weight
 			switch {
 			case len(rest.records) == 0:
-				q.finishChunk()
+				q.finishRecords()
 			case rng.IntN(3) == 0:
 				waiting[c.lease] = q.setAside(rest)
 			default:
@@ -180,7 +180,7 @@ func TestQueueSetsAside(t *testing.T) {
 				take()
 			}
 			var held, idle int64
-			for _, c := range q.chunks[q.head:] {
+			for _, c := range q.fetched[q.head:] {
 				held += c.weight
 			}
 			for _, n := range q.waitingBytes() {

@@ -142,7 +142,7 @@ func (l *pipeline) stateOf(s firehose.State, f fault) string {
 		return "throttled"
 	case f.err != nil, s.BreakerOpen:
 		return "failing"
-	case s.HungrySince.IsZero():
+	case s.StalledSince.IsZero():
 		return "idle"
 	}
 	return "ok"

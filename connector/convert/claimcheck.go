@@ -76,7 +76,7 @@ func (c *Converter) AppendClaimCheck(dst []byte, r *kgo.Record, claim ClaimCheck
 	}
 	out, err := c.claim.appendRecord(dst, r, &m, room)
 	if err != nil {
-		return dst, rejectedError(err, len(r.Key))
+		return dst, badRecordError(err, len(r.Key))
 	}
 	out = append(append(out[:len(out)-len("}")], member...), '}')
 	return c.requireCompressed(dst, append(out, c.delimiter...))

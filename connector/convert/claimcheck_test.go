@@ -75,7 +75,7 @@ func TestClaimCheckOfALargeKey(t *testing.T) {
 	}
 	r.Key = append(r.Key, 'k')
 	got, err = c.AppendClaimCheck([]byte("x"), r, ClaimCheck{})
-	if reject, ok := errors.AsType[*BadRecord](err); !ok || reject.Reason != TooLarge || string(got) != "x" {
+	if bad, ok := errors.AsType[*BadRecord](err); !ok || bad.Reason != TooLarge || string(got) != "x" {
 		t.Errorf("%q, %v; want a record that is too large", got[:min(len(got), 9)], err)
 	}
 }

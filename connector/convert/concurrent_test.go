@@ -107,8 +107,8 @@ func TestAppendWithin(t *testing.T) {
 		if got, err := c.AppendWithin([]byte("x"), r, len(all)); err != nil || string(got) != "x"+string(all) {
 			t.Errorf("%s: %q %v, want %q", name, got, err, all)
 		}
-		var reject *BadRecord
-		if got, err := c.AppendWithin([]byte("x"), r, len(all)-1); !errors.As(err, &reject) || reject.Reason != TooLarge || string(got) != "x" {
+		var bad *BadRecord
+		if got, err := c.AppendWithin([]byte("x"), r, len(all)-1); !errors.As(err, &bad) || bad.Reason != TooLarge || string(got) != "x" {
 			t.Errorf("%s, without room: %q %v", name, got, err)
 		}
 	}

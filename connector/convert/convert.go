@@ -199,7 +199,7 @@ func (c *Converter) appendEnvelope(dst []byte, r *kgo.Record, made *payload, lim
 	}
 	out, err := c.envelope.appendRecord(dst, r, &m, room)
 	if err != nil {
-		return dst, rejectedError(err, len(r.Key)+len(r.Value))
+		return dst, badRecordError(err, len(r.Key)+len(r.Value))
 	}
 	return append(out, c.delimiter...), nil
 }

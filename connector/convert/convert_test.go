@@ -43,11 +43,11 @@ func TestSize(t *testing.T) {
 		c := New(Config{Delimiter: Delimiter(delimiter)}, nil)
 		dst := []byte("x")
 		got, err := c.Append(dst, &kgo.Record{Value: bytes.Repeat([]byte{'v'}, size)})
-		var reject *BadRecord
+		var bad *BadRecord
 		switch {
 		case fits && (err != nil || len(got) != 1+size+len(delimiter)):
 			t.Errorf("%d bytes: %v", size, err)
-		case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || reject.Skip || reject.Size != size+len(delimiter) || len(got) != 1):
+		case !fits && (!errors.As(err, &bad) || bad.Reason != TooLarge || bad.Skip || bad.Size != size+len(delimiter) || len(got) != 1):
 			t.Errorf("%d bytes: %v, %d appended", size, err, len(got)-1)
 		}
 	}
@@ -70,11 +70,11 @@ func TestSizeCompressed(t *testing.T) {
 			cfg := configForValidate()
 			cfg.Format, cfg.Aggregate, cfg.Compression = format, true, "gzip"
 			got, err := New(cfg, nil).Append([]byte("x"), &kgo.Record{Value: value})
-			var reject *BadRecord
+			var bad *BadRecord
 			switch {
 			case fits && (err != nil || want > 0 && len(got) != 1+want):
 				t.Errorf("%s as %s: %d bytes, %v", name, format, len(got), err)
-			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || reject.Size < least || format == "raw" && reject.Size > most || string(got) != "x"):
+			case !fits && (!errors.As(err, &bad) || bad.Reason != TooLarge || bad.Size < least || format == "raw" && bad.Size > most || string(got) != "x"):
 				t.Errorf("%s as %s: %v", name, format, err)
 			}
 		}
@@ -87,9 +87,9 @@ func TestSizeCompressed(t *testing.T) {
 
 func TestTombstones(t *testing.T) {
 	for policy, skip := range map[string]bool{"skip": true, "bad": false} {
-		var reject *BadRecord
+		var bad *BadRecord
 		_, err := New(Config{Tombstones: policy}, nil).Append(nil, &kgo.Record{})
-		if !errors.As(err, &reject) || reject.Reason != Tombstone || reject.Skip != skip {
+		if !errors.As(err, &bad) || bad.Reason != Tombstone || bad.Skip != skip {
 			t.Errorf("policy %s: %v", policy, err)
 		}
 	}

@@ -36,7 +36,7 @@ func newDecoder(cfg Config, format string, headers headerNames, limit int, looku
 // also after an error.
 func (d *valueDecoder) preparePayload(p *payload, data []byte, headers []kgo.RecordHeader) error {
 	if err := d.parseFraming(p, data, headers); err != nil {
-		return rejectedError(err, len(data))
+		return badRecordError(err, len(data))
 	}
 	schema, err := d.lookup(p.ref)
 	if err != nil {
@@ -51,19 +51,19 @@ func (d *valueDecoder) preparePayload(p *payload, data []byte, headers []kgo.Rec
 
 // refusedPayload is the error of a SchemaLookup for data. Where there is no such schema, data may be in another framing.
 func (d *valueDecoder) refusedPayload(err error, data []byte, headers []kgo.RecordHeader) error {
-	reject, ok := errors.AsType[*BadRecord](err)
+	bad, ok := errors.AsType[*BadRecord](err)
 	if !ok {
 		return err
 	}
-	sized := &BadRecord{Reason: reject.Reason, Size: len(data), Schema: reject.Schema, err: reject.err}
-	if hint := d.framingHint(data, headers); hint != "" && reject.Reason == UnknownSchema {
-		sized.err = fmt.Errorf("%w%s", reject.err, hint)
+	sized := &BadRecord{Reason: bad.Reason, Size: len(data), Schema: bad.Schema, err: bad.err}
+	if hint := d.framingHint(data, headers); hint != "" && bad.Reason == UnknownSchema {
+		sized.err = fmt.Errorf("%w%s", bad.err, hint)
 	}
 	return sized
 }
 
-// rejectedError is the BadRecord for an error in size bytes.
-func rejectedError(err error, size int) *BadRecord {
+// badRecordError is the BadRecord for an error in size bytes.
+func badRecordError(err error, size int) *BadRecord {
 	reason := Undecodable
 	if _, inflated := errors.AsType[errInflated](err); inflated {
 		reason = TooLarge
@@ -75,8 +75,8 @@ func rejectedError(err error, size int) *BadRecord {
 
 // namedPart tells which part of a record it is that can't be used.
 func namedPart(part string, err error) error {
-	if reject, ok := errors.AsType[*BadRecord](err); ok {
-		return &BadRecord{Reason: reject.Reason, Size: reject.Size, Schema: reject.Schema, err: fmt.Errorf("%s: %w", part, reject)}
+	if bad, ok := errors.AsType[*BadRecord](err); ok {
+		return &BadRecord{Reason: bad.Reason, Size: bad.Size, Schema: bad.Schema, err: fmt.Errorf("%s: %w", part, bad)}
 	}
 	return err
 }

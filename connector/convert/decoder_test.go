@@ -115,11 +115,11 @@ func TestDecodedSize(t *testing.T) {
 			n := batch.MaxRecordBytes - frame + extra
 			text := append(varint(int64(n)), strings.Repeat("a", n)...)
 			got, err := New(cfg, schemas).Append([]byte("x"), &kgo.Record{Key: confluent(1, append(varint(2), "kk"...)), Value: confluent(1, text)})
-			var reject *BadRecord
+			var bad *BadRecord
 			switch {
 			case fits && (err != nil || len(got) != 1+batch.MaxRecordBytes):
 				t.Errorf("envelope %v: %d bytes, %v", envelope, len(got)-1, err)
-			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || string(got) != "x"):
+			case !fits && (!errors.As(err, &bad) || bad.Reason != TooLarge || string(got) != "x"):
 				t.Errorf("envelope %v: %v, %d appended", envelope, err, len(got)-1)
 			}
 		}

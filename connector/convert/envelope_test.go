@@ -146,11 +146,11 @@ func TestEnvelopeSize(t *testing.T) {
 				value = "\n " + value + strings.Repeat(" ", 1_000_000)
 			}
 			got, err := c.Append([]byte("x"), &kgo.Record{Value: []byte(value)})
-			var reject *BadRecord
+			var bad *BadRecord
 			switch {
 			case fits && (err != nil || len(got) != 1+batch.MaxRecordBytes):
 				t.Errorf("%s: %d bytes, %v", name, len(got)-1, err)
-			case !fits && (!errors.As(err, &reject) || reject.Reason != TooLarge || reject.Size != batch.MaxRecordBytes+1 || string(got) != "x" || cap(got) > 8):
+			case !fits && (!errors.As(err, &bad) || bad.Reason != TooLarge || bad.Size != batch.MaxRecordBytes+1 || string(got) != "x" || cap(got) > 8):
 				t.Errorf("%s: %v, %d appended", name, err, len(got)-1)
 			}
 		}

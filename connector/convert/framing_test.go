@@ -205,8 +205,8 @@ func TestWrongFraming(t *testing.T) {
 		converter := New(Config{Format: "avro"}, found.lookup)
 		converter.SetFraming(c.framing, false)
 		_, err := converter.Append(nil, &kgo.Record{Value: c.value, Headers: c.headers})
-		reject, ok := errors.AsType[*BadRecord](err)
-		if !ok || reject.Reason != Undecodable || reject.Size != len(c.value) || !strings.Contains(err.Error(), c.want) {
+		bad, ok := errors.AsType[*BadRecord](err)
+		if !ok || bad.Reason != Undecodable || bad.Size != len(c.value) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		if len(found.asked) > 0 {
@@ -226,7 +226,7 @@ func TestUnknownSchemaOfOthers(t *testing.T) {
 		c := New(Config{Format: "avro"}, func(SchemaRef) (Schema, error) { return nil, unknown })
 		c.SetFraming(framing, false)
 		_, err := c.Append(nil, r)
-		if reject, ok := errors.AsType[*BadRecord](err); !ok || reject.Reason != UnknownSchema || !strings.Contains(err.Error(), "does not have it: it looks as if") || !errors.Is(err, unknown.err) {
+		if bad, ok := errors.AsType[*BadRecord](err); !ok || bad.Reason != UnknownSchema || !strings.Contains(err.Error(), "does not have it: it looks as if") || !errors.Is(err, unknown.err) {
 			t.Errorf("%s: %v", framing, err)
 		}
 	}
@@ -290,8 +290,8 @@ func TestZlibBomb(t *testing.T) {
 		c.SetFraming(Glue, false)
 		took := allocated(func() {
 			_, err := c.Append(nil, &kgo.Record{Value: bomb})
-			reject, ok := errors.AsType[*BadRecord](err)
-			if want := fmt.Sprintf("that zlib makes more than %d of", c.maxBytes()); !ok || reject.Reason != TooLarge || !strings.Contains(err.Error(), want) {
+			bad, ok := errors.AsType[*BadRecord](err)
+			if want := fmt.Sprintf("that zlib makes more than %d of", c.maxBytes()); !ok || bad.Reason != TooLarge || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		})

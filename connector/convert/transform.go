@@ -220,7 +220,7 @@ func (t *transformation) wrapped() ([]byte, error) {
 	case !ok:
 		return nil, &BadRecord{Reason: UnwrapFailed, Size: len(t.record.Value), err: fmt.Errorf("RECORD_UNWRAP: %w", errNotJSON)}
 	case len(t.record.Value)-blanks > limit:
-		return nil, rejectedError(jsontext.ErrTooLong, len(t.record.Value))
+		return nil, badRecordError(jsontext.ErrTooLong, len(t.record.Value))
 	case blanks > 0:
 		t.value = jsontext.AppendCompact(t.value[:0], json)
 		return t.value, nil
@@ -235,7 +235,7 @@ func appendBounded(dst []byte, p *payload, size, limit int) ([]byte, error) {
 		err = jsontext.ErrTooLong
 	}
 	if err != nil {
-		return dst, rejectedError(err, size)
+		return dst, badRecordError(err, size)
 	}
 	return out, nil
 }

@@ -46,8 +46,8 @@ func outcome(t testing.TB, c *Converter, r *kgo.Record) string {
 	if string(out) != "before " {
 		t.Errorf("%q was appended with the error %v", out, err)
 	}
-	if reject, ok := errors.AsType[*BadRecord](err); ok {
-		return string(reject.Reason)
+	if bad, ok := errors.AsType[*BadRecord](err); ok {
+		return string(bad.Reason)
 	}
 	return err.Error()
 }

@@ -90,7 +90,7 @@ func TestAnswers(t *testing.T) {
 				if w.metric("requests_total", tt.outcome) < 1 {
 					t.Errorf("no request is counted as %s", tt.outcome)
 				}
-				if st := w.stream.State(); st.Blocked || st.BreakerOpen || st.InFlight != 0 || st.Waiting != 0 || st.CredentialsRefused != nil || !st.HungrySince.IsZero() {
+				if st := w.stream.State(); st.Blocked || st.BreakerOpen || st.InFlight != 0 || st.Waiting != 0 || st.CredentialsRefused != nil || !st.StalledSince.IsZero() {
 					t.Errorf("state afterwards: %+v", st)
 				}
 			})
@@ -188,7 +188,7 @@ func TestRefusedRecordStopsByDefault(t *testing.T) {
 		}
 		w.mustDeliver(w.batch(10, 100)) // others go on
 		w.wantMark(0)
-		if st := w.stream.State(); st.Waiting > 0 || !st.HungrySince.IsZero() {
+		if st := w.stream.State(); st.Waiting > 0 || !st.StalledSince.IsZero() {
 			t.Errorf("the record is still sent: %+v", st)
 		}
 	})
@@ -478,7 +478,7 @@ func TestCanceledContextSettlesNothing(t *testing.T) {
 			t.Errorf("Run returned after %v, want 500ms", took)
 		}
 		w.wantMark(0)
-		if st := w.stream.State(); st.InFlight != 0 || st.Waiting != 0 || !st.HungrySince.IsZero() {
+		if st := w.stream.State(); st.InFlight != 0 || st.Waiting != 0 || !st.StalledSince.IsZero() {
 			t.Errorf("left behind: %+v", st)
 		}
 		w.stream.SetShare(0.5) // is for nobody, and waits for nobody

@@ -73,7 +73,7 @@ func (s *sender) handleAnswer(now time.Time, r *request) {
 		first += d.batch.Len()
 	}
 	if result.Accepted.Records > 0 {
-		s.history.progress.accepted, s.history.progress.acceptedAt, s.history.progress.hungry = max(s.history.progress.accepted, r.number), now, now
+		s.history.progress.accepted, s.history.progress.acceptedAt, s.history.progress.stalled = max(s.history.progress.accepted, r.number), now, now
 		s.metrics.LastAccepted.Set(float64(now.UnixNano()) / 1e9)
 		s.history.progress.failure, s.history.progress.failures = nil, 0
 		s.history.totals.Accepted.addRecords(int(result.Accepted.Records), int(result.Accepted.Bytes))

@@ -23,7 +23,7 @@ type requestHistory struct {
 type progress struct {
 	accepted   int64                  // the highest number of a request of which something was accepted
 	acceptedAt time.Time              // when
-	hungry     time.Time              // since when there is something to send and nothing was accepted; zero without
+	stalled    time.Time              // since when there is something to send and nothing was accepted; zero without
 	failure    *putbatch.RequestError // of the last request, nil after one of which something was accepted
 	failures   int                    // requests that failed since then
 }

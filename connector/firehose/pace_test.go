@@ -42,7 +42,7 @@ func TestBreaker(t *testing.T) {
 				before := len(w.svc.Stored("orders"))
 				w.svc.SetFaults([]fault{outage})
 				time.Sleep(8 * time.Second)
-				if st := w.stream.State(); !st.BreakerOpen || time.Since(st.HungrySince) < 7*time.Second {
+				if st := w.stream.State(); !st.BreakerOpen || time.Since(st.StalledSince) < 7*time.Second {
 					t.Errorf("state in the outage: %+v", st)
 				}
 				w.wantMetric(1, "breaker_open")

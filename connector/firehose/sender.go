@@ -133,7 +133,7 @@ func (s *sender) acceptBatch(b *batch.Batch) {
 	now := time.Now()
 	s.fresh = &delivery{batch: b, progress: now}
 	if s.open++; s.open == 1 {
-		s.history.progress.hungry = now
+		s.history.progress.stalled = now
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *sender) endDelivery(now time.Time, d *delivery) {
 	s.clearRefusals(d)
 	s.releaseDelivery(now, d)
 	if s.open--; s.open == 0 {
-		s.history.progress.hungry = time.Time{}
+		s.history.progress.stalled = time.Time{}
 	}
 }
 
@@ -155,7 +155,7 @@ func (s *sender) abandonRest(ctx context.Context, fail func(error)) {
 	for len(s.refused) > 0 {
 		s.handleProof(ctx, <-s.workers.verdicts, fail)
 	}
-	s.fresh, s.retries, s.open, s.history.progress.hungry = nil, nil, 0, time.Time{}
+	s.fresh, s.retries, s.open, s.history.progress.stalled = nil, nil, 0, time.Time{}
 	s.publishState()
 }
 

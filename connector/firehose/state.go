@@ -34,9 +34,9 @@ type State struct {
 	CredentialsRefused *putbatch.RequestError
 	// LastAccepted is when a record was last accepted; zero before the first.
 	LastAccepted time.Time
-	// HungrySince is since when there has been something to send and nothing was
+	// StalledSince is since when there has been something to send and nothing was
 	// accepted; zero while there is nothing to send.
-	HungrySince time.Time
+	StalledSince time.Time
 	// LastFailure is why the last request, or all of its records, failed; nil after one of
 	// which something was accepted. Failures is how many requests failed since then.
 	LastFailure *putbatch.RequestError
@@ -80,7 +80,7 @@ func (s *sender) publishState() {
 	st := State{
 		Blocked: l.Breaker == limiter.BreakerBlocked, BreakerOpen: l.Breaker == limiter.BreakerOpen,
 		Since: l.BreakerSince, Reason: s.history.probes.failure, CredentialsRefused: s.history.credentials.refused,
-		LastAccepted: s.history.progress.acceptedAt, HungrySince: s.history.progress.hungry,
+		LastAccepted: s.history.progress.acceptedAt, StalledSince: s.history.progress.stalled,
 		LastFailure: s.history.progress.failure, Failures: s.history.progress.failures, HeldBack: s.history.heldBack, Totals: s.history.totals, Encrypted: s.history.encrypted,
 		InFlight: l.InFlight, Waiting: s.countWaiting(),
 		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, PartRecords: l.Part.Records, PartBytes: l.Part.Bytes, Stubborn: s.history.stubborn,

@@ -138,8 +138,8 @@ func (p *place) audit(r AuditRequest) (AuditReport, error) {
 		Kafka: reader, Group: p.cfg.GroupID, ID: p.record.EnvelopeName("id"), Timestamp: p.record.EnvelopeName("timestamp"), Log: slog.New(slog.DiscardHandler),
 		Sends: func(_ context.Context, r *kgo.Record) (string, error) {
 			_, err := c.Append(nil, r)
-			if reject, ok := errors.AsType[*convert.BadRecord](err); ok {
-				return string(reject.Reason), nil
+			if bad, ok := errors.AsType[*convert.BadRecord](err); ok {
+				return string(bad.Reason), nil
 			}
 			return "", err
 		},

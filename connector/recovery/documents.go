@@ -83,7 +83,7 @@ var stops = func() (s struct{ text, structure [256]bool }) {
 func (s *documentScanner) readAll(r io.Reader, buffer []byte) error {
 	for {
 		n, err := r.Read(buffer)
-		if scanErr := s.scanChunk(buffer[:n]); scanErr != nil {
+		if scanErr := s.scanPiece(buffer[:n]); scanErr != nil {
 			return scanErr
 		}
 		switch {
@@ -104,7 +104,7 @@ func (s *documentScanner) endDocument() {
 	s.depth, s.text, s.skip = 0, false, false
 }
 
-func (s *documentScanner) scanChunk(b []byte) error {
+func (s *documentScanner) scanPiece(b []byte) error {
 	for i := 0; i < len(b); {
 		switch {
 		case s.skip:

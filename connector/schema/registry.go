@@ -92,8 +92,8 @@ type Registry struct {
 
 // cachedVerdict is why a schema can't be used, for now.
 type cachedVerdict struct {
-	reject *convert.BadRecord
-	until  time.Time
+	bad   *convert.BadRecord
+	until time.Time
 }
 
 // New returns a registry without any schema. It connects when the first is asked for.
@@ -121,7 +121,7 @@ func (r *Registry) LookupSchema(ref convert.SchemaRef) (convert.Schema, error) {
 	defer r.mu.Unlock()
 	if v, ok := r.unusable[ref]; ok {
 		if time.Now().Before(v.until) {
-			return nil, v.reject
+			return nil, v.bad
 		}
 		delete(r.unusable, ref)
 	}
@@ -255,7 +255,7 @@ func (r *Registry) settleFetch(ref convert.SchemaRef, s convert.Schema, err erro
 	}
 	switch {
 	case err == nil:
-		if r.suspects[ref].tries > 0 || r.unusable[ref].reject != nil {
+		if r.suspects[ref].tries > 0 || r.unusable[ref].bad != nil {
 			r.steady = now
 		}
 		delete(r.suspects, ref)

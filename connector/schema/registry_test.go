@@ -309,8 +309,8 @@ func TestReferenceIsGone(t *testing.T) {
 
 func wantReject(t *testing.T, name string, err error, reason convert.Reason, text string) {
 	t.Helper()
-	reject, ok := errors.AsType[*convert.BadRecord](err)
-	if !ok || reject.Reason != reason || !strings.Contains(err.Error(), text) {
+	bad, ok := errors.AsType[*convert.BadRecord](err)
+	if !ok || bad.Reason != reason || !strings.Contains(err.Error(), text) {
 		t.Errorf("%s: %v, want %s with %q", name, err, reason, text)
 	}
 }

@@ -74,7 +74,7 @@ func usedTwice() []mutant {
 		},
 		{
 			sent, "what didn't fit into a batch goes to the end of the queue",
-			"connector/queue.go", "slices.Concat(chunks, q.chunks[q.head:]), 0", "slices.Concat(q.chunks[q.head:], chunks), 0",
+			"connector/queue.go", "slices.Concat(fetched, q.fetched[q.head:]), 0", "slices.Concat(q.fetched[q.head:], fetched), 0",
 			"connector", "TestQueue", "the queue is ",
 		},
 	}

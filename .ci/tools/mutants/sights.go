@@ -22,12 +22,12 @@ func recordAges() []mutant {
 		},
 		{
 			seen, "the age of records that are packed is that of the next ones",
-			"connector/batcher.go", "			l.queue.finishChunk()\n", "",
+			"connector/batcher.go", "			l.queue.finishRecords()\n", "",
 			"connector/e2e", "TestAgeOfHangingRecord", "s after the commit of all",
 		},
 		{
 			seen, "the age of a partition leaves out records that were set aside",
-			"connector/queue.go", "		polls[a.lease] = a.chunks[0].polled\n", "		_ = a\n",
+			"connector/queue.go", "		polls[a.lease] = a.fetched[0].polled\n", "		_ = a\n",
 			"connector", "TestQueueSetsAside", "was polled at \\d+, want",
 		},
 	}

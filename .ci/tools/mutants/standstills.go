@@ -119,7 +119,7 @@ func setAside() []mutant {
 		},
 		{
 			alone, "records of a partition that waits are passed by later ones of it",
-			"connector/queue.go", "	q.putFirst(first...)\n", "	q.chunks = append(q.chunks, first...)\n",
+			"connector/queue.go", "	q.putFirst(first...)\n", "	q.fetched = append(q.fetched, first...)\n",
 			"connector", "TestQueueSetsAside", "was taken, want|oldest record of partition",
 		},
 		{
