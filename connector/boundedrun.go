@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/firehose/putbatch"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
 )
@@ -42,6 +43,8 @@ type pipelineFeed struct {
 	cancel   context.CancelCauseFunc
 	put      sync.Mutex // one caller of queueRecords at a time waits for room
 	err      error      // of read, when it has returned
+	// refusedSince is since when each failure was of the credentials; zero if the last one was not. It belongs to giveUpBlocked.
+	refusedSince time.Time
 }
 
 // newBoundedRun prepares the run. reads are by stream; streams without one get nothing.
@@ -135,16 +138,34 @@ func (b *boundedRun) drain(pipelines *taskGroup, cut func()) (left []string) {
 	return pipelines.waitTasks(limit + endGrace)
 }
 
-// giveUpBlocked ends the feeds of streams that refuse everything, or whose check has not passed since begin.
+// giveUpBlocked ends the feeds of streams that refuse everything, whose credentials are refused, or whose check has not passed since
+// begin.
 func (b *boundedRun) giveUpBlocked(begin time.Time) {
 	for _, f := range b.feeds {
 		if s := f.pipeline.stream.State(); s.Blocked && time.Since(s.Since) >= blockedLimit {
 			f.cancel(fmt.Errorf("blocked for %s: %w", blockedLimit, s.Reason))
 		}
+		if err := f.checkCredentials(f.pipeline.stream.State().LastFailure); err != nil {
+			f.cancel(err)
+		}
 		if err := f.pipeline.check.lastError(); err != nil && time.Since(begin) >= 2*blockedLimit {
 			f.cancel(err)
 		}
 	}
+}
+
+// checkCredentials returns the last failure of the stream if each was of the credentials, for too long to be a rotation. A service waits
+// for better ones; a run would never end.
+func (f *pipelineFeed) checkCredentials(last *putbatch.RequestError) error {
+	switch {
+	case last == nil || last.Class != putbatch.Credentials:
+		f.refusedSince = time.Time{}
+	case f.refusedSince.IsZero():
+		f.refusedSince = time.Now()
+	case time.Since(f.refusedSince) >= blockedLimit:
+		return fmt.Errorf("no usable credentials for %s: %w", blockedLimit, last)
+	}
+	return nil
 }
 
 // queueRecords hands records of one partition to the pipeline, as soon as that has room for them. The error is ctx's.

@@ -427,6 +427,30 @@ func TestReplayOutage(t *testing.T) {
 	})
 }
 
+// TestReplayRefusedCredentials: a replay waits a while for credentials that are accepted, and then ends and says so. The same command
+// continues with better ones.
+func TestReplayRefusedCredentials(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.produce(0, 4000)
+		time.Sleep(time.Second)
+		to := time.Now()
+		whole := func(c *connector.Config, r *recovery.ReplayRequest) {
+			c.Firehose.StartupCheck, r.From, r.To = true, to.Add(-time.Hour), to
+		}
+		w.stream.AddFault(firehosetest.Fault{Operation: "*", Effect: firehosetest.RefuseRequest, Code: "InvalidSignatureException"})
+		_, err := w.replay(whole)
+		if took := time.Since(to); err == nil || errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), "no usable credentials for 1m0s: InvalidSignatureException") || took > 3*time.Minute {
+			t.Errorf("after %s: %v", took, err)
+		}
+		w.stream.ClearFaults()
+		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRequest, Code: "ExpiredTokenException", Until: 30 * time.Second})
+		if report, err := w.replay(whole); err != nil || !report.Done {
+			t.Errorf("got %+v, %v", report, err)
+		}
+		w.wantExactly(4000)
+	})
+}
+
 // TestReplayGaps: what retention has taken of the range is an error that says how much, and -allow-gaps sends the rest.
 func TestReplayGaps(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -255,6 +255,7 @@ func wantFile(t *testing.T, r AuditReport, missing [][]int64) {
 		From, To   time.Time
 		Partitions []struct {
 			Topic     string
+			TopicID   string `json:"topic_id"`
 			Partition int
 			Records   int
 			Offsets   [][2]int64

@@ -19,7 +19,8 @@ type document struct {
 
 // documentScanner finds the JSON objects of a stream that are not inside of others, whether lines, control
 // characters or nothing is between them. It keeps two members of each and passes over the rest, so memory does not
-// grow with the size of a document. Input that is no object is skipped up to the end of its line.
+// grow with the size of a document. Input that is no object is skipped up to the end of its line. An object that is cut off ends where
+// the next one begins: where its own grammar has no place for an object.
 type documentScanner struct {
 	id, timestamp string // names of the members; empty for none
 	visit         func(document) error
@@ -32,6 +33,7 @@ type documentScanner struct {
 	escaped bool // behind a backslash
 	skip    bool // up to the end of the line
 	key     bool // the next string of the outermost object is a name
+	last    byte // the last structural byte, or that of a value behind it
 	token   token
 	name    []byte // of the current member
 	found   [2]member
@@ -139,8 +141,7 @@ func (s *documentScanner) skipBetween(b []byte, i int) int {
 		switch c := b[i]; {
 		case c <= ' ':
 		case c == '{':
-			s.depth, s.key, s.token, s.escaped = 1, true, ignored, false
-			s.found[0], s.found[1] = member{json: s.found[0].json[:0]}, member{json: s.found[1].json[:0]}
+			s.beginDocument()
 			return i + 1
 		default:
 			s.skip = true
@@ -148,6 +149,29 @@ func (s *documentScanner) skipBetween(b []byte, i int) int {
 		}
 	}
 	return i
+}
+
+func (s *documentScanner) beginDocument() {
+	s.depth, s.key, s.token, s.escaped, s.last = 1, true, ignored, false, '{'
+	s.found[0], s.found[1] = member{json: s.found[0].json[:0]}, member{json: s.found[1].json[:0]}
+}
+
+// bareValue stands for a number or a word in documentScanner.last.
+const bareValue = 'x'
+
+// noteBare notes whether a number or a word is among the bytes before a structural one.
+func (s *documentScanner) noteBare(b []byte) {
+	for _, c := range b {
+		if c > ' ' {
+			s.last = bareValue
+			return
+		}
+	}
+}
+
+// takesObject reports whether an object may begin behind the last byte: as a value of a member or of a list.
+func (s *documentScanner) takesObject() bool {
+	return s.last == ':' || s.last == '[' || s.last == ',' && (s.depth > 1 || !s.key)
 }
 
 // longText is the length of strings for which searches pay, in bytes.
@@ -194,10 +218,19 @@ func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
 	if s.token == bareToken {
 		s.keepBytes(b[begin:i])
 	}
+	if begin < i {
+		s.noteBare(b[begin:i])
+	}
 	if i == len(b) {
 		return i, nil
 	}
 	outermost := s.depth == 1
+	if b[i] == '{' && !s.takesObject() {
+		s.foreign++
+		s.beginDocument()
+		return i + 1, nil
+	}
+	s.last = b[i]
 	switch c := b[i]; c {
 	case '"':
 		s.text = true

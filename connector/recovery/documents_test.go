@@ -51,6 +51,13 @@ func TestDocuments(t *testing.T) {
 		"numbers and lists":      {"1\n[{\"id\":\"no\"}]\nnull\n", nil, 0, 3},
 		"cut off":                {`{"id":"a-0-1"}` + "\n" + `{"id":"a-0-2","value":"abc`, []string{`"a-0-1" `}, 1, 1},
 		"cut off, and goes on":   {`{"id":"a-0-1","value":"abc` + "\n" + `{"id":"a-0-2"}`, []string{`"a-0-2" `}, 1, 1},
+		"cut behind a name":      {`{"id":"a-0-1","v"` + "\n" + `{"id":"a-0-2"}` + "\n" + `{"id":"a-0-3"}`, []string{`"a-0-2" `, `"a-0-3" `}, 2, 1},
+		"cut in a number":        {`{"id":"a-0-1","v":12` + "\n" + `{"id":"a-0-2"}` + "\n" + `{"id":"a-0-3"}`, []string{`"a-0-2" `, `"a-0-3" `}, 2, 1},
+		"cut behind a comma":     {`{"id":"a-0-1",` + "\n" + `{"id":"a-0-2"}` + "\n" + `{"id":"a-0-3"}`, []string{`"a-0-2" `, `"a-0-3" `}, 2, 1},
+		"cut behind a text":      {`{"id":"a-0-1"` + "\n" + `{"id":"a-0-2"}`, []string{`"a-0-2" `}, 1, 1},
+		"cut inside":             {`{"id":"a-0-1","v":{"a":[[1,{"b":2}` + "\n" + `{"id":"a-0-2"}`, []string{`"a-0-2" `}, 1, 1},
+		"a lone brace":           {"{\n" + `{"id":"a-0-2"}`, []string{`"a-0-2" `}, 1, 1},
+		"cut behind a colon":     {`{"id":"a-0-1","v":` + "\n" + `{"id":"a-0-2"}` + "\n" + `{"id":"a-0-3"}`, []string{`"a-0-3" `}, 1, 1},
 		"a bracket too many":     {`{"id":"a-0-1"]}` + "\n" + `{"id":"a-0-2"}`, []string{`"a-0-2" `}, 1, 1},
 		"empty":                  {"", nil, 0, 0},
 	} {

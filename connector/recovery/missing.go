@@ -14,9 +14,10 @@ const missingVersion = 1
 // WriteMissing writes the offsets of the missing records, all of them:
 //
 //	{"version": 1, "cluster": "…", "from": "2026-01-31T00:00:00Z", "to": "…", "partitions": [
-//	{"topic": "orders", "partition": 3, "records": 4, "offsets": [[17,19],[42,42]]}
+//	{"topic": "orders", "topic_id": "…", "partition": 3, "records": 4, "offsets": [[17,19],[42,42]]}
 //	]}
 //
+// A topic that was created again has another id: the offsets are not of its records. Brokers before Kafka 2.8 have no ids.
 // A pair is the first and the last offset of a stretch, both of them missing. Pairs go up and neither touch nor overlap.
 // Partitions without missing records are not in it, and neither are records in the error output, records that
 // are not due, and gaps among expired offsets. A stretch may have any length, and a file any number of them: it is
@@ -36,8 +37,12 @@ func (r AuditReport) WriteMissing(w io.Writer) error {
 		if p.Missing == 0 {
 			continue
 		}
+		id := ""
+		if p.TopicID != "" {
+			id = `"topic_id":"` + p.TopicID + `",`
+		}
 		// A topic's name needs no escaping: it is of a-z A-Z 0-9 . _ -
-		fmt.Fprintf(out, `%s{"topic":"%s","partition":%d,"records":%d,"offsets":[`, separator, p.Topic, p.Partition, p.Missing)
+		fmt.Fprintf(out, `%s{"topic":"%s",%s"partition":%d,"records":%d,"offsets":[`, separator, p.Topic, id, p.Partition, p.Missing)
 		comma := ""
 		for pair := range rangesOf(p.missing) {
 			fmt.Fprintf(out, "%s[%d,%d]", comma, pair[0], pair[1])

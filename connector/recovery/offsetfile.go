@@ -9,6 +9,8 @@ import (
 	"math"
 	"sort"
 	"time"
+
+	"kafka-firehose/connector/kafka"
 )
 
 // OffsetFile is a file that WriteMissing has written: offsets of the records to replay.
@@ -25,6 +27,7 @@ type OffsetFile struct {
 // OffsetFilePartition is the offsets of one partition.
 type OffsetFilePartition struct {
 	Topic     string     `json:"topic"`
+	TopicID   string     `json:"topic_id,omitempty"` // of the topic that the offsets are of; empty where brokers have none
 	Partition int32      `json:"partition"`
 	Records   int64      `json:"records"`
 	Offsets   [][2]int64 `json:"offsets"` // the first and the last of each stretch, going up
@@ -73,6 +76,9 @@ func (p *OffsetFilePartition) validateRanges() error {
 	if p.Topic == "" || p.Partition < 0 {
 		return errors.New("want the name of a topic and the number of a partition")
 	}
+	if _, legal := kafka.ParseTopicID(p.TopicID); !legal && p.TopicID != "" {
+		return fmt.Errorf("its topic_id is %q, which is no id of a topic", p.TopicID)
+	}
 	if len(p.Offsets) == 0 {
 		return errors.New("it has no offsets")
 	}
@@ -111,6 +117,12 @@ func (f *OffsetFile) partitionOf(topic string, partition int32) *OffsetFileParti
 		return &f.Partitions[i]
 	}
 	return nil
+}
+
+// isOfTopic reports whether the offsets are of the topic with the id. It is true where that can't be told.
+func (p *OffsetFilePartition) isOfTopic(id [16]byte) bool {
+	of, ok := kafka.ParseTopicID(p.TopicID)
+	return !ok || id == [16]byte{} || of == id
 }
 
 // nextOffset returns the first offset of the file from the given one on, and math.MaxInt64 if there is none.

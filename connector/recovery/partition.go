@@ -106,6 +106,7 @@ func (p *partitionAudit) addRefused(offset int64, code string) {
 // one of the results: Expected = Once + Twice + Refused + NotSent + NotDue + Missing.
 type PartitionReport struct {
 	Topic     string `json:"topic"`
+	TopicID   string `json:"topic_id,omitempty"` // empty where brokers have none
 	Partition int32  `json:"partition"`
 	Begin     int64  `json:"begin_offset"` // of the range in Kafka
 	End       int64  `json:"end_offset"`   // the first behind it
@@ -161,6 +162,9 @@ func (p *partitionAudit) buildReport() PartitionReport {
 	r := PartitionReport{
 		Topic: p.Topic, Partition: p.Partition, Begin: p.Begin, End: p.End,
 		Expected: countBits(p.expected), Copies: p.copies, LeftOut: p.leftOut, Codes: map[string]int64{},
+	}
+	if p.OffsetRange.TopicID != [16]byte{} {
+		r.TopicID = kafka.FormatTopicID(p.OffsetRange.TopicID)
 	}
 	unexpected := roaring64.AndNot(p.delivered, p.expected)
 	twice := roaring64.And(p.twice, p.expected)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,10 +100,11 @@ func TestOffsetFileFaults(t *testing.T) {
 		partition("t", "1", "[1,1]") + "x": "behind the JSON object",
 		partition("", "1", "[1,1]"):        "want the name of a topic",
 		partition("t", "0", ""):            "it has no offsets",
-		partition("t", "2", "[2,1]"):       "[2,1] is no stretch",
-		partition("t", "2", "[-1,1]"):      "[-1,1] is no stretch",
-		partition("t", "4", "[1,2],[2,3]"): "[2,3] overlaps",
-		partition("t", "9", "[1,2]"):       "hold 2 offsets, and its member records says 9",
+		partition(`t","topic_id":"x`, "1", "[1,1]"): `its topic_id is "x"`,
+		partition("t", "2", "[2,1]"):                "[2,1] is no stretch",
+		partition("t", "2", "[-1,1]"):               "[-1,1] is no stretch",
+		partition("t", "4", "[1,2],[2,3]"):          "[2,3] overlaps",
+		partition("t", "9", "[1,2]"):                "hold 2 offsets, and its member records says 9",
 		`{"version":1,"partitions":[{"topic":"t","partition":0,"records":1,"offsets":[[1,1]]},{"topic":"t","partition":0,"records":1,"offsets":[[1,1]]}]}`: "is there twice",
 	} {
 		if _, err := ReadOffsetFile(strings.NewReader(content)); err == nil || !strings.Contains(err.Error(), want) {
@@ -148,6 +150,15 @@ func TestOffsetFileModel(t *testing.T) {
 	}
 }
 
+// ofTopic is a request with the offsets of a topic with an id.
+func ofTopic(r ReplayRequest, id byte) ReplayRequest {
+	file := *r.Offsets
+	file.Partitions = slices.Clone(file.Partitions)
+	file.Partitions[0].TopicID = kafka.FormatTopicID([16]byte{id})
+	r.Offsets = &file
+	return r
+}
+
 // TestPlanReplay: where a replay begins, where it continues, and what it refuses.
 func TestPlanReplay(t *testing.T) {
 	t.Parallel()
@@ -190,6 +201,9 @@ func TestPlanReplay(t *testing.T) {
 		"the log is shorter":      {request: file, change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.End = 159 }, err: "ends before offset 159 of the file, at offset 159"},
 		"another range":           {request: span, at: 120, metadata: marker(ReplayRequest{From: replayFrom, To: replayTo.Add(1)}, func(m *replayMarker) { m.key = "other" }), err: "its progress is of another range, from 2026-01-31T10:00:00Z to 2026-01-31T11:00:00Z"},
 		"something else":          {request: span, at: 120, metadata: "kafka-firehose/1 cluster=", err: "was not committed by a replay"},
+		"a file of the topic":     {request: ofTopic(file, 1), begin: 110, end: 160, reached: 110},
+		"a file of an older one":  {request: ofTopic(file, 2), err: "-offsets: topic t was deleted and created again since the file was written"},
+		"a file without ids now":  {request: ofTopic(file, 2), change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.TopicID = [16]byte{} }, begin: 110, end: 160, reached: 110},
 		"the topic is a new one":  {request: span, at: 120, metadata: marker(span, func(m *replayMarker) { m.topic[0] = 2 }), err: "was deleted and created again"},
 		"brokers without ids":     {request: span, at: 120, metadata: marker(span, func(m *replayMarker) { m.topic[0] = 0 }), begin: 90, end: 180, reached: 120, bad: 3},
 		"a partition is not here": {request: span, change: func(_ *kafka.OffsetRange, r *ReplayRequest) { r.Partitions = []int32{4} }, err: "-partitions names 4"},

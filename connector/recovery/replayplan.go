@@ -79,6 +79,9 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, pro
 		p := &ReplayPartition{OffsetRange: g, key: key, from: r.From, to: r.To}
 		if r.Offsets != nil {
 			p.file = r.Offsets.partitionOf(g.Topic, g.Partition)
+			if !p.file.isOfTopic(g.TopicID) {
+				return nil, fmt.Errorf("-offsets: topic %s was deleted and created again since the file was written: its offsets are of other records now", g.Topic)
+			}
 			p.OffsetRange.Next = p.file.nextOffset
 		}
 		var gap string

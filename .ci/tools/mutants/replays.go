@@ -74,6 +74,11 @@ func replayFaults() []mutant {
 			"connector/e2e", "TestReplayBadRecords", "want the offset of each record",
 		},
 		{
+			refused, "offsets are sent of another topic that has the name now",
+			"connector/recovery/offsetfile.go", "	return !ok || id == [16]byte{} || of == id\n", "	return true\n",
+			"connector/recovery", "TestPlanReplay/a_file_of_an_older_one", "was deleted and created again",
+		},
+		{
 			refused, "a replay to a stream that does not exist takes the name of its progress",
 			"connector/replay.go", "p.c.checkStreamsFirst(ctx, p.targetStreams())", "p.c.checkStreamsFirst(ctx, nil)",
 			"connector/e2e", "TestReplayAbsentStream", "want that nothing was sent",
