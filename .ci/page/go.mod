@@ -3,7 +3,7 @@ module kafka-firehose/ci/page
 go 1.26.0
 
 require (
-	github.com/chromedp/cdproto v0.160.1
+	github.com/chromedp/cdproto v0.160.3
 	github.com/chromedp/chromedp v0.23.1
 	kafka-firehose v0.0.0
 )
