@@ -119,7 +119,7 @@ var virtualOnly = map[string][]string{
 	"the registry has to answer wrongly":            {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
 	"the epoch has to be known beforehand":          {"CommitsHaveTheLeaderEpoch"},
 	"TestApacheInspect is the one on Apache's":      {"Inspect"},
-	"it judges by exact numbers of what is sent":    {"ReplayKilled", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets", "ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayChecksOnce", "ReplayOutage", "ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped"},
+	"it judges by exact numbers of what is sent":    {"ReplayKilled", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets", "ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayChecksOnce", "ReplayOutage", "ReplayRefusedCredentials", "ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped"},
 	"brokers since 4.0 don't write it":              {"LegacyRecords", "UndecodableBatch"},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
