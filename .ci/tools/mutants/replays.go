@@ -75,7 +75,7 @@ func replayFaults() []mutant {
 		},
 		{
 			refused, "offsets are sent of another topic that has the name now",
-			"connector/recovery/offsetfile.go", "	return !ok || id == [16]byte{} || of == id\n", "	return true\n",
+			"connector/recovery/offsetfile.go", " || of == id\n", " || of != [16]byte{}\n",
 			"connector/recovery", "TestPlanReplay/a_file_of_an_older_one", "was deleted and created again",
 		},
 		{
