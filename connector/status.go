@@ -114,7 +114,7 @@ func (l *pipeline) streamStatus(name string, now time.Time, pauseAfter time.Dura
 		RateBytes: finiteOrZero(st.BytesPerSecond), RateRecords: finiteOrZero(st.RecordsPerSecond), QuotaBytes: st.PartBytes, QuotaRecords: st.PartRecords,
 		PartitionShare: math.Float64frombits(l.partitions.Load()),
 		InFlight:       st.InFlight, Waiting: st.Waiting, LastAccepted: st.LastAccepted, Lag: l.lag.Load(),
-		Requests: st.Totals.Offered.Requests, AcceptedRecords: st.Totals.Accepted.Records, AcceptedBytes: st.Totals.Accepted.Bytes, Stubborn: st.Stubborn, Encrypted: st.Encrypted,
+		Requests: st.Totals.Offered.Requests, AcceptedRecords: st.Totals.Accepted.Records, AcceptedBytes: st.Totals.Accepted.Bytes, Stuck: st.Stuck, Encrypted: st.Encrypted,
 	}
 	if f.err != nil {
 		s.Reason = f.err.Error()

@@ -13,7 +13,7 @@ type Firehose struct {
 	duration, batchRecords, batchBytes      *prometheus.HistogramVec
 	inFlight, flyingRecords, flyingBytes    *prometheus.GaugeVec
 	waiting, allowed, breaker, blocked      *prometheus.GaugeVec
-	paceRecords, paceBytes, stubborn        *prometheus.GaugeVec
+	paceRecords, paceBytes, stuck           *prometheus.GaugeVec
 	partRecords, partBytes, throttled       *prometheus.GaugeVec
 	lastAccepted, billedRatio, encrypted    *prometheus.GaugeVec
 	peakBytes, peakRecords, peakRequests    *prometheus.GaugeVec
@@ -62,7 +62,7 @@ func newFirehose(f metricFactory) *Firehose {
 		paceBytes:     f.gaugeVec("pace_bytes_per_second", "Bytes a second that may be sent, before base64; +Inf is unlimited.", s),
 		partRecords:   f.gaugeVec("quota_part_records_per_second", "Records a second of the stream's quota that are this member's part, by its partitions; 0 is unknown.", s),
 		partBytes:     f.gaugeVec("quota_part_bytes_per_second", "Bytes a second of the stream's quota, before base64, that are this member's part, by its partitions; 0 is unknown.", s),
-		stubborn:      f.gaugeVec("stubborn_records", "Records refused for five minutes while others pass; each holds back its partition's commit.", s),
+		stuck:         f.gaugeVec("stuck_records", "Records refused for five minutes while others pass; each holds back its partition's commit.", s),
 		peakBytes:     f.gaugeVec("peak_second_bytes", "Bytes in the highest second of the last minute, before base64: a quota is of a second, and Firehose's own metrics are of a minute. The value of the label is offered (sent) or accepted.", s, "what"),
 		peakRecords:   f.gaugeVec("peak_second_records", "Records in the highest second of the last minute. The value of the label is offered (sent) or accepted.", s, "what"),
 		peakRequests:  f.gaugeVec("peak_second_requests", "Requests in the highest second of the last minute.", s),
@@ -77,7 +77,7 @@ type FirehoseStream struct {
 	Duration, BatchRecords, BatchBytes      prometheus.Observer
 	InFlight, FlyingRecords, FlyingBytes    prometheus.Gauge
 	Waiting, Allowed, Breaker, Blocked      prometheus.Gauge
-	PaceRecords, PaceBytes, Stubborn        prometheus.Gauge
+	PaceRecords, PaceBytes, Stuck           prometheus.Gauge
 	PartRecords, PartBytes                  prometheus.Gauge // of the stream's quota
 	Throttled, Encrypted                    prometheus.Gauge
 	PeakOfferedBytes, PeakAcceptedBytes     prometheus.Gauge // in the highest second of the last minute
@@ -111,7 +111,7 @@ func (m *Firehose) ForStream(name string) *FirehoseStream {
 		PeakOfferedBytes: m.peakBytes.WithLabelValues(name, "offered"), PeakAcceptedBytes: m.peakBytes.WithLabelValues(name, "accepted"),
 		PeakOfferedRecords: m.peakRecords.WithLabelValues(name, "offered"), PeakAcceptedRecords: m.peakRecords.WithLabelValues(name, "accepted"),
 		PeakRequests: m.peakRequests.WithLabelValues(name),
-		Stubborn:     m.stubborn.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
+		Stuck:        m.stuck.WithLabelValues(name), LastAccepted: m.lastAccepted.WithLabelValues(name), BilledRatio: m.billedRatio.WithLabelValues(name),
 		retried:  each(m.retried, RetryReasons),
 		refused:  each(m.refused, RefuseReasons),
 		requests: each(m.requests, RequestOutcomes),

@@ -103,7 +103,7 @@ func (b *Batch) HeldBytes() int64 { return b.work.held.Load() }
 func (b *Batch) OnRelease(release func(bytes int64)) { b.work.release = release }
 
 // Lease is the assignment of the first Kafka record in record i, for a log line
-// that names a stubborn or refused record.
+// that names a stuck or refused record.
 func (b *Batch) Lease(i int) *offset.Lease {
 	return b.work.runs[b.records[i].first].span.Lease()
 }

@@ -146,9 +146,9 @@ func oneStreamDown(w *world) {
 	w.wantExactly(big + small)
 }
 
-// TestStubbornRecord: one record is refused for ever. The others pass, its
+// TestStuckRecord: one record is refused for ever. The others pass, its
 // partition goes on until it is too far ahead, and no further.
-func TestStubbornRecord(t *testing.T) {
+func TestStuckRecord(t *testing.T) {
 	bubble(t, func(w *world) {
 		var accepted atomic.Bool
 		w.stream.AddFault(firehosetest.Fault{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
@@ -166,7 +166,7 @@ func TestStubbornRecord(t *testing.T) {
 			t.Errorf("%v partitions paused, want 1", got)
 		}
 		if got := m.metric("kafka_uncommitted_records", `value:"1"`); got > 1100 {
-			t.Errorf("%v records wait behind the stubborn one, want 1,000 and a poll", got)
+			t.Errorf("%v records wait behind the stuck one, want 1,000 and a poll", got)
 		}
 		if at := w.judge.lastCommit("in", 0); at != 8000 {
 			t.Errorf("partition 0 is committed to %d, want 8000", at)

@@ -213,7 +213,7 @@ func TestRefusedForASizeThatPasses(t *testing.T) {
 		if len(w.refusals) > 0 {
 			t.Fatalf("given up: %v", w.refusals[0])
 		}
-		w.wantMetric(1, "stubborn_records")
+		w.wantMetric(1, "stuck_records")
 		w.wantOnce(int(w.next) - 1)
 		w.wantMark(0) // the record has a batch in common with the first 199
 		if st := w.stream.State(); st.Blocked || st.BreakerOpen {
@@ -279,13 +279,13 @@ func TestProxyWithALimit(t *testing.T) {
 		if len(w.refusals) > 0 {
 			t.Fatalf("given up too early: %v", w.refusals[0])
 		}
-		w.wantMetric(1, "stubborn_records")
+		w.wantMetric(1, "stuck_records")
 		w.others(2 * time.Minute)
 		if len(w.refusals) != 1 || w.refusals[0].Size != 60_000 || w.refusals[0].Offset != 500 {
 			t.Fatalf("refusals: %+v", w.refusals)
 		}
 		w.wantMetric(1, "records_refused_total", "service")
-		w.wantMetric(0, "stubborn_records")
+		w.wantMetric(0, "stuck_records")
 		w.start(w.t.Context(), w.batch(1, 60_000))
 		w.others(20 * time.Second)
 		w.wg.Wait()
@@ -328,7 +328,7 @@ func TestProxyWithALimitBelowAggregates(t *testing.T) {
 		if len(w.refusals) > 0 {
 			t.Errorf("given up: %d values", w.refusals[0].Values)
 		}
-		w.wantMetric(1, "stubborn_records")
+		w.wantMetric(1, "stuck_records")
 		w.wantMark(0)
 		cancel()
 		w.wg.Wait()
@@ -486,7 +486,7 @@ func TestCanceledContextSettlesNothing(t *testing.T) {
 }
 
 // Sixteen records that never pass must not stop a pipeline with sixteen slots.
-func TestSixteenStubbornRecords(t *testing.T) {
+func TestSixteenStuckRecords(t *testing.T) {
 	speed := func(refuse bool) int {
 		stored, cfg := 0, settings()
 		cfg.BatchMaxRecords = 50
@@ -511,11 +511,11 @@ func TestSixteenStubbornRecords(t *testing.T) {
 	}
 	full, got := speed(false), speed(true)
 	if float64(got) < 0.9*float64(full) {
-		t.Errorf("%d records beside the stubborn ones, %d without them", got, full)
+		t.Errorf("%d records beside the stuck ones, %d without them", got, full)
 	}
 }
 
-func TestStubbornRecordIsReported(t *testing.T) {
+func TestStuckRecordIsReported(t *testing.T) {
 	virtual(t, firehosetest.Options{Faults: []fault{{Effect: firehosetest.RefuseRecords, Refuse: func(_, _ int, data []byte) string {
 		if string(data[:8]) == "00000005" {
 			return "InternalFailure"
@@ -528,18 +528,18 @@ func TestStubbornRecordIsReported(t *testing.T) {
 			time.Sleep(time.Second)
 			w.mustDeliver(w.batch(1, 100))
 		}
-		w.wantMetric(0, "stubborn_records")
+		w.wantMetric(0, "stuck_records")
 		for range 40 {
 			time.Sleep(time.Second)
 			w.mustDeliver(w.batch(1, 100))
 		}
-		w.wantMetric(1, "stubborn_records")
-		if w.log.count("partition=3 offset=5") != 1 || w.stream.State().Stubborn != 1 {
+		w.wantMetric(1, "stuck_records")
+		if w.log.count("partition=3 offset=5") != 1 || w.stream.State().Stuck != 1 {
 			t.Errorf("not reported once: %s", w.log.String())
 		}
 		w.svc.ClearFaults()
 		time.Sleep(10 * time.Second)
-		w.wantMetric(0, "stubborn_records")
+		w.wantMetric(0, "stuck_records")
 		w.wantMark(330)
 		cancel()
 		w.wg.Wait()

@@ -16,7 +16,7 @@ type requestHistory struct {
 	heldBack    time.Time // when a request last waited for the rate
 	totals      Totals
 	encrypted   bool // what the last answer said of records at rest
-	stubborn    int  // records that are reported as stubborn
+	stuck       int  // records that are reported as stuck
 }
 
 // progress has the last request that delivered records, and the failures since then.
@@ -64,9 +64,9 @@ func (s *sender) noteSuccess(r *request) {
 }
 
 const (
-	// stubbornAfter is how long a record is refused by itself until it is
+	// stuckAfter is how long a record is refused by itself until it is
 	// reported: it holds back the commit of its partition.
-	stubbornAfter = 5 * time.Minute
+	stuckAfter = 5 * time.Minute
 	// passing is how recently others must have been accepted for that.
 	passing = time.Minute
 )
@@ -75,19 +75,19 @@ const (
 // others passed. The delivery is tried further and never dropped.
 func (s *sender) noteRefusal(now time.Time, d *delivery) {
 	others := s.history.progress.acceptedAt.After(d.progress) && now.Sub(s.history.progress.acceptedAt) < passing
-	if d.stubborn > 0 || !others || now.Sub(d.progress) < stubbornAfter {
+	if d.stuck > 0 || !others || now.Sub(d.progress) < stuckAfter {
 		return
 	}
-	d.stubborn = d.batch.Len()
-	s.history.stubborn += d.stubborn
+	d.stuck = d.batch.Len()
+	s.history.stuck += d.stuck
 	lease := d.batch.Lease(0)
 	s.log.Error("the stream refuses a record again and again while others pass; it holds back the commit of its partition",
-		"topic", lease.Topic, "partition", lease.Partition, "offset", d.batch.Offset(0), "records", d.stubborn, "since", d.progress.UTC().Format(time.RFC3339))
+		"topic", lease.Topic, "partition", lease.Partition, "offset", d.batch.Offset(0), "records", d.stuck, "since", d.progress.UTC().Format(time.RFC3339))
 }
 
 // clearRefusals takes back what harden reported, when something of the delivery was
 // accepted or it has ended.
 func (s *sender) clearRefusals(d *delivery) {
-	s.history.stubborn -= d.stubborn
-	d.stubborn = 0
+	s.history.stuck -= d.stuck
+	d.stuck = 0
 }

@@ -14,7 +14,7 @@ type delivery struct {
 	due      time.Time // of the next attempt
 	progress time.Time // when a record of it was last accepted, else when it came
 	attempts int       // since then
-	stubborn int       // records of it that are reported as stubborn
+	stuck    int       // records of it that are reported as stuck
 	alone    bool      // shares no request: one that it shared was refused for its size
 	size     sizeRefused
 	// followers are the other halves of this delivery. They wait until it has shown whether size was

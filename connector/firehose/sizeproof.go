@@ -10,7 +10,7 @@ import (
 // three answers 413 to a record of five bytes. Two claims are distinguished.
 const (
 	// A limit of something between here and the service is a setting that people change,
-	// by mistake as well. A record is reported as stubborn after stubbornAfter, and
+	// by mistake as well. A record is reported as stuck after stuckAfter, and
 	// people have ten minutes more before it counts as bad.
 	pathProofTime = 15 * time.Minute
 	// The service's own error on the size of a request.

@@ -51,7 +51,7 @@ type State struct {
 	// RecordsPerSecond and BytesPerSecond are the pace; +Inf is unlimited.
 	RecordsPerSecond, BytesPerSecond float64
 	PartRecords, PartBytes           float64 // the own part of the stream's quota a second; 0 is unknown
-	Stubborn                         int     // see the gauge kafka_firehose_stubborn_records
+	Stuck                            int     // see the gauge kafka_firehose_stuck_records
 }
 
 // Totals are sums since the process began.
@@ -83,7 +83,7 @@ func (s *sender) publishState() {
 		LastAccepted: s.history.progress.acceptedAt, StalledSince: s.history.progress.stalled,
 		LastFailure: s.history.progress.failure, Failures: s.history.progress.failures, HeldBack: s.history.heldBack, Totals: s.history.totals, Encrypted: s.history.encrypted,
 		InFlight: l.InFlight, Waiting: s.countWaiting(),
-		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, PartRecords: l.Part.Records, PartBytes: l.Part.Bytes, Stubborn: s.history.stubborn,
+		RecordsPerSecond: l.Rate.Records, BytesPerSecond: l.Rate.Bytes, PartRecords: l.Part.Records, PartBytes: l.Part.Bytes, Stuck: s.history.stuck,
 	}
 	s.published.Store(&snapshot{st, l.MaxRequest})
 	var flying limiter.Load
@@ -94,7 +94,7 @@ func (s *sender) publishState() {
 	m.FlyingRecords.Set(flying.Records)
 	m.FlyingBytes.Set(flying.Bytes)
 	m.Waiting.Set(float64(st.Waiting))
-	m.Stubborn.Set(float64(st.Stubborn))
+	m.Stuck.Set(float64(st.Stuck))
 	m.Encrypted.Set(metrics.Flag(s.history.encrypted))
 	m.Allowed.Set(float64(l.Allowed))
 	m.Breaker.Set(metrics.Flag(st.BreakerOpen))

@@ -66,7 +66,7 @@ type Stream struct {
 	AcceptedBytes   int64   `json:"accepted_bytes"`
 	RefusedShare    float64 `json:"refused_share"` // of the records that were answered one by one in the last ten minutes, from 0 to 1
 	BilledRatio     float64 `json:"billed_ratio"`
-	Stubborn        int     `json:"stubborn_records"`
+	Stuck           int     `json:"stuck_records"`
 	Encrypted       bool    `json:"encrypted"` // what the last answer said of records at rest
 
 	Destination *Destination `json:"destination,omitempty"` // nil unless it is watched

@@ -27,7 +27,7 @@ func unbounded() []mutant {
 		{
 			memory, "a partition may run away from its commit",
 			"connector/kafka/pause.go", "	if p.paused || n < limit {", "	if p.paused || n < limit || true {",
-			"connector/e2e", "TestStubbornRecord", "records wait behind the stubborn one",
+			"connector/e2e", "TestStuckRecord", "records wait behind the stuck one",
 		},
 		{
 			memory, "a pipeline that is the only one reads as far ahead as there is memory",
