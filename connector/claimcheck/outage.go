@@ -155,7 +155,7 @@ func needsRepair(reason string) bool {
 func (u *Uploader) explainError(reason string, err error) error {
 	text := awsconfig.CleanMessage(awsconfig.RootCause(err))
 	if code, message := errorCode(err); code != "" && code != awsconfig.UnknownError {
-		text = strings.TrimSuffix(code+": "+awsconfig.CleanMessage(message), ": ")
+		text = strings.TrimSuffix(awsconfig.CleanMessage(code)+": "+awsconfig.CleanMessage(message), ": ")
 	}
 	switch reason {
 	case reasonNoBucket:

@@ -103,5 +103,5 @@ func (c *cloudWatchClient) explainError(err error) error {
 	case slices.Contains(refusedCodes, answer.ErrorCode()):
 		c.invalidate()
 	}
-	return fmt.Errorf("CloudWatch refuses the request: %s: %s", answer.ErrorCode(), awsconfig.CleanMessage(answer.ErrorMessage()))
+	return fmt.Errorf("CloudWatch refuses the request: %s: %s", awsconfig.CleanMessage(answer.ErrorCode()), awsconfig.CleanMessage(answer.ErrorMessage()))
 }

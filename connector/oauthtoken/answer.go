@@ -27,8 +27,12 @@ func (e *Error) Error() string { return e.err.Error() }
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.err }
 
-// explainError says why the endpoint gives no token.
-func (t *Source) explainError(err error) error {
+// explainError says why the endpoint gives no token. An endpoint that repeats the client's secret does not get it into a log.
+func (t *Source) explainError(err error, secret string) error {
+	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		answer.ErrorCode = strings.ReplaceAll(answer.ErrorCode, secret, "***")
+		answer.ErrorDescription = strings.ReplaceAll(answer.ErrorDescription, secret, "***")
+	}
 	refused, reason := endpointError(err)
 	at := ""
 	if u, err := url.Parse(t.cfg.Endpoint); err == nil {

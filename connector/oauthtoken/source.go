@@ -21,6 +21,8 @@ import (
 const (
 	// tokenTimeout bounds one request to the token endpoint. Logins wait for it.
 	tokenTimeout = 10 * time.Second
+	// maxHeader is the most bytes of an answer's header. The library reads 1 MiB of the body.
+	maxHeader = 64 << 10
 	// maxTokenRetry is the longest backoff of a token endpoint that fails.
 	maxTokenRetry = 30 * time.Second
 	// tokenShare is the part of a token's life in which it is used for new logins.
@@ -184,7 +186,10 @@ func (t *Source) fetchToken(ctx context.Context) (*oauth2.Token, error) {
 	}
 	token, err := ask.Token(context.WithValue(ctx, oauth2.HTTPClient, t.endpointClient(config)))
 	if err != nil {
-		return nil, t.explainError(err)
+		return nil, t.explainError(err, secret)
+	}
+	if strings.ContainsFunc(token.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, &Error{true, fmt.Errorf("the token that %s gives has blanks or other characters that no token has", t.cfg.settingName(endpointName))}
 	}
 	if end, ok := tokenExpiry(token.AccessToken); ok && (token.Expiry.IsZero() || end.Before(token.Expiry)) {
 		token.Expiry = end
@@ -200,7 +205,7 @@ func (t *Source) endpointClient(config *tls.Config) *http.Client {
 	transport := t.o.Transport
 	if transport == nil {
 		own := &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: t.o.Dial, TLSClientConfig: config, DisableKeepAlives: true,
+			Proxy: http.ProxyFromEnvironment, DialContext: t.o.Dial, TLSClientConfig: config, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader,
 		}
 		origin.ReportProxy(own)
 		transport = own

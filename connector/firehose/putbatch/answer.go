@@ -7,6 +7,8 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kafka-firehose/connector/awsconfig"
 )
 
 // noRecordID is the code of an entry that has neither an ErrorCode nor a
@@ -37,7 +39,7 @@ func (a *Answer) ErrorCode(i int) string {
 func (a *Answer) WholeFailure() *RequestError {
 	for _, code := range a.failed {
 		if code != "" {
-			return &RequestError{Class: Throttled, Code: code, Message: fmt.Sprintf("%d of %d records of a request were refused", a.Left, len(a.failed))}
+			return &RequestError{Class: Throttled, Code: awsconfig.CleanMessage(code), Message: fmt.Sprintf("%d of %d records of a request were refused", a.Left, len(a.failed))}
 		}
 	}
 	return nil

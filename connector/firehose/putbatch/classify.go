@@ -135,7 +135,7 @@ func classifyAnswer(err error, response *smithyhttp.ResponseError) *RequestError
 	f := &RequestError{Code: http.StatusText(status), err: err}
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() != awsconfig.UnknownError {
-		f.Code, f.Message = api.ErrorCode(), awsconfig.CleanMessage(api.ErrorMessage())
+		f.Code, f.Message = awsconfig.CleanMessage(api.ErrorCode()), awsconfig.CleanMessage(api.ErrorMessage())
 	}
 	switch {
 	case status == http.StatusOK && !fromAWS(response):

@@ -35,6 +35,21 @@ func TestKeyHint(t *testing.T) {
 	}
 }
 
+// TestHostileCode: an error's code is the answer's, and so not trusted: it is shown in logs and terminals.
+func TestHostileCode(t *testing.T) {
+	t.Parallel()
+	err := &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusBadRequest}},
+		Err:      &smithy.GenericAPIError{Code: "\x1b[2Jcode\n2" + strings.Repeat("x", 10_000)},
+	}
+	whole := (&Answer{Left: 1, failed: []string{"\x1b[2Jcode\n2" + strings.Repeat("x", 10_000)}}).WholeFailure()
+	for _, f := range []*RequestError{ClassifyError(t.Context(), err, true), whole} {
+		if !strings.HasPrefix(f.Code, "[2Jcode 2xxx") || len(f.Code) > 1000 {
+			t.Errorf("%.100q, %d bytes", f.Code, len(f.Code))
+		}
+	}
+}
+
 // TestProxyRefusal: a proxy that is in trouble itself is waited for like any server; one that refuses has to be told something else.
 func TestProxyRefusal(t *testing.T) {
 	t.Parallel()

@@ -71,7 +71,7 @@ func classifyError(err error) *Failure {
 	status := answer.HTTPStatusCode()
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() != awsconfig.UnknownError {
-		f.Code, f.Message = api.ErrorCode(), awsconfig.CleanMessage(api.ErrorMessage())
+		f.Code, f.Message = awsconfig.CleanMessage(api.ErrorCode()), awsconfig.CleanMessage(api.ErrorMessage())
 	}
 	kind, known := kinds[f.Code]
 	switch {
