@@ -251,7 +251,7 @@ func TestProtobufFramingRefuses(t *testing.T) {
 		"no name":           {Apicurio, apicurioID(5, nil), "the name of its message is not there"},
 		"an empty name":     {Apicurio, apicurioID(5, apicurioName("", nil)), "the name of its message is not there"},
 		"an unknown name":   {Apicurio, apicurioID(5, apicurioName("Nobody", nil)), "no message of the name"},
-		"a name inside":     {Apicurio, apicurioID(5, apicurioName("A", nil)), "no message of the name"},
+		"a map's name":      {Apicurio, apicurioID(5, apicurioName("LabelsEntry", nil)), "no message of the name"},
 		"a name that ends":  {Apicurio, apicurioID(5, []byte{200, 1, 'x'}), "the name of its message is not there"},
 		"a map's full name": {Apicurio, apicurioID(5, apicurioName("shop.B.LabelsEntry", nil)), "the entry of a map"},
 	} {
@@ -259,6 +259,29 @@ func TestProtobufFramingRefuses(t *testing.T) {
 		converter.SetFraming(c.framing, false)
 		if _, err := converter.Append(nil, &kgo.Record{Value: c.value}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestApicurioNames: Apicurio's serializers write the last name of a message. It is enough if it can't be another message's.
+func TestApicurioNames(t *testing.T) {
+	t.Parallel()
+	schema, err := compileSchema(Config{Format: "protobuf"}, SchemaDefinition{Text: `syntax = "proto3"; package p;
+message B { message One { string one = 1; } message Two { string b = 1; } message Top { string inside = 1; } message p { string p = 1; } string b = 1; }
+message C { message Two { string c = 1; } message Deep { message Two { string d = 1; } } }
+message Top { string top = 1; } `})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"One": `{"one":"x"}`, "p.B.One": `{"one":"x"}`, "p.C.Deep.Two": `{"d":"x"}`, "Top": `{"top":"x"}`, "p.B.Top": `{"inside":"x"}`, "p": `{"p":"x"}`,
+		"Two": "several messages of the name", "B.One": "no message of the name",
+	} {
+		c := New(Config{Format: "protobuf"}, (&refs{schema: schema}).lookup)
+		c.SetFraming(Apicurio, false)
+		got, err := c.Append(nil, &kgo.Record{Value: apicurioID(5, apicurioName(name, []byte("\x0a\x01x")))})
+		if string(got) != want && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %s, %v, want %s", name, got, err, want)
 		}
 	}
 }

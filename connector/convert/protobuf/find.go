@@ -38,28 +38,38 @@ func (f *File) SortedMessage(i int) (protoreflect.MessageDescriptor, error) {
 	return f.sorted[i], nil
 }
 
-// byName finds message types by their full name and, where they are not inside of others, by their name
-// without the package.
+// byName finds message types by their full name and by their last name, which Apicurio's serializers write. Of those with the same last
+// name it is the one that is not inside of another: the serializers write others only if they are told to validate nothing. If all
+// are inside of others, it is nil.
 func byName(sorted []protoreflect.MessageDescriptor) map[string]protoreflect.MessageDescriptor {
 	all := map[string]protoreflect.MessageDescriptor{}
-	for _, m := range sorted {
-		all[string(m.FullName())] = m
+	outside := func(m protoreflect.MessageDescriptor) bool {
+		_, inside := m.Parent().(protoreflect.MessageDescriptor)
+		return !inside
 	}
 	for _, m := range sorted {
-		if _, inside := m.Parent().(protoreflect.MessageDescriptor); !inside {
-			all[string(m.Name())] = m
+		name := string(m.Name())
+		switch other, taken := all[name]; {
+		case outside(m), !taken && !m.IsMapEntry():
+			all[name] = m
+		case other != nil && !outside(other) && !m.IsMapEntry():
+			all[name] = nil
 		}
+	}
+	for _, m := range sorted {
+		all[string(m.FullName())] = m
 	}
 	return all
 }
 
-// NamedMessage returns the message type of a name without the package, as Apicurio's serializers write it,
-// or else of a full name.
+// NamedMessage returns the message type of a last name, as Apicurio's serializers write it, or else of a full name.
 func (f *File) NamedMessage(name string) (protoreflect.MessageDescriptor, error) {
-	m := f.named[name]
+	m, known := f.named[name]
 	switch {
-	case m == nil:
+	case !known:
 		return nil, errors.New("its schema has no message of the name that comes with it")
+	case m == nil:
+		return nil, errors.New("its schema has several messages of the name that comes with it")
 	case m.IsMapEntry():
 		return nil, errMapEntry
 	}

@@ -176,7 +176,8 @@ def of_protobuf(n):
         write("protobuf", "protobuf%d" % n, lambda conf: ProtobufSerializer(type(m), registry, conf=conf), m, want)
 
 
-for n in range(int(sys.argv[1])):
-    of_avro(n)
-    of_json(n)
-    of_protobuf(n)
+if __name__ == "__main__":
+    for n in range(int(sys.argv[1])):
+        of_avro(n)
+        of_json(n)
+        of_protobuf(n)
