@@ -23,7 +23,11 @@ func tryPut(ctx context.Context, api putbatch.API, stream, key string, found *ch
 	_, err := api.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}})
 	var answer smithy.APIError
 	if err == nil || errors.As(err, &answer) && slices.Contains([]string{"ValidationException", "InvalidArgumentException"}, answer.ErrorCode()) {
-		amendFinding(found, ", puts are authorized")
+		text := ", puts are authorized"
+		if key != "" { // a request is validated before the key is used
+			text += ", the key was not tried"
+		}
+		amendFinding(found, text)
 		return
 	}
 	f := putbatch.ClassifyError(context.WithoutCancel(ctx), err, true)

@@ -24,6 +24,7 @@ func TestTryPut(t *testing.T) {
 		worst   check.Severity
 	}{
 		"authorized": {[]firehosetest.Stream{{Name: "orders"}}, nil, "fine, puts are authorized", check.OK},
+		"with a key": {[]firehosetest.Stream{{Name: "orders", Key: ownARN}}, []fault{{Effect: firehosetest.RefuseKey}}, "fine, puts are authorized, the key was not tried", check.OK},
 		"denied":     {[]firehosetest.Stream{{Name: "orders", Refusal: "AccessDeniedException"}}, nil, "may not be written to: User: arn:aws:iam::", check.Error},
 		"key":        {[]firehosetest.Stream{{Name: "orders"}}, []fault{{Effect: firehosetest.RefuseRequest, Code: "InvalidKMSResourceException"}}, "can't be written to: InvalidKMSResourceException", check.Error},
 		"key, denied": {
