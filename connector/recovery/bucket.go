@@ -70,9 +70,6 @@ func (b *Bucket) String() string { return awsconfig.BucketAddress(b.bucket, b.pr
 
 var yearFolder = regexp.MustCompile(`\A\d{4}/\z`)
 
-// listMargin is more than any time zone is away from UTC: the folders of the hours may be in a time zone.
-const listMargin = 15 * time.Hour
-
 // List implements Store. Below folders of years, as they are by default, it begins and ends with the hours of the window.
 // Otherwise it lists the whole prefix.
 func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) error {
@@ -84,8 +81,8 @@ func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) e
 	}
 	if byHour {
 		hour := func(t time.Time) string { return b.prefix + t.UTC().Format(folderLayout) }
-		in.StartAfter = aws.String(hour(w.From.Add(-listMargin)))
-		last = hour(w.Until.Add(listMargin)) + "0" // behind the slash
+		in.StartAfter = aws.String(hour(w.From.Add(-zoneMargin)))
+		last = hour(w.Until.Add(zoneMargin)) + "0" // behind the slash
 	}
 	for pages := s3.NewListObjectsV2Paginator(b.client.API(), &in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)

@@ -201,6 +201,8 @@ func TestPlanReplay(t *testing.T) {
 		"the log is shorter":      {request: file, change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.End = 159 }, err: "ends before offset 159 of the file, at offset 159"},
 		"another range":           {request: span, at: 120, metadata: marker(ReplayRequest{From: replayFrom, To: replayTo.Add(1)}, func(m *replayMarker) { m.key = "other" }), err: "its progress is of another range, from 2026-01-31T10:00:00Z to 2026-01-31T11:00:00Z"},
 		"something else":          {request: span, at: 120, metadata: "kafka-firehose/1 cluster=", err: "was not committed by a replay"},
+		"not in the file":         {request: file, change: func(_ *kafka.OffsetRange, r *ReplayRequest) { r.Topics = []string{"other"} }, err: "-offsets: the file has no offsets of the topics and partitions"},
+		"its partition is not":    {request: file, change: func(g *kafka.OffsetRange, r *ReplayRequest) { g.Partition, r.Partitions = 4, []int32{4} }, err: "-offsets: topic t has no partition 0"},
 		"a file of the topic":     {request: ofTopic(file, 1), begin: 110, end: 160, reached: 110},
 		"a file of an older one":  {request: ofTopic(file, 2), err: "-offsets: topic t was deleted and created again since the file was written"},
 		"a file without ids now":  {request: ofTopic(file, 2), change: func(g *kafka.OffsetRange, _ *ReplayRequest) { g.TopicID = [16]byte{} }, begin: 110, end: 160, reached: 110},

@@ -118,10 +118,18 @@ func (r ReplayRequest) checkPartitions(ranges []kafka.OffsetRange) error {
 	if r.Offsets == nil {
 		return nil
 	}
+	wanted := false
 	for _, p := range r.Offsets.Partitions {
-		if (len(r.Topics) == 0 || slices.Contains(r.Topics, p.Topic)) && !there(p.Topic, p.Partition) {
+		if len(r.Topics) > 0 && !slices.Contains(r.Topics, p.Topic) {
+			continue
+		}
+		wanted = wanted || len(r.Partitions) == 0 || slices.Contains(r.Partitions, p.Partition)
+		if !there(p.Topic, p.Partition) {
 			return fmt.Errorf("-offsets: topic %s has no partition %d", p.Topic, p.Partition)
 		}
+	}
+	if !wanted {
+		return errors.New("-offsets: the file has no offsets of the topics and partitions that -topic and -partitions name")
 	}
 	return nil
 }

@@ -46,8 +46,12 @@ type Window struct {
 	Until time.Time
 }
 
-// clockSkew is how far the clocks of producers, of Firehose and of this machine may be apart.
-const clockSkew = time.Hour
+const (
+	// clockSkew is how far the clocks of producers, of Firehose and of this machine may be apart.
+	clockSkew = time.Hour
+	// zoneMargin is more than any time zone is away from UTC: a stream may have its own for folders and names (CustomTimeZone).
+	zoneMargin = 15 * time.Hour
+)
 
 // includesObject reports whether an object may hold records of the range.
 func (w Window) includesObject(o Object) bool {
@@ -55,12 +59,12 @@ func (w Window) includesObject(o Object) bool {
 		return false
 	}
 	begun, known := timeOfName(o.Name)
-	return !known || !begun.After(w.Until.Add(clockSkew))
+	return !known || !begun.After(w.Until.Add(zoneMargin))
 }
 
 var (
-	// Firehose names objects STREAM-VERSION-YYYY-MM-dd-HH-mm-ss-UUID under any prefix, with the UTC time of the
-	// first record: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
+	// Firehose names objects STREAM-VERSION-YYYY-MM-dd-HH-mm-ss-UUID under any prefix, with the time of the
+	// first record in the stream's time zone, UTC by default: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
 	nameTime   = regexp.MustCompile(`-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)-`)
 	folderTime = regexp.MustCompile(`(?:^|/)(\d{4}/\d\d/\d\d/\d\d)/`)
 )
@@ -70,7 +74,8 @@ const (
 	folderLayout = "2006/01/02/15"
 )
 
-// timeOfName is when the first record of an object came to Firehose, by its name or else by the folder of the hour.
+// timeOfName is when the first record of an object came to Firehose, by its name or else by the folder of the hour, as if both were
+// in UTC.
 func timeOfName(name string) (t time.Time, known bool) {
 	for _, form := range []struct {
 		in      string
