@@ -230,5 +230,25 @@ func strangers() []mutant {
 			"connector/origin/proxy.go", "	return err == nil && slices.Contains(", "	return err != nil || slices.Contains(",
 			"connector", "TestLoadEnvironmentProxy", "HTTPS_PROXY: ",
 		},
+		{
+			"an answer is not trusted", "a token may have a line end in it",
+			"connector/oauthtoken/source.go", "r <= ' ' || r > '~'", "r == 0",
+			"connector/oauthtoken", "FuzzEndpointAnswer", "the token is",
+		},
+		{
+			"an answer is not trusted", "a token endpoint's error may repeat the client's secret",
+			"connector/oauthtoken/answer.go", "strings.ReplaceAll(answer.ErrorDescription, secret, \"***\")", "answer.ErrorDescription",
+			"connector/oauthtoken", "FuzzEndpointAnswer", "planted",
+		},
+		{
+			"an answer is not trusted", "the code of AWS Glue's error is shown as it comes",
+			"connector/schema/glue/failure.go", "awsconfig.CleanMessage(api.ErrorCode()), awsconfig", "api.ErrorCode(), awsconfig",
+			"connector/schema", "FuzzGlueAnswer", "bytes say",
+		},
+		{
+			"a record is never read as another type", "one of several messages with the name is taken",
+			"connector/convert/protobuf/find.go", "all[name] = nil\n", "all[name] = m\n",
+			"connector/convert", "TestApicurioNames", "several messages",
+		},
 	}
 }
