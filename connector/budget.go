@@ -2,7 +2,7 @@ package connector
 
 import (
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/fetch"
 )
 
 // fraction is a part of a number of bytes.
@@ -63,12 +63,12 @@ const (
 
 // budget is MAX_BUFFERED_BYTES as it is divided, in bytes.
 type budget struct {
-	fetch    kafka.FetchBytes
-	reread   kafka.FetchBytes // of the client that reads records again
-	buffers  int              // pooled, of all pipelines
-	ahead    int              // of each pipeline
-	pipeline int64            // of each
-	queue    int64            // of each, within pipeline
+	fetch    fetch.Bytes
+	reread   fetch.Bytes // of the client that reads records again
+	buffers  int         // pooled, of all pipelines
+	ahead    int         // of each pipeline
+	pipeline int64       // of each
+	queue    int64       // of each, within pipeline
 }
 
 // budget divides MAX_BUFFERED_BYTES for a process with a number of cores.
@@ -89,11 +89,11 @@ func (c Config) budget(cores int) budget {
 }
 
 // fetchBytes is the part of a Kafka client whose fetched records take at most a share of setting.
-func fetchBytes(setting int64, maximum budgetShare) kafka.FetchBytes {
+func fetchBytes(setting int64, maximum budgetShare) fetch.Bytes {
 	records, batches := recordsShare.of(setting), batchesShare.of(setting)
 	pooledRecords, pooledBatches := min(records, maxPooledRecords), min(batches, maxPooledBatches)
-	most := min(max(maximum.of(setting), minFetchedMax), kafka.MaxFetched)
-	return kafka.FetchBytes{
+	most := min(max(maximum.of(setting), minFetchedMax), fetch.MaxFetched)
+	return fetch.Bytes{
 		Setting: setting, SettingPerMax: maximum.d / maximum.n,
 		Aim:           fetchedShare.of(setting) + records - pooledRecords + batches - pooledBatches,
 		PooledRecords: pooledRecords, PooledBatches: pooledBatches,

@@ -7,7 +7,7 @@ import (
 
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
-	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/fetch"
 )
 
 // TestBudgetSumsToOne: the shares that don't overlap are the whole, of MAX_BUFFERED_BYTES, and no part of a share is more than
@@ -51,7 +51,7 @@ func TestBudgetOfLargeBatches(t *testing.T) {
 func TestFetchBytes(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
-	for setting, want := range map[int64]kafka.FetchBytes{
+	for setting, want := range map[int64]fetch.Bytes{
 		16 * mib:       {Setting: 16 * mib, SettingPerMax: 2, Aim: 13 * mib / 4, PooledRecords: mib / 4, PooledBatches: mib / 2, Max: 16 * mib, Response: 2 * mib, Uncompressed: 12 * mib},
 		256 * mib:      {Setting: 256 * mib, SettingPerMax: 2, Aim: 52 * mib, PooledRecords: 4 * mib, PooledBatches: 8 * mib, Max: 128 * mib, Response: 16 * mib, Uncompressed: 96 * mib},
 		8 * 1024 * mib: {Setting: 8192 * mib, SettingPerMax: 2, Aim: 2032 * mib, PooledRecords: 8 * mib, PooledBatches: 8 * mib, Max: 1024 * mib, Response: 128 * mib, Uncompressed: 768 * mib},

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose"
-	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/fetch"
 )
 
 // phase is how far Run has come.
@@ -169,7 +169,7 @@ func (l *pipeline) packingPartition() (topic string, partition int32) {
 // bufferedBytes is the memory held between the fetch and the commit, in bytes.
 func (c *Connector) bufferedBytes() int64 {
 	records, total := c.source.FetchedBytes()
-	total += records * kafka.RecordBytes
+	total += records * fetch.RecordBytes
 	for _, l := range c.pipelines {
 		total += l.heldBytes()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/connector/offset"
 )
 
@@ -127,7 +128,7 @@ func (r *poller) pollLimit() int {
 		}
 		return 1
 	}
-	weight := kafka.RecordBytes + bytes/records
+	weight := fetch.RecordBytes + bytes/records
 	switch n := least / weight; {
 	case empty:
 		return int(min(max(n, 1), maxPoll))

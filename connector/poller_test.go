@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/fetch"
 )
 
 // TestDivide: pipelines give up what the client holds beyond its quarter, up to half of their share, and
@@ -15,7 +15,7 @@ func TestDivide(t *testing.T) {
 	t.Parallel()
 	const share, quarter = 20 << 20, 16 << 20
 	a, b := &pipeline{}, &pipeline{}
-	r := &poller{budget: budget{pipeline: share, fetch: kafka.FetchBytes{Aim: quarter - 1<<20, PooledRecords: 1 << 20}}, pipelines: map[string]*pipeline{"a": a, "b": b}}
+	r := &poller{budget: budget{pipeline: share, fetch: fetch.Bytes{Aim: quarter - 1<<20, PooledRecords: 1 << 20}}, pipelines: map[string]*pipeline{"a": a, "b": b}}
 	now := time.Now()
 	for _, c := range []struct {
 		what  string

@@ -11,6 +11,7 @@ import (
 
 	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/kafka/auth"
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/metrics"
 )
 
@@ -34,8 +35,8 @@ func (c *Connection) ClientOptions() []kgo.Opt { return slices.Clone(c.options) 
 
 // FetchOptions are Options for a client that reads a few records beside the source. Their
 // memory has the bounds of bytes.
-func (c *Connection) FetchOptions(bytes FetchBytes) []kgo.Opt {
-	return append(c.ClientOptions(), newFetchBudget(bytes).clientOptions(c.dial, clientPool{})...)
+func (c *Connection) FetchOptions(bytes fetch.Bytes) []kgo.Opt {
+	return append(c.ClientOptions(), fetch.NewBudget(bytes).ClientOptions(c.dial, fetch.Pool{})...)
 }
 
 // NewConnection prepares the connections to the cluster and makes none. dial is for those

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/kafka/fetch"
 )
 
 // A fetch asks for at most the bytes that fetches aim at, divided by the
@@ -25,7 +27,7 @@ const (
 )
 
 // firstFetch is how much to ask for before anything has been seen.
-func firstFetch(bytes FetchBytes) int32 {
+func firstFetch(bytes fetch.Bytes) int32 {
 	return int32(min(max((bytes.Aim+bytes.Pooled())/fetchGuess, minFetch), fetchFirst))
 }
 
@@ -33,7 +35,7 @@ func firstFetch(bytes FetchBytes) int32 {
 // also how long a new topic or partition waits to be found.
 const findTopics = 15 * time.Second
 
-func (s *Source) clientOptions(bytes FetchBytes, p clientPool) []kgo.Opt {
+func (s *Source) clientOptions(bytes fetch.Bytes, p fetch.Pool) []kgo.Opt {
 	o := append(s.connection.ClientOptions(),
 		kgo.ConsumerGroup(s.cfg.GroupID),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
@@ -69,7 +71,7 @@ func (s *Source) clientOptions(bytes FetchBytes, p clientPool) []kgo.Opt {
 	if s.cfg.ClientRack != "" {
 		o = append(o, kgo.Rack(s.cfg.ClientRack))
 	}
-	return slices.Concat(o, s.budget.clientOptions(s.connection.dial, p), s.topicOptions())
+	return slices.Concat(o, s.budget.ClientOptions(s.connection.dial, p), s.topicOptions())
 }
 
 func (s *Source) topicOptions() []kgo.Opt {
@@ -115,7 +117,7 @@ func wholeName(pattern string) string { return "^(?:" + pattern + ")$" }
 // trafficHook counts what fetches weigh on the wire and decoded, so that the next
 // ones can be sized.
 type trafficHook struct {
-	bytes           FetchBytes
+	bytes           fetch.Bytes
 	records         atomic.Int64
 	packed, decoded atomic.Int64
 	largest         atomic.Int64 // batch, decoded, since it was last asked for
@@ -126,21 +128,12 @@ type trafficHook struct {
 func (t *trafficHook) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
 	t.records.Add(int64(m.NumRecords))
 	t.packed.Add(int64(m.CompressedBytes))
-	decoded := int64(m.UncompressedBytes) + int64(m.NumRecords)*RecordBytes + batchBytes
+	decoded := int64(m.UncompressedBytes) + int64(m.NumRecords)*fetch.RecordBytes + fetch.BatchBytes
 	t.decoded.Add(decoded)
 	for largest := t.largest.Load(); decoded > largest && !t.largest.CompareAndSwap(largest, decoded); {
 		largest = t.largest.Load()
 	}
 }
-
-// RecordBytes is what a kgo.Record weighs in memory beside its key, value and
-// headers: itself, a pointer to it, and what records has too much on average.
-const RecordBytes = 160 + 8 + 160/recordsLoose/2
-
-// batchBytes is what each batch of the log weighs beside its records: its header, and what
-// the client needs to know of it to get their memory back. It counts where producers send
-// records one by one.
-const batchBytes = 200
 
 // sizeFetches follows the number of brokers and the growth of the last fetches.
 func (s *Source) sizeFetches() {

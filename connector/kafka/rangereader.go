@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector/kafka/auth"
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/connector/retry"
 )
 
@@ -36,18 +37,18 @@ type RangeReader struct {
 	cfg        Config
 	client     *kgo.Client
 	admin      *kadm.Client
-	budget     *fetchBudget
-	decompress *batchDecompressor
+	budget     *fetch.Budget
+	decompress *fetch.Decompressor
 	fetchBytes int32
 }
 
 // OpenRangeReader makes a RangeReader, whose fetched records take memory within the bounds of bytes.
 // It connects to nothing yet. More are further options of the client, for tests.
-func (c Config) OpenRangeReader(connection *Connection, bytes FetchBytes, more ...kgo.Opt) (*RangeReader, error) {
-	r := &RangeReader{cfg: c, budget: newFetchBudget(bytes)}
-	r.decompress = newDecompressor(r.budget, clientPool{})
+func (c Config) OpenRangeReader(connection *Connection, bytes fetch.Bytes, more ...kgo.Opt) (*RangeReader, error) {
+	r := &RangeReader{cfg: c, budget: fetch.NewBudget(bytes)}
+	r.decompress = fetch.NewDecompressor(r.budget, fetch.Pool{})
 	r.fetchBytes = int32(min(max(bytes.Aim/4, minFetch), rangeFetchBytes))
-	client, err := kgo.NewClient(append(append(connection.ClientOptions(), r.budget.clientOptions(connection.dial, clientPool{})...), more...)...)
+	client, err := kgo.NewClient(append(append(connection.ClientOptions(), r.budget.ClientOptions(connection.dial, fetch.Pool{})...), more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -300,8 +301,8 @@ func (p *rangePosition) wanted(fetched []*kgo.Record) []*kgo.Record {
 // partitionError returns a passingError for an error that may pass, and else the error with its place.
 func (r *RangeReader) partitionError(p *rangePosition, fetched kgo.FetchPartition) error {
 	one := kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: p.Topic, TopicID: p.TopicID, Partitions: []kgo.FetchPartition{fetched}}}}}
-	if r.budget.explainFetches(one) {
-		return &passingError{errNoRoom}
+	if r.budget.ExplainFetches(one) {
+		return &passingError{fetch.ErrNoRoom}
 	}
 	err := one[0].Topics[0].Partitions[0].Err
 	place := fmt.Sprintf("topic %s partition %d", p.Topic, p.Partition)

@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/metrics"
 )
 
@@ -43,7 +44,7 @@ func readsRanges(t *testing.T, config map[string]string, body func(r *rangeTest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		reader, err := cfg.OpenRangeReader(connection, FetchBytes{Setting: 256 << 20, SettingPerMax: 2, Aim: 16 << 20, Max: 64 << 20, Response: 8 << 20, Uncompressed: 48 << 20}, kgo.MetadataMinAge(10*time.Millisecond))
+		reader, err := cfg.OpenRangeReader(connection, fetch.Bytes{Setting: 256 << 20, SettingPerMax: 2, Aim: 16 << 20, Max: 64 << 20, Response: 8 << 20, Uncompressed: 48 << 20}, kgo.MetadataMinAge(10*time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +236,7 @@ func TestRangeUnreachable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reader, err := cfg.OpenRangeReader(connection, FetchBytes{Max: 1 << 20})
+		reader, err := cfg.OpenRangeReader(connection, fetch.Bytes{Max: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kafka-firehose/connector/kafka/fetch"
 )
 
 // registerFetched counts the records of one partition with its lease and hands them
@@ -59,7 +61,7 @@ func Weigh(records []*kgo.Record) (bytes, memory int64) {
 			batches++
 		}
 	}
-	return bytes, bytes + int64(len(records))*RecordBytes + int64(headers)*headerBytes + batches*batchBytes
+	return bytes, bytes + int64(len(records))*fetch.RecordBytes + int64(headers)*fetch.HeaderBytes + batches*fetch.BatchBytes
 }
 
 // foreignTo reports whether the partition belongs to another topic of the same name than records that came

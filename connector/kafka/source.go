@@ -16,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/retry"
 	"kafka-firehose/metrics"
@@ -92,7 +93,7 @@ type Source struct {
 	plain      bool                            // commits carry no marker, because the broker takes none
 	byID       bool                            // the last commit named topics by their ids
 	wire       trafficHook
-	budget     *fetchBudget
+	budget     *fetch.Budget
 
 	faults  *partitionFaults // of reading
 	commits *partitionFaults // of committing
@@ -154,7 +155,7 @@ type Options struct {
 	// Unwanted reports whether a topic is not to be read for now, until PauseReading replaces it; nil for none.
 	Unwanted func(topic string) bool
 	// Bytes bounds the memory of fetched records.
-	Bytes FetchBytes
+	Bytes fetch.Bytes
 	// Connection is what the configuration's method of that name has made. Client are
 	// further options for the client, in tests.
 	Connection *Connection
@@ -181,7 +182,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		held:       make(chan struct{}, 1),
 		regrouped:  make(chan struct{}, 1),
 		wire:       trafficHook{bytes: o.Bytes},
-		budget:     newFetchBudget(o.Bytes),
+		budget:     fetch.NewBudget(o.Bytes),
 		connection: o.Connection,
 		access:     newAccess(cfg, o.Connection.login.DiscardCredentials, o.Log),
 		lag:        newInquirer(o.Connection, o.Log, o.Client),
@@ -194,13 +195,13 @@ func Open(cfg Config, o Options) (*Source, error) {
 	// s.client. They all take the lock first, so they wait until that is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := newClientPool(o.Bytes)
+	p := fetch.NewPool(o.Bytes)
 	client, err := kgo.NewClient(slices.Concat(s.clientOptions(o.Bytes, p), o.Client, []kgo.Opt{kgo.WithPools(p)})...)
 	if err != nil {
 		return nil, err
 	}
 	s.client = client
-	s.budget.watchBuffered(client.BufferedFetchRecords)
+	s.budget.WatchBuffered(client.BufferedFetchRecords)
 	s.metrics.WatchRefusals(s.access.countRefusals)
 	s.metrics.WatchFaulty(func(reason string) int {
 		return s.faults.countReason(reason) + s.commits.countReason(reason) + s.stops.countReason(reason)
@@ -218,7 +219,7 @@ func (s *Source) Poll(ctx context.Context, max int) error {
 	s.pollUntil(stop)
 	fetches := s.client.PollRecords(polling, max)
 	s.pollUntil(nil)
-	waiting := s.budget.explainFetches(fetches)
+	waiting := s.budget.ExplainFetches(fetches)
 	polled := time.Now()
 	fetches.EachTopic(func(t kgo.FetchTopic) {
 		t.EachPartition(func(fp kgo.FetchPartition) {
@@ -304,7 +305,7 @@ func (s *Source) MinHeld() int64 {
 	s.mu.Lock()
 	partitions := len(s.partitions)
 	s.mu.Unlock()
-	return min(s.wire.largest.Swap(0)*int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1))), s.budget.max)
+	return min(s.wire.largest.Swap(0)*int64(min(partitions, max(len(s.client.DiscoveredBrokers()), 1))), s.budget.Max())
 }
 
 // OldestFetched is when the oldest unsettled record in a batch was polled; ok is false

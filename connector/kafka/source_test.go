@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/connector/offset"
 	"kafka-firehose/metrics"
 )
@@ -68,7 +69,7 @@ func TestEarliestIsFoundOnce(t *testing.T) {
 // yet how many brokers answer and how far records grow.
 func TestFirstFetch(t *testing.T) {
 	for buffer, want := range map[int64]int32{26 << 20: 64 << 10, 64 << 20: 128 << 10, 256 << 20: 256 << 10, 8 << 30: 256 << 10} {
-		if got := firstFetch(testBytes(buffer)); got != want {
+		if got := firstFetch(fetch.Bytes{Aim: buffer / 64 * 13, PooledRecords: buffer / 64, PooledBatches: buffer / 32}); got != want {
 			t.Errorf("%d bytes with MAX_BUFFERED_BYTES %d, want %d", got, buffer, want)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/kafka/fetch"
 	"kafka-firehose/connector/longtest"
 	"kafka-firehose/metrics"
 )
@@ -128,7 +129,7 @@ func (p *place) audit(r AuditRequest) (AuditReport, error) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	reader, err := p.cfg.OpenRangeReader(connection, kafka.FetchBytes{Setting: 256 * mebi, SettingPerMax: 2, Aim: 60 * mebi, PooledRecords: 4 * mebi, Max: 64 * mebi, Response: 8 * mebi, Uncompressed: 48 * mebi})
+	reader, err := p.cfg.OpenRangeReader(connection, fetch.Bytes{Setting: 256 * mebi, SettingPerMax: 2, Aim: 60 * mebi, PooledRecords: 4 * mebi, Max: 64 * mebi, Response: 8 * mebi, Uncompressed: 48 * mebi})
 	if err != nil {
 		p.t.Fatal(err)
 	}

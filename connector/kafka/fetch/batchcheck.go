@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"encoding/binary"
@@ -20,7 +20,7 @@ const (
 )
 
 // checkBatch takes the memory of a batch that is not compressed, and remembers one that is.
-func (b *fetchBudget) checkBatch(r *fetchResponse, batch []byte) *BatchError {
+func (b *Budget) checkBatch(r *response, batch []byte) *BatchError {
 	offset := int64(binary.BigEndian.Uint64(batch))
 	if batch[batchMagic] < 2 {
 		return b.checkMessage(r, batch, offset)
@@ -45,7 +45,7 @@ func (b *fetchBudget) checkBatch(r *fetchResponse, batch []byte) *BatchError {
 		return err
 	}
 	if !b.countBytes(r, memory) {
-		return errNoRoom
+		return ErrNoRoom
 	}
 	return nil
 }
@@ -53,12 +53,12 @@ func (b *fetchBudget) checkBatch(r *fetchResponse, batch []byte) *BatchError {
 // measureBatch returns the memory of the records of a batch beside their keys and values. The
 // error is also for a wrong count: if it is too small, the client would skip records; if it
 // is too large, the client would wait for them without end.
-func (b *fetchBudget) measureBatch(payload []byte, offset, records int64) (int64, *BatchError) {
+func (b *Budget) measureBatch(payload []byte, offset, records int64) (int64, *BatchError) {
 	found, headers, ok := countRecords(payload)
 	if !ok || records >= 0 && found != records {
 		return 0, malformedBatch(offset, "declares %d records and has %d that can be read", records, found)
 	}
-	memory := found*RecordBytes + headers*headerBytes + batchBytes
+	memory := found*RecordBytes + headers*HeaderBytes + BatchBytes
 	if all := memory + int64(len(payload)); all > b.max {
 		return 0, b.tooLarge(offset, all, "has %d records with %d headers, which take %s of memory", found, headers, formatMebibytes(all))
 	}
@@ -156,7 +156,7 @@ func skipBytes(in []byte, at int) int {
 
 // checkMessage is checkBatch for a message of the formats 0 and 1. A compressed one has a set
 // of messages as its value.
-func (b *fetchBudget) checkMessage(r *fetchResponse, message []byte, offset int64) *BatchError {
+func (b *Budget) checkMessage(r *response, message []byte, offset int64) *BatchError {
 	value, ok := messageValue(message)
 	switch {
 	case !ok:
@@ -165,7 +165,7 @@ func (b *fetchBudget) checkMessage(r *fetchResponse, message []byte, offset int6
 		b.packBatch(r, value, offset, inMessageSet)
 		return nil
 	case !b.countBytes(r, messageBytes+RecordBytes):
-		return errNoRoom
+		return ErrNoRoom
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func messageValue(message []byte) (value []byte, ok bool) {
 }
 
 // measureSet is measureBatch for a set of messages. Messages in it are not compressed once more.
-func (b *fetchBudget) measureSet(set []byte, offset int64) (int64, *BatchError) {
+func (b *Budget) measureSet(set []byte, offset int64) (int64, *BatchError) {
 	messages := int64(0)
 	for rest := set; len(rest) > messageAttributes; messages++ {
 		length := 12 + int(int32(binary.BigEndian.Uint32(rest[8:])))
@@ -204,7 +204,7 @@ func (b *fetchBudget) measureSet(set []byte, offset int64) (int64, *BatchError) 
 		}
 		rest = rest[length:]
 	}
-	memory := messages*(messageBytes+RecordBytes) + batchBytes
+	memory := messages*(messageBytes+RecordBytes) + BatchBytes
 	if all := memory + int64(len(set)); all > b.max {
 		return 0, b.tooLarge(offset, all, "has %d messages, which take %s of memory", messages, formatMebibytes(all))
 	}

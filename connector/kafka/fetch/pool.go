@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -6,14 +6,14 @@ import (
 	"kafka-firehose/connector/pool"
 )
 
-// clientPool keeps the memory of fetched batches for the next ones: their records, because a kgo.Record is nearly as
+// Pool keeps the memory of fetched batches for the next ones: their records, because a kgo.Record is nearly as
 // large as a small value, and the collector has to look at each of them, and their decompressed bytes. The client
 // puts both back when the last record of a batch was recycled. Those that never are go to the collector, as all of
 // them do without a pool.
 //
 // Who keeps the bytes of a record beyond that, as an upload or a letter does, has a copy of them, or keeps the record
 // from being recycled.
-type clientPool struct {
+type Pool struct {
 	records *pool.Pool[kgo.Record]
 	batches *pool.Pool[byte] // decompressed
 }
@@ -30,15 +30,16 @@ const (
 	batchesLoose = 8
 )
 
-func newClientPool(bytes FetchBytes) clientPool {
-	return clientPool{
+// NewPool returns the pool of a client whose records are recycled.
+func NewPool(bytes Bytes) Pool {
+	return Pool{
 		records: pool.New[kgo.Record](int(bytes.PooledRecords/RecordBytes), recordsLoose),
 		batches: pool.New[byte](int(bytes.PooledBatches), batchesLoose),
 	}
 }
 
 // GetRecords implements kgo.PoolRecords.
-func (p clientPool) GetRecords(n int) []kgo.Record {
+func (p Pool) GetRecords(n int) []kgo.Record {
 	if n < minPooledRecords {
 		return nil // the client makes them
 	}
@@ -48,7 +49,7 @@ func (p clientPool) GetRecords(n int) []kgo.Record {
 // PutRecords implements kgo.PoolRecords. The client has cleared the records that it handed over. But
 // where reading begins in the middle of a batch, as it does after most restarts, those
 // before are here as they were decoded, and each would keep the whole batch alive.
-func (p clientPool) PutRecords(r []kgo.Record) {
+func (p Pool) PutRecords(r []kgo.Record) {
 	if r = r[:cap(r)]; len(r) >= minPooledRecords {
 		clear(r)
 		p.records.Put(r)
@@ -56,17 +57,17 @@ func (p clientPool) PutRecords(r []kgo.Record) {
 }
 
 // GetDecompressBytes implements kgo.PoolDecompressBytes. The client has a decompressor that calls getBatch.
-func (p clientPool) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte { return nil }
+func (p Pool) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte { return nil }
 
 // PutDecompressBytes implements kgo.PoolDecompressBytes.
-func (p clientPool) PutDecompressBytes(b []byte) {
+func (p Pool) PutDecompressBytes(b []byte) {
 	if cap(b) >= minPooledBatch {
 		p.batches.Put(b)
 	}
 }
 
 // getBatch returns empty memory for n bytes, and not much more.
-func (p clientPool) getBatch(n int) []byte {
+func (p Pool) getBatch(n int) []byte {
 	if n < minPooledBatch {
 		return make([]byte, 0, n)
 	}

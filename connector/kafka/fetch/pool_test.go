@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func TestRecordsAreKeptEmpty(t *testing.T) {
 	if err := producer.ProduceSync(t.Context(), batch...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	p := newClientPool(FetchBytes{PooledRecords: 1 << 20})
+	p := NewPool(Bytes{PooledRecords: 1 << 20})
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.WithPools(p),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"in": {0: kgo.NewOffset().At(from)}}))
 	if err != nil {
@@ -63,7 +63,7 @@ func poll(ctx context.Context, client *kgo.Client) *kgo.FetchesRecordIter {
 
 // TestRecordsPool: small batches get no memory from it, and what it keeps is bounded.
 func TestRecordsPool(t *testing.T) {
-	p := newClientPool(FetchBytes{PooledRecords: 1 << 20})
+	p := NewPool(Bytes{PooledRecords: 1 << 20})
 	if got := p.GetRecords(minPooledRecords - 1); got != nil {
 		t.Errorf("memory for %d records", cap(got))
 	}

@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"bytes"
@@ -73,9 +73,9 @@ func TestDecompress(t *testing.T) {
 	for name, codec := range map[string]kgo.CompressionCodecType{"gzip": kgo.CodecGzip, "snappy": kgo.CodecSnappy, "xerial": kgo.CodecSnappy, "lz4": kgo.CodecLz4, "zstd": kgo.CodecZstd, "zstd with its size": codecZstdSized} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newFetchBudget(testBytes(32 << 20))
+			b := NewBudget(testBytes(32 << 20))
 			b.max = 6 << 20
-			d := newDecompressor(b, newClientPool(testBytes(32<<20)))
+			d := NewDecompressor(b, NewPool(testBytes(32<<20)))
 			limit := int(b.max)
 			whole := func(n int) int { return len(recordsOf(n)) - n } // what is around a value of that size
 			for _, n := range []int{1, 100, 10_000, maxScratch - whole(maxScratch) - 1, maxScratch - whole(maxScratch), maxScratch - whole(maxScratch) + 1, 3 * maxScratch, 5 * maxScratch, limit - 2000, limit + 1, 2 * limit} {
@@ -112,7 +112,7 @@ func TestDecompress(t *testing.T) {
 // and leave nothing behind that the next batch would see.
 func TestDecompressDamaged(t *testing.T) {
 	t.Parallel()
-	d := newDecompressor(newFetchBudget(testBytes(32<<20)), clientPool{})
+	d := NewDecompressor(NewBudget(testBytes(32<<20)), Pool{})
 	rng := rand.New(rand.NewPCG(3, 3))
 	raw := recordsOf(5000)
 	for codec := kgo.CodecGzip; codec <= kgo.CodecZstd; codec++ {
@@ -150,7 +150,7 @@ func allocated(f func()) int64 {
 // TestZstdWindow: a frame names a window of up to 2 GiB around 100 bytes, as those of
 // levels 19 to 22 do, and is read with the least memory that can be configured.
 func TestZstdWindow(t *testing.T) {
-	d := newDecompressor(newFetchBudget(testBytes(26<<20)), clientPool{})
+	d := NewDecompressor(NewBudget(testBytes(26<<20)), Pool{})
 	raw := recordsOf(100)
 	for exponent := 23; exponent <= 31; exponent++ {
 		src := windowed(raw, exponent)
@@ -178,7 +178,7 @@ func windowed(raw []byte, exponent int) []byte {
 // TestWrongSize: a batch that says another size than it has is read as one that says none.
 func TestWrongSize(t *testing.T) {
 	t.Parallel()
-	d := newDecompressor(newFetchBudget(testBytes(32<<20)), newClientPool(testBytes(32<<20)))
+	d := NewDecompressor(NewBudget(testBytes(32<<20)), NewPool(testBytes(32<<20)))
 	raw := recordsOf(100_000)
 	half := len(raw) / 2
 	// Two frames: the first says its own size.
@@ -208,8 +208,8 @@ func TestDecompressAllocates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the race detector has pools lose what they keep; the run without it has this")
 	}
-	b := newFetchBudget(testBytes(256 << 20))
-	d := newDecompressor(b, newClientPool(testBytes(256<<20)))
+	b := NewBudget(testBytes(256 << 20))
+	d := NewDecompressor(b, NewPool(testBytes(256<<20)))
 	raw := recordsOf(100_000)
 	for codec := kgo.CodecGzip; codec <= kgo.CodecZstd; codec++ {
 		const n = 100
@@ -243,8 +243,8 @@ func TestDecompressAllocates(t *testing.T) {
 // beside small ones, and all of them are.
 func TestLargeOnesTakeTurns(t *testing.T) {
 	t.Parallel()
-	b := newFetchBudget(testBytes(64 << 20))
-	d := newDecompressor(b, clientPool{})
+	b := NewBudget(testBytes(64 << 20))
+	d := NewDecompressor(b, Pool{})
 	small, large := recordsOf(1000), recordsOf(3*mebi)
 	var wg sync.WaitGroup
 	for i := range 6 {
@@ -262,7 +262,7 @@ func TestLargeOnesTakeTurns(t *testing.T) {
 				switch {
 				case err == nil && bytes.Equal(out, raw):
 					done++
-				case err == nil || !errors.Is(err, errNoRoom):
+				case err == nil || !errors.Is(err, ErrNoRoom):
 					t.Errorf("%d bytes and %v", len(out), err)
 					return
 				}

@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 )
 
 // testBytes is what the connector gives to the source with a setting.
-func testBytes(setting int64) FetchBytes {
+func testBytes(setting int64) Bytes {
 	most := min(max(setting/2, 16<<20), MaxFetched)
-	return FetchBytes{
+	return Bytes{
 		Setting: setting, SettingPerMax: 2, Aim: setting / 64 * 13, PooledRecords: setting / 64, PooledBatches: setting / 32,
 		Max: most, Response: most / 8, Uncompressed: most / 4 * 3,
 	}
@@ -26,8 +26,8 @@ func TestFetchBudget(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	for run := range 200 {
-		b := newFetchBudget(testBytes(64 << 20))
-		responses := map[string]*fetchResponse{}
+		b := NewBudget(testBytes(64 << 20))
+		responses := map[string]*response{}
 		for range 300 {
 			broker := fmt.Sprint(rng.IntN(10))
 			r := responses[broker]
@@ -79,9 +79,9 @@ func TestFetchBudget(t *testing.T) {
 // client may hold it, and no longer.
 func TestFetchBudgetOfDeadBrokers(t *testing.T) {
 	t.Parallel()
-	b := newFetchBudget(testBytes(64 << 20))
+	b := NewBudget(testBytes(64 << 20))
 	buffered := int64(1)
-	b.watchBuffered(func() int64 { return buffered })
+	b.WatchBuffered(func() int64 { return buffered })
 	for _, broker := range []string{"gone", "too"} {
 		r := b.beginResponse(broker, 1)
 		b.unpackBatch(r, b.max*2/3)
@@ -105,15 +105,15 @@ func TestFetchBudgetOfDeadBrokers(t *testing.T) {
 // nothing of batches that only wait.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	b := newFetchBudget(testBytes(64 << 20))
+	b := NewBudget(testBytes(64 << 20))
 	id := [16]byte{1}
 	b.refusePartition(topicPartition{id: id, partition: 3}, b.tooLarge(5, 40*mebi, "has 40 MiB"))
-	b.refusePartition(topicPartition{topic: "old", partition: 3}, errNoRoom)
+	b.refusePartition(topicPartition{topic: "old", partition: 3}, ErrNoRoom)
 	fetches := kgo.Fetches{{Topics: []kgo.FetchTopic{
 		{Topic: "new", TopicID: id, Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: errBatchRefused}, {Partition: 5}}},
-		{Topic: "old", Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: fmt.Errorf("decompress: %w", errNoRoom)}}},
+		{Topic: "old", Partitions: []kgo.FetchPartition{{Partition: 3, Err: errBatchRefused}, {Partition: 4, Err: fmt.Errorf("decompress: %w", ErrNoRoom)}}},
 	}}}
-	if !b.explainFetches(fetches) {
+	if !b.ExplainFetches(fetches) {
 		t.Error("nothing waits for room")
 	}
 	errs := fetches.Errors()
@@ -124,7 +124,7 @@ func TestExplain(t *testing.T) {
 	if !errors.As(errs[0].Err, &got) || got.Topic != "new" || got.Partition != 3 || got.Offset != 5 || !got.TooLarge {
 		t.Errorf("%#v", got)
 	}
-	if len(b.refused) != 0 || errNoRoom.Topic != "" {
+	if len(b.refused) != 0 || ErrNoRoom.Topic != "" {
 		t.Errorf("it keeps %v", b.refused)
 	}
 }

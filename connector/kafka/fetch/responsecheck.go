@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"encoding/binary"
@@ -10,14 +10,14 @@ import (
 )
 
 // errBatchRefused is the answer for a partition with a batch that must not be decoded. No
-// broker answers a fetch with it. fetchBudget.explainFetches puts the reason in its place.
+// broker answers a fetch with it. Budget.ExplainFetches puts the reason in its place.
 var errBatchRefused = kerr.MessageTooLarge
 
-// fetchCheck reads a fetch response and marks the batches that must not be decoded.
-type fetchCheck struct {
+// responseCheck reads a fetch response and marks the batches that must not be decoded.
+type responseCheck struct {
 	responseReader
-	budget   *fetchBudget
-	response *fetchResponse
+	budget   *Budget
+	response *response
 	room     int64 // bytes of batches that a response that is read through buf may keep
 }
 
@@ -25,7 +25,7 @@ type fetchCheck struct {
 var errResponse = errors.New("malformed fetch response")
 
 // readResponse goes through a response from behind its correlation id.
-func (c *fetchCheck) readResponse(version int16) {
+func (c *responseCheck) readResponse(version int16) {
 	const (
 		throttled, transactions, startDecision, sessions, replicas, flexible, ids = 1, 4, 5, 7, 11, 12, 13
 	)
@@ -78,7 +78,7 @@ func (c *fetchCheck) readResponse(version int16) {
 
 // checkBatches checks the batches of a partition. The error is for the first; behind it, those
 // that find no room or can't be decoded are cut off.
-func (c *fetchCheck) checkBatches() *BatchError {
+func (c *responseCheck) checkBatches() *BatchError {
 	at := c.at
 	length := c.readLength()
 	if c.in != nil && int64(length) > c.room {
@@ -104,7 +104,7 @@ func (c *fetchCheck) checkBatches() *BatchError {
 }
 
 // leaveOut skips the batches of a partition, whose length is at buf[at:].
-func (c *fetchCheck) leaveOut(at, length int) *BatchError {
+func (c *responseCheck) leaveOut(at, length int) *BatchError {
 	head := c.nextBytes(min(length, batchHeader))
 	if len(head) < batchMagic {
 		return nil // there is no batch, or no response any more
@@ -121,7 +121,7 @@ func (c *fetchCheck) leaveOut(at, length int) *BatchError {
 	if size > c.budget.max {
 		return c.budget.tooLarge(offset, size, "has %s", formatMebibytes(size))
 	}
-	return errNoRoom
+	return ErrNoRoom
 }
 
 // maxCopied is how much of a response is copied for want of room, in bytes. Without large

@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"errors"
@@ -10,13 +10,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/env"
-	"kafka-firehose/connector/kafka/auth"
 )
 
-// fetchBudget bounds the memory of fetched records. The client decodes a whole response
+// Budget bounds the memory of fetched records. The client decodes a whole response
 // before anything can be polled, one response of each broker at a time, and a few KB can
 // stand for millions of records: so batches are counted before the client makes records
-// of them (fetchConn), and when they are decompressed (decompressor).
+// of them (watchedConn), and when they are decompressed (decompressor).
 //
 // All fetched and not yet polled records together take at most max bytes. A batch that
 // finds no room is fetched again later. So that every batch has its turn, one response at
@@ -25,22 +24,22 @@ import (
 //
 // A response is held from its arrival to the next fetch request to the same broker, which
 // the client sends when it holds nothing of the response any more.
-type fetchBudget struct {
-	bytes    FetchBytes
+type Budget struct {
+	bytes    Bytes
 	max      int64        // bytes.Max
 	buffered func() int64 // records that the client holds; nil for one that holds none for long
 	seed     maphash.Seed
 
 	mu        sync.Mutex
-	used      int64                     // bytes of all responses, without the excess
-	excess    *fetchResponse            // that which exceeds max, nil for none
-	responses map[string]*fetchResponse // by broker address
-	packed    map[uint64]packedBatch    // compressed batches that the client has not decompressed yet, by their hash
+	used      int64                  // bytes of all responses, without the excess
+	excess    *response              // that which exceeds max, nil for none
+	responses map[string]*response   // by broker address
+	packed    map[uint64]packedBatch // compressed batches that the client has not decompressed yet, by their hash
 	refused   map[topicPartition]*BatchError
 }
 
-// fetchResponse is the memory of one broker's response. It belongs to the budget's lock.
-type fetchResponse struct {
+// response is the memory of one broker's response. It belongs to the budget's lock.
+type response struct {
 	held     int64 // bytes of used
 	counted  bool  // has records that were not compressed
 	unpacked bool  // has a batch that was decompressed
@@ -51,7 +50,7 @@ type fetchResponse struct {
 
 // packedBatch is what the header of a compressed batch says.
 type packedBatch struct {
-	response *fetchResponse
+	response *response
 	offset   int64
 	records  int64 // or inMessageSet, or unknownRecords
 }
@@ -70,21 +69,30 @@ type topicPartition struct {
 }
 
 const (
-	// MaxFetched is the largest FetchBytes.Max: the largest response that the client can read.
+	// MaxFetched is the largest Bytes.Max: the largest response that the client can read.
 	MaxFetched = 1 << 30
 	// closedTime after the end of a connection its last response has been polled: a caller that
 	// needs room polls, and records are polled in the order in which they came.
 	closedTime = time.Minute
-	// headerBytes is the size of a kgo.RecordHeader in memory, beside its key and value.
-	headerBytes = 40
+	// HeaderBytes is the size of a kgo.RecordHeader in memory, beside its key and value.
+	HeaderBytes = 40
 	// messageBytes is the memory of a message of a set (formats 0 and 1) beside its kgo.Record,
 	// its key and its value: the client collects all before it makes records of them.
 	messageBytes = 320
 )
 
-// FetchBytes is the memory of fetched records that were not polled yet, in bytes. The connector divides
+// RecordBytes is what a kgo.Record weighs in memory beside its key, value and
+// headers: itself, a pointer to it, and what records has too much on average.
+const RecordBytes = 160 + 8 + 160/recordsLoose/2
+
+// BatchBytes is what each batch of the log weighs beside its records: its header, and what
+// the client needs to know of it to get their memory back. It counts where producers send
+// records one by one.
+const BatchBytes = 200
+
+// Bytes is the memory of fetched records that were not polled yet, in bytes. The connector divides
 // MAX_BUFFERED_BYTES.
-type FetchBytes struct {
+type Bytes struct {
 	Setting       int64 // MAX_BUFFERED_BYTES, for messages
 	SettingPerMax int64 // how much larger it has to be for each byte of Max, for messages
 	Aim           int64 // fetches of all brokers together aim at this
@@ -96,12 +104,13 @@ type FetchBytes struct {
 }
 
 // Pooled is the memory that is kept for the next fetches, beside Aim.
-func (b FetchBytes) Pooled() int64 { return b.PooledRecords + b.PooledBatches }
+func (b Bytes) Pooled() int64 { return b.PooledRecords + b.PooledBatches }
 
-func newFetchBudget(bytes FetchBytes) *fetchBudget {
-	return &fetchBudget{
+// NewBudget returns the budget of one client.
+func NewBudget(bytes Bytes) *Budget {
+	return &Budget{
 		bytes: bytes, max: bytes.Max, seed: maphash.MakeSeed(),
-		responses: map[string]*fetchResponse{},
+		responses: map[string]*response{},
 		packed:    map[uint64]packedBatch{},
 		refused:   map[topicPartition]*BatchError{},
 	}
@@ -125,7 +134,8 @@ func (e *BatchError) Error() string {
 	return fmt.Sprintf("batch at offset %d %s", e.Offset, e.text)
 }
 
-var errNoRoom = &BatchError{Offset: -1, later: true, text: "is fetched again when other records have left memory"}
+// ErrNoRoom is the refusal of a batch that there is no room for at the moment.
+var ErrNoRoom = &BatchError{Offset: -1, later: true, text: "is fetched again when other records have left memory"}
 
 // malformedBatch is an error about a batch that contradicts itself.
 func malformedBatch(offset int64, format string, args ...any) *BatchError {
@@ -133,7 +143,7 @@ func malformedBatch(offset int64, format string, args ...any) *BatchError {
 }
 
 // tooLarge is the error about a batch that needs bytes of memory. format says why.
-func (b *fetchBudget) tooLarge(offset, bytes int64, format string, args ...any) *BatchError {
+func (b *Budget) tooLarge(offset, bytes int64, format string, args ...any) *BatchError {
 	text := fmt.Sprintf(format, args...) + fmt.Sprintf(": MAX_BUFFERED_BYTES=%s allows a batch of %s; ", env.Bytes(b.bytes.Setting), formatMebibytes(b.max))
 	if bytes > MaxFetched {
 		text += "no setting allows one of more than " + formatMebibytes(MaxFetched) + ": have producers write smaller batches"
@@ -149,32 +159,35 @@ func formatMebibytes(n int64) string {
 	return fmt.Sprintf("%dMiB", (n+unit-1)/unit)
 }
 
-// clientOptions have a client that connects by dial keep to the budget. p is the pool of a client whose records are recycled.
-func (b *fetchBudget) clientOptions(dial auth.DialFunc, p clientPool) []kgo.Opt {
+// Max is the largest memory of all fetched records together, in bytes.
+func (b *Budget) Max() int64 { return b.max }
+
+// ClientOptions returns the options that keep a client, which connects by dial, to the budget. p is the pool of a client whose records are recycled.
+func (b *Budget) ClientOptions(dial dialFunc, p Pool) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.Dialer(b.wrapDialer(dial)),
 		kgo.BrokerMaxReadBytes(int32(b.maxResponse())),
-		kgo.WithDecompressor(newDecompressor(b, p)),
+		kgo.WithDecompressor(NewDecompressor(b, p)),
 	}
 }
 
-// watchBuffered makes the number of records known that the client holds.
-func (b *fetchBudget) watchBuffered(buffered func() int64) {
+// WatchBuffered makes the number of records known that the client holds.
+func (b *Budget) WatchBuffered(buffered func() int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.buffered = buffered
 }
 
 // maxResponse is the largest response that the client has to read, in bytes.
-func (b *fetchBudget) maxResponse() int { return max(maxOtherResponse, int(b.max)) }
+func (b *Budget) maxResponse() int { return max(maxOtherResponse, int(b.max)) }
 
 // beginResponse begins a response of size bytes, which ends the one before of the same broker. It
 // returns nil when there is no room for it.
-func (b *fetchBudget) beginResponse(broker string, size int64) *fetchResponse {
+func (b *Budget) beginResponse(broker string, size int64) *response {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.endResponse(broker)
-	r := &fetchResponse{}
+	r := &response{}
 	if size <= b.bytes.Response {
 		r.held = size
 		b.used += size
@@ -186,14 +199,14 @@ func (b *fetchBudget) beginResponse(broker string, size int64) *fetchResponse {
 }
 
 // countRequest is called for each fetch request to a broker.
-func (b *fetchBudget) countRequest(broker string) {
+func (b *Budget) countRequest(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.endResponse(broker)
 }
 
 // closeBroker is called when a connection ends. The client may still hold its last response.
-func (b *fetchBudget) closeBroker(broker string) {
+func (b *Budget) closeBroker(broker string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r := b.responses[broker]; r != nil {
@@ -202,7 +215,7 @@ func (b *fetchBudget) closeBroker(broker string) {
 }
 
 // endResponse forgets the response of a broker. It needs b.mu.
-func (b *fetchBudget) endResponse(broker string) {
+func (b *Budget) endResponse(broker string) {
 	r := b.responses[broker]
 	if r == nil {
 		return
@@ -222,7 +235,7 @@ func (b *fetchBudget) endResponse(broker string) {
 
 // takeBytes reports whether r may take n bytes more, which are no more than most together with
 // all others, or exceed that as the first of r. It needs b.mu.
-func (b *fetchBudget) takeBytes(r *fetchResponse, n, most int64, first bool) bool {
+func (b *Budget) takeBytes(r *response, n, most int64, first bool) bool {
 	if b.used+n > most {
 		b.endClosed(r)
 	}
@@ -242,7 +255,7 @@ func (b *fetchBudget) takeBytes(r *fetchResponse, n, most int64, first bool) boo
 
 // endClosed ends responses, but for r, whose broker has no connection any more: no further
 // request says that the client holds nothing of them. It needs b.mu.
-func (b *fetchBudget) endClosed(r *fetchResponse) {
+func (b *Budget) endClosed(r *response) {
 	none := b.buffered == nil || b.buffered() == 0
 	for broker, old := range b.responses {
 		if !old.closed.IsZero() && old != r && (none || time.Since(old.closed) > closedTime) {
@@ -253,7 +266,7 @@ func (b *fetchBudget) endClosed(r *fetchResponse) {
 
 // countBytes takes n bytes for records of r that are not compressed. They leave the rest of
 // the maximum to those that are.
-func (b *fetchBudget) countBytes(r *fetchResponse, n int64) bool {
+func (b *Budget) countBytes(r *response, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first := !r.counted && b.excess != r
@@ -262,7 +275,7 @@ func (b *fetchBudget) countBytes(r *fetchResponse, n int64) bool {
 }
 
 // unpackBatch takes n bytes for a decompressed batch of r.
-func (b *fetchBudget) unpackBatch(r *fetchResponse, n int64) bool {
+func (b *Budget) unpackBatch(r *response, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first := !r.unpacked
@@ -271,7 +284,7 @@ func (b *fetchBudget) unpackBatch(r *fetchResponse, n int64) bool {
 }
 
 // packBatch remembers a compressed batch of r, which the client will have decompressed.
-func (b *fetchBudget) packBatch(r *fetchResponse, src []byte, offset, records int64) {
+func (b *Budget) packBatch(r *response, src []byte, offset, records int64) {
 	hash := maphash.Bytes(b.seed, src)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -281,26 +294,26 @@ func (b *fetchBudget) packBatch(r *fetchResponse, src []byte, offset, records in
 
 // batchHeader returns the header of a compressed batch. If the response has ended, because its
 // connection broke meanwhile, the batch is bounded and not counted.
-func (b *fetchBudget) batchHeader(src []byte) packedBatch {
+func (b *Budget) batchHeader(src []byte) packedBatch {
 	hash := maphash.Bytes(b.seed, src)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p, ok := b.packed[hash]; ok {
 		return p
 	}
-	return packedBatch{&fetchResponse{ended: true}, -1, unknownRecords}
+	return packedBatch{&response{ended: true}, -1, unknownRecords}
 }
 
 // refusePartition remembers why a partition is answered with an error, for explain.
-func (b *fetchBudget) refusePartition(p topicPartition, err *BatchError) {
+func (b *Budget) refusePartition(p topicPartition, err *BatchError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refused[p] = err
 }
 
-// explainFetches puts the BatchErrors of their partitions into fetches. It takes out those of
+// ExplainFetches puts the BatchErrors of their partitions into fetches. It takes out those of
 // batches that only wait for room, and reports whether there were any.
-func (b *fetchBudget) explainFetches(fetches kgo.Fetches) (waiting bool) {
+func (b *Budget) ExplainFetches(fetches kgo.Fetches) (waiting bool) {
 	for _, f := range fetches {
 		for _, t := range f.Topics {
 			for i := range t.Partitions {
@@ -325,7 +338,7 @@ func (b *fetchBudget) explainFetches(fetches kgo.Fetches) (waiting bool) {
 
 // refusalReason returns a copy of the BatchError behind the error of a partition, nil if it is
 // another one.
-func (b *fetchBudget) refusalReason(t kgo.FetchTopic, p *kgo.FetchPartition) *BatchError {
+func (b *Budget) refusalReason(t kgo.FetchTopic, p *kgo.FetchPartition) *BatchError {
 	var err *BatchError
 	if !errors.As(p.Err, &err) && errors.Is(p.Err, errBatchRefused) {
 		b.mu.Lock()

@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"bufio"
@@ -11,19 +11,17 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"kafka-firehose/connector/kafka/auth"
 )
 
-// fetchConn is a connection to a broker that looks at fetch responses before the client
+// watchedConn is a connection to a broker that looks at fetch responses before the client
 // does. A partition whose batch must not be decoded is answered with errBatchRefused, and
 // batches for which there is no room are cut off, as a broker cuts off what exceeds the
 // size of a fetch. Both happen in the client's own buffer; only a response that is too
 // large to be read at all is copied, without those batches. The client knows neither: its
 // other partitions are read on, and it never takes more memory than the budget allows.
-type fetchConn struct {
+type watchedConn struct {
 	net.Conn
-	budget *fetchBudget
+	budget *Budget
 	broker string // address
 
 	mu       sync.Mutex
@@ -35,31 +33,31 @@ type fetchConn struct {
 
 	// The following belong to the goroutine that reads.
 	in      *bufio.Reader
-	head    [8]byte        // size and correlation id of the response
-	pending []byte         // comes before anything that is still to be read
-	pass    int            // bytes of a response that are handed over as they are
-	frame   *fetchResponse // the body of this response comes next
-	version int16          // of frame
-	size    int            // of frame's body, its correlation id included
+	head    [8]byte   // size and correlation id of the response
+	pending []byte    // comes before anything that is still to be read
+	pass    int       // bytes of a response that are handed over as they are
+	frame   *response // the body of this response comes next
+	version int16     // of frame
+	size    int       // of frame's body, its correlation id included
 }
 
 // maxOtherResponse is the largest response to a request that is not a fetch, in bytes:
 // the client's own default for all.
 const maxOtherResponse = 100 << 20
 
-// wrapDialer returns a auth.DialFunc that watches the connections of dial.
-func (b *fetchBudget) wrapDialer(dial auth.DialFunc) auth.DialFunc {
+// wrapDialer returns a dialFunc that watches the connections of dial.
+func (b *Budget) wrapDialer(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return &fetchConn{Conn: conn, budget: b, broker: addr, versions: map[int32]int16{}, in: bufio.NewReader(conn)}, nil
+		return &watchedConn{Conn: conn, budget: b, broker: addr, versions: map[int32]int16{}, in: bufio.NewReader(conn)}, nil
 	}
 }
 
 // Close implements net.Conn.
-func (c *fetchConn) Close() error {
+func (c *watchedConn) Close() error {
 	c.mu.Lock()
 	fetched := c.fetched
 	c.mu.Unlock()
@@ -70,7 +68,7 @@ func (c *fetchConn) Close() error {
 }
 
 // Write implements net.Conn.
-func (c *fetchConn) Write(p []byte) (int, error) {
+func (c *watchedConn) Write(p []byte) (int, error) {
 	c.request.readRequests(p, func(key, version int16, correlation int32) {
 		if key != kmsg.Fetch.Int16() {
 			return
@@ -84,14 +82,14 @@ func (c *fetchConn) Write(p []byte) (int, error) {
 }
 
 // isFetching reports whether a fetch response is awaited.
-func (c *fetchConn) isFetching() bool {
+func (c *watchedConn) isFetching() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.versions) > 0
 }
 
 // matchRequest returns the version of the fetch request with this id.
-func (c *fetchConn) matchRequest(correlation int32) (version int16, ok bool) {
+func (c *watchedConn) matchRequest(correlation int32) (version int16, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	version, ok = c.versions[correlation]
@@ -100,7 +98,7 @@ func (c *fetchConn) matchRequest(correlation int32) (version int16, ok bool) {
 }
 
 // Read implements net.Conn.
-func (c *fetchConn) Read(p []byte) (int, error) {
+func (c *watchedConn) Read(p []byte) (int, error) {
 	if len(c.pending) == 0 && c.pass == 0 && c.frame == nil && len(p) > 0 {
 		if err := c.beginResponse(); err != nil {
 			return 0, err
@@ -121,7 +119,7 @@ func (c *fetchConn) Read(p []byte) (int, error) {
 }
 
 // beginResponse reads the size and the correlation id of a response.
-func (c *fetchConn) beginResponse() error {
+func (c *watchedConn) beginResponse() error {
 	head := c.head[:4]
 	if _, err := io.ReadFull(c.in, head); err != nil {
 		return err
@@ -150,7 +148,7 @@ func (c *fetchConn) beginResponse() error {
 
 // readBody reads the rest of a fetch response and checks it, in the client's buffer if the
 // client has one of that size, which it does.
-func (c *fetchConn) readBody(p []byte) (int, error) {
+func (c *watchedConn) readBody(p []byte) (int, error) {
 	body, n := p, c.size
 	if len(p) < n {
 		body = make([]byte, n)
@@ -159,7 +157,7 @@ func (c *fetchConn) readBody(p []byte) (int, error) {
 	if _, err := io.ReadFull(&steadyReader{conn: c}, body[4:n]); err != nil {
 		return 0, err
 	}
-	check := &fetchCheck{budget: c.budget, response: c.frame, responseReader: responseReader{buf: body[:n], at: 4}}
+	check := &responseCheck{budget: c.budget, response: c.frame, responseReader: responseReader{buf: body[:n], at: 4}}
 	check.readResponse(c.version)
 	c.frame = nil
 	if len(p) < n {
@@ -171,10 +169,10 @@ func (c *fetchConn) readBody(p []byte) (int, error) {
 
 // shortenResponse reads a response for which there is no room without the batches that make it
 // large, and has their partitions answered with an error.
-func (c *fetchConn) shortenResponse(version int16, size int) error {
+func (c *watchedConn) shortenResponse(version int16, size int) error {
 	rest := &io.LimitedReader{R: &steadyReader{conn: c}, N: int64(size - 4)}
 	room := c.budget.bytes.Response
-	cut := &fetchCheck{
+	cut := &responseCheck{
 		budget: c.budget, response: c.budget.beginResponse(c.broker, room), room: room,
 		responseReader: responseReader{buf: append(make([]byte, 0, 4<<10), c.head[:]...), at: 8, in: rest},
 	}
@@ -209,7 +207,7 @@ const (
 
 // steadyReader reads a fetch response, and puts off the client's deadline while it arrives.
 type steadyReader struct {
-	conn *fetchConn
+	conn *watchedConn
 	step int // bytes since the deadline was put off
 }
 
@@ -223,7 +221,7 @@ func (r *steadyReader) Read(p []byte) (int, error) {
 }
 
 // SetReadDeadline implements net.Conn.
-func (c *fetchConn) SetReadDeadline(t time.Time) error {
+func (c *watchedConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline = t
@@ -232,7 +230,7 @@ func (c *fetchConn) SetReadDeadline(t time.Time) error {
 
 // putOff allows for the next step of a response. A deadline that has passed stays: the
 // client sets one when it wants nothing more.
-func (c *fetchConn) putOff() {
+func (c *watchedConn) putOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if next := time.Now().Add(steadyTime); !c.deadline.IsZero() && time.Now().Before(c.deadline) && c.deadline.Before(next) {

@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"encoding/binary"
@@ -140,8 +140,8 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	start := len(body)
 	body = resp.AppendTo(body)
 
-	b := newFetchBudget(testBytes(64 << 20))
-	check := &fetchCheck{budget: b, response: b.beginResponse("broker", int64(len(body))), responseReader: responseReader{buf: body, at: 4}}
+	b := NewBudget(testBytes(64 << 20))
+	check := &responseCheck{budget: b, response: b.beginResponse("broker", int64(len(body))), responseReader: responseReader{buf: body, at: 4}}
 	if check.readResponse(version); check.err != nil || check.at != len(body) && version < 12 {
 		t.Fatalf("version %d: %v at %d of %d", version, check.err, check.at, len(body))
 	}
@@ -150,18 +150,18 @@ func throughCheck(t *testing.T, version int16, set []byte) (records int, reason 
 	if err := got.ReadFrom(body[start:]); err != nil {
 		t.Fatalf("version %d: %v", version, err)
 	}
-	d := newDecompressor(b, clientPool{})
+	d := NewDecompressor(b, Pool{})
 	var fetch kgo.Fetch
 	for i := range got.Topics {
 		topic := kgo.FetchTopic{Topic: got.Topics[i].Topic, TopicID: got.Topics[i].TopicID}
 		for p := range got.Topics[i].Partitions {
-			o := kgo.ProcessFetchPartitionOpts{Topic: topic.Topic, Partition: int32(p), Pools: []kgo.Pool{newClientPool(FetchBytes{PooledRecords: 1 << 20})}}
+			o := kgo.ProcessFetchPartitionOpts{Topic: topic.Topic, Partition: int32(p), Pools: []kgo.Pool{NewPool(Bytes{PooledRecords: 1 << 20})}}
 			part, _ := kgo.ProcessFetchPartition(o, &got.Topics[i].Partitions[p], d, nil)
 			topic.Partitions = append(topic.Partitions, part)
 		}
 		fetch.Topics = append(fetch.Topics, topic)
 	}
-	b.explainFetches(kgo.Fetches{fetch})
+	b.ExplainFetches(kgo.Fetches{fetch})
 	for i, topic := range fetch.Topics {
 		for p, part := range topic.Partitions {
 			if i == 0 && p == 0 {
@@ -196,8 +196,8 @@ func TestBrokenResponses(t *testing.T) {
 	whole := resp.AppendTo(make([]byte, 5))
 	for version := range int16(20) {
 		for n := 4; n <= len(whole); n++ {
-			b := newFetchBudget(testBytes(64 << 20))
-			check := &fetchCheck{budget: b, response: b.beginResponse("broker", 1), responseReader: responseReader{buf: slices.Clone(whole[:n]), at: 4}}
+			b := NewBudget(testBytes(64 << 20))
+			check := &responseCheck{budget: b, response: b.beginResponse("broker", 1), responseReader: responseReader{buf: slices.Clone(whole[:n]), at: 4}}
 			check.readResponse(version)
 		}
 	}
@@ -207,8 +207,8 @@ func TestBrokenResponses(t *testing.T) {
 		for range 1 + rng.IntN(4) {
 			body[4+rng.IntN(len(body)-4)] = byte(rng.Uint32())
 		}
-		b := newFetchBudget(testBytes(64 << 20))
-		check := &fetchCheck{budget: b, response: b.beginResponse("broker", 1), responseReader: responseReader{buf: body, at: 4}}
+		b := NewBudget(testBytes(64 << 20))
+		check := &responseCheck{budget: b, response: b.beginResponse("broker", 1), responseReader: responseReader{buf: body, at: 4}}
 		check.readResponse(13)
 		if b.used > 10*mebi {
 			t.Fatalf("%d bytes are counted for a response of %d", b.used, len(body))
@@ -220,7 +220,7 @@ func TestBrokenResponses(t *testing.T) {
 		}
 		for _, topic := range got.Topics {
 			for i := range topic.Partitions {
-				_, _ = kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{DisableCRCValidation: true}, &topic.Partitions[i], newDecompressor(b, clientPool{}), nil)
+				_, _ = kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{DisableCRCValidation: true}, &topic.Partitions[i], NewDecompressor(b, Pool{}), nil)
 			}
 		}
 	}

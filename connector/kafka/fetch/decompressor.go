@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"bytes"
@@ -17,13 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// batchDecompressor decompresses the client's batches into memory of their size, which
+// Decompressor decompresses the client's batches into memory of their size, which
 // it takes from the budget and, if it can, from the pool. The number of decoded bytes is bounded, and nothing else: a
 // zstd frame names a window of up to 2 GiB, also around 100 bytes, and needs none of it
 // when all of the output is at hand.
-type batchDecompressor struct {
-	budget *fetchBudget
-	pool   clientPool      // empty for records that are not recycled
+type Decompressor struct {
+	budget *Budget
+	pool   Pool            // empty for records that are not recycled
 	idle   chan *codecPool // one for each that may work at once; nil is one that is not made yet
 	large  sync.Mutex      // held for a batch above maxScratch: one at a time
 }
@@ -38,8 +38,9 @@ const (
 	maxZstdWindow = 2 << 30
 )
 
-func newDecompressor(b *fetchBudget, p clientPool) *batchDecompressor {
-	d := &batchDecompressor{budget: b, pool: p, idle: make(chan *codecPool, min(runtime.GOMAXPROCS(0), maxDecompressing))}
+// NewDecompressor returns the decompressor of a client that keeps to b.
+func NewDecompressor(b *Budget, p Pool) *Decompressor {
+	d := &Decompressor{budget: b, pool: p, idle: make(chan *codecPool, min(runtime.GOMAXPROCS(0), maxDecompressing))}
 	for range cap(d.idle) {
 		d.idle <- nil
 	}
@@ -48,7 +49,7 @@ func newDecompressor(b *fetchBudget, p clientPool) *batchDecompressor {
 
 // Decompress implements kgo.Decompressor. An error is the first batch's of a partition; of
 // a later one it has the client stop in front of that.
-func (d *batchDecompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+func (d *Decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	if codec == kgo.CodecNone {
 		return src, nil
 	}
@@ -59,13 +60,13 @@ func (d *batchDecompressor) Decompress(src []byte, codec kgo.CompressionCodecTyp
 	}
 	if !d.budget.unpackBatch(batch.response, memory+int64(len(out))) {
 		d.pool.PutDecompressBytes(out)
-		return nil, errNoRoom
+		return nil, ErrNoRoom
 	}
 	return out, nil
 }
 
 // decompressBatch returns the output and how many bytes the client's records of it take beside.
-func (d *batchDecompressor) decompressBatch(src []byte, codec kgo.CompressionCodecType, batch packedBatch) (out []byte, memory int64, err error) {
+func (d *Decompressor) decompressBatch(src []byte, codec kgo.CompressionCodecType, batch packedBatch) (out []byte, memory int64, err error) {
 	c := <-d.idle
 	if c == nil {
 		c = newCodecs()
@@ -100,7 +101,7 @@ func (d *batchDecompressor) decompressBatch(src []byte, codec kgo.CompressionCod
 }
 
 // decodeSmall returns the output, errOutput if it may have more than maxScratch bytes.
-func (d *batchDecompressor) decodeSmall(c *codecPool, src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+func (d *Decompressor) decodeSmall(c *codecPool, src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	if size := statedSize(src, codec); size > 0 {
 		memory := d.pool.getBatch(size)
 		out, err := c.decodeBatch(memory, src, codec)
@@ -123,7 +124,7 @@ func (d *batchDecompressor) decodeSmall(c *codecPool, src []byte, codec kgo.Comp
 }
 
 // copyOutput returns a copy in memory of its size.
-func (d *batchDecompressor) copyOutput(out []byte) []byte {
+func (d *Decompressor) copyOutput(out []byte) []byte {
 	return append(d.pool.getBatch(len(out)), out...)
 }
 

@@ -1,4 +1,4 @@
-package kafka
+package fetch
 
 import (
 	"bytes"
@@ -19,14 +19,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// peer is the other end of a fetchConn.
+// peer is the other end of a watchedConn.
 type peer struct {
 	t *testing.T
 	net.Conn
-	conn *fetchConn
+	conn *watchedConn
 }
 
-func newPeer(t *testing.T, b *fetchBudget) *peer {
+func newPeer(t *testing.T, b *Budget) *peer {
 	t.Helper()
 	near, far := net.Pipe()
 	conn, err := b.wrapDialer(func(context.Context, string, string) (net.Conn, error) { return near, nil })(t.Context(), "tcp", "broker:9092")
@@ -34,7 +34,7 @@ func newPeer(t *testing.T, b *fetchBudget) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(); _ = far.Close() })
-	return &peer{t, far, conn.(*fetchConn)}
+	return &peer{t, far, conn.(*watchedConn)}
 }
 
 // frame puts the size in front of a message.
@@ -102,7 +102,7 @@ func TestFetchConn(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
-		b := newFetchBudget(testBytes(64 << 20))
+		b := NewBudget(testBytes(64 << 20))
 		p := newPeer(t, b)
 		p.ask(1+rng.IntN(40), kmsg.NewPtrMetadataRequest(), fetchRequest(), kmsg.NewPtrHeartbeatRequest(), fetchRequest())
 		var stream [][]byte
@@ -126,7 +126,7 @@ func TestFetchConn(t *testing.T) {
 func TestFetchConnShortens(t *testing.T) {
 	t.Parallel()
 	for _, buffer := range []int{1, 4096, 1 << 30} {
-		b := newFetchBudget(testBytes(32 << 20))
+		b := NewBudget(testBytes(32 << 20))
 		p := newPeer(t, b)
 		p.ask(1000, fetchRequest(), kmsg.NewPtrMetadataRequest())
 		small, large := batchOf{records: 2}.bytes(5), batchOf{records: 1, value: make([]byte, 17*mebi)}.bytes(9)
@@ -148,7 +148,7 @@ func TestFetchConnShortens(t *testing.T) {
 			}
 		}
 		fetches := kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "t", Partitions: []kgo.FetchPartition{{Partition: 1, Err: errBatchRefused}}}}}}
-		b.explainFetches(fetches)
+		b.ExplainFetches(fetches)
 		if got, want := fmt.Sprint(fetches.Errors()[0].Err), "batch at offset 9 has 18MiB: MAX_BUFFERED_BYTES=32MiB allows a batch of 16MiB; set MAX_BUFFERED_BYTES to 35MiB"; !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -168,7 +168,7 @@ func TestOtherResponsesAreBounded(t *testing.T) {
 		"\x15\x03\x03\x00\x02\x02\x28": "the beginning of a tls alert record",
 		"HTTP/1.1 400":                 "",
 	} {
-		b := newFetchBudget(testBytes(1 << 30))
+		b := NewBudget(testBytes(1 << 30))
 		p := newPeer(t, b)
 		go func() { _, _ = p.Write([]byte(head)) }()
 		n, err := p.conn.Read(make([]byte, 4096))
@@ -229,7 +229,7 @@ func TestSlowResponse(t *testing.T) {
 			"stops":  {len(whole) / 2, 0, 50*time.Second + steadyTime},
 			"unused": {len(whole), 33 * time.Second, 33 * time.Second},
 		} {
-			p := newPeer(t, newFetchBudget(testBytes(64<<20)))
+			p := newPeer(t, NewBudget(testBytes(64<<20)))
 			p.ask(1000, fetchRequest())
 			begin := time.Now()
 			var writer sync.WaitGroup
