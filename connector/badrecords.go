@@ -87,7 +87,7 @@ func (c Config) skipCommand(topic string, partition int32, offset int64) string 
 
 // handleBadRecord does with a record that can't be delivered what the policy says; the error ends the
 // connector, or is errStopped, or a *convert.MissingSchema: then the record is not bad yet.
-func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) error {
+func (b *batcher) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) error {
 	var bad *convert.BadRecord
 	if !errors.As(err, &bad) {
 		return err
@@ -96,25 +96,25 @@ func (l *pipeline) handleBadRecord(c fetchedRecords, r *kgo.Record, err error) e
 		return missing
 	}
 	if !bad.Skip {
-		l.bad.Add(1)
+		b.bad.Add(1)
 	}
 	switch {
 	case bad.Skip:
-	case l.letters != nil:
-		l.sendToDeadLetter(c, r, bad)
-		l.countUnusable(r.Topic, bad)
+	case b.letters != nil:
+		b.sendToDeadLetter(c, r, bad)
+		b.countUnusable(r.Topic, bad)
 		return nil
-	case l.policy != policySkip:
-		stop := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: bad.Size, Err: err, Skip: l.skipCommand(r.Topic, r.Partition, r.Offset)}
-		l.builder.FlushRecord() // the records before it still count
-		return l.stopAt([]*offset.Lease{c.lease}, stop)
+	case b.policy != policySkip:
+		stop := &BadRecordError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: bad.Size, Err: err, Skip: b.skipCommand(r.Topic, r.Partition, r.Offset)}
+		b.builder.FlushRecord() // the records before it still count
+		return b.stopAt([]*offset.Lease{c.lease}, stop)
 	default:
-		l.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", bad.Size, "reason", bad.Reason, "error", bad)
-		l.countUnusable(r.Topic, bad)
+		b.log.Warn("bad record skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", bad.Size, "reason", bad.Reason, "error", bad)
+		b.countUnusable(r.Topic, bad)
 	}
-	l.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(bad.Reason), bad: !bad.Skip})
-	l.metrics.Skipped.WithLabelValues(string(bad.Reason)).Inc()
-	l.builder.FlushRecord()
+	b.tellLeftOut(leftOutRecord{leases: []*offset.Lease{c.lease}, offset: r.Offset, values: 1, reason: string(bad.Reason), bad: !bad.Skip})
+	b.metrics.Skipped.WithLabelValues(string(bad.Reason)).Inc()
+	b.builder.FlushRecord()
 	c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
 	return nil
 }

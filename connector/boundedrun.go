@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
 	"kafka-firehose/connector/offset"
 )
@@ -118,7 +118,7 @@ func (b *boundedRun) startPipeline(ctx context.Context, f *pipelineFeed, pipelin
 		f.pipeline.start(ctx, pipelines, f.cancel)
 		return
 	}
-	pipelines.startTask("converting for stream "+f.pipeline.stream.StreamName(), func() { f.pipeline.runBatcher(ctx, f.cancel) })
+	pipelines.startTask("converting for stream "+f.pipeline.stream.StreamName(), func() { f.pipeline.batcher.runBatcher(ctx, f.cancel) })
 	pipelines.startTask("counting for stream "+f.pipeline.stream.StreamName(), func() {
 		for sealed := range f.pipeline.sealed {
 			b.dryRun(sealed)
@@ -145,7 +145,7 @@ func (b *boundedRun) giveUpBlocked(begin time.Time) {
 		if s := f.pipeline.stream.State(); s.Blocked && time.Since(s.Since) >= blockedLimit {
 			f.cancel(fmt.Errorf("blocked for %s: %w", blockedLimit, s.Reason))
 		}
-		if err := f.checkCredentials(f.pipeline.stream.State().LastFailure); err != nil {
+		if err := f.checkCredentials(f.pipeline.stream.State()); err != nil {
 			f.cancel(err)
 		}
 		if err := f.pipeline.check.lastError(); err != nil && time.Since(begin) >= 2*blockedLimit {
@@ -154,16 +154,16 @@ func (b *boundedRun) giveUpBlocked(begin time.Time) {
 	}
 }
 
-// checkCredentials returns the last failure of the stream if each was of the credentials, for too long to be a rotation. A service waits
-// for better ones; a run would never end.
-func (f *pipelineFeed) checkCredentials(last *putbatch.RequestError) error {
+// checkCredentials returns why the stream has refused the credentials for too long to be a rotation. A service waits for better ones; a
+// run would never end.
+func (f *pipelineFeed) checkCredentials(s firehose.State) error {
 	switch {
-	case last == nil || last.Class != putbatch.Credentials:
+	case s.CredentialsRefused == nil:
 		f.refusedSince = time.Time{}
 	case f.refusedSince.IsZero():
 		f.refusedSince = time.Now()
 	case time.Since(f.refusedSince) >= blockedLimit:
-		return fmt.Errorf("no usable credentials for %s: %w", blockedLimit, last)
+		return fmt.Errorf("no usable credentials for %s: %w", blockedLimit, s.CredentialsRefused)
 	}
 	return nil
 }

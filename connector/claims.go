@@ -46,25 +46,25 @@ func (u *claimUpload) Error() string { return "the value is not uploaded to " + 
 // packClaimCheck appends the envelope with a claim check for record i of fetched records, which could not be converted because of err. Until
 // the bucket has the value the error is a *claimUpload. Where a claim check does not help, the error is err, and the policy for other
 // bad records decides: the record has no value, or its key and headers are too large themselves.
-func (l *pipeline) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, error) {
+func (b *batcher) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, error) {
 	r := c.records[i]
-	if l.uploader == nil || !hasClaimCheck(r, err) {
+	if b.uploader == nil || !hasClaimCheck(r, err) {
 		return nil, err
 	}
-	upload := l.claims[c.lease]
+	upload := b.claims[c.lease]
 	if upload == nil || !upload.object.IsOf(r) {
 		r = withoutPool(r)
-		upload = &claimUpload{object: l.uploader.NewObject(c.lease, r, l.convert.ContentType(r.Value)), cancel: func() {}}
+		upload = &claimUpload{object: b.uploader.NewObject(c.lease, r, b.convert.ContentType(r.Value)), cancel: func() {}}
 	}
-	buf, err := appendClaimCheck(l.convert, l.builder.AppendBuffer(), r, claimCheckOf(upload.object), err)
+	buf, err := appendClaimCheck(b.convert, b.builder.AppendBuffer(), r, claimCheckOf(upload.object), err)
 	if err != nil {
 		return nil, err
 	}
 	if !upload.uploaded.Load() {
-		c.records[i], l.claims[c.lease] = r, upload
+		c.records[i], b.claims[c.lease] = r, upload
 		return nil, upload
 	}
-	delete(l.claims, c.lease)
+	delete(b.claims, c.lease)
 	return buf, nil
 }
 
@@ -113,24 +113,24 @@ func withoutPool(r *kgo.Record) *kgo.Record {
 
 // startUpload returns a channel that is closed when the bucket has the value, or when the upload was given up. In the second case the
 // partition is not this process's any more, or ctx is over.
-func (l *pipeline) startUpload(ctx context.Context, u *claimUpload) <-chan struct{} {
+func (b *batcher) startUpload(ctx context.Context, u *claimUpload) <-chan struct{} {
 	uploading, cancel := context.WithCancel(ctx)
 	u.cancel = cancel
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer cancel()
-		u.uploaded.Store(l.uploader.UploadObject(uploading, u.object) == nil)
+		u.uploaded.Store(b.uploader.UploadObject(uploading, u.object) == nil)
 	}()
 	return ended
 }
 
 // cancelUploads ends the uploads of the given leases.
-func (l *pipeline) cancelUploads(of func(*offset.Lease) bool) {
-	for lease, u := range l.claims {
+func (b *batcher) cancelUploads(of func(*offset.Lease) bool) {
+	for lease, u := range b.claims {
 		if of(lease) {
 			u.cancel()
-			delete(l.claims, lease)
+			delete(b.claims, lease)
 		}
 	}
 }

@@ -167,7 +167,6 @@ func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup c
 		letters:       c.letters,
 		countUnusable: c.countUnusable,
 		uploader:      c.uploader,
-		claims:        map[*offset.Lease]*claimUpload{},
 		limits:        batch.Limits{Records: c.cfg.Firehose.BatchMaxRecords, Bytes: int(c.cfg.Firehose.BatchMaxBytes), Linger: c.cfg.Firehose.BatchLinger},
 		metrics:       c.metrics.Pipeline,
 		log:           c.log.With("stream", stream),
@@ -179,14 +178,14 @@ func (c *Connector) newPipeline(client *firehose.Client, stream string, lookup c
 		sealed:        make(chan *batch.Batch),
 		freed:         c.poller.wakePoller,
 	}
+	l.batcher = &batcher{pipeline: l, builder: batch.NewBuilder(l.limits, aggregationOf(record)), claims: map[*offset.Lease]*claimUpload{}}
+	l.batcher.builder.SetPool(c.pool)
 	if cores := runtime.GOMAXPROCS(0); record.ConversionCores() > 0 && cores >= record.ConversionCores() {
-		l.parallel = newParallelConverter(l.convert, l.hasCalls, cores, c.budget.ahead)
+		l.batcher.parallel = newParallelConverter(l.convert, l.hasCalls, cores, c.budget.ahead)
 	}
 	if len(record.SchemaFormats()) > 0 {
 		l.schemas = c.schemas
 	}
-	l.builder = batch.NewBuilder(l.limits, aggregationOf(record))
-	l.builder.SetPool(c.pool)
 	l.share.Store(c.budget.pipeline)
 	l.maxQueue = c.budget.queue
 	if l.schemas != nil || l.uploader != nil {
@@ -288,7 +287,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // start starts the goroutines of the pipeline. They end with ctx or after the pipeline's end.
 func (l *pipeline) start(ctx context.Context, pipelines *taskGroup, fail func(error)) {
-	pipelines.startTask("converting for stream "+l.stream.StreamName(), func() { l.runBatcher(ctx, fail) })
+	pipelines.startTask("converting for stream "+l.stream.StreamName(), func() { l.batcher.runBatcher(ctx, fail) })
 	pipelines.startTask("sending to stream "+l.stream.StreamName(), func() { l.stream.Run(ctx, l.sealed, endConnector(fail)) })
 }
 

@@ -48,11 +48,11 @@ func (c *Connector) ExpectTopic(topic string) {
 // sendToDeadLetter sends a record that can't be delivered to the dead-letter topic. It does not
 // wait: the record's span is open until the topic has it, and so is the commit of
 // its partition.
-func (l *pipeline) sendToDeadLetter(c fetchedRecords, r *kgo.Record, bad *convert.BadRecord) {
-	l.builder.FlushRecord()
+func (b *batcher) sendToDeadLetter(c fetchedRecords, r *kgo.Record, bad *convert.BadRecord) {
+	b.builder.FlushRecord()
 	span := c.lease.CoverAlone(offset.MarkAfter(r.Offset, r.LeaderEpoch), c.polled)
-	l.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", bad.Size, "reason", bad.Reason, "error", bad)
-	l.sendLetter(deadletter.Letter{
+	b.log.Warn("bad record goes to the dead-letter topic", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "bytes", bad.Size, "reason", bad.Reason, "error", bad)
+	b.sendLetter(deadletter.Letter{
 		Record: r, Reason: string(bad.Reason), Stage: deadletter.StageConvert, Error: bad.Error(),
 		Leases: []*offset.Lease{c.lease}, Done: func(bool) { span.Settle() },
 	})

@@ -237,7 +237,7 @@ func nobodyCalls() bool { return false }
 
 // rig is a pipeline without goroutines, and what came of it.
 type rig struct {
-	*pipeline
+	*batcher
 	leases  []*offset.Lease
 	old     []*offset.Lease
 	metrics *metrics.Set
@@ -261,13 +261,12 @@ func newRig(t *testing.T, policy string, bytes int) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.pipeline = &pipeline{
+	r.batcher = &batcher{builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}), pipeline: &pipeline{
 		convert: convert.New(cfg.Record, registry.LookupSchema), schemas: registry, policy: policy, skipCommand: cfg.skipCommand,
 		limits: batch.Limits{Records: 70, Bytes: 2 << 20, Linger: time.Hour}, metrics: r.metrics.Pipeline,
 		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: timeless})), wake: make(chan struct{}, 1), freed: func() {}, countUnusable: func(string, *convert.BadRecord) {},
-		builder: batch.NewBuilder(batch.Limits{}, batch.Aggregation{Values: 1}),
-		stream:  firehose.NewStream("s", nil, cfg.Firehose.ForStream("s")),
-	}
+		stream: firehose.NewStream("s", nil, cfg.Firehose.ForStream("s")),
+	}}
 	r.linger = r.newLinger()
 	r.share.Store(1 << 30)
 	r.parallel = newParallelConverter(r.convert, r.hasCalls, 3, bytes)
@@ -295,7 +294,7 @@ func (r *rig) poll(at int, records []*kgo.Record) {
 func (r *rig) pack(t *testing.T) error {
 	t.Helper()
 	for {
-		err := r.pipeline.packRecords(t.Context())
+		err := r.packRecords(t.Context())
 		time.Sleep(time.Second) // a schema comes, or the verdict that there is none, which takes half a minute
 		if err != nil || len(r.queue.waitingBytes()) == 0 || len(r.waiting) > 0 {
 			r.take()
@@ -319,7 +318,7 @@ func (r *rig) take() {
 }
 
 func (r *rig) seal() {
-	r.pipeline.sealBatch()
+	r.sealBatch()
 	r.take()
 }
 
@@ -468,7 +467,7 @@ func TestAheadIsInterrupted(t *testing.T) {
 		}()
 		begin, longest := time.Now(), time.Duration(0)
 		for len(r.sealed) < n/r.limits.Records {
-			if err := r.pipeline.packRecords(t.Context()); err != nil {
+			if err := r.packRecords(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			r.take()
@@ -507,7 +506,7 @@ func TestAheadStaysUsefulBesideAWait(t *testing.T) {
 			r.poll(1+i%3, []*kgo.Record{{Topic: "t", Partition: int32(1 + i%3), Offset: int64(i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
 		}
 		for r.queued.Load() > 0 {
-			if err := r.pipeline.packRecords(t.Context()); err != nil {
+			if err := r.packRecords(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			r.take()
@@ -540,7 +539,7 @@ func TestLingerWhilePacking(t *testing.T) {
 			r.poll(0, []*kgo.Record{{Topic: "t", Offset: int64(1 + i), Value: fmt.Appendf([]byte{0, 0, 0, 0, 1}, "30 %d", i)}})
 		}
 		begin := time.Now()
-		if err := r.pipeline.packRecords(t.Context()); err != nil {
+		if err := r.packRecords(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(begin); took < linger || took > linger+2*each {
@@ -575,7 +574,7 @@ func TestAheadLeavesOutWhatWaits(t *testing.T) {
 			}
 			r.poll(0, waiting)
 			r.poll(1, old)
-			if err := r.pipeline.packRecords(t.Context()); err != nil || len(r.queue.waitingBytes()) != 1 {
+			if err := r.packRecords(t.Context()); err != nil || len(r.queue.waitingBytes()) != 1 {
 				t.Fatal(err, len(r.queue.waitingBytes()))
 			}
 			for i, record := range old {

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"kafka-firehose/connector/batch"
 	"kafka-firehose/connector/claimcheck"
@@ -33,11 +32,11 @@ import (
 // linger wait for one record at most. If a conversion never returns, no caller waits for the batcher
 // without a limit.
 type pipeline struct {
-	stream   *firehose.Stream
-	format   string // of the records, for people
-	convert  *convert.Converter
-	parallel *parallelConverter // nil where records are converted one by one; the batcher's alone
-	policy   string             // BAD_RECORD_POLICY, or the one for bad records that no claim check helps
+	stream  *firehose.Stream
+	batcher *batcher
+	format  string // of the records, for people
+	convert *convert.Converter
+	policy  string // BAD_RECORD_POLICY, or the one for bad records that no claim check helps
 	// skipCommand and stopPartition are for BAD_RECORD_POLICY=stop.
 	skipCommand   func(topic string, partition int32, offset int64) string
 	stopPartition func(lease *offset.Lease, offset int64, reason error)
@@ -45,7 +44,6 @@ type pipeline struct {
 	countUnusable func(topic string, bad *convert.BadRecord) // a record was skipped, or sent to the dead-letter topic
 	leftOut       func(leftOutRecord)                        // is called before a record that is not delivered is skipped; nil for the service
 	uploader      *claimcheck.Uploader                       // nil without a CLAIM_CHECK_URL
-	claims        map[*offset.Lease]*claimUpload             // uploads that partitions wait for, or whose records come next; the batcher's alone
 	limits        batch.Limits
 	metrics       *metrics.Pipeline
 	log           *slog.Logger
@@ -59,11 +57,6 @@ type pipeline struct {
 	due          chan struct{}    // the open batch has lingered long enough; holds one
 	ended        chan struct{}    // closed when the batcher has returned and answers calls no longer
 	sealed       chan *batch.Batch
-
-	builder *batch.Builder // the batcher's alone
-	waiting []*batch.Batch // sealed and not taken by the stream; the batcher's alone
-	linger  *time.Timer    // sends to due; the batcher's alone
-	armed   bool           // linger is set for the open batch; the batcher's alone
 
 	schemas *schema.Registry             // nil unless records are decoded
 	packing atomic.Pointer[offset.Lease] // the partition whose records were packed last, nil before the first
@@ -159,9 +152,9 @@ func (l *pipeline) budgetExhausted() bool { return l.heldBytes()+l.batchReserve(
 // called for each record, by any goroutine.
 func (l *pipeline) hasCalls() bool { return len(l.batcherCalls)+len(l.ending)+len(l.due) > 0 }
 
-func (l *pipeline) answerCall(a batcherCall) {
+func (b *batcher) answerCall(a batcherCall) {
 	if a.of != nil {
-		l.dropLeases(a.of)
+		b.dropLeases(a.of)
 	}
 	close(a.done)
 }

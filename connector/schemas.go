@@ -52,13 +52,13 @@ func (c *Connector) schemaLookup(before func(convert.SchemaRef)) convert.SchemaL
 //
 // The goroutine ends with the attempt to fetch, which has a limit, or the upload, which is canceled when the
 // partition is revoked. Each partition has one at most that it waits for.
-func (l *pipeline) setAsideUntil(rest fetchedRecords, ready <-chan struct{}) {
-	l.parallel.leaveOut(rest.lease)
-	waiting := l.queue.setAside(rest)
+func (b *batcher) setAsideUntil(rest fetchedRecords, ready <-chan struct{}) {
+	b.parallel.leaveOut(rest.lease)
+	waiting := b.queue.setAside(rest)
 	go func() {
 		<-ready
-		l.queue.readmit(waiting)
-		l.wakeBatcher()
+		b.queue.readmit(waiting)
+		b.wakeBatcher()
 	}()
 }
 

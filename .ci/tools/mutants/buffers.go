@@ -94,7 +94,7 @@ func convertedAhead() []mutant {
 		},
 		{
 			sent, "what was converted ahead of a lost partition is sent for what comes to lie there",
-			"connector/batcher.go", `		l.parallel.discardOutput() //`, "		//",
+			"connector/batcher.go", `		b.parallel.discardOutput() //`, "		//",
 			"connector", "TestAheadForgetsWhatWasLost", "it sealed",
 		},
 		{

@@ -24,7 +24,7 @@ func claimChecks() []mutant {
 		},
 		{
 			"a revoked partition makes no requests", "uploads of partitions that leave go on",
-			"connector/batcher.go", "	l.cancelUploads(of)\n", "",
+			"connector/batcher.go", "	b.cancelUploads(of)\n", "",
 			"connector/e2e", "TestRevokeWhileUploading", "4 uploads are under way",
 		},
 	}

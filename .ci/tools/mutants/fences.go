@@ -61,8 +61,8 @@ func handovers() []mutant {
 		},
 		{
 			polite, "a revoke does not send what lingers",
-			"connector/batcher.go", `	if l.builder.HoldsLease(of) {
-		l.sealBatch()
+			"connector/batcher.go", `	if b.builder.HoldsLease(of) {
+		b.sealBatch()
 	}
 `, "",
 			"connector/e2e", "TestRevokeDeliversWhatLingers", "after 3m0s 0 of 40 records are stored",

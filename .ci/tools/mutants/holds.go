@@ -9,7 +9,7 @@ func holds() []mutant {
 	return []mutant{
 		{
 			held, "records are packed although their stream is held",
-			"connector/batcher.go", " && !l.sendsNothing() && len(l.waiting)", " && len(l.waiting)",
+			"connector/batcher.go", " && !b.sendsNothing() && len(b.waiting)", " && len(b.waiting)",
 			"connector/e2e", "TestHeldStreamIsLeftCleanly", "records were sent while the stream was held",
 		},
 		{
@@ -29,7 +29,7 @@ func holds() []mutant {
 		},
 		{
 			held, "a probe lets everything through",
-			"connector/batcher.go", `		l.destination.NoteSent()
+			"connector/batcher.go", `		b.destination.NoteSent()
 `, "",
 			"connector/e2e", "TestHoldOutlivesItsProcess", "records were sent to try the destination",
 		},

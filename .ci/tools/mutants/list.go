@@ -24,7 +24,7 @@ func losses() []mutant {
 			"connector/offset/lease.go", "	n := 0\n	for n < len(l.spans)", `	l.advanceMark(s.next, 0)
 	n := 0
 	for n < len(l.spans)`,
-			"connector/e2e", "TestStuckRecord", "past the record that was never accepted",
+			"connector/e2e", "TestStubbornRecord", "past the record that was never accepted",
 		},
 		{
 			nothingLost, "what Kafka says of each partition in a commit is not read",
@@ -39,8 +39,8 @@ func losses() []mutant {
 		},
 		{
 			nothingLost, "the bad record that ends the process is committed",
-			"connector/badrecords.go", "		return l.stopAt([]*offset.Lease{c.lease}, stop)\n", `		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
-		return l.stopAt([]*offset.Lease{c.lease}, stop)
+			"connector/badrecords.go", "		return b.stopAt([]*offset.Lease{c.lease}, stop)\n", `		c.lease.SkipRecords(offset.MarkAfter(r.Offset, r.LeaderEpoch), 1)
+		return b.stopAt([]*offset.Lease{c.lease}, stop)
 `,
 			"connector/e2e", "TestBadRecordExits", "partition 1 is committed to 26, want 25",
 		},
@@ -64,14 +64,14 @@ func skippedRecords() []mutant {
 		{
 			skips, "control records are forgotten",
 			"connector/batcher.go", `		if r.Attrs.IsControl() {
-			l.builder.FlushRecord()
+			b.builder.FlushRecord()
 			c.lease.SkipRecords(next, 1)
 `, "		if r.Attrs.IsControl() {\n",
 			"connector/e2e", "TestTransactions", "committed \\d, want 5",
 		},
 		{
 			skips, "filtered records are forgotten",
-			"connector/batcher.go", "			l.skipFiltered(c, r, next)\n", "",
+			"connector/batcher.go", "			b.skipFiltered(c, r, next)\n", "",
 			"connector/e2e", "TestFilteredRecords", "committed \\d+, want 3000",
 		},
 		{

@@ -22,7 +22,7 @@ func recordAges() []mutant {
 		},
 		{
 			seen, "the age of records that are packed is that of the next ones",
-			"connector/batcher.go", "			l.queue.finishRecords()\n", "",
+			"connector/batcher.go", "			b.queue.finishRecords()\n", "",
 			"connector/e2e", "TestAgeOfHangingRecord", "s after the commit of all",
 		},
 		{

@@ -13,7 +13,7 @@ func answered() []mutant {
 	return []mutant{
 		{
 			answers, "calls wait until a batch is full",
-			"connector/batcher.go", `		if l.hasCalls() {
+			"connector/batcher.go", `		if b.hasCalls() {
 			return i, nil
 		}
 `, "",
@@ -21,8 +21,8 @@ func answered() []mutant {
 		},
 		{
 			answers, "a batch that is opened while records are queued has no linger",
-			"connector/batcher.go", `			l.armLinger(minPacking)
-`, "			l.armed = true\n",
+			"connector/batcher.go", `			b.armLinger(minPacking)
+`, "			b.armed = true\n",
 			"connector", "TestLingerWhilePacking", "packed for",
 		},
 		{
@@ -136,13 +136,13 @@ func setAside() []mutant {
 		},
 		{
 			alone, "what was converted ahead behind a partition that waits is sent for what comes to lie there",
-			"connector/schemas.go", `	l.parallel.leaveOut(rest.lease)
+			"connector/schemas.go", `	b.parallel.leaveOut(rest.lease)
 `, "",
 			"connector", "TestAheadLeavesOutWhatWaits", "it sealed",
 		},
 		{
 			alone, "a pipeline waits until a schema is compiled",
-			"connector/schemas.go", "	l.parallel.leaveOut(rest.lease)\n", "	l.parallel.leaveOut(rest.lease)\n	<-ready\n",
+			"connector/schemas.go", "	b.parallel.leaveOut(rest.lease)\n", "	b.parallel.leaveOut(rest.lease)\n	<-ready\n",
 			"connector/e2e", "TestSlowCompilation", "hangs, near topic",
 		},
 	}

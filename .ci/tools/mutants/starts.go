@@ -21,7 +21,7 @@ func starts() []mutant {
 		},
 		{
 			checked, "records are converted before it has passed",
-			"connector/batcher.go", "	for !l.check.held.Load() && !l.sendsNothing() && len", "	for len",
+			"connector/batcher.go", "	for !b.check.held.Load() && !b.sendsNothing() && len", "	for len",
 			"connector/e2e", "TestCheckHoldsRecords/throttled_for_a_minute", "records were sent and",
 		},
 		{
