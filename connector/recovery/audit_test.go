@@ -483,6 +483,8 @@ func TestUnreadable(t *testing.T) {
 		"unexpected EOF": zipped(bytes.Repeat([]byte("{}"), 1000))[:25],
 		"Parquet":        []byte("PAR1..........."),
 		"ZIP":            []byte("PK\x03\x04..........."),
+		"it is no text":  []byte("\x00\x00\x00\x2b\x00\x00\x00\x1f{\"id\":\"orders-0-"), // as Hadoop's Snappy begins
+		"it is  no text": []byte("\x28\xb5\x2f\xfd\x24\x05\x29{}"),                      // zstd
 		"more than 2":    zipped(zipped(zipped([]byte("{}")))),
 	} {
 		p := newPlace(t, kfake.SeedTopics(1, "orders"))
@@ -491,11 +493,22 @@ func TestUnreadable(t *testing.T) {
 		name := p.object(p.objects, time.Now(), content)
 		r := p.mustAudit(p.request("orders"))
 		p.wantTotal(r, Unknown, Totals{Expected: 5, Once: 4, Missing: 1})
+		what = strings.ReplaceAll(what, "  ", " ")
 		if u := r.Objects.Unreadable; len(u) != 1 || !strings.HasSuffix(name, u[0].Object) || !strings.Contains(u[0].Error, what) {
 			t.Errorf("%s: got %+v", what, u)
 		}
 		if err := r.WriteMissing(&bytes.Buffer{}); err == nil {
 			t.Error("the file is written")
+		}
+	}
+}
+
+// TestTextIsRead: objects of other producers that are text are read, whatever characters they begin with.
+func TestTextIsRead(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "{}\x00{}", "\n\t{}", "ünïcödé", "123456789€", "{}\x1e"} {
+		if content, err := contentOf(strings.NewReader(text)); err != nil || checkText(content) != nil {
+			t.Errorf("%q can't be read", text)
 		}
 	}
 }

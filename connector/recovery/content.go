@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
@@ -50,4 +52,33 @@ func contentOf(r io.Reader) (io.Reader, error) {
 		}
 	}
 	return nil, fmt.Errorf("it is compressed more than %d times", maxLayers-1)
+}
+
+// checkText returns an error for content whose first bytes are no text. It is compressed in a way that contentOf does not know, and
+// its records would seem to be missing.
+func checkText(content io.Reader) error {
+	in, ok := content.(*bufio.Reader)
+	if !ok {
+		return nil
+	}
+	head, err := in.Peek(10)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if len(head) > 0 && head[0] < ' ' && !unicode.IsSpace(rune(head[0])) || !startsAsUTF8(head) {
+		return errors.New("it is no text, and in no format that is known: an audit reads JSON that is not compressed, or with gzip or framed Snappy")
+	}
+	return nil
+}
+
+// startsAsUTF8 reports whether b is UTF-8, or the beginning of it.
+func startsAsUTF8(b []byte) bool {
+	for len(b) > 0 && utf8.FullRune(b) {
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
 }

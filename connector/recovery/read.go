@@ -126,6 +126,9 @@ func (a *auditor) readOne(ctx context.Context, s Store, o Object, read func(stri
 
 // readObject notes the ids of an object.
 func (a *auditor) readObject(name string, content io.Reader) error {
+	if err := checkText(content); err != nil {
+		return err
+	}
 	n := &idCollector{a: a, object: name, delivered: map[*partitionAudit][]uint64{}, expired: map[*partitionAudit][]uint64{}}
 	s := &documentScanner{id: a.id, timestamp: a.service.Timestamp, visit: n.noteDocument}
 	err := s.readAll(content, make([]byte, readBuffer))
