@@ -65,6 +65,14 @@ func valuePatterns() map[string]valuePattern {
 			with,
 		}
 	}
+	session := func(with ...string) valuePattern {
+		return valuePattern{
+			`^[\w+=,.@-]{2,64}$`, "want 2 to 64 of a-z A-Z 0-9 _ + = , . @ -",
+			[]string{"ab", "kafka-firehose@orders"},
+			[]string{"x", "a b", "a/b", strings.Repeat("s", 65)},
+			with,
+		}
+	}
 	const msk, tls = "KAFKA_SASL_MECHANISM=AWS_MSK_IAM", "KAFKA_TLS_ENABLED=true"
 	return map[string]valuePattern{
 		"KAFKA_BROKERS": {
@@ -137,6 +145,10 @@ func valuePatterns() map[string]valuePattern {
 		"FIREHOSE_ROLE_EXTERNAL_ID":       external("FIREHOSE_ROLE_ARN=" + arn),
 		"KAFKA_SASL_AWS_ROLE_ARN":         role(msk, tls),
 		"KAFKA_SASL_AWS_ROLE_EXTERNAL_ID": external(msk, tls, "KAFKA_SASL_AWS_ROLE_ARN="+arn),
+
+		"FIREHOSE_ROLE_SESSION_NAME":        session("FIREHOSE_ROLE_ARN=" + arn),
+		"KAFKA_SASL_AWS_ROLE_SESSION_NAME":  session(msk, tls, "KAFKA_SASL_AWS_ROLE_ARN="+arn),
+		"SCHEMA_REGISTRY_ROLE_SESSION_NAME": session("RECORD_FORMAT=avro", "SCHEMA_REGISTRY_TYPE=glue", "SCHEMA_REGISTRY_ROLE_ARN="+arn),
 	}
 }
 
