@@ -84,8 +84,8 @@ func inputs() []mutant {
 		},
 		{
 			exact, "a field that comes again is written again",
-			"connector/convert/protobufread.go", `		if fields.markSeen(f.at) || `, `		if fields.markSeen(f.at) && false || `,
-			"connector/convert", "TestProtoRead", "is there twice",
+			"connector/convert/protobufjson/reader.go", `		if fields.markSeen(f.at) || `, `		if fields.markSeen(f.at) && false || `,
+			"connector/convert/protobufjson", "TestProtoRead", "is there twice",
 		},
 	}
 }

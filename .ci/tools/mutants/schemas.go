@@ -135,7 +135,7 @@ func schemaMemory() []mutant {
 		},
 		{
 			memory, "packed values are written although they are too large already",
-			"connector/convert/protobufvalue.go", "	case len(r.dst) > r.most:\n		return nil, false, jsontext.ErrTooLong\n", "",
+			"connector/convert/protobufjson/value.go", "	case len(r.dst) > r.most:\n		return nil, false, jsontext.ErrTooLong\n", "",
 			"connector/convert", "TestSmallPayloadsOfMuch", "packed enums: \\d+ bytes took",
 		},
 	}

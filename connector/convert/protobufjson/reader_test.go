@@ -1,4 +1,4 @@
-package convert
+package protobufjson
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"kafka-firehose/connector/batch"
+	"kafka-firehose/connector/convert/protobuf"
 	"kafka-firehose/connector/longtest"
 )
 
@@ -70,14 +70,20 @@ func kindsText(syntax string) string {
 	return text + end
 }
 
-// kinds compiles it, for JSON in these forms.
-func kinds(t testing.TB, syntax string, forms ...string) (protobufSchema, protoreflect.MessageDescriptor) {
+// compileText compiles a file, for JSON in these forms.
+func compileText(t testing.TB, text string, forms Forms) *Converter {
 	t.Helper()
-	made, err := compileProtobuf(Config{ProtobufJSON: forms}, SchemaDefinition{Text: kindsText(syntax)})
+	file, err := protobuf.CompileFile(text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _ := made.(protobufSchema)
+	return New(file, forms)
+}
+
+// kinds compiles it, for JSON in these forms.
+func kinds(t testing.TB, syntax string, forms Forms) (*Converter, protoreflect.MessageDescriptor) {
+	t.Helper()
+	s := compileText(t, kindsText(syntax), forms)
 	m, _, err := s.file.MessagesAt([]int32{0})
 	if err != nil {
 		t.Fatal(err)
@@ -86,15 +92,15 @@ func kinds(t testing.TB, syntax string, forms ...string) (protobufSchema, protor
 }
 
 // read is what protoReader makes of a payload.
-func (s protobufSchema) read(m protoreflect.MessageDescriptor, payload []byte) ([]byte, error) {
+func (c *Converter) read(m protoreflect.MessageDescriptor, payload []byte) ([]byte, error) {
 	r := protoReader{dst: []byte("x"), most: 10_000_000}
-	err := r.readMessage(s.types.messages[m.FullName()], payload)
+	err := r.readMessage(c.types.messages[m.FullName()], payload)
 	return bytes.TrimPrefix(r.dst, []byte("x")), err
 }
 
 // compareRead fails unless what protoReader reads is what the library reads. It reports
 // whether it has read anything.
-func compareRead(t *testing.T, s protobufSchema, m protoreflect.MessageDescriptor, payload []byte) bool {
+func compareRead(t *testing.T, s *Converter, m protoreflect.MessageDescriptor, payload []byte) bool {
 	t.Helper()
 	got, err := s.read(m, payload)
 	if errors.Is(err, errLibrary) {
@@ -266,7 +272,7 @@ func (w writer) sized(b []byte, f protoreflect.FieldDescriptor, depth int) []byt
 
 // oracle is the library's own reading of messages, compiled by a compiler that knows nothing of what
 // registries return.
-func oracle(t testing.TB, text string, forms ...string) func(payload []byte) ([]byte, error) {
+func oracle(t testing.TB, text string, forms Forms) func(payload []byte) ([]byte, error) {
 	t.Helper()
 	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{"m.proto": text})})}
 	compiled, err := compiler.Compile(t.Context(), "m.proto")
@@ -287,7 +293,7 @@ func oracle(t testing.TB, text string, forms ...string) func(payload []byte) ([]
 	}
 	register(compiled[0])
 	types := dynamicpb.NewTypes(all)
-	write := protojson.MarshalOptions{AllowPartial: true, Resolver: types, UseProtoNames: slices.Contains(forms, jsonNames), EmitDefaultValues: slices.Contains(forms, jsonDefaults)}
+	write := protojson.MarshalOptions{AllowPartial: true, Resolver: types, UseProtoNames: forms.Names, EmitDefaultValues: forms.Defaults}
 	return func(payload []byte) ([]byte, error) {
 		m := dynamicpb.NewMessage(compiled[0].Messages().Get(0))
 		if err := (proto.UnmarshalOptions{AllowPartial: true, DiscardUnknown: true, RecursionLimit: 100, Resolver: types}).Unmarshal(payload, m); err != nil {
@@ -302,13 +308,13 @@ func TestProtoWrite(t *testing.T) {
 	t.Parallel()
 	n := longtest.Pick(60, 3000)
 	for _, syntax := range []string{"proto2", "proto3"} {
-		for _, forms := range [][]string{nil, {jsonNames}, {jsonDefaults}, {jsonNames, jsonDefaults}} {
-			s, m := kinds(t, syntax, forms...)
-			want := oracle(t, kindsText(syntax), forms...)
+		for _, forms := range []Forms{{}, {Names: true}, {Defaults: true}, {Names: true, Defaults: true}} {
+			s, m := kinds(t, syntax, forms)
+			want := oracle(t, kindsText(syntax), forms)
 			compared, refused := 0, 0
 			for seed := range uint64(n) {
 				payload := writer{rand.New(rand.NewPCG(seed, 8)), true}.message(m, 1)
-				got, err := s.appendMessage(nil, payload, m, 10_000_000)
+				got, err := s.AppendMessage(nil, payload, m, 10_000_000)
 				other, otherErr := want(payload)
 				switch {
 				case err == nil && otherErr == nil:
@@ -338,33 +344,29 @@ func TestProtobufJSON(t *testing.T) {
 	  E e = 8; optional int32 may_be = 9; A a = 10; oneof o { int64 x = 11; string y = 12; } bool b = 13; bytes c = 14; google.protobuf.Any any = 15; double d = 16; google.protobuf.NullValue n = 17; }`
 	values := wire(1, 1<<60, 2, -1, 4, 3, 5, []byte{1, 2}, 6, wire(1, 5, 2, 6), 7, wire(1, 8), 10, wire(9, 0), 11, 0)
 	for name, c := range map[string]struct {
-		forms   []string
+		forms   Forms
 		payload []byte
 		want    string
 	}{
-		"canonical":               {[]string{jsonCanonical}, values, `{"bigOne":"1152921504606846976","u":"18446744073709551615","s":"-2","list":["1","2"],"m":{"5":"6"},"w":"8","a":{"mayBe":0},"x":"0"}`},
-		"names":                   {[]string{jsonNames}, values, `{"big_one":"1152921504606846976","u":"18446744073709551615","s":"-2","l":["1","2"],"m":{"5":"6"},"w":"8","a":{"may_be":0},"x":"0"}`},
-		"numbers":                 {[]string{jsonNumbers}, values, `{"bigOne":1152921504606846976,"u":18446744073709551615,"s":-2,"list":[1,2],"m":{"5":6},"w":8,"a":{"mayBe":0},"x":0}`},
-		"defaults":                {[]string{jsonDefaults}, nil, `{"bigOne":"0","u":"0","f":"0","s":"0","list":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null}`},
-		"defaults that are there": {[]string{jsonDefaults}, wire(8, 0, 5, "", 1, 0, 4, 1), `{"e":"ZERO","list":[],"bigOne":"0","s":"-1","u":"0","f":"0","m":{},"b":false,"c":"","d":0,"n":null}`},
-		"all":                     {[]string{jsonNames, jsonDefaults, jsonNumbers}, wire(8, 1, 10, ""), `{"e":"ONE","a":{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"b":false,"c":"","d":0,"n":null}`},
-		"in an Any":               {[]string{jsonNames, jsonDefaults, jsonNumbers}, wire(15, wire(1, "x/A", 2, wire(1, 5))), `{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","any":{"@type":"x/A","big_one":5,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"d":0,"n":null}`},
+		"canonical":               {Forms{}, values, `{"bigOne":"1152921504606846976","u":"18446744073709551615","s":"-2","list":["1","2"],"m":{"5":"6"},"w":"8","a":{"mayBe":0},"x":"0"}`},
+		"names":                   {Forms{Names: true}, values, `{"big_one":"1152921504606846976","u":"18446744073709551615","s":"-2","l":["1","2"],"m":{"5":"6"},"w":"8","a":{"may_be":0},"x":"0"}`},
+		"numbers":                 {Forms{Numbers: true}, values, `{"bigOne":1152921504606846976,"u":18446744073709551615,"s":-2,"list":[1,2],"m":{"5":6},"w":8,"a":{"mayBe":0},"x":0}`},
+		"defaults":                {Forms{Defaults: true}, nil, `{"bigOne":"0","u":"0","f":"0","s":"0","list":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null}`},
+		"defaults that are there": {Forms{Defaults: true}, wire(8, 0, 5, "", 1, 0, 4, 1), `{"e":"ZERO","list":[],"bigOne":"0","s":"-1","u":"0","f":"0","m":{},"b":false,"c":"","d":0,"n":null}`},
+		"all":                     {Forms{Names: true, Defaults: true, Numbers: true}, wire(8, 1, 10, ""), `{"e":"ONE","a":{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"b":false,"c":"","d":0,"n":null}`},
+		"in an Any":               {Forms{Names: true, Defaults: true, Numbers: true}, wire(15, wire(1, "x/A", 2, wire(1, 5))), `{"big_one":0,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","any":{"@type":"x/A","big_one":5,"u":0,"f":0,"s":0,"l":[],"m":{},"e":"ZERO","b":false,"c":"","d":0,"n":null},"d":0,"n":null}`},
 	} {
-		made, err := compileProtobuf(Config{ProtobufJSON: c.forms}, SchemaDefinition{Text: text})
+		s := compileText(t, text, c.forms)
+		m, _, err := s.file.MessagesAt([]int32{0})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, _ := made.(protobufSchema)
-		got, err := s.AppendJSON(nil, c.payload, FirstMessage, 1000)
+		got, err := s.AppendMessage(nil, c.payload, m, 1000)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if diff := cmp.Diff(c.want, string(got)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
-		}
-		m, _, err := s.file.MessagesAt([]int32{0})
-		if err != nil {
-			t.Fatal(err)
 		}
 		other, err := s.appendByLibrary(nil, c.payload, m, 1000)
 		if err != nil {
@@ -384,8 +386,8 @@ func TestProtoRead(t *testing.T) {
 		n = 100 // the race detector makes it slow, and there is nothing for it to see
 	}
 	for _, syntax := range []string{"proto2", "proto3"} {
-		s, m := kinds(t, syntax)
-		others, _ := kinds(t, syntax, jsonNames, jsonDefaults, jsonNumbers)
+		s, m := kinds(t, syntax, Forms{})
+		others, _ := kinds(t, syntax, Forms{Names: true, Defaults: true, Numbers: true})
 		for _, odd := range []bool{true, false} {
 			read := 0
 			for seed := range uint64(n) {
@@ -412,7 +414,7 @@ func TestProtoRead(t *testing.T) {
 // TestProtoReadAll: a message as it is found in topics is read without the library, and
 // nothing is allocated for it.
 func TestProtoReadAll(t *testing.T) {
-	s, m := kinds(t, "proto3")
+	s, m := kinds(t, "proto3", Forms{})
 	item := wire(26, 1, 48, "text")
 	payload := append(wire(1, item, 2, item, 2, item, 3, wire(1, "k", 2, item), 3, wire(1, "l", 2, item), 4, wire(1, 5, 2, 1), 7, wire(1, 1_769_846_400, 2, 7_000_000), 9, "",
 		11, wire(1, 5), 11, "", 13, wire(1, "wrapped"), 16, wire(1, "k", 2, wire(1, []byte{1})), 18, 0, 20, 1, 21, []byte{0, 1, 99}, 26, -1, 27, []byte{1, 2}, 28, 1<<60), 0xfa, 0x3e, 0)
@@ -425,15 +427,15 @@ func TestProtoReadAll(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
-	buf, index := make([]byte, 0, 4<<10), MessageIndex{depth: 1}
-	if n := testing.AllocsPerRun(100, func() { buf, err = s.AppendJSON(buf[:0], payload, index, batch.MaxRecordBytes) }); n != 0 || err != nil {
+	buf := make([]byte, 0, 4<<10)
+	if n := testing.AllocsPerRun(100, func() { buf, err = s.AppendMessage(buf[:0], payload, m, 1_000_000) }); n != 0 || err != nil {
 		t.Errorf("%v allocations for each record, %v", n, err)
 	}
 }
 
 // TestProtoReadLeaves to the library what only that may decide.
 func TestProtoReadLeaves(t *testing.T) {
-	s, m := kinds(t, "proto2")
+	s, m := kinds(t, "proto2", Forms{})
 	nan := protowire.AppendFixed64(protowire.AppendTag(nil, 2, protowire.Fixed64Type), math.Float64bits(math.NaN()))
 	entry := wire(1, "k", 2, wire(26, 1))
 	var keys []byte
@@ -479,18 +481,34 @@ func TestProtoReadLeaves(t *testing.T) {
 
 func FuzzProtoRead(f *testing.F) {
 	type schema struct {
-		protobufSchema
+		*Converter
 		m protoreflect.MessageDescriptor
 	}
 	all := map[bool]schema{}
 	for _, syntax := range []string{"proto2", "proto3"} {
-		s, m := kinds(f, syntax)
+		s, m := kinds(f, syntax, Forms{})
 		all[syntax == "proto3"] = schema{s, m}
 		for seed := range uint64(20) {
 			f.Add(writer{rand.New(rand.NewPCG(seed, 9)), true}.message(m, 3), syntax == "proto3")
 		}
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, third bool) {
-		compareRead(t, all[third].protobufSchema, all[third].m, payload)
+		compareRead(t, all[third].Converter, all[third].m, payload)
 	})
+}
+
+// wire builds a message of fields; a value is a string, bytes or a number.
+func wire(fields ...any) (b []byte) {
+	for i := 0; i < len(fields); i += 2 {
+		n := protowire.Number(fields[i].(int))
+		switch v := fields[i+1].(type) {
+		case string:
+			b = protowire.AppendString(protowire.AppendTag(b, n, protowire.BytesType), v)
+		case []byte:
+			b = protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
+		case int:
+			b = protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), uint64(v))
+		}
+	}
+	return b
 }

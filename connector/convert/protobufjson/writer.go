@@ -1,4 +1,4 @@
-package convert
+package protobufjson
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ type protoWriter struct {
 	depth int
 	file  *protobuf.File
 	types protoTypes
-	json  protobufJSON
+	json  Forms
 
 	defaults map[protoreflect.FullName][]protoreflect.FieldDescriptor // of the messages so far
 }
@@ -67,7 +67,7 @@ func (w *protoWriter) writeMessage(m protoreflect.Message) (err error) {
 // looks at those fields alone that are written: a message may have thousands of others.
 func (w *protoWriter) writeMembers(m protoreflect.Message, first bool) error {
 	var fields []protoreflect.FieldDescriptor
-	if w.json.defaults {
+	if w.json.Defaults {
 		for _, f := range w.defaultsOf(m.Descriptor()) {
 			if !m.Has(f) {
 				fields = append(fields, f)
@@ -215,9 +215,9 @@ func (w *protoWriter) writeSingle(f protoreflect.FieldDescriptor, v protoreflect
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		w.dst = strconv.AppendUint(w.dst, v.Uint(), 10)
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
-		w.dst = appendLong(w.dst, v.Int(), w.json.numbers)
+		w.dst = appendLong(w.dst, v.Int(), w.json.Numbers)
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		w.dst = appendUlong(w.dst, v.Uint(), w.json.numbers)
+		w.dst = appendUlong(w.dst, v.Uint(), w.json.Numbers)
 	case protoreflect.FloatKind:
 		w.dst = jsontext.AppendFloat(w.dst, v.Float(), 32)
 	case protoreflect.DoubleKind:

@@ -1,4 +1,4 @@
-package convert
+package protobufjson
 
 import (
 	"strings"
@@ -57,12 +57,12 @@ const maxFields = 256
 // an enum, once for all fields that have it.
 type protoTypes struct {
 	file     *protobuf.File
-	json     protobufJSON
+	json     Forms
 	messages map[protoreflect.FullName]*protoType
 	enums    map[protoreflect.FullName]map[protoreflect.EnumNumber]string
 }
 
-func newProtoTypes(file *protobuf.File, form protobufJSON) protoTypes {
+func newProtoTypes(file *protobuf.File, form Forms) protoTypes {
 	return protoTypes{file, form, map[protoreflect.FullName]*protoType{}, map[protoreflect.FullName]map[protoreflect.EnumNumber]string{}}
 }
 
@@ -79,7 +79,7 @@ func (all protoTypes) typeOf(m protoreflect.MessageDescriptor) *protoType {
 		f := m.Fields().Get(i)
 		p := all.fieldOf(f, i)
 		t.fields[f.Number()] = p
-		if all.json.defaults && !f.HasPresence() {
+		if all.json.Defaults && !f.HasPresence() {
 			t.defaults = append(t.defaults, p)
 		}
 	}
@@ -117,8 +117,8 @@ func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
 func (all protoTypes) fieldOf(f protoreflect.FieldDescriptor, at int) *protoField {
 	p := &protoField{
 		at: at, name: string(jsontext.AppendName(nil, all.json.fieldName(f))) + ":", kind: f.Kind(), wire: protoWire(f.Kind()),
-		list: f.IsList(), entries: f.IsMap(), presence: f.HasPresence(), zero: protoZero(f.Kind(), all.json.numbers),
-		bare: all.json.numbers,
+		list: f.IsList(), entries: f.IsMap(), presence: f.HasPresence(), zero: protoZero(f.Kind(), all.json.Numbers),
+		bare: all.json.Numbers,
 	}
 	if o := f.ContainingOneof(); o != nil && !o.IsSynthetic() {
 		p.oneof = o.Index() + 1
