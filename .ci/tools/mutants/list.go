@@ -24,7 +24,7 @@ func losses() []mutant {
 			"connector/offset/lease.go", "	n := 0\n	for n < len(l.spans)", `	l.advanceMark(s.next, 0)
 	n := 0
 	for n < len(l.spans)`,
-			"connector/e2e", "TestStubbornRecord", "past the record that was never accepted",
+			"connector/e2e", "TestStuckRecord", "past the record that was never accepted",
 		},
 		{
 			nothingLost, "what Kafka says of each partition in a commit is not read",
