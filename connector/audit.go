@@ -98,8 +98,13 @@ func (c Config) chosenTopics(ctx context.Context, asked []string, reader *kafka.
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range asked {
-		if !slices.Contains(read, t) {
+	for i, t := range asked {
+		switch {
+		case t == "":
+			return nil, errors.New("-topic has an empty name between its commas")
+		case slices.Contains(asked[:i], t): // each partition would be read twice
+			return nil, fmt.Errorf("-topic has topic %s twice", t)
+		case !slices.Contains(read, t):
 			return nil, fmt.Errorf("topic %s is not among the topics that the service reads: look at KAFKA_TOPICS and KAFKA_TOPIC_PATTERN", t)
 		}
 		if _, ok := c.Firehose.StreamFor(t); !ok {

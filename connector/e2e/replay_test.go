@@ -339,6 +339,8 @@ func TestReplayErrors(t *testing.T) {
 		time.Sleep(time.Second)
 		for want, change := range map[string]replayChange{
 			"topic absent is not among the topics that the service reads": func(_ *connector.Config, r *recovery.ReplayRequest) { r.Topics = []string{"absent"} },
+			"-topic has topic in twice":                                   func(_ *connector.Config, r *recovery.ReplayRequest) { r.Topics = []string{"in", "in"} },
+			"-topic has an empty name":                                    func(_ *connector.Config, r *recovery.ReplayRequest) { r.Topics = []string{"in", ""} },
 			"topic gone does not exist":                                   func(c *connector.Config, _ *recovery.ReplayRequest) { c.Kafka.Topics = []string{"gone"} },
 			"the range is in the future":                                  func(_ *connector.Config, r *recovery.ReplayRequest) { r.To = r.To.Add(time.Minute) },
 			"-partitions names 9":                                         func(_ *connector.Config, r *recovery.ReplayRequest) { r.Partitions = []int32{0, 9} },

@@ -249,6 +249,20 @@ func TestPlanReplay(t *testing.T) {
 	}
 }
 
+// TestEmptyReplay: a report without records says whether the range or the shard is empty.
+func TestEmptyReplay(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]ReplayReport{
+		"shard 7/9 has none of the partitions":    {Empty: true, Done: true, Shard: Shard{7, 9}},
+		"Kafka has no record of this range: look": {Empty: true, Done: true, Partitions: 3},
+	} {
+		var table strings.Builder
+		if err := r.WriteTable(&table); err != nil || !strings.Contains(table.String(), want) || strings.Count(table.String(), "\n") != 4 {
+			t.Errorf("%v: %q, want %q", err, table.String(), want)
+		}
+	}
+}
+
 func TestBar(t *testing.T) {
 	t.Parallel()
 	for want, got := range map[string]string{

@@ -62,7 +62,10 @@ func (r ReplayReport) WriteTable(w io.Writer) error {
 	if earlier := r.AllBad - sumCounts(r.Bad); earlier > 0 {
 		fmt.Fprintf(&text, "%12d records could not be delivered in earlier starts\n", earlier)
 	}
-	if r.Empty {
+	switch {
+	case r.Partitions == 0:
+		fmt.Fprintf(&text, "             shard %s has none of the partitions; the others have them\n", r.Shard)
+	case r.Empty:
 		fmt.Fprint(&text, "             Kafka has no record of this range: look at the time, the topics and the partitions\n")
 	}
 	if r.Removed > 0 {
