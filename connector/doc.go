@@ -14,16 +14,16 @@
 // its rate and breaks the circuit. The span of a partition in a batch settles with
 // the last of its records, and the mark of the lease moves.
 //
-// From the sealed batch to the settled offset a record passes seven functions. Put runs in a
+// From the sealed batch to the settled offset a record passes seven functions. PutBatches runs in a
 // worker, the others in the loop of its stream:
 //
-//	sender.acceptBatch        takes over the batch                      firehose/sender.go
-//	sender.composeRequest       chooses what the next request holds       firehose/compose.go
-//	sender.startRequest  enters it in the limiter                  firehose/sender.go
-//	Caller.PutBatches           makes the call                            firehose/putbatch/call.go
-//	sender.finishRequest        reads its result                          firehose/finish.go
-//	sender.settleDelivery        keeps refused records for a retry         firehose/finish.go
-//	Batch.RetainRecords         settles accepted records with their lease batch/batch.go
+//	sender.acceptBatch     takes over the batch                       firehose/sender.go
+//	sender.composeRequest  chooses the records of the next request    firehose/compose.go
+//	sender.startRequest    enters it in the limiter                   firehose/sender.go
+//	Caller.PutBatches      makes the call                             firehose/putbatch/call.go
+//	sender.finishRequest   reads its result                           firehose/finish.go
+//	sender.settleDelivery  keeps refused records for a retry          firehose/finish.go
+//	Batch.RetainRecords    settles accepted records with their lease  batch/batch.go
 //
 // A record that can't be delivered is skipped, ends the connector, or goes to the dead-letter
 // topic (package deadletter). Then its span settles when that topic has it.
@@ -38,6 +38,22 @@
 //
 // The source (package kafka) commits the marks every interval, at every revoke
 // and at the end. That is the only way an offset gets to Kafka.
+//
+// # Goroutines
+//
+//	polling                 the poller: pauses of topics, how much to poll        pollLoop, connector.go; poller.go
+//	converting, one each    the open batch and the sealed ones that wait          batcher.runBatcher, batcher.go
+//	sending, one each       limiter, breaker, retry queue, requests in flight     Stream.Run, firehose/stream.go
+//	workers of a stream     one request at a time                                 sender.runWorker, firehose/sender.go
+//	committing              the commit of marks, every interval                   Source.watchCommits, kafka/commitloop.go
+//	finding positions       partitions without a position, re-created topics      Source.watchPositions, kafka/positions.go
+//	asking for lag          lag and headroom of the metrics                       Source.watchLag, kafka/lag.go
+//	revokes and losses      a callback of the Kafka client, which waits for it    Source.onRevoked, kafka/group.go
+//	writing dead letters    the producer's answers                                Writer.Run, deadletter/run.go
+//	fetching schemas        one schema each, and its compilation                  Registry.runFetch, schema/registry.go
+//	watching                faults, pipelines, destinations, runtime settings     Connector.Run, connector.go
+//
+// The comment at a field that two of them share says what guards it.
 //
 // # Memory
 //
