@@ -152,6 +152,40 @@ func TestReadmeFigure(t *testing.T) {
 	}
 }
 
+// The README says which versions are supported, and which were run: those of the chart, of the modules and of the brokers' jars.
+func TestReadmeVersions(t *testing.T) {
+	t.Parallel()
+	_, supported, _ := strings.Cut(read(t, "../README.md"), "\n## Supported\n")
+	for of, version := range map[string]struct{ file, version, want string }{
+		"Kubernetes":     {"../helm/kafka-firehose/Chart.yaml", `(?m)^kubeVersion: ">=(\d+\.\d+)\.`, "| Kubernetes | %s and newer |"},
+		"the API server": {"../.ci/cluster/go.mod", `k8s\.io/kubernetes v(\d+\.\d+)\.`, "the API server of %s,"},
+		"Go":             {"../go.mod", `(?m)^go (\d+\.\d+)\.`, "| %s and newer | on Linux"},
+		"Apache Kafka":   {"../connector/kafka/kafkatest/pom.xml", `<version>(\d+\.\d+)\.\d+</version>`, "Apache Kafka %s and "},
+		"an older one":   {"../connector/kafka/kafkatest/jars.go", `Older = "([\d.]+)"`, " and %s as processes"},
+	} {
+		found := all(version.version, read(t, version.file))
+		if len(found) == 0 {
+			t.Errorf("%s has no version of %s", version.file, of)
+		} else if want := fmt.Sprintf(version.want, found[0]); !strings.Contains(supported, want) {
+			t.Errorf("README.md doesn't have %q", want)
+		}
+	}
+}
+
+// The key of kms_key_arn is the stream's key, and not only one that the bridge may use.
+func TestTerraformKey(t *testing.T) {
+	t.Parallel()
+	module := strings.Join(strings.Fields(read(t, "terraform/main.tf")), " ")
+	for _, want := range []string{
+		`key_type = var.kms_key_arn == "" ? "AWS_OWNED_CMK" : "CUSTOMER_MANAGED_CMK" key_arn = var.kms_key_arn == "" ? null : var.kms_key_arn`,
+		`actions = ["kms:GenerateDataKey", "kms:Decrypt"] resources = [var.kms_key_arn]`,
+	} {
+		if !strings.Contains(module, want) {
+			t.Errorf("terraform/main.tf doesn't have %s", want)
+		}
+	}
+}
+
 // The commands of the quickstart set the variables of the Terraform module that have no default, and no others.
 func TestQuickstartVariables(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// TestReleasedChart installs the chart of a release, as it was pulled from a registry, with the image that it names itself.
+// TestReleasedChart installs the chart of a release, as it was pulled from a registry, with the image that it names itself, and
+// upgrades it to the chart of this tree.
 func TestReleasedChart(t *testing.T) {
 	file := os.Getenv("RELEASED_CHART")
 	if file == "" {
@@ -36,7 +37,10 @@ func TestReleasedChart(t *testing.T) {
 	if image := containers[0].(map[string]any)["image"].(string); !strings.Contains(image, "/kafka-firehose@sha256:") {
 		t.Errorf("the released chart installs the image %s, want one by its digest", image)
 	}
-	if err := r.create(t.Context(), installed.pod(t, r.namespace)); err != nil {
-		t.Errorf("the API server lets the pod not in: %v", err)
-	}
+	r.letsIn(t, installed)
+	// Fields that can't change, such as selectors, would stop every installation here.
+	r.helm(t, "upgrade", "r", chart, "--values", values, "--set", "image.repository=registry.example.com/next,config.LOG_LEVEL=debug")
+	upgraded := r.wantAsRendered(t)
+	wantTemplate(t, installed, upgraded, true)
+	r.letsIn(t, upgraded)
 }

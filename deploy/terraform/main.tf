@@ -39,7 +39,8 @@ resource "aws_kinesis_firehose_delivery_stream" "records" {
 
   server_side_encryption {
     enabled  = true
-    key_type = "AWS_OWNED_CMK"
+    key_type = var.kms_key_arn == "" ? "AWS_OWNED_CMK" : "CUSTOMER_MANAGED_CMK"
+    key_arn  = var.kms_key_arn == "" ? null : var.kms_key_arn
   }
 
   # Without its policy the role can't write yet when the first records come.
@@ -137,6 +138,11 @@ data "aws_iam_policy_document" "bridge_trust" {
     }
     condition {
       test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+    condition {
+      test     = "StringEquals"
       variable = "aws:RequestTag/kubernetes-namespace"
       values   = [var.namespace]
     }
@@ -144,6 +150,14 @@ data "aws_iam_policy_document" "bridge_trust" {
       test     = "StringEquals"
       variable = "aws:RequestTag/kubernetes-service-account"
       values   = [var.service_account]
+    }
+    dynamic "condition" {
+      for_each = var.cluster_name == "" ? [] : [1]
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/eks-cluster-name"
+        values   = [var.cluster_name]
+      }
     }
   }
 }

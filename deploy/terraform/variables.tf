@@ -23,8 +23,14 @@ variable "service_account" {
   type        = string
 }
 
+variable "cluster_name" {
+  description = "Name of the EKS cluster, for EKS Pod Identity: pods of other clusters of the account may not assume the role then. Empty: they may, in the same namespace and under the same service account."
+  type        = string
+  default     = ""
+}
+
 variable "kms_key_arn" {
-  description = "ARN of the customer managed key that encrypts the delivery stream at rest; empty without one. The bridge needs it, too, for streams created since 2026-04-20, and for all from 2027-02-28."
+  description = "ARN of a customer managed key to encrypt the delivery stream at rest with; empty for a key of AWS. The role of the bridge may use it, which AWS asks for of streams created since 2026-04-20, and of all from 2027-02-28."
   type        = string
   default     = ""
 }
