@@ -512,3 +512,28 @@ func wire(fields ...any) (b []byte) {
 	}
 	return b
 }
+
+// BenchmarkMessage is a message as it is found in topics, read here and by the library:
+//
+//	go test ./connector/convert/protobufjson -run '^$' -bench . -benchmem
+func BenchmarkMessage(b *testing.B) {
+	c, m := kinds(b, "proto3", Forms{})
+	item := wire(26, 1, 48, "text")
+	payload := wire(1, item, 2, item, 2, item, 3, wire(1, "k", 2, item), 7, wire(1, 1_769_846_400, 2, 7_000_000), 13, wire(1, "wrapped"), 20, 1, 28, 1<<60)
+	buf := make([]byte, 0, 4<<10)
+	for name, read := range map[string]func() ([]byte, error){
+		"own":     func() ([]byte, error) { return c.AppendMessage(buf[:0], payload, m, 1_000_000) },
+		"library": func() ([]byte, error) { return c.appendByLibrary(buf[:0], payload, m, 1_000_000) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(payload)))
+			for b.Loop() {
+				var err error
+				if buf, err = read(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
