@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write what is generated into the docume
 
 // The table of settings is the one that the program reads.
 func TestReadmeConfig(t *testing.T) {
-	generated(t, "../deploy/docs/settings.md", "config", connector.ConfigMarkdown())
+	generated(t, "../deploy/docs/settings.md", "config", settingsPage(connector.ConfigMarkdown()))
 }
 
 // The table of the budget in the documentation is the program's.
