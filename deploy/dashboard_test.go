@@ -212,7 +212,7 @@ var unseen = []string{
 	"kafka_firehose_kafka_topic_paused",                                // /status, the page and the alerts show what an operator has paused
 	"kafka_firehose_runtime_settings_fault",                            // an alert, /readyz and the page show it
 	"kafka_firehose_runtime_settings_applied_timestamp_seconds",        // likewise
-	"kafka_firehose_destination_dropped_timestamp_seconds",             // /status and the page have the command beside it
+	"kafka_firehose_destination_dropped_timestamp_seconds",             // an alert tells, and /status and the page have the command beside it
 	"kafka_firehose_kafka_committed_offset",                            // it means nothing without the end of the log: that is the lag
 	"kafka_firehose_kafka_client_certificate_expiry_timestamp_seconds", // an alert tells a week before
 }
