@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,13 @@ func TestTaskDefinition(t *testing.T) {
 		t.Fatalf("terraform console: %v\n%s", err, out)
 	}
 	wantContainer(t, image, out)
+	const secret, parameter = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-AbCdEf", "arn:aws:ssm:eu-west-1:123456789012:parameter/kafka"
+	arguments := append([]string{"-chdir=" + directory, "console"}, values(image, settings)...)
+	arguments = append(arguments, fmt.Sprintf("-var=secrets={A=%q,B=%q,C=%q}", secret, secret+":password::", parameter))
+	out, err = runTool(t, "jsonencode(local.secret_arns)", terraform, arguments...)
+	if want := strconv.Quote(fmt.Sprintf("[%q,%q]", secret, parameter)); err != nil || !strings.Contains(out, want) {
+		t.Errorf("the role of ECS reads %s, want %s: %v", out, want, err)
+	}
 	for refusal, held := range map[string][]string{
 		"must end in @sha256":        values("r.example.com/kafka-firehose:1", settings),
 		"need KAFKA_BROKERS":         values(image, `{KAFKA_GROUP_ID="g"}`),

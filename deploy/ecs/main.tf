@@ -90,7 +90,7 @@ data "aws_iam_policy_document" "secrets" {
   count = length(var.secrets) > 0 ? 1 : 0
   statement {
     actions   = ["secretsmanager:GetSecretValue", "ssm:GetParameters"]
-    resources = values(var.secrets)
+    resources = module.container.secret_arns
   }
 }
 

@@ -24,7 +24,7 @@ variable "settings" {
 }
 
 variable "secrets" {
-  description = "Settings that come from Secrets Manager or the Parameter Store: the ARN of each, by the names of their environment variables."
+  description = "Settings that come from Secrets Manager or the Parameter Store: the ARN of each (for a member of a secret in JSON with :MEMBER:: behind it), by the names of their environment variables."
   type        = map(string)
   default     = {}
 }

@@ -24,7 +24,7 @@ variable "settings" {
 }
 
 variable "secrets" {
-  description = "Settings that come from Secrets Manager or the Parameter Store: the ARN of each, by the names of their environment variables."
+  description = "Settings that come from Secrets Manager or the Parameter Store: the ARN of each (for a member of a secret in JSON with :MEMBER:: behind it), by the names of their environment variables."
   type        = map(string)
   default     = {}
 }
@@ -50,6 +50,9 @@ variable "drain_seconds" {
 }
 
 locals {
+  # A member of a secret is named behind the ARN, ...:NAME-AbCdEf:MEMBER::, and a policy takes the ARN alone.
+  secret_arns = distinct([for arn in values(var.secrets) : replace(arn, "/^(arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:[^:]*):.*$/", "$1")])
+
   definition = {
     name                   = "kafka-firehose"
     image                  = var.image
@@ -89,4 +92,9 @@ locals {
 output "definition" {
   description = "The container, for jsonencode([...]) in a task definition."
   value       = local.definition
+}
+
+output "secret_arns" {
+  description = "What the role of ECS has to read: the secrets, without the names of their members."
+  value       = local.secret_arns
 }
