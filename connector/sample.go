@@ -199,7 +199,7 @@ func (s *sampleInspection) explainSteps(ctx context.Context, claim *convert.Clai
 	} else {
 		var err error
 		value, _, err = s.convertRecord(ctx, s.own.ValueAlone(), func(c *convert.Converter) ([]byte, *convert.ClaimCheck, error) {
-			out, err := c.Append(nil, s.record)
+			out, err := c.AppendUntransformed(nil, s.record)
 			return out, nil, err
 		})
 		s.explainValue(value, err, used)

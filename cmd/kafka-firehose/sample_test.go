@@ -186,6 +186,14 @@ func TestSample(t *testing.T) {
 			says: []string{"ok value : null: a tombstone, which the envelope takes (RECORD_TOMBSTONES);"},
 		},
 		{name: "the largest", run: sampleRun{value: large[1:]}, verdict: "sent", sent: large[1:] + "\n", says: []string{"sent as 1024000 bytes", "and bills 1024000"}},
+		{
+			name: "too large without its mask", run: sampleRun{value: `{"a":"` + large + `","b":1}`, env: []string{"RECORD_MASK=a=drop,c=redact"}}, verdict: "sent", sent: `{"b":1}` + "\n",
+			says: []string{"ok value : 1024014 bytes of raw;", "ok mask a=drop: masks 1 member;", "ok mask c=redact: masks nothing"},
+		},
+		{
+			name: "a large row without its mask", run: sampleRun{value: `{"op":"c","after":{"a":"` + large + `","b":1}}`, env: []string{"RECORD_UNWRAP=debezium", "RECORD_MASK=a=drop"}}, verdict: "sent",
+			sent: `{"__op":"insert","__offset":0,"__ts_ms":null,"__source":null,"b":1}` + "\n", says: []string{"ok mask a=drop: masks 1 member;"},
+		},
 		{name: "too large", run: sampleRun{value: large}, code: 2, verdict: "stop", reason: "too_large", says: []string{"the record has 1024001 bytes with its delimiter, Firehose takes at most 1024000"}},
 		{
 			name: "claim check", run: sampleRun{value: large, env: []string{"BAD_RECORD_POLICY=claim-check", "CLAIM_CHECK_URL=s3://large/kafka"}}, args: place, verdict: "claim-check", reason: "too_large",

@@ -3,6 +3,8 @@ package convert
 import (
 	"unicode/utf8"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"kafka-firehose/connector/convert/filter"
 	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/mask"
@@ -17,6 +19,18 @@ func (c Config) ValueAlone() Config {
 	}
 	c.Tombstones = "skip"
 	return c
+}
+
+// AppendUntransformed appends the value of a record as the filter and the mask read it, for settings of Config.ValueAlone. It may be larger than
+// what Firehose takes: the filter may leave it out, and the mask may make it smaller. The errors are those of Append.
+func (c *Converter) AppendUntransformed(dst []byte, r *kgo.Record) ([]byte, error) {
+	if c.value == nil && !c.unwraps() {
+		return append(dst, r.Value...), nil
+	}
+	t := transformation{c: c, record: r}
+	defer t.schema.releaseBuffers()
+	value, err := t.Value()
+	return append(dst, value...), err
 }
 
 // EnvelopeNames returns the names of the envelope's members, none without an envelope.

@@ -57,6 +57,7 @@ func TestFieldsDecodeRefuses(t *testing.T) {
 		"timestamp:week":                  `timestamp can't be written as "week"; want date or hour, or timestamp alone`,
 		"id=a,topic=a":                    `two fields would be called "a"`,
 		"value,id=value_encoding":         `two fields would be called "value_encoding"`,
+		"header(a)=h,id=h_encoding":       `two fields would be called "h_encoding"`,
 	} {
 		got := Fields{{"before", "", ""}}
 		if err := got.Decode(in); err == nil || !strings.Contains(err.Error(), want) || len(got) != 1 {

@@ -39,9 +39,9 @@ var transformations sync.Pool // of *transformation
 // errMaskJSON is the error for the value of a record without a schema.
 var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", errNotJSON)
 
-// maxWrapped is the maximum of bytes of a value that is unwrapped, as JSON without blanks: a change event holds a row before and after
-// the change, and facts about the change.
-const maxWrapped = 3 * batch.MaxRecordBytes
+// maxUntransformed is the maximum of bytes of a value as JSON without blanks, before it is unwrapped, filtered and masked: a change event
+// holds a row before and after the change, and facts about the change, and a mask may drop what makes a value too large.
+const maxUntransformed = 3 * batch.MaxRecordBytes
 
 // release makes t ready for another record.
 func (t *transformation) release() {
@@ -157,7 +157,7 @@ func (t *transformation) load() ([]byte, error) {
 	case t.c.unwraps():
 		return t.loadUnwrapped()
 	case t.c.value != nil:
-		return t.decode(t.c.maxBytes())
+		return t.decode(max(t.c.maxBytes(), maxUntransformed))
 	}
 	json, _, ok := readJSON(t.record.Value)
 	if !ok {
@@ -211,7 +211,7 @@ func (t *transformation) loadUnwrapped() ([]byte, error) {
 
 // wrapped returns the value as JSON without blanks, before it is unwrapped.
 func (t *transformation) wrapped() ([]byte, error) {
-	limit := max(t.c.maxBytes(), maxWrapped)
+	limit := max(t.c.maxBytes(), maxUntransformed)
 	if t.c.value != nil {
 		return t.decode(limit)
 	}

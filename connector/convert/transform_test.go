@@ -271,9 +271,9 @@ func TestUnwrap(t *testing.T) {
 		{"json-schema", "debezium", event, "undecodable"},
 		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", batch.MaxRecordBytes-100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
 		{"json-schema", "debezium", framed + `{"op":"u","before":{"a":"` + strings.Repeat("x", batch.MaxRecordBytes+100) + `"},"after":{"a":1}}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
-		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", maxWrapped) + `"},"after":{"a":1}}`, "too_large"},
-		{"raw", "debezium", ` { "op":"u","before":{"a":"` + strings.Repeat("x", maxWrapped) + `"},"after":{"a":1}}`, "too_large"},
-		{"raw", "debezium", `{"op":"u","after":{"a":1}` + strings.Repeat(" ", 2*maxWrapped) + `}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
+		{"raw", "debezium", `{"op":"u","before":{"a":"` + strings.Repeat("x", maxUntransformed) + `"},"after":{"a":1}}`, "too_large"},
+		{"raw", "debezium", ` { "op":"u","before":{"a":"` + strings.Repeat("x", maxUntransformed) + `"},"after":{"a":1}}`, "too_large"},
+		{"raw", "debezium", `{"op":"u","after":{"a":1}` + strings.Repeat(" ", 2*maxUntransformed) + `}`, `{"__op":"update","__offset":9,"__ts_ms":null,"__source":null,"a":1}`},
 		{"raw", "debezium", `{"op":"u","after":{"a":"` + strings.Repeat("x", batch.MaxRecordBytes-100) + `"},"source":{"a":"` + strings.Repeat("x", 100) + `"}}`, "too_large"},
 	} {
 		c := transformer(t, nil, withUnwrap(test.format, test.mode))
@@ -288,6 +288,32 @@ func TestUnwrap(t *testing.T) {
 		}
 		if _, err := c.Append(nil, r); err != nil && strings.Contains(err.Error(), "planted") {
 			t.Errorf("the error repeats the value: %v", err)
+		}
+	}
+}
+
+// TestLargeBeforeTransformation: a value that is too large for Firehose as it is decoded is filtered and masked, and only what is left of it
+// has to fit.
+func TestLargeBeforeTransformation(t *testing.T) {
+	t.Parallel()
+	const framed = "\x00\x00\x00\x00\x01"
+	for _, test := range []struct {
+		size                   int
+		filter, mask, expected string
+	}{
+		{batch.MaxRecordBytes, `true`, "a=drop", `{"b":1}`},
+		{batch.MaxRecordBytes, `value.b == 1`, "a=redact", `{"a":"***","b":1}`},
+		{batch.MaxRecordBytes, `value.b == 2`, "c=drop", "filtered"},
+		{batch.MaxRecordBytes, `value.b == 1`, "c=drop", "too_large"},
+		{maxUntransformed, `true`, "a=drop", "too_large"},
+	} {
+		c := transformer(t, nil, func(c *Config) {
+			withMask(t, "json-schema", test.mask)(c)
+			withFilter(t, "json-schema", test.filter)(c)
+		})
+		r := &kgo.Record{Value: []byte(framed + `{"a":"` + strings.Repeat("x", test.size) + `","b":1}`)}
+		if got := outcome(t, c, r); got != test.expected {
+			t.Errorf("%d bytes, %s, %s: %.100s, want %s", test.size, test.filter, test.mask, got, test.expected)
 		}
 	}
 }
