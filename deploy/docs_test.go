@@ -172,6 +172,25 @@ func TestReadmeVersions(t *testing.T) {
 	}
 }
 
+// An image that is built as the documents say names its revision: its build sees no repository.
+func TestImageCommands(t *testing.T) {
+	t.Parallel()
+	builds := 0
+	for _, file := range documents(t) {
+		for _, build := range all("(docker build [^`\n]+)", read(t, file)) {
+			builds++
+			for _, argument := range []string{"REVISION=$(git rev-parse HEAD)", "COMMITTED=$(git log -1 --format=%cI)"} {
+				if !strings.Contains(build, "--build-arg "+argument) {
+					t.Errorf("%s: %s has no --build-arg %s", file, build, argument)
+				}
+			}
+		}
+	}
+	if builds < 2 {
+		t.Errorf("found %d commands", builds)
+	}
+}
+
 // The key of kms_key_arn is the stream's key, and not only one that the bridge may use.
 func TestTerraformKey(t *testing.T) {
 	t.Parallel()
