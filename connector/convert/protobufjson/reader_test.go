@@ -2,7 +2,6 @@ package protobufjson
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -20,6 +19,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"kafka-firehose/connector/convert/jsontest"
 	"kafka-firehose/connector/convert/protobuf"
 	"kafka-firehose/connector/longtest"
 )
@@ -113,62 +113,20 @@ func compareRead(t *testing.T, s *Converter, m protoreflect.MessageDescriptor, p
 	if err != nil {
 		t.Fatalf("%x: read as %s, and the library says %v", payload, got, err)
 	}
-	if diff := cmp.Diff(numbered(t, want), numbered(t, got)); diff != "" {
+	if diff := cmp.Diff(parsed(t, want), parsed(t, got)); diff != "" {
 		t.Fatalf("%x: %s", payload, diff)
 	}
 	return true
 }
 
-// numbered is JSON whose numbers are compared by their value. No name may come twice.
-func numbered(t *testing.T, b []byte) any {
+// parsed is the value of a JSON text. No name may come twice.
+func parsed(t *testing.T, text []byte) any {
 	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	v, err := once(d)
-	if err != nil || d.More() {
-		t.Fatalf("%v: %s", err, b)
+	v, err := jsontest.Parse(text)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return v
-}
-
-func once(d *json.Decoder) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch v := token.(type) {
-	case json.Number:
-		return v.Float64()
-	case json.Delim:
-		members, items := map[string]any{}, []any{}
-		for d.More() {
-			name := ""
-			if v == '{' {
-				token, err := d.Token()
-				if err != nil {
-					return nil, err
-				}
-				name = fmt.Sprint(token)
-			}
-			value, err := once(d)
-			if err != nil {
-				return nil, err
-			}
-			if _, twice := members[name]; v == '{' && twice {
-				return nil, fmt.Errorf("%q is there twice", name)
-			}
-			members[name], items = value, append(items, value)
-		}
-		if _, err := d.Token(); err != nil {
-			return nil, err
-		}
-		if v == '{' {
-			return members, nil
-		}
-		return items, nil
-	default:
-		return v, nil
-	}
 }
 
 // writer writes messages at random, as serializers do and, if it is odd, now and then as
@@ -318,7 +276,7 @@ func TestProtoWrite(t *testing.T) {
 				other, otherErr := want(payload)
 				switch {
 				case err == nil && otherErr == nil:
-					if diff := cmp.Diff(numbered(t, bytes.ReplaceAll(other, []byte(`"G":`), []byte(`"g":`))), numbered(t, got)); diff != "" {
+					if diff := cmp.Diff(parsed(t, bytes.ReplaceAll(other, []byte(`"G":`), []byte(`"g":`))), parsed(t, got)); diff != "" {
 						t.Fatalf("%s %v %x: %s", syntax, forms, payload, diff)
 					}
 					compared++
@@ -372,7 +330,7 @@ func TestProtobufJSON(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(numbered(t, got), numbered(t, other)); diff != "" {
+		if diff := cmp.Diff(parsed(t, got), parsed(t, other)); diff != "" {
 			t.Errorf("%s, by the library: %s", name, diff)
 		}
 	}
