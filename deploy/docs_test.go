@@ -134,7 +134,7 @@ func TestLLMs(t *testing.T) {
 	}
 }
 
-// The figure of the README's first page is that of the last measurement.
+// The figures of the README's first page are those of the last measurement.
 func TestReadmeFigure(t *testing.T) {
 	t.Parallel()
 	least, most := 9.0, 0.0
@@ -149,6 +149,10 @@ func TestReadmeFigure(t *testing.T) {
 	want := fmt.Sprintf("%.2f to %.1f times the CPU", least, most)
 	if len(ratios) < 20 || !strings.Contains(read(t, "../README.md"), want) {
 		t.Errorf("%d measurements; README.md doesn't have %q", len(ratios), want)
+	}
+	kept := all(`(?m)^\| 5 % of requests fail, one kind[^|]* \| [^|]+ \| goodput (\d+)`, read(t, "docs/performance.md"))
+	if len(kept) == 0 || !strings.Contains(read(t, "../README.md"), "at least "+slices.Min(kept)+" % of its rate") {
+		t.Errorf("with failing requests it keeps %q %% of its rate; README.md has another figure", kept)
 	}
 }
 
