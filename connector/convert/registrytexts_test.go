@@ -201,6 +201,8 @@ func TestAvroTexts(t *testing.T) {
 		{decimal(`"precision":10,"scale":null`), "0404d2", `{"a":1234}`},
 		{decimal(`"precision":10`), "0404d2", `{"a":1234}`},
 		{decimal(`"precision":100000,"scale":2`), "0404d2", `{"a":12.34}`},
+		{field("a", `"type":["null",{"type":"bytes","logicalType":"decimal","precision":100000000,"scale":99999999}]`), "00", `{"a":null}`},
+		{field("a", `"type":{"type":"bytes","logicalType":"decimal","precision":100000000,"scale":99999999}`), "0201", "error: a: a decimal has too many digits"},
 		{field("a", `"type":{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":20,"scale":2}`), "04d2", `{"a":"BNI="}`},
 		{field("a", `"type":{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":4,"scale":2}`), "04d2", `{"a":12.34}`},
 		{field("a", `"type":{"type":"fixed","name":"F","size":2,"logicalType":"uuid"}`), "04d2", `{"a":"BNI="}`},

@@ -131,6 +131,8 @@ func pruneLogical(of map[string]any) {
 		return
 	}
 	scale, _ := wholeNumber(of["scale"])
+	// The library refuses schemas with tens of thousands of digits. A value with more than maxDigits is an error of its own, and there may be none.
+	scale = min(scale, maxDigits+1)
 	of["precision"], of["scale"] = max(scale, 1), scale
 }
 
