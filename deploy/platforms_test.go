@@ -210,7 +210,10 @@ func TestProductionCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantTimeToDrain(t, "compose.production.yaml", all(`SHUTDOWN_TIMEOUT: (\w+)`, compose)[0], grace)
-	wantSettings(t, "compose.production.yaml", all(`(?m)^ +((?:KAFKA|FIREHOSE|RECORD)_[A-Z_]+): `, compose))
+	wantSettings(t, "compose.production.yaml", all(`(?m)^ +(?:# )?((?:KAFKA|FIREHOSE|RECORD)_[A-Z_]+): `, compose))
+	if strings.Contains(read(t, "systemd/environment"), "KAFKA_SASL_") || len(all(`(?m)^ +(KAFKA_SASL_\w+): `, compose)) > 0 {
+		t.Error("compose.production.yaml or systemd/environment logs in to Kafka: the service refuses a password without its mechanism")
+	}
 	for _, want := range []string{"read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "/kafka-firehose@${DIGEST:?", "[CMD, /kafka-firehose, healthcheck]", "mem_limit: "} {
 		if !strings.Contains(compose, want) {
 			t.Errorf("compose.production.yaml has no %s", want)
