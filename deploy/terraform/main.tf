@@ -200,6 +200,13 @@ data "aws_iam_policy_document" "bridge" {
       resources = ["${var.claim_check_arn}/*"]
     }
   }
+  dynamic "statement" {
+    for_each = var.claim_check_kms_key_arn == "" ? [] : [1]
+    content {
+      actions   = ["kms:GenerateDataKey"]
+      resources = [var.claim_check_kms_key_arn]
+    }
+  }
 }
 
 locals {

@@ -48,7 +48,13 @@ variable "destination_watch" {
 }
 
 variable "claim_check_arn" {
-  description = "ARN of the bucket and prefix of CLAIM_CHECK_URL, such as arn:aws:s3:::large-values/kafka, with BAD_RECORD_POLICY=claim-check. A bucket that a KMS key encrypts needs kms:GenerateDataKey on it as well."
+  description = "ARN of the bucket and prefix of CLAIM_CHECK_URL, such as arn:aws:s3:::large-values/kafka, with BAD_RECORD_POLICY=claim-check."
+  type        = string
+  default     = ""
+}
+
+variable "claim_check_kms_key_arn" {
+  description = "ARN of the KMS key that encrypts the bucket of CLAIM_CHECK_URL, if one does. Empty: none."
   type        = string
   default     = ""
 }
