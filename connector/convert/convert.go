@@ -92,18 +92,18 @@ func New(cfg Config, lookup SchemaLookup) *Converter {
 	if cfg.Unwraps() {
 		c.unwrap = cfg.Unwrap
 	}
-	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.maxBytes(), lookup)
+	if len(cfg.Mask) > 0 {
+		var key string
+		key, c.maskErr = cfg.MaskSecret.ReadValue()
+		c.masker = mask.New(cfg.Mask, key)
+	}
+	c.value = newDecoder(cfg, cfg.Format, valueHeaders, c.maxDecoded(), lookup)
 	c.key = newDecoder(cfg, cfg.KeyFormat, keyHeaders, c.maxBytes(), lookup)
 	if cfg.Tombstones != "envelope" {
 		c.tombstone = &BadRecord{Reason: Tombstone, Skip: cfg.Tombstones == "skip"}
 	}
 	if cfg.hasEnvelope() {
 		c.envelope = newEnvelope(cfg.envelopeFields())
-	}
-	if len(cfg.Mask) > 0 {
-		var key string
-		key, c.maskErr = cfg.MaskSecret.ReadValue()
-		c.masker = mask.New(cfg.Mask, key)
 	}
 	return c
 }

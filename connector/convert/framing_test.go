@@ -305,22 +305,21 @@ func TestZlibBomb(t *testing.T) {
 	}
 	bomb := append(glued(t, 0, nil), levels.Bytes()...)
 	bomb[1] = glueZlib
-	for _, gzip := range []bool{false, true} {
-		c := New(Config{Format: "json-schema"}, nil)
-		if gzip {
-			c = New(Config{Format: "json-schema", Compression: "gzip"}, nil)
-		}
+	for name, c := range map[string]*Converter{
+		"plain": New(Config{Format: "json-schema"}, nil), "gzip": New(Config{Format: "json-schema", Compression: "gzip"}, nil),
+		"unwrap": New(Config{Format: "json-schema", Unwrap: "debezium"}, nil),
+	} {
 		c.SetFraming(Glue, false)
 		took := allocated(func() {
 			_, err := c.Append(nil, &kgo.Record{Value: bomb})
 			bad, ok := errors.AsType[*BadRecord](err)
-			if want := fmt.Sprintf("that zlib makes more than %d of", c.maxBytes()); !ok || bad.Reason != TooLarge || !strings.Contains(err.Error(), want) {
+			if want := fmt.Sprintf("that zlib makes more than %d of", c.maxDecoded()); !ok || bad.Reason != TooLarge || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		})
 		// A buffer that doubles, twice with the race detector; 64 MiB take 268 MB.
-		if most := uint64(8 * c.maxBytes()); took > most {
-			t.Errorf("gzip=%v: %d bytes took %d, want %d at most", gzip, len(bomb), took, most)
+		if most := uint64(8 * c.maxDecoded()); took > most {
+			t.Errorf("%s: %d bytes took %d, want %d at most", name, len(bomb), took, most)
 		}
 	}
 	c := New(Config{Format: "json-schema"}, nil)

@@ -43,6 +43,14 @@ var errMaskJSON = fmt.Errorf("RECORD_MASK can't be applied to the value: %w", er
 // holds a row before and after the change, and facts about the change, and a mask may drop what makes a value too large.
 const maxUntransformed = 3 * batch.MaxRecordBytes
 
+// maxDecoded is the maximum of bytes of a value before the changes that the settings ask for, if they ask for any.
+func (c *Converter) maxDecoded() int {
+	if c.transforms() {
+		return max(c.maxBytes(), maxUntransformed)
+	}
+	return c.maxBytes()
+}
+
 // release makes t ready for another record.
 func (t *transformation) release() {
 	t.schema.releaseBuffers()
@@ -157,7 +165,7 @@ func (t *transformation) load() ([]byte, error) {
 	case t.c.unwraps():
 		return t.loadUnwrapped()
 	case t.c.value != nil:
-		return t.decode(max(t.c.maxBytes(), maxUntransformed))
+		return t.decode(t.c.maxDecoded())
 	}
 	json, _, ok := readJSON(t.record.Value)
 	if !ok {
@@ -211,7 +219,7 @@ func (t *transformation) loadUnwrapped() ([]byte, error) {
 
 // wrapped returns the value as JSON without blanks, before it is unwrapped.
 func (t *transformation) wrapped() ([]byte, error) {
-	limit := max(t.c.maxBytes(), maxUntransformed)
+	limit := t.c.maxDecoded()
 	if t.c.value != nil {
 		return t.decode(limit)
 	}

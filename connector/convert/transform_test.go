@@ -292,11 +292,10 @@ func TestUnwrap(t *testing.T) {
 	}
 }
 
-// TestLargeBeforeTransformation: a value that is too large for Firehose as it is decoded is filtered and masked, and only what is left of it
-// has to fit.
+// TestLargeBeforeTransformation: a value that is too large for Firehose as it is decoded, or as zlib decompresses it, is filtered and masked,
+// and only what is left of it has to fit.
 func TestLargeBeforeTransformation(t *testing.T) {
 	t.Parallel()
-	const framed = "\x00\x00\x00\x00\x01"
 	for _, test := range []struct {
 		size                   int
 		filter, mask, expected string
@@ -311,9 +310,13 @@ func TestLargeBeforeTransformation(t *testing.T) {
 			withMask(t, "json-schema", test.mask)(c)
 			withFilter(t, "json-schema", test.filter)(c)
 		})
-		r := &kgo.Record{Value: []byte(framed + `{"a":"` + strings.Repeat("x", test.size) + `","b":1}`)}
-		if got := outcome(t, c, r); got != test.expected {
+		value := []byte(`{"a":"` + strings.Repeat("x", test.size) + `","b":1}`)
+		if got := outcome(t, c, &kgo.Record{Value: append([]byte{0, 0, 0, 0, 1}, value...)}); got != test.expected {
 			t.Errorf("%d bytes, %s, %s: %.100s, want %s", test.size, test.filter, test.mask, got, test.expected)
+		}
+		c.SetFraming(Glue, false)
+		if got := outcome(t, c, &kgo.Record{Value: glued(t, glueZlib, value)}); got != test.expected {
+			t.Errorf("%d bytes by zlib, %s, %s: %.100s, want %s", test.size, test.filter, test.mask, got, test.expected)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func unwrappedRecords() []mutant {
 		},
 		{
 			"what needs no delivery is passed over, nothing else is", "a large value is bad before the filter is asked",
-			"connector/convert/transform.go", "t.decode(max(t.c.maxBytes(), maxUntransformed))", "t.decode(t.c.maxBytes())",
+			"connector/convert/transform.go", "t.decode(t.c.maxDecoded())", "t.decode(t.c.maxBytes())",
 			"connector/convert", "TestLargeBeforeTransformation", "too_large, want filtered",
 		},
 	}
