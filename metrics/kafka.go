@@ -64,7 +64,7 @@ func newKafka(f metricFactory) *Kafka {
 		Expired:     f.counterVec("offsets_expired_total", "Offsets that retention or a truncation removed before they were read. Each may have been a record; they are lost to this group.", "topic"),
 		Throttled:   f.newCounter("broker_throttle_seconds_total", "Time for which brokers had this process wait because it exceeded a quota of theirs (bytes or requests of a client or user), in seconds."),
 		Partitions:  f.newGauge("assigned_partitions", "Partitions that this member owns now."),
-		Paused:      f.newGauge("paused_partitions", "Partitions paused because their stream is full or their commit is too far behind."),
+		Paused:      f.newGauge("paused_partitions", "Partitions paused because they came KAFKA_MAX_UNCOMMITTED_RECORDS ahead of their commit. Pauses for a full stream, a schema or RUNTIME_SETTINGS_FILE are not among them."),
 		Member:      f.newGauge("group_member", "1 while this process is in the consumer group, 0 otherwise."),
 		Rebalances:  f.counterVec("rebalances_total", "Rebalances that changed what this member owns.", "kind"),
 		DrainLate:   f.newCounter("revoke_drain_timeouts_total", "Revokes whose records were not all settled within KAFKA_REVOKE_DRAIN_TIMEOUT; the next owner delivers the rest again."),
