@@ -64,7 +64,8 @@ Amazon Data Firehose. An offset is committed when everything before it was accep
 
 Signals: SIGTERM, SIGINT and SIGHUP drain; SIGQUIT prints all goroutines first.
 
-Exit code: 0 drained, 1 failed or not all drained, 2 configuration.
+Exit code: 0 drained, 1 failed or not all drained, 2 configuration,
+128 and the number of a second signal.
 
 It is configured by the environment. A variable that is set but empty counts as unset.
 Durations are such as 500ms, 10s or 2m; sizes are bytes, or KiB, MiB, GiB. Region, credentials
