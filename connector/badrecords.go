@@ -50,8 +50,8 @@ func (l *pipeline) tellLeftOut(r leftOutRecord) {
 	}
 }
 
-// stopAt stops the partitions of a record under BAD_RECORD_POLICY=stop. Under exit it returns the error that ends
-// the connector.
+// stopAt stops the partitions of all Kafka records in a Firehose record, and returns errStopped, under
+// BAD_RECORD_POLICY=stop. Under exit it returns the error that ends the connector.
 func (l *pipeline) stopAt(leases []*offset.Lease, bad *BadRecordError) error {
 	if l.policy != policyStop {
 		return bad

@@ -22,7 +22,7 @@ type Firehose struct {
 // The values of the labels outcome and reason.
 var (
 	// RequestOutcomes are the results of requests. partial is an answer that
-	// failed some or all of its records; canceled is ours, at shutdown.
+	// refuses some or all records of the request; canceled is a request that this process ended itself, at its stop.
 	RequestOutcomes = []string{"accepted", "partial", "throttled", "unavailable", "ambiguous", "too_large", "credentials", "blocked", "canceled"}
 	// RetryReasons are why records were sent again: the record's own error code,
 	// or the outcome of the whole request.

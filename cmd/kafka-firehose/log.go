@@ -17,7 +17,7 @@ const (
 )
 
 // newLogger returns the logger of the process, its level, and a function that ends it after its last lines. An
-// outage repeats its warnings with every attempt; one line a minute shows that it lasts. The log never
+// outage repeats its warnings with every attempt: of equal ones, one in logEvery is written. The log never
 // blocks the process: lines without a reader are dropped and counted.
 func newLogger(w io.Writer, cfg connector.Config) (log *slog.Logger, level *slog.LevelVar, end func()) {
 	out := logging.DetachWriter(w, logBytes)

@@ -23,7 +23,7 @@ const (
 // Framings are all of them, the default first.
 var Framings = []string{string(Confluent), string(Glue), string(Apicurio)}
 
-// What the data begins with.
+// The first byte of keys and values that name a schema, and the length of what precedes the data.
 const (
 	magicID   = 0 // an id follows, the highest byte first: four bytes of it, with Apicurio eight
 	magicGUID = 1 // sixteen bytes follow

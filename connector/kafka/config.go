@@ -112,8 +112,8 @@ func (c Config) validateDrain(check *env.Check) {
 	}
 }
 
-// validateBrokers reports only the first bad address, and always beside the whole value: an entry cut at a
-// comma could be a piece of a password inside an address.
+// validateBrokers reports the first bad address by its number, and shows the whole value, of which a fault hides all before
+// the last @. It does not show the address alone: if a password has a comma, that may be a piece of the password without an @.
 func (c Config) validateBrokers() *env.Fault {
 	const name, want = "KAFKA_BROKERS", "want host:port, comma separated"
 	if len(c.Brokers) == 0 {

@@ -32,8 +32,8 @@ func (i *topicInspector) lookAtGroup(ctx context.Context) {
 	}
 }
 
-// askGroup adds the group's faults and returns its state else. A group has one of
-// two protocols, and each has a request of its own that knows nothing of the other's.
+// askGroup returns the state of the group in words, or an empty text if it has added an error.
+// A group has one of two protocols. Each has a request of its own, which does not describe groups of the other.
 func (i *topicInspector) askGroup(ctx context.Context) (text string) {
 	name := i.cfg.GroupID
 	if i.versions.HasKey(int16(kmsg.ConsumerGroupDescribe)) {

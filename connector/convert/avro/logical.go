@@ -74,8 +74,8 @@ func (r *valueReader) writeClock(n int64, unit time.Duration, layout string) {
 	r.writeMoment(n, time.Unix(0, n%int64(24*time.Hour/unit)*int64(unit)), layout, known)
 }
 
-// maxDigits bounds the time that a number takes which is calculated with: that is the
-// square of its length.
+// maxDigits limits the scale of a decimal, and half of it the bytes of its digits: the time to convert them to text grows
+// with the square of their number.
 const maxDigits = 1000
 
 // readDecimal writes the exact digits as a number: 12.50 stays 12.50.

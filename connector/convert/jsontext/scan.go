@@ -58,8 +58,8 @@ type documentScanner struct {
 	object [MaxDepth / 64]uint64 // a bit for each level that is an object
 }
 
-// beginValue reads a value as far as its end, or to the start of the first value in it,
-// which it says with opened.
+// beginValue reads a value to its end. Of an object or a list with elements it reads only up to the first value inside,
+// and opened is true.
 func (s *documentScanner) beginValue() (opened, ok bool) {
 	switch s.skipSpace() {
 	case '{':

@@ -90,7 +90,7 @@ func (s *Service) newRecordIDs(n int) []string {
 	return ids
 }
 
-// newRequestID returns an id of the form x-amzn-requestid has. The caller holds mu.
+// newRequestID returns an id in the form of x-amzn-requestid. The caller holds mu.
 func (s *Service) newRequestID() string {
 	var b [16]byte
 	_, _ = s.random.Read(b[:]) // never fails

@@ -34,8 +34,8 @@ var classes = sync.OnceValues(func() (string, error) {
 	return file, writeClasses(file)
 })
 
-// writeClasses runs a broker that writes the file when it ends. Two processes that do this
-// at once don't meet: the file appears whole, whosever it is.
+// writeClasses runs a broker that writes the archive of its classes when it ends. Each call writes into a
+// directory of its own and renames the archive to file, so that several processes may do this at once.
 func writeClasses(file string) error {
 	work, err := os.MkdirTemp(filepath.Dir(filepath.Dir(file)), "classes-")
 	if err != nil {

@@ -134,7 +134,7 @@ func (c *Cluster) prepare() error {
 	return nil
 }
 
-// listeners are all of them, those of the package's own first.
+// listeners returns the listeners of a broker: the two that every cluster has, then those of the options.
 func (c *Cluster) listeners() []Listener {
 	own := []Listener{{Name: plaintext, Protocol: plaintext}, {Name: controller, Protocol: plaintext}}
 	return append(own, c.options.Listeners...)
