@@ -35,7 +35,7 @@ type Config struct {
 	// counted and left out), "dead-letter" (it goes to DEAD_LETTER_TOPIC, and is not committed before that has it) or
 	// "claim-check" (the value of one that is too large goes to CLAIM_CHECK_URL, and an envelope that refers to it to Firehose;
 	// others are dead letters if there is a DEAD_LETTER_TOPIC, and stop their partition if there is none).
-	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Oversized or undecodable records: stop their partition, exit with an error, skip and count them, dead-letter, which writes them to DEAD_LETTER_TOPIC, or claim-check, which uploads values that are too large to CLAIM_CHECK_URL and treats others as dead-letter or stop."`
+	BadRecordPolicy string `envconfig:"BAD_RECORD_POLICY" default:"stop" desc:"Records that can't be delivered: stop their partition, exit with an error, skip and count them, dead-letter, which writes them to DEAD_LETTER_TOPIC, or claim-check, which uploads values that are too large to CLAIM_CHECK_URL and treats others as dead-letter or stop."`
 	DeadLetter      deadletter.Config
 	ClaimCheck      claimcheck.Config
 	// MaxBufferedBytes bounds the memory for records, from the fetch to the commit: fetched

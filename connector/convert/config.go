@@ -68,7 +68,7 @@ type Config struct {
 	// Compression is "none" or "gzip", which compresses each aggregated record as a gzip member of its
 	// own. All limits are on compressed bytes then. Firehose does not look into such records: see
 	// deploy/docs/records.md for the destinations that can use them.
-	Compression string `envconfig:"RECORD_COMPRESSION" default:"none" desc:"none, or gzip, which compresses each aggregated record; limits are on the compressed bytes. For S3 alone, see deploy/docs/records.md."`
+	Compression string `envconfig:"RECORD_COMPRESSION" default:"none" desc:"none, or gzip, which compresses each aggregated record; limits are on the compressed bytes. For S3, Redshift and Lambda functions alone, see deploy/docs/records.md."`
 	// Tombstones says what to do with a record whose value is null: "skip" (the default; it is counted
 	// and its offset committed), "envelope", which sends an envelope whose value is null, or "bad", which
 	// leaves it to BAD_RECORD_POLICY.

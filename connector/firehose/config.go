@@ -32,7 +32,7 @@ type Config struct {
 	BatchLinger time.Duration `envconfig:"FIREHOSE_BATCH_LINGER" default:"1s" desc:"Longest a record waits for its batch to fill."`
 	// MaxInFlight is the maximum of requests in flight for a stream; the limiter adapts below it.
 	// Memory: up to MaxInFlight batches and bodies a stream, within MAX_BUFFERED_BYTES.
-	MaxInFlight int `envconfig:"FIREHOSE_MAX_IN_FLIGHT" default:"16" desc:"Requests at once for each stream; the pace adapts below it. With more than one, records can arrive out of order."`
+	MaxInFlight int `envconfig:"FIREHOSE_MAX_IN_FLIGHT" default:"16" desc:"Requests at once for each stream; the pace adapts below it. Records can arrive out of order, also with 1."`
 	// MaxBytesPerSecond is this process's share of a stream's quota, for each stream; 0 is unlimited.
 	MaxBytesPerSecond env.Bytes `envconfig:"FIREHOSE_MAX_BYTES_PER_SECOND" unset:"unlimited" desc:"This process's share of each stream's quota in bytes, before base64."`
 	// MaxRecordsPerSecond is the same in records; 0 is unlimited.
@@ -50,7 +50,7 @@ type Config struct {
 	// StartupCheck describes each stream at the start, beside the group's join. Records of a stream that
 	// can't be used are held; if no stream can be used, the process ends with a clear error. It needs
 	// firehose:DescribeDeliveryStream.
-	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream at start, and send it no record before it is known to be usable; needs firehose:DescribeDeliveryStream."`
+	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream at start, and hold its records until it can be used. Without firehose:DescribeDeliveryStream, or an answer, the check is skipped."`
 	// RequireEncryption blocks a stream whose answers say that its records are not encrypted at rest.
 	RequireEncryption bool `envconfig:"FIREHOSE_REQUIRE_ENCRYPTION" default:"false" desc:"Block a stream whose answers say that it does not encrypt records at rest (server-side encryption); their offsets are not committed."`
 	// RoleARN is a role to assume for writing, for instance one of another account.
@@ -61,7 +61,7 @@ type Config struct {
 	RoleSessionName string `envconfig:"FIREHOSE_ROLE_SESSION_NAME" unset:"AWS_ROLE_SESSION_NAME, or kafka-firehose-HOST" desc:"Session name for FIREHOSE_ROLE_ARN, which its trust policy may ask for."`
 	// StreamOptions are what is different for single streams, as JSON or in a file: where they are,
 	// who writes to them, how hard.
-	StreamOptions StreamOptions `envconfig:"FIREHOSE_STREAM_OPTIONS" unset:"none" desc:"What is different for single streams, as JSON or the path of a file with it: {\"stream\": {\"region\": …}}, see below."`
+	StreamOptions StreamOptions `envconfig:"FIREHOSE_STREAM_OPTIONS" unset:"none" desc:"What is different for single streams, as JSON or the path of a file with it: {\"stream\": {\"region\": …}}. See deploy/docs/routing.md."`
 
 	// Yields gives other senders precedence while a stream throttles. It is no setting: replay and redrive have it.
 	Yields bool

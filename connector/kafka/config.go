@@ -36,7 +36,7 @@ type Config struct {
 	GroupProtocol string `envconfig:"KAFKA_GROUP_PROTOCOL" default:"classic" desc:"classic (cooperative-sticky) or consumer (KIP-848, where the broker sets the session timeout)."`
 	// AutoOffsetReset says where a partition without a commit starts. It has no part in the handling of
 	// a commit that retention has passed, except that none makes that an error too.
-	AutoOffsetReset OffsetReset `envconfig:"KAFKA_AUTO_OFFSET_RESET" default:"earliest" desc:"Where a partition without a committed offset starts: earliest, latest, none (an error), or an RFC 3339 time such as 2026-01-31T00:00:00Z. With latest, partitions and topics that are newer than the group are read from their beginning."`
+	AutoOffsetReset OffsetReset `envconfig:"KAFKA_AUTO_OFFSET_RESET" default:"earliest" desc:"Where a partition without a committed offset starts: earliest, latest, none (an error), or an RFC 3339 time such as 2026-01-31T00:00:00Z. With latest and none, partitions and topics that are newer than the group are read from their beginning."`
 	// IsolationLevel is "read_committed" (the default: aborted transactions are not delivered, open
 	// ones are waited for) or "read_uncommitted".
 	IsolationLevel string `envconfig:"KAFKA_ISOLATION_LEVEL" default:"read_committed" desc:"read_committed (records of aborted transactions are left out) or read_uncommitted."`

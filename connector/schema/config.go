@@ -16,7 +16,7 @@ type Config struct {
 	// too; "glue" is AWS Glue, by the SDK's own region and credentials; "apicurio" is Apicurio Registry's own API and framing.
 	Type string `envconfig:"SCHEMA_REGISTRY_TYPE" default:"confluent" desc:"confluent: ids of 4 bytes, or GUIDs in headers; also Apicurio, Karapace and others by that protocol. glue: AWS Glue Schema Registry. apicurio: Apicurio's own framing, ids of 8 bytes or in headers."`
 	// URLs are addresses of one registry: when one is down, or in trouble of its own, the next is asked.
-	URLs []string `envconfig:"SCHEMA_REGISTRY_URL" unset:"none" desc:"Addresses of the Schema Registry, comma separated; the formats avro, protobuf and json-schema need one, except with glue. For apicurio it ends in /apis/registry/v2 or v3."`
+	URLs []string `envconfig:"SCHEMA_REGISTRY_URL" unset:"none" desc:"Addresses of the Schema Registry, comma separated; avro, protobuf and, with RECORD_SCHEMA_VALIDATE, json-schema need one, except with glue. For apicurio it ends in /apis/registry/v2 or v3."`
 	// Username and Password log in with HTTP basic authentication; Token as a bearer. The secrets are
 	// read for each request.
 	Username string     `envconfig:"SCHEMA_REGISTRY_USERNAME" unset:"none" desc:"Name to log in to the registry with."`
