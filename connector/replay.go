@@ -164,7 +164,7 @@ func (c Config) boundedConfig(r recovery.ReplayRequest) Config {
 		c.Firehose.Routes, c.Firehose.Stream = nil, r.Stream
 	}
 	if r.DryRun {
-		c.ClaimCheck.URL = "" // nothing is uploaded: values that are too large count as left out
+		c.ClaimCheck.URL = "" // nothing is uploaded: values that are too large can't be delivered
 		c.Firehose.StartupCheck = false
 	}
 	c.Firehose.Yields = true

@@ -23,8 +23,9 @@ const (
 
 const checkUsage = `kafka-firehose check tries everything that the service would need with this
 environment: settings, brokers, TLS, login, topics, the group and where it stands, the
-topic for dead letters, the Schema Registry, credentials and delivery streams. It joins
-no group, commits nothing and sends no record, so that it can run beside the service.
+topic for dead letters, the bucket of claim checks, the Schema Registry, credentials,
+delivery streams and, with DESTINATION_WATCH, CloudWatch. It joins no group, commits
+nothing and sends no record, so that it can run beside the service.
 
 With -record or -tombstone it shows what becomes of one record instead: its stream, how
 it is decoded, filtered and masked, and the bytes that Firehose would get, which it prints.

@@ -62,7 +62,7 @@ Amazon Data Firehose. An offset is committed when everything before it was accep
   kafka-firehose version      print build information
   kafka-firehose help         print this
 
-Signals: SIGTERM, SIGINT and SIGHUP drain; SIGQUIT prints all goroutines first.
+Signals: SIGTERM, SIGINT and SIGHUP drain; SIGQUIT drains and prints all goroutines.
 
 Exit code: 0 drained, 1 failed or not all drained, 2 configuration,
 128 and the number of a second signal.

@@ -26,7 +26,8 @@ terminal it is live; elsewhere it prints once and ends.
 -addr may be given several times; a name with several addresses, as that of a headless Service,
 stands for all of them. The default is HTTP_ADDR on this machine.
 
-Exit code: 0 all members answered; 1 one did not; 2 the flags are wrong.
+Exit code: 0 all members answered, or a signal ended the live view; 1 one did not;
+2 the flags are wrong.
 
 `
 
