@@ -26,9 +26,9 @@ T is an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31 (in
 such as 24h. The range is of the records' timestamps; -from belongs to it and -to does not. With an age, and
 without -name, each start is another replay.
 
-Exit code: 0 every record of the range was accepted; 1 all of it was read, and some records can't be delivered;
-2 nothing was sent: the flags, the environment, the range or the access is wrong; 3 a signal or a fault has ended
-it, and the same command continues.
+Exit code: 0 every record of the range was accepted, or the settings leave it out; 1 all of it was read, and some
+records can't be delivered; 2 nothing was sent: the flags, the environment, the range or the access is wrong;
+3 a signal or a fault has ended it, and the same command continues.
 
 `
 
