@@ -62,7 +62,7 @@ type Config struct {
 	Aggregate bool `envconfig:"RECORD_AGGREGATE" default:"false" desc:"Pack many delimited values into one Firehose record; needs a delimiter."`
 	// AggregateMaxBytes is the size at which such a record is full, delimiters included. No effect
 	// without Aggregate.
-	AggregateMaxBytes env.Bytes `envconfig:"RECORD_AGGREGATE_MAX_BYTES" default:"1024000" desc:"Most bytes in such a record; never above Firehose's 1024000."`
+	AggregateMaxBytes env.Bytes `envconfig:"RECORD_AGGREGATE_MAX_BYTES" default:"1024000" desc:"Most bytes in such a record; a larger value goes alone. Never above Firehose's 1024000."`
 	// AggregateMaxRecords is how many values such a record holds at most. No effect without Aggregate.
 	AggregateMaxRecords int `envconfig:"RECORD_AGGREGATE_MAX_RECORDS" default:"500" desc:"Most values in such a record; 500 is what Firehose can take apart. With RECORD_COMPRESSION up to 100000."`
 	// Compression is "none" or "gzip", which compresses each aggregated record as a gzip member of its
