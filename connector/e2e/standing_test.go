@@ -63,7 +63,7 @@ func standingFaults() map[string]standing {
 		}, says: "the caller needs kms:GenerateDataKey and kms:Decrypt on the key that encrypts the stream, and the key has to be enabled; the stream was described with the key " + keyARN},
 		"key, denied": {change: ownKey, begin: func(w *world, _ *member) {
 			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.RefuseKey, Code: "AccessDeniedException"}})
-		}, says: keyARN + " because no identity-based policy allows the kms:GenerateDataKey action; the caller needs kms:GenerateDataKey and kms:Decrypt"},
+		}, says: keyARN + " because no identity-based policy allows the k…; the caller needs kms:GenerateDataKey and kms:Decrypt"},
 		"outage": {begin: func(w *world, _ *member) {
 			w.stream.SetFaults([]firehosetest.Fault{{Effect: firehosetest.Outage}})
 		}, says: "nothing was accepted for"},
