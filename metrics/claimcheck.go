@@ -18,7 +18,7 @@ var ClaimCheckErrors = []string{"no_bucket", "authorization", "kms", "credential
 func newClaimCheck(f metricFactory) *ClaimCheck {
 	m := &ClaimCheck{
 		Uploads: f.counterVec("uploads_total", "Values that the claim-check bucket has acknowledged, by the topic that they came from. A value whose record is read again is uploaded again, to the same key.", "topic"),
-		Bytes:   f.newCounter("bytes_total", "Bytes of these values."),
+		Bytes:   f.newCounter("bytes_total", "Bytes of the values that the claim-check bucket has acknowledged."),
 		Errors:  f.counterVec("errors_total", "Uploads to the claim-check bucket that failed; they are repeated until the bucket takes them.", "reason"),
 		Pending: f.newGauge("pending", "Values that the claim-check bucket has not acknowledged yet; the partition of each waits for it."),
 		Blocked: f.newGauge("blocked", "1 while the last attempt to upload some value has failed, else 0."),

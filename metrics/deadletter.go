@@ -23,12 +23,12 @@ var (
 
 func newDeadLetter(f metricFactory) *DeadLetter {
 	m := &DeadLetter{
-		Letters: f.counterVec("dead_letters_total", "Records that the dead-letter topic has acknowledged, by the topic that they came from.", "topic", "reason"),
+		Letters: f.counterVec("dead_letters_total", "Dead letters that the dead-letter topic has acknowledged, by the topic that they came from. An aggregated record that Firehose refuses is one.", "topic", "reason"),
 		Digests: f.newCounter("dead_letter_digests_total", "Dead letters that were too large for the dead-letter topic: it has a digest and the size instead of the value, which only the topic they came from still has."),
 		Errors:  f.counterVec("dead_letter_produce_errors_total", "Attempts to write dead letters that failed; they are repeated until the topic takes them.", "reason"),
 		Pending: f.newGauge("dead_letters_pending", "Dead letters that are not acknowledged yet; each holds back the commit of its partition."),
-		Bytes:   f.newGauge("dead_letters_pending_bytes", "Bytes of memory that they take, out of MAX_BUFFERED_BYTES."),
-		Blocked: f.newGauge("dead_letter_blocked", "1 while the dead-letter topic takes nothing, else 0."),
+		Bytes:   f.newGauge("dead_letters_pending_bytes", "Bytes of memory that pending dead letters take, out of MAX_BUFFERED_BYTES."),
+		Blocked: f.newGauge("dead_letter_blocked", "1 since an attempt to write dead letters failed, until one succeeds; else 0."),
 		Latency: f.newHistogram("dead_letter_duration_seconds", "Time from finding that a record can't be delivered to the acknowledgement by the dead-letter topic, in seconds.",
 			[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}),
 	}

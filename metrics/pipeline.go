@@ -21,7 +21,7 @@ var SkipReasons = []string{"tombstone", "too_large", "undecodable", "unknown_sch
 
 func newPipeline(f metricFactory) *Pipeline {
 	m := &Pipeline{
-		Skipped:        f.counterVec("records_skipped_total", "Records that were not delivered: all are committed past but revoked, which is left to the partition's next owner.", "reason"),
+		Skipped:        f.counterVec("records_skipped_total", "Records that were left out: all are committed past but revoked, which is left to the partition's next owner. Dead letters are not among them.", "reason"),
 		Filtered:       f.counterVec("records_filtered_total", "Records that RECORD_FILTER left out, by topic. They are in kafka_firehose_records_skipped_total, too.", "topic"),
 		Backpressure:   f.newCounter("backpressure_seconds_total", "Seconds in which polling waited until records that were read before had left memory."),
 		RuntimeFault:   f.newGauge("runtime_settings_fault", "1 while RUNTIME_SETTINGS_FILE is missing or can't be used, and the last good settings stay in use; 0 otherwise, and without one."),
