@@ -8,6 +8,7 @@
 // the [State] of its [Stream]: a pure state machine (state.go) decides whether the stream is held, and the package's
 // user stops sending to a held stream.
 //
-// Only a value that is less than an hour old counts. Missing values and failures of CloudWatch hold no stream, and
-// leave a held one held for an hour at most.
+// Only a value that is less than an hour old counts. Missing values and failures of CloudWatch hold no stream. A held one
+// stays held for an hour without values, longer if Firehose may have dropped records, and for 24 hours after the last value
+// while CloudWatch fails.
 package destination
