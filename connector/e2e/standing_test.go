@@ -163,17 +163,20 @@ func TestStandingRegistry(t *testing.T) {
 	})
 }
 
-// TestStandingSchema: under skip and dead-letter, a topic whose schema can't be used leaves the stream by policy. It
+// TestStandingSchema: under skip, dead-letter, and claim-check with a dead-letter topic, a topic whose schema can't be used leaves the stream by policy. It
 // is told each minute while its records come, and not longer.
 func TestStandingSchema(t *testing.T) {
 	t.Parallel()
-	for _, policy := range []string{"skip", "dead-letter"} {
+	for _, policy := range []string{"skip", "dead-letter", "claim-check"} {
 		t.Run(policy, func(t *testing.T) {
 			bubble(t, func(w *world) {
+				_, claims := w.claims()
 				w.decodes()
 				_, letters := w.post(1_048_588)
 				m := w.start(avroFormat, func(c *connector.Config) {
-					letters(c)
+					if letters(c); policy == "claim-check" {
+						claims(c)
+					}
 					c.BadRecordPolicy = policy
 				})
 				w.produceWith(0, 10, func(i int) *kgo.Record { return avroNumber(i, 1) })
