@@ -137,6 +137,7 @@ tidy: ## Tidy all modules
 	go -C .ci/chart mod tidy
 	go -C .ci/cluster mod tidy
 	go -C .ci/release mod tidy
+	go -C .ci/page mod tidy
 	go -C .ci/chart/kube-score mod tidy
 
 .PHONY: readme
