@@ -16,7 +16,7 @@ import (
 
 // The exit codes of audit.
 const (
-	auditComplete   = 0 // every record that is due is there, once
+	auditComplete   = 0 // every record that was sent and is due is there, once
 	auditIncomplete = 1 // something is missing, there twice, in the error output, or not expected
 	auditFailed     = 2 // audit was not called right, or could not find out
 )
@@ -31,8 +31,8 @@ commits nothing and sends nothing, so that it can run beside the service.
 T is an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31 (in UTC), or an age
 such as 24h. The range is of the records' timestamps; -from belongs to it and -to does not.
 
-Exit code: 0 everything that is due is there, once; 1 something is missing, there twice, in the error
-output, or not expected; 2 audit was not called right, or could not find out.
+Exit code: 0 everything that was sent and is due is there, once; 1 something is missing, there twice, in
+the error output, or not expected; 2 audit was not called right, or could not find out.
 
 `
 

@@ -8,7 +8,6 @@
 // the [State] of its [Stream]: a pure state machine (state.go) decides whether the stream is held, and the package's
 // user stops sending to a held stream.
 //
-// Only a value that is less than an hour old counts. Missing values and failures of CloudWatch hold no stream. A held one
-// stays held for an hour without values, longer if Firehose may have dropped records, and for 24 hours after the last value
-// while CloudWatch fails.
+// Only a value that is less than an hour old counts. Missing values and failures of CloudWatch hold no stream. An hour without a
+// value releases a held one, unless Firehose may have dropped records; while CloudWatch fails, it stays held for 24 hours.
 package destination

@@ -17,7 +17,7 @@ type Result string
 
 // The results.
 const (
-	Complete   Result = "complete"   // every record that is due is there, once
+	Complete   Result = "complete"   // every record that was sent and is due is there, once
 	Incomplete Result = "incomplete" // something is missing, there twice, in the error output, or not expected
 	Unknown    Result = "unknown"    // an object could not be read
 )
