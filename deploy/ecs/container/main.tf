@@ -61,8 +61,8 @@ locals {
     readonlyRootFilesystem = true
     linuxParameters        = { capabilities = { drop = ["ALL"] } }
     stopTimeout            = var.drain_seconds + 5
-    # Alive means that records and commits make progress, or have a reason to wait. /readyz is for people: a stream that is
-    # throttled is no reason to replace a task.
+    # It asks /livez, which fails only where a restart helps: a pipeline does not answer. /readyz also fails for outages, which a new
+    # task does not end.
     healthCheck = {
       command     = ["CMD", "/kafka-firehose", "healthcheck"]
       interval    = 10
