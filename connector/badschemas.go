@@ -17,8 +17,8 @@ const (
 	maxBadSchemas = 100
 )
 
-// badSchemas keeps the schemas that can't be used while their records come and BAD_RECORD_POLICY is skip or
-// dead-letter: each record has a line of its own, but a whole topic must not leave the stream without a fault.
+// badSchemas keeps the schemas that can't be used while their records come and are skipped, or sent to the dead-letter
+// topic: bad records have lines of the log, but a whole topic must not leave the stream without a fault.
 // It is a state machine without a clock, for all pipelines together; only bad records get here.
 type badSchemas struct {
 	mu     sync.Mutex
@@ -45,8 +45,8 @@ func (c *Connector) countUnusable(topic string, bad *convert.BadRecord) {
 }
 
 // newBadSchemas returns nil for a policy that delivers or stops.
-func newBadSchemas(policy string) *badSchemas {
-	became := map[string]string{"skip": "skipped", "dead-letter": "sent to the dead-letter topic"}[policy]
+func newBadSchemas(cfg Config) *badSchemas {
+	became := map[string]string{policySkip: "skipped", policyDeadLetter: "sent to the dead-letter topic"}[cfg.fallbackPolicy()]
 	if became == "" {
 		return nil
 	}

@@ -8,15 +8,25 @@ import (
 	"time"
 
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/deadletter"
 )
 
 // TestBadSchemas: topics are told apart, memory is bounded however many schemas hostile records name, and a fault ends
 // with the records.
 func TestBadSchemas(t *testing.T) {
-	if newBadSchemas("stop") != nil || newBadSchemas("exit") != nil {
-		t.Error("a record of an unusable schema stops its partition, and is counted as skipped")
+	letters := deadletter.Config{Topic: "letters"}
+	for want, policies := range map[string][]Config{
+		"":                              {{BadRecordPolicy: "stop"}, {BadRecordPolicy: "exit"}, {BadRecordPolicy: "claim-check"}},
+		"skipped":                       {{BadRecordPolicy: "skip"}},
+		"sent to the dead-letter topic": {{BadRecordPolicy: "dead-letter", DeadLetter: letters}, {BadRecordPolicy: "claim-check", DeadLetter: letters}},
+	} {
+		for _, cfg := range policies {
+			if b := newBadSchemas(cfg); (b == nil) != (want == "") || b != nil && b.became != want {
+				t.Errorf("%s with the topic %q: %+v, want %q", cfg.BadRecordPolicy, cfg.DeadLetter.Topic, b, want)
+			}
+		}
 	}
-	b := newBadSchemas("skip")
+	b := newBadSchemas(Config{BadRecordPolicy: "skip"})
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	add := func(topic string, schema uint64) {
 		b.add(now, topic, convert.UnusableSchema(convert.SchemaRef{ID: schema}, convert.UnknownSchema, fmt.Errorf("schema %d: not there", schema)))

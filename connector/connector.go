@@ -47,7 +47,7 @@ type Connector struct {
 	fail      context.CancelCauseFunc // ends polling with an error
 	phase     phase
 	clients   firehose.Clients
-	unusable  *badSchemas // nil unless records of unusable schemas are skipped or become dead letters
+	unusable  *badSchemas // nil unless bad records are skipped, or sent to the dead-letter topic
 	broker    *kafka.Connection
 	events    *status.Events                       // the newest lines of the log
 	runtime   *runtimeControl                      // nil without RUNTIME_SETTINGS_FILE
@@ -117,7 +117,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	events := &status.Events{}
 	o.Log = slog.New(events.LogHandler(o.Log.Handler(), summaryMessage))
-	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, pipelines: map[string]*pipeline{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg.fallbackPolicy())}
+	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, pipelines: map[string]*pipeline{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg)}
 	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
 	if err != nil {
 		return nil, err
