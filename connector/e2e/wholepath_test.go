@@ -108,22 +108,71 @@ func wholePath() map[string]func(*world) {
 
 // virtualOnly are the cases that run on the embedded broker alone, and why.
 var virtualOnly = map[string][]string{
-	"an hour, or many minutes, have to pass":        {"OutageOfAnHour", "Shares", "StuckRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic", "NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised", "StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion", "AgeOfHangingRecord", "SlowCompilation", "OneSchemaFails", "PausedPartitionsResumeSoon", "GlueInTurns", "StandingFaults", "Status", "StandingRegistry", "StandingTokens", "StandingSchema", "Summary", "NoSummary", "CostOfStatus", "ReadinessHasEveryFault", "RefusedRecordStopsItsPartition", "StoppedPartitionIsGivenAway", "StoppedPartitionGoesOn", "DestinationDownForDays", "LostByTheDestinationComesBack", "ReplayAfterAHold", "SlowDestination", "HeldStreamIsLeftCleanly", "HoldOutlivesItsProcess", "BlindWatchHoldsNothing", "HeldStreamBesideAnother", "RuntimeRates", "RuntimePausedStream", "RuntimePauseKeepsCommits", "RuntimePauseIsNoThrottling", "RuntimeSettingsAreTold"},
-	"it judges by exact times":                      {"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction", "HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage"},
-	"how values are written is not the broker's":    {"ExitKeepsItsMeaning", "Envelopes", "Compressed", "OneBadInAThousand", "UndecodableExits", "OrderOfWhatIsConvertedAhead", "UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel", "GlueOfAnotherType", "ApicurioDelivers", "StreamsThatDiffer", "SchemaOfAnotherStream", "FilteredRecords", "FilterFails", "MaskedRecords", "SampleIsDelivered", "UnwrappedRecords", "UnwrappedEnvelopes"},
-	"DescribeDeliveryStream has to fail or to wait": {"StartWithoutWaits", "CheckHoldsRecords", "StreamIsBeingCreated", "StopInsideACheck", "RevokeInsideACheck", "UnusableStreamHoldsItsRecords", "NoUsableStream", "CheckOfAHangingStream"},
-	"the broker has to answer wrongly":              {"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle", "FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit", "LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection", "RefusedOffsetEndsNothing", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator", "RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission", "OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs", "FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded", "LatestStartIsCommittedFirst", "MemberThrownOutInARebalance"},
-	"AWS has to refuse by a policy":                 {"PrintedPolicies", "PrintedKafkaPolicies"},
-	"the claim-check bucket has to fail":            {"ClaimChecksInTurns", "RegistryAndBucketInTurns", "ClaimCheckBucketDown", "RevokeWhileUploading", "ClaimCheckOfNoUse"},
-	"a proxy has to answer wrongly":                 {"BrokenProxyMakesNoRecordBad"},
-	"the registry has to answer wrongly":            {"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot"},
-	"the epoch has to be known beforehand":          {"CommitsHaveTheLeaderEpoch"},
-	"TestApacheInspect is the one on Apache's":      {"Inspect"},
-	"it judges by exact numbers of what is sent":    {"ReplayKilled", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets", "ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayChecksOnce", "ReplayOutage", "ReplayRefusedCredentials", "ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped"},
-	"brokers since 4.0 don't write it":              {"LegacyRecords", "UndecodableBatch"},
+	"an hour, or many minutes, have to pass": {
+		"OutageOfAnHour", "Shares", "StuckRecord", "PausedTopicComesBack", "BatchTooLarge", "OffsetOfADeletedTopic",
+		"NewTopicOfAPausedStream", "StopOutOfTheGroup", "RegistryOutage", "RegistryAndStreamDown", "DeadLetterLimitIsRaised",
+		"StreamInTrouble", "ThroughputBesideAStreamThatIsDown", "BillHint", "ThinTraffic", "HangingConversion",
+		"AgeOfHangingRecord", "SlowCompilation", "OneSchemaFails", "PausedPartitionsResumeSoon", "GlueInTurns", "StandingFaults",
+		"Status", "StandingRegistry", "StandingTokens", "StandingSchema", "Summary", "NoSummary", "CostOfStatus",
+		"ReadinessHasEveryFault", "RefusedRecordStopsItsPartition", "StoppedPartitionIsGivenAway", "StoppedPartitionGoesOn",
+		"DestinationDownForDays", "LostByTheDestinationComesBack", "ReplayAfterAHold", "SlowDestination",
+		"HeldStreamIsLeftCleanly", "HoldOutlivesItsProcess", "BlindWatchHoldsNothing", "HeldStreamBesideAnother", "RuntimeRates",
+		"RuntimePausedStream", "RuntimePauseKeepsCommits", "RuntimePauseIsNoThrottling", "RuntimeSettingsAreTold",
+	},
+	"it judges by exact times": {
+		"FifteenSecondOutage", "Readiness", "DeliveryDelay", "RetentionHeadroom", "LagBehindAnOpenTransaction",
+		"HeadroomWithoutACommit", "Scaling", "SlowConversion", "RevokeInABlip", "RevokeInAnOutage",
+	},
+	"how values are written is not the broker's": {
+		"ExitKeepsItsMeaning", "Envelopes", "Compressed", "OneBadInAThousand", "UndecodableExits", "OrderOfWhatIsConvertedAhead",
+		"UnknownSchemasHoldUpTheirPartition", "HostileSchemas", "SchemasAreFetchedInParallel", "GlueOfAnotherType",
+		"ApicurioDelivers", "StreamsThatDiffer", "SchemaOfAnotherStream", "FilteredRecords", "FilterFails", "MaskedRecords",
+		"SampleIsDelivered", "UnwrappedRecords", "UnwrappedEnvelopes",
+	},
+	"DescribeDeliveryStream has to fail or to wait": {
+		"StartWithoutWaits", "CheckHoldsRecords", "StreamIsBeingCreated", "StopInsideACheck", "RevokeInsideACheck",
+		"UnusableStreamHoldsItsRecords", "NoUsableStream", "CheckOfAHangingStream",
+	},
+	"the broker has to answer wrongly": {
+		"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle",
+		"FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit",
+		"LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection",
+		"RefusedOffsetEndsNothing", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator",
+		"RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission",
+		"OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs",
+		"FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded",
+		"LatestStartIsCommittedFirst", "MemberThrownOutInARebalance",
+	},
+	"AWS has to refuse by a policy": {
+		"PrintedPolicies", "PrintedKafkaPolicies",
+	},
+	"the claim-check bucket has to fail": {
+		"ClaimChecksInTurns", "RegistryAndBucketInTurns", "ClaimCheckBucketDown", "RevokeWhileUploading", "ClaimCheckOfNoUse",
+	},
+	"a proxy has to answer wrongly": {
+		"BrokenProxyMakesNoRecordBad",
+	},
+	"the registry has to answer wrongly": {
+		"LateSchema", "UnknownSchemaIsAskedAgain", "RegistryThatForgot",
+	},
+	"the epoch has to be known beforehand": {
+		"CommitsHaveTheLeaderEpoch",
+	},
+	"TestApacheInspect is the one on Apache's": {
+		"Inspect",
+	},
+	"it judges by exact numbers of what is sent": {
+		"ReplayKilled", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets",
+		"ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayChecksOnce", "ReplayOutage", "ReplayRefusedCredentials",
+		"ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped",
+	},
+	"brokers since 4.0 don't write it": {
+		"LegacyRecords", "UndecodableBatch",
+	},
 	"the dead-letter topic has to refuse": {
 		"DeadLetterTopicDown", "DeadLettersAreBounded", "RevokeWithPendingDeadLetters", "RevokeBeforeTheTopicIsKnownToBeDown",
-		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart", "StartWithoutKafka", "LetterKeepsItsValue",
+		"StopWaitsForDeadLetters", "StopGivesDeadLettersUp", "RefusedByTheStream", "DeadLetterTopicAtTheStart",
+		"StartWithoutKafka", "LetterKeepsItsValue",
 	},
 }
 
