@@ -66,22 +66,24 @@ func (c *Connector) UpdateShares(shares map[string]kafka.TopicShare) {
 		sum := sums[stream]
 		sums[stream] = kafka.TopicShare{Owned: sum.Owned + share.Owned, All: sum.All + share.All}
 	}
-	for name, sum := range sums {
-		if l := c.pipelines[name]; l != nil && sum.All > 0 {
-			l.setShare(sum)
+	for name, l := range c.pipelines {
+		sum := sums[name]
+		l.setShare(sum)
+		if sum.All > 0 {
 			routed := slices.Sorted(slices.Values(topics[name]))
 			l.topics.Store(&routed)
 		}
 	}
 }
 
-// setShare notes the member's share of a stream's partitions.
+// setShare notes the member's share of a stream's partitions. The limiter keeps the last share above 0.
 func (l *pipeline) setShare(share kafka.TopicShare) {
-	part := float64(share.Owned) / float64(share.All)
-	l.partitions.Store(math.Float64bits(part))
+	part := 0.0
 	if share.Owned > 0 {
+		part = float64(share.Owned) / float64(share.All)
 		l.stream.SetShare(part)
 	}
+	l.partitions.Store(math.Float64bits(part))
 }
 
 // streamOf is the stream that a topic is routed to, empty for none.

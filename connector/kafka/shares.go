@@ -34,10 +34,11 @@ func (s *Source) updateShares() {
 }
 
 // countShares counts the owned partitions and all partitions of each topic of the group. If no broker
-// answers, the handler keeps the shares from before.
+// answers, the handler keeps the shares from before. A member without partitions has a share of 0, and asks no broker.
 func (s *Source) countShares(ctx context.Context) {
 	owned := s.copyAssignment()
 	if len(owned) == 0 {
+		s.handler.UpdateShares(nil)
 		return
 	}
 	topics := slices.DeleteFunc(s.listTopics(owned), func(topic string) bool { return !s.routed(topic) })

@@ -38,8 +38,8 @@ type Handler interface {
 	// that are worth waiting for, because Firehose is taking the requests in flight. It takes
 	// KAFKA_REVOKE_DRAIN_TIMEOUT at most, and no time for leases that are closed.
 	ReleaseLeases(leases []*offset.Lease) (wait []PendingLease)
-	// UpdateShares reports the member's part of each topic's partitions, after each rebalance. It
-	// must not wait.
+	// UpdateShares reports the member's part of each topic's partitions, after each rebalance, and
+	// nil if it owns no partition. It must not wait.
 	UpdateShares(shares map[string]TopicShare)
 }
 

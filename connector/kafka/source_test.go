@@ -121,3 +121,25 @@ func TestHeadersHaveWeight(t *testing.T) {
 		t.Errorf("%d bytes of memory for %d of headers", h.weight, want)
 	}
 }
+
+// shareTaker is a handler that counts the reports of shares.
+type shareTaker struct {
+	Handler
+	reports int
+	shares  map[string]TopicShare // of the last one
+}
+
+func (h *shareTaker) UpdateShares(shares map[string]TopicShare) {
+	h.reports++
+	h.shares = shares
+}
+
+// TestShareOfNoPartitions: a member that has lost its last partition reports that, although it asks no broker.
+func TestShareOfNoPartitions(t *testing.T) {
+	h := &shareTaker{}
+	s := &Source{handler: h, partitions: map[partitionID]*partition{}}
+	s.countShares(t.Context())
+	if h.reports != 1 || len(h.shares) > 0 {
+		t.Errorf("%d reports, the last one of %v; want one without a topic", h.reports, h.shares)
+	}
+}
