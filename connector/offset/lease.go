@@ -13,6 +13,7 @@
 package offset
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -186,7 +187,31 @@ func (s *Span) Settle() {
 		n++
 	}
 	l.spans = l.spans[n:]
+	if s.runs == 0 {
+		l.mergeSettled(s)
+	}
 	l.tellDrained()
+}
+
+// mergeSettled merges a settled span with settled neighbours. Behind a record that does not settle for hours the lease
+// would keep a span for each batch otherwise, up to KAFKA_MAX_UNCOMMITTED_RECORDS of them. It needs l.mu.
+func (l *Lease) mergeSettled(s *Span) {
+	at, found := slices.BinarySearchFunc(l.spans, s.next.Offset, func(o *Span, next int64) int { return cmp.Compare(o.next.Offset, next) })
+	if !found || l.spans[at] != s {
+		return // it has left the lease
+	}
+	from, to := at, at+1
+	if from > 0 && l.spans[from-1].runs == 0 {
+		from--
+	}
+	if to < len(l.spans) && l.spans[to].runs == 0 {
+		to++
+	}
+	for _, later := range l.spans[from+1 : to] {
+		l.spans[from].next = later.next
+		l.spans[from].records += later.records
+	}
+	l.spans = slices.Delete(l.spans, from+1, to)
 }
 
 // Fail marks a record of the span as undelivered. The commit mark never passes the

@@ -249,3 +249,39 @@ func BenchmarkCover(b *testing.B) {
 		s.Settle()
 	}
 }
+
+// TestSettledSpansAreMerged: behind a record that does not settle, the number of spans follows the batches in flight and
+// not the batches that settled since. Merged spans still count, and still commit, as the records that they hold.
+func TestSettledSpansAreMerged(t *testing.T) {
+	const batches, flying = 10_000, 8
+	rng := rand.New(rand.NewPCG(1, 1))
+	l, batch, next := NewLease("t", 3), uint64(0), int64(0)
+	cover := func() *Span {
+		batch++
+		next++
+		l.RegisterRecords(next-1, next-1, 1)
+		return l.CoverRecords(batch, MarkAfter(next-1, 7), 1, time.Time{})
+	}
+	stuck := cover()
+	var open []*Span
+	for range batches {
+		if open = append(open, cover()); len(open) == flying {
+			i := rng.IntN(flying)
+			open[i].Settle()
+			open = slices.Delete(open, i, i+1)
+		}
+		if n := len(l.spans); n > 2*flying+1 {
+			t.Fatalf("%d spans after %d batches, with %d in flight", n, batch, len(open))
+		}
+	}
+	if m, ok := l.CommitMark(); ok {
+		t.Fatalf("mark %v before the first record has settled", m)
+	}
+	for _, s := range open {
+		s.Settle()
+	}
+	stuck.Settle()
+	if m, ok := l.CommitMark(); !ok || m.Offset != next || l.Settled() != next || len(l.spans) > 0 {
+		t.Errorf("mark %v %v, %d settled, %d spans; want %d, and no span", m, ok, l.Settled(), len(l.spans), next)
+	}
+}

@@ -30,6 +30,16 @@ func unbounded() []mutant {
 			"connector/e2e", "TestStuckRecord", "records wait behind the stuck one",
 		},
 		{
+			memory, "a partition behind a record that does not settle keeps a span for each batch",
+			"connector/offset/lease.go", "		l.mergeSettled(s)\n", "",
+			"connector/offset", "TestSettledSpansAreMerged", "spans after \\d+ batches",
+		},
+		{
+			memory, "settled spans are merged without their records",
+			"connector/offset/lease.go", "		l.spans[from].records += later.records\n", "",
+			"connector/offset", "TestSettledSpansAreMerged", "settled, \\d+ spans; want",
+		},
+		{
 			memory, "a pipeline that is the only one reads as far ahead as there is memory",
 			"connector/budget.go", "min(max(queueShare.of(pipeline), minQueue), pipeline)", "pipeline",
 			"connector", "TestQueueBytes", "bytes queued, want",
