@@ -14,19 +14,19 @@ const sampleEvery = time.Second
 
 // delaySample is a record that is not committed yet.
 type delaySample struct {
-	offset          int64
-	created, polled time.Time
+	offset  int64
+	created time.Time
 }
 
 // sampleDelay follows r, the last record of a poll, to its commit, unless another one
 // was begun less than sampleEvery ago. It needs the source's mu.
 func (p *partition) sampleDelay(r *kgo.Record, polled time.Time) {
-	if n := len(p.samples); n > 0 && polled.Sub(p.samples[n-1].polled) < sampleEvery {
+	if polled.Sub(p.sampled) < sampleEvery {
 		return
 	}
 	// Producers of long ago set no timestamp, which Kafka stores as -1 ms.
 	if r.Timestamp.UnixMilli() > 0 {
-		p.samples = append(p.samples, delaySample{r.Offset, r.Timestamp, polled})
+		p.samples, p.sampled = append(p.samples, delaySample{r.Offset, r.Timestamp}), polled
 	}
 }
 

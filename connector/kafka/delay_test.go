@@ -39,10 +39,18 @@ func TestSamples(t *testing.T) {
 		want("behind both", 62, 2)
 		p.observeDelay(31, delay)
 		want("a second time", 62, 2)
+		poll(32, time.Now()) // a second after the last one, which is committed
+		poll(33, time.Now())
+		p.observeDelay(33, delay)
+		want("a second later", 62, 2, 0)
+		poll(34, time.Now()) // within the second, although nothing is awaited
+		p.observeDelay(35, delay)
+		want("within a second of one that is committed", 62, 2, 0)
+		time.Sleep(time.Second)
 
 		poll(40, time.UnixMilli(-1))             // none was set
 		poll(50, time.Now().Add(10*time.Second)) // by a clock ahead of ours; nothing else is awaited
 		p.observeDelay(100, delay)
-		want("without a timestamp, and from the future", 62, 2, 0)
+		want("without a timestamp, and from the future", 62, 2, 0, 0)
 	})
 }

@@ -124,6 +124,7 @@ type partition struct {
 	unwanted     bool          // PauseReading pauses its topic
 	recommitted  time.Time     // when a commit was last repeated while it was unwanted
 	samples      []delaySample // records whose commit is awaited, oldest first
+	sampled      time.Time     // when the newest sample was polled, also after its commit
 	lastTime     time.Time     // timestamp of the last record; zero before
 
 	// How it comes to its position, see positions.go.

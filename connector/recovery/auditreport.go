@@ -267,7 +267,7 @@ func formatRanges(list OffsetList) string {
 		}
 	}
 	if list.Cut || len(list.Ranges) > shownRanges {
-		parts = append(parts, "and more (-o json lists them)")
+		parts = append(parts, fmt.Sprintf("and more (-o json lists %d, -missing FILE all that are missing)", maxRanges))
 	}
 	return strings.Join(parts, ", ")
 }
