@@ -279,10 +279,10 @@ func matrixRecreatedWhileDown(w *world, s start) {
 // with each start and each group protocol that the release has. The quick run has a diagonal of it.
 func TestBrokerMatrix(t *testing.T) {
 	t.Parallel()
-	cell := 0
 	for i, r := range releases {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
+			cell := 0
 			for _, proto := range protocols {
 				if proto == "consumer" && !r.consumer {
 					continue
