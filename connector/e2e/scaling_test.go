@@ -93,7 +93,8 @@ func (c scaling) limit() float64 {
 func (w *world) scale(c scaling) (rate, refused float64) {
 	lag := w.name("lag")
 	w.topic(lag, c.partitions())
-	warmUp, window, latency := 5*time.Second, 15*time.Second, scaleLatency
+	// The requests that end in the moment in which the window begins or ends count or don't: of those of a minute that is 0.4 %.
+	warmUp, window, latency := 5*time.Second, time.Minute, scaleLatency
 	if c.quota > 0 { // until each has found its pace, and then over some of the times at which it tries for more
 		warmUp, window, latency = 2*time.Minute, c.window, 30*time.Millisecond
 	}
