@@ -72,6 +72,30 @@ func TestRefusedOffsetIsNoCommit(t *testing.T) {
 	})
 }
 
+// TestUnansweredGroupIsAFaultOfEach: partitions wait for their positions, and the coordinator answers for none of them. They
+// stay faults for as long as that lasts, and no longer.
+func TestUnansweredGroupIsAFaultOfEach(t *testing.T) {
+	bubble(t, func(w *world) {
+		ends := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: w.in, Count: -1, Err: kerr.LeaderNotAvailable})
+		m := w.start(latestMode)
+		w.until("the partitions are faulty", patience, func() bool { return m.metric("kafka_faulty_partitions", `value:"position"`) == 4 })
+		group := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Count: -1, Err: kerr.CoordinatorNotAvailable})
+		ends.Remove()
+		for range 10 {
+			time.Sleep(15 * time.Second)
+			if got := m.metric("kafka_faulty_partitions", `value:"position"`); got != 4 {
+				t.Fatalf("%v partitions are faulty while nobody answers for the group's offsets, want 4\n%s", got, w.log.tail())
+			}
+		}
+		group.Remove()
+		time.Sleep(time.Minute)
+		if got := m.metric("kafka_faulty_partitions", `value:"position"`); got != 0 {
+			t.Errorf("%v partitions are faulty after that", got)
+		}
+		m.mustStop()
+	})
+}
+
 // TestRecordBetweenTwoQuestions: a late start asks for a time and for the end. A record that is written in between is delivered.
 func TestRecordBetweenTwoQuestions(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -137,7 +137,7 @@ var virtualOnly = map[string][]string{
 		"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle",
 		"FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit",
 		"LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection",
-		"RefusedOffsetEndsNothing", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator",
+		"RefusedOffsetEndsNothing", "UnansweredGroupIsAFaultOfEach", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator",
 		"RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission",
 		"OutOfRangePasses", "EndBehindForAMoment", "LogIsCut", "IdleCommitIsForgotten", "PositionThatHangs",
 		"FailedCommitsOfPausedPartitions", "LastCommitIsRepeated", "CommitOutlivesItsWait", "StopIsBounded",

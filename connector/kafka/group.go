@@ -39,12 +39,17 @@ func (s *Source) onAssigned(_ context.Context, client *kgo.Client, added map[str
 		s.metrics.SetTopicPaused(topic, s.unwanted(topic))
 		s.handler.ExpectTopic(topic)
 		for _, p := range ids {
-			if old := s.partitions[partitionID{topic, p}]; old != nil {
+			k := partitionID{topic, p}
+			old, opened := s.partitions[k], newPartition(topic, p)
+			if old != nil {
 				old.lease.Close()
-				s.releaseHold(partitionID{topic, p}, old)
+				s.releaseHold(k, old)
 			}
-			s.partitions[partitionID{topic, p}] = newPartition(topic, p)
-			s.updateUnwanted(partitionID{topic, p}, s.partitions[partitionID{topic, p}])
+			if opened.early = old != nil || !s.clientKnows(k); opened.early {
+				s.pauseFetching(k)
+			}
+			s.partitions[k] = opened
+			s.updateUnwanted(k, opened)
 			n++
 		}
 	}
@@ -139,12 +144,14 @@ func (s *Source) onRevoked(ctx context.Context, _ *kgo.Client, gone map[string][
 	s.abandonOutstanding(again)
 
 	s.metrics.Rebalances.WithLabelValues("revoked").Inc()
+	if late > 0 {
+		s.metrics.DrainLate.Inc()
+	}
 	log := s.log.With("records_again", again, "removed", len(leases), "owned", s.countOwned(), "took", time.Since(begin).Round(time.Millisecond).String())
 	switch {
 	case err != nil:
 		log.Warn("partitions revoked; their last commit failed, the next owner delivers again what it would have covered", "error", err)
 	case late > 0:
-		s.metrics.DrainLate.Inc()
 		log.Warn("partitions revoked before all of their records were accepted; the next owner delivers the rest again")
 	default:
 		log.Info("partitions revoked")
@@ -230,7 +237,7 @@ func (s *Source) releaseHold(k partitionID, p *partition) {
 	if p.paused {
 		s.metrics.Paused.Dec()
 	}
-	if p.heldBack() || p.left {
+	if p.heldBack() || p.left || p.early {
 		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }

@@ -19,6 +19,9 @@ const (
 	// assignedFor is how long the client may take to fetch the group's offsets after an
 	// assignment before that counts as a fault.
 	assignedFor = 10 * time.Second
+	// assignedAgain is how long after the first assignment of an early partition the second one may come. The client
+	// asks for it as soon as it has the metadata.
+	assignedAgain = 2 * time.Second
 	// farFuture is how far a record's timestamp may be ahead of the clock before it says
 	// nothing about when the record was written.
 	farFuture = time.Hour
@@ -46,7 +49,7 @@ func (s *Source) resolveStarts(ctx context.Context, fetched map[string]map[int32
 			continue // of an assignment before
 		case p.reading:
 			at = kgo.NewOffset().At(p.expected)
-		case !found || !s.placeAtOnce(k, p, view):
+		case !found || p.early || !s.placeAtOnce(k, p, view):
 			s.holdPartition(k, p)
 			at = kgo.NewOffset().At(max(p.expected, 0))
 		}
@@ -125,8 +128,10 @@ func (s *Source) waitingPartitions() map[partitionID]*partition {
 	for k, p := range s.partitions {
 		switch {
 		case p.isPlaced():
-		case p.left:
+		case p.left && !s.awaitsMetadata(k, p):
 			open[k] = p
+		case time.Since(p.assignedAt) >= assignedFor && p.left:
+			s.noteUnplaced(k, kerr.LeaderNotAvailable)
 		case time.Since(p.assignedAt) >= assignedFor:
 			s.noteUnplaced(k, errors.New("the group's coordinator has not answered for its offset"))
 		}
@@ -134,13 +139,46 @@ func (s *Source) waitingPartitions() map[partitionID]*partition {
 	return open
 }
 
+// clientKnows reports whether the client has a leader of the partition in its metadata.
+func (s *Source) clientKnows(k partitionID) bool {
+	leader, _, _ := s.client.PartitionLeader(k.topic, k.partition)
+	return leader >= 0
+}
+
+// awaitsMetadata reports whether the client may still be assigned an early partition once more. It needs s.mu.
+//
+// The story of an early partition: a topic is created again under its name, this process subscribes to it anew, and the
+// coordinator assigns its partitions before the client has metadata of them. The client asks where their logs begin
+// and, when metadata has come, is assigned them a second time. It does not drop that question then: the answer comes a
+// second later and sets the partition back to where it began, in the middle of its records. So nothing is
+// fetched of an early partition until it was assigned for the last time. Then its position is set by
+// two seeks, which drop the question.
+func (s *Source) awaitsMetadata(k partitionID, p *partition) bool {
+	return p.early && (time.Since(p.assignedAt) < assignedAgain || !s.clientKnows(k))
+}
+
 // placeWaiting finds where the partitions without a position start. A partition that can't be placed
-// waits alone.
+// waits alone. A request for all of them that fails is a fault of each that has waited for assignedFor.
 func (s *Source) placeWaiting(ctx context.Context) error {
 	open := s.waitingPartitions()
 	if len(open) == 0 {
 		return nil
 	}
+	err := s.placePartitions(ctx, open)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, p := range open {
+		if s.isWaiting(k, p) && time.Since(p.assignedAt) >= assignedFor {
+			s.noteUnplaced(k, err)
+		}
+	}
+	return err
+}
+
+func (s *Source) placePartitions(ctx context.Context, open map[partitionID]*partition) error {
 	topics := topicsOf(open)
 	view, err := s.describeTopics(ctx, topics)
 	if err != nil {

@@ -118,8 +118,8 @@ func (s *Source) setFound(p *partition, at offset.Mark) {
 }
 
 // pendingSeeks takes the offsets that the client is to read on from. again has others for partitions
-// where it may stand there already: it ignores a seek to its own position. resume are the
-// partitions that were held for want of a position.
+// where it may stand there already: it ignores a seek to its own position, and drops nothing then that is under way for an
+// early partition. resume are the partitions that were held for want of a position.
 func (s *Source) pendingSeeks() (to, again map[string]map[int32]kgo.EpochOffset, resume map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,14 +140,14 @@ func (s *Source) pendingSeeks() (to, again map[string]map[int32]kgo.EpochOffset,
 		if p.seekTo < 0 {
 			continue
 		}
-		if p.reading {
+		if p.reading || p.early {
 			put(&again, k, kgo.EpochOffset{Epoch: -1, Offset: p.seekTo + 1})
 		}
 		put(&to, k, kgo.EpochOffset{Epoch: p.seekEpoch, Offset: p.seekTo})
 		if !p.reading && !p.heldBack() {
 			resume[k.topic] = append(resume[k.topic], k.partition)
 		}
-		p.reading, p.seekTo = true, -1
+		p.reading, p.early, p.seekTo = true, false, -1
 		s.faults.endFault(k)
 	}
 	return to, again, resume

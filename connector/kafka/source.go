@@ -130,6 +130,7 @@ type partition struct {
 	// How it comes to its position, see positions.go.
 	assignedAt time.Time
 	left       bool      // it waits for findPositions; the client holds it, paused, at some offset
+	early      bool      // the client may be assigned it once more, see awaitsMetadata
 	foreign    time.Time // since when the group's offset seems to be of another topic; zero for not
 	reading    bool      // the client has a position for it
 	seekTo     int64     // where the client is to read on, -1 for nowhere else

@@ -125,6 +125,16 @@ func partitionFaults() []mutant {
 			"connector/e2e", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
 		},
 		{
+			guarantee, "an early partition is read before it is assigned again",
+			"connector/kafka/placement.go", "case p.left && !s.awaitsMetadata(k, p):", "case p.left:",
+			"connector/kafka", "TestEarlyPartition", "without metadata its start is looked for: true",
+		},
+		{
+			guarantee, "the seek of an early partition is one to where it stands",
+			"connector/kafka/positions.go", "if p.reading || p.early {", "if p.reading {",
+			"connector/kafka", "TestEarlyPartition", "seeks to map",
+		},
+		{
 			guarantee, "a batch that can't be decoded is never fetched again",
 			"connector/kafka/pausepartition.go", "		p.resting = false\n		s.resumeFetching(k, p)\n", "		p.resting = false\n",
 			"connector/e2e", "TestBatchTooLarge", "in vain until partition 1 is read on",
