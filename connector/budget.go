@@ -36,8 +36,8 @@ var (
 
 	responseShare     = budgetShare{fraction{1, 8}, "fetch response", fetchedMaxShare.name, "a response of this size is read without asking for room", ""}
 	uncompressedShare = budgetShare{fraction{3, 4}, "uncompressed fetched records", fetchedMaxShare.name, "the rest is left to compressed batches", ""}
-	queueShare        = budgetShare{fraction{1, 8}, "queue of the only pipeline", pipelinesShare.name, "16 MiB at least; each of several pipelines may fill its part with its queue", ""}
-	schemaQueueShare  = budgetShare{fraction{1, 2}, "queue of a pipeline whose records may wait", pipelinesShare.name, "with schemas or claim checks: less the room for one batch; records that wait for a schema or an upload may take as much again", ""}
+	queueShare        = budgetShare{fraction{1, 8}, "queue of the only pipeline", pipelinesShare.name, "or 16 MiB if that is more and the pipeline has as much; each of several pipelines may fill its part with its queue", ""}
+	schemaQueueShare  = budgetShare{fraction{1, 2}, "queue of a pipeline whose records may wait", pipelinesShare.name, "with schemas or claim checks, and no more than the row above: less the room for one batch; records that wait for a schema or an upload may take as much again", ""}
 	batchShare        = budgetShare{fraction{1, 5}, "batch", pipelinesShare.name, "largest batch of a stream, of its part; FIREHOSE_BATCH_MAX_BYTES at most, 1,024,000 bytes at least", ""}
 	lentShare         = budgetShare{fraction{1, 2}, "lent to fetched records", pipelinesShare.name, "maximum that a pipeline gives up while large batches are fetched", ""}
 )

@@ -199,7 +199,7 @@ func (c Config) validateSchemas(check *env.Check) {
 	formats := strings.Join(c.schemaFormats(), " and ")
 	switch needed := formats != ""; {
 	case needed && len(c.Schema.URLs) == 0 && c.Schema.NeedsURL():
-		check.AddFault(env.MissingFault(url, "want the address of the Schema Registry, because records are "+formats).WithSettings(format, key, envelope))
+		check.AddFault(env.MissingFault(url, "want the address of the Schema Registry, because records are "+formats).WithSettings(format, key, envelope, "FIREHOSE_STREAM_OPTIONS"))
 	case !needed && len(c.Schema.URLs) > 0:
 		check.AddFault(env.HoldsFault(url, strings.Join(c.Schema.URLs, ","), "no format that is set asks it for schemas; want "+format+" avro, protobuf, or json-schema with "+validate+"=true, or nothing here").WithSettings(format, key, envelope, validate))
 	case c.Schema.Framing() != convert.Confluent && !c.decodesAny():

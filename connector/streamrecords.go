@@ -99,10 +99,14 @@ func (c Config) streamFault(stream string, f *env.Fault) *env.Fault {
 	return c.Firehose.OptionFault(stream, text, append(f.Others, f.Variable)...)
 }
 
-// schemaFormats are the formats of values and keys of all streams that can't be converted without a registry.
+// schemaFormats are the formats of values and keys of all streams that can't be converted without a registry. A stream
+// that has options of its own is named.
 func (c Config) schemaFormats() (formats []string) {
 	for _, stream := range c.recordStreams() {
 		for _, f := range c.recordFor(stream).SchemaFormats() {
+			if len(c.Firehose.StreamOptions.Of[stream].Record) > 0 {
+				f += " of stream " + stream
+			}
 			if !slices.Contains(formats, f) {
 				formats = append(formats, f)
 			}

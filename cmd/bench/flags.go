@@ -16,7 +16,7 @@ const usage = `bench measures what the connector costs on its whole way, beside 
 can't be left out. Broker, emulator, connector and floor are processes of their own; connector and floor take turns.
 
   go run ./cmd/bench -only matrix -size 1KiB -codec zstd -mode raw -partitions 12     one cell
-  go run ./cmd/bench -report deploy/docs/performance.md                               everything, half an hour or more
+  go run ./cmd/bench -report deploy/docs/performance.md                               everything, an hour
 
 What to measure (default all):
   -only PART[,PART]      matrix, stock, formats, tls, memory, outage, bill

@@ -149,7 +149,7 @@ func TestStreamRecordOptions(t *testing.T) {
 		{"fields in a form that decoded values don't have", `"b": {"format": "avro", "envelope": true}`, func(c *connector.Config) { fields(c); json(c); c.Schema.URLs = []string{"http://registry:8081"} }, `stream "b": RECORD_FIELDS holds "id,value:base64": value is decoded and so is JSON; want it without :base64`},
 		{"a fault of the environment", `"b": {"format": "json"}`, func(c *connector.Config) { c.Record.Compression = "zip" }, `RECORD_COMPRESSION holds "zip": want none or gzip`},
 		{"a fault of the environment that no stream has", `"a": {"format": "raw"}, "b": {"format": "raw"}`, func(c *connector.Config) { c.Record.Format = "rraw" }, ""},
-		{"schemas of one stream, without a registry", `"b": {"format": "avro"}`, nil, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro`},
+		{"schemas of one stream, without a registry", `"b": {"format": "avro"}`, nil, `SCHEMA_REGISTRY_URL is not set: want the address of the Schema Registry, because records are avro of stream b`},
 		{"schemas of one stream", `"b": {"format": "avro"}`, func(c *connector.Config) { c.Schema.URLs = []string{"http://registry:8081"} }, ""},
 		{"a registry for nothing", `"a": {"format": "raw"}, "b": {"format": "json"}`, avroFormat, `SCHEMA_REGISTRY_URL holds "http://registry.example": no format that is set asks it for schemas; want RECORD_FORMAT avro, protobuf, or json-schema with RECORD_SCHEMA_VALIDATE=true, or nothing here`},
 		{"another framing, for one stream", `"b": {"format": "avro"}`, func(c *connector.Config) { c.Schema.Type, c.Schema.Region = "glue", "eu-west-1" }, ""},
