@@ -5,7 +5,7 @@ import "slices"
 // positions are offsets at which reading begins or continues although nothing says so, and partitions that are never
 // read again.
 func positions() []mutant {
-	return slices.Concat(positionStarts(), positionIdentity(), positionRange(), partitionFaults())
+	return slices.Concat(positionStarts(), positionIdentity(), positionRange(), earlyPositions(), partitionFaults())
 }
 
 func positionStarts() []mutant {
@@ -115,15 +115,9 @@ func positionRange() []mutant {
 	}
 }
 
-func partitionFaults() []mutant {
-	const guarantee = "an error of one partition is its own"
+func earlyPositions() []mutant {
+	const guarantee = "nothing sets a partition back that is read"
 	return []mutant{
-		{
-			guarantee, "a partition whose offset was refused is forgotten",
-			"connector/kafka/placement.go", `			s.holdPartition(k, p)
-`, "			continue\n",
-			"connector/e2e", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
-		},
 		{
 			guarantee, "an early partition is read before it is assigned again",
 			"connector/kafka/placement.go", "case p.left && !s.awaitsMetadata(k, p):", "case p.left:",
@@ -133,6 +127,18 @@ func partitionFaults() []mutant {
 			guarantee, "the seek of an early partition is one to where it stands",
 			"connector/kafka/positions.go", "if p.reading || p.early {", "if p.reading {",
 			"connector/kafka", "TestEarlyPartition", "seeks to map",
+		},
+	}
+}
+
+func partitionFaults() []mutant {
+	const guarantee = "an error of one partition is its own"
+	return []mutant{
+		{
+			guarantee, "a partition whose offset was refused is forgotten",
+			"connector/kafka/placement.go", `			s.holdPartition(k, p)
+`, "			continue\n",
+			"connector/e2e", "TestErrorOfOnePartition/OffsetFetch/UNKNOWN_SERVER_ERROR/earliest/early=true", "of 40 a minute and a half",
 		},
 		{
 			guarantee, "a batch that can't be decoded is never fetched again",

@@ -223,7 +223,7 @@ func unwanted() []mutant {
 	return []mutant{
 		{
 			pauses, "a partition that is assigned while its topic is paused is read",
-			"connector/kafka/group.go", `			s.updateUnwanted(partitionID{topic, p}, s.partitions[partitionID{topic, p}])
+			"connector/kafka/group.go", `			s.updateUnwanted(k, opened)
 `, "",
 			"connector/e2e", "TestRuntimePausedStream", "of a paused topic was sent|waited",
 		},
