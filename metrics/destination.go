@@ -17,9 +17,9 @@ func newDestination(f metricFactory) *Destination {
 	return &Destination{
 		freshness: f.gaugeVec("freshness_seconds", "Age of the oldest record that the destination of a stream does not have, by CloudWatch's newest value of the last hour; 0 without one, as for an idle stream. Firehose drops a record at 86400.", s),
 		success:   f.gaugeVec("success_ratio", "Share of Firehose's deliveries to the destination that succeeded, by CloudWatch's newest value of the last hour; 1 without one.", s),
-		held:      f.gaugeVec("held", "1 while nothing new is sent to a stream because its destination is later than DESTINATION_PAUSE_AFTER, else 0.", s),
+		held:      f.gaugeVec("held", "1 while a stream is held because its destination was later than DESTINATION_PAUSE_AFTER, else 0. Nothing new is sent to it but single batches that try the destination.", s),
 		seen:      f.gaugeVec("last_value_timestamp_seconds", "Unix time of CloudWatch's newest value of the destination; 0 when there was none yet.", s),
-		dropped:   f.gaugeVec("dropped_timestamp_seconds", "Unix time when Firehose last dropped records of a stream, because their destination was later than 24 hours, by CloudWatch's values of the last 15 days; 0 if it dropped none. /status has the kafka-firehose replay command that sends them again.", s),
+		dropped:   f.gaugeVec("dropped_timestamp_seconds", "Unix time when Firehose has probably last dropped records of a stream, because their destination was later than 24 hours, by CloudWatch's values of the last 15 days; 0 if it dropped none. When the outage is over, /status has the kafka-firehose replay command that sends them again.", s),
 		errors:    f.counterVec("watch_errors_total", "Requests to CloudWatch for the destination of a stream that failed.", s),
 	}
 }

@@ -53,7 +53,7 @@ func newFirehose(f metricFactory) *Firehose {
 		flyingRecords: f.gaugeVec("records_in_flight", "Records in the requests in flight.", s),
 		flyingBytes:   f.gaugeVec("bytes_in_flight", "Bytes of data in the requests in flight, before base64.", s),
 		waiting:       f.gaugeVec("batches_waiting", "Batches that wait for permission to be sent.", s),
-		allowed:       f.gaugeVec("requests_allowed", "Requests that may be in flight at once now: FIREHOSE_MAX_IN_FLIGHT, less at the start, after an outage, and while answers are lost.", s),
+		allowed:       f.gaugeVec("requests_allowed", "Requests that may be in flight at once now: FIREHOSE_MAX_IN_FLIGHT, less at the start, in and after an outage, and while answers are lost.", s),
 		breaker:       f.gaugeVec("breaker_open", "1 while requests fail as a whole, answered or not, and single ones probe the stream, else 0.", s),
 		blocked:       f.gaugeVec("blocked", "1 while the stream refuses everything and someone has to repair something, else 0.", s),
 		encrypted:     f.gaugeVec("encrypted", "1 if the last answer said that the stream encrypts records at rest (server-side encryption), else 0.", s),

@@ -67,7 +67,7 @@ func newKafka(f metricFactory) *Kafka {
 		Paused:      f.newGauge("paused_partitions", "Partitions paused because they came KAFKA_MAX_UNCOMMITTED_RECORDS ahead of their commit. Pauses for a full stream, a schema or RUNTIME_SETTINGS_FILE are not among them."),
 		Member:      f.newGauge("group_member", "1 while this process is in the consumer group, 0 otherwise."),
 		Rebalances:  f.counterVec("rebalances_total", "Rebalances that changed what this member owns.", "kind"),
-		DrainLate:   f.newCounter("revoke_drain_timeouts_total", "Revokes whose records were not all settled within KAFKA_REVOKE_DRAIN_TIMEOUT; the next owner delivers the rest again."),
+		DrainLate:   f.newCounter("revoke_drain_timeouts_total", "Revokes that have waited for KAFKA_REVOKE_DRAIN_TIMEOUT and left records that were not settled; the next owner delivers those again."),
 		Commits:     f.counterVec("commits_total", "Offset commits by result. One that is refused for some of its partitions is an error.", "result"),
 		LastCommit:  f.newGauge("last_commit_timestamp_seconds", "When a commit that moved an offset was last acknowledged for all of its partitions, in Unix time; 0 before the first."),
 		Delay:       f.histogramVec("delivery_delay_seconds", "Time from a record's timestamp to the commit that follows its delivery, in seconds; a sample of at most one record a second and partition.", delays, "topic"),
@@ -77,7 +77,7 @@ func newKafka(f metricFactory) *Kafka {
 		unrouted:    f.newGauge("unrouted_topics", "Topics that match the pattern and have no stream, since the process began; they are not consumed."),
 		lag:         f.gaugeVec("lag_records", "End of the partition's log (the high watermark) minus the committed offset, or minus the start of the log where that is later or nothing is committed. Refreshed every 15 seconds; absent while the partition's leader does not answer.", "topic", "partition"),
 		committed:   f.gaugeVec("committed_offset", "Newest commit of this member that was acknowledged: the next offset to read after a restart. Absent before the first.", "topic", "partition"),
-		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: what a kill -9 would deliver again.", "topic", "partition"),
+		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: the most that a kill -9 would deliver again.", "topic", "partition"),
 		headroom:    f.gaugeVec("retention_headroom_records", "Committed offset minus the start of the partition: what retention can still remove before it reaches records that are not delivered; 0 before the first commit. Refreshed with the lag.", "topic", "partition"),
 		open:        f.gaugeVec("open_transaction_records", "Records between the last stable offset and the end of the partition's log, which read_committed can't read before the transactions that are open there end; part of the lag. 0 with read_uncommitted. Refreshed with the lag.", "topic", "partition"),
 		topicPaused: f.gaugeVec("topic_paused", "1 while RUNTIME_SETTINGS_FILE pauses the topic or its stream: its records stay in Kafka. 0 otherwise. Only topics of which this process owns partitions.", "topic"),
@@ -119,7 +119,7 @@ func (m *Kafka) WatchFaulty(count func(reason string) int) {
 	for _, reason := range FaultReasons {
 		m.r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "kafka", Name: "faulty_partitions",
-			Help:        "Owned partitions that can't be read, committed or delivered now, by reason. The log names 20 a minute, /readyz five of each kind.",
+			Help:        "Owned partitions that can't be read, committed or delivered now, by reason; for each of the three the log names 20 a minute, and /readyz five. What Kafka does not permit is in kafka_firehose_kafka_refused.",
 			ConstLabels: prometheus.Labels{"reason": reason},
 		}, func() float64 { return float64(count(reason)) }))
 	}

@@ -14,7 +14,7 @@ var SchemaReasons = []string{"unknown_schema", "undecodable"}
 func newSchema(f metricFactory) *Schema {
 	m := &Schema{
 		Fetched:  f.counterVec("fetches_total", "Schemas asked of the registry: found; unknown_schema and undecodable make their records bad; failed ones are asked for again.", "outcome"),
-		Unusable: f.counterVec("unusable_records_total", "Records that BAD_RECORD_POLICY skip or dead-letter kept from the stream because their schema can't be used, by the topic that they came from: unknown_schema, the registry does not have it; undecodable, it is invalid or of another format.", "topic", "reason"),
+		Unusable: f.counterVec("unusable_records_total", "Records that were skipped, or became dead letters, because their schema can't be used, by the topic that they came from: unknown_schema, the registry does not have it; undecodable, it is invalid or of another format.", "topic", "reason"),
 	}
 	for _, v := range []string{"found", "unknown_schema", "undecodable", "failed"} {
 		m.Fetched.WithLabelValues(v)
