@@ -196,7 +196,7 @@ func (c Config) claimChecks(check *env.Check) {
 // validateSchemas checks that formats that need a registry have one.
 func (c Config) validateSchemas(check *env.Check) {
 	const url, format, key, envelope, validate = "SCHEMA_REGISTRY_URL", "RECORD_FORMAT", "RECORD_KEY_FORMAT", "RECORD_ENVELOPE", "RECORD_SCHEMA_VALIDATE"
-	formats := strings.Join(c.schemaFormats(), " and ")
+	formats := c.describeSchemaFormats()
 	switch needed := formats != ""; {
 	case needed && len(c.Schema.URLs) == 0 && c.Schema.NeedsURL():
 		check.AddFault(env.MissingFault(url, "want the address of the Schema Registry, because records are "+formats).WithSettings(format, key, envelope, "FIREHOSE_STREAM_OPTIONS"))

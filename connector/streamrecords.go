@@ -99,20 +99,33 @@ func (c Config) streamFault(stream string, f *env.Fault) *env.Fault {
 	return c.Firehose.OptionFault(stream, text, append(f.Others, f.Variable)...)
 }
 
-// schemaFormats are the formats of values and keys of all streams that can't be converted without a registry. A stream
-// that has options of its own is named.
+// schemaFormats are the formats of values and keys of all streams that can't be converted without a registry.
 func (c Config) schemaFormats() (formats []string) {
 	for _, stream := range c.recordStreams() {
 		for _, f := range c.recordFor(stream).SchemaFormats() {
-			if len(c.Firehose.StreamOptions.Of[stream].Record) > 0 {
-				f += " of stream " + stream
-			}
 			if !slices.Contains(formats, f) {
 				formats = append(formats, f)
 			}
 		}
 	}
 	return formats
+}
+
+// describeSchemaFormats is schemaFormats as a text, with the name of each stream whose own options ask for one.
+func (c Config) describeSchemaFormats() string {
+	var texts []string
+	for _, stream := range c.recordStreams() {
+		of := ""
+		if len(c.Firehose.StreamOptions.Of[stream].Record) > 0 {
+			of = " of stream " + stream
+		}
+		for _, f := range c.recordFor(stream).SchemaFormats() {
+			if text := f + of; !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+	}
+	return strings.Join(texts, " and ")
 }
 
 // decodesAny reports whether records of any stream are in a format whose serializers name a schema.
