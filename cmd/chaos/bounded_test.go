@@ -81,6 +81,25 @@ func TestEveryRunHasAVerdict(t *testing.T) {
 	}
 }
 
+// TestGivenDirectoryStays: the directory of -dir may hold something else, and is not removed after a run that held.
+func TestGivenDirectoryStays(t *testing.T) {
+	t.Parallel()
+	own := filepath.Join(t.TempDir(), "own.txt")
+	if err := os.WriteFile(own, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held := func(_ context.Context, o options) (*outcome, error) {
+		return &outcome{run: o, verdict: &verdict{records: 1, commits: 1, accepted: 1}}, nil
+	}
+	var out bytes.Buffer
+	if code := all(t.Context(), []options{{seed: 1, duration: time.Minute}}, filepath.Dir(own), held, &out, &out); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, &out)
+	}
+	if _, err := os.Stat(own); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDisturbFails: a proxy that can't listen again is an error that names its way, and one that
 // was closed meanwhile, as its process has ended, is none.
 func TestDisturbFails(t *testing.T) {

@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,19 +26,19 @@ const usage = `chaos runs three connectors on Apache Kafka and an emulated Fireh
 nothing was lost, that no commit was ahead of what Firehose had accepted, and that everything that
 came twice has a reason.
 
-  go run ./cmd/chaos -duration 1h -seed 7        prints the plan's events as they happen, then a report
+  go run ./cmd/chaos -duration 1h -seed 7        prints a report at the end
   go run ./cmd/chaos -duration 20m -seed 1,2,3   one after the other
 
   -seed N[,N...]      the plan, and which group protocol, membership and aggregation (default 1)
   -duration DURATION  of each seed (default 1m)
   -rate N             records a second (default 1000)
-  -dir DIR            where data and logs go (default: a temporary directory, kept if something failed)
+  -dir DIR            where data and logs go; the logs stay (default: a temporary directory, kept if something failed)
   -plan               only print the plan
   -report FILE        also write the table into FILE, between the lines that mark its place there
-  -v                  tell of each event
+  -v                  tell of each event as it happens
 
-It needs Java 17 and, the first time, Maven. Each seed ends with a verdict, at the latest 29 minutes after its
-duration. Exit code: 0 everything held; 1 a promise was broken; 2 the flags are wrong; 3 no promise was broken, but for a
+It needs Java 17 and, the first time, Maven. Each seed ends at the latest 29 minutes after its
+duration. Exit code: 0 everything held; 1 a promise was broken; 2 the flags are wrong, or FILE can't be written; 3 no promise was broken, but for a
 seed there is no verdict, because the world around the connector broke: a broker, a proxy, the machine.
 `
 
@@ -107,7 +108,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *into != "" && code != exitUsage {
 		if err := insert(*into, table.String()); err != nil {
 			fmt.Fprintln(stderr, "chaos:", err)
-			return max(code, exitUsage)
+			return cmp.Or(code, exitUsage)
 		}
 	}
 	return code
@@ -146,7 +147,8 @@ func runsOf(seeds string, duration time.Duration, rate int, rest []string) (runs
 
 // all runs one seed after the other and prints the report.
 func all(ctx context.Context, runs []options, dir string, do func(context.Context, options) (*outcome, error), stdout, stderr io.Writer) int {
-	if dir == "" {
+	temporary := dir == ""
+	if temporary {
 		var err error
 		if dir, err = os.MkdirTemp("", "chaos-"); err != nil {
 			fmt.Fprintln(stderr, "chaos:", err)
@@ -186,6 +188,8 @@ func all(ctx context.Context, runs []options, dir string, do func(context.Contex
 		fmt.Fprintf(stderr, "logs and data are in %s; the same seed and duration make the same plan\n", dir)
 		return code
 	}
-	_ = os.RemoveAll(dir)
+	if temporary { // one that -dir names may hold something else
+		_ = os.RemoveAll(dir)
+	}
 	return 0
 }
