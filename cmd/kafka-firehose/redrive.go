@@ -16,7 +16,7 @@ const redriveUsage = `kafka-firehose redrive sends the records of dead letters t
 would have sent them: with their own topic, partition, offset, time and headers, so that their ids are the same. It
 reads DEAD_LETTER_TOPIC up to its end at the start, with the environment of the service, joins no group and writes no
 letter. A record that fails again stays where it is, and the next redrive tries it again. The progress is committed
-to the group KAFKA_GROUP_ID.redrive: a letter whose record was sent is not sent again.
+to the group KAFKA_GROUP_ID.redrive: a letter that is done there is not sent again.
 
   kafka-firehose redrive [-reason R] [-topic T] [-since T] [-max N] [-dry-run]
 
