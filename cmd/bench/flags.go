@@ -37,7 +37,7 @@ How:
   -report FILE           write the report there, too
   -profile DIR           write a CPU profile of each setup there, of the last of its runs: go tool pprof -top FILE
 
-Exit code: 0 all is within its bounds, 1 something is not, 2 it could not be measured.
+Exit code: 0 all is within its bounds, 1 something is not, 2 it could not be measured, or a flag is wrong.
 `
 
 // options are what the flags say.
