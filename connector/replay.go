@@ -113,7 +113,7 @@ func (o *Options) useDefaults() {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.NewRegistry("")) // that nobody reads
+		o.Metrics = metrics.New(metrics.NewRegistry("", "")) // that nobody reads
 	}
 }
 

@@ -42,7 +42,7 @@ func newFirehose(f metricFactory) *Firehose {
 		billed:        f.counterVec("billed_bytes_total", "Bytes that Firehose bills: each accepted record rounded up to a multiple of 5120.", s),
 		billedRatio:   f.gaugeVec("billed_ratio", "Bytes billed for each byte of data, since the process began: 1 is the least, and 51 what values of 100 bytes come to, one a record. 0 before anything is accepted.", s),
 		ambiguous:     f.counterVec("records_ambiguous_total", "Records sent again although the first attempt may have been accepted: possible duplicates.", s),
-		fenced:        f.counterVec("records_fenced_total", "Kafka records left out of an attempt because their partition was no longer ours; its next owner delivers them.", s),
+		fenced:        f.counterVec("records_fenced_total", "Kafka records left out of an attempt because their partition is no longer ours, or is stopped at a bad record; they are read again later.", s),
 		retried:       f.counterVec("records_retried_total", "Records that an attempt did not settle, counted for each attempt. They are sent again unless they turn out to be bad or their partition is revoked.", s, "reason"),
 		refused:       f.counterVec("records_refused_total", "Firehose records that the stream refuses for good and that went to BAD_RECORD_POLICY. Bad records that are found before they are sent are not among them.", s, "reason"),
 		requests:      f.counterVec("requests_total", "PutRecordBatch requests that ended.", s, "outcome"),

@@ -7,7 +7,7 @@
 package metrics
 
 import (
-	"runtime/debug"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,21 +50,12 @@ func New(r prometheus.Registerer, options ...Option) *Set {
 
 // NewRegistry is a registry with the collectors of the process, the Go runtime
 // and the build in it.
-func NewRegistry(version string) *prometheus.Registry {
+func NewRegistry(version, revision string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	revision, goVersion := "unknown", "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		goVersion = info.GoVersion
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = s.Value
-			}
-		}
-	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info",
 		Help:        "Always 1; the labels tell the build.",
-		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": goVersion},
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
 	})
 	build.Set(1)
 	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -97,7 +97,9 @@ func TestServer(t *testing.T) {
 	done := make(chan error)
 	live := func() error { return nil }
 	ready := func() error { return errors.New("stream s: blocked") }
-	go func() { done <- Serve(ctx, l, Handler(NewRegistry("v1"), live, ready), slog.New(slog.DiscardHandler)) }()
+	go func() {
+		done <- Serve(ctx, l, Handler(NewRegistry("v1", "abc123"), live, ready), slog.New(slog.DiscardHandler))
+	}()
 
 	f := func(path string, status int, has string) {
 		t.Helper()
@@ -113,7 +115,7 @@ func TestServer(t *testing.T) {
 	}
 	f("/livez", 200, "ok")
 	f("/readyz", 503, "stream s: blocked")
-	f("/metrics", 200, `kafka_firehose_build_info{goversion="go`)
+	f("/metrics", 200, `,revision="abc123",version="v1"} 1`)
 	f("/", 404, "")
 	cancel()
 	if err := <-done; err != nil {

@@ -23,7 +23,8 @@ func startConnector(ctx context.Context, cfg connector.Config, log *slog.Logger,
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR holds %q: %w", cfg.HTTPAddr, err)
 	}
-	registry := metrics.NewRegistry(buildIdentity().version)
+	build := buildIdentity()
+	registry := metrics.NewRegistry(build.version, build.revision)
 	var c atomic.Pointer[connector.Connector]
 	live := func() error {
 		if c := c.Load(); c != nil {

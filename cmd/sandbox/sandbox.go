@@ -114,7 +114,7 @@ func (s *sandbox) startConnector(ctx context.Context) (*runningConnector, error)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("the connector's configuration: %w", err)
 	}
-	registry := metrics.NewRegistry(programName)
+	registry := metrics.NewRegistry(programName, "unknown")
 	c, err := connector.New(ctx, cfg, connector.Options{
 		Log: s.log, Metrics: metrics.New(registry),
 		Firehose: []firehose.ClientOption{func(o *awsfirehose.Options) {
