@@ -16,8 +16,8 @@ import (
 // inspectTimeout limits the look at the bucket.
 const inspectTimeout = 10 * time.Second
 
-// Inspect looks at the bucket and writes nothing to it. So it finds a bucket that is missing or out of reach and credentials that S3
-// does not accept, but not whether objects may be written and a key of KMS may be used.
+// Inspect looks at the bucket and writes nothing to it. So it finds a bucket that is missing or out of reach and missing credentials, but not
+// whether S3 accepts them (its answer to HeadBucket has no code), objects may be written and a key of KMS may be used.
 func Inspect(ctx context.Context, cfg Config, log *slog.Logger, options []ClientOption) (found check.Findings) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
