@@ -44,7 +44,7 @@ func TestImportsOfTheProcess(t *testing.T) {
 // The picture of the packages: what each may import of this module. A package
 // that isn't here has no place yet; give it one.
 var mayImport = map[string][]string{
-	"cmd/kafka-firehose":    {"connector", "connector/check", "connector/recovery", "connector/status", "connector/env", "connector/logging", "metrics"},
+	"cmd/kafka-firehose":    {"connector", "connector/preflight/check", "connector/recovery", "connector/status", "connector/env", "connector/logging", "metrics"},
 	"cmd/sandbox":           {"connector", "connector/status", "connector/batch", "connector/firehose", "connector/logging", "connector/retry", "metrics", "connector/firehose/firehosetest"},
 	"cmd/chaos":             {"connector/retry", "connector/childtest", "connector/kafka/kafkatest", "connector/proxytest", "connector/firehose/firehosetest"},
 	"cmd/firehose-emulator": {"connector/firehose/firehosetest"},
@@ -54,22 +54,24 @@ var mayImport = map[string][]string{
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
-	"connector":                 {"connector/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/kafka/fetch", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/env", "metrics"},
+	"connector":                 {"connector/preflight", "connector/preflight/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/kafka/fetch", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/env", "metrics"},
 	"connector/e2e":             {},
+	"connector/preflight":       {"connector/preflight/check", "connector/runtimesettings", "connector/kafka", "connector/kafka/auth", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/env", "connector/retry", "metrics"},
+	"connector/preflight/check": {},
 	"connector/recovery":        {"connector/awsconfig", "connector/kafka"},
 	"connector/runtimesettings": {"connector/firehose", "connector/env"},
-	"connector/kafka":           {"connector/kafka/auth", "connector/kafka/fetch", "connector/check", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "connector/retry", "metrics"},
+	"connector/kafka":           {"connector/kafka/auth", "connector/kafka/fetch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/origin", "connector/retry", "metrics"},
 	"connector/kafka/fetch":     {"connector/env", "connector/pool"},
 	"connector/kafka/auth":      {"connector/awsconfig", "connector/certificates", "connector/env", "connector/oauthtoken"},
 	"connector/convert":         {"connector/convert/avro", "connector/convert/filter", "connector/convert/jsontext", "connector/convert/mask", "connector/convert/protobuf", "connector/convert/protobufjson", "connector/convert/unwrap", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
-	"connector/schema":          {"connector/check", "connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/oauthtoken", "connector/origin", "connector/retry", "connector/schema/glue", "metrics"},
-	"connector/firehose":        {"connector/check", "connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/retry", "metrics"},
-	"connector/destination":     {"connector/check", "connector/awsconfig", "connector/env", "metrics"},
-	"connector/deadletter":      {"connector/check", "connector/batch", "connector/offset", "connector/env", "connector/retry", "metrics"},
+	"connector/schema":          {"connector/preflight/check", "connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/oauthtoken", "connector/origin", "connector/retry", "connector/schema/glue", "metrics"},
+	"connector/firehose":        {"connector/preflight/check", "connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/retry", "metrics"},
+	"connector/destination":     {"connector/preflight/check", "connector/awsconfig", "connector/env", "metrics"},
+	"connector/deadletter":      {"connector/preflight/check", "connector/batch", "connector/offset", "connector/env", "connector/retry", "metrics"},
 	"connector/batch":           {"connector/offset", "connector/pool"},
 	"connector/pool":            {},
 
-	"connector/claimcheck":            {"connector/check", "connector/awsconfig", "connector/offset", "connector/env", "connector/retry", "metrics"},
+	"connector/claimcheck":            {"connector/preflight/check", "connector/awsconfig", "connector/offset", "connector/env", "connector/retry", "metrics"},
 	"connector/claimcheck/buckettest": {},
 	"connector/awsconfig/iamtest":     {},
 
@@ -77,7 +79,6 @@ var mayImport = map[string][]string{
 	"connector/certificates":          {"connector/env"},
 	"connector/oauthtoken/oauthtest":  {},
 	"connector/oauthtoken":            {"connector/certificates", "connector/env", "connector/origin", "connector/retry"},
-	"connector/check":                 {},
 	"connector/status":                {},
 	"connector/convert/filter":        {"connector/convert/jsontext"},
 	"connector/convert/avro":          {"connector/convert/jsontext"},

@@ -12,12 +12,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/offset"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/schema"
 )
 

@@ -10,6 +10,7 @@ import (
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/preflight"
 )
 
 // recordFor returns the record settings of a stream: its options in FIREHOSE_STREAM_OPTIONS, and those of the
@@ -154,17 +155,12 @@ func (c Config) sentRecords(stream string) firehose.SentRecords {
 	}
 }
 
-// The warning about records that are changes of rows. Several requests are in flight, refused records are sent again, and Firehose promises
-// no order either.
-const (
-	orderWarning = "changes of a key may arrive in another order than they were made, and more than once"
-	orderHint    = "order the rows of a key by __offset, as deploy/docs/transform.md shows"
-)
+const orderWarning = preflight.OrderWarning
 
 // warnOfOrder logs that the records of a stream are not in order, if they are changes of rows.
 func (c *Connector) warnOfOrder(stream string) {
 	if c.cfg.recordFor(stream).SendsChanges() {
-		c.log.Warn(orderWarning, "stream", stream, "hint", orderHint)
+		c.log.Warn(orderWarning, "stream", stream, "hint", preflight.OrderHint)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // The exit codes of check.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // finds has the bench's check find something of each severity.

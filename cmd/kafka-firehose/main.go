@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/recovery"
 )
 

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // maxSampleBytes is far above any value that Kafka takes by default, and bounds the memory for one.

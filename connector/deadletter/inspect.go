@@ -6,7 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // Inspect looks at the topic for dead letters and writes nothing to it. largest is the

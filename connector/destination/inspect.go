@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // Inspect asks CloudWatch once, as AskOnce does, and adds a finding for each stream.

@@ -17,8 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/metrics"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // TestCheckProcess runs the command as the chart's test does, beside a member: with no

@@ -23,11 +23,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/kafka/kafkatest"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // surroundings are a world in which nobody delivers, so that there is nothing to judge.

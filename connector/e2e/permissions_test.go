@@ -20,7 +20,7 @@ import (
 
 	"kafka-firehose/connector"
 	"kafka-firehose/connector/awsconfig/iamtest"
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 const (

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/firehose/firehosetest"
 	"kafka-firehose/connector/longtest"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/status"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // TestSampleIsDelivered: what check shows of each record is what the service delivers of it, byte by byte: in an envelope, decoded,

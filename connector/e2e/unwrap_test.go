@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/recovery"
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
 	"kafka-firehose/connector/awsconfig"
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // inspectTimeout bounds each look at something of AWS, all attempts together.

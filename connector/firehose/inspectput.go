@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/aws/smithy-go"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // tryPut finds out whether records may be put, without putting one: it sends a request that has none. AWS asks whether

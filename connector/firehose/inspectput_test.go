@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/smithy-go"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // ownARN is the ARN of a customer managed key.

@@ -56,7 +56,7 @@ func newAccess(cfg Config, forget func(), log *slog.Logger) *accessFaults {
 
 // noteRefused looks at an error that where has answered.
 func (a *accessFaults) noteRefused(where string, err error) {
-	d, ok := a.cfg.diagnoseError(err)
+	d, ok := a.cfg.DiagnoseError(err)
 	if ok {
 		a.noteRefusal(place{d.Refused, where}, d.Hint, err)
 	}
@@ -143,7 +143,7 @@ func (p place) isLasting(r accessRefusal) bool {
 // OnBrokerConnect implements kgo.HookBrokerConnect. The login is part of it.
 func (a *accessFaults) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	addr := brokerAddress(broker)
-	switch _, known := a.cfg.diagnoseError(err); {
+	switch _, known := a.cfg.DiagnoseError(err); {
 	case err == nil:
 		a.noteReached(addr)
 	case known:
@@ -167,7 +167,7 @@ func (a *accessFaults) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo
 			a.noteGranted("login", brokerAddress(broker))
 		}
 	case errors.Is(err, io.EOF) && !a.heard.Load():
-		a.noteRefusal(place{"connection", brokerAddress(broker)}, a.cfg.auth().ClosedAtOnce(), err)
+		a.noteRefusal(place{"connection", brokerAddress(broker)}, a.cfg.Auth().ClosedAtOnce(), err)
 	}
 }
 
@@ -181,7 +181,7 @@ func brokerAddress(b kgo.BrokerMetadata) string {
 // noteCommit looks at the outcome of a commit.
 func (a *accessFaults) noteCommit(err error) {
 	where := "group " + a.cfg.GroupID
-	d, ok := a.cfg.diagnoseError(err)
+	d, ok := a.cfg.DiagnoseError(err)
 	switch {
 	case err == nil:
 		a.noteGranted("commit", where)
@@ -220,7 +220,7 @@ func (a *accessFaults) isKnown(values []any) bool {
 		if !ok {
 			return false
 		}
-		_, known := a.cfg.diagnoseError(err)
+		_, known := a.cfg.DiagnoseError(err)
 		return known || errors.As(err, new(*auth.DialError)) || errors.Is(err, io.EOF) && !a.heard.Load() // as in OnBrokerE2E
 	})
 }

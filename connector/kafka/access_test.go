@@ -100,7 +100,7 @@ func TestDiagnose(t *testing.T) {
 		{Config{GroupID: "g"}, kerr.InvalidGroupID, "group", `a group of the name "g": change KAFKA_GROUP_ID`},
 		{Config{GroupProtocol: "consumer"}, kerr.UnsupportedAssignor, "group", "group.consumer.assignors"},
 	} {
-		d, ok := test.cfg.diagnoseError(test.err)
+		d, ok := test.cfg.DiagnoseError(test.err)
 		if d.Refused != test.refused || ok != (test.refused != "") || !strings.Contains(d.Hint, test.hint) {
 			t.Errorf("%v: %+v, want %s and %q", test.err, d, test.refused, test.hint)
 		}
@@ -140,7 +140,7 @@ func TestDiagnoseSession(t *testing.T) {
 func TestOriginHint(t *testing.T) {
 	cfg := Config{Brokers: []string{"seed:9092"}}
 	for addr, want := range map[string]string{"seed:9092": "KAFKA_BROKERS", "broker-1:9092": "advertised.listeners that it is to be reached there: correct that, or open the way"} {
-		if d := cfg.diagnoseConnection(addr, errors.New("odd")); d.Refused != "connection" || !strings.Contains(d.Hint, want) {
+		if d := cfg.DiagnoseConnection(addr, errors.New("odd")); d.Refused != "connection" || !strings.Contains(d.Hint, want) {
 			t.Errorf("%s: %+v, want %q", addr, d, want)
 		}
 	}

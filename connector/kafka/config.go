@@ -66,8 +66,8 @@ type Config struct {
 	SASL auth.SASLConfig
 }
 
-// auth is the part of c that says how connections to the brokers are made.
-func (c Config) auth() auth.Config { return auth.Config{TLS: c.TLS, SASL: c.SASL} }
+// Auth is the part of c that says how connections to the brokers are made.
+func (c Config) Auth() auth.Config { return auth.Config{TLS: c.TLS, SASL: c.SASL} }
 
 // Validate returns all faults of c, each naming its variable.
 func (c Config) Validate() error {
@@ -93,12 +93,12 @@ func (c Config) Validate() error {
 	env.CheckRange(&check, "KAFKA_COMMIT_INTERVAL", c.CommitInterval, 10*time.Millisecond, 24*time.Hour)
 	env.AtLeast(&check, "KAFKA_MAX_UNCOMMITTED_RECORDS", c.MaxUncommittedRecords, 1)
 	c.validateDrain(&check)
-	c.auth().Validate(&check)
+	c.Auth().Validate(&check)
 	return check.Err()
 }
 
 // SettingHints are warnings about settings that work and are not safe.
-func (c Config) SettingHints() []string { return c.auth().SettingHints() }
+func (c Config) SettingHints() []string { return c.Auth().SettingHints() }
 
 // validateDrain checks the timeout that has to fit into two others. A drain that outlasts them gets the
 // member thrown out of the group in the middle of it, and everything in flight is delivered twice.

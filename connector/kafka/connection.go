@@ -27,8 +27,11 @@ type Connection struct {
 // Credentials returns the state of the AWS credentials that log in to the brokers, and false if the login uses none.
 func (c *Connection) Credentials() (awsconfig.CredentialState, bool) { return c.login.Credentials() }
 
-// software is how brokers know what kind of client this is.
-const software, softwareVersion = "kafka-firehose", "1"
+// SoftwareName and SoftwareVersion are how brokers know what kind of client this is.
+const (
+	SoftwareName    = "kafka-firehose"
+	SoftwareVersion = "1"
+)
 
 // ClientOptions are what a client needs of it.
 func (c *Connection) ClientOptions() []kgo.Opt { return slices.Clone(c.options) }
@@ -45,18 +48,18 @@ func (c Config) NewConnection(dial auth.DialFunc, log *slog.Logger, m *metrics.K
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	dialBroker, err := c.auth().NewDialer(dial, log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
+	dialBroker, err := c.Auth().NewDialer(dial, log, func(until time.Time) { m.CertificateExpiry.Set(float64(until.Unix())) })
 	if err != nil {
 		return nil, err
 	}
-	login, err := c.auth().NewLogin(dial, log)
+	login, err := c.Auth().NewLogin(dial, log)
 	if err != nil {
 		return nil, err
 	}
 	conn := &Connection{login: login, dial: dialBroker, options: []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
-		kgo.SoftwareNameAndVersion(software, softwareVersion),
+		kgo.SoftwareNameAndVersion(SoftwareName, SoftwareVersion),
 		kgo.Dialer(dialBroker),
 		kgo.WithHooks(throttleHook{m.Throttled}),
 	}}

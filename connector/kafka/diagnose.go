@@ -10,12 +10,12 @@ import (
 	"kafka-firehose/connector/kafka/auth"
 )
 
-// diagnoseError tells errors of access from all others, which pass by themselves.
-func (c Config) diagnoseError(err error) (auth.Diagnosis, bool) {
+// DiagnoseError tells errors of access from all others, which pass by themselves.
+func (c Config) DiagnoseError(err error) (auth.Diagnosis, bool) {
 	if err == nil {
 		return auth.Diagnosis{}, false
 	}
-	for _, look := range []func(error) (auth.Diagnosis, bool){c.auth().Diagnose, c.diagnoseACL, c.diagnoseName, c.diagnoseMembership} {
+	for _, look := range []func(error) (auth.Diagnosis, bool){c.Auth().Diagnose, c.diagnoseACL, c.diagnoseName, c.diagnoseMembership} {
 		if d, ok := look(err); ok {
 			return d, true
 		}
@@ -24,7 +24,7 @@ func (c Config) diagnoseError(err error) (auth.Diagnosis, bool) {
 }
 
 func (c Config) diagnoseACL(err error) (auth.Diagnosis, bool) {
-	who := c.auth().Principal()
+	who := c.Auth().Principal()
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		return auth.Diagnosis{Refused: "topic", Hint: fmt.Sprintf("%s needs the operations READ and DESCRIBE on the topic", who)}, true
@@ -53,12 +53,12 @@ func (c Config) diagnoseMembership(err error) (auth.Diagnosis, bool) {
 	var hint string
 	switch {
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		hint = fmt.Sprintf("the members of group %s share partitions in another way, and this process offers %s alone: stop them first, or choose another KAFKA_GROUP_ID", c.GroupID, balancer)
+		hint = fmt.Sprintf("the members of group %s share partitions in another way, and this process offers %s alone: stop them first, or choose another KAFKA_GROUP_ID", c.GroupID, ClassicBalancer)
 		if c.GroupProtocol == "consumer" {
 			hint = fmt.Sprintf("the members of group %s speak the protocol classic, and KAFKA_GROUP_PROTOCOL is consumer: stop them first, set classic, or choose another KAFKA_GROUP_ID", c.GroupID)
 		}
 	case errors.Is(err, kerr.GroupMaxSizeReached):
-		hint = fmt.Sprintf("group %s has as many members as the brokers allow: run fewer processes, or raise %s", c.GroupID, c.maxSizeSetting())
+		hint = fmt.Sprintf("group %s has as many members as the brokers allow: run fewer processes, or raise %s", c.GroupID, c.MaxSizeSetting())
 	case errors.Is(err, kerr.InvalidSessionTimeout):
 		hint = fmt.Sprintf("the brokers do not allow KAFKA_SESSION_TIMEOUT=%s: set it between their group.min.session.timeout.ms and group.max.session.timeout.ms", c.SessionTimeout)
 	case errors.Is(err, kerr.InvalidGroupID):
@@ -71,8 +71,8 @@ func (c Config) diagnoseMembership(err error) (auth.Diagnosis, bool) {
 	return auth.Diagnosis{Refused: "group", Hint: hint}, true
 }
 
-// maxSizeSetting is the broker's setting for the number of a group's members.
-func (c Config) maxSizeSetting() string {
+// MaxSizeSetting is the broker's setting for the number of a group's members.
+func (c Config) MaxSizeSetting() string {
 	if c.GroupProtocol == "consumer" {
 		return "group.consumer.max.size"
 	}
@@ -85,10 +85,10 @@ var passing = []error{
 	kerr.FencedMemberEpoch, kerr.StaleMemberEpoch, kerr.FencedInstanceID,
 }
 
-// diagnoseSession says why a session of the group has ended. It knows more than diagnoseError: the same errors for other
+// diagnoseSession says why a session of the group has ended. It knows more than DiagnoseError: the same errors for other
 // requests say nothing about the group.
 func (c Config) diagnoseSession(err error) (auth.Diagnosis, bool) {
-	if d, ok := c.diagnoseError(err); ok {
+	if d, ok := c.DiagnoseError(err); ok {
 		return d, true
 	}
 	broker, ok := errors.AsType[*kerr.Error](err)

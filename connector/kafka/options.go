@@ -92,9 +92,12 @@ func (s *Source) topicOptions() []kgo.Opt {
 	}
 }
 
-// topicMatcher returns what topicOptions have the client do: it reports whether the service reads a topic that it
+// ClassicBalancer is the way to share partitions that members of the classic protocol offer.
+const ClassicBalancer = "cooperative-sticky"
+
+// TopicMatcher does as topicOptions have the client do: the function that it returns reports whether the service reads a topic that it
 // finds. exclude is the topic that it writes to, empty for none. It is for a validated Config with a TopicPattern.
-func (c Config) topicMatcher(exclude string) func(name string) bool {
+func (c Config) TopicMatcher(exclude string) func(name string) bool {
 	pattern, excluded := regexp.MustCompile(wholeName(c.TopicPattern)), regexp.MustCompile(wholeName(c.TopicExclude))
 	return func(name string) bool {
 		return pattern.MatchString(name) && !strings.HasPrefix(name, "__") && name != exclude &&
@@ -108,7 +111,7 @@ func (c Config) Consumes(topic, exclude string) bool {
 	if c.TopicPattern == "" {
 		return slices.Contains(c.Topics, topic)
 	}
-	return c.topicMatcher(exclude)(topic)
+	return c.TopicMatcher(exclude)(topic)
 }
 
 // wholeName has an expression match whole names.

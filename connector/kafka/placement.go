@@ -310,7 +310,7 @@ func (s *Source) findSightings(ctx context.Context, open map[partitionID]*partit
 // noteUnplaced notes that a partition has no position.
 func (s *Source) noteUnplaced(k partitionID, err error) {
 	message := "the offset that the partition is read from is unknown, trying again"
-	if d, ok := s.cfg.diagnoseError(err); ok {
+	if d, ok := s.cfg.DiagnoseError(err); ok {
 		message += ": " + d.Hint
 	}
 	s.faults.beginFault(k, partitionFault{reason: "position", message: message, err: err, offset: -1})

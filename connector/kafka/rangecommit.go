@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"kafka-firehose/connector/retry"
 )
 
 // RangeCommit is the progress in a partition, as the offset that a group without members has committed.
@@ -16,6 +19,21 @@ type RangeCommit struct {
 	Partition int32
 	Offset    int64
 	Metadata  string
+}
+
+// askAgain is the time between two tries of a question.
+const askAgain = 500 * time.Millisecond
+
+// RetryPatiently asks until the answer is not one of those that pass by themselves, such as that
+// of a cluster whose groups have no coordinator before the first of them is asked for.
+func RetryPatiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	for {
+		answer, err := ask()
+		if !kerr.IsRetriable(err) || ctx.Err() != nil {
+			return answer, err
+		}
+		_ = retry.Sleep(ctx, askAgain)
+	}
 }
 
 // FetchProgress returns the offsets that a group has committed. It joins no group.
@@ -48,7 +66,7 @@ func FindCommit(progress []RangeCommit, topic string, partition int32) (commit R
 func (r *RangeReader) fetchCommits(ctx context.Context, group string) (kadm.OffsetResponses, error) {
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	commits, err := retryPatiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, group) })
+	commits, err := RetryPatiently(ctx, func() (kadm.OffsetResponses, error) { return r.admin.FetchOffsets(ctx, group) })
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil
 	}
@@ -67,7 +85,7 @@ func (r *RangeReader) CommitProgress(ctx context.Context, group string, progress
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	committed, err := retryPatiently(ctx, func() (kadm.OffsetResponses, error) {
+	committed, err := RetryPatiently(ctx, func() (kadm.OffsetResponses, error) {
 		committed, err := r.admin.CommitOffsets(ctx, group, offsets)
 		if err == nil {
 			err = committed.Error()

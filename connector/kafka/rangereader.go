@@ -324,11 +324,11 @@ func (r *RangeReader) logEnd(answer *kmsg.FetchResponseTopicPartition) int64 {
 
 // explainError adds the remedy to an error of access.
 func (c Config) explainError(err error) error {
-	if d, ok := c.diagnoseError(err); ok {
+	if d, ok := c.DiagnoseError(err); ok {
 		return fmt.Errorf("%w: %s", err, d.Hint)
 	}
 	if dial, ok := errors.AsType[*auth.DialError](err); ok {
-		return fmt.Errorf("%w: %s", err, c.diagnoseConnection(dial.Addr, err).Hint)
+		return fmt.Errorf("%w: %s", err, c.DiagnoseConnection(dial.Addr, err).Hint)
 	}
 	return err
 }

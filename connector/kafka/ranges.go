@@ -56,7 +56,7 @@ func (r *RangeReader) FindTopics(ctx context.Context, exclude string) ([]string,
 	if err != nil {
 		return nil, r.cfg.explainError(err)
 	}
-	matches := r.cfg.topicMatcher(exclude)
+	matches := r.cfg.TopicMatcher(exclude)
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(view.topics)) {
 		if matches(name) {
@@ -101,7 +101,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	for _, name := range names {
 		switch t, ok := view.topics[name]; {
 		case !ok, errors.Is(t.err, kerr.UnknownTopicOrPartition):
-			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.auth().Principal())
+			return nil, "", fmt.Errorf("topic %s %w, or %s may not describe it", name, ErrNoTopic, r.cfg.Auth().Principal())
 		case t.err != nil:
 			return nil, "", r.cfg.explainError(fmt.Errorf("topic %s: %w", name, t.err))
 		}
@@ -117,7 +117,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 		func() (kadm.ListedOffsets, error) {
 			return r.admin.ListOffsetsAfterMilli(ctx, to.UnixMilli(), names...)
 		},
-		func() (kadm.ListedOffsets, error) { return endsOf(ctx, r.admin, r.cfg.IsolationLevel, names) },
+		func() (kadm.ListedOffsets, error) { return r.cfg.ListLogEnds(ctx, r.admin, names) },
 	} {
 		if listed[i], err = list(); err != nil {
 			return nil, "", r.cfg.explainError(fmt.Errorf("list offsets: %w", err))
@@ -158,6 +158,22 @@ func (g *OffsetRange) setOffsets(listed [4]kadm.ListedOffsets) error {
 	g.End = max(min(end, last), g.Begin)
 	g.Expired = start > 0 && begin <= start
 	return nil
+}
+
+func notListed(ok bool) error {
+	if ok {
+		return nil
+	}
+	return errors.New("the broker did not answer for it")
+}
+
+// ListLogEnds lists where topics end for a reader with the isolation level of the settings: with read_committed that is
+// before the first open transaction.
+func (c Config) ListLogEnds(ctx context.Context, admin *kadm.Client, topics []string) (kadm.ListedOffsets, error) {
+	if c.IsolationLevel == "read_committed" {
+		return admin.ListCommittedOffsets(ctx, topics...)
+	}
+	return admin.ListEndOffsets(ctx, topics...)
 }
 
 // RangeCommits returns the offsets that the group has committed, by the index of ranges, -1 for none. It joins no

@@ -12,9 +12,9 @@ import (
 	"kafka-firehose/connector/kafka/auth"
 )
 
-// diagnoseConnection says why there is no connection to a broker at addr, for errors that diagnoseError does not know.
-func (c Config) diagnoseConnection(addr string, err error) auth.Diagnosis {
-	return c.auth().DiagnoseConnection(err, c.originHint(addr))
+// DiagnoseConnection says why there is no connection to a broker at addr, for errors that DiagnoseError does not know.
+func (c Config) DiagnoseConnection(addr string, err error) auth.Diagnosis {
+	return c.Auth().DiagnoseConnection(err, c.originHint(addr))
 }
 
 // originHint says where an address comes from, and so where to correct it.
@@ -37,7 +37,7 @@ func (a *accessFaults) noteUnreached(addr string, err error) {
 	if errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, context.Canceled) {
 		return
 	}
-	d, now := a.cfg.diagnoseConnection(addr, err), time.Now()
+	d, now := a.cfg.DiagnoseConnection(addr, err), time.Now()
 	a.mu.Lock()
 	maps.DeleteFunc(a.outages, func(_ string, o brokerOutage) bool { return now.Sub(o.last) >= refusedFor })
 	o, known := a.outages[addr]

@@ -14,8 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/metrics"
 )
 

@@ -17,8 +17,8 @@ import (
 	awsglue "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/schema/glue"
 	"kafka-firehose/connector/schema/glue/gluetest"
 	"kafka-firehose/metrics"

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"sync"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/convert"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/schema/glue"
 )
 

@@ -5,8 +5,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // TestInspect: an address where nobody answers is an error unless another does; that a

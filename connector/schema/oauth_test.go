@@ -15,9 +15,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sr"
 
-	"kafka-firehose/connector/check"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/oauthtoken/oauthtest"
+	"kafka-firehose/connector/preflight/check"
 )
 
 const clientSecret = "s3cret&planted" // #nosec G101 -- of a test

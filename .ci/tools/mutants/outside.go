@@ -91,7 +91,7 @@ func joining() []mutant {
 		},
 		{
 			told, "the check does not count the members of a group",
-			"connector/kafka/inspect_group.go", "i.members >= most", "false",
+			"connector/preflight/group.go", "i.members >= most", "false",
 			"connector/e2e", "TestInspectObstacles/group_is_full", "no error about a group says",
 		},
 	}

@@ -1,4 +1,4 @@
-package kafka
+package preflight
 
 import (
 	"context"
@@ -13,14 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/preflight/check"
 )
 
-// balancer is the one that members of the classic protocol offer.
-const balancer = "cooperative-sticky"
-
 // lookAtGroup asks for the state of the group, and whether this process could join.
-func (i *topicInspector) lookAtGroup(ctx context.Context) {
+func (i *clusterInspector) lookAtGroup(ctx context.Context) {
 	before := len(i.found)
 	text := i.askGroup(ctx)
 	i.lookAtLimits(ctx)
@@ -34,7 +32,7 @@ func (i *topicInspector) lookAtGroup(ctx context.Context) {
 
 // askGroup returns the state of the group in words, or an empty text if it has added an error.
 // A group has one of two protocols. Each has a request of its own, which does not describe groups of the other.
-func (i *topicInspector) askGroup(ctx context.Context) (text string) {
+func (i *clusterInspector) askGroup(ctx context.Context) (text string) {
 	name := i.cfg.GroupID
 	if i.versions.HasKey(int16(kmsg.ConsumerGroupDescribe)) {
 		described, err := i.admin.DescribeConsumerGroups(ctx, name)
@@ -42,7 +40,7 @@ func (i *topicInspector) askGroup(ctx context.Context) (text string) {
 			return i.consumerGroup(g)
 		}
 	}
-	g, err := retryPatiently(ctx, func() (kadm.DescribedGroup, error) {
+	g, err := kafka.RetryPatiently(ctx, func() (kadm.DescribedGroup, error) {
 		described, err := i.admin.DescribeGroups(ctx, name)
 		if err == nil {
 			err = described[name].Err
@@ -62,19 +60,19 @@ func (i *topicInspector) askGroup(ctx context.Context) (text string) {
 }
 
 // countMembers counts a member of the group.
-func (i *topicInspector) countMembers(instance *string) {
+func (i *clusterInspector) countMembers(instance *string) {
 	i.members++
 	i.named = i.named || instance != nil && *instance != "" && *instance == i.cfg.GroupInstanceID
 }
 
 // checkJoining adds that the group may not be joined.
-func (i *topicInspector) checkJoining(allowed []kadm.ACLOperation) {
+func (i *clusterInspector) checkJoining(allowed []kadm.ACLOperation) {
 	if len(allowed) > 0 && !slices.Contains(allowed, kadm.OpRead) {
-		i.found.AddError(check.Group, i.cfg.GroupID, "may be looked at and not joined", fmt.Sprintf("%s needs the operation READ on the group (KAFKA_GROUP_ID)", i.cfg.auth().Principal()))
+		i.found.AddError(check.Group, i.cfg.GroupID, "may be looked at and not joined", fmt.Sprintf("%s needs the operation READ on the group (KAFKA_GROUP_ID)", i.cfg.Auth().Principal()))
 	}
 }
 
-func (i *topicInspector) classicGroup(g kadm.DescribedGroup) string {
+func (i *clusterInspector) classicGroup(g kadm.DescribedGroup) string {
 	members := check.CountNoun(len(g.Members), "member")
 	for _, m := range g.Members {
 		i.countMembers(m.InstanceID)
@@ -92,8 +90,8 @@ func (i *topicInspector) classicGroup(g kadm.DescribedGroup) string {
 	switch {
 	case i.cfg.GroupProtocol == "consumer":
 		i.found.AddWarning(check.Group, g.Group, "its members ("+strconv.Itoa(len(g.Members))+") speak the protocol classic, and KAFKA_GROUP_PROTOCOL is consumer", "brokers change a group over only where group.consumer.migration.policy allows it; else stop the members first")
-	case g.Protocol != "" && g.Protocol != balancer:
-		i.found.AddError(check.Group, g.Group, fmt.Sprintf("its members (%d) share partitions by %s, and this process offers %s alone: it would not be let in", len(g.Members), g.Protocol, balancer), "stop them first, or choose another KAFKA_GROUP_ID")
+	case g.Protocol != "" && g.Protocol != kafka.ClassicBalancer:
+		i.found.AddError(check.Group, g.Group, fmt.Sprintf("its members (%d) share partitions by %s, and this process offers %s alone: it would not be let in", len(g.Members), g.Protocol, kafka.ClassicBalancer), "stop them first, or choose another KAFKA_GROUP_ID")
 	}
 	var topics [][]string
 	for _, m := range g.Members {
@@ -105,7 +103,7 @@ func (i *topicInspector) classicGroup(g kadm.DescribedGroup) string {
 	return fmt.Sprintf("%s, %s, shared by %s", g.State, members, g.Protocol)
 }
 
-func (i *topicInspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
+func (i *clusterInspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
 	i.checkJoining(g.AuthorizedOperations)
 	for _, m := range g.Members {
 		i.countMembers(m.InstanceID)
@@ -124,7 +122,7 @@ func (i *topicInspector) consumerGroup(g kadm.DescribedConsumerGroup) string {
 
 // sameTopics adds that members read other topics than this process would. Then two
 // installations share a group, and each gets partitions that it does not want.
-func (i *topicInspector) sameTopics(members [][]string) {
+func (i *clusterInspector) sameTopics(members [][]string) {
 	if i.cfg.TopicPattern != "" || i.o.SkipTopics {
 		return // it would take the metadata of each member's moment to know
 	}
@@ -139,7 +137,7 @@ func (i *topicInspector) sameTopics(members [][]string) {
 
 // lookAtLimits compares the session's timeout and the number of members with what the brokers allow, where this
 // process may read that.
-func (i *topicInspector) lookAtLimits(ctx context.Context) {
+func (i *clusterInspector) lookAtLimits(ctx context.Context) {
 	if len(i.brokers) == 0 {
 		return
 	}
@@ -152,7 +150,7 @@ func (i *topicInspector) lookAtLimits(ctx context.Context) {
 			}
 		}
 	}
-	size := i.cfg.maxSizeSetting()
+	size := i.cfg.MaxSizeSetting()
 	if most, ok := limit[size]; ok && i.members >= most && !i.named {
 		i.found.AddError(check.Group, i.cfg.GroupID, fmt.Sprintf("has %s, and the brokers allow %d (%s): one more would not be let in", check.CountNoun(i.members, "member"), most, size), "run fewer processes, or raise "+size)
 	}

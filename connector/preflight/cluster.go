@@ -1,4 +1,4 @@
-package kafka
+package preflight
 
 import (
 	"context"
@@ -7,33 +7,22 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"kafka-firehose/connector/awsconfig"
-	"kafka-firehose/connector/check"
-	"kafka-firehose/connector/retry"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/preflight/check"
 )
 
-// inspectTimeout bounds each step of an inspection, so that one that hangs leaves time
+// clusterTimeout bounds each step of an inspection, so that one that hangs leaves time
 // for the others.
-const inspectTimeout = 7 * time.Second
+const clusterTimeout = 7 * time.Second
 
-// askAgain is the time between two tries of a question.
-const askAgain = 500 * time.Millisecond
-
-// Inspection is what a look at the cluster has found.
-type Inspection struct {
-	Findings check.Findings
-	// Largest is the highest max.message.bytes of the topics, in bytes; 0 if it is not known.
-	Largest int
-}
-
-// InspectOptions are what an inspection needs beside the configuration.
-type InspectOptions struct {
-	Connection *Connection
+// clusterOptions are the options of a clusterInspector beside the configuration.
+type clusterOptions struct {
+	Connection *kafka.Connection
 	// Lookup resolves the names of brokers, to show the addresses; nil leaves that to the connections.
 	Lookup func(ctx context.Context, host string) ([]string, error)
 	// StreamFor returns where a topic goes to.
@@ -46,31 +35,31 @@ type InspectOptions struct {
 	Client []kgo.Opt
 }
 
-// topicInspector looks at one cluster.
-type topicInspector struct {
-	cfg      Config
-	o        InspectOptions
+// clusterInspector looks at one cluster.
+type clusterInspector struct {
+	cfg      kafka.Config
+	o        clusterOptions
 	found    check.Findings
 	client   *kgo.Client
 	admin    *kadm.Client
 	versions *kversion.Versions // of the broker that answered first
 	brokers  []kmsg.MetadataResponseBroker
 	topics   []string // that may be described
-	largest  int
-	members  int  // of the group
-	named    bool // one of them has this process's KAFKA_GROUP_INSTANCE_ID, and makes room for it
+	largest  int      // highest max.message.bytes of the topics, in bytes; 0 if it is not known
+	members  int      // of the group
+	named    bool     // one of them has this process's KAFKA_GROUP_INSTANCE_ID, and makes room for it
 }
 
-// Inspect looks at the cluster as a member of the group would see it: the brokers, the
-// topics, the group and where it stands. It joins nothing, commits nothing and reads no record.
-func (c Config) Inspect(ctx context.Context, o InspectOptions) Inspection {
-	i := &topicInspector{cfg: c, o: o}
+// inspectCluster looks at the cluster as a member of the group would see it: the brokers, the
+// topics, the group and where it stands. largest is the highest max.message.bytes of the topics, 0 if it is not known.
+func inspectCluster(ctx context.Context, cfg kafka.Config, o clusterOptions) (found check.Findings, largest int) {
+	i := &clusterInspector{cfg: cfg, o: o}
 	defer i.closeClient()
 	if !i.meetBrokers(ctx) {
-		const found = "not looked at, as no broker lets this process in"
-		i.found.AddWarning(check.Topic, "", found, "")
-		i.found.AddWarning(check.Group, c.GroupID, found, "")
-		return Inspection{Findings: i.found}
+		const unseen = "not looked at, as no broker lets this process in"
+		i.found.AddWarning(check.Topic, "", unseen, "")
+		i.found.AddWarning(check.Group, cfg.GroupID, unseen, "")
+		return i.found, 0
 	}
 	for _, step := range []struct {
 		skip bool
@@ -83,23 +72,23 @@ func (c Config) Inspect(ctx context.Context, o InspectOptions) Inspection {
 		if step.skip {
 			continue
 		}
-		bounded, cancel := context.WithTimeout(ctx, inspectTimeout)
+		bounded, cancel := context.WithTimeout(ctx, clusterTimeout)
 		step.look(bounded)
 		cancel()
 	}
-	return Inspection{Findings: i.found, Largest: i.largest}
+	return i.found, i.largest
 }
 
 // clientOptions are those of all clients of an inspection. The newest version of a request for
 // groups returns nothing about a group that does not exist yet, nor its authorized operations.
-func (i *topicInspector) clientOptions(more ...kgo.Opt) []kgo.Opt {
+func (i *clusterInspector) clientOptions(more ...kgo.Opt) []kgo.Opt {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
 	return append(append(append(i.o.Connection.ClientOptions(), i.o.Client...), kgo.MaxVersions(versions)), more...)
 }
 
 // openClient makes the client that asks for everything but the brokers, by way of those that answer.
-func (i *topicInspector) openClient(seeds []string) error {
+func (i *clusterInspector) openClient(seeds []string) error {
 	client, err := kgo.NewClient(i.clientOptions(kgo.SeedBrokers(seeds...))...)
 	if err == nil {
 		i.client, i.admin = client, kadm.NewClient(client)
@@ -107,7 +96,7 @@ func (i *topicInspector) openClient(seeds []string) error {
 	return err
 }
 
-func (i *topicInspector) closeClient() {
+func (i *clusterInspector) closeClient() {
 	if i.client != nil {
 		i.client.Close()
 	}
@@ -117,7 +106,7 @@ func (i *topicInspector) closeClient() {
 var noAccess = map[string]string{"login": "the login is refused", "connection": "no connection", "topic": "not allowed", "group": "not allowed"}
 
 // explainRefused puts an error into words: the finding, and the advice.
-func (i *topicInspector) explainRefused(err error, otherwise string) (found, advice string) {
+func (i *clusterInspector) explainRefused(err error, otherwise string) (found, advice string) {
 	if shards, ok := errors.AsType[*kadm.ShardErrors](err); ok && len(shards.Errs) > 0 {
 		err = shards.Errs[0].Err // that of the first broker; the rest is who was asked
 	}
@@ -125,22 +114,10 @@ func (i *topicInspector) explainRefused(err error, otherwise string) (found, adv
 	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
 		found = "no answer in time: " + found
 	}
-	if d, ok := i.cfg.diagnoseError(err); ok {
+	if d, ok := i.cfg.DiagnoseError(err); ok {
 		return noAccess[d.Refused] + ": " + found, d.Hint
 	}
 	return found, otherwise
-}
-
-// retryPatiently asks until the answer is not one of those that pass by themselves, such as that
-// of a cluster whose groups have no coordinator before the first of them is asked for.
-func retryPatiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
-	for {
-		answer, err := ask()
-		if !kerr.IsRetriable(err) || ctx.Err() != nil {
-			return answer, err
-		}
-		_ = retry.Sleep(ctx, askAgain)
-	}
 }
 
 // isAllowed reports whether one of the operations that brokers say are allowed is this one.

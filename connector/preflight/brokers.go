@@ -1,4 +1,4 @@
-package kafka
+package preflight
 
 import (
 	"context"
@@ -18,7 +18,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/preflight/check"
 )
 
 const (
@@ -42,7 +43,7 @@ type brokerMeeting struct {
 // meetBrokers meets those that the settings name, and then those that they know of: it is
 // there that partitions are read, at the addresses that the brokers advertise. It reports
 // whether there is one to ask the rest.
-func (i *topicInspector) meetBrokers(ctx context.Context) bool {
+func (i *clusterInspector) meetBrokers(ctx context.Context) bool {
 	first := i.meetAll(ctx, i.cfg.Brokers)
 	at := slices.IndexFunc(first, func(m brokerMeeting) bool { return m.err == nil })
 	var answer []string
@@ -72,8 +73,8 @@ func (i *topicInspector) meetBrokers(ctx context.Context) bool {
 	return true
 }
 
-func (i *topicInspector) meetAll(ctx context.Context, addrs []string) []brokerMeeting {
-	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+func (i *clusterInspector) meetAll(ctx context.Context, addrs []string) []brokerMeeting {
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
 	met := make([]brokerMeeting, len(addrs))
 	turn := make(chan struct{}, meetings)
@@ -90,7 +91,7 @@ func (i *topicInspector) meetAll(ctx context.Context, addrs []string) []brokerMe
 }
 
 // meetBroker resolves, connects and logs in, and asks the broker for its protocol versions and its cluster.
-func (i *topicInspector) meetBroker(ctx context.Context, addr string) brokerMeeting {
+func (i *clusterInspector) meetBroker(ctx context.Context, addr string) brokerMeeting {
 	m := brokerMeeting{addr: addr}
 	host, _, _ := net.SplitHostPort(addr)
 	if i.o.Lookup != nil && net.ParseIP(host) == nil {
@@ -120,7 +121,7 @@ func (m *brokerMeeting) askBroker(ctx context.Context, broker *kgo.Broker) error
 		return err
 	}
 	speaks := kmsg.NewPtrApiVersionsRequest()
-	speaks.ClientSoftwareName, speaks.ClientSoftwareVersion = software, softwareVersion
+	speaks.ClientSoftwareName, speaks.ClientSoftwareVersion = kafka.SoftwareName, kafka.SoftwareVersion
 	versions, err := speaks.RequestWith(ctx, broker)
 	if err != nil {
 		return err
@@ -164,18 +165,18 @@ func (d *connectionDoor) explainError(err error) (*tls.ConnectionState, error) {
 
 // addMeeting makes a finding of a meeting that worked, or did not. It is only a warning while
 // others can take the broker's part.
-func (i *topicInspector) addMeeting(m brokerMeeting, name string, needed bool) {
+func (i *clusterInspector) addMeeting(m brokerMeeting, name string, needed bool) {
 	if m.err == nil {
 		i.tellMet(m, name)
 		return
 	}
-	found, advice := i.explainRefused(m.err, i.cfg.diagnoseConnection(m.addr, m.err).Hint)
+	found, advice := i.explainRefused(m.err, i.cfg.DiagnoseConnection(m.addr, m.err).Hint)
 	switch {
 	case m.unknown:
 		found = "its name does not resolve: " + found
 	case errors.Is(m.err, errHangsUp):
-		if advice = i.cfg.auth().ClosedAtOnce(); i.cfg.SASL.Mechanism != "" {
-			advice = "it may refuse the login: " + i.cfg.auth().RefusedAdvice()
+		if advice = i.cfg.Auth().ClosedAtOnce(); i.cfg.SASL.Mechanism != "" {
+			advice = "it may refuse the login: " + i.cfg.Auth().RefusedAdvice()
 		}
 	}
 	if needed {
@@ -185,7 +186,7 @@ func (i *topicInspector) addMeeting(m brokerMeeting, name string, needed bool) {
 	}
 }
 
-func (i *topicInspector) tellMet(m brokerMeeting, name string) {
+func (i *clusterInspector) tellMet(m brokerMeeting, name string) {
 	var parts []string
 	if len(m.resolved) > 0 {
 		parts = append(parts, "at "+strings.Join(m.resolved, " and "))

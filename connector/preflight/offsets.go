@@ -1,4 +1,4 @@
-package kafka
+package preflight
 
 import (
 	"context"
@@ -9,7 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // offsetStanding is where the group is in one topic.
@@ -22,11 +23,11 @@ type offsetStanding struct {
 }
 
 // lookAtOffsets compares the group's commits with the offsets of the topics.
-func (i *topicInspector) lookAtOffsets(ctx context.Context) {
+func (i *clusterInspector) lookAtOffsets(ctx context.Context) {
 	if len(i.topics) == 0 {
 		return
 	}
-	commits, err := retryPatiently(ctx, func() (kadm.OffsetResponses, error) { return i.admin.FetchOffsets(ctx, i.cfg.GroupID) })
+	commits, err := kafka.RetryPatiently(ctx, func() (kadm.OffsetResponses, error) { return i.admin.FetchOffsets(ctx, i.cfg.GroupID) })
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		err = nil
 	}
@@ -34,7 +35,7 @@ func (i *topicInspector) lookAtOffsets(ctx context.Context) {
 	if err == nil {
 		err = listed
 	}
-	stable, listed := endsOf(ctx, i.admin, i.cfg.IsolationLevel, i.topics)
+	stable, listed := i.cfg.ListLogEnds(ctx, i.admin, i.topics)
 	if err == nil {
 		err = listed
 	}
@@ -52,12 +53,16 @@ func (i *topicInspector) lookAtOffsets(ctx context.Context) {
 	}
 }
 
-func (i *topicInspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, stable, ends kadm.ListedOffsets) {
+func (i *clusterInspector) lookAtStanding(topic string, commits kadm.OffsetResponses, starts, stable, ends kadm.ListedOffsets) {
 	var s offsetStanding
 	for n, end := range ends[topic] {
 		start, ok := starts.Lookup(topic, n)
-		if err := errors.Join(end.Err, start.Err); err != nil || !ok {
-			found, advice := i.explainRefused(errors.Join(err, notListed(ok)), "look at the cluster")
+		err := errors.Join(end.Err, start.Err)
+		if !ok {
+			err = errors.Join(err, errNotListed)
+		}
+		if err != nil {
+			found, advice := i.explainRefused(err, "look at the cluster")
 			i.found.AddWarning(check.Offsets, topic, fmt.Sprintf("partition %d: %s", n, found), advice)
 			return
 		}
@@ -79,12 +84,7 @@ func (i *topicInspector) lookAtStanding(topic string, commits kadm.OffsetRespons
 	i.tellStanding(topic, s)
 }
 
-func notListed(ok bool) error {
-	if ok {
-		return nil
-	}
-	return errors.New("the broker did not answer for it")
-}
+var errNotListed = errors.New("the broker did not answer for it")
 
 // addPartition enters a partition; at is its commit, -1 for none.
 func (s *offsetStanding) addPartition(partition int32, start, end, at int64) {
@@ -104,7 +104,7 @@ func (s *offsetStanding) addPartition(partition int32, start, end, at int64) {
 	}
 }
 
-func (i *topicInspector) tellStanding(topic string, s offsetStanding) {
+func (i *clusterInspector) tellStanding(topic string, s offsetStanding) {
 	none := i.cfg.AutoOffsetReset.Mode == "none"
 	text := fmt.Sprintf("committed in %d of %s, lag %s", s.committed, check.CountNoun(s.partitions, "partition"), check.CountNoun(s.lag, "record"))
 	if s.open > 0 {
@@ -125,13 +125,4 @@ func (i *topicInspector) tellStanding(topic string, s offsetStanding) {
 	default:
 		i.found.AddOK(check.Offsets, topic, text)
 	}
-}
-
-// endsOf lists where topics end at an isolation level: with read_committed that is
-// before the first open transaction.
-func endsOf(ctx context.Context, admin *kadm.Client, isolation string, topics []string) (kadm.ListedOffsets, error) {
-	if isolation == "read_committed" {
-		return admin.ListCommittedOffsets(ctx, topics...)
-	}
-	return admin.ListEndOffsets(ctx, topics...)
 }

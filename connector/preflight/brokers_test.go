@@ -1,4 +1,4 @@
-package kafka
+package preflight
 
 import (
 	"context"
@@ -12,7 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/metrics"
 )
 
@@ -23,7 +24,7 @@ func TestInspectBrokers(t *testing.T) {
 		var network kfake.VirtualNetwork
 		cluster := kfake.MustCluster(kfake.NumBrokers(2), kfake.Ports(9092, 9093), kfake.ListenFn(network.Listen), kfake.SeedTopics(2, "orders"))
 		defer cluster.Close()
-		cfg := Config{Brokers: []string{"nowhere:9092", "localhost:9092"}, Topics: []string{"orders"}, GroupID: "g"}
+		cfg := kafka.Config{Brokers: []string{"nowhere:9092", "localhost:9092"}, Topics: []string{"orders"}, GroupID: "g"}
 		dial := func(ctx context.Context, nw, addr string) (net.Conn, error) {
 			if strings.HasSuffix(addr, ":9093") {
 				return nil, errors.New("no way there")
@@ -34,7 +35,7 @@ func TestInspectBrokers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := cfg.Inspect(t.Context(), InspectOptions{
+		got, _ := inspectCluster(t.Context(), cfg, clusterOptions{
 			Connection: connection,
 			Lookup: func(_ context.Context, host string) ([]string, error) {
 				if host == "nowhere" {
@@ -50,11 +51,11 @@ func TestInspectBrokers(t *testing.T) {
 			{Severity: check.Error, Name: "1 at localhost:9093", Found: "unable to dial: no way there"},
 		} {
 			found := false
-			for _, f := range got.Findings {
+			for _, f := range got {
 				found = found || f.Kind == check.Broker && f.Severity == want.Severity && f.Name == want.Name && f.Found == want.Found
 			}
 			if !found {
-				t.Errorf("no finding is %+v: %+v", want, got.Findings)
+				t.Errorf("no finding is %+v: %+v", want, got)
 			}
 		}
 	})

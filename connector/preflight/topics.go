@@ -1,4 +1,4 @@
-package kafka
+package preflight
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-firehose/connector/check"
+	"kafka-firehose/connector/preflight/check"
 )
 
 // lookAtTopics asks for the topics that are named, or for all and keeps those that match.
-func (i *topicInspector) lookAtTopics(ctx context.Context) {
+func (i *clusterInspector) lookAtTopics(ctx context.Context) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
 	if i.cfg.TopicPattern == "" {
@@ -43,8 +43,8 @@ func (i *topicInspector) lookAtTopics(ctx context.Context) {
 }
 
 // matchingTopics are the topics that the service would read, by name.
-func (i *topicInspector) matchingTopics(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
-	matches := i.cfg.topicMatcher(i.o.Exclude)
+func (i *clusterInspector) matchingTopics(all []kmsg.MetadataResponseTopic) []kmsg.MetadataResponseTopic {
+	matches := i.cfg.TopicMatcher(i.o.Exclude)
 	all = slices.DeleteFunc(all, func(t kmsg.MetadataResponseTopic) bool {
 		return t.Topic == nil || i.cfg.TopicPattern != "" && !matches(*t.Topic)
 	})
@@ -52,7 +52,7 @@ func (i *topicInspector) matchingTopics(all []kmsg.MetadataResponseTopic) []kmsg
 	return all
 }
 
-func (i *topicInspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
+func (i *clusterInspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
 	name := *t.Topic
 	switch err := kerr.ErrorForCode(t.ErrorCode); {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
@@ -75,7 +75,7 @@ func (i *topicInspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
 	stream, routed := i.o.StreamFor(name)
 	switch {
 	case known && !read:
-		i.found.AddError(check.Topic, name, text+", may not be read", i.cfg.auth().Principal()+" needs the operation READ on the topic")
+		i.found.AddError(check.Topic, name, text+", may not be read", i.cfg.Auth().Principal()+" needs the operation READ on the topic")
 	case len(leaderless) > 0:
 		i.found.AddWarning(check.Topic, name, fmt.Sprintf("%s, of which %s can't be read for want of a leader", text, strings.Join(leaderless, ", ")), "look at the cluster")
 	case !routed:
@@ -88,7 +88,7 @@ func (i *topicInspector) lookAtTopic(t kmsg.MetadataResponseTopic) {
 }
 
 // askLargest finds out how large records can be, as far as this process may know it.
-func (i *topicInspector) askLargest(ctx context.Context) {
+func (i *clusterInspector) askLargest(ctx context.Context) {
 	configs, _ := i.admin.DescribeTopicConfigs(ctx, i.topics...) // those that it may
 	for _, topic := range configs {
 		for _, c := range topic.Configs {
