@@ -32,7 +32,8 @@ T is an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31 (in
 such as 24h. The range is of the records' timestamps; -from belongs to it and -to does not.
 
 Exit code: 0 everything that was sent and is due is there, once; 1 something is missing, there twice, in
-the error output, or not expected; 2 audit was not called right, or could not find out.
+the error output, or not expected, or offsets that retention has removed have gaps; 2 audit was not called
+right, or could not find out.
 
 `
 
