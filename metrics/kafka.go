@@ -74,7 +74,7 @@ func newKafka(f metricFactory) *Kafka {
 
 		CertificateExpiry: f.newGauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),
 
-		unrouted:    f.newGauge("unrouted_topics", "Topics that match the pattern and have no stream, since the process began; they are not consumed."),
+		unrouted:    f.newGauge("unrouted_topics", "Topics that match the pattern, have no stream, and of which this member was assigned partitions since the process began; they are not consumed."),
 		lag:         f.gaugeVec("lag_records", "End of the partition's log (the high watermark) minus the committed offset, or minus the start of the log where that is later or nothing is committed. Refreshed every 15 seconds; absent while the partition's leader does not answer.", "topic", "partition"),
 		committed:   f.gaugeVec("committed_offset", "Newest commit of this member that was acknowledged: the next offset to read after a restart. Absent before the first.", "topic", "partition"),
 		uncommitted: f.gaugeVec("uncommitted_records", "Records polled and not yet committed: the most that a kill -9 would deliver again.", "topic", "partition"),
