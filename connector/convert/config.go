@@ -22,7 +22,7 @@ type Config struct {
 	// Format is the output for a record: "raw", the bytes of its value as they are, "json", an envelope
 	// of one line with its key, headers, origin and value, or one of the formats whose values are read
 	// with the schema they were written with and sent as JSON.
-	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro, protobuf and json-schema: the value as JSON, by its schema in the Schema Registry."`
+	Format string `envconfig:"RECORD_FORMAT" default:"raw" desc:"raw: the value's bytes as they are. json: an envelope with key, headers, origin and value, one line of JSON. avro and protobuf: the value as JSON, by its schema in the Schema Registry. json-schema: the value's JSON, without the schema's id in front of it."`
 	// Fields are the members of the envelope; empty for those of defaultFields. No effect without one.
 	Fields Fields `envconfig:"RECORD_FIELDS" unset:"id,topic,partition,offset,timestamp,key,headers,value" desc:"The envelope's fields in their order, as field, field=name or field:form=name. Also timestamp_ms, tombstone, timestamp:date, timestamp:hour, header(NAME)=name and const(TEXT)=name; the forms of key, value and headers are text and base64, and json for key and value."`
 	// KeyFormat is how keys are written into an envelope: "json" as values are in that format, or one of

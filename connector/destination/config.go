@@ -22,7 +22,7 @@ type Config struct {
 	Watch bool `envconfig:"DESTINATION_WATCH" default:"false" desc:"Ask CloudWatch each minute how late the destination of each stream is; needs cloudwatch:GetMetricData."`
 	// PauseAfter holds a stream whose destination is later than this: nothing new is sent, and its lag grows in Kafka. The
 	// stream continues when its destination is half as late. What Firehose has accepted before is not protected. 0 holds no stream.
-	PauseAfter time.Duration `envconfig:"DESTINATION_PAUSE_AFTER" unset:"never" desc:"Send nothing new to a stream whose destination is later than this, until it is half as late: Firehose drops a record 24 h after it accepted it. Records that it accepted before stay at risk: if it drops them, the log has the kafka-firehose replay command that sends them again. Needs DESTINATION_WATCH."`
+	PauseAfter time.Duration `envconfig:"DESTINATION_PAUSE_AFTER" unset:"never" desc:"Hold a stream whose destination is later than this, until it is half as late in most cases (deploy/docs/destination.md): Firehose drops a record 24 h after it accepted it. Records that it accepted before stay at risk: if it drops them, the log has the kafka-firehose replay command that sends them again. Needs DESTINATION_WATCH."`
 }
 
 // Validate returns all faults of c, each naming its variable.

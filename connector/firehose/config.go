@@ -50,9 +50,9 @@ type Config struct {
 	// StartupCheck describes each stream at the start, beside the group's join. Records of a stream that
 	// can't be used are held; if no stream can be used, the process ends with a clear error. It needs
 	// firehose:DescribeDeliveryStream.
-	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream at start, and hold its records until it can be used. Without firehose:DescribeDeliveryStream, or an answer, the check is skipped."`
+	StartupCheck bool `envconfig:"FIREHOSE_STARTUP_CHECK" default:"true" desc:"Describe each stream at start, and hold its records until it can be used; if none can be, the process ends. Without firehose:DescribeDeliveryStream, or an answer, the check is skipped."`
 	// RequireEncryption blocks a stream whose answers say that its records are not encrypted at rest.
-	RequireEncryption bool `envconfig:"FIREHOSE_REQUIRE_ENCRYPTION" default:"false" desc:"Block a stream whose answers say that it does not encrypt records at rest (server-side encryption); their offsets are not committed."`
+	RequireEncryption bool `envconfig:"FIREHOSE_REQUIRE_ENCRYPTION" default:"false" desc:"Block a stream once it answers that it has stored records without server-side encryption; their offsets are not committed."`
 	// RoleARN is a role to assume for writing, for instance one of another account.
 	RoleARN string `envconfig:"FIREHOSE_ROLE_ARN" unset:"none" desc:"Assume this role to write."`
 	// RoleExternalID is what that role's trust policy may ask for. It has no effect without RoleARN.

@@ -22,7 +22,7 @@ type Config struct {
 	Topics []string `envconfig:"KAFKA_TOPICS" unset:"this or KAFKA_TOPIC_PATTERN" desc:"Topics to read, comma separated."`
 	// TopicPattern is a regular expression that has to match the whole name of a topic. Topics that
 	// begin with two underscores are left out even if it matches; new ones are found while running.
-	TopicPattern string `envconfig:"KAFKA_TOPIC_PATTERN" unset:"this or KAFKA_TOPICS" desc:"Read all topics whose whole name matches this regular expression, new ones included; never those that begin with __."`
+	TopicPattern string `envconfig:"KAFKA_TOPIC_PATTERN" unset:"this or KAFKA_TOPICS" desc:"Regular expression for the whole names of the topics to read, new ones included; never those that begin with __."`
 	// TopicExclude is a regular expression for the whole names of topics that TopicPattern matches and that are not read.
 	TopicExclude string `envconfig:"KAFKA_TOPIC_EXCLUDE" unset:"none" desc:"Topics whose whole name matches this regular expression are not read, although KAFKA_TOPIC_PATTERN matches them."`
 	// GroupID is the consumer group, which owns the committed offsets. Required: with a default, two
@@ -30,13 +30,13 @@ type Config struct {
 	GroupID string `envconfig:"KAFKA_GROUP_ID" unset:"required" desc:"Consumer group; one for each installation."`
 	// GroupInstanceID makes the member a static one, which keeps its partitions over a restart that
 	// is shorter than SessionTimeout. Unset by default; it has to differ in each process.
-	GroupInstanceID string `envconfig:"KAFKA_GROUP_INSTANCE_ID" unset:"dynamic member" desc:"Static membership: a name for this process alone, under which it keeps its partitions over a restart shorter than KAFKA_SESSION_TIMEOUT."`
+	GroupInstanceID string `envconfig:"KAFKA_GROUP_INSTANCE_ID" unset:"dynamic member" desc:"Static membership: a name for this process alone, under which it keeps its partitions over a restart shorter than the session timeout."`
 	// GroupProtocol is "classic" (cooperative-sticky, the default) or "consumer" (KIP-848). With
 	// "consumer" the broker sets the session timeout, not SessionTimeout.
 	GroupProtocol string `envconfig:"KAFKA_GROUP_PROTOCOL" default:"classic" desc:"classic (cooperative-sticky) or consumer (KIP-848, where the broker sets the session timeout)."`
 	// AutoOffsetReset says where a partition without a commit starts. It has no part in the handling of
 	// a commit that retention has passed, except that none makes that an error too.
-	AutoOffsetReset OffsetReset `envconfig:"KAFKA_AUTO_OFFSET_RESET" default:"earliest" desc:"Where a partition without a committed offset starts: earliest, latest, none (an error), or an RFC 3339 time such as 2026-01-31T00:00:00Z. With latest and none, partitions and topics that are newer than the group are read from their beginning."`
+	AutoOffsetReset OffsetReset `envconfig:"KAFKA_AUTO_OFFSET_RESET" default:"earliest" desc:"Where a partition without a committed offset starts: earliest, latest, none (an error), or an RFC 3339 time such as 2026-01-31T00:00:00Z. With latest, partitions and topics that are newer than the group are read from their beginning; with none, partitions that were added, and topics that appear while the process runs."`
 	// IsolationLevel is "read_committed" (the default: aborted transactions are not delivered, open
 	// ones are waited for) or "read_uncommitted".
 	IsolationLevel string `envconfig:"KAFKA_ISOLATION_LEVEL" default:"read_committed" desc:"read_committed (records of aborted transactions are left out) or read_uncommitted."`
@@ -53,10 +53,10 @@ type Config struct {
 	// RevokeDrainTimeout is how long a revoked partition's requests are waited for before the last
 	// commit. It holds up the whole group, and has to be shorter than both timeouts above; what
 	// doesn't make it is delivered again by the next owner.
-	RevokeDrainTimeout time.Duration `envconfig:"KAFKA_REVOKE_DRAIN_TIMEOUT" default:"10s" desc:"How long a rebalance is held up to deliver and commit what is under way; shorter than the two timeouts above. What doesn't make it is delivered again by the next owner."`
+	RevokeDrainTimeout time.Duration `envconfig:"KAFKA_REVOKE_DRAIN_TIMEOUT" default:"10s" desc:"How long a rebalance is held up to deliver what is under way, before its last commit; shorter than the two timeouts above. What doesn't make it is delivered again by the next owner."`
 	// CommitInterval is how often settled offsets are committed. A crash delivers what was settled
 	// since the last commit a second time.
-	CommitInterval time.Duration `envconfig:"KAFKA_COMMIT_INTERVAL" default:"1s" desc:"How often settled offsets are committed; a crash repeats what was delivered since."`
+	CommitInterval time.Duration `envconfig:"KAFKA_COMMIT_INTERVAL" default:"1s" desc:"How often settled offsets are committed; a crash repeats what was delivered since, and what was delivered behind a record that is not settled."`
 	// MaxUncommittedRecords is how far a partition may run ahead of its commit while one record is
 	// refused again and again; then it is paused. It bounds what a crash repeats, costs a few bytes a
 	// request and not a record, and one poll may exceed it.

@@ -101,7 +101,7 @@ resource "aws_iam_role_policy" "secrets" {
   policy = data.aws_iam_policy_document.secrets[0].json
 }
 
-# The role of the bridge: it puts records, and looks at each stream once when it starts.
+# The role of the bridge: it puts records, and looks at the streams.
 resource "aws_iam_role" "task" {
   name               = "${var.name}-task"
   assume_role_policy = data.aws_iam_policy_document.trust.json

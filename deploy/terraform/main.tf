@@ -104,7 +104,7 @@ data "aws_iam_policy_document" "firehose" {
   }
 }
 
-# What the bridge does: put records, and look at the stream once when it starts.
+# What the bridge does: put records, and look at the stream.
 resource "aws_iam_role" "bridge" {
   name               = "${var.name}-kafka-firehose"
   assume_role_policy = data.aws_iam_policy_document.bridge_trust.json

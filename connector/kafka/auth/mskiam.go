@@ -16,7 +16,7 @@ type AWSConfig struct {
 	// Region is that of the cluster, where the names of its brokers don't tell.
 	Region string `envconfig:"KAFKA_SASL_AWS_REGION" unset:"by the broker's name, or AWS_REGION" desc:"Region of the MSK cluster, for AWS_MSK_IAM, where its brokers have names of yours."`
 	// RoleARN is a role to assume for reading, for instance one of the cluster's account.
-	RoleARN string `envconfig:"KAFKA_SASL_AWS_ROLE_ARN" unset:"none" desc:"Assume this role to read, for AWS_MSK_IAM; FIREHOSE_ROLE_ARN has no part in it."`
+	RoleARN string `envconfig:"KAFKA_SASL_AWS_ROLE_ARN" unset:"none" desc:"Assume this role to log in, for AWS_MSK_IAM; FIREHOSE_ROLE_ARN has no part in it."`
 	// RoleExternalID is what that role's trust policy may ask for.
 	RoleExternalID string `envconfig:"KAFKA_SASL_AWS_ROLE_EXTERNAL_ID" unset:"none" desc:"External id for KAFKA_SASL_AWS_ROLE_ARN."`
 	// RoleSessionName is what audit logs and trust policies see of that role's session.
