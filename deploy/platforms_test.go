@@ -199,6 +199,9 @@ func TestSystemdUnit(t *testing.T) {
 	if !strings.Contains(unit, "RestartPreventExitStatus=2\n") || strings.Contains(environment, "SHUTDOWN_TIMEOUT") {
 		t.Error("the unit restarts although its settings are wrong, or environment changes the time of the drain")
 	}
+	if !strings.Contains(unit, "\nEnvironment=GOTRACEBACK=crash\n") || !strings.Contains(unit, "\nLimitCORE=0\n") {
+		t.Error("the unit does not restart after a crash, which ends with exit code 2 unless Go aborts, or leaves its memory on the disk")
+	}
 }
 
 // The production file is checked by compose's schema in .ci/run workflows; here by the rules of the others.
