@@ -43,7 +43,7 @@ func Inspect(ctx context.Context, cfg Config, log *slog.Logger, options []Client
 	case answered && answer.HTTPStatusCode() == http.StatusNotFound:
 		found.AddError(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" does not exist", "create it, or correct "+urlName)
 	case reason == reasonDenied:
-		found.AddNote(check.ClaimCheck, cfg.URL, "bucket "+u.bucket+" may not be looked at"+unproved, "grant s3:ListBucket on it to have it looked at; the service needs s3:PutObject alone")
+		found.AddNote(check.ClaimCheck, cfg.URL, "S3 does not say whether bucket "+u.bucket+" may not be looked at or the credentials are wrong"+unproved, "grant s3:ListBucket on it to have it looked at; the service needs s3:PutObject alone")
 	default:
 		found.AddError(check.ClaimCheck, cfg.URL, "can't be looked at: "+u.explainError(reason, err).Error(), "")
 	}
