@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"connector/kafka/auth":      {"connector/awsconfig", "connector/certificates", "connector/env", "connector/oauthtoken"},
 	"connector/convert":         {"connector/convert/avro", "connector/convert/filter", "connector/convert/jsontext", "connector/convert/mask", "connector/convert/protobuf", "connector/convert/protobufjson", "connector/convert/unwrap", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
 	"connector/schema":          {"connector/preflight/check", "connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/oauthtoken", "connector/origin", "connector/retry", "connector/schema/glue", "metrics"},
-	"connector/firehose":        {"connector/preflight/check", "connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/retry", "metrics"},
+	"connector/firehose":        {"connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/retry", "metrics"},
 	"connector/destination":     {"connector/preflight/check", "connector/awsconfig", "connector/env", "metrics"},
 	"connector/deadletter":      {"connector/preflight/check", "connector/batch", "connector/offset", "connector/env", "connector/retry", "metrics"},
 	"connector/batch":           {"connector/offset", "connector/pool"},

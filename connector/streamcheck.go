@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/preflight"
 )
 
 // streamCheck is the check of a delivery stream at the start. It runs beside the group's join. Until it
@@ -17,7 +18,7 @@ import (
 // committed, and a revoke or a stop drops them without a drain. The queue has the bounds that it has for a
 // stream that is down, so nothing else waits for the check.
 type streamCheck struct {
-	firehose.StreamCheck
+	preflight.StreamCheck
 	held     atomic.Bool           // the check has not passed; false without a check
 	unusable atomic.Bool           // the last completed check has found that the stream can't be used
 	reason   atomic.Pointer[error] // why it has not passed; nil before the first answer
@@ -49,8 +50,8 @@ func (s *streamCheck) lastError() error {
 func (c *Connector) newStreamCheck(l *pipeline, client *firehose.Client, stream string, n int) {
 	check := &l.check
 	check.held.Store(c.cfg.Firehose.StartupCheck)
-	check.StreamCheck = firehose.StreamCheck{
-		API: client, Stream: stream, Sends: c.cfg.sentRecords(stream), Log: c.log, Delay: firehose.CheckDelay(n),
+	check.StreamCheck = preflight.StreamCheck{
+		API: client, Stream: stream, Sends: c.cfg.sentRecords(stream), Log: c.log, Delay: preflight.CheckDelay(n),
 		Described: l.stream.SetDescription,
 		Waiting: func(reason error) {
 			reason = fmt.Errorf("the delivery stream is not checked yet: %w", reason)
@@ -142,6 +143,6 @@ func (l *pipeline) checkStream(ctx context.Context, result func(error)) {
 			l.stream.SetUsable(false)
 			l.log.Error("delivery stream can't be used: its records are held until a check passes; checking again within a minute", "error", err)
 		}
-		check.Delay = firehose.RecheckDelay()
+		check.Delay = preflight.RecheckDelay()
 	}
 }

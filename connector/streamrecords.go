@@ -9,7 +9,6 @@ import (
 
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
-	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/preflight"
 )
 
@@ -146,9 +145,9 @@ func (c Config) convertingCores() (least int) {
 }
 
 // sentRecords describes the records that a stream gets.
-func (c Config) sentRecords(stream string) firehose.SentRecords {
+func (c Config) sentRecords(stream string) preflight.SentRecords {
 	record := c.recordFor(stream)
-	return firehose.SentRecords{
+	return preflight.SentRecords{
 		Delimiter: string(record.Delimiter), Aggregate: record.Aggregate,
 		Gzip: record.Compression == "gzip", Raw: record.SendsAsIs(), Changes: record.SendsChanges(),
 		Own: len(c.Firehose.StreamOptions.Of[stream].Record) > 0,

@@ -18,7 +18,7 @@ func TestEveryDestinationHasMetrics(t *testing.T) {
 		}
 		var d types.DestinationDescription
 		reflect.ValueOf(&d).Elem().Field(i).Set(reflect.New(of.Field(i).Type.Elem()))
-		if found++; len(deliveries[kindOf(d)]) == 0 {
+		if found++; len(deliveries[DestinationKind(d)]) == 0 {
 			t.Errorf("%s has no metrics", of.Field(i).Name)
 		}
 	}

@@ -19,6 +19,5 @@
 //
 // A record becomes a bad record in one place, toolarge.go, and only on proof, sizeproof.go.
 //
-// Before records are sent, [StreamCheck] describes the stream, and [Inspect] does so for
-// the check command.
+// Before records are sent, package preflight describes the stream with [DescribePatiently].
 package firehose

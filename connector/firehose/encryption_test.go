@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose/firehosetest"
+	"kafka-firehose/connector/firehose/putbatch"
 )
 
 // TestRequireEncryption: the first answer that says that records are stored without encryption blocks the stream, and
@@ -59,6 +60,9 @@ func TestEncryptedIsShown(t *testing.T) {
 	}
 }
 
+// ownARN is the ARN of a customer managed key.
+const ownARN = "arn:aws:kms:us-east-1:123456789012:key/own"
+
 // TestUnusableKey: whichever of its two forms the refusal has, the stream is blocked, and the reason names the key and both
 // actions. InvalidKMSResourceException does not name the key: it is that of the description.
 func TestUnusableKey(t *testing.T) {
@@ -66,11 +70,11 @@ func TestUnusableKey(t *testing.T) {
 	for _, code := range []string{"InvalidKMSResourceException", "AccessDeniedException"} {
 		virtual(t, options, settings(), func(w *world) {
 			ctx, cancel := context.WithCancel(w.t.Context())
-			checking := checkOf(w, w.stream.api.(Describer), SentRecords{})
-			checking.Described = w.stream.SetDescription
-			if err := checking.Run(ctx); err != nil {
-				t.Fatal(err)
+			described, failed := DescribePatiently(ctx, w.stream.api.(Describer), "orders", func(*putbatch.RequestError) {})
+			if failed != nil {
+				t.Fatal(failed)
 			}
+			w.stream.SetDescription(described)
 			w.svc.SetFaults([]fault{{Effect: firehosetest.RefuseKey, Code: code, Until: time.Hour}})
 			w.start(ctx, w.batch(10, 100))
 			time.Sleep(30 * time.Minute)

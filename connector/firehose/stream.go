@@ -164,7 +164,7 @@ func (s *Stream) SetUsable(usable bool) {
 
 // SetDescription tells the stream how it is described, for failures that concern its settings. It keeps the key of KMS.
 func (s *Stream) SetDescription(d *types.DeliveryStreamDescription) {
-	key := ownKey(d)
+	key := OwnKey(d)
 	s.changeSender(func(l *sender) { l.key = key })
 }
 

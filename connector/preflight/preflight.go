@@ -49,7 +49,7 @@ type Inspection struct {
 	// records has use for the topic and for the bucket.
 	NeedsRegistry, SendsDeadLetters, SendsClaimChecks bool
 	// Sends returns the records that a stream gets. Its argument is empty while no stream is set.
-	Sends func(stream string) firehose.SentRecords
+	Sends func(stream string) SentRecords
 	// NewWatches prepares the watches of the destinations, none if they are not to be watched.
 	NewWatches func(ctx context.Context, clients firehose.Clients) ([]*destination.Watch, error)
 
@@ -214,7 +214,7 @@ func (i Inspection) inspectFirehose(ctx context.Context) (found check.Findings) 
 		found.AddError(check.Credentials, "", fmt.Sprint(err), "")
 		return found
 	}
-	return append(firehose.Inspect(ctx, i.Firehose, clients, i.Sends), i.inspectDestinations(ctx, clients)...)
+	return append(inspectStreams(ctx, i.Firehose, clients, i.Sends), i.inspectDestinations(ctx, clients)...)
 }
 
 // inspectDestinations asks CloudWatch, if destinations are to be watched.

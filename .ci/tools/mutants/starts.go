@@ -9,15 +9,15 @@ func starts() []mutant {
 	return []mutant{
 		{
 			beside, "the first request waits at random",
-			"connector/firehose/check.go", `	if err := retry.Sleep(ctx, c.Delay); err != nil {
+			"connector/preflight/streamcheck.go", `	if err := retry.Sleep(ctx, c.Delay); err != nil {
 `, `	if err := retry.Sleep(ctx, c.Delay+rand.N(2*time.Second)); err != nil {
 `,
 			"connector/e2e", "TestStartWithoutWaits/check", "the first record was accepted after .*, want 10ms",
 		},
 		{
 			beside, "requests that are throttled are repeated at once",
-			"connector/firehose/check.go", "rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))", "0*time.Duration(attempt)",
-			"connector/firehose", "TestCheckQuota", "different times",
+			"connector/firehose/describe.go", "rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))", "0*time.Duration(attempt)",
+			"connector/preflight", "TestCheckQuota", "different times",
 		},
 		{
 			checked, "records are converted before it has passed",
@@ -31,7 +31,7 @@ func starts() []mutant {
 		},
 		{
 			checked, "a stream that can't be used is never checked again",
-			"connector/streamcheck.go", "		check.Delay = firehose.RecheckDelay()\n", "		return\n",
+			"connector/streamcheck.go", "		check.Delay = preflight.RecheckDelay()\n", "		return\n",
 			"connector/e2e", "TestUnusableStreamHoldsItsRecords/missing", "not ready a minute after",
 		},
 	}

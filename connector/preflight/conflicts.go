@@ -1,4 +1,4 @@
-package firehose
+package preflight
 
 import (
 	"log/slog"
@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+
+	"kafka-firehose/connector/firehose"
 )
 
 // SentRecords describes the records that a stream gets, as far as the settings of the stream can conflict with them.
@@ -40,7 +42,7 @@ func (s SentRecords) findConflicts(found *types.DeliveryStreamDescription) (all 
 	}
 	for i := range all {
 		if s.Own {
-			all[i].advice += "; the stream has options of its own in " + streamOptionsName
+			all[i].advice += "; the stream has options of its own in FIREHOSE_STREAM_OPTIONS"
 		}
 	}
 	return all
@@ -111,7 +113,7 @@ func (s SentRecords) aggregateConflicts(d types.DestinationDescription, steps pr
 	case s3 != nil, d.S3DestinationDescription != nil, d.RedshiftDestinationDescription != nil: // they see files
 		return nil
 	}
-	return []settingConflict{{problem: kindOf(d) + " takes each record for one document, and with RECORD_AGGREGATE it holds many values", advice: set}}
+	return []settingConflict{{problem: firehose.DestinationKind(d) + " takes each record for one document, and with RECORD_AGGREGATE it holds many values", advice: set}}
 }
 
 // spoilsGzip says why a destination can't use records that are gzip members, empty

@@ -1,7 +1,6 @@
-package firehose
+package preflight
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,28 +8,20 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/putbatch"
 	"kafka-firehose/connector/retry"
 )
-
-// Describer is the part of [Client] that a check of a stream uses.
-type Describer interface {
-	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
-}
 
 const (
 	// describesPerSecond is the quota of DescribeDeliveryStream, of an account in a region.
 	// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 	describesPerSecond = 5
-	checkAttempts      = 4
-	checkTimeout       = 10 * time.Second
-	// creating is the maximum wait for a stream that is being created, and creatingPoll the mean
+	// creationLimit is the maximum wait for a stream that is being created, and creationPoll the mean
 	// time between two requests meanwhile.
-	creating, creatingPoll = 2 * time.Minute, 5 * time.Second
+	creationLimit, creationPoll = 2 * time.Minute, 5 * time.Second
 	// checkAgain is the maximum time between two checks of a stream that can't be used.
 	checkAgain = time.Minute
 )
@@ -41,7 +32,7 @@ const (
 // request is sent without a wait all the same, because a start is rarely one of many. A request that
 // is throttled is repeated after a random backoff, which spreads the members.
 type StreamCheck struct {
-	API    Describer
+	API    firehose.Describer
 	Stream string
 	Sends  SentRecords // what the stream's settings may conflict with
 	Log    *slog.Logger
@@ -68,7 +59,7 @@ func (c StreamCheck) Run(ctx context.Context) error {
 	if err := retry.Sleep(ctx, c.Delay); err != nil {
 		return err
 	}
-	end := time.Now().Add(creating)
+	end := time.Now().Add(creationLimit)
 	for {
 		found, err := c.describeStream(ctx)
 		if err != nil || found == nil {
@@ -87,7 +78,7 @@ func (c StreamCheck) Run(ctx context.Context) error {
 		}
 		c.Waiting(errors.New("the delivery stream is being created"))
 		c.Log.Info("waiting for the delivery stream to be created", "stream", c.Stream)
-		if err := retry.Sleep(ctx, creatingPoll/2+rand.N(creatingPoll)); err != nil {
+		if err := retry.Sleep(ctx, creationPoll/2+rand.N(creationPoll)); err != nil {
 			return err
 		}
 	}
@@ -95,50 +86,15 @@ func (c StreamCheck) Run(ctx context.Context) error {
 
 // describeStream returns nil, and has logged a warning, if the stream can't be described.
 func (c StreamCheck) describeStream(ctx context.Context) (*types.DeliveryStreamDescription, error) {
-	found, f := describePatiently(ctx, c.API, c.Stream, func(f *putbatch.RequestError) { c.Waiting(f) })
+	found, f := firehose.DescribePatiently(ctx, c.API, c.Stream, func(f *putbatch.RequestError) { c.Waiting(f) })
 	switch {
 	case f == nil:
 		return found, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case isMissing(f):
+	case firehose.IsMissing(f):
 		return nil, fmt.Errorf("the delivery stream %s does not exist in this account and region: %s", c.Stream, f.Message)
 	}
 	c.Log.Warn("could not describe the delivery stream; delivering without the check", "stream", c.Stream, "class", f.Class, "code", f.Code, "error", f.Message)
 	return nil, nil
-}
-
-// isMissing says that the stream is not there.
-func isMissing(f *putbatch.RequestError) bool {
-	_, missing := errors.AsType[*types.ResourceNotFoundException](f)
-	return missing
-}
-
-// describePatiently describes a stream. Failures that may pass by themselves are repeated after a random backoff, each of
-// which waiting is called with. After checkAttempts it returns the last failure.
-func describePatiently(ctx context.Context, api Describer, stream string, waiting func(*putbatch.RequestError)) (*types.DeliveryStreamDescription, *putbatch.RequestError) {
-	var f *putbatch.RequestError
-	for attempt := range checkAttempts {
-		if f != nil {
-			waiting(f)
-		}
-		if err := retry.Sleep(ctx, rand.N(time.Second<<attempt)*time.Duration(min(attempt, 1))); err != nil {
-			return nil, cmp.Or(f, &putbatch.RequestError{Class: putbatch.Canceled, Code: "canceled"})
-		}
-		call, cancel := context.WithTimeout(ctx, checkTimeout)
-		out, err := api.DescribeDeliveryStream(call, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &stream, Limit: aws.Int32(1)})
-		cancel()
-		switch {
-		case err == nil && out.DeliveryStreamDescription != nil:
-			return out.DeliveryStreamDescription, nil
-		case err == nil:
-			f = &putbatch.RequestError{Class: putbatch.Ambiguous, Code: "empty answer"}
-		default:
-			f = putbatch.ClassifyError(context.WithoutCancel(ctx), err, true)
-		}
-		if isMissing(f) || f.Class == putbatch.Blocked && f.Code != "dns" { // or no permission: asking again does not help
-			break
-		}
-	}
-	return nil, f
 }

@@ -1,4 +1,4 @@
-package firehose
+package preflight
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
 	"kafka-firehose/connector/firehose/firehosetest"
@@ -15,8 +15,8 @@ import (
 // described is a Describer of one stream.
 type described types.DestinationDescription
 
-func (d described) DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error) {
-	return &firehose.DescribeDeliveryStreamOutput{DeliveryStreamDescription: &types.DeliveryStreamDescription{
+func (d described) DescribeDeliveryStream(context.Context, *awsfirehose.DescribeDeliveryStreamInput, ...func(*awsfirehose.Options)) (*awsfirehose.DescribeDeliveryStreamOutput, error) {
+	return &awsfirehose.DescribeDeliveryStreamOutput{DeliveryStreamDescription: &types.DeliveryStreamDescription{
 		DeliveryStreamStatus: types.DeliveryStreamStatusActive, DeliveryStreamType: types.DeliveryStreamTypeDirectPut,
 		Destinations: []types.DestinationDescription{types.DestinationDescription(d)},
 	}}, nil
@@ -115,11 +115,11 @@ func TestSends(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			virtual(t, firehosetest.Options{}, settings(), func(w *world) {
+			virtual(t, firehosetest.Options{}, func(w *streamWorld) {
 				if err := checkOf(w, tt.stream, tt.sends).Run(w.t.Context()); err != nil {
 					t.Error(err)
 				}
-				if n := w.log.count("level=WARN"); (tt.log != "") != (n == 1) || w.log.count(tt.log) == 0 && tt.log != "" {
+				if n := w.countLog("level=WARN"); (tt.log != "") != (n == 1) || w.countLog(tt.log) == 0 && tt.log != "" {
 					t.Errorf("log: %s", w.log.String())
 				}
 			})

@@ -1,4 +1,4 @@
-package firehose
+package preflight
 
 import (
 	"context"
@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/preflight/check"
 )
 
@@ -19,11 +20,11 @@ type answering struct {
 	err         error
 }
 
-func (a answering) DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error) {
+func (a answering) DescribeDeliveryStream(context.Context, *awsfirehose.DescribeDeliveryStreamInput, ...func(*awsfirehose.Options)) (*awsfirehose.DescribeDeliveryStreamOutput, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	return &firehose.DescribeDeliveryStreamOutput{DeliveryStreamDescription: &a.description}, nil
+	return &awsfirehose.DescribeDeliveryStreamOutput{DeliveryStreamDescription: &a.description}, nil
 }
 
 // TestInspectStream: what a description says of a stream, beside what it does with our
@@ -76,7 +77,7 @@ func TestInspectEncryption(t *testing.T) {
 	look := func(e *types.DeliveryStreamEncryptionConfiguration) check.Findings {
 		d := types.DeliveryStreamDescription{DeliveryStreamStatus: status, DeliveryStreamType: types.DeliveryStreamTypeDirectPut, DeliveryStreamEncryptionConfiguration: e}
 		found, key := inspectStream(t.Context(), answering{description: d}, "s", SentRecords{}, true)
-		if want := ownKey(&d); key != want || e != nil && key != aws.ToString(e.KeyARN) {
+		if want := firehose.OwnKey(&d); key != want || e != nil && key != aws.ToString(e.KeyARN) {
 			t.Errorf("the key is %q, want %q", key, want)
 		}
 		return found

@@ -1,4 +1,4 @@
-package firehose
+package preflight
 
 import (
 	"encoding/base64"
@@ -34,6 +34,52 @@ func stepsOf(d types.DestinationDescription) processors {
 		found[step.Type] = parameters
 	}
 	return found
+}
+
+// processingOf returns the processing of records before their destination; nil if the description
+// does not have it, or the destination is unknown here.
+func processingOf(d types.DestinationDescription) *types.ProcessingConfiguration {
+	switch {
+	case d.ExtendedS3DestinationDescription != nil:
+		return d.ExtendedS3DestinationDescription.ProcessingConfiguration
+	case d.RedshiftDestinationDescription != nil:
+		return d.RedshiftDestinationDescription.ProcessingConfiguration
+	case d.AmazonopensearchserviceDestinationDescription != nil:
+		return d.AmazonopensearchserviceDestinationDescription.ProcessingConfiguration
+	case d.ElasticsearchDestinationDescription != nil:
+		return d.ElasticsearchDestinationDescription.ProcessingConfiguration
+	case d.AmazonOpenSearchServerlessDestinationDescription != nil:
+		return d.AmazonOpenSearchServerlessDestinationDescription.ProcessingConfiguration
+	case d.SplunkDestinationDescription != nil:
+		return d.SplunkDestinationDescription.ProcessingConfiguration
+	case d.HttpEndpointDestinationDescription != nil:
+		return d.HttpEndpointDestinationDescription.ProcessingConfiguration
+	case d.SnowflakeDestinationDescription != nil:
+		return d.SnowflakeDestinationDescription.ProcessingConfiguration
+	case d.IcebergDestinationDescription != nil:
+		return d.IcebergDestinationDescription.ProcessingConfiguration
+	}
+	return nil
+}
+
+// convertsFormat reports whether records are read as JSON and written in another format.
+func convertsFormat(s3 *types.ExtendedS3DestinationDescription) bool {
+	return s3.DataFormatConversionConfiguration != nil && aws.ToBool(s3.DataFormatConversionConfiguration.Enabled)
+}
+
+// readsPlainTimes reports whether records are converted by a deserializer that reads timestamps as java.sql.Timestamp.valueOf does.
+// https://docs.aws.amazon.com/firehose/latest/APIReference/API_HiveJsonSerDe.html
+func readsPlainTimes(s3 *types.ExtendedS3DestinationDescription) bool {
+	if !convertsFormat(s3) || s3.DataFormatConversionConfiguration.InputFormatConfiguration == nil {
+		return false
+	}
+	by := s3.DataFormatConversionConfiguration.InputFormatConfiguration.Deserializer
+	return by != nil && by.HiveJsonSerDe != nil && len(by.HiveJsonSerDe.TimestampFormats) == 0
+}
+
+// partitionsDynamically reports whether records are partitioned by their content.
+func partitionsDynamically(s3 *types.ExtendedS3DestinationDescription) bool {
+	return s3.DynamicPartitioningConfiguration != nil && aws.ToBool(s3.DynamicPartitioningConfiguration.Enabled)
 }
 
 // cloudWatchConflicts finds the processors that take records of CloudWatch Logs and no others.

@@ -1,14 +1,15 @@
-package firehose
+package preflight
 
 import (
 	"context"
 	"errors"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	awsfirehose "github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/aws/smithy-go"
 
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/putbatch"
 	"kafka-firehose/connector/preflight/check"
 )
@@ -18,9 +19,9 @@ import (
 // stream can have, which are denied and not called invalid; it is not in its documentation. So a request that is called
 // invalid was authorized.
 func tryPut(ctx context.Context, api putbatch.API, stream, key string, found *check.Findings) {
-	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
-	_, err := api.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}})
+	_, err := api.PutRecordBatch(ctx, &awsfirehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: []types.Record{}})
 	var answer smithy.APIError
 	if err == nil || errors.As(err, &answer) && slices.Contains([]string{"ValidationException", "InvalidArgumentException"}, answer.ErrorCode()) {
 		text := ", puts are authorized"
@@ -37,7 +38,7 @@ func tryPut(ctx context.Context, api putbatch.API, stream, key string, found *ch
 		found.AddError(check.Stream, stream, "can't be written to: "+f.Error(), "")
 	case f.Code == "AccessDeniedException":
 		found.AddError(check.Stream, stream, "may not be written to: "+f.Message, "allow firehose:PutRecordBatch on it")
-	case f.Class == putbatch.Blocked && !isMissing(f):
+	case f.Class == putbatch.Blocked && !firehose.IsMissing(f):
 		found.AddError(check.Stream, stream, "can't be written to: "+f.Error(), "")
 	default: // the finding on its description has told the reason
 		amendFinding(found, ", putting was not tried")

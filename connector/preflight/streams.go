@@ -1,4 +1,4 @@
-package firehose
+package preflight
 
 import (
 	"context"
@@ -13,25 +13,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 
 	"kafka-firehose/connector/awsconfig"
+	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/putbatch"
 	"kafka-firehose/connector/preflight/check"
 )
 
-// inspectTimeout bounds each look at something of AWS, all attempts together.
-const inspectTimeout = 12 * time.Second
+// streamTimeout bounds each look at something of AWS, all attempts together.
+const streamTimeout = 12 * time.Second
 
-// Inspect fetches credentials, describes each of the streams, and asks whether records may be put. It sends no record.
-func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream string) SentRecords) check.Findings {
+// inspectStreams fetches credentials, describes each of the streams, and asks whether records may be put. It sends no record.
+func inspectStreams(ctx context.Context, cfg firehose.Config, clients firehose.Clients, sends func(stream string) SentRecords) check.Findings {
 	streams := cfg.StreamNames()
 	found := make([]check.Findings, len(streams))
 	keys := make([]check.Findings, len(streams))
 	var looks sync.WaitGroup
-	seen := map[*Client]bool{}
+	seen := map[*firehose.Client]bool{}
 	for i, name := range streams {
 		client := clients.ForStream(name)
 		if !seen[client] {
 			seen[client] = true
-			looks.Go(func() { keys[i] = client.inspectKeys(ctx, name) })
+			looks.Go(func() { keys[i] = inspectKeys(ctx, client, name) })
 		}
 		looks.Go(func() {
 			var key string
@@ -48,11 +49,11 @@ func Inspect(ctx context.Context, cfg Config, clients Clients, sends func(stream
 }
 
 // inspectKeys fetches what signs requests; stream is the first that they are for.
-func (c *Client) inspectKeys(ctx context.Context, stream string) (found check.Findings) {
-	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+func inspectKeys(ctx context.Context, client *firehose.Client, stream string) (found check.Findings) {
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	name := "for stream " + stream
-	keys, err := c.keys.Retrieve(ctx)
+	keys, err := client.Options().Credentials.Retrieve(ctx)
 	if err != nil {
 		found.AddError(check.Credentials, name, "there are none: "+putbatch.ClassifyError(context.WithoutCancel(ctx), err, false).Message,
 			"give the process a role (IRSA, Pod Identity, the instance's) or keys, and look at FIREHOSE_ROLE_ARN")
@@ -65,8 +66,8 @@ func (c *Client) inspectKeys(ctx context.Context, stream string) (found check.Fi
 	if keys.CanExpire {
 		text += ", renewed by themselves"
 	}
-	text += "; region " + c.Options().Region
-	if at := hostOf(aws.ToString(c.Options().BaseEndpoint)); at != "" {
+	text += "; region " + client.Options().Region
+	if at := hostOf(aws.ToString(client.Options().BaseEndpoint)); at != "" {
 		text += ", endpoint " + at
 	}
 	found.AddOK(check.Credentials, name, text)
@@ -83,22 +84,22 @@ func hostOf(address string) string {
 }
 
 // inspectStream describes a stream. key is the ARN of its customer managed key, if it has one.
-func inspectStream(ctx context.Context, api Describer, stream string, sends SentRecords, encrypted bool) (found check.Findings, key string) {
-	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+func inspectStream(ctx context.Context, api firehose.Describer, stream string, sends SentRecords, encrypted bool) (found check.Findings, key string) {
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
-	d, f := describePatiently(ctx, api, stream, func(*putbatch.RequestError) {})
+	d, f := firehose.DescribePatiently(ctx, api, stream, func(*putbatch.RequestError) {})
 	if f != nil {
 		explainFailure(f, stream, &found)
 		return found, ""
 	}
-	key = ownKey(d)
+	key = firehose.OwnKey(d)
 	if d.DeliveryStreamType != types.DeliveryStreamTypeDirectPut {
 		found.AddError(check.Stream, stream, fmt.Sprintf("is of type %s", d.DeliveryStreamType), "only DirectPut streams take records from us: use another one")
 	}
 	switch d.DeliveryStreamStatus {
 	case types.DeliveryStreamStatusActive:
 	case types.DeliveryStreamStatusCreating:
-		found.AddWarning(check.Stream, stream, "is being created", "the service waits for up to "+creating.String())
+		found.AddWarning(check.Stream, stream, "is being created", "the service waits for up to "+creationLimit.String())
 	default:
 		found.AddError(check.Stream, stream, fmt.Sprintf("is %s, not ACTIVE%s", d.DeliveryStreamStatus, failureReason(d.FailureDescription)), "create it anew")
 	}
@@ -131,22 +132,13 @@ func inspectStream(ctx context.Context, api Describer, stream string, sends Sent
 	return found, key
 }
 
-// ownKey is the ARN of the customer managed key that encrypts a stream, empty for a key of AWS and for none.
-func ownKey(d *types.DeliveryStreamDescription) string {
-	e := d.DeliveryStreamEncryptionConfiguration
-	if e == nil || e.KeyType != types.KeyTypeCustomerManagedCmk {
-		return ""
-	}
-	return aws.ToString(e.KeyARN)
-}
-
 // keyAdvice is for a stream that is encrypted with a customer managed key.
 const keyAdvice = "allow kms:GenerateDataKey and kms:Decrypt on the key, which AWS asks of callers for streams created since 2026-04-20, and from 2027-02-28 for all"
 
 func destinationNames(d *types.DeliveryStreamDescription) string {
 	var names []string
 	for _, to := range d.Destinations {
-		names = append(names, kindOf(to))
+		names = append(names, firehose.DestinationKind(to))
 	}
 	return strings.Join(names, " and ")
 }
@@ -183,7 +175,7 @@ func failureReason(f *types.FailureDescription) string {
 // explainFailure tells why a stream could not be described, as far as that keeps records from it.
 func explainFailure(f *putbatch.RequestError, stream string, found *check.Findings) {
 	switch {
-	case isMissing(f):
+	case firehose.IsMissing(f):
 		found.AddError(check.Stream, stream, "does not exist in this account and region: "+f.Message, "create it, or look at FIREHOSE_STREAM, FIREHOSE_ROUTES and AWS_REGION")
 	case f.Code == "AccessDeniedException":
 		found.AddWarning(check.Stream, stream, "may not be described: "+f.Message, "allow firehose:DescribeDeliveryStream to have it looked at, and see to it that firehose:PutRecordBatch is allowed")
