@@ -53,7 +53,7 @@ variable "cpu" {
 }
 
 variable "memory" {
-  description = "Memory of a task in MiB. The process takes its limit from it."
+  description = "Memory of a task in MiB. MAX_BUFFERED_BYTES and 64 MiB have to fit into nine tenths of it."
   type        = number
   default     = 1024
 }

@@ -41,8 +41,8 @@ podFailurePolicy:
     # A drained node is no fault: the next pod continues at the last commit, or audits from the beginning.
     - action: Ignore
       onPodConditions: [{type: DisruptionTarget}]
-    # 1: some records can't be delivered, or are not where they should be. 2: the flags, the settings or the access is wrong. Another start
-    # would end the same way.
+    # 1: some records can't be delivered, or are not where they should be. 2: nothing was sent, or an audit has no result: mostly because
+    # the flags, the settings or the access is wrong.
     - action: FailIndex
       onExitCodes: {containerName: {{ .command }}, operator: In, values: [1, 2]}
 ttlSecondsAfterFinished: {{ int $root.Values.recoveryJobs.ttlSecondsAfterFinished }}
