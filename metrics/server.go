@@ -32,8 +32,7 @@ const (
 	// headerTimeout bounds the time in which a client sends a request's header, and readTimeout a request.
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
-	// answerTimeout bounds the time from there until the client has the answer. A probe takes ten seconds, and
-	// Prometheus waits for as long by default.
+	// answerTimeout bounds the time from there until the client has the answer. Prometheus waits for ten seconds by default.
 	answerTimeout = 15 * time.Second
 	// idleTimeout is how long a connection without a request is kept, which is less than between two scrapes that are
 	// far apart.

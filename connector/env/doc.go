@@ -13,8 +13,8 @@
 // A setting whose name ends in _PASSWORD, _SECRET or _TOKEN is a [Secret], which also comes from a
 // file and is never shown.
 //
-// [Load] and [Defaults] fill the tree, [Usage] and [Markdown] print it, [Check] helps a Validate
-// method to collect its faults, and [Suggest] finds the intended variable. Every
+// [Load] and [SetDefaults] fill the tree, [WriteUsage] and [MarkdownTable] print it, [Check] helps a Validate
+// method to collect its faults, and [SuggestName] finds the intended variable. Every
 // fault is a [Fault], which knows its variable, so that one report can hold them all in the
 // order of the table.
 package env
