@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -89,12 +91,16 @@ func (l *pipeline) sendRefusedToDeadLetter(ctx context.Context, r firehose.Refus
 	reason := r.Error()
 	if r.Values == 1 {
 		original, err := l.letters.RecoverOriginal(ctx, r.Leases, r.Topic, r.Partition, r.Offset)
+		matches := false
+		if err == nil && original != nil {
+			matches, err = l.matchesSent(ctx, r.Leases, original, r.Data)
+		}
 		switch {
 		case err != nil:
 			return err
 		case original == nil:
 			reason += "; Kafka does not have the record any more: this is its value as it was sent"
-		case !l.matchesSent(original, r.Data):
+		case !matches:
 			l.log.Warn("another record is at the offset of a dead letter by now; the letter has the value as it was sent to Firehose, without key and headers", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
 			reason += "; Kafka has another record at its offset by now: this is its value as it was sent"
 		default:
@@ -115,12 +121,18 @@ func (l *pipeline) sendRefusedToDeadLetter(ctx context.Context, r firehose.Refus
 }
 
 // matchesSent reports whether the record is converted to sent. In a topic that was
-// created again, another record has its offset.
-func (l *pipeline) matchesSent(r *kgo.Record, sent []byte) bool {
-	made, err := l.convert.Append(nil, r)
-	if err != nil {
-		return false
+// created again, another record has its offset. It waits for a schema that is no longer
+// kept; the error is that of ctx.
+func (l *pipeline) matchesSent(ctx context.Context, leases []*offset.Lease, r *kgo.Record, sent []byte) (bool, error) {
+	made, err := l.convertAgain(ctx, leases, r)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
 	}
+	return err == nil && isSent(made, sent), nil
+}
+
+// isSent reports whether a converted record is sent, compressed or not.
+func isSent(made, sent []byte) bool {
 	if bytes.Equal(made, sent) {
 		return true
 	}
@@ -130,6 +142,23 @@ func (l *pipeline) matchesSent(r *kgo.Record, sent []byte) bool {
 	}
 	text, err := io.ReadAll(io.LimitReader(unzip, int64(len(made))+1))
 	return err == nil && bytes.Equal(made, text)
+}
+
+// convertAgain converts a record that was sent before. It fetches a schema that is missing, until ctx is over or the leases have ended.
+func (l *pipeline) convertAgain(ctx context.Context, leases []*offset.Lease, r *kgo.Record) ([]byte, error) {
+	open := func(lease *offset.Lease) bool { return !lease.Closed() }
+	for {
+		made, err := l.convert.Append(nil, r)
+		missing, waits := errors.AsType[*convert.MissingSchema](err)
+		if !waits || !slices.ContainsFunc(leases, open) {
+			return made, err
+		}
+		select {
+		case <-l.schemas.FetchFor(ctx, missing.Ref, time.Now()):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // letterStuck reports whether a lease waits for a dead letter that its topic doesn't take.
