@@ -112,8 +112,8 @@ var mayImport = map[string][]string{
 	"metrics":                   {},
 }
 
-// Imports point down: cmd, connector, the stages, batch, offset. A stage knows no
-// other stage, and the leaves know nobody. Files for other systems count too.
+// Imports point down, as mayImport says: cmd, connector, the stages, batch, offset. The
+// leaves know nobody. Files for other systems count too.
 func TestImportsPointDown(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -69,8 +69,14 @@ func (p *settingsParser) addFault(path, format string, args ...any) {
 	}
 }
 
-// heldValue shows a value that can't be used, shortened.
-func heldValue(value json.RawMessage) string { return env.ShowValue("", string(value)) }
+// heldValue shows a value that can't be used, shortened: a string without the quotes of JSON.
+func heldValue(value json.RawMessage) string {
+	var text *string
+	if json.Unmarshal(value, &text) == nil && text != nil {
+		return env.ShowValue("", *text)
+	}
+	return env.ShowValue("", string(value))
+}
 
 func suggestName(name string, known []string) string {
 	if meant, ok := env.SuggestMember(name, known); ok {
