@@ -80,15 +80,13 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error
 	// break requests that are on their way.
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	mux := http.NewServeMux()
-	mux.Handle("/_emulator/", svc.Admin())
-	mux.Handle("/", svc)
+	handler := svc.Handler()
 	var handlers sync.WaitGroup
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			handlers.Add(1)
 			defer handlers.Done()
-			mux.ServeHTTP(w, r)
+			handler.ServeHTTP(w, r)
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return hard },

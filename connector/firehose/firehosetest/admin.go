@@ -8,6 +8,14 @@ import (
 	"net/http"
 )
 
+// Handler serves the service, and its admin interface below /_emulator/.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/_emulator/", s.Admin())
+	mux.Handle("/", s)
+	return mux
+}
+
 // Admin returns the handler for changing the service while it runs. It checks
 // no credentials: let it listen where only those come who may break the service.
 //
