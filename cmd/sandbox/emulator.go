@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,11 +62,8 @@ func openEmulator(w world, o options, dir string) (*emulator, error) {
 		OnStored:     func(r firehosetest.Stored) { e.lines.Add(countLines(r)); store(r) },
 		OnUnanswered: func(r firehosetest.Stored) { e.unanswered.Add(countLines(r)) },
 	})
-	mux := http.NewServeMux()
-	mux.Handle("/_emulator/", e.service.Admin())
-	mux.Handle("/", e.service)
 	e.addr = l.Addr().String()
-	e.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	e.server = &http.Server{Handler: e.service.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := e.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			tell(err)
@@ -76,3 +77,67 @@ func countLines(r firehosetest.Stored) int64 { return int64(bytes.Count(r.Data, 
 func (e *emulator) streamStats() firehosetest.StreamStats { return e.service.Stats().Streams[stream] }
 
 func (e *emulator) close() { _ = errors.Join(e.server.Close(), e.directory.Close()) }
+
+// faultPreset is a script of faults and a quota of the emulated Firehose.
+type faultPreset struct {
+	text   string // for the list of flags
+	faults []firehosetest.Fault
+	quota  firehosetest.Quota
+}
+
+// smallRegion is the lower of the two default quotas of a new stream.
+var smallRegion = firehosetest.DefaultQuota("eu-central-1")
+
+var presets = map[string]faultPreset{
+	"none": {text: "it does what it should"},
+	"flaky": {text: "a fifth of all records fail, one by one", faults: []firehosetest.Fault{
+		{Effect: firehosetest.RefuseRecords, Share: 0.2},
+	}},
+	"throttle": {text: "the quota of a small region: 1 MiB/s", quota: smallRegion},
+	"ambiguous": {text: "some answers are destroyed after the records were stored", faults: []firehosetest.Fault{
+		{Effect: firehosetest.CutBody, Stored: true, Probability: 0.02, Seed: 1},
+		{Effect: firehosetest.Reset, Stored: true, Probability: 0.02, Seed: 2},
+		{Effect: firehosetest.EmptyObject, Stored: true, Probability: 0.02, Seed: 3},
+	}},
+	"outage": {text: "nothing answers for 15 s, from the 5th second on", faults: []firehosetest.Fault{
+		{Effect: firehosetest.Outage, After: 5 * time.Second, Until: 20 * time.Second},
+	}},
+	"chaos": {text: "all of that at once, the outage shorter", quota: smallRegion, faults: []firehosetest.Fault{
+		{Effect: firehosetest.RefuseRecords, Share: 0.1},
+		{Effect: firehosetest.CutBody, Stored: true, Probability: 0.01, Seed: 1},
+		{Effect: firehosetest.Reset, Stored: true, Probability: 0.01, Seed: 2},
+		{Effect: firehosetest.EmptyObject, Stored: true, Probability: 0.01, Seed: 3},
+		{Effect: firehosetest.Outage, After: 6 * time.Second, Until: 10 * time.Second},
+		{Effect: firehosetest.RefuseRequest, Probability: 0.02, Seed: 4},
+		{Effect: firehosetest.RefuseRecords, Share: 0.05, Code: "InternalFailure", Probability: 0.3, Seed: 5},
+		{Effect: firehosetest.Delay, Delay: 300 * time.Millisecond, Probability: 0.1, Seed: 6},
+	}},
+}
+
+func presetNames() []string { return slices.Sorted(maps.Keys(presets)) }
+
+// presetsText lists the presets, a line each.
+func presetsText() string {
+	var lines []string
+	for _, name := range presetNames() {
+		lines = append(lines, fmt.Sprintf("  %-9s  %s", name, presets[name].text))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// parseFaults returns the preset of that name, or else the script of the file of that name.
+func parseFaults(name string) (faultPreset, error) {
+	if preset, ok := presets[name]; ok {
+		return preset, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return faultPreset{}, fmt.Errorf("-faults is %q; want %s, or a file with a JSON script (%w)", name, strings.Join(presetNames(), ", "), err)
+	}
+	defer f.Close()
+	faults, err := firehosetest.ParseFaults(f)
+	if err != nil {
+		return faultPreset{}, fmt.Errorf("-faults: %s: %w", name, err)
+	}
+	return faultPreset{faults: faults}, nil
+}

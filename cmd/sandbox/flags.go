@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"maps"
+	"net"
 	"os"
-	"slices"
 	"strings"
+	"syscall"
 	"time"
-
-	"kafka-firehose/connector/firehose/firehosetest"
 )
 
 const usageHead = `sandbox runs an embedded Kafka, an emulated Firehose and the connector in one process, feeds the
@@ -133,61 +130,26 @@ func (o *options) validate() error {
 	return errors.Join(errs...)
 }
 
-// faultPreset is a script of faults and a quota of the emulated Firehose.
-type faultPreset struct {
-	text   string // for the list of flags
-	script string // JSON of the faults, as in a file
-	faults []firehosetest.Fault
-	quota  firehosetest.Quota
+// inputName is -input for people.
+func (o options) inputName() string {
+	switch o.input {
+	case "":
+		return "sample events"
+	case "-":
+		return "standard input"
+	}
+	return o.input
 }
 
-var (
-	// smallRegion is the lower of the two default quotas of a new stream.
-	smallRegion = firehosetest.DefaultQuota("eu-central-1")
-
-	presets = map[string]faultPreset{
-		"none":     {text: "it does what it should", script: `[]`},
-		"flaky":    {text: "a fifth of all records fail, one by one", script: `[{"effect": "refuse-records", "share": 0.2}]`},
-		"throttle": {text: "the quota of a small region: 1 MiB/s", script: `[]`, quota: smallRegion},
-		"ambiguous": {text: "some answers are destroyed after the records were stored", script: `[
-			{"effect": "cut-body", "stored": true, "probability": 0.02, "seed": 1},
-			{"effect": "reset", "stored": true, "probability": 0.02, "seed": 2},
-			{"effect": "empty-object", "stored": true, "probability": 0.02, "seed": 3}]`},
-		"outage": {text: "nothing answers for 15 s, from the 5th second on", script: `[{"effect": "outage", "after": "5s", "until": "20s"}]`},
-		"chaos": {text: "all of that at once, the outage shorter", quota: smallRegion, script: `[
-			{"effect": "refuse-records", "share": 0.1},
-			{"effect": "cut-body", "stored": true, "probability": 0.01, "seed": 1},
-			{"effect": "reset", "stored": true, "probability": 0.01, "seed": 2},
-			{"effect": "empty-object", "stored": true, "probability": 0.01, "seed": 3},
-			{"effect": "outage", "after": "6s", "until": "10s"},
-			{"effect": "refuse-request", "probability": 0.02, "seed": 4},
-			{"effect": "refuse-records", "share": 0.05, "code": "InternalFailure", "probability": 0.3, "seed": 5},
-			{"effect": "delay", "delay": "300ms", "probability": 0.1, "seed": 6}]`},
-	}
-)
-
-// presetsText lists the presets, a line each.
-func presetsText() string {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(presets)) {
-		lines = append(lines, fmt.Sprintf("  %-9s  %s", name, presets[name].text))
-	}
-	return strings.Join(lines, "\n")
-}
-
-// parseFaults returns the preset of that name, or else the script of the file of that name.
-func parseFaults(name string) (faultPreset, error) {
-	t, ok := presets[name]
-	script := []byte(t.script)
-	var err error
-	if !ok {
-		script, err = os.ReadFile(name)
+// openListener listens on addr, or on a free port if that of a default address is in use. The error names the flag.
+func (o options) openListener(network, addr, flag string) (net.Listener, error) {
+	l, err := net.Listen(network, addr)
+	if errors.Is(err, syscall.EADDRINUSE) && !o.given[flag] {
+		host, _, _ := net.SplitHostPort(addr)
+		l, err = net.Listen(network, net.JoinHostPort(host, "0"))
 	}
 	if err != nil {
-		return t, fmt.Errorf("-faults is %q; want %s, or a file with a JSON script (%w)", name, strings.Join(slices.Sorted(maps.Keys(presets)), ", "), err)
+		return nil, fmt.Errorf("%w; choose another address with -%s, such as -%s 127.0.0.1:0 for a port that is free", err, flag, flag)
 	}
-	if t.faults, err = firehosetest.ParseFaults(bytes.NewReader(script)); err != nil {
-		return t, fmt.Errorf("-faults: %s: %w", name, err)
-	}
-	return t, nil
+	return l, nil
 }

@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net"
-	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -36,26 +35,6 @@ type broker struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	fed     multiset // values that client has produced
-}
-
-// offsets are positions in the topic, by partition. The default is 0, the start.
-type offsets map[int32]int64
-
-func (o offsets) sum() (n int64) {
-	for _, at := range o {
-		n += at
-	}
-	return n
-}
-
-// reaches reports that o is at or past target in every partition.
-func (o offsets) reaches(target offsets) bool {
-	for p, at := range target {
-		if o[p] < at {
-			return false
-		}
-	}
-	return true
 }
 
 func openBroker(o options) (*broker, error) {
@@ -83,71 +62,113 @@ func (b *broker) close() {
 	b.cluster.Close()
 }
 
-// listOffsets returns the group's committed offsets and the end offsets of the partitions.
-func (b *broker) listOffsets(ctx context.Context) (committed, ends offsets, err error) {
-	committed, ends = offsets{}, offsets{}
-	found, err := b.admin.FetchOffsets(ctx, group)
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		err = nil
+// offsets are positions in the topic, by partition. The default is 0, the start.
+type offsets map[int32]int64
+
+func (o offsets) sum() (n int64) {
+	for _, at := range o {
+		n += at
 	}
-	listed, listErr := b.admin.ListEndOffsets(ctx, topic)
-	if err = errors.Join(err, listErr, listed.Error()); err != nil {
-		return nil, nil, fmt.Errorf("ask for offsets: %w", err)
-	}
-	for p, o := range found[topic] {
-		if o.Err == nil && o.At >= 0 {
-			committed[p] = o.At
+	return n
+}
+
+// reaches reports that o is at or past target in every partition.
+func (o offsets) reaches(target offsets) bool {
+	for p, at := range target {
+		if o[p] < at {
+			return false
 		}
 	}
+	return true
+}
+
+// endOffsets returns the end offsets of the partitions.
+func (b *broker) endOffsets(ctx context.Context) (offsets, error) {
+	listed, err := b.admin.ListEndOffsets(ctx, topic)
+	if err = errors.Join(err, listed.Error()); err != nil {
+		return nil, fmt.Errorf("list the end offsets: %w", err)
+	}
+	ends := offsets{}
 	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
-	return committed, ends, nil
+	return ends, nil
 }
 
-// openListener listens on addr, or on a free port if that of a default address is in use. The error names the flag.
-func (o options) openListener(network, addr, flag string) (net.Listener, error) {
-	l, err := net.Listen(network, addr)
-	if errors.Is(err, syscall.EADDRINUSE) && !o.given[flag] {
-		host, _, _ := net.SplitHostPort(addr)
-		l, err = net.Listen(network, net.JoinHostPort(host, "0"))
+// committedOffsets returns the offsets that the connector's group has committed.
+func (b *broker) committedOffsets(ctx context.Context) (offsets, error) {
+	found, err := b.admin.FetchOffsets(ctx, group)
+	if err = errors.Join(err, found.Error()); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, fmt.Errorf("fetch the committed offsets: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with -%s, such as -%s 127.0.0.1:0 for a port that is free", err, flag, flag)
-	}
-	return l, nil
+	committed := offsets{}
+	found.Each(func(o kadm.OffsetResponse) { committed[o.Partition] = max(o.At, 0) })
+	return committed, nil
 }
 
-// recordSource calls yield for each record until yield returns false. If the source fails, the last call has the error.
-type recordSource func(yield func(*kgo.Record, error) bool)
-
-// newRecordSource returns the source that the flags choose.
-func newRecordSource(w world, o options) recordSource {
-	switch o.input {
-	case "":
-		return sampleEvents
-	case "-":
-		return func(yield func(*kgo.Record, error) bool) { readLines("standard input", w.stdin, yield) }
+// produceRecords produces until the source ends, max records are produced (-1 is no limit), or ctx ends, which is
+// no error. All produced records are in the topic when it returns.
+func (b *broker) produceRecords(ctx context.Context, source recordSource, max int64, rate int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// The source has a goroutine of its own, because a read from standard input can't be cancelled.
+	records := make(chan *kgo.Record, 100)
+	var sourceErr error // set before records is closed
+	go func() {
+		defer close(records)
+		for r, err := range source {
+			if err != nil {
+				sourceErr = err
+				return
+			}
+			select {
+			case records <- r:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var produced kgo.FirstErrPromise
+	begin := time.Now()
+	for n := int64(0); n != max; n++ {
+		if rate > 0 {
+			due := time.Duration(float64(n) / float64(rate) * float64(time.Second))
+			// Waits below 5 ms are skipped until they add up: a timer for each record would limit the rate.
+			if ahead := due - time.Since(begin); ahead > 5*time.Millisecond {
+				_ = retry.Sleep(ctx, ahead)
+			}
+		}
+		select {
+		case r, more := <-records:
+			if !more {
+				return errors.Join(sourceErr, produced.Err())
+			}
+			b.fed.add(r.Value) // before the producer sees it
+			// With ctx, buffered records would be dropped at its end. Produce blocks while the producer's buffer is full.
+			b.client.Produce(context.WithoutCancel(ctx), r, produced.Promise())
+		case <-ctx.Done():
+			return produced.Err()
+		}
 	}
+	return produced.Err()
+}
+
+// recordSource is a sequence of records. An error is its last element.
+type recordSource = iter.Seq2[*kgo.Record, error]
+
+// readLines returns the lines of in without their newlines. The last line may have no newline.
+func readLines(name string, in io.Reader) recordSource {
 	return func(yield func(*kgo.Record, error) bool) {
-		f, err := os.Open(o.input)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer f.Close()
-		readLines(o.input, f, yield)
-	}
-}
-
-// readLines yields the lines of in without their newlines. The last line may have no newline.
-func readLines(name string, in io.Reader, yield func(*kgo.Record, error) bool) {
-	for r := bufio.NewReaderSize(in, 64<<10); ; {
-		line, err := r.ReadBytes('\n')
-		if len(line) > 0 && !yield(&kgo.Record{Value: bytes.TrimSuffix(line, []byte{'\n'})}, nil) || errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			yield(nil, fmt.Errorf("read %s: %w", name, err))
-			return
+		for r := bufio.NewReaderSize(in, 64<<10); ; {
+			text, err := r.ReadBytes('\n')
+			if len(text) > 0 && !yield(&kgo.Record{Value: bytes.TrimSuffix(text, []byte{'\n'})}, nil) {
+				return
+			}
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("read %s: %w", name, err))
+				return
+			}
 		}
 	}
 }
@@ -155,7 +176,8 @@ func readLines(name string, in io.Reader, yield func(*kgo.Record, error) bool) {
 // sampleEvents yields events of a shop's web server without end: JSON objects of about 400 bytes, keyed by user.
 // Each has a number, so that all are different.
 func sampleEvents(yield func(*kgo.Record, error) bool) {
-	dice, actions := rand.New(rand.NewPCG(1, 2)), []string{"view", "search", "add_to_cart", "remove_from_cart", "checkout", "login"}
+	dice := rand.New(rand.NewPCG(1, 2))
+	actions := []string{"view", "search", "add_to_cart", "remove_from_cart", "checkout", "login"}
 	for n, more := 1, true; more; n++ {
 		user := fmt.Sprintf("user-%05d", dice.IntN(20_000))
 		value := fmt.Appendf(nil, `{"id":%d,"time":%q,"user":%q,"session":"%016x","action":%q,"url":"https://shop.example/item/%d",`+
@@ -165,50 +187,4 @@ func sampleEvents(yield func(*kgo.Record, error) bool) {
 			500+dice.IntN(50_000), 3+dice.IntN(400), dice.IntN(256))
 		more = yield(&kgo.Record{Key: []byte(user), Value: value}, nil)
 	}
-}
-
-// sourceItem is a record or an error.
-type sourceItem struct {
-	record *kgo.Record
-	err    error
-}
-
-// produceRecords produces until the source ends, max records are produced (-1 is no limit), or ctx ends, which is
-// no error. All produced records are in the topic when it returns.
-func (b *broker) produceRecords(ctx context.Context, from recordSource, max int64, rate int) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// The source has a goroutine of its own, because a read from standard input can't be cancelled.
-	items := make(chan sourceItem, 100)
-	go func() {
-		defer close(items)
-		from(func(r *kgo.Record, err error) bool {
-			select {
-			case items <- sourceItem{r, err}:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		})
-	}()
-	var i sourceItem
-	var produced kgo.FirstErrPromise
-	for begin, n := time.Now(), int64(0); n != max; n++ {
-		// Waits below 5 ms are skipped until they add up: a timer for each record would limit the rate.
-		if ahead := time.Duration(float64(n)/float64(rate)*float64(time.Second)) - time.Since(begin); rate > 0 && ahead > 5*time.Millisecond {
-			_ = retry.Sleep(ctx, ahead)
-		}
-		select {
-		case i = <-items:
-		case <-ctx.Done():
-			i = sourceItem{}
-		}
-		if i.record == nil {
-			break
-		}
-		b.fed.add(hashLine(i.record.Value)) // before the producer sees it
-		// With ctx, buffered records would be dropped at its end. Produce blocks while the producer's buffer is full.
-		b.client.Produce(context.WithoutCancel(ctx), i.record, produced.Promise())
-	}
-	return errors.Join(i.err, produced.Err())
 }

@@ -3,7 +3,8 @@
 // between them. All three listen on loopback ports, so that kcat, curl or the AWS CLI can join in.
 //
 // It feeds a file, standard input or sample events into the topic and prints its progress. At the
-// end it reads the topic and the objects back and proves, line by line, that they are equal; see proof.
+// end it reads the topic and the objects back and proves, line by line, that they are equal; see
+// compareLines.
 package main
 
 import (
@@ -54,7 +55,7 @@ func (w world) run(ctx context.Context, args []string) int {
 	s := &sandbox{world: w, o: o}
 	defer s.closeAll()
 	if err == nil {
-		err = s.openAll(ctx)
+		err = s.openAll()
 	}
 	if err != nil {
 		fmt.Fprintf(w.stderr, "%s: nothing was started:\n%v\n%s -h lists the flags.\n", programName, err, programName)

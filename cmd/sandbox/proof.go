@@ -18,62 +18,6 @@ import (
 	"kafka-firehose/connector/batch"
 )
 
-// proof compares the lines of the topic with the delivered lines. It uses no counter and no code of the connector:
-//
-//	topic      the records that a consumer without a group reads from the partitions (topicReader)
-//	delivered  the lines of the objects on disk (objectReader)
-//
-// Each line must be delivered as often as it is in the topic. Fewer copies are losses, more are duplicates, and a
-// line that is not in the topic is a stranger. A duplicate is allowed only where the emulated Firehose stored a record
-// and destroyed the answer; the emulator counts these lines. The records with the id of our producer must be
-// the records that were fed: see multiset.
-//
-// A record with newlines counts as several lines, because objects only have lines.
-//
-// Each pass counts a part of the lines, which bounds the memory.
-type proof struct {
-	topic, delivered lineReader
-	passes           uint64 // 1 or more
-}
-
-// lineReader calls visit for all lines of the topic or of the objects. Each call begins at the start.
-type lineReader func(ctx context.Context, visit lineVisitor) error
-
-type lineVisitor func(lineHash, linePlace)
-
-// lineHash identifies the content of a line: 128 bits of two independently seeded hashes. A collision
-// is less likely than a memory error.
-type lineHash [2]uint64
-
-var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
-
-func hashLine(line []byte) lineHash {
-	return lineHash{maphash.Bytes(seeds[0], line), maphash.Bytes(seeds[1], line)}
-}
-
-// multiset is a sum over lines in any order. Two are equal if they have the same lines the same number of times.
-type multiset struct {
-	lines int64
-	sum   lineHash
-}
-
-func (m *multiset) add(id lineHash) {
-	m.lines++
-	m.sum[0] += id[0]
-	m.sum[1] += id[1]
-}
-
-// linePlace is the place of a line. Its text is only valid during the visit.
-type linePlace struct {
-	place string // a partition or a file
-	at    int64  // its offset or line number
-	text  []byte
-}
-
-func (s linePlace) String() string {
-	return fmt.Sprintf("%s %d: %q", s.place, s.at, s.text[:min(len(s.text), 60)])
-}
-
 // verdict is the result of a proof, in lines.
 type verdict struct {
 	topic, delivered int64
@@ -87,73 +31,73 @@ type verdict struct {
 const maxExamples = 10
 
 // lineCount counts the copies of one line in the topic and among the delivered lines.
-type lineCount [2]int64
+type lineCount struct{ topic, delivered int64 }
 
-// compareLines reads everything once a pass, and once more to find the places of wrong lines.
-func (p proof) compareLines(ctx context.Context) (verdict, error) {
-	var v verdict
+// compareLines compares the lines of the topic with the delivered lines. It uses no counter and no code of the connector:
+//
+//	topic      the records that a consumer without a group reads from the partitions (topicReader)
+//	delivered  the lines of the objects on disk (objectReader)
+//
+// Each line must be delivered as often as it is in the topic. Fewer copies are losses, more are duplicates, and a
+// line that is not in the topic is a stranger. A duplicate is allowed only where the emulated Firehose stored a record
+// and destroyed the answer; the emulator counts these lines. The records with the id of our producer must be
+// the records that were fed: see multiset.
+//
+// A record with newlines counts as several lines, because objects only have lines.
+//
+// If lines are wrong, both are read again, to find the places of some.
+func compareLines(ctx context.Context, topic, delivered lineReader) (v verdict, err error) {
+	counts := map[lineHash]lineCount{}
+	err = errors.Join(
+		topic(ctx, func(l line) {
+			id := hashLine(l.text)
+			n := counts[id]
+			n.topic++
+			counts[id] = n
+		}),
+		delivered(ctx, func(l line) {
+			id := hashLine(l.text)
+			n := counts[id]
+			n.delivered++
+			counts[id] = n
+		}))
+	if err != nil {
+		return v, err
+	}
 	wrong := map[lineHash]string{} // :: line -> its fault
-	for pass := range p.passes {
-		seen, err := p.countPass(ctx, pass)
-		if err != nil {
-			return v, err
-		}
-		for id, t := range seen {
-			if what := v.judgeLine(t); what != "" && len(wrong) < maxExamples {
-				wrong[id] = what
-			}
+	for id, n := range counts {
+		if fault := v.judgeLine(n); fault != "" && len(wrong) < maxExamples {
+			wrong[id] = fault
 		}
 	}
-	for _, each := range []lineReader{p.topic, p.delivered} {
-		if len(wrong) == 0 {
-			break
-		}
-		err := each(ctx, func(id lineHash, s linePlace) {
-			if what, ok := wrong[id]; ok {
-				v.examples = append(v.examples, what+": "+s.String())
-				delete(wrong, id)
-			}
-		})
-		if err != nil {
-			return v, err
+	if len(wrong) == 0 {
+		return v, nil
+	}
+	addExample := func(l line) {
+		id := hashLine(l.text)
+		if fault, ok := wrong[id]; ok {
+			v.examples = append(v.examples, fault+": "+l.String())
+			delete(wrong, id)
 		}
 	}
-	return v, nil
-}
-
-// countPass counts the lines that belong to the pass.
-func (p proof) countPass(ctx context.Context, pass uint64) (map[lineHash]lineCount, error) {
-	seen := map[lineHash]lineCount{}
-	for i, each := range []lineReader{p.topic, p.delivered} {
-		err := each(ctx, func(id lineHash, _ linePlace) {
-			if id[0]%p.passes == pass {
-				t := seen[id]
-				t[i]++
-				seen[id] = t
-			}
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return seen, nil
+	err = errors.Join(topic(ctx, addExample), delivered(ctx, addExample))
+	return v, err
 }
 
 // judgeLine adds the copies of a line to the verdict and returns its fault, empty for none.
-func (v *verdict) judgeLine(t lineCount) string {
-	topic, delivered := t[0], t[1]
-	v.topic += topic
-	v.delivered += delivered
-	v.lost += max(topic-delivered, 0)
+func (v *verdict) judgeLine(n lineCount) string {
+	v.topic += n.topic
+	v.delivered += n.delivered
 	switch {
-	case delivered < topic:
-		return fmt.Sprintf("lost: %d in the topic, %d delivered", topic, delivered)
-	case topic == 0:
-		v.strangers += delivered
+	case n.delivered < n.topic:
+		v.lost += n.topic - n.delivered
+		return fmt.Sprintf("lost: %d in the topic, %d delivered", n.topic, n.delivered)
+	case n.topic == 0:
+		v.strangers += n.delivered
 		return "delivered, but never in the topic"
-	case delivered > topic:
-		v.duplicated += delivered - topic
-		return fmt.Sprintf("duplicated: %d in the topic, %d delivered", topic, delivered)
+	case n.delivered > n.topic:
+		v.duplicated += n.delivered - n.topic
+		return fmt.Sprintf("duplicated: %d in the topic, %d delivered", n.topic, n.delivered)
 	}
 	return ""
 }
@@ -176,6 +120,43 @@ func (v verdict) asError(fed, found multiset, explained int64) error {
 	return errors.Join(errs...)
 }
 
+// lineReader calls visit for all lines of the topic or of the objects. Each call begins at the start.
+type lineReader func(ctx context.Context, visit func(line)) error
+
+// line is a line and its place. Its text is only valid during the visit.
+type line struct {
+	place string // a partition or a file
+	at    int64  // its offset or line number
+	text  []byte
+}
+
+func (l line) String() string {
+	return fmt.Sprintf("%s %d: %q", l.place, l.at, l.text[:min(len(l.text), 60)])
+}
+
+// lineHash identifies the content of a line: 128 bits of two independently seeded hashes. A collision
+// is less likely than a memory error.
+type lineHash [2]uint64
+
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func hashLine(text []byte) lineHash {
+	return lineHash{maphash.Bytes(seeds[0], text), maphash.Bytes(seeds[1], text)}
+}
+
+// multiset is a sum over lines in any order. Two are equal if they have the same lines the same number of times.
+type multiset struct {
+	lines int64
+	sum   lineHash
+}
+
+func (m *multiset) add(text []byte) {
+	id := hashLine(text)
+	m.lines++
+	m.sum[0] += id[0]
+	m.sum[1] += id[1]
+}
+
 // topicReader reads the topic from its beginning.
 type topicReader struct {
 	addr     string
@@ -189,7 +170,7 @@ type topicReader struct {
 }
 
 // visitLines reads with a plain consumer and without code of the connector.
-func (t *topicReader) visitLines(ctx context.Context, visit lineVisitor) error {
+func (t *topicReader) visitLines(ctx context.Context, visit func(line)) error {
 	t.found, t.tombstones, t.tooLarge = multiset{}, 0, nil
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(t.addr),
@@ -220,20 +201,20 @@ func (t *topicReader) visitLines(ctx context.Context, visit lineVisitor) error {
 }
 
 // visitRecord visits the lines of a record. The connector adds a newline to a value that ends without one.
-func (t *topicReader) visitRecord(r *kgo.Record, visit lineVisitor) {
-	value := bytes.TrimSuffix(r.Value, []byte{'\n'})
+func (t *topicReader) visitRecord(r *kgo.Record, visit func(line)) {
 	if r.ProducerID == t.producer {
-		t.found.add(hashLine(r.Value))
+		t.found.add(r.Value)
 	}
-	s := linePlace{fmt.Sprintf("%s, partition %d, offset", topic, r.Partition), r.Offset, value}
+	value := bytes.TrimSuffix(r.Value, []byte{'\n'})
+	l := line{fmt.Sprintf("%s, partition %d, offset", topic, r.Partition), r.Offset, value}
 	switch {
 	case r.Value == nil:
 		t.tombstones++
 	case len(value)+1 > batch.MaxRecordBytes:
-		t.tooLarge = append(t.tooLarge, s.String())
+		t.tooLarge = append(t.tooLarge, l.String())
 	default:
-		for s.text = range bytes.SplitSeq(value, []byte{'\n'}) {
-			visit(hashLine(s.text), s)
+		for l.text = range bytes.SplitSeq(value, []byte{'\n'}) {
+			visit(l)
 		}
 	}
 }
@@ -246,7 +227,7 @@ type objectReader struct {
 }
 
 // visitLines reads the objects of the directory, and unpacks those that are compressed.
-func (o *objectReader) visitLines(ctx context.Context, visit lineVisitor) error {
+func (o *objectReader) visitLines(ctx context.Context, visit func(line)) error {
 	o.files, o.bytes = 0, 0
 	objects := os.DirFS(o.root)
 	return fs.WalkDir(objects, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -265,11 +246,11 @@ func (o *objectReader) visitLines(ctx context.Context, visit lineVisitor) error 
 		if err != nil {
 			return fmt.Errorf("read the object %s: %w", path, err)
 		}
-		s := linePlace{place: path + ", line"}
-		for line := range bytes.Lines(content) {
-			s.at++
-			s.text = bytes.TrimSuffix(line, []byte{'\n'})
-			visit(hashLine(s.text), s)
+		l := line{place: path + ", line"}
+		for text := range bytes.Lines(content) {
+			l.at++
+			l.text = bytes.TrimSuffix(text, []byte{'\n'})
+			visit(l)
 		}
 		return nil
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ In another terminal, while this runs:
 
 %[12]s. Ctrl-C ends it and goes on to the proof.
 
-`, s.broker.addr, topic, s.o.partitions, s.service.addr, stream, s.o.faults, s.probes.Addr(), s.service.objects, s.logPath(), key, region, s.o.feedingPlan())
+`, s.broker.addr, topic, s.o.partitions, s.emulator.addr, stream, s.o.faults, s.addr, s.emulator.objects, s.logPath(), key, region, s.o.feedingPlan())
 }
 
 // feedingPlan describes the feeding that the flags choose.
@@ -46,7 +45,7 @@ func (o options) feedingPlan() string {
 	if o.records == 0 {
 		return "Feeding nothing, waiting for records that others produce"
 	}
-	what := "Feeding " + cmp.Or(map[string]string{"": "sample events", "-": "standard input"}[o.input], o.input)
+	what := "Feeding " + o.inputName()
 	if o.records > 0 {
 		what += fmt.Sprintf(", %s records at most", formatCount(o.records))
 	}
@@ -61,11 +60,11 @@ func (o options) feedingPlan() string {
 
 // watchProgress prints a line each second, and one for each change of faults and readiness, until stop is called. The status
 // page and kafka-firehose top show more.
-func (s *sandbox) watchProgress(ctx context.Context) (stop func()) {
+func (s *sandbox) watchProgress(ctx context.Context, c *connector.Connector) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		begin, before, seen := time.Now(), progress{}, stateChanges{}
+		begin, before, changes := time.Now(), progress{}, stateChanges{}
 		for {
 			select {
 			case <-time.After(time.Second):
@@ -73,14 +72,17 @@ func (s *sandbox) watchProgress(ctx context.Context) (stop func()) {
 				return
 			}
 			at := time.Since(begin)
-			for _, change := range seen.observeState(at, s.service.service.ActiveEffects(), s.current.Load().Ready()) {
-				s.printf("%s\n", change)
+			for _, line := range changes.observeState(at, s.emulator.service.ActiveEffects(), c.Ready()) {
+				s.printf("%s\n", line)
 			}
-			if committed, ends, err := s.broker.listOffsets(ctx); err == nil {
-				now := progress{at, ends.sum(), s.service.lines.Load(), ends.sum() - committed.sum(), s.service.streamStats()}
-				s.printf("%s", now.formatLine(before))
-				before = now
+			ends, err := s.broker.endOffsets(ctx)
+			committed, committedErr := s.broker.committedOffsets(ctx)
+			if err != nil || committedErr != nil {
+				continue
 			}
+			now := progress{at, ends.sum(), s.emulator.lines.Load(), ends.sum() - committed.sum(), s.emulator.streamStats()}
+			s.printf("%s", now.formatLine(before))
+			before = now
 		}
 	})
 	return func() { cancel(); watching.Wait() }
@@ -94,12 +96,15 @@ type progress struct {
 	firehose            firehosetest.StreamStats
 }
 
-func (f progress) formatLine(before progress) string {
-	perSecond := func(n int64) string { return formatCount(int64(float64(n) / (f.at - before.at).Seconds())) }
-	bill := streamBill(f.firehose)
-	return fmt.Sprintf("%s  produced %s (%s/s)  delivered %s (%s/s)  lag %s  refused %s  billed %s for %s (%.1f times) $%.4f\n", formatClock(f.at),
-		formatCount(f.produced), perSecond(f.produced-before.produced), formatCount(f.delivered), perSecond(f.delivered-before.delivered), formatCount(f.lag),
-		formatCount(f.firehose.Refused), status.FormatBytes(bill.Billed), status.FormatBytes(bill.Bytes), bill.Ratio(), billDollars(bill))
+func (p progress) formatLine(before progress) string {
+	perSecond := func(n int64) string { return formatCount(int64(float64(n) / (p.at - before.at).Seconds())) }
+	bill := streamBill(p.firehose)
+	return fmt.Sprintf("%s  produced %s (%s/s)  delivered %s (%s/s)  lag %s  refused %s  billed %s for %s (%.1f times) $%.4f\n",
+		formatClock(p.at),
+		formatCount(p.produced), perSecond(p.produced-before.produced),
+		formatCount(p.delivered), perSecond(p.delivered-before.delivered),
+		formatCount(p.lag), formatCount(p.firehose.Refused),
+		status.FormatBytes(bill.Billed), status.FormatBytes(bill.Bytes), bill.Ratio(), billDollars(bill))
 }
 
 // streamBill is the bill of AWS for the stored records.
@@ -124,14 +129,15 @@ func (c *stateChanges) observeState(at time.Duration, active []firehosetest.Effe
 	add := func(format string, args ...any) {
 		lines = append(lines, formatClock(at)+"  "+fmt.Sprintf(format, args...))
 	}
-	without := func(all, others []firehosetest.Effect) []firehosetest.Effect {
-		return slices.DeleteFunc(slices.Clone(all), func(e firehosetest.Effect) bool { return slices.Contains(others, e) })
+	for _, effect := range active {
+		if !slices.Contains(c.active, effect) {
+			add("fault begins: %s", effect)
+		}
 	}
-	for _, effect := range without(active, c.active) {
-		add("fault begins: %s", effect)
-	}
-	for _, effect := range without(c.active, active) {
-		add("fault ends: %s", effect)
+	for _, effect := range c.active {
+		if !slices.Contains(active, effect) {
+			add("fault ends: %s", effect)
+		}
 	}
 	c.active = active
 	switch {
@@ -161,35 +167,37 @@ func formatCount[N int | int64](n N) string {
 	return s
 }
 
-// passLines is the number of lines that one pass of the proof counts, in about 250 MiB of memory.
-const passLines = 4_000_000
-
-// proveDelivery compares the topic with the delivered objects and prints the result. ends are the end offsets at the end of
-// the feeding, err is the error of the feeding and the delivery. The result has all errors.
-func (s *sandbox) proveDelivery(ctx context.Context, ends offsets, err error) error {
+// proveDelivery compares the topic with the delivered objects, prints the report, and returns all faults. ends are the end
+// offsets at the end of the feeding.
+func (s *sandbox) proveDelivery(ctx context.Context, ends offsets) (verdict, error) {
 	begin := time.Now()
 	s.printf("\nReading the topic and the objects back ...\n")
+	flushErr := s.emulator.directory.Flush()
 	// The connector may have delivered records that others produced later: up to its commits.
-	to, _, committedErr := s.broker.listOffsets(ctx)
+	to, err := s.broker.committedOffsets(ctx)
 	producer, _, producerErr := s.broker.client.ProducerID(ctx)
-	if err = errors.Join(err, s.service.directory.Flush(), committedErr, producerErr); committedErr != nil {
-		return err
+	if err = errors.Join(err, producerErr); err != nil {
+		return verdict{}, fmt.Errorf("the proof could not be made: %w", err)
 	}
 	for p, at := range ends {
 		to[p] = max(to[p], at)
 	}
-	read, objects := &topicReader{addr: s.broker.addr, to: to, producer: producer}, &objectReader{root: s.service.objects}
-	passes := 1 + uint64(max(to.sum(), s.service.lines.Load()))/passLines
-	v, proofErr := proof{topic: read.visitLines, delivered: objects.visitLines, passes: passes}.compareLines(ctx)
-	if proofErr != nil {
-		return errors.Join(err, fmt.Errorf("the proof could not be made: %w", proofErr))
+	records := &topicReader{addr: s.broker.addr, to: to, producer: producer}
+	objects := &objectReader{root: s.emulator.objects}
+	v, err := compareLines(ctx, records.visitLines, objects.visitLines)
+	if err != nil {
+		return v, fmt.Errorf("the proof could not be made: %w", err)
 	}
-	if n := len(read.tooLarge); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%d records are larger than Firehose takes (%s bytes) and were skipped, the first in %s", n, formatCount(batch.MaxRecordBytes), read.tooLarge[0]))
+	explained := s.emulator.unanswered.Load()
+	s.printReport(v, explained, records, objects, time.Since(begin))
+	if n := len(records.tooLarge); n > 0 {
+		err = fmt.Errorf("%d records are larger than Firehose takes (%s bytes) and were skipped, the first in %s", n, formatCount(batch.MaxRecordBytes), records.tooLarge[0])
 	}
-	explained := s.service.unanswered.Load()
-	s.printReport(v, explained, read, objects, time.Since(begin))
-	err = errors.Join(err, v.asError(s.broker.fed, read.found, explained))
+	return v, errors.Join(flushErr, err, v.asError(s.broker.fed, records.found, explained))
+}
+
+// printVerdict prints that the delivery is proved or, after an error, examples of wrong lines. It returns the error.
+func (s *sandbox) printVerdict(v verdict, err error) error {
 	switch {
 	case err != nil:
 		for _, e := range v.examples {
@@ -203,10 +211,10 @@ func (s *sandbox) proveDelivery(ctx context.Context, ends offsets, err error) er
 	return err
 }
 
-func (s *sandbox) printReport(v verdict, explained int64, read *topicReader, objects *objectReader, took time.Duration) {
+func (s *sandbox) printReport(v verdict, explained int64, records *topicReader, objects *objectReader, took time.Duration) {
 	nulls, reason := "", ""
-	if read.tombstones > 0 {
-		nulls = fmt.Sprintf(", and %s records without a value, which are skipped", formatCount(read.tombstones))
+	if records.tombstones > 0 {
+		nulls = fmt.Sprintf(", and %s records without a value, which are skipped", formatCount(records.tombstones))
 	}
 	if explained+v.duplicated > 0 {
 		reason = fmt.Sprintf(" of %s lines that were stored and whose answer was destroyed", formatCount(explained))
@@ -222,8 +230,8 @@ The topic, read by a consumer of its own, and the objects, read back from disk (
   refused    %14s records, which were sent again
 `, took.Round(time.Millisecond), formatCount(s.broker.fed.lines), formatCount(v.topic), nulls,
 		formatCount(v.delivered), formatCount(objects.files), status.FormatBytes(objects.bytes), objects.root,
-		formatCount(v.lost), formatCount(v.duplicated), reason, formatCount(s.service.streamStats().Refused))
-	bill := streamBill(s.service.streamStats())
+		formatCount(v.lost), formatCount(v.duplicated), reason, formatCount(s.emulator.streamStats().Refused))
+	bill := streamBill(s.emulator.streamStats())
 	if bill.Bytes == 0 {
 		return
 	}

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,19 +25,19 @@ import (
 
 // sandbox holds everything that runs, but for the view.
 type sandbox struct {
-	world   world
-	o       options
-	dir     string
-	log     *slog.Logger // of the connector
-	broker  *broker
-	service *emulator
-	current atomic.Pointer[runningConnector] // the newest connector, perhaps stopped
-	probes  net.Listener
-	closers []func() // in the order of opening
+	world    world
+	o        options
+	dir      string
+	log      *slog.Logger // of the connector
+	broker   *broker
+	emulator *emulator
+	addr     string                       // of the pages
+	pages    atomic.Pointer[http.Handler] // of the newest connector, perhaps stopped
+	closers  []func()                     // in the order of opening
 }
 
 // openAll opens everything but the connector. closeAll must follow, also after an error.
-func (s *sandbox) openAll(ctx context.Context) (err error) {
+func (s *sandbox) openAll() (err error) {
 	if s.dir = s.o.dir; s.dir == "" {
 		s.dir, err = os.MkdirTemp("", "kafka-firehose-")
 	}
@@ -52,28 +51,16 @@ func (s *sandbox) openAll(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.broker.close)
-	if s.service, err = openEmulator(s.world, s.o, s.dir); err != nil {
+	if s.emulator, err = openEmulator(s.world, s.o, s.dir); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.service.close)
-	if s.probes, err = s.o.openListener("tcp", s.o.http, "http"); err != nil {
-		return fmt.Errorf("serve metrics and probes: %w", err)
-	}
-	s.current.Store(&runningConnector{handler: http.NotFoundHandler()}) // until the first starts
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := metrics.Serve(ctx, s.probes, s, s.log); err != nil {
-			fmt.Fprintln(s.world.stderr, err)
-		}
-	})
-	s.closers = append(s.closers, func() { cancel(); serving.Wait() })
-	return nil
+	s.closers = append(s.closers, s.emulator.close)
+	return s.servePages()
 }
 
 func (s *sandbox) closeAll() {
-	for i := range s.closers {
-		s.closers[len(s.closers)-1-i]()
+	for _, closeOne := range slices.Backward(s.closers) {
+		closeOne()
 	}
 }
 
@@ -92,19 +79,63 @@ func (s *sandbox) openLog() error {
 	return nil
 }
 
+// servePages serves the status page, metrics and probes of the newest connector.
+func (s *sandbox) servePages() error {
+	l, err := s.o.openListener("tcp", s.o.http, "http")
+	if err != nil {
+		return fmt.Errorf("serve metrics and probes: %w", err)
+	}
+	s.addr = l.Addr().String()
+	newest := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if pages := s.pages.Load(); pages != nil {
+			(*pages).ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r) // the first connector is being made
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	s.closers = append(s.closers, stop)
+	go func() {
+		if err := metrics.Serve(ctx, l, newest, s.log); err != nil {
+			fmt.Fprintln(s.world.stderr, err)
+		}
+	}()
+	return nil
+}
+
 // printf writes to standard output. It may be called by several goroutines.
 func (s *sandbox) printf(format string, args ...any) { fmt.Fprintf(s.world.stdout, format, args...) }
 
-// runningConnector is one connector. Each round has its own, with metrics that begin at 0.
-type runningConnector struct {
-	*connector.Connector
-	handler http.Handler
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when err is set
-	err     error
+// runRound runs a connector, feeds the topic until that ends or ctx does, waits for the delivery of all records, and
+// proves it. Each round has its own connector, with metrics that begin at 0.
+func (s *sandbox) runRound(ctx context.Context) error {
+	after := context.WithoutCancel(ctx) // an end of ctx ends the feeding, and nothing else
+	c, err := s.newConnector(after)
+	if err != nil {
+		return err
+	}
+	running, drain := context.WithCancel(after)
+	feeding, stopFeeding := context.WithCancel(ctx)
+	ended := make(chan error, 1) // gets the connector's error, and is closed
+	go func() {
+		defer close(ended)
+		defer stopFeeding() // feeding a failed connector makes no sense
+		if err := c.Run(running); err != nil {
+			ended <- fmt.Errorf("the connector: %w", err)
+		}
+	}()
+	stopView := s.watchProgress(after, c)
+	err = s.feedTopic(feeding)
+	ends, deliveryErr := s.awaitDelivery(after, ended)
+	stopView()
+	drain()
+	err = errors.Join(err, deliveryErr, <-ended)
+	v, proofErr := s.proveDelivery(after, ends)
+	return s.printVerdict(v, errors.Join(err, proofErr))
 }
 
-func (s *sandbox) startConnector(ctx context.Context) (*runningConnector, error) {
+// newConnector returns a connector, whose pages are served from here on.
+func (s *sandbox) newConnector(ctx context.Context) (*connector.Connector, error) {
 	cfg := connector.DefaultConfig()
 	cfg.Kafka.Brokers, cfg.Kafka.Topics, cfg.Kafka.GroupID = []string{s.broker.addr}, []string{topic}, group
 	cfg.Firehose.Stream = stream
@@ -118,57 +149,16 @@ func (s *sandbox) startConnector(ctx context.Context) (*runningConnector, error)
 	c, err := connector.New(ctx, cfg, connector.Options{
 		Log: s.log, Metrics: metrics.New(registry),
 		Firehose: []firehose.ClientOption{func(o *awsfirehose.Options) {
-			o.Region, o.BaseEndpoint = region, aws.String("http://"+s.service.addr)
+			o.Region, o.BaseEndpoint = region, aws.String("http://"+s.emulator.addr)
 			o.Credentials = credentials.NewStaticCredentialsProvider(key, key, "")
 		}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the connector: %w", err)
 	}
-	r := &runningConnector{Connector: c, done: make(chan struct{})}
-	r.handler = status.PageHandler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
-	ctx, r.cancel = context.WithCancel(ctx)
-	go func() {
-		defer close(r.done)
-		r.err = c.Run(ctx)
-	}()
-	s.current.Store(r)
-	return r, nil
-}
-
-// drainConnector stops the connector after a drain, and returns its error.
-func (r *runningConnector) drainConnector() error {
-	r.cancel()
-	<-r.done
-	if r.err != nil {
-		return fmt.Errorf("the connector: %w", r.err)
-	}
-	return nil
-}
-
-// ServeHTTP serves the pages of the newest connector.
-func (s *sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.current.Load().handler.ServeHTTP(w, r)
-}
-
-// runRound runs a connector, feeds the topic until that ends or ctx does, waits for the delivery of all records, and
-// proves it.
-func (s *sandbox) runRound(ctx context.Context) error {
-	after := context.WithoutCancel(ctx)
-	r, err := s.startConnector(after)
-	if err != nil {
-		return err
-	}
-	stopView := s.watchProgress(after)
-	feeding, cancel := context.WithCancel(ctx)
-	go func() { <-r.done; cancel() }() // feeding a failed connector makes no sense
-	err = s.feedTopic(feeding)
-	_, ends, endsErr := s.broker.listOffsets(after)
-	if endsErr == nil {
-		err = errors.Join(err, s.awaitDelivery(after, r, ends))
-	}
-	stopView()
-	return s.proveDelivery(after, ends, errors.Join(err, endsErr, r.drainConnector()))
+	pages := status.PageHandler(c.Status, metrics.Handler(registry, c.Live, c.Ready))
+	s.pages.Store(&pages)
+	return c, nil
 }
 
 // feedTopic produces the records of a round. With -records 0 it only waits for the end of ctx or of -for.
@@ -178,32 +168,48 @@ func (s *sandbox) feedTopic(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, s.o.lasts)
 		defer cancel()
 	}
-	if s.o.records == 0 {
+	var source recordSource
+	switch {
+	case s.o.records == 0:
 		<-ctx.Done()
 		return nil
+	case s.o.input == "":
+		source = sampleEvents
+	case s.o.input == "-":
+		source = readLines(s.o.inputName(), s.world.stdin)
+	default:
+		f, err := os.Open(s.o.input)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		source = readLines(s.o.inputName(), f)
 	}
-	return s.broker.produceRecords(ctx, newRecordSource(s.world, s.o), s.o.records, s.o.rate)
+	return s.broker.produceRecords(ctx, source, s.o.records, s.o.rate)
 }
 
-// awaitDelivery waits until the connector has committed the offsets of ends. The error says that it ended before, or that
-// nothing was delivered for the time of -patience.
-func (s *sandbox) awaitDelivery(ctx context.Context, r *runningConnector, ends offsets) error {
+// awaitDelivery waits until the connector has committed the present end offsets, which it returns. The error says that
+// the connector ended before, or that nothing was delivered for the time of -patience.
+func (s *sandbox) awaitDelivery(ctx context.Context, ended <-chan error) (ends offsets, err error) {
+	if ends, err = s.broker.endOffsets(ctx); err != nil {
+		return nil, err
+	}
 	var before int64
 	for moved := time.Now(); ; {
-		at, _, err := s.broker.listOffsets(ctx)
+		at, err := s.broker.committedOffsets(ctx)
 		if err == nil && at.reaches(ends) {
-			return nil
+			return ends, nil
 		}
-		if now := at.sum() + s.service.lines.Load(); now != before {
+		if now := at.sum() + s.emulator.lines.Load(); now != before {
 			before, moved = now, time.Now()
 		}
 		if time.Since(moved) > s.o.patience {
-			return fmt.Errorf("nothing was delivered for %s, though %d records are left; see %s (-patience waits longer)",
+			return ends, fmt.Errorf("nothing was delivered for %s, though %d records are left; see %s (-patience waits longer)",
 				s.o.patience, ends.sum()-at.sum(), s.logPath())
 		}
 		select {
-		case <-r.done: // drainConnector returns its error
-			return errors.New("the connector ended before everything was delivered")
+		case err := <-ended:
+			return ends, errors.Join(errors.New("the connector ended before everything was delivered"), err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
