@@ -21,6 +21,10 @@ import (
 // access is wrong.
 var ErrNotStarted = errors.New("nothing was sent")
 
+// IsOutage reports whether a run has sent nothing because Kafka or AWS could not be reached, or could not answer: the same
+// request may succeed later.
+func IsOutage(err error) bool { return errors.Is(err, ErrNotStarted) && kafka.IsOutage(err) }
+
 // Replay sends a range of the topics that a process with this environment reads once more. It joins no group, and
 // leaves the offsets of the service's group alone: its progress is committed to a group of its own, so that the same
 // request continues where an earlier one has ended. The error wraps ErrNotStarted, or the progress is committed and the rest of

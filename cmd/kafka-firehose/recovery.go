@@ -16,7 +16,7 @@ const (
 	recoveryComplete    = 0 // everything was accepted
 	recoveryIncomplete  = 1 // everything was tried, and some of it can't be delivered
 	recoveryNotStarted  = 2 // the flags, the environment, the range or the access is wrong: nothing was sent
-	recoveryInterrupted = 3 // a signal or a fault has ended it; the same command continues
+	recoveryInterrupted = 3 // a signal, a fault or an outage has ended it; the same command continues
 )
 
 // runRecovery runs a command that sends records again, prints its report, and returns its exit code.
@@ -31,7 +31,11 @@ func (p process) runRecovery(ctx context.Context, run func(context.Context, conn
 	writeTable, err := run(running, cfg, log)
 	signaled := running.Err() != nil && ctx.Err() == nil
 	endLog()
-	if errors.Is(err, connector.ErrNotStarted) && !signaled {
+	switch {
+	case connector.IsOutage(err) && !signaled:
+		fmt.Fprintf(p.stderr, "kafka-firehose: %v; the same command may succeed later\n", err)
+		return recoveryInterrupted
+	case errors.Is(err, connector.ErrNotStarted) && !signaled:
 		fmt.Fprintf(p.stderr, "kafka-firehose: %v\n", err)
 		return recoveryNotStarted
 	}

@@ -21,8 +21,8 @@ to the group KAFKA_GROUP_ID.redrive: a letter that is done there is not sent aga
   kafka-firehose redrive [-reason R] [-topic T] [-since T] [-max N] [-dry-run]
 
 Exit code: 0 the record of every letter was accepted, or the settings leave it out; 1 some failed again, or are gone;
-2 nothing was sent: the flags, the environment or the access is wrong; 3 a signal or a fault has ended it, and the
-same command continues.
+2 nothing was sent: the flags, the environment or the access is wrong; 3 a signal, a fault or an outage has ended
+it, and the same command continues.
 
 `
 

@@ -28,7 +28,7 @@ without -name, each start is another replay.
 
 Exit code: 0 every record of the range was accepted, or the settings leave it out; 1 all of it was read, and some
 records can't be delivered; 2 nothing was sent: the flags, the environment, the range or the access is wrong;
-3 a signal or a fault has ended it, and the same command continues.
+3 a signal, a fault or an outage has ended it, and the same command continues.
 
 `
 

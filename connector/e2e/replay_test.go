@@ -104,7 +104,7 @@ func replayDelivers(w *world) {
 		"its progress is of another range, from": func(_ *connector.Config, r *recovery.ReplayRequest) { r.From, r.To = from, to.Add(-time.Second) },
 		"repeat the flags of that run":           func(_ *connector.Config, r *recovery.ReplayRequest) { between(nil, r); r.Topics = []string{w.in} },
 	} {
-		if _, err := w.replay(change); !errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), want) {
+		if _, err := w.replay(change); !errors.Is(err, connector.ErrNotStarted) || connector.IsOutage(err) || !strings.Contains(err.Error(), want) {
 			w.t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -297,7 +297,7 @@ func TestReplayOffsets(t *testing.T) {
 		} {
 			file = strings.Replace(whole, changed[0], changed[1], 1)
 			_, err := w.replay(of, func(_ *connector.Config, r *recovery.ReplayRequest) { r.Name = "" })
-			if !errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), want) {
+			if !errors.Is(err, connector.ErrNotStarted) || connector.IsOutage(err) || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		}
@@ -346,7 +346,7 @@ func TestReplayErrors(t *testing.T) {
 			"-partitions names 9":                                         func(_ *connector.Config, r *recovery.ReplayRequest) { r.Partitions = []int32{0, 9} },
 			"want it without -from and -to":                               func(_ *connector.Config, r *recovery.ReplayRequest) { r.Offsets = &recovery.OffsetFile{} },
 		} {
-			if _, err := w.replay(change); !errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), want) {
+			if _, err := w.replay(change); !errors.Is(err, connector.ErrNotStarted) || connector.IsOutage(err) || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		}
@@ -357,7 +357,7 @@ func TestReplayErrors(t *testing.T) {
 			"list offsets: TOPIC_AUTHORIZATION_FAILED":                        {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: w.in, Err: kerr.TopicAuthorizationFailed, Count: -1},
 		} {
 			fault := w.cluster.Fault(denied)
-			if _, err := w.replay(); !errors.Is(err, connector.ErrNotStarted) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "needs the operations READ and DESCRIBE on ") {
+			if _, err := w.replay(); !errors.Is(err, connector.ErrNotStarted) || connector.IsOutage(err) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "needs the operations READ and DESCRIBE on ") {
 				t.Errorf("got %v, want %q and the operations", err, want)
 			}
 			fault.Remove()
@@ -478,9 +478,11 @@ func TestReplayWithoutKafka(t *testing.T) {
 	bubble(t, func(w *world) {
 		cfg, r := w.replayOf()
 		o, _ := w.boundedOptions()
-		o.KafkaDial = func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
-		if _, err := connector.Replay(w.t.Context(), cfg, r, o); !errors.Is(err, connector.ErrNotStarted) {
-			t.Errorf("got %v", err)
+		o.KafkaDial = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+		}
+		if _, err := connector.Replay(w.t.Context(), cfg, r, o); !errors.Is(err, connector.ErrNotStarted) || !connector.IsOutage(err) {
+			t.Errorf("got %v, want that nothing was sent because of an outage", err)
 		}
 		w.judge.commits++ // nothing is committed
 	})

@@ -124,6 +124,9 @@ func reasonOf(err error) string {
 	}
 }
 
+// IsOutage reports whether an error is of the way to a broker or another service, or of one that can't answer now.
+func IsOutage(err error) bool { return reasonOf(err) == "connection" }
+
 // ofTheClient reports an error that came neither from a broker nor from the way to
 // it. Of a partition, those are about the bytes that a fetch has brought: a checksum,
 // a length, a compression. The client has no types for them.
