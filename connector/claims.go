@@ -30,7 +30,10 @@ func (c *Connector) openClaimChecks(ctx context.Context, o Options) (err error) 
 	if c.cfg.ClaimCheck.URL != "" { // also in a replay, whose policy for other bad records is its own
 		c.uploader, err = claimcheck.New(ctx, c.cfg.ClaimCheck, claimcheck.Options{Log: c.log, Metrics: o.Metrics.ClaimCheck, Client: o.S3})
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("claim-check bucket: %w", err)
+	}
+	return nil
 }
 
 // claimUpload is the upload of a value that is too large for Firehose. It is an error as well: the record can't be

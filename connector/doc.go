@@ -64,6 +64,12 @@
 // little in its queue. So a stream that is slow, throttled or down makes lag grow and
 // nothing else. Beside others that take records, its topics are paused.
 //
+// # Before a record is sent
+//
+// Package preflight describes each stream at a start (preflight.StreamCheck), beside the group's join; the records of a stream that has
+// not passed are held (streamcheck.go). The command check runs a preflight.Inspection of everything that the settings name
+// (inspect.go), and with a sample record the conversion of the pipeline (sample.go).
+//
 // # Records that are sent again
 //
 // Replay sends a range of the topics once more through the same pipelines (boundedRun). In the place of the source, a RangeReader

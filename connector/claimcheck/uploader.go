@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -62,7 +61,7 @@ type Uploader struct {
 func New(ctx context.Context, cfg Config, o Options) (*Uploader, error) {
 	client, err := newClient(ctx, o.Log, o.Client)
 	if err != nil {
-		return nil, fmt.Errorf("claim-check bucket: %w", err)
+		return nil, err
 	}
 	u := &Uploader{cfg: cfg, client: client, log: o.Log.With("claim_check_url", cfg.URL), metrics: o.Metrics, permits: make(chan struct{}, maxUploads), failing: map[*Object]*retry.Outage{}}
 	u.bucket, u.prefix = cfg.bucketPlace()

@@ -158,9 +158,11 @@ func (w *Writer) tooLarge(group []*queuedLetter, err error) error {
 }
 
 const (
-	// refusalTime and minRefusals are how long and how often a letter must be refused
-	// for its size where the topic's limit is not known, or doesn't agree.
-	refusalTime, minRefusals = 30 * time.Second, 5
+	// RefusalTime is how long a letter must be refused for its size where the topic's limit is not known,
+	// or doesn't agree.
+	RefusalTime = 30 * time.Second
+	// minRefusals is how often it must be refused in this time.
+	minRefusals = 5
 	// refusalAge is how long the next letters as large need only be refused themselves.
 	refusalAge = 10 * time.Minute
 )
@@ -174,7 +176,7 @@ type sizeRefusals struct {
 // proveTooLarge reports whether the brokers' refusals of a letter prove that it is too large.
 func (r *sizeRefusals) proveTooLarge(now time.Time, l *queuedLetter) bool {
 	recent := r.size > 0 && l.maxBytes() >= r.size && now.Sub(r.at) < refusalAge
-	if !recent && (l.refusals < minRefusals || now.Sub(l.refusedAt) < refusalTime) {
+	if !recent && (l.refusals < minRefusals || now.Sub(l.refusedAt) < RefusalTime) {
 		return false
 	}
 	if !recent || l.maxBytes() < r.size {

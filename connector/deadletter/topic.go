@@ -132,6 +132,36 @@ func (w *Writer) inspectTopic(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
+// TopicError says why the topic can't be written to.
+type TopicError struct {
+	Reason string // as in the metrics: unknown_topic, authorization and others
+	Err    error
+}
+
+// Error is that of Err.
+func (t *TopicError) Error() string { return t.Err.Error() }
+
+// LookAtTopic asks whether the topic exists and may be written to, and writes nothing to it. limit is its max.message.bytes,
+// 0 if that can't be read. The error is a *TopicError if it is about the topic.
+func LookAtTopic(ctx context.Context, cfg Config, connect []kgo.Opt) (limit int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	w := &Writer{topic: cfg.Topic}
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.WithHooks(&w.dialed)}, connect...)...)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	if err := w.inspectTopic(ctx, client); err != nil {
+		err = w.dialed.explainError(err)
+		return 0, &TopicError{reasonOf(err), err}
+	}
+	if limit, err = w.readLimit(ctx, client); err != nil {
+		return 0, nil
+	}
+	return limit, nil
+}
+
 // readLimit asks for the topic's max.message.bytes.
 func (w *Writer) readLimit(ctx context.Context, client *kgo.Client) (int, error) {
 	const key = "max.message.bytes"

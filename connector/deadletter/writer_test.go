@@ -231,7 +231,7 @@ func TestPassingRefusal(t *testing.T) {
 						o.answersConfigs(func(r *kmsg.DescribeConfigsResponseResource) { r.ErrorCode = kerr.TopicAuthorizationFailed.Code })
 					}
 					passing := o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "dead", Err: fault, Count: -1})
-					time.AfterFunc(refusalTime-time.Second, passing.Remove)
+					time.AfterFunc(RefusalTime-time.Second, passing.Remove)
 					o.send(incompressible(1_000), "a", "b")
 					o.send(incompressible(1_900_000), "c")
 					o.FlushLetters(context.Background())
@@ -261,7 +261,7 @@ func TestRefusedForGood(t *testing.T) {
 				begin := time.Now()
 				o.send(incompressible(200_000), "a")
 				o.FlushLetters(context.Background())
-				if took := time.Since(begin); took < refusalTime || took > 2*refusalTime {
+				if took := time.Since(begin); took < RefusalTime || took > 2*RefusalTime {
 					t.Errorf("the first digest took %v", took)
 				}
 				begin = time.Now()

@@ -81,11 +81,11 @@ var (
 	refusedCodes = []string{"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
 )
 
-// deniedError is the error if a policy does not allow GetMetricData.
-type deniedError struct{ Message string }
+// DeniedError is the error if a policy does not allow GetMetricData.
+type DeniedError struct{ Message string }
 
 // Error names the permission.
-func (d *deniedError) Error() string {
+func (d *DeniedError) Error() string {
 	return "CloudWatch denies the request: allow cloudwatch:GetMetricData on all resources (" + d.Message + ")"
 }
 
@@ -99,7 +99,7 @@ func (c *cloudWatchClient) explainError(err error) error {
 	case !ok || answer.ErrorCode() == awsconfig.UnknownError:
 		return fmt.Errorf("CloudWatch can't be asked: %s", awsconfig.CleanMessage(awsconfig.RootCause(err)))
 	case slices.Contains(deniedCodes, answer.ErrorCode()):
-		return &deniedError{awsconfig.CleanMessage(answer.ErrorMessage())}
+		return &DeniedError{awsconfig.CleanMessage(answer.ErrorMessage())}
 	case slices.Contains(refusedCodes, answer.ErrorCode()):
 		c.invalidate()
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/firehose/firehosetest"
-	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/metrics"
 )
 
@@ -368,9 +367,9 @@ func TestTrouble(t *testing.T) {
 					strings.Contains(trouble.Err.Error(), secretKey) || w.invalidated != 2*row.invalidated {
 					t.Errorf("%+v, want %q; invalidated %d", trouble, row.want, w.invalidated)
 				}
-				found := w.Inspect(t.Context())
-				if len(found) != 1 || found[0].Kind != check.Destination || found[0].Severity != map[bool]check.Severity{true: check.Error, false: check.Warning}[name == "denied"] || !strings.Contains(found[0].Found, row.want) {
-					t.Errorf("%+v", found)
+				late := w.ReadLateness(t.Context())
+				if len(late) != 1 || late[0].Err == nil || errors.As(late[0].Err, new(*DeniedError)) != (name == "denied") || !strings.Contains(late[0].Err.Error(), row.want) {
+					t.Errorf("%+v", late)
 				}
 				w.cloud.Refuse("", "")
 				w.cloud.Cut(false)
@@ -382,14 +381,15 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// The check tells how late a destination is.
-func TestInspect(t *testing.T) {
+// It is known how late a destination is before anything is watched.
+func TestReadLateness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t, 2, toSplunk)
 		w.cloud.Publish("s001", "DeliveryToSplunk.DataFreshness", time.Now().Add(-3*time.Minute), 90)
-		found := w.Inspect(t.Context())
-		if len(found) != 2 || found[0].Severity != check.OK || !strings.Contains(found[0].Found, "no value of the last hour") || found[1].Found != "1m30s late 3m0s ago" {
-			t.Errorf("%+v", found)
+		late := w.ReadLateness(t.Context())
+		want := []Lateness{{Stream: late[0].Stream}, {Stream: "s001", By: 90 * time.Second, Age: 3 * time.Minute, IsKnown: true}}
+		if !slices.Equal(late, want) {
+			t.Errorf("%+v, want %+v", late, want)
 		}
 	})
 }

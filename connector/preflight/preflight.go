@@ -183,7 +183,7 @@ func (i Inspection) inspectKafka(ctx context.Context) (found check.Findings) {
 	cluster, largest := inspectCluster(ctx, i.Kafka, o)
 	found = append(cluster, found...)
 	if i.SendsDeadLetters && !addSkipped(&found, check.DeadLetter, i.DeadLetter.Topic, i.faultOf("DEAD_LETTER_TOPIC")) {
-		found = append(found, deadletter.Inspect(ctx, i.DeadLetter, largest, append(connection.ClientOptions(), i.KafkaOptions...))...)
+		found = append(found, inspectDeadLetters(ctx, i.DeadLetter, largest, append(connection.ClientOptions(), i.KafkaOptions...))...)
 	}
 	return found
 }
@@ -193,7 +193,7 @@ func (i Inspection) inspectClaimCheck(ctx context.Context) (found check.Findings
 	if !i.SendsClaimChecks || addSkipped(&found, check.ClaimCheck, i.ClaimCheck.URL, i.faultOf("CLAIM_CHECK_URL")) {
 		return found
 	}
-	return claimcheck.Inspect(ctx, i.ClaimCheck, i.Log, i.S3Options)
+	return inspectBucket(ctx, i.ClaimCheck, claimcheck.Options{Log: i.Log, Client: i.S3Options})
 }
 
 // inspectRegistry looks at the Schema Registry, if the format needs one.
@@ -201,7 +201,7 @@ func (i Inspection) inspectRegistry(ctx context.Context) (found check.Findings) 
 	if !i.NeedsRegistry || addSkipped(&found, check.Registry, "", i.faultOf("SCHEMA_REGISTRY_", "RECORD_FORMAT", "RECORD_KEY_FORMAT")) {
 		return found
 	}
-	return schema.Inspect(ctx, i.Schema, schema.Options{Transport: i.RegistryNetwork, Glue: i.GlueOptions})
+	return tryRegistry(ctx, i.Schema, schema.Options{Transport: i.RegistryNetwork, Glue: i.GlueOptions})
 }
 
 // inspectFirehose looks at the credentials and the streams.
@@ -228,7 +228,9 @@ func (i Inspection) inspectDestinations(ctx context.Context, clients firehose.Cl
 		return found
 	}
 	for _, w := range watches {
-		found = append(found, w.Inspect(ctx)...)
+		for _, l := range w.ReadLateness(ctx) {
+			explainLateness(&found, l)
+		}
 	}
 	return found
 }

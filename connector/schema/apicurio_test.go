@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/convert"
-	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/metrics"
 )
 
@@ -140,18 +139,18 @@ func TestNoApicurio(t *testing.T) {
 	}
 }
 
-func TestInspectApicurio(t *testing.T) {
+func TestTryApicurio(t *testing.T) {
 	const base = "https://registry.example/apis/registry/v2"
 	for name, test := range map[string]struct {
 		transport http.RoundTripper
-		want      check.Severity
+		answers   bool
 	}{
-		"it answers":   {tripper(artifacts{}.answer), check.OK},
-		"it is no one": {tripper(status(404, "")), check.Error},
+		"it answers":   {tripper(artifacts{}.answer), true},
+		"it is no one": {tripper(status(404, "")), false},
 	} {
-		found := Inspect(t.Context(), Config{Type: "apicurio", URLs: []string{base}}, Options{Transport: test.transport})
-		if len(found) != 1 || found[0].Severity != test.want || found[0].Name != base {
-			t.Errorf("%s: %+v", name, found)
+		err := TryAddress(t.Context(), Config{Type: "apicurio"}, base, Options{Transport: test.transport})
+		if (err == nil) != test.answers {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

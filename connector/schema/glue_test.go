@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kafka-firehose/connector/convert"
-	"kafka-firehose/connector/preflight/check"
 	"kafka-firehose/connector/schema/glue"
 	"kafka-firehose/connector/schema/glue/gluetest"
 	"kafka-firehose/metrics"
@@ -249,39 +248,9 @@ func TestGlueRole(t *testing.T) {
 	for session, want := range map[string]string{"reads-schemas": "reads-schemas", "": "of-the-process"} {
 		asked = nil
 		t.Setenv("AWS_ROLE_SESSION_NAME", "of-the-process")
-		found := Inspect(t.Context(), Config{Type: "glue", Region: gluetest.Region, RoleARN: role, RoleExternalID: "x-1", RoleSessionName: session}, Options{})
-		if len(found) != 1 || found[0].Severity != check.OK || len(asked) != 1 || asked[0] != role+" x-1 "+want {
-			t.Errorf("session %q: asked %q, found %+v", session, asked, found)
+		_, _, err := TryGlue(t.Context(), Config{Type: "glue", Region: gluetest.Region, RoleARN: role, RoleExternalID: "x-1", RoleSessionName: session}, Options{})
+		if err != nil || len(asked) != 1 || asked[0] != role+" x-1 "+want {
+			t.Errorf("session %q: asked %q, error %v", session, asked, err)
 		}
-	}
-}
-
-func TestInspectGlue(t *testing.T) {
-	for name, test := range map[string]struct {
-		secret, region string
-		refusal        *gluetest.Refusal
-		want           check.Severity
-		found, advice  string
-	}{
-		"it answers":   {"secret", gluetest.Region, nil, check.OK, "answers, with credentials from keys of the program's own", ""},
-		"it denies":    {"secret", gluetest.Region, &gluetest.Denied, check.Error, "AccessDeniedException", "allow glue:GetSchemaVersion"},
-		"other keys":   {"other", gluetest.Region, nil, check.Error, "InvalidSignatureException", "allow glue:GetSchemaVersion"},
-		"other region": {"secret", "eu-west-1", nil, check.Error, "signed for glue in eu-west-1", "SCHEMA_REGISTRY_ROLE_ARN"},
-		"it is down":   {"secret", gluetest.Region, &gluetest.Internal, check.Error, "InternalServiceException", "look at AWS_REGION"},
-	} {
-		aws := gluetest.New("AKIDTEST", "secret")
-		aws.Fault(func(string) *gluetest.Refusal { return test.refusal })
-		found := Inspect(t.Context(), Config{Type: "glue", Region: test.region}, Options{Glue: inProcess(aws, test.secret)})
-		if len(found) != 1 || found[0].Severity != test.want || found[0].Kind != check.Registry || found[0].Name != "AWS Glue in "+test.region ||
-			!strings.Contains(found[0].Found, test.found) || !strings.Contains(found[0].Advice, test.advice) {
-			t.Errorf("%s: %+v", name, found)
-		}
-	}
-	t.Setenv("AWS_REGION", "")
-	t.Setenv("AWS_DEFAULT_REGION", "")
-	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
-	found := Inspect(t.Context(), Config{Type: "glue"}, Options{})
-	if want := "AWS_REGION is not set: want the region of AWS Glue, or SCHEMA_REGISTRY_REGION"; len(found) != 1 || found[0].Severity != check.Error || found[0].Found != want {
-		t.Errorf("without a region: %s", fmt.Sprint(found))
 	}
 }

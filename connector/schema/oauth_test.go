@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"encoding/pem"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,7 +15,6 @@ import (
 
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/oauthtoken/oauthtest"
-	"kafka-firehose/connector/preflight/check"
 )
 
 const clientSecret = "s3cret&planted" // #nosec G101 -- of a test
@@ -208,45 +205,4 @@ func TestHeadersOfRequests(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestInspectOAuth tries the login over the network, where the endpoint has an authority of its own.
-func TestInspectOAuth(t *testing.T) {
-	e, cfg := newEndpoint()
-	login := httptest.NewTLSServer(e)
-	defer login.Close()
-	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !e.Accepts(r) {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		_, _ = io.WriteString(w, `{"schema":"\"int\""}`)
-	}))
-	defer registry.Close()
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: login.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg.URLs, cfg.OAuth.Endpoint, cfg.OAuth.CAFile = []string{registry.URL}, login.URL+"/token", ca
-	for name, test := range map[string]struct {
-		change func(*Config)
-		want   check.Severity
-		text   string
-	}{
-		"all is well":      {func(*Config) {}, check.OK, "takes the login"},
-		"another secret":   {func(c *Config) { c.OAuth.ClientSecret = env.NewSecret("other") }, check.Error, `it answers 401 Unauthorized, "invalid_client"`},
-		"another scope":    {func(c *Config) { c.OAuth.Scope = "x" }, check.Error, `"invalid_scope"`},
-		"no authority":     {func(c *Config) { c.OAuth.CAFile = "" }, check.Error, "certificate signed by unknown authority"},
-		"nobody is there":  {func(c *Config) { c.OAuth.Endpoint = "http://127.0.0.1:1/" }, check.Error, "there is no token to log in with: get a token from SCHEMA_REGISTRY_OAUTH_ENDPOINT at http://127.0.0.1:1: dial"},
-		"a registry apart": {func(c *Config) { c.URLs = []string{"http://127.0.0.1:1"} }, check.Error, "connection refused"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := cfg
-			test.change(&c)
-			found := Inspect(t.Context(), c, Options{})
-			if len(found) != 1 || found[0].Severity != test.want || !strings.Contains(found[0].Found, test.text) || strings.Contains(found[0].Found, clientSecret) {
-				t.Errorf("found %+v", found)
-			}
-		})
-	}
 }
