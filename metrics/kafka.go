@@ -69,7 +69,7 @@ func newKafka(f metricFactory) *Kafka {
 		Rebalances:  f.counterVec("rebalances_total", "Rebalances that changed what this member owns.", "kind"),
 		DrainLate:   f.newCounter("revoke_drain_timeouts_total", "Revokes that have waited for KAFKA_REVOKE_DRAIN_TIMEOUT and left records that were not settled; the next owner delivers those again."),
 		Commits:     f.counterVec("commits_total", "Offset commits by result. One that is refused for some of its partitions is an error.", "result"),
-		LastCommit:  f.newGauge("last_commit_timestamp_seconds", "When a commit that moved an offset was last acknowledged for all of its partitions, in Unix time; 0 before the first."),
+		LastCommit:  f.newGauge("last_commit_timestamp_seconds", "When a commit last moved an offset, in Unix time; 0 before the first."),
 		Delay:       f.histogramVec("delivery_delay_seconds", "Time from a record's timestamp to the commit that follows its delivery, in seconds; a sample of at most one record a second and partition.", delays, "topic"),
 
 		CertificateExpiry: f.newGauge("client_certificate_expiry_timestamp_seconds", "When the certificate of KAFKA_TLS_CERT_FILE that is in use ends, in Unix time; 0 without one."),

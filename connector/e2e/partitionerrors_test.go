@@ -130,6 +130,21 @@ func errorOfOnePartition(key kmsg.Key, e *kerr.Error, mode string, early bool) f
 	}
 }
 
+// TestRefusedCommitIsNoStandstill: the commit of one partition is refused for minutes, and those of the others are progress.
+func TestRefusedCommitIsNoStandstill(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: w.in, Partitions: []int32{0}, Count: -1, Err: kerr.UnknownServerError})
+		m := w.start()
+		stop := w.load(0, 20, 100*time.Millisecond)
+		time.Sleep(5 * time.Minute)
+		stop()
+		if age := float64(time.Now().Unix()) - m.metric("kafka_last_commit_timestamp_seconds"); age > 30 {
+			t.Errorf("the last progress was %v s ago, and three partitions of four are committed", age)
+		}
+		_ = m.stop()
+	})
+}
+
 // TestUnansweredCommit: the coordinator leaves a partition out of its answers to commits. Nothing says that its offset is
 // committed, so it is committed again, and told.
 func TestUnansweredCommit(t *testing.T) {

@@ -159,7 +159,11 @@ func (s *Source) commitOnce(ctx context.Context) error {
 	}
 	err := s.sendCommit(ctx, member, generation, marks)
 	s.access.noteCommit(err)
-	for k, refused := range refusedPartitions(err) {
+	refusals := refusedPartitions(err)
+	if err == nil || len(refusals) > 0 {
+		s.noteProgress(marks, refusals)
+	}
+	for k, refused := range refusals {
 		if s.access.isKnown([]any{refused}) {
 			continue // access reports it, once for all partitions
 		}
@@ -170,13 +174,17 @@ func (s *Source) commitOnce(ctx context.Context) error {
 		return fmt.Errorf("commit offsets of group %s: %w", s.cfg.GroupID, err)
 	}
 	s.metrics.Commits.WithLabelValues("ok").Inc()
-	for _, m := range marks {
-		if m.moves {
+	return nil
+}
+
+// noteProgress notes when an offset moved: that of any partition. One that is refused is a fault of its own.
+func (s *Source) noteProgress(marks map[partitionID]commitPosition, refused map[partitionID]error) {
+	for k, m := range marks {
+		if m.moves && refused[k] == nil {
 			s.metrics.LastCommit.Set(float64(time.Now().Unix()))
-			break
+			return
 		}
 	}
-	return nil
 }
 
 // errThrownOut is returned between a join under a new member id and its assignment. The coordinator would take a commit: the
