@@ -158,7 +158,7 @@ func partitionFaults() []mutant {
 		},
 		{
 			guarantee, "a partition whose commits are refused is not told",
-			"connector/kafka/commit.go", "	for k, refused := range refusedPartitions(err) {\n", "	for k, refused := range map[partitionID]error{} {\n",
+			"connector/kafka/commit.go", "	for k, refused := range refusals {\n", "	for k, refused := range map[partitionID]error{} {\n",
 			"connector/e2e", "TestErrorOfOnePartition/OffsetCommit/UNKNOWN_SERVER_ERROR/earliest/early=true", "readiness says <nil>",
 		},
 		{
