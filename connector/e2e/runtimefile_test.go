@@ -119,7 +119,7 @@ func TestInspectRuntimeSettings(t *testing.T) {
 			t.Error("it warns of a topic that is read")
 		}
 		file.put(`{"streams": {"s": {"max_bytes_per_second": "fast"}}}`)
-		w.inspect(file.reads(w.in)).wantFinding(t, check.Error, check.Setting, `streams.s.max_bytes_per_second holds "\"fast\"": want a size`)
+		w.inspect(file.reads(w.in)).wantFinding(t, check.Error, check.Setting, `streams.s.max_bytes_per_second holds "fast": want a size`)
 	})
 }
 
