@@ -165,9 +165,10 @@ func auditOfCompacted(w *world) {
 	fmt.Fprintf(&lines, `{"id":"%s-0-%d"}`, topic, aborted)
 	root := w.t.TempDir()
 	writeObject(w.t, root, lines.String())
-	report, err := w.audit(root, func(c *connector.Config, _ *recovery.AuditRequest) {
+	ofTopic := func(c *connector.Config, _ *recovery.AuditRequest) {
 		c.Kafka.Topics, c.Record.Format, c.Record.Envelope, c.Schema.URLs = []string{topic}, "json", false, nil
-	})
+	}
+	report, err := w.audit(root, ofTopic)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -186,5 +187,13 @@ func auditOfCompacted(w *world) {
 	}
 	if got := w.committed(); got != 40 {
 		w.t.Errorf("the group's commits changed to %d", got)
+	}
+	removed := int64(0)
+	for removed == aborted || slices.ContainsFunc(left, func(r *kgo.Record) bool { return r.Offset == removed }) {
+		removed++
+	}
+	writeObject(w.t, root, lines.String()+fmt.Sprintf(`{"id":"%s-0-%d"}{"id":"%s-0-%d"}`, topic, left[0].Offset, topic, removed))
+	if report, err = w.audit(root, ofTopic); err != nil || report.Result != recovery.Complete || report.Total.Unexpected != 2 {
+		w.t.Errorf("with the rest, and one that compaction has removed since, the result is %s with %d not expected, %v; want complete with 2", report.Result, report.Total.Unexpected, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -78,6 +79,29 @@ func (r *RangeReader) describeTopics(ctx context.Context, names []string) (topic
 		return topicView{}, fmt.Errorf("describe topics: %w", err)
 	}
 	return newTopicView(resp), nil
+}
+
+// IsCompacted reports whether the cleaner compacts a topic, so that records which it had may be gone.
+func (r *RangeReader) IsCompacted(ctx context.Context, topic string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
+	defer cancel()
+	configs, err := kadm.NewClient(r.client).DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return false, r.cfg.explainError(err)
+	}
+	described, err := configs.On(topic, nil)
+	if err != nil {
+		return false, r.cfg.explainError(err)
+	}
+	if described.Err != nil {
+		return false, r.cfg.explainError(described.Err)
+	}
+	for _, c := range described.Configs {
+		if c.Key == "cleanup.policy" {
+			return strings.Contains(c.MaybeValue(), "compact"), nil
+		}
+	}
+	return false, nil
 }
 
 func topicNames(open []*rangePosition) (names []string) {

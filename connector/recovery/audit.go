@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,7 +125,31 @@ func Audit(ctx context.Context, r AuditRequest, s Service) (AuditReport, error) 
 	if err := a.checkPlausible(); err != nil {
 		return AuditReport{}, err
 	}
+	if err := a.findCompacted(ctx); err != nil {
+		return AuditReport{}, err
+	}
 	return a.buildReport(cluster), nil
+}
+
+// findCompacted looks whether records that are in objects and not in Kafka may have been there: the cleaner removes records of
+// a compacted topic that were delivered. Without such records nothing is asked.
+func (a *auditor) findCompacted(ctx context.Context) error {
+	for topic, partitions := range a.partitions {
+		if !slices.ContainsFunc(partitions, (*partitionAudit).hasUnexpected) {
+			continue
+		}
+		compacted, err := a.service.Kafka.IsCompacted(ctx, topic)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			a.notes = append(a.notes, "whether topic "+topic+" is compacted can't be read, so records that compaction has removed count as not expected: "+awsconfig.CleanMessage(err.Error()))
+		}
+		for _, p := range partitions {
+			p.compacted = compacted
+		}
+	}
+	return nil
 }
 
 // openSources opens the stores.

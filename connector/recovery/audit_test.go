@@ -305,6 +305,28 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
+// TestCompactedTopic: of a topic that is compacted, what was delivered and is not in Kafka any more is told, and is no fault.
+func TestCompactedTopic(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	if _, err := kadm.NewClient(p.producer).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": kadm.StringPtr("delete,compact")}, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	tx := p.client(kgo.TransactionalID("tx"))
+	gone := []*kgo.Record{{Topic: "orders", Value: []byte("1"), Timestamp: old()}}
+	if err := errors.Join(tx.BeginTransaction(), tx.ProduceSync(t.Context(), gone...).FirstErr(), tx.EndTransaction(t.Context(), kgo.TryAbort)); err != nil {
+		t.Fatal(err)
+	}
+	p.deliver(p.produce("orders", 1, 10, old())...)
+	p.deliver(gone...) // the embedded broker compacts nothing; an aborted record is not there either
+	r := p.mustAudit(p.request("orders"))
+	p.wantTotal(r, Complete, Totals{Expected: 10, Once: 10, Unexpected: 1})
+	const note = "topic orders is compacted: the 1 records of it that are not expected were most likely removed since they were delivered, and are no fault"
+	if !slices.Contains(r.Notes, note) || !r.Partitions[0].Compacted {
+		t.Errorf("got %+v, notes %q", r.Partitions[0], r.Notes)
+	}
+}
+
 // TestPolicy: tombstones and records that are too large are left out as the service does, and counted.
 func TestPolicy(t *testing.T) {
 	t.Parallel()

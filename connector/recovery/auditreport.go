@@ -113,10 +113,11 @@ func (t *Totals) addPartition(p PartitionReport) {
 
 func (r *AuditReport) judgeResult() Result {
 	t := r.Total
+	unexpected := func(p PartitionReport) bool { return p.Unexpected > 0 && !p.Compacted }
 	switch {
 	case r.Objects.UnreadableAll > 0:
 		return Unknown
-	case t.Missing+t.Twice+t.Copies+t.Refused+t.Unexpected+t.Gaps > 0:
+	case t.Missing+t.Twice+t.Copies+t.Refused+t.Gaps > 0, slices.ContainsFunc(r.Partitions, unexpected):
 		return Incomplete
 	}
 	return Complete
@@ -146,12 +147,18 @@ func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 	if r.Total.NotSent > 0 {
 		add("group %s has not committed %d records yet; some of those it sent in the last %s may count as missing: run the audit again when it has caught up", a.service.Group, r.Total.NotSent, a.Due)
 	}
-	uncommitted := 0
+	uncommitted, removed := 0, map[string]int64{} // :: compacted topic -> records
 	for i, p := range a.all {
+		if p.compacted {
+			removed[p.Topic] += r.Partitions[i].Unexpected
+		}
 		if p.committed < 0 && r.Partitions[i].Expected > 0 {
 			uncommitted++
 		}
 		notes = append(notes, a.expiredRemark(p, r.Partitions[i])...)
+	}
+	for _, topic := range slices.Sorted(maps.Keys(removed)) {
+		add("topic %s is compacted: the %d records of it that are not expected were most likely removed since they were delivered, and are no fault", topic, removed[topic])
 	}
 	if uncommitted > 0 {
 		add("group %s has committed nothing in %d partitions: look at KAFKA_GROUP_ID if it should have", a.service.Group, uncommitted)

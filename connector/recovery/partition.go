@@ -25,6 +25,8 @@ type partitionAudit struct {
 	leftOut  map[string]int64  // :: reason -> records that the service does not send
 	run      span              // of expected offsets, that is not in expected yet
 
+	compacted bool // records of the range that were delivered may be gone; known where some are not expected
+
 	mu        sync.Mutex
 	delivered *roaring64.Bitmap            // offsets of the range that are in an object
 	twice     *roaring64.Bitmap            // of these, those that are there more than once
@@ -102,6 +104,12 @@ func (p *partitionAudit) addRefused(offset int64, code string) {
 	p.codes[code].Add(uint64(offset))
 }
 
+// hasUnexpected reports whether something was delivered that is not among the expected records. Nothing is read any more.
+func (p *partitionAudit) hasUnexpected() bool {
+	p.flushOffsets()
+	return p.delivered.AndCardinality(p.expected) < p.delivered.GetCardinality()
+}
+
 // PartitionReport has the results of a partition's records. All counts are of records, each of which has
 // one of the results: Expected = Once + Twice + Refused + NotSent + NotDue + Missing.
 type PartitionReport struct {
@@ -120,7 +128,8 @@ type PartitionReport struct {
 	NotDue   int64 `json:"not_due"`         // in neither, and younger than the buffering allows for
 	Missing  int64 `json:"missing"`         // in neither, without an excuse
 
-	Unexpected int64            `json:"not_expected"` // delivered, and not among the records that the service sends
+	Unexpected int64            `json:"not_expected"` // delivered, and not among the records that Kafka holds and the service sends
+	Compacted  bool             `json:"compacted"`    // these may be records that compaction has removed, and are no fault
 	LeftOut    map[string]int64 `json:"left_out"`     // :: reason -> records in Kafka that the service does not send
 	Codes      map[string]int64 `json:"error_codes"`  // :: code -> records of Refused
 
@@ -161,7 +170,7 @@ func (p *partitionAudit) buildReport() PartitionReport {
 	p.flushOffsets()
 	r := PartitionReport{
 		Topic: p.Topic, Partition: p.Partition, Begin: p.Begin, End: p.End,
-		Expected: countBits(p.expected), Copies: p.copies, LeftOut: p.leftOut, Codes: map[string]int64{},
+		Expected: countBits(p.expected), Copies: p.copies, Compacted: p.compacted, LeftOut: p.leftOut, Codes: map[string]int64{},
 	}
 	if p.OffsetRange.TopicID != [16]byte{} {
 		r.TopicID = kafka.FormatTopicID(p.OffsetRange.TopicID)
