@@ -33,6 +33,11 @@ func buildRelease(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
+	if !isSnapshot(o.version) {
+		if err := refuseOldTexts(o.source); err != nil {
+			return err
+		}
+	}
 	key, err := readSigningKey(o.key)
 	if err != nil {
 		return err

@@ -31,7 +31,8 @@ type packedChart struct {
 }
 
 // packChart packs the chart as `helm package` does, with the version of the release, and the image's repository and digest as
-// its default values. Without a registry the repository stays a value that the user has to give.
+// its default values, and says in its README how it is installed from there. Without a registry the repository stays a value that the
+// user has to give.
 func packChart(source sourceFacts, registry string, image v1.Hash) (packedChart, error) {
 	loaded, err := loader.LoadDir(filepath.Join(source.directory, "helm", bridgeName)) // leaves out the files in .helmignore
 	if err != nil {
@@ -44,8 +45,18 @@ func packChart(source sourceFacts, registry string, image v1.Hash) (packedChart,
 		},
 		"values.yaml": {"\n  digest: \"\"\n", "\n  digest: " + image.String() + "\n"},
 	}
+	edits["Chart.yaml"] = append(edits["Chart.yaml"], "image-digest: \"\"\n", "image-digest: "+image.String()+"\n")
 	if registry != "" {
-		edits["values.yaml"] = append(edits["values.yaml"], "\n  repository: \"\"\n", "\n  repository: "+path.Join(registry, bridgeName)+"\n")
+		repository := path.Join(registry, bridgeName)
+		edits["values.yaml"] = append(edits["values.yaml"], "\n  repository: \"\"\n", "\n  repository: "+repository+"\n",
+			"of the image that you built with `deploy/Dockerfile`, without tag and digest. Required.", "of the image, without tag and digest.")
+		edits["README.md"] = []string{
+			"There is no public image: build one with `deploy/Dockerfile` and push it to a registry of yours. Then", "The image is `" + repository + "`, by its digest.",
+			"helm install orders helm/kafka-firehose -n", "helm install orders oci://" + path.Join(registry, "charts", bridgeName) + " --version " + source.number() + " -n",
+			"image:\n  repository: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/kafka-firehose\n", "",
+			"| image.repository | string | `\"\"` | Registry and name of the image that you built with `deploy/Dockerfile`, without tag and digest. Required. |",
+			"| image.repository | string | `\"" + repository + "\"` | Registry and name of the image, without tag and digest. |",
+		}
 	}
 	var files []archiveFile
 	for _, raw := range loaded.Raw {

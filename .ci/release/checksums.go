@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,23 +16,36 @@ const (
 	signatureFile = "checksums.txt.sig" // as `cosign sign-blob` writes it
 )
 
-// listChecksums returns a line for each file of the directory, apart from the list itself and its signature. Images have
+// fileSums returns the SHA-256 of each file of the directory, apart from the list itself and its signature. Images have
 // digests of their own, which digests.txt names.
-func listChecksums(directory string) (string, error) {
+func fileSums(directory string) (map[string]string, error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var lines strings.Builder
+	sums := map[string]string{}
 	for _, entry := range entries {
 		if entry.IsDir() || entry.Name() == checksumsFile || entry.Name() == signatureFile {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(directory, entry.Name()))
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(content), entry.Name())
+		sums[entry.Name()] = fmt.Sprintf("%x", sha256.Sum256(content))
+	}
+	return sums, nil
+}
+
+// listChecksums returns a line for each file, in the form of sha256sum.
+func listChecksums(directory string) (string, error) {
+	sums, err := fileSums(directory)
+	if err != nil {
+		return "", err
+	}
+	var lines strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(&lines, "%s  %s\n", sums[name], name)
 	}
 	return lines.String(), nil
 }
@@ -53,7 +68,9 @@ func writeChecksums(directory string, key signingKey) error {
 	return os.WriteFile(filepath.Join(directory, signatureFile), []byte(signature), 0o644) //nolint:gosec // a release is public
 }
 
-// verifyDirectory verifies the signature of the checksums, every file by its checksum, and the images by their digests.
+// verifyDirectory verifies the signature of the checksums, the files that are there by their checksums, and the images that are
+// there by their digests. Files of the release may be missing, as after a download of some; one that is none of its files is an error,
+// but for the key.
 func (k publicKey) verifyDirectory(directory string) error {
 	list, err := os.ReadFile(filepath.Join(directory, checksumsFile))
 	if err != nil {
@@ -69,12 +86,31 @@ func (k publicKey) verifyDirectory(directory string) error {
 	if err := k.verifyMessage(list, string(signature)); err != nil {
 		return fmt.Errorf("%s: %w", checksumsFile, err)
 	}
-	now, err := listChecksums(directory)
+	sums, err := fileSums(directory)
 	if err != nil {
 		return err
 	}
-	if now != string(list) {
-		return fmt.Errorf("files differ from their checksums; those are:\n%sthe files have:\n%s", list, now)
+	delete(sums, k.nameIn(directory))
+	if len(sums) == 0 {
+		return fmt.Errorf("no file beside %s is there to be verified", checksumsFile)
+	}
+	for name, sum := range sums {
+		switch listed, ok := listedSum(string(list), name); {
+		case !ok:
+			return fmt.Errorf("%s is not a file of the release: %s does not name it", name, checksumsFile)
+		case sum != listed:
+			return fmt.Errorf("%s differs from its checksum: it has %s, want %s", name, sum, listed)
+		}
 	}
 	return verifyLayouts(directory)
+}
+
+// listedSum returns the checksum of a file in a list.
+func listedSum(list, name string) (sum string, ok bool) {
+	for line := range strings.Lines(list) {
+		if sum, file, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  "); file == name {
+			return sum, true
+		}
+	}
+	return "", false
 }

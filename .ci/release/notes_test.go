@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -29,6 +31,46 @@ func TestCutReleaseNotes(t *testing.T) {
 }
 
 // A release needs a version with a section, a tree without changes, and a directory without files of another one.
+// TestReleaseOfChangedSources: a tree with changes is refused, and so is documentation that says that there is no release.
+func TestReleaseOfChangedSources(t *testing.T) {
+	t.Parallel()
+	tree := t.TempDir()
+	for name, text := range unreleased {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeTestFile(t, filepath.Join(tree, name), []byte("A sentence. "+text+"."))
+	}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "a"}} {
+		if _, err := askGit(t.Context(), tree, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := readSourceFacts(t.Context(), tree, "v1.0.0"); err != nil {
+		t.Errorf("a tree without changes: %v", err)
+	}
+	if err := refuseOldTexts(tree); err == nil || !strings.Contains(err.Error(), `README.md says "There is no release`) {
+		t.Errorf("texts from before the first release: %v", err)
+	}
+	for name := range unreleased {
+		writeTestFile(t, filepath.Join(tree, name), []byte("Released."))
+	}
+	if err := refuseOldTexts(tree); err != nil {
+		t.Error(err)
+	}
+	if _, err := readSourceFacts(t.Context(), tree, "v1.0.0"); err == nil || !strings.Contains(err.Error(), "changes that are not committed") {
+		t.Errorf("a tree with changes: %v", err)
+	}
+	if s, err := readSourceFacts(t.Context(), tree, snapshot); err != nil || !strings.HasSuffix(s.revision, " (modified)") {
+		t.Errorf("a snapshot of a tree with changes: %q, %v", s.revision, err)
+	}
+	for name, text := range unreleased { // the texts are those of the documentation, until there is a release
+		if content, err := os.ReadFile(filepath.Join(repository, name)); err != nil || !strings.Contains(string(content), text) {
+			t.Errorf("%s does not say %q: %v; if there is a release now, remove the text from unreleased", name, text, err)
+		}
+	}
+}
+
 func TestBuildRefuses(t *testing.T) {
 	t.Parallel()
 	full := t.TempDir()

@@ -177,12 +177,32 @@ func (r *rehearsal) renderChart(t *testing.T) {
 			t.Errorf("the chart doesn't render %s", want)
 		}
 	}
+	r.wantChartTexts(t, pulled[0])
 	if file := os.Getenv("RELEASED_CHART"); file != "" {
 		content, err := os.ReadFile(pulled[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		writeTestFile(t, file, content)
+	}
+}
+
+// wantChartTexts fails unless the chart says where it and its image are, and takes a tag in the place of the digest.
+func (r *rehearsal) wantChartTexts(t *testing.T, archive string) {
+	t.Helper()
+	settings := "config.KAFKA_BROKERS=kafka:9092,config.KAFKA_TOPICS=orders,config.KAFKA_GROUP_ID=g,config.FIREHOSE_STREAM=orders,config.AWS_REGION=eu-west-1"
+	image, _, _ := strings.Cut(r.bridgeRef, "@")
+	if tagged := runHelm(t, "template", "r", archive, "--set", settings+",image.tag=v9"); !strings.Contains(tagged, `image: "`+image+`:v9"`) {
+		t.Error("a tag does not replace the digest of the release")
+	}
+	readme := runHelm(t, "show", "readme", archive)
+	for _, want := range []string{"helm install orders oci://" + r.address + "/charts/kafka-firehose --version 0.0.0-snapshot -n", "The image is `" + image + "`, by its digest."} {
+		if !strings.Contains(readme, want) {
+			t.Errorf("the chart's README does not say %q", want)
+		}
+	}
+	if strings.Contains(readme, "There is no public image") || strings.Contains(runHelm(t, "show", "values", archive), "that you built") {
+		t.Error("the chart says that there is no image")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -179,6 +180,7 @@ func (r *rehearsal) wantVerified(t *testing.T) {
 			t.Errorf("%s verifies with another key: %v", target, err)
 		}
 	}
+	r.verifyDownloads(t)
 	// The commands of the documentation, without this program.
 	cmd := exec.CommandContext(t.Context(), "sha256sum", "--check", "--quiet", checksumsFile)
 	cmd.Dir = r.directory
@@ -188,6 +190,57 @@ func (r *rehearsal) wantVerified(t *testing.T) {
 	if openssl, err := exec.LookPath("openssl"); err == nil {
 		r.verifyByOpenSSL(t, openssl)
 	}
+}
+
+// verifyDownloads verifies what the workflow uploads, and one archive of it beside the key, as users have them.
+func (r *rehearsal) verifyDownloads(t *testing.T) {
+	t.Helper()
+	workflow, err := os.ReadFile(filepath.Join(repository, ".github", "workflows", "release.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, uploads, found := strings.Cut(string(workflow), "gh release create ")
+	patterns := regexp.MustCompile(`dist/(\S+)`).FindAllStringSubmatch(strings.ReplaceAll(uploads, "--notes-file dist/", ""), -1)
+	if !found || len(patterns) < 5 {
+		t.Fatalf("the workflow uploads %q", patterns)
+	}
+	all := t.TempDir()
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(filepath.Join(r.directory, pattern[1]))
+		if err != nil || len(files) == 0 {
+			t.Errorf("the workflow uploads %s, and there is none: %v", pattern[0], err)
+		}
+		for _, file := range files {
+			copyTestFile(t, file, all)
+		}
+	}
+	if err := r.verify(t, r.public, all); err != nil {
+		t.Errorf("what the workflow uploads: %v", err)
+	}
+	some := t.TempDir()
+	for _, file := range []string{checksumsFile, signatureFile, fmt.Sprintf("%s_0.0.0-snapshot_linux_amd64.tar.gz", bridgeName)} {
+		copyTestFile(t, filepath.Join(all, file), some)
+	}
+	key := copyTestFile(t, r.public, some)
+	if err := r.verify(t, key, some); err != nil {
+		t.Errorf("an archive beside the key: %v", err)
+	}
+	writeTestFile(t, filepath.Join(some, "other.tar.gz"), nil)
+	if err := r.verify(t, key, some); err == nil || !strings.Contains(err.Error(), "other.tar.gz is not a file of the release") {
+		t.Errorf("with a file that is not of the release: %v", err)
+	}
+}
+
+// copyTestFile copies a file into a directory, and returns its new path.
+func copyTestFile(t *testing.T, file, directory string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(directory, filepath.Base(file))
+	writeTestFile(t, to, content)
+	return to
 }
 
 func (r *rehearsal) verifyByOpenSSL(t *testing.T, openssl string) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -100,7 +101,10 @@ func (k signingKey) composeSignature(reference string, digest v1.Hash) (v1.Image
 }
 
 // publicKey verifies.
-type publicKey struct{ public *ecdsa.PublicKey }
+type publicKey struct {
+	public *ecdsa.PublicKey
+	file   string
+}
 
 func readPublicKey(file string) (publicKey, error) {
 	text, err := os.ReadFile(file)
@@ -115,7 +119,17 @@ func readPublicKey(file string) (publicKey, error) {
 	if !ok {
 		return publicKey{}, fmt.Errorf("%s holds a key of type %T, want one of ECDSA", file, key)
 	}
-	return publicKey{public}, nil
+	return publicKey{public, file}, nil
+}
+
+// nameIn is the name of the key's file if that is in the directory, else empty.
+func (k publicKey) nameIn(directory string) string {
+	key, errKey := os.Stat(k.file)
+	beside, err := os.Stat(filepath.Join(directory, filepath.Base(k.file)))
+	if errKey != nil || err != nil || !os.SameFile(key, beside) {
+		return ""
+	}
+	return filepath.Base(k.file)
 }
 
 var errWrongSignature = errors.New("the signature is not by this key, or of other content")

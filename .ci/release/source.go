@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +68,25 @@ func readSourceFacts(ctx context.Context, directory, version string) (sourceFact
 	}
 	s.committed = time.Unix(epoch, 0).UTC()
 	return s, nil
+}
+
+// unreleased are the texts of the documentation that are true before the first release alone.
+var unreleased = map[string]string{
+	"README.md": "There is no release and no public image yet", "deploy/docs/faq.md": "There is no release yet",
+}
+
+// refuseOldTexts returns an error if the documentation says that there is no release.
+func refuseOldTexts(directory string) error {
+	for _, name := range slices.Sorted(maps.Keys(unreleased)) {
+		text, err := os.ReadFile(filepath.Join(directory, name))
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(text), unreleased[name]) {
+			return fmt.Errorf("%s says %q: say where this one is, and commit that", name, unreleased[name])
+		}
+	}
+	return nil
 }
 
 // askGit returns what Git prints. A checkout may belong to another user: in CI it often does.

@@ -24,7 +24,7 @@ func (r *rehearsal) wantTamperedRefused(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		fmt.Sprintf("%s_0.0.0-snapshot_linux_amd64.tar.gz", bridgeName): "differ from their checksums",
+		fmt.Sprintf("%s_0.0.0-snapshot_linux_amd64.tar.gz", bridgeName): "differs from its checksum",
 		checksumsFile: errWrongSignature.Error(), signatureFile: "",
 	} {
 		restore := changeByte(t, filepath.Join(r.directory, file))

@@ -63,11 +63,19 @@ labels:
 {{- .Values.serviceAccount.name | default $made -}}
 {{- end -}}
 
+{{- /* The digest that is used: one that a release has put there gives way to a tag that is set. */ -}}
+{{- define "kafka-firehose.imageDigest" -}}
+{{- $released := index (.Chart.Annotations | default dict) "kafka-firehose/image-digest" -}}
+{{- if not (and .Values.image.tag (eq .Values.image.digest ($released | default "none"))) -}}
+{{- .Values.image.digest -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "kafka-firehose.image" -}}
 {{- $name := .Values.image.repository -}}
 {{- with .Values.global.imageRegistry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
-{{- if .Values.image.digest -}}
-{{- printf "%s@%s" $name .Values.image.digest -}}
+{{- with include "kafka-firehose.imageDigest" . -}}
+{{- printf "%s@%s" $name . -}}
 {{- else -}}
 {{- printf "%s:%s" $name (.Values.image.tag | default .Chart.AppVersion) -}}
 {{- end -}}

@@ -45,7 +45,7 @@
 {{- if not (include "kafka-firehose.memoryLimit" .) -}}
 {{- $warnings = append $warnings "resources.limits.memory is not set. GOMEMLIMIT follows MAX_BUFFERED_BYTES then, and nothing stops the node from running out." -}}
 {{- end -}}
-{{- if and (not .Values.image.digest) (has .Values.image.tag (list "latest" "main" "master" "dev" "edge" "stable")) -}}
+{{- if and (not (include "kafka-firehose.imageDigest" .)) (has .Values.image.tag (list "latest" "main" "master" "dev" "edge" "stable")) -}}
 {{- $warnings = append $warnings (printf "image.tag is %s: pods can run different versions, and a rollback may change nothing. Want image.digest, or the tag of a version." .Values.image.tag) -}}
 {{- end -}}
 {{- if and (eq .Values.workload.kind "Deployment") (eq (toString .Values.workload.maxUnavailable) "100%") -}}
