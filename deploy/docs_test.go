@@ -257,7 +257,7 @@ func TestSettingsInDocuments(t *testing.T) {
 		if strings.HasPrefix(file, "../.") {
 			continue
 		}
-		for _, name := range all("`((?:KAFKA|FIREHOSE|RECORD|SCHEMA_REGISTRY|DEAD_LETTER|DESTINATION|CLAIM_CHECK|RUNTIME)_[A-Z0-9_]*[A-Z0-9])(?:=[^`]*)?`", read(t, file)) {
+		for _, name := range all("`((?:KAFKA|FIREHOSE|RECORD|SCHEMA_REGISTRY|DEAD_LETTER|DESTINATION|CLAIM_CHECK|RUNTIME|BAD_RECORD|MAX_BUFFERED|LOG|HTTP|SHUTDOWN|METRICS)_[A-Z0-9_]*[A-Z0-9])(?:=[^`]*)?`", read(t, file)) {
 			if !slices.Contains(known, name) && name != "KAFKA_STORAGE_ERROR" { // which is an error of Kafka
 				t.Errorf("%s: there is no setting %s", file, name)
 			}
