@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -68,53 +67,41 @@ func (b *Bucket) Empty(ctx context.Context) (bool, error) {
 // String implements Store.
 func (b *Bucket) String() string { return awsconfig.BucketAddress(b.bucket, b.prefix) }
 
-var yearFolder = regexp.MustCompile(`\A\d{4}/\z`)
-
-// List implements Store. Below folders of years, as they are by default, it begins and ends with the hours of the window.
-// Otherwise it lists the whole prefix.
+// List implements Store. It skips folders of days, months and years that are outside of the window, a request for each, and
+// never ends before the last key: objects of a month's folder sort behind the folders of its days.
 func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) error {
 	in := s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix}
-	last := ""
-	byHour, err := b.foldersOfYears(ctx)
-	if err != nil {
-		return b.listError(err)
-	}
-	if byHour {
-		hour := func(t time.Time) string { return b.prefix + t.UTC().Format(folderLayout) }
-		in.StartAfter = aws.String(hour(w.From.Add(-zoneMargin)))
-		last = hour(w.Until.Add(zoneMargin)) + "0" // behind the slash
-	}
-	for pages := s3.NewListObjectsV2Paginator(b.client.API(), &in); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
+	last, skips := "", true // last is the greatest key so far
+	for {
+		page, err := b.client.API().ListObjectsV2(ctx, &in)
 		if err != nil {
 			return b.listError(err)
 		}
+		next := "" // where the listing resumes if the last key of the page is outside of the window
 		for _, o := range page.Contents {
 			name := aws.ToString(o.Key)
-			if last != "" && name > last {
-				return nil
+			if name <= last {
+				skips = false // the service does not know StartAfter
+				continue
+			}
+			last = name
+			if next = w.skipTo(name); next != "" {
+				continue
 			}
 			found := Object{Name: name, Bytes: aws.ToInt64(o.Size), Written: aws.ToTime(o.LastModified), version: aws.ToString(o.ETag)}
 			if err := visit(found); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// foldersOfYears reports whether everything below the prefix is in such folders.
-func (b *Bucket) foldersOfYears(ctx context.Context) (bool, error) {
-	found, err := b.client.API().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, Delimiter: aws.String("/")})
-	if err != nil || len(found.CommonPrefixes) == 0 || len(found.Contents) > 0 || aws.ToBool(found.IsTruncated) {
-		return false, err
-	}
-	for _, folder := range found.CommonPrefixes {
-		if !yearFolder.MatchString(strings.TrimPrefix(aws.ToString(folder.Prefix), b.prefix)) {
-			return false, nil
+		switch {
+		case !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextContinuationToken) == "":
+			return nil
+		case next != "" && skips:
+			in.ContinuationToken, in.StartAfter = nil, &next
+		default:
+			in.ContinuationToken = page.NextContinuationToken
 		}
 	}
-	return true, nil
 }
 
 // Open implements Store.

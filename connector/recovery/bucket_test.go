@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +16,9 @@ import (
 	"time"
 )
 
+// pageKeys are in an answer of fakeS3 at most.
+const pageKeys = 3
+
 // fakeS3 is a bucket "b" behind a loopback port, which can be made to fail.
 type fakeS3 struct {
 	objects map[string]string
@@ -22,6 +26,9 @@ type fakeS3 struct {
 	region  string
 	broken  func(key string, from int) (status int, code string) // instead of the content; 0 for none
 	cut     int                                                  // bytes after which each answer with content ends; 0 for never
+
+	startAfterIgnored bool
+	sorted            []string // keys of objects
 
 	mu    sync.Mutex
 	lists []url.Values
@@ -82,23 +89,21 @@ func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *fakeS3) list(w http.ResponseWriter, q url.Values) {
 	s.lists = append(s.lists, q)
-	prefix, after, limit := q.Get("prefix"), max(q.Get("start-after"), q.Get("continuation-token")), 3
+	prefix, after, limit := q.Get("prefix"), q.Get("continuation-token"), pageKeys
+	if after == "" && !s.startAfterIgnored {
+		after = q.Get("start-after")
+	}
 	if n, err := strconv.Atoi(q.Get("max-keys")); err == nil {
 		limit = min(limit, n)
 	}
-	var keys []string
-	folders := map[string]bool{}
-	for key := range s.objects {
-		if !strings.HasPrefix(key, prefix) || key <= after {
-			continue
-		}
-		if folder, _, deeper := strings.Cut(key[len(prefix):], "/"); q.Get("delimiter") != "" && deeper {
-			folders[prefix+folder+"/"] = true
-			continue
-		}
-		keys = append(keys, key)
+	if len(s.sorted) != len(s.objects) {
+		s.sorted = slices.Sorted(maps.Keys(s.objects))
 	}
-	slices.Sort(keys)
+	begin, _ := slices.BinarySearch(s.sorted, max(prefix, after+"\x00"))
+	keys := s.sorted[begin:]
+	if end := slices.IndexFunc(keys[:min(len(keys), limit+1)], func(key string) bool { return !strings.HasPrefix(key, prefix) }); end >= 0 {
+		keys = keys[:end]
+	}
 	fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%t</IsTruncated>", len(keys) > limit)
 	if len(keys) > limit {
 		keys = keys[:limit]
@@ -110,9 +115,6 @@ func (s *fakeS3) list(w http.ResponseWriter, q url.Values) {
 			written = at
 		}
 		fmt.Fprintf(w, "<Contents><Key>%s</Key><Size>%d</Size><ETag>&quot;e&quot;</ETag><LastModified>%s</LastModified></Contents>", key, len(s.objects[key]), written.UTC().Format(time.RFC3339))
-	}
-	for folder := range folders {
-		fmt.Fprintf(w, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", folder)
 	}
 	fmt.Fprint(w, "</ListBucketResult>")
 }
@@ -134,7 +136,7 @@ func listed(t *testing.T, s Store, w Window) (names []string) {
 	return names
 }
 
-// TestBucketList: below the folders of the hours only the time around the window is listed; with another prefix
+// TestBucketList: below the folders of the hours only the days around the window are listed; with another prefix
 // everything is, over all pages.
 func TestBucketList(t *testing.T) {
 	s := &fakeS3{objects: map[string]string{}, region: "eu-west-1"}
@@ -147,7 +149,7 @@ func TestBucketList(t *testing.T) {
 	}
 	w := Window{From: begin.Add(40 * time.Hour), Until: begin.Add(44 * time.Hour)}
 	b := openBucket(t, "s3://b/default/")
-	if got := listed(t, b, w); len(got) != 4+1+2*15 || got[0] != "default/2026/01/31/13/x" || got[len(got)-1] != "default/2026/02/01/23/x" {
+	if got := listed(t, b, w); len(got) != 2*24 || got[0] != "default/2026/01/31/00/x" || got[len(got)-1] != "default/2026/02/01/23/x" {
 		t.Errorf("got %d: %q", len(got), got)
 	}
 	if got := listed(t, openBucket(t, "s3://b/custom/"), w); len(got) != 96 {
@@ -155,6 +157,97 @@ func TestBucketList(t *testing.T) {
 	}
 	if got := listed(t, openBucket(t, "s3://b/default/2026/02/01"), w); len(got) != 24 {
 		t.Errorf("got %d: %q", len(got), got)
+	}
+}
+
+// TestBucketFolders: whatever the folders of a stream span, and whatever is beside or below them, every object of the window is listed
+// once; folders of dates outside of it are skipped, and their objects are not listed page by page.
+func TestBucketFolders(t *testing.T) {
+	begin, end := time.Date(2025, 11, 15, 0, 30, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	from := time.Date(2026, 1, 10, 4, 0, 0, 0, time.UTC)
+	w := Window{From: from, Until: from.Add(4 * time.Hour)} // 15 hours later it is the same day
+	const (
+		days    = 2 * 24 / pageKeys // requests that list the 9th and the 10th
+		folders = 1 + 1 + 8 + 21    // requests that skip a year, a month or a day; each stream in them may need one
+	)
+	for name, test := range map[string]struct {
+		prefixes []string // layout of the time|rest; each hour has an object below each
+		requests int      // at most; 0 for as many as the whole bucket needs
+	}{
+		"hours":                           {[]string{"2006/01/02/15/"}, days + folders},
+		"days":                            {[]string{"2006/01/02/"}, days + 3*folders},
+		"months":                          {[]string{"2006/01/"}, 31*24/pageKeys + 3*2},
+		"years":                           {[]string{"2006/"}, 31*24/pageKeys + 3},
+		"partitions below hours":          {[]string{"2006/01/02/15/|07/", "2006/01/02/15/|tenant=b/"}, 2*days + folders},
+		"partitions below days":           {[]string{"2006/01/02/|tenant=a/", "2006/01/02/|tenant=b/"}, 2*days + 6*folders},
+		"partitions of digits":            {[]string{"2006/01/02/|07/", "2006/01/02/|0a/", "2006/01/02/|99/"}, 0},
+		"partitions of digits in a month": {[]string{"2006/01/|01/", "2006/01/|10/", "2006/01/|31/"}, 0},
+		"partitions of digits in a year":  {[]string{"2006/|01/", "2006/|07/", "2006/|12/"}, 0},
+		"partitions above hours":          {[]string{"tenant=a/2006/01/02/15/", "tenant=b/2006/01/02/15/"}, 2 * (days + folders)},
+		"hours, and months":               {[]string{"2006/01/02/15/", "2006/01/"}, 0},
+		"hours, beside errors":            {[]string{"2006/01/02/15/", "processing-failed/2006/01/02/15/"}, 2 * (days + folders)},
+		"names of folders":                {[]string{"year=2006/month=01/day=02/"}, 0},
+		"none":                            {[]string{""}, 0},
+	} {
+		s := &fakeS3{objects: map[string]string{}}
+		s.serve(t)
+		var want []string
+		for at := begin; at.Before(end); at = at.Add(time.Hour) {
+			for i, prefix := range test.prefixes {
+				layout, rest, _ := strings.Cut(prefix, "|")
+				stream := []string{"0rders", "2orders", "orders"}[at.Hour()%3]
+				key := fmt.Sprintf("raw/%s%s%s-1-%s-%d", at.Format(layout), rest, stream, at.Format(nameLayout), i)
+				s.objects[key] = "x"
+				if !at.Before(w.From) && at.Before(w.Until) {
+					want = append(want, key)
+				}
+			}
+		}
+		b := openBucket(t, "s3://b/raw/")
+		s.lists = nil
+		wantListed(t, name, listed(t, b, w), want)
+		limit := len(s.objects)/pageKeys + 1
+		if test.requests > 0 {
+			limit = test.requests
+		}
+		if len(s.lists) > limit {
+			t.Errorf("%s: %d requests, want %d at most", name, len(s.lists), limit)
+		}
+	}
+}
+
+// TestBucketWithoutStartAfter: a service that does not know StartAfter has its objects listed, too, once.
+func TestBucketWithoutStartAfter(t *testing.T) {
+	s := &fakeS3{objects: map[string]string{}, startAfterIgnored: true}
+	s.serve(t)
+	var all []string
+	for day := range 20 {
+		at := time.Date(2026, 1, 1+day, 0, 0, 0, 0, time.UTC)
+		all = append(all, "raw/"+at.Format("2006/01/02/")+"s-1-"+at.Format(nameLayout)+"-uuid")
+		s.objects[all[day]] = "x"
+	}
+	from := time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)
+	wantListed(t, "without StartAfter", listed(t, openBucket(t, "s3://b/raw/"), Window{From: from, Until: from.Add(24 * time.Hour)}), all[9:11])
+}
+
+// wantListed fails unless these are among the listed objects, and none is there twice.
+func wantListed(t *testing.T, name string, got, want []string) {
+	t.Helper()
+	times := map[string]int{}
+	for _, key := range got {
+		times[key]++
+	}
+	if len(times) != len(got) {
+		t.Errorf("%s: %d objects are listed, and %d of them are different", name, len(got), len(times))
+	}
+	absent := 0
+	for _, key := range want {
+		if times[key] == 0 {
+			absent++
+		}
+	}
+	if absent > 0 || len(want) == 0 {
+		t.Errorf("%s: %d of %d objects of the window are not listed", name, absent, len(want))
 	}
 }
 

@@ -62,6 +62,52 @@ func (w Window) includesObject(o Object) bool {
 	return !known || !begun.After(w.Until.Add(zoneMargin))
 }
 
+// dateFolders are the folders of years, months and days that Firehose may write, from the outermost one, with what may
+// be below each if they go down to the hour. Hours are not among them: a folder of two digits below a day may be that of a
+// partition.
+var dateFolders = []struct {
+	layout, below       string
+	years, months, days int // that a folder spans
+}{{"2006/", "01/", 1, 0, 0}, {"2006/01/", "02/", 0, 1, 0}, {"2006/01/02/", "15/", 0, 0, 1}}
+
+// skipTo returns a key behind an object that is in the folder of a day, month or year without records of the range, and no
+// object of the range is between both; empty for an object that is in no such folder. The time of the object has to agree
+// with the folder: digits may be those of a partition.
+func (w Window) skipTo(name string) string {
+	begun, known := timeOfName(name)
+	if !known {
+		return ""
+	}
+	root := strings.Index("/"+name, begun.Format("/2006/"))
+	if root < 0 {
+		return ""
+	}
+	for _, f := range dateFolders {
+		folder := name[:root] + begun.Format(f.layout)
+		rest, within := strings.CutPrefix(name, folder)
+		if !within {
+			return ""
+		}
+		begin, err := time.Parse(f.layout, begun.Format(f.layout))
+		if err != nil {
+			return ""
+		}
+		end := begin.AddDate(f.years, f.months, f.days)
+		if end.After(w.From.Add(-zoneMargin)) && !begin.After(w.Until.Add(zoneMargin)) {
+			continue // it may hold records of the range
+		}
+		if strings.HasPrefix(rest, begun.Format(f.below)) {
+			return strings.TrimSuffix(folder, "/") + "0" // behind the slash
+		}
+		// 2026/01/01/ may be of partition 01, and not of a day: objects of the stream from the end of the folder's date on are not skipped.
+		if stream := strings.LastIndex(name, begun.Format("-"+nameLayout+"-")); stream >= 0 {
+			return name[:stream+1] + end.Format(nameLayout)
+		}
+		return ""
+	}
+	return ""
+}
+
 var (
 	// Firehose names objects STREAM-VERSION-YYYY-MM-dd-HH-mm-ss-UUID under any prefix, with the time of the
 	// first record in the stream's time zone, UTC by default: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
