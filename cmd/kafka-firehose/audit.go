@@ -52,7 +52,7 @@ func (a *auditFlags) declareFlags(flags *flag.FlagSet) {
 	flags.StringVar(&a.output, "o", "table", "table, for people, or json, one `format` for programs")
 	flags.StringVar(&a.missing, "missing", "", "`file` that gets the offsets of the missing records, as JSON")
 	flags.DurationVar(&r.Due, "due", 15*time.Minute, "how old a record has to be to be missed: the longest buffering of the stream")
-	flags.DurationVar(&r.Late, "late", 24*time.Hour, "how long after -to objects are searched for records that came late")
+	flags.DurationVar(&r.Late, "late", 0, "how long after -to objects are searched for records that came late (default up to now)")
 	flags.StringVar(&r.ID, "id", "", "`member` of the delivered objects that holds the id (default that of RECORD_FIELDS)")
 	flags.IntVar(&r.Parallel, "parallel", 8, "how many objects are read at a time")
 }

@@ -38,9 +38,12 @@ func TestAuditExitCode(t *testing.T) {
 		{"", errors.New("topic x does not exist"), 2, "kafka-firehose: topic x does not exist\n"},
 	} {
 		b := newBench(t, enough...)
-		b.audited(recovery.AuditReport{Result: test.result}, test.err)
+		asked := b.audited(recovery.AuditReport{Result: test.result}, test.err)
 		if code := b.run(t.Context(), []string{"audit", "-from", "2h", "-to", "1h", "-objects", "d"}); code != test.code || b.stderr.String() != test.stderr {
 			t.Errorf("%s, %v: exit code %d, stderr %q", test.result, test.err, code, &b.stderr)
+		}
+		if asked.Late != 0 {
+			t.Errorf("objects are searched for %s, want up to now", asked.Late)
 		}
 	}
 }

@@ -173,7 +173,7 @@ func (w *world) missingFrom(b *backend, begin time.Time) *recovery.OffsetFile {
 	writeObject(w.t, root, b.delivered())
 	cfg := w.config()
 	inEnvelopes(&cfg)
-	report, err := connector.Audit(w.t.Context(), cfg, recovery.AuditRequest{From: begin, To: time.Now(), Objects: root, Late: 100 * time.Hour, Parallel: 2},
+	report, err := connector.Audit(w.t.Context(), cfg, recovery.AuditRequest{From: begin, To: time.Now(), Objects: root, Parallel: 2},
 		connector.Options{KafkaDial: w.dial})
 	if err != nil && !errors.Is(err, recovery.ErrIncomplete) {
 		w.t.Fatal(err)

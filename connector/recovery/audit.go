@@ -27,7 +27,7 @@ type AuditRequest struct {
 	Objects, Errors string
 	// Due is how old a record has to be to be missed: the stream's longest buffering and then some.
 	Due time.Duration
-	// Late is how long after To objects are searched.
+	// Late is how long after To objects are searched; 0 for up to now.
 	Late time.Duration
 	// ID is the member of the delivered objects that holds the id; empty for the envelope's.
 	ID string

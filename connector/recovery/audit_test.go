@@ -481,6 +481,45 @@ func TestNothingDelivered(t *testing.T) {
 	}
 }
 
+// TestDeliveredLate: records that were delivered days after the range, as after a hold or by a replay, are found. With a limit
+// that is over, missing records may be in objects that were not read: a note says so, and they get no file.
+func TestDeliveredLate(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, kfake.SeedTopics(1, "orders"))
+	records := p.produce("orders", 1, 5, time.Now().Add(-80*time.Hour))
+	p.object(p.objects, time.Now().Add(-80*time.Hour), p.lines(records[:3]...))
+	p.deliver(records[3:]...)
+	request := p.request("orders")
+	request.From, request.To = records[0].Timestamp, records[0].Timestamp.Add(time.Hour)
+	for late, test := range map[time.Duration]struct {
+		result Result
+		want   Totals
+		names  bool // whether the limit is named
+	}{
+		0:              {Complete, Totals{Expected: 5, Once: 5}, false},
+		24 * time.Hour: {Incomplete, Totals{Expected: 5, Once: 3, Missing: 2}, true},
+		90 * time.Hour: {Complete, Totals{Expected: 5, Once: 5}, false},
+	} {
+		request.Late = late
+		r := p.mustAudit(request)
+		p.wantTotal(r, test.result, test.want)
+		if said := slices.ContainsFunc(r.Notes, func(n string) bool {
+			return strings.Contains(n, "may hold records that seem to be missing; without -late")
+		}); said != test.names {
+			t.Errorf("-late %s: notes %q", late, r.Notes)
+		}
+		if err := r.WriteMissing(&bytes.Buffer{}); (err != nil) != test.names || err != nil && !strings.Contains(err.Error(), "want it without -late") {
+			t.Errorf("-late %s: the file is written with %v", late, err)
+		}
+	}
+	request.Late, request.To = 24*time.Hour, records[3].Timestamp
+	r := p.mustAudit(request)
+	p.wantTotal(r, Complete, Totals{Expected: 3, Once: 3})
+	if err := r.WriteMissing(&bytes.Buffer{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestEmptyRange: a range without records, such as one of the wrong year, is complete, and a note says that nothing was compared.
 func TestEmptyRange(t *testing.T) {
 	t.Parallel()

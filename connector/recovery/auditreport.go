@@ -132,8 +132,8 @@ func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 	if r.Objects.Read == 0 && a.unread == 0 {
 		add("%s has objects, but none was delivered between %s and %s", a.objects, formatTime(a.objectWindow().From), formatTime(a.objectWindow().Until))
 	}
-	if r.Total.Missing > 0 && a.objectWindow().Until.Before(a.now) {
-		add("objects that begin after %s were not read; with a larger -late they are", formatTime(a.objectWindow().Until))
+	if r.Total.Missing+r.Total.Gaps > 0 && r.leavesObjects() {
+		add("objects that begin after %s were not read, and may hold records that seem to be missing; without -late they are read", formatTime(r.Objects.Until))
 	}
 	if n := r.Objects.WithoutID; n > 0 {
 		add("%d documents have no id in their member %q; the first is in %s", n, a.id, a.withoutID)
@@ -165,6 +165,9 @@ func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 	}
 	return notes
 }
+
+// leavesObjects reports whether objects were not read because they began too late.
+func (r *AuditReport) leavesObjects() bool { return r.Objects.Until.Before(r.At) }
 
 // isEmptyRange reports whether no partition has an offset of the range, or has had one that retention has removed.
 func (a *auditor) isEmptyRange() bool {

@@ -26,6 +26,9 @@ func (r AuditReport) WriteMissing(w io.Writer) error {
 	if r.Result == Unknown {
 		return errors.New("objects that can't be read may hold records that seem to be missing")
 	}
+	if r.Total.Missing > 0 && r.leavesObjects() {
+		return fmt.Errorf("objects that begin after %s were not read, and may hold records that seem to be missing: want it without -late", formatTime(r.Objects.Until))
+	}
 	out := bufio.NewWriter(w)
 	head, err := json.Marshal(map[string]any{"from": r.From, "to": r.To, "cluster": r.Cluster})
 	if err != nil {

@@ -25,9 +25,9 @@ type Unreadable struct {
 
 // objectWindow is when objects of the range were delivered.
 func (a *auditor) objectWindow() Window {
-	until := a.To.Add(a.Late)
-	if until.After(a.now) {
-		until = a.now
+	until := a.now
+	if limit := a.To.Add(a.Late); a.Late > 0 && limit.Before(until) {
+		until = limit
 	}
 	return Window{From: a.From, Until: until}
 }

@@ -41,8 +41,7 @@ var ErrStop = errors.New("no object can be read")
 type Window struct {
 	// From is the beginning of the range: an object that was last written before it has no record of it.
 	From time.Time
-	// Until is the end of the range and the time that was allowed for its delivery: objects that begin after it
-	// are not read.
+	// Until is the end of the time that was allowed for the delivery: objects that begin after it are not read.
 	Until time.Time
 }
 
