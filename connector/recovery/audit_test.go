@@ -357,14 +357,18 @@ func TestErrorOutput(t *testing.T) {
 	p.errors = filepath.Join(p.objects, "failed") // below the objects
 	p.deliver(records[:10]...)
 	failed := func(code string, data []byte) []byte {
+		if code == "DataFormatConversion.ParseError" {
+			return fmt.Appendf(nil, `{"attemptsMade":1,"arrivalTimestamp":1,"lastErrorCode":%q,"lastErrorMessage":"broken %s","attemptEndingTimestamp":2,"rawData":%q,"sequenceNumber":"1","subSequenceNumber":null,"dataCatalogTable":{"tableName":"t"}}`+"\n", code, code, base64.StdEncoding.EncodeToString(data))
+		}
 		return fmt.Appendf(nil, `{"attemptsMade":3,"arrivalTimestamp":1,"errorCode":%q,"errorMessage":"broken %s","rawData":%q}`+"\n", code, code, base64.StdEncoding.EncodeToString(data))
 	}
 	p.object(p.errors, time.Now(), slices.Concat(failed("Lambda.Timeout", p.lines(records[9:12]...)), failed("Lambda.Timeout", zipped(p.lines(records[12:15]...)))))
 	p.object(p.errors, time.Now(), zipped(failed("Format", p.lines(records[15]))))
+	p.object(p.errors, time.Now(), failed("DataFormatConversion.ParseError", p.lines(records[16])))
 	p.object(p.errors, time.Now(), append([]byte(`{"a":1}`), failed("Format", []byte("no json"))...))
 	r := p.mustAudit(p.request("orders"))
-	p.wantTotal(r, Incomplete, Totals{Expected: 20, Once: 10, Refused: 6, Missing: 4})
-	if r.Objects.Read != 4 || r.Objects.Documents != 10 || r.Objects.WithoutID != 0 {
+	p.wantTotal(r, Incomplete, Totals{Expected: 20, Once: 10, Refused: 7, Missing: 3})
+	if r.Objects.Read != 5 || r.Objects.Documents != 10 || r.Objects.WithoutID != 0 {
 		t.Errorf("the error output counts as delivered, too: %+v", r.Objects)
 	}
 	codes := map[string]int64{}
@@ -373,7 +377,8 @@ func TestErrorOutput(t *testing.T) {
 			codes[code] += n
 		}
 	}
-	if diff := cmp.Diff(map[string]int64{"Lambda.Timeout": 5, "Format": 1}, codes); diff != "" || r.Messages["Format"] != "broken Format" {
+	if diff := cmp.Diff(map[string]int64{"Lambda.Timeout": 5, "Format": 1, "DataFormatConversion.ParseError": 1}, codes); diff != "" || r.Messages["Format"] != "broken Format" ||
+		r.Messages["DataFormatConversion.ParseError"] != "broken DataFormatConversion.ParseError" {
 		t.Errorf("%s %q", diff, r.Messages)
 	}
 	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "2 documents of the error output") }) {

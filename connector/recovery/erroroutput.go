@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -18,6 +19,10 @@ type errorDocument struct {
 	RawData      *string `json:"rawData"` // base64 of the record, with all its values if it is an aggregated one
 	ErrorCode    any     `json:"errorCode"`
 	ErrorMessage any     `json:"errorMessage"`
+	// After a failed format conversion they have these names, or begin with a capital, which encoding/json takes, too:
+	// https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html
+	LastErrorCode    any `json:"lastErrorCode"`
+	LastErrorMessage any `json:"lastErrorMessage"`
 }
 
 // maxErrorDocument bounds one such object, in bytes: base64 of 1,000 KiB and the rest.
@@ -75,10 +80,7 @@ func (a *auditor) readErrorObject(_ string, content io.Reader) error {
 }
 
 func (a *auditor) noteError(d errorDocument) error {
-	code := briefText(d.ErrorCode)
-	if code == "" {
-		code = "(none)"
-	}
+	code := cmp.Or(briefText(d.ErrorCode), briefText(d.LastErrorCode), "(none)")
 	ids := 0
 	s := &documentScanner{id: a.id, visit: func(found document) error {
 		if id, ok := parseID(found.id); ok {
@@ -103,7 +105,7 @@ func (a *auditor) noteError(d errorDocument) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, known := a.messages[code]; !known && len(a.messages) < maxCodes {
-		a.messages[code] = briefText(d.ErrorMessage)
+		a.messages[code] = cmp.Or(briefText(d.ErrorMessage), briefText(d.LastErrorMessage))
 	}
 	return nil
 }
