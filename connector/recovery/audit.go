@@ -169,7 +169,7 @@ func (a *auditor) openSources(ctx context.Context) (err error) {
 	if a.errors, err = openStore(ctx, a.Errors, a.service.Log); err != nil {
 		return fmt.Errorf("-errors: %w", err)
 	}
-	if a.errors.String() == a.objects.String() {
+	if samePlace(a.errors, a.objects) {
 		return errors.New("-errors is the same place as -objects; want the prefix of the stream's error output")
 	}
 	return nil

@@ -386,6 +386,35 @@ func TestErrorOutput(t *testing.T) {
 	}
 }
 
+// TestLinks: -objects and -errors may be links to directories. They are the directories for what is below another, and for what is the same.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, kfake.SeedTopics(1, "orders"))
+	records := p.produce("orders", 1, 5, old())
+	objects, links := p.objects, t.TempDir()
+	p.errors = filepath.Join(objects, "failed")
+	p.deliver(records[:4]...)
+	p.object(p.errors, time.Now(), fmt.Appendf(nil, `{"errorCode":"x","rawData":%q}`, base64.StdEncoding.EncodeToString(p.lines(records[4]))))
+	link := func(to, name string) string {
+		name = filepath.Join(links, name)
+		if err := os.Symlink(to, name); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	request := p.request("orders")
+	request.Objects, request.Errors = link(objects, "objects"), link(p.errors, "errors")
+	r := p.mustAudit(request)
+	p.wantTotal(r, Incomplete, Totals{Expected: 5, Once: 4, Refused: 1})
+	if r.Objects.Read != 2 || r.Objects.Documents != 4 || r.Objects.Place != request.Objects || r.Objects.Errors != request.Errors {
+		t.Errorf("got %+v", r.Objects)
+	}
+	request.Errors = objects
+	if _, err := p.audit(request); err == nil || !strings.Contains(err.Error(), "-errors is the same place as -objects") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestNotMissingYet: records behind the group's commit were not sent, and young ones may be in a buffer.
 func TestNotMissingYet(t *testing.T) {
 	t.Parallel()

@@ -137,26 +137,36 @@ func timeOfName(name string) (t time.Time, known bool) {
 }
 
 // Directory is a Store in a directory, which the emulator has written or a bucket was copied to.
-type Directory struct{ root string }
+type Directory struct {
+	place string // as it was given
+	root  string // absolute, without links
+}
 
-// OpenDirectory returns the Store below a directory. The error says why it can't be one.
-func OpenDirectory(root string) (*Directory, error) {
-	info, err := os.Stat(root)
+// OpenDirectory returns the Store below a directory, which may be a link to one. The error says why it can't be one.
+func OpenDirectory(place string) (*Directory, error) {
+	info, err := os.Stat(place)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("directory %s does not exist; want a directory, or s3://BUCKET/PREFIX", root)
+		return nil, fmt.Errorf("directory %s does not exist; want a directory, or s3://BUCKET/PREFIX", place)
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s is a file; want the directory that it is in, or s3://BUCKET/PREFIX", root)
+		return nil, fmt.Errorf("%s is a file; want the directory that it is in, or s3://BUCKET/PREFIX", place)
 	}
-	return &Directory{root}, nil
+	root, err := filepath.Abs(place)
+	if err != nil {
+		return nil, err
+	}
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, err
+	}
+	return &Directory{place, root}, nil
 }
 
 // String implements Store.
-func (d *Directory) String() string { return d.root }
+func (d *Directory) String() string { return d.place }
 
-// List implements Store. Links are not followed.
+// List implements Store. Links below the directory are not followed.
 func (d *Directory) List(ctx context.Context, _ Window, visit func(Object) error) error {
 	return filepath.WalkDir(d.root, func(file string, entry fs.DirEntry, err error) error {
 		if err = errors.Join(err, ctx.Err()); err != nil || !entry.Type().IsRegular() {
@@ -190,6 +200,16 @@ func (d *Directory) Empty(ctx context.Context) (bool, error) {
 // Open implements Store.
 func (d *Directory) Open(_ context.Context, o Object) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(d.root, filepath.FromSlash(o.Name)))
+}
+
+// samePlace reports whether two stores are the same.
+func samePlace(a, b Store) bool {
+	x, isDirectory := a.(*Directory)
+	y, both := b.(*Directory)
+	if isDirectory && both {
+		return x.root == y.root
+	}
+	return a.String() == b.String()
 }
 
 // prefixWithin reports whether objects of a store may be below another, and their names' beginning there.
