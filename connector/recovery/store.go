@@ -58,7 +58,13 @@ func (w Window) includesObject(o Object) bool {
 		return false
 	}
 	begun, known := timeOfName(o.Name)
-	return !known || !begun.After(w.Until.Add(zoneMargin))
+	_, until := w.inNames()
+	return !known || !begun.After(until)
+}
+
+// inNames is the window by the times in names and folders, which may be in another time zone.
+func (w Window) inNames() (from, until time.Time) {
+	return w.From.Add(-zoneMargin), w.Until.Add(zoneMargin)
 }
 
 // dateFolders are the folders of years, months and days that Firehose may write, from the outermost one, with what may
@@ -81,6 +87,7 @@ func (w Window) skipTo(name string) string {
 	if root < 0 {
 		return ""
 	}
+	from, until := w.inNames()
 	for _, f := range dateFolders {
 		folder := name[:root] + begun.Format(f.layout)
 		rest, within := strings.CutPrefix(name, folder)
@@ -92,7 +99,7 @@ func (w Window) skipTo(name string) string {
 			return ""
 		}
 		end := begin.AddDate(f.years, f.months, f.days)
-		if end.After(w.From.Add(-zoneMargin)) && !begin.After(w.Until.Add(zoneMargin)) {
+		if end.After(from) && !begin.After(until) {
 			continue // it may hold records of the range
 		}
 		if strings.HasPrefix(rest, begun.Format(f.below)) {
