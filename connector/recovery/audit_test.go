@@ -309,7 +309,7 @@ func TestTransactions(t *testing.T) {
 func TestCompactedTopic(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	if _, err := kadm.NewClient(p.producer).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": kadm.StringPtr("delete,compact")}, "orders"); err != nil {
+	if _, err := kadm.NewClient(p.producer).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": new("delete,compact")}, "orders"); err != nil {
 		t.Fatal(err)
 	}
 	tx := p.client(kgo.TransactionalID("tx"))
