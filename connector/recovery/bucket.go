@@ -67,7 +67,7 @@ func (b *Bucket) Empty(ctx context.Context) (bool, error) {
 // String implements Store.
 func (b *Bucket) String() string { return awsconfig.BucketAddress(b.bucket, b.prefix) }
 
-// List implements Store. It skips folders of days, months and years that are outside of the window, a request for each, and
+// List implements Store. It skips folders of days, months and years that are outside of the window, mostly with one request for each, and
 // never ends before the last key: objects of a month's folder sort behind the folders of its days.
 func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) error {
 	in := s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix}
@@ -80,8 +80,8 @@ func (b *Bucket) List(ctx context.Context, w Window, visit func(Object) error) e
 		next := "" // where the listing resumes if the last key of the page is outside of the window
 		for _, o := range page.Contents {
 			name := aws.ToString(o.Key)
-			if name <= last {
-				skips = false // the service does not know StartAfter
+			if in.StartAfter != nil && name <= last {
+				skips = false // the service does not know StartAfter, and lists all once more
 				continue
 			}
 			last = name
