@@ -137,8 +137,11 @@ func (d *redrive) plan(ctx context.Context) error {
 	if !d.Since.IsZero() {
 		since = d.Since
 	}
-	ranges, _, err := d.reader.FindRanges(ctx, []string{d.result.Topic}, since, end)
+	ranges, _, err := d.reader.FindStableRanges(ctx, []string{d.result.Topic}, since, end)
 	if err != nil {
+		return err
+	}
+	if err := kafka.CheckHeldBack(ranges); err != nil {
 		return err
 	}
 	progress, err := d.reader.FetchProgress(ctx, d.group)

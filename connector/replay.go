@@ -21,8 +21,8 @@ import (
 // access is wrong.
 var ErrNotStarted = errors.New("nothing was sent")
 
-// IsOutage reports whether a run has sent nothing because Kafka or AWS could not be reached, or could not answer: the same
-// request may succeed later.
+// IsOutage reports whether a run has sent nothing because Kafka or AWS could not be reached, or could not answer, or because
+// transactions are open in its range: the same request may succeed later.
 func IsOutage(err error) bool { return errors.Is(err, ErrNotStarted) && kafka.IsOutage(err) }
 
 // Replay sends a range of the topics that a process with this environment reads once more. It joins no group, and
@@ -131,11 +131,12 @@ func (p *replayRun) planPartitions(ctx context.Context, cfg Config) ([]*recovery
 	if err != nil {
 		return nil, err
 	}
-	from, to := p.From, p.To
+	from, to, find := p.From, p.To, p.reader.FindStableRanges
 	if p.Offsets != nil {
 		from, to = wholeLog()
+		find = p.reader.FindRanges // transactions behind the offsets of the file don't matter
 	}
-	ranges, cluster, err := p.reader.FindRanges(ctx, topics, from, to)
+	ranges, cluster, err := find(ctx, topics, from, to)
 	if err != nil {
 		return nil, err
 	}

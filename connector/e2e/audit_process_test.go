@@ -57,7 +57,7 @@ func TestAuditProcess(t *testing.T) {
 		}
 		return report.Total, cmd.ProcessState.ExitCode()
 	}
-	want := map[string]int{"expected": records, "delivered_once": records, "delivered_twice": 0, "copies": 0, "in_error_output": 0, "not_sent": 0, "not_due": 0, "missing": 0, "not_expected": 0, "gaps": 0}
+	want := map[string]int{"expected": records, "delivered_once": records, "delivered_twice": 0, "copies": 0, "in_error_output": 0, "not_sent": 0, "not_due": 0, "missing": 0, "not_expected": 0, "gaps": 0, "behind_transactions": 0}
 	total, code := audit(root)
 	if diff := cmp.Diff(want, total); diff != "" || code != 0 {
 		t.Errorf("exit code %d %s", code, diff)

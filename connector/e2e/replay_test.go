@@ -114,6 +114,62 @@ func replayDelivers(w *world) {
 	m.mustStop()
 }
 
+// TestReplayBehindATransaction: a replay doesn't begin while a transaction is open in its range, so its progress has no end before
+// the records behind it. A range before the transaction, and a transaction that ends within seconds, are no obstacle.
+func TestReplayBehindATransaction(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.produce(0, 40)
+		time.Sleep(time.Second)
+		before := time.Now()
+		time.Sleep(time.Second)
+		var clients []*kgo.Client
+		defer func() {
+			for _, c := range clients {
+				c.Close()
+			}
+		}()
+		begin := func() (end func()) {
+			tx := w.client(kgo.TransactionalID("tx"), kgo.TransactionTimeout(15*time.Minute))
+			clients = append(clients, tx)
+			if err := errors.Join(tx.BeginTransaction(), tx.ProduceSync(context.Background(), &kgo.Record{Topic: w.in, Value: []byte("aborted")}).FirstErr()); err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := tx.EndTransaction(context.Background(), kgo.TryAbort); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		end := begin()
+		w.produce(40, 1000)
+		time.Sleep(2 * time.Second)
+		to := time.Now()
+		between := func(_ *connector.Config, r *recovery.ReplayRequest) { r.From, r.To = before.Add(-time.Hour), to }
+		for range 2 {
+			_, err := w.replay(between)
+			if !errors.Is(err, connector.ErrNotStarted) || !connector.IsOutage(err) || !strings.Contains(err.Error(), "topic in partition 0: a transaction is open at offset 10, and 241 offsets of the range are not before it") {
+				t.Fatalf("got %v", err)
+			}
+		}
+		report, err := w.replay(func(_ *connector.Config, r *recovery.ReplayRequest) {
+			r.Name, r.From, r.To = "before", before.Add(-time.Hour), before
+		})
+		if err != nil || report.Records != 40 || !report.Done {
+			t.Errorf("before the transaction: %+v, %v", report, err)
+		}
+		end()
+		if report, err = w.replay(between); err != nil || report.Records != 1000 || !report.Done {
+			t.Errorf("after the transaction: %+v, %v", report, err)
+		}
+		end = begin()
+		time.Sleep(time.Second)
+		time.AfterFunc(3*time.Second, end)
+		if report, err = w.replay(func(_ *connector.Config, r *recovery.ReplayRequest) { r.Name = "near-now" }); err != nil || report.Records != 1000 || !report.Done {
+			t.Errorf("beside a short transaction: %+v, %v", report, err)
+		}
+	})
+}
+
 // TestReplayKilled: killed again and again at any moment, it delivers everything of the range; copies are of records that
 // were not committed, and records that come meanwhile are not in the range.
 func TestReplayKilled(t *testing.T) { bubble(t, replayKilled) }

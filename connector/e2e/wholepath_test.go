@@ -162,7 +162,7 @@ var virtualOnly = map[string][]string{
 		"Inspect",
 	},
 	"it judges by exact numbers of what is sent": {
-		"ReplayKilled", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets",
+		"ReplayKilled", "ReplayBehindATransaction", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets",
 		"ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayChecksOnce", "ReplayOutage", "ReplayRefusedCredentials",
 		"ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped",
 	},

@@ -124,8 +124,11 @@ func reasonOf(err error) string {
 	}
 }
 
-// IsOutage reports whether an error is of the way to a broker or another service, or of one that can't answer now.
-func IsOutage(err error) bool { return reasonOf(err) == "connection" }
+// IsOutage reports whether an error is of the way to a broker or another service, or of one that can't answer now, or of
+// transactions that are open now.
+func IsOutage(err error) bool {
+	return reasonOf(err) == "connection" || errors.As(err, new(*OpenTransactionError))
+}
 
 // ofTheClient reports an error that came neither from a broker nor from the way to
 // it. Of a partition, those are about the bytes that a fetch has brought: a checksum,

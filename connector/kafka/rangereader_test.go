@@ -105,6 +105,59 @@ func TestRangeCompacted(t *testing.T) {
 	})
 }
 
+// TestRangeBehindTransactions: on a topic on which some transaction is always open, a range is held back by those alone that
+// began in it, and only until they have ended.
+func TestRangeBehindTransactions(t *testing.T) {
+	t.Parallel()
+	readsRanges(t, nil, func(r *rangeTest) {
+		for range 10 {
+			r.produce("k", 1)
+		}
+		begin := func(id string) (end func()) {
+			tx, err := kgo.NewClient(append(r.producer.Opts(), kgo.TransactionalID(id))...)
+			if err != nil {
+				r.Fatal(err)
+			}
+			if err := errors.Join(tx.BeginTransaction(), tx.ProduceSync(r.Context(), &kgo.Record{Topic: "t"}).FirstErr()); err != nil {
+				r.Fatal(err)
+			}
+			return func() {
+				if err := tx.EndTransaction(r.Context(), kgo.TryCommit); err != nil {
+					r.Error(err)
+				}
+				tx.Close()
+			}
+		}
+		end := begin("first")
+		from, to := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		ranges, _, err := r.reader.FindRanges(r.Context(), []string{"t"}, from, to)
+		if g := ranges[0]; err != nil || g.Begin != 0 || g.End != 10 || g.HeldBack != 1 || g.OpenTransaction != 10 {
+			t.Errorf("got %+v, %v", ranges, err)
+		}
+		var ended sync.WaitGroup
+		ended.Go(func() {
+			for i := range 20 { // one begins before the other ends
+				time.Sleep(200 * time.Millisecond)
+				next := begin(fmt.Sprint(i))
+				time.Sleep(200 * time.Millisecond)
+				end()
+				end = next
+			}
+		})
+		ranges, _, err = r.reader.FindStableRanges(r.Context(), []string{"t"}, from, to)
+		if g := ranges[0]; err != nil || g.HeldBack != 0 || g.End != 11 {
+			t.Errorf("got %+v, %v", ranges, err)
+		}
+		ended.Wait()
+		asked := time.Now()
+		ranges, _, err = r.reader.FindStableRanges(r.Context(), []string{"t"}, from, to)
+		if g := ranges[0]; err != nil || g.HeldBack == 0 || time.Since(asked) < transactionWait || !errors.As(CheckHeldBack(ranges), new(*OpenTransactionError)) {
+			t.Errorf("got %+v, %v", ranges, err)
+		}
+		end()
+	})
+}
+
 // TestRangeWithoutTail: a range whose last offsets hold no record has an end all the same, and a broker that has no answer
 // for the moment does not end it.
 func TestRangeWithoutTail(t *testing.T) {

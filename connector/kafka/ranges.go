@@ -12,6 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"kafka-firehose/connector/retry"
 )
 
 // rangeLookupTimeout bounds each question about topics and their offsets.
@@ -23,8 +25,12 @@ type OffsetRange struct {
 	TopicID   [16]byte // zero where brokers have none
 	Partition int32
 	// Begin is the offset of the first record that is not older than the earlier time, End that of the first
-	// record that is not older than the later time, or the end of the log.
+	// record that is not older than the later time, or the end of the log. With read_committed both are at most the
+	// last stable offset.
 	Begin, End int64
+	// HeldBack is how many offsets of the range are not before End, because they are behind a transaction that is open. It is 0
+	// with read_uncommitted. OpenTransaction is the offset at which the first open transaction begins; 0 without HeldBack.
+	HeldBack, OpenTransaction int64
 	// LogStart is the first offset that the log still has.
 	LogStart int64
 	// Expired is true if retention has removed records just before Begin: some may have been in the range.
@@ -115,9 +121,75 @@ func topicNames(open []*rangePosition) (names []string) {
 // ErrNoTopic says that a topic is not there, as far as this process can see.
 var ErrNoTopic = errors.New("does not exist")
 
+const (
+	// transactionWait is how long FindStableRanges waits for the end of transactions, and transactionLook the time between two
+	// questions. Most transactions are open for less than a second.
+	transactionWait, transactionLook = 10 * time.Second, 250 * time.Millisecond
+)
+
+// FindStableRanges is FindRanges, but asks again for some seconds while open transactions hold back a part of a range. The
+// ranges end where the first answer has them end, so later transactions hold back nothing.
+func (r *RangeReader) FindStableRanges(ctx context.Context, names []string, from, to time.Time) ([]OffsetRange, string, error) {
+	ends := map[partitionID]int64{}
+	for begin := time.Now(); ; {
+		ranges, cluster, err := r.findRanges(ctx, names, from, to, ends)
+		if err != nil || CheckHeldBack(ranges) == nil || time.Since(begin) >= transactionWait {
+			return ranges, cluster, err
+		}
+		if err := retry.Sleep(ctx, transactionLook); err != nil {
+			return nil, "", err
+		}
+	}
+}
+
+// OpenTransactionError says which ranges can't be read to their ends because transactions are open.
+type OpenTransactionError struct{ held []OffsetRange }
+
+// maxHeld ranges are named in an error.
+const maxHeld = 5
+
+// Error names some of the ranges.
+func (e *OpenTransactionError) Error() string {
+	var text strings.Builder
+	for i, g := range e.held[:min(len(e.held), maxHeld)] {
+		if i > 0 {
+			text.WriteString("; ")
+		}
+		text.WriteString(g.describeHeldBack())
+	}
+	if n := len(e.held) - maxHeld; n > 0 {
+		fmt.Fprintf(&text, "; and %d more partitions", n)
+	}
+	return text.String() + ": wait until the transactions have ended, abort those that hang (kafka-transactions.sh find-hanging), or set KAFKA_ISOLATION_LEVEL=read_uncommitted, which reads records of open and aborted transactions"
+}
+
+// describeHeldBack says which part of the range an open transaction holds back.
+func (g *OffsetRange) describeHeldBack() string {
+	return fmt.Sprintf("topic %s partition %d: a transaction is open at offset %d, and %d offsets of the range are not before it", g.Topic, g.Partition, g.OpenTransaction, g.HeldBack)
+}
+
+// CheckHeldBack returns an *OpenTransactionError if open transactions hold back a part of the ranges.
+func CheckHeldBack(ranges []OffsetRange) error {
+	var e OpenTransactionError
+	for _, g := range ranges {
+		if g.HeldBack > 0 {
+			e.held = append(e.held, g)
+		}
+	}
+	if len(e.held) == 0 {
+		return nil
+	}
+	return &e
+}
+
 // FindRanges returns the range of every partition of the topics between two times, by topic and partition, and
 // the id of the cluster. A topic that does not exist is an error.
 func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to time.Time) ([]OffsetRange, string, error) {
+	return r.findRanges(ctx, names, from, to, map[partitionID]int64{})
+}
+
+// findRanges is FindRanges. A range ends where ends has its partition end, or before that; ends gets the ends of the others.
+func (r *RangeReader) findRanges(ctx context.Context, names []string, from, to time.Time, ends map[partitionID]int64) ([]OffsetRange, string, error) {
 	view, err := r.describeTopics(ctx, names)
 	if err != nil {
 		return nil, "", r.cfg.explainError(err)
@@ -132,7 +204,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	}
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	var listed [4]kadm.ListedOffsets
+	var listed [5]kadm.ListedOffsets
 	for i, list := range []func() (kadm.ListedOffsets, error){
 		func() (kadm.ListedOffsets, error) { return r.admin.ListStartOffsets(ctx, names...) },
 		func() (kadm.ListedOffsets, error) {
@@ -141,6 +213,8 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 		func() (kadm.ListedOffsets, error) {
 			return r.admin.ListOffsetsAfterMilli(ctx, to.UnixMilli(), names...)
 		},
+		func() (kadm.ListedOffsets, error) { return r.admin.ListEndOffsets(ctx, names...) },
+		// The last question: a transaction that began after the others were answered is behind their offsets.
 		func() (kadm.ListedOffsets, error) { return r.cfg.ListLogEnds(ctx, r.admin, names) },
 	} {
 		if listed[i], err = list(); err != nil {
@@ -151,7 +225,7 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	for _, name := range names {
 		for n := range view.topics[name].leaders {
 			g := OffsetRange{Topic: name, TopicID: view.topics[name].id, Partition: int32(n)}
-			if err := g.setOffsets(listed); err != nil {
+			if err := g.setOffsets(listed, ends); err != nil {
 				return nil, "", r.cfg.explainError(err)
 			}
 			ranges = append(ranges, g)
@@ -163,9 +237,10 @@ func (r *RangeReader) FindRanges(ctx context.Context, names []string, from, to t
 	return ranges, view.cluster, nil
 }
 
-// setOffsets takes the offsets of the log's start, the two times and the log's end.
-func (g *OffsetRange) setOffsets(listed [4]kadm.ListedOffsets) error {
-	var at [4]int64
+// setOffsets takes the offsets of the log's start, the two times, the log's end, and its end for a reader with the isolation level
+// of the settings. See findRanges for ends.
+func (g *OffsetRange) setOffsets(listed [5]kadm.ListedOffsets, ends map[partitionID]int64) error {
+	var at [5]int64
 	for i := range listed {
 		o, ok := listed[i].Lookup(g.Topic, g.Partition)
 		if err := errors.Join(o.Err, notListed(ok)); err != nil {
@@ -176,10 +251,19 @@ func (g *OffsetRange) setOffsets(listed [4]kadm.ListedOffsets) error {
 			g.First = time.UnixMilli(o.Timestamp)
 		}
 	}
-	start, begin, end, last := at[0], at[1], at[2], at[3]
+	start, begin, logEnd, stable := at[0], at[1], at[3], at[4]
+	id := partitionID{g.Topic, g.Partition}
+	end := min(at[2], logEnd)
+	if first, ok := ends[id]; ok {
+		end = min(end, first)
+	}
+	ends[id] = end
 	g.LogStart = start
-	g.Begin = min(max(begin, start), last)
-	g.End = max(min(end, last), g.Begin)
+	g.Begin = min(max(begin, start), logEnd, stable)
+	g.End = max(min(end, stable), g.Begin)
+	if held := end - max(begin, start, stable); held > 0 {
+		g.HeldBack, g.OpenTransaction = held, stable
+	}
 	g.Expired = start > 0 && begin <= start
 	return nil
 }

@@ -188,7 +188,7 @@ func (a *auditor) findRanges(ctx context.Context) (cluster string, err error) {
 	if len(topics) == 0 {
 		topics = a.service.Topics
 	}
-	ranges, cluster, err := a.service.Kafka.FindRanges(ctx, topics, a.From, a.To)
+	ranges, cluster, err := a.service.Kafka.FindStableRanges(ctx, topics, a.From, a.To)
 	if err != nil {
 		return "", err
 	}

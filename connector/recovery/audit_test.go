@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -303,6 +304,51 @@ func TestTransactions(t *testing.T) {
 	if got := r.Partitions[0]; !slices.Equal(offsetsOf(got.MissingOffsets), []int64{second[0].Offset}) || !slices.Equal(offsetsOf(got.UnexpectedOffsets), []int64{aborted[2].Offset}) || got.End != last[4].Offset+2 {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// TestOpenTransaction: committed records behind a transaction that is open can't be read, so the audit of a range with them
+// is not complete and says where the transaction is. A range before the transaction is not touched by it.
+func TestOpenTransaction(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, kfake.SeedTopics(1, "orders"))
+	p.deliver(p.produce("orders", 1, 10, time.Now().Add(-3*time.Hour))...)
+	tx := p.client(kgo.TransactionalID("tx"))
+	if err := errors.Join(tx.BeginTransaction(), tx.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Value: []byte("1"), Timestamp: old()}).FirstErr()); err != nil {
+		t.Fatal(err)
+	}
+	behind := p.produce("orders", 1, 20, old())
+	request := p.request("orders")
+	request.From = request.To.Add(-4 * time.Hour)
+	before, only := request, request
+	before.To, only.From = request.To.Add(-150*time.Minute), request.To.Add(-150*time.Minute)
+	p.wantTotal(p.mustAudit(before), Complete, Totals{Expected: 10, Once: 10})
+	const note = "topic orders partition 0: a transaction is open at offset 10, so 21 offsets of the range, from there on, were not compared: "
+	var audits sync.WaitGroup // each waits for the transaction
+	for _, one := range []struct {
+		AuditRequest
+		want Totals
+	}{{request, Totals{Expected: 10, Once: 10, HeldBack: 21}}, {only, Totals{HeldBack: 21}}} {
+		audits.Go(func() {
+			r, err := p.audit(one.AuditRequest)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p.wantTotal(r, Incomplete, one.want)
+			if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, note) }) || r.Partitions[0].HeldBack != 21 {
+				t.Errorf("the notes are %q, the partition %+v", r.Notes, r.Partitions[0])
+			}
+			if slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "Kafka has no record of this range") }) {
+				t.Errorf("the range is called empty: %q", r.Notes)
+			}
+		})
+	}
+	audits.Wait()
+	if err := tx.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	p.deliver(behind...)
+	p.wantTotal(p.mustAudit(request), Complete, Totals{Expected: 30, Once: 30})
 }
 
 // TestCompactedTopic: of a topic that is compacted, what was delivered and is not in Kafka any more is told, and is no fault.

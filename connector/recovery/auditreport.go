@@ -18,7 +18,7 @@ type Result string
 // The results.
 const (
 	Complete   Result = "complete"   // every record that was sent and is due is there, once
-	Incomplete Result = "incomplete" // something is missing, there twice, in the error output, or not expected
+	Incomplete Result = "incomplete" // something is missing, there twice, in the error output, not expected, or behind an open transaction
 	Unknown    Result = "unknown"    // an object could not be read
 )
 
@@ -50,6 +50,8 @@ type Totals struct {
 	Missing    int64 `json:"missing"`
 	Unexpected int64 `json:"not_expected"`
 	Gaps       int64 `json:"gaps"` // among offsets that retention has removed from Kafka
+	// HeldBack is of offsets of the range that were not compared: a transaction before them is open.
+	HeldBack int64 `json:"behind_transactions"`
 }
 
 // ObjectsReport describes the objects that were read.
@@ -105,6 +107,7 @@ func (t *Totals) addPartition(p PartitionReport) {
 	t.NotDue += p.NotDue
 	t.Missing += p.Missing
 	t.Unexpected += p.Unexpected
+	t.HeldBack += p.HeldBack
 	if p.Expired != nil {
 		t.Gaps += p.Expired.Gaps
 		t.Copies += p.Expired.Copies
@@ -117,7 +120,7 @@ func (r *AuditReport) judgeResult() Result {
 	switch {
 	case r.Objects.UnreadableAll > 0:
 		return Unknown
-	case t.Missing+t.Twice+t.Copies+t.Refused+t.Gaps > 0, slices.ContainsFunc(r.Partitions, unexpected):
+	case t.Missing+t.Twice+t.Copies+t.Refused+t.Gaps+t.HeldBack > 0, slices.ContainsFunc(r.Partitions, unexpected):
 		return Incomplete
 	}
 	return Complete
@@ -155,6 +158,10 @@ func (a *auditor) reportRemarks(r AuditReport) (notes []string) {
 		if p.committed < 0 && r.Partitions[i].Expected > 0 {
 			uncommitted++
 		}
+		if p.HeldBack > 0 {
+			add("topic %s partition %d: a transaction is open at offset %d, so %d offsets of the range, from there on, were not compared: run the audit again when the transaction has ended, or abort it if it hangs (kafka-transactions.sh find-hanging)",
+				p.Topic, p.Partition, p.OpenTransaction, p.HeldBack)
+		}
 		notes = append(notes, a.expiredRemark(p, r.Partitions[i])...)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(removed)) {
@@ -171,7 +178,7 @@ func (r *AuditReport) leavesObjects() bool { return r.Objects.Until.Before(r.At)
 
 // isEmptyRange reports whether no partition has an offset of the range, or has had one that retention has removed.
 func (a *auditor) isEmptyRange() bool {
-	return !slices.ContainsFunc(a.all, func(p *partitionAudit) bool { return p.End > p.Begin || p.Expired })
+	return !slices.ContainsFunc(a.all, func(p *partitionAudit) bool { return p.End > p.Begin || p.Expired || p.HeldBack > 0 })
 }
 
 // expiredRemark says how the part was judged that retention has taken.

@@ -116,8 +116,9 @@ type PartitionReport struct {
 	Topic     string `json:"topic"`
 	TopicID   string `json:"topic_id,omitempty"` // empty where brokers have none
 	Partition int32  `json:"partition"`
-	Begin     int64  `json:"begin_offset"` // of the range in Kafka
-	End       int64  `json:"end_offset"`   // the first behind it
+	Begin     int64  `json:"begin_offset"`       // of the range in Kafka
+	End       int64  `json:"end_offset"`         // the first behind it, or behind its part before an open transaction
+	HeldBack  int64  `json:"behind_transaction"` // offsets of the range that were not compared: a transaction before them is open
 
 	Expected int64 `json:"expected"`       // Kafka holds them, and the service sends them
 	Once     int64 `json:"delivered_once"` // in one object, one time
@@ -169,7 +170,7 @@ const maxRanges = 10_000
 func (p *partitionAudit) buildReport() PartitionReport {
 	p.flushOffsets()
 	r := PartitionReport{
-		Topic: p.Topic, Partition: p.Partition, Begin: p.Begin, End: p.End,
+		Topic: p.Topic, Partition: p.Partition, Begin: p.Begin, End: p.End, HeldBack: p.HeldBack,
 		Expected: countBits(p.expected), Copies: p.copies, Compacted: p.compacted, LeftOut: p.leftOut, Codes: map[string]int64{},
 	}
 	if p.OffsetRange.TopicID != [16]byte{} {

@@ -61,7 +61,7 @@ func (e *GapError) Error() string {
 
 // PlanReplay decides where the replay begins and ends in each partition of the request's shard. Ranges are those of the
 // topics' partitions between the two times, or their whole logs if the request has offsets; progress is that of an earlier start.
-// The error may be a *GapError.
+// The error may be a *GapError, or a *kafka.OpenTransactionError if transactions are open before the end of a range that is new.
 func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, progress []kafka.RangeCommit) ([]*ReplayPartition, error) {
 	if f := r.Offsets; f != nil && f.Cluster != "" && cluster != "" && f.Cluster != cluster {
 		return nil, fmt.Errorf("-offsets: the file is of cluster %s, and KAFKA_BROKERS are of cluster %s", f.Cluster, cluster)
@@ -71,6 +71,7 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, pro
 	}
 	var plan []*ReplayPartition
 	var gaps GapError
+	var held []kafka.OffsetRange
 	key := r.rangeKey()
 	for _, g := range ranges {
 		if !r.wantsPartition(g.Topic, g.Partition) {
@@ -89,6 +90,10 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, pro
 		if commit, found := kafka.FindCommit(progress, g.Topic, g.Partition); found {
 			gap, err = p.resumeFrom(r, commit)
 		} else {
+			if p.isHeldBack() {
+				held = append(held, p.OffsetRange)
+				continue
+			}
 			gap, err = p.beginFirst()
 		}
 		if err != nil {
@@ -102,7 +107,20 @@ func PlanReplay(r ReplayRequest, cluster string, ranges []kafka.OffsetRange, pro
 	if len(gaps.gaps) > 0 && !r.AllowGaps {
 		return nil, &gaps
 	}
+	if err := kafka.CheckHeldBack(held); err != nil {
+		return nil, err
+	}
 	return plan, nil
+}
+
+// isHeldBack reports whether an open transaction holds back offsets of the replay. The range must not end before them: later
+// starts would take it for done.
+func (p *ReplayPartition) isHeldBack() bool {
+	if p.file == nil || p.HeldBack == 0 {
+		return p.HeldBack > 0
+	}
+	end := p.file.endOffset()
+	return p.OpenTransaction < end && end <= p.OpenTransaction+p.HeldBack
 }
 
 // checkPartitions returns an error if a partition that the request names does not exist.
