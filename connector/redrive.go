@@ -77,12 +77,21 @@ type openFeed struct {
 // redrivePart is one partition of the dead-letter topic.
 type redrivePart struct {
 	kafka.OffsetRange
-	progress  *recovery.LetterProgress // the committing goroutine's alone once the redrive runs, but for IsDone
+	progress  *recovery.LetterProgress // guarded by mu once the redrive runs, but for IsDone
 	committed kafka.RangeCommit        // the last commit; the committing goroutine's alone
+	stopped   atomic.Bool              // no more letters are read: the progress has no room for their results
 
 	mu      sync.Mutex
 	letters []*redriveLetter // that progress has not passed, in their order; guarded by mu
 	read    int64            // the next offset to read; guarded by mu
+}
+
+// nextOffset is the Next of the partition's range.
+func (p *redrivePart) nextOffset(offset int64) int64 {
+	if p.stopped.Load() {
+		return p.End
+	}
+	return offset
 }
 
 // redriveLetter is a letter that was looked at.

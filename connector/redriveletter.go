@@ -16,6 +16,9 @@ import (
 
 // takeLetter skips, restores or refuses a record of the dead-letter topic. The error ends the reading.
 func (d *redrive) takeLetter(ctx context.Context, p *redrivePart, letter *kgo.Record) error {
+	if p.stopped.Load() {
+		return nil
+	}
 	restored, err := deadletter.RestoreRecord(letter)
 	if isOurs := err == nil && restored.Group == d.cfg.Kafka.GroupID; !isOurs {
 		d.mu.Lock()
@@ -32,10 +35,46 @@ func (d *redrive) takeLetter(ctx context.Context, p *redrivePart, letter *kgo.Re
 		p.passTo(letter.Offset + 1)
 		return nil
 	}
+	if fits, err := d.waitForProgress(ctx, p, letter.Offset); err != nil || !fits {
+		return err
+	}
 	if n := d.started.Add(1); d.Max > 0 && n > d.Max {
 		return errMaxLetters
 	}
 	return d.sendLetter(ctx, p, &redriveLetter{offset: letter.Offset, reason: restored.Reason}, restored)
+}
+
+// waitForProgress waits until the progress of a partition has room for the result of the next letter, so that every record that is
+// accepted can be committed as done. It stops the partition and returns false if all letters before it are done and there is none. The
+// error is ctx's.
+func (d *redrive) waitForProgress(ctx context.Context, p *redrivePart, offset int64) (fits bool, err error) {
+	for advanced := false; ; advanced = true {
+		p.mu.Lock()
+		pending := len(p.letters)
+		fits := p.progress.HasRoom(pending+1, offset)
+		p.mu.Unlock()
+		switch {
+		case fits:
+			return true, nil
+		case pending == 0 && advanced:
+			p.stopped.Store(true)
+			return false, nil
+		case advanced:
+			if err := waitSettled(ctx, func() bool { return d.pendingLetters(p) < pending }); err != nil {
+				return false, err
+			}
+		default:
+			d.advance(p)
+		}
+	}
+}
+
+// pendingLetters returns how many letters of a partition the progress can't pass yet.
+func (d *redrive) pendingLetters(p *redrivePart) int {
+	d.advance(p)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.letters)
 }
 
 // sendLetter queues the record of a letter for its stream, or gives the letter its outcome. The error is of Kafka or ctx.

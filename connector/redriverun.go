@@ -3,7 +3,8 @@ package connector
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -46,8 +47,14 @@ func (d *redrive) run(ctx context.Context) error {
 	err := b.run(running)
 	<-done
 	stopProgress()
-	d.result.Done = readErr == nil && err == nil
-	return errors.Join(err, readErr, stopCommitting())
+	commitErr := stopCommitting()
+	for _, n := range slices.Sorted(maps.Keys(d.parts)) {
+		if p := d.parts[n]; p.stopped.Load() {
+			d.result.Stopped = append(d.result.Stopped, recovery.StoppedPartition{Partition: n, Offset: p.read})
+		}
+	}
+	d.result.Done = readErr == nil && err == nil && len(d.result.Stopped) == 0
+	return errors.Join(err, readErr, commitErr)
 }
 
 // streamReads returns what each feed does: it is ready for letters until all are done.
@@ -76,6 +83,7 @@ func (d *redrive) readLetters(ctx context.Context) error {
 	for _, p := range d.parts {
 		g := p.OffsetRange
 		g.OnExpired = func(int64, int64) {} // letters that retention takes are gone
+		g.Next = p.nextOffset
 		ranges = append(ranges, g)
 	}
 	err := d.reader.ReadRanges(ctx, ranges, func(records []*kgo.Record) error {
@@ -92,7 +100,9 @@ func (d *redrive) readLetters(ctx context.Context) error {
 	}
 	if err == nil {
 		for _, p := range d.parts {
-			p.passTo(p.End)
+			if !p.stopped.Load() {
+				p.passTo(p.End)
+			}
 		}
 	}
 	return err
@@ -103,9 +113,12 @@ func (d *redrive) commit(ctx context.Context) error {
 	var commits []kafka.RangeCommit
 	for _, p := range d.parts {
 		d.advance(p)
+		p.mu.Lock()
 		offset, metadata, err := p.progress.Commit()
-		if err != nil {
-			return fmt.Errorf("topic %s partition %d: %w", p.Topic, p.Partition, err)
+		p.mu.Unlock()
+		if err != nil { // the last commit stays
+			p.stopped.Store(true)
+			continue
 		}
 		commit := kafka.RangeCommit{Topic: p.Topic, Partition: p.Partition, Offset: offset, Metadata: metadata}
 		if commit != p.committed {

@@ -189,6 +189,86 @@ func TestRedriveFilters(t *testing.T) {
 	})
 }
 
+// TestRedriveScattered: of 2,000 letters every second one fails again. The next redrive tries those and no others, and once they
+// are repaired it sends exactly them.
+func TestRedriveScattered(t *testing.T) {
+	bubble(t, func(w *world) {
+		const letters = 2000
+		p, policy := w.post(1_048_588)
+		p.produce(letters, func(i int) *kgo.Record {
+			value := []byte("1")
+			if i%2 == 1 {
+				value = []byte(`"a text"`)
+			}
+			return &kgo.Record{Topic: w.in, Partition: 0, Key: []byte("key of one partition"), Value: value}
+		})
+		m := w.start(policy, filtering(t, "value.member > 0"))
+		w.untilCommitted(letters)
+		m.mustStop()
+		asJSON := func(c *connector.Config, _ *recovery.RedriveRequest) { c.Record.Format = "json" }
+		failing := func(c *connector.Config, _ *recovery.RedriveRequest) { filtering(t, "value >= 0")(c) }
+		for _, sent := range []int64{letters / 2, 0} {
+			report, err := w.redrive(policy, asJSON, failing)
+			if !errors.Is(err, recovery.ErrIncomplete) || !report.Done {
+				t.Fatalf("got %+v, %v\n%s", report, err, w.log.tail())
+			}
+			wantLetterCounts(w, report, "filter_failed", sent, letters/2, 0)
+		}
+		report, err := w.redrive(policy, asJSON)
+		if err != nil || !report.Done {
+			t.Errorf("got %+v, %v", report, err)
+		}
+		wantLetterCounts(w, report, "filter_failed", letters/2, 0, 0)
+		for _, at := range p.bad {
+			if n := w.judge.copiesOfID(at); n != 1 {
+				t.Fatalf("the record at %v was stored %d times", at, n)
+			}
+		}
+	})
+}
+
+// TestRedriveFull: a partition whose letters fail in so many places that the progress can't hold them is read no further, with exit code
+// 1 and a line that says so. The next redrive sends nothing again, and once all are repaired the rest is sent.
+func TestRedriveFull(t *testing.T) {
+	bubble(t, func(w *world) {
+		const letters = 7000
+		p, policy := w.post(1_048_588)
+		p.produce(letters, func(i int) *kgo.Record {
+			value := []byte("1")
+			if i%2 == 1 {
+				value = []byte(`"a text"`)
+			}
+			return &kgo.Record{Topic: w.in, Partition: 0, Key: []byte("key of one partition"), Value: value}
+		})
+		m := w.start(policy, filtering(t, "value.member > 0"))
+		w.untilCommitted(letters)
+		m.mustStop()
+		asJSON := func(c *connector.Config, _ *recovery.RedriveRequest) { c.Record.Format = "json" }
+		failing := func(c *connector.Config, _ *recovery.RedriveRequest) { filtering(t, "value >= 0")(c) }
+		sent := int64(0)
+		for start := range 3 {
+			report, err := w.redrive(policy, asJSON, failing)
+			var table bytes.Buffer
+			_ = report.WriteTable(&table)
+			if !errors.Is(err, recovery.ErrIncomplete) || report.Done || len(report.Stopped) != 1 || !strings.Contains(table.String(), ": stopped before offset ") {
+				t.Fatalf("got %+v, %v\n%s\n%s", report, err, &table, w.log.tail())
+			}
+			n := report.Letters["filter_failed"].Sent
+			if sent += n; start == 0 && n < 2000 || start > 0 && n > 64 {
+				t.Errorf("start %d sent %d", start, n)
+			}
+		}
+		report, err := w.redrive(policy, asJSON)
+		if err != nil || !report.Done {
+			t.Errorf("got %+v, %v", report, err)
+		}
+		wantLetterCounts(w, report, "filter_failed", letters-sent, 0, 0)
+		if n := w.judge.copiesOfIDs(w.in); n != letters {
+			t.Errorf("%d records were stored", n)
+		}
+	})
+}
+
 // TestRedriveErrors: each has its message, and nothing is sent.
 func TestRedriveErrors(t *testing.T) {
 	bubble(t, func(w *world) {

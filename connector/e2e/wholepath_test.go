@@ -164,7 +164,7 @@ var virtualOnly = map[string][]string{
 	"it judges by exact numbers of what is sent": {
 		"ReplayKilled", "ReplayBehindATransaction", "ReplayBesideTheService", "ReplayDrains", "ReplayDryRun", "ReplayBadRecords", "ReplayOffsets",
 		"ReplayShards", "ReplayErrors", "ReplayAbsentStream", "ReplayChecksOnce", "ReplayOutage", "ReplayRefusedCredentials",
-		"ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveErrors", "RedriveStopped",
+		"ReplayGaps", "ReplayWithoutKafka", "RedriveDigests", "RedriveFilters", "RedriveScattered", "RedriveFull", "RedriveErrors", "RedriveStopped",
 	},
 	"brokers since 4.0 don't write it": {
 		"LegacyRecords", "UndecodableBatch",

@@ -40,6 +40,13 @@ func (r RedriveRequest) Validate(now time.Time, reasons []string) error {
 // LetterCounts are the results of the letters of one reason.
 type LetterCounts struct{ Sent, FailedAgain, Gone int64 }
 
+// StoppedPartition is a partition of the dead-letter topic of which not all letters were tried: those that failed again lie
+// between so many others that the progress can't hold more of them.
+type StoppedPartition struct {
+	Partition int32
+	Offset    int64 // of the first letter that was not tried
+}
+
 // RedriveReport is the result of a redrive.
 type RedriveReport struct {
 	Topic    string                   // of the dead letters
@@ -47,6 +54,7 @@ type RedriveReport struct {
 	Failures map[string]int64         // :: why letters failed again -> how many
 	LeftOut  int64                    // letters of records that the settings leave out now
 	Foreign  int64                    // records of the topic that are letters of other groups, or none at all
+	Stopped  []StoppedPartition       // by partition
 	Done     bool                     // all letters up to the end of the topic at the start were looked at, or Max were sent
 	DryRun   bool
 	Took     time.Duration
@@ -59,10 +67,14 @@ func (r RedriveReport) Err() error {
 		failed += c.FailedAgain
 		gone += c.Gone
 	}
-	if failed+gone == 0 {
+	if failed+gone == 0 && len(r.Stopped) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d letters failed again and stay in topic %s, and the records of %d digests are gone", ErrIncomplete, failed, r.Topic, gone)
+	stopped := ""
+	if n := len(r.Stopped); n > 0 {
+		stopped = fmt.Sprintf(", and %d partitions were not read to their ends", n)
+	}
+	return fmt.Errorf("%w: %d letters failed again and stay in topic %s, and the records of %d digests are gone%s", ErrIncomplete, failed, r.Topic, gone, stopped)
 }
 
 // WriteTable writes the report for people.
@@ -91,6 +103,9 @@ func (r RedriveReport) WriteTable(w io.Writer) error {
 	}
 	if r.Foreign > 0 {
 		fmt.Fprintf(&text, "%d records of the topic are letters of other groups, or no letters\n", r.Foreign)
+	}
+	for _, p := range r.Stopped {
+		fmt.Fprintf(&text, "partition %d: stopped before offset %d: too many letters that failed again lie between others. Repair what makes them fail, or have the settings leave them out, and run redrive again; or choose others with -reason or -topic\n", p.Partition, p.Offset)
 	}
 	state := "not complete"
 	if r.Done {

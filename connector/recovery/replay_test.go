@@ -113,6 +113,21 @@ func TestOffsetFileFaults(t *testing.T) {
 	}
 }
 
+// TestOffsetsBehindATransaction: an open transaction matters to a file if it holds back offsets of the file, and else not.
+func TestOffsetsBehindATransaction(t *testing.T) {
+	t.Parallel()
+	g := kafka.OffsetRange{Topic: "t", End: 10, HeldBack: 10, OpenTransaction: 10}
+	for offsets, held := range map[string]bool{"[3,9]": false, "[3,10]": true, "[3,5],[19,19]": true, "[3,20]": false} {
+		file := offsetFile(t, offsets)
+		g.Topic, g.Partition = file.Partitions[0].Topic, file.Partitions[0].Partition
+		r := ReplayRequest{Offsets: file, Shard: Shard{0, 1}}
+		_, err := PlanReplay(r, "", []kafka.OffsetRange{g}, nil)
+		if got := errors.As(err, new(*kafka.OpenTransactionError)); got != held || (err == nil) != (offsets == "[3,9]") {
+			t.Errorf("%s: got %v", offsets, err)
+		}
+	}
+}
+
 // TestOffsetFileModel compares the search in stretches with a set.
 func TestOffsetFileModel(t *testing.T) {
 	t.Parallel()
