@@ -76,7 +76,7 @@ func joining() []mutant {
 		},
 		{
 			told, "other errors of the group's session have no reason",
-			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.diagnoseError(err)",
+			"connector/kafka/access.go", "a.cfg.diagnoseSession(err)", "a.cfg.DiagnoseError(err)",
 			"connector/e2e", "TestNotInTheGroup/coordinator_loads", "readiness does not say",
 		},
 		{
