@@ -101,8 +101,11 @@ func bubble(t *testing.T, cfg Config, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		defer synctest.Wait()
-		defer cancel()
+		defer func() {
+			cancel()
+			time.Sleep(time.Minute) // the fake takes its time for the request that is in flight, if one is
+			synctest.Wait()
+		}()
 		w := &world{fake: srfake.NewRegistry(), ctx: ctx}
 		if cfg.URLs == nil {
 			cfg.URLs = []string{"https://registry.example/sub"}
