@@ -189,24 +189,32 @@ func TestRedriveFilters(t *testing.T) {
 	})
 }
 
+// scatteredLetters has so many letters in one partition of the dead-letter topic. policy is the service's, with asJSON a redrive sends all of
+// them, and with failing, too, every second one fails again.
+func (w *world) scatteredLetters(n int) (p *post, policy func(*connector.Config), asJSON, failing func(*connector.Config, *recovery.RedriveRequest)) {
+	w.t.Helper()
+	p, policy = w.post(1_048_588)
+	p.produce(n, func(i int) *kgo.Record {
+		value := []byte("1")
+		if i%2 == 1 {
+			value = []byte(`"a text"`)
+		}
+		return &kgo.Record{Topic: w.in, Partition: 0, Key: []byte("key of one partition"), Value: value}
+	})
+	m := w.start(policy, filtering(w.t, "value.member > 0"))
+	w.untilCommitted(n)
+	m.mustStop()
+	asJSON = func(c *connector.Config, _ *recovery.RedriveRequest) { c.Record.Format = "json" }
+	failing = func(c *connector.Config, _ *recovery.RedriveRequest) { filtering(w.t, "value >= 0")(c) }
+	return p, policy, asJSON, failing
+}
+
 // TestRedriveScattered: of 2,000 letters every second one fails again. The next redrive tries those and no others, and once they
 // are repaired it sends exactly them.
 func TestRedriveScattered(t *testing.T) {
 	bubble(t, func(w *world) {
 		const letters = 2000
-		p, policy := w.post(1_048_588)
-		p.produce(letters, func(i int) *kgo.Record {
-			value := []byte("1")
-			if i%2 == 1 {
-				value = []byte(`"a text"`)
-			}
-			return &kgo.Record{Topic: w.in, Partition: 0, Key: []byte("key of one partition"), Value: value}
-		})
-		m := w.start(policy, filtering(t, "value.member > 0"))
-		w.untilCommitted(letters)
-		m.mustStop()
-		asJSON := func(c *connector.Config, _ *recovery.RedriveRequest) { c.Record.Format = "json" }
-		failing := func(c *connector.Config, _ *recovery.RedriveRequest) { filtering(t, "value >= 0")(c) }
+		p, policy, asJSON, failing := w.scatteredLetters(letters)
 		for _, sent := range []int64{letters / 2, 0} {
 			report, err := w.redrive(policy, asJSON, failing)
 			if !errors.Is(err, recovery.ErrIncomplete) || !report.Done {
@@ -232,19 +240,7 @@ func TestRedriveScattered(t *testing.T) {
 func TestRedriveFull(t *testing.T) {
 	bubble(t, func(w *world) {
 		const letters = 7000
-		p, policy := w.post(1_048_588)
-		p.produce(letters, func(i int) *kgo.Record {
-			value := []byte("1")
-			if i%2 == 1 {
-				value = []byte(`"a text"`)
-			}
-			return &kgo.Record{Topic: w.in, Partition: 0, Key: []byte("key of one partition"), Value: value}
-		})
-		m := w.start(policy, filtering(t, "value.member > 0"))
-		w.untilCommitted(letters)
-		m.mustStop()
-		asJSON := func(c *connector.Config, _ *recovery.RedriveRequest) { c.Record.Format = "json" }
-		failing := func(c *connector.Config, _ *recovery.RedriveRequest) { filtering(t, "value >= 0")(c) }
+		_, policy, asJSON, failing := w.scatteredLetters(letters)
 		sent := int64(0)
 		for start := range 3 {
 			report, err := w.redrive(policy, asJSON, failing)

@@ -91,16 +91,13 @@ func (r *RangeReader) describeTopics(ctx context.Context, names []string) (topic
 func (r *RangeReader) IsCompacted(ctx context.Context, topic string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, rangeLookupTimeout)
 	defer cancel()
-	configs, err := kadm.NewClient(r.client).DescribeTopicConfigs(ctx, topic)
+	configs, err := r.admin.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
 		return false, r.cfg.explainError(err)
 	}
 	described, err := configs.On(topic, nil)
-	if err != nil {
+	if err := cmp.Or(err, described.Err); err != nil {
 		return false, r.cfg.explainError(err)
-	}
-	if described.Err != nil {
-		return false, r.cfg.explainError(described.Err)
 	}
 	for _, c := range described.Configs {
 		if c.Key == "cleanup.policy" {
