@@ -53,6 +53,21 @@ func largeBatches() []mutant {
 			check, "TestBatchesAreChecked", "2 records and <nil>, want 0",
 		},
 		{
+			"nothing is lost", "a batch of an unknown format is left to the client, which goes on behind its first offset",
+			"connector/kafka/fetch/batchcheck.go", "case format > newestFormat:", "case format > newestFormat && len(batch) == 0:",
+			check, "TestBatchesAreChecked", "unknown magic 3",
+		},
+		{
+			"nothing is lost", "a batch that ends before it begins is left to the client, which drops it",
+			"connector/kafka/fetch/batchcheck.go", "last < max(records-1, 0) {", "last < min(records-1, 0)-9 {",
+			check, "TestBatchesAreChecked", "up to offset 6",
+		},
+		{
+			"nothing is lost", "a compressed message of format 1 is read although a message in it is damaged",
+			"connector/kafka/fetch/batchcheck.go", "case crc32.ChecksumIEEE(message[batchMagic:]) !=", "case len(message) == 0 && crc32.ChecksumIEEE(message[batchMagic:]) !=",
+			check, "TestDamagedMessageSets", "a damaged message inside of a compressed message",
+		},
+		{
 			"nothing stands still without a word", "a batch with fewer records than it declares is an empty one",
 			"connector/kafka/fetch/batchcheck.go", "!ok || records >= 0 && found != records {", "!ok || records >= 0 && found > records {",
 			check, "TestBatchesAreChecked", "3 records and <nil>, want 0",

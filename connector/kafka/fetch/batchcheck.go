@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"math"
 
 	"github.com/twmb/franz-go/pkg/kbin"
@@ -13,23 +14,40 @@ import (
 const (
 	batchMagic       = 16
 	batchAttributes  = 21
+	batchLastDelta   = 23
 	batchRecordCount = 57
 	batchHeader      = 61
 
+	messageCRC        = 12
 	messageAttributes = 17
 )
 
+// newestFormat is the newest format of batches that the client reads.
+const newestFormat = 2
+
+// maxMessageCodec is the largest number of a compression in the formats 0 and 1; zstd is newer.
+const maxMessageCodec = 3
+
 // checkBatch takes the memory of a batch that is not compressed, and remembers one that is.
+//
+// It refuses what the client would pass over without its records: the client goes on behind the first offset of a batch
+// whose format it does not know, and drops a batch whose last offset is before the offset that it wants. No checksum
+// covers the format.
 func (b *Budget) checkBatch(r *response, batch []byte) *BatchError {
 	offset := int64(binary.BigEndian.Uint64(batch))
-	if batch[batchMagic] < 2 {
+	switch format := batch[batchMagic]; {
+	case format > newestFormat:
+		return malformedBatch(offset, "has the unknown format %d", format)
+	case format < newestFormat:
 		return b.checkMessage(r, batch, offset)
-	}
-	if len(batch) < batchHeader || batch[batchMagic] > 2 {
+	case len(batch) < batchHeader:
 		return nil // the client says so
 	}
 	records := int64(int32(binary.BigEndian.Uint32(batch[batchRecordCount:])))
 	payload := batch[batchHeader:]
+	if last := int64(int32(binary.BigEndian.Uint32(batch[batchLastDelta:]))); last < max(records-1, 0) {
+		return malformedBatch(offset, "declares %d records up to offset %d", records, offset+last)
+	}
 	if records < 0 || records > 0 && len(payload) == 0 {
 		return malformedBatch(offset, "declares %d records in %d bytes", records, len(payload))
 	}
@@ -158,10 +176,13 @@ func skipBytes(in []byte, at int) int {
 // of messages as its value.
 func (b *Budget) checkMessage(r *response, message []byte, offset int64) *BatchError {
 	value, ok := messageValue(message)
-	switch {
-	case !ok:
+	if !ok {
 		return nil // the client says so
-	case message[messageAttributes]&7 != 0:
+	}
+	switch codec := codecOf(message); {
+	case codec > maxMessageCodec: // the client takes the first two bits of it for another one
+		return malformedBatch(offset, "has the unknown compression %d", codec)
+	case codec != 0:
 		b.packBatch(r, value, offset, inMessageSet)
 		return nil
 	case !b.countBytes(r, messageBytes+RecordBytes):
@@ -169,6 +190,9 @@ func (b *Budget) checkMessage(r *response, message []byte, offset int64) *BatchE
 	}
 	return nil
 }
+
+// codecOf returns the compression of a message of format 0 or 1.
+func codecOf(message []byte) byte { return message[messageAttributes] & 7 }
 
 // messageValue returns the value of a message of format 0 or 1.
 func messageValue(message []byte) (value []byte, ok bool) {
@@ -191,7 +215,8 @@ func messageValue(message []byte) (value []byte, ok bool) {
 	return value, true
 }
 
-// measureSet is measureBatch for a set of messages. Messages in it are not compressed once more.
+// measureSet is measureBatch for a set of messages. Messages in it are not compressed once more. The client counts the offsets
+// of the others from the last message that it can read, so a damaged one refuses all of them.
 func (b *Budget) measureSet(set []byte, offset int64) (int64, *BatchError) {
 	messages := int64(0)
 	for rest := set; len(rest) > messageAttributes; messages++ {
@@ -199,8 +224,13 @@ func (b *Budget) measureSet(set []byte, offset int64) (int64, *BatchError) {
 		if length <= messageAttributes || length > len(rest) {
 			break // the client reads no further
 		}
-		if rest[batchMagic] < 2 && rest[messageAttributes]&7 != 0 {
+		switch message := rest[:length]; {
+		case message[batchMagic] >= newestFormat:
+			return 0, malformedBatch(offset, "has a message of the unknown format %d inside of a compressed message", message[batchMagic])
+		case codecOf(message) != 0:
 			return 0, malformedBatch(offset, "has compressed messages inside of a compressed message")
+		case crc32.ChecksumIEEE(message[batchMagic:]) != binary.BigEndian.Uint32(message[messageCRC:]):
+			return 0, malformedBatch(offset, "has a damaged message inside of a compressed message")
 		}
 		rest = rest[length:]
 	}

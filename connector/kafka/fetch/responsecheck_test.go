@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ type batchOf struct {
 	headers  int // of each record, empty ones
 	claimed  int // headers that each record says it has, 0 for as many as there are
 	codec    kgo.CompressionCodecType
+	format   int8 // 0 for 2
+	lastSub  int  // by how much the last offset is too low
 }
 
 // bytes returns the batch as brokers send it.
@@ -40,7 +43,7 @@ func (o batchOf) bytes(offset int64) []byte {
 		raw = append(kbin.AppendVarint(raw, int32(len(r))), r...)
 	}
 	b := kmsg.RecordBatch{
-		FirstOffset: offset, PartitionLeaderEpoch: -1, Magic: 2, Attributes: int16(o.codec), LastOffsetDelta: int32(max(o.records, o.declared) - 1),
+		FirstOffset: offset, PartitionLeaderEpoch: -1, Magic: cmp.Or(o.format, 2), Attributes: int16(o.codec), LastOffsetDelta: int32(max(o.records, o.declared) - 1 - o.lastSub),
 		ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, NumRecords: int32(o.records), Records: packBytes(o.codec, raw),
 	}
 	if o.declared != 0 {
@@ -71,6 +74,11 @@ var checked = map[string]struct {
 	"too many declared, compressed": {[]batchOf{{records: 3, declared: 4, codec: kgo.CodecSnappy}}, 0, "batch at offset 7 declares 4 records and has 3"},
 	"negative count":                {[]batchOf{{records: 3, declared: -2}}, 0, "declares -2 records"},
 	"headers that are not there":    {[]batchOf{{records: 3, claimed: 1 << 20}}, 0, "declares 3 records and has 0 that can be read"},
+	"unknown format":                {[]batchOf{{records: 1, format: 3}}, 0, "batch at offset 7 has the unknown format 3"},
+	"negative format":               {[]batchOf{{records: 3, format: -1}}, 0, "batch at offset 7 has the unknown format 255"},
+	"unknown, behind a good one":    {[]batchOf{{records: 3}, {records: 1, format: 3}}, 3, ""},
+	"last offset before the first":  {[]batchOf{{records: 1, lastSub: 1}}, 0, "batch at offset 7 declares 1 records up to offset 6"},
+	"last offset too low":           {[]batchOf{{records: 3, lastSub: 1, codec: kgo.CodecGzip}}, 0, "batch at offset 7 declares 3 records up to offset 8"},
 	"many small records":            {[]batchOf{{records: 150_000}}, 150_000, ""},
 	"too many small records":        {[]batchOf{{records: 200_000}}, 0, "has 200000 records with 0 headers, which take "},
 	"the same, compressed":          {[]batchOf{{records: 200_000, codec: kgo.CodecZstd}}, 0, "has 200000 records, which take "},
@@ -105,6 +113,51 @@ func TestBatchesAreChecked(t *testing.T) {
 				if text := fmt.Sprint(err); records != test.records || err == nil != (test.refused == "") || !strings.Contains(text, test.refused) && err != nil {
 					t.Errorf("version %d: %d records and %v, want %d and %q", version, records, err, test.records, test.refused)
 				}
+			}
+		})
+	}
+}
+
+// messageOf returns a message of format 1 as brokers send it.
+func messageOf(offset int64, codec int8, value []byte) []byte {
+	m := kmsg.MessageV1{Offset: offset, Magic: 1, Attributes: codec, Value: value}
+	m.MessageSize = int32(len(m.AppendTo(nil)) - 12)
+	out := m.AppendTo(nil)
+	binary.BigEndian.PutUint32(out[messageCRC:], crc32.ChecksumIEEE(out[batchMagic:]))
+	return out
+}
+
+// TestDamagedMessageSets: the client would count the offsets of a compressed message from the last one in it that it can read,
+// and pass over as many records as it can't.
+func TestDamagedMessageSets(t *testing.T) {
+	t.Parallel()
+	const n = 8 // the offset of a compressed message is that of the last one in it
+	wrap := func(codec int8, damage func(sixth []byte)) []byte {
+		var inner []byte
+		for i := range n {
+			m := messageOf(int64(i), 0, []byte("value"))
+			if i == 5 {
+				damage(m)
+			}
+			inner = append(inner, m...)
+		}
+		return messageOf(n-1, codec, packBytes(kgo.CompressionCodecType(codec), inner))
+	}
+	for name, test := range map[string]struct {
+		set     []byte
+		records int
+		refused string
+	}{
+		"whole":               {wrap(1, func([]byte) {}), n, ""},
+		"a changed value":     {wrap(1, func(m []byte) { m[len(m)-1]++ }), 0, "batch at offset 7 has a damaged message inside of a compressed message"},
+		"an unknown format":   {wrap(2, func(m []byte) { m[batchMagic] = 3 }), 0, "batch at offset 7 has a message of the unknown format 3"},
+		"unknown compression": {wrap(4, func([]byte) {}), 0, "batch at offset 7 has the unknown compression 4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			records, err := throughCheck(t, 2, test.set)
+			if text := fmt.Sprint(err); records != test.records || err == nil != (test.refused == "") || !strings.Contains(text, test.refused) && err != nil {
+				t.Errorf("%d records and %v, want %d and %q", records, err, test.records, test.refused)
 			}
 		})
 	}
