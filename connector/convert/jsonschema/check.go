@@ -140,13 +140,20 @@ func (m *validator) checkConditions(r *schemaRule, at int, seen evaluatedMarks) 
 		}
 	}
 	if r.anyOf != nil {
-		if f := m.anyOf(r, at, seen); f.rule != nil {
-			return f
+		enough := 1
+		if seen != nil {
+			enough = len(r.anyOf) // each of them marks parts
+		}
+		if n, first := m.countMatches(r.anyOf, at, seen, enough); n == 0 {
+			return first
 		}
 	}
 	if r.oneOf != nil {
-		if f := m.oneOf(r, at, seen); f.rule != nil {
-			return f
+		switch n, first := m.countMatches(r.oneOf, at, seen, 2); n {
+		case 0:
+			return first
+		case 2:
+			return fault{r, "oneOf"}
 		}
 	}
 	if r.whether == nil {
@@ -172,46 +179,22 @@ func (m *validator) tryRule(r *schemaRule, at int, seen evaluatedMarks) fault {
 	return f
 }
 
-func (m *validator) anyOf(r *schemaRule, at int, seen evaluatedMarks) (first fault) {
-	matched := false
-	for i, each := range r.anyOf {
+// countMatches counts the rules that agree with the part at, as far as enough of them, and returns the fault of the first rule.
+func (m *validator) countMatches(rules []*schemaRule, at int, seen evaluatedMarks, enough int) (matched int, first fault) {
+	for i, each := range rules {
 		f := m.tryRule(each, at, seen)
 		switch {
 		case m.steps < 0:
-			return exhausted
+			return 0, exhausted
 		case f.rule == nil:
-			if matched = true; seen == nil {
-				return fault{}
+			if matched++; matched == enough {
+				return matched, fault{}
 			}
 		case i == 0:
 			first = f
 		}
 	}
-	if matched {
-		return fault{}
-	}
-	return first
-}
-
-func (m *validator) oneOf(r *schemaRule, at int, seen evaluatedMarks) (first fault) {
-	matched := false
-	for i, each := range r.oneOf {
-		f := m.tryRule(each, at, seen)
-		switch {
-		case m.steps < 0:
-			return exhausted
-		case f.rule == nil && matched:
-			return fault{r, "oneOf"}
-		case f.rule == nil:
-			matched = true
-		case i == 0:
-			first = f
-		}
-	}
-	if matched {
-		return fault{}
-	}
-	return first
+	return matched, first
 }
 
 // checkReferences checks the rules that $recursiveRef and $dynamicRef lead to: the outermost
@@ -219,9 +202,9 @@ func (m *validator) oneOf(r *schemaRule, at int, seen evaluatedMarks) (first fau
 func (m *validator) checkReferences(r *schemaRule, at int, seen evaluatedMarks) fault {
 	if to := r.recursive; to != nil {
 		if to.anchored {
-			to = m.outermostRule(to, func(f *frame) *schemaRule {
-				if s := f.rule.scope; s != nil && s.root.anchored {
-					return f.rule
+			to = m.outermostRule(to, func(r *schemaRule) *schemaRule {
+				if r.scope.root.anchored {
+					return r
 				}
 				return nil
 			})
@@ -232,22 +215,21 @@ func (m *validator) checkReferences(r *schemaRule, at int, seen evaluatedMarks) 
 	}
 	if to := r.dynamic; to != nil {
 		if name := r.dynamicAnchor; name != "" && to.anchor == name {
-			to = m.outermostRule(to, func(f *frame) *schemaRule {
-				if f.rule.scope == nil {
-					return nil
-				}
-				return f.rule.scope.anchors[name]
-			})
+			to = m.outermostRule(to, func(r *schemaRule) *schemaRule { return r.scope.anchors[name] })
 		}
 		return m.checkRule(to, at, seen)
 	}
 	return fault{}
 }
 
-func (m *validator) outermostRule(otherwise *schemaRule, find func(*frame) *schemaRule) *schemaRule {
-	for i := range m.frames {
+// outermostRule returns what find returns for the outermost rule with a scope for which that is not nil.
+func (m *validator) outermostRule(otherwise *schemaRule, find func(*schemaRule) *schemaRule) *schemaRule {
+	for _, f := range m.frames {
 		m.steps--
-		if r := find(&m.frames[i]); r != nil {
+		if f.rule.scope == nil {
+			continue
+		}
+		if r := find(f.rule); r != nil {
 			return r
 		}
 	}

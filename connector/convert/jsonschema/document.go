@@ -209,17 +209,9 @@ func appendUnescaped(dst, s []byte) []byte {
 }
 
 // parseHex is the number of four hexadecimal digits.
-func parseHex(s []byte) (r rune) {
-	for _, c := range s[:4] {
-		switch {
-		case c <= '9':
-			c -= '0'
-		default:
-			c = c | 0x20 - 'a' + 10
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
+func parseHex(s []byte) rune {
+	n, _ := strconv.ParseUint(string(s[:4]), 16, 16)
+	return rune(n)
 }
 
 // fewMembers is a number of members whose names are compared with one another faster

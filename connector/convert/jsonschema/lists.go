@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"bytes"
+	"cmp"
 	"hash/maphash"
 	"slices"
 )
@@ -90,15 +91,7 @@ func (m *validator) hasRepeats(at, n int) bool {
 		m.buf = m.appendCanonical(m.buf[:0], i)
 		items = append(items, item{maphash.Bytes(m.seed, m.buf), i})
 	}
-	slices.SortFunc(items, func(a, b item) int {
-		switch {
-		case a.hash < b.hash:
-			return -1
-		case a.hash > b.hash:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.hash, b.hash) })
 	for i := 1; i < len(items); i++ {
 		if items[i-1].hash == items[i].hash && bytes.Equal(m.appendCanonical(nil, items[i-1].at), m.appendCanonical(nil, items[i].at)) {
 			return true

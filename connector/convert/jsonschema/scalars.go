@@ -1,6 +1,9 @@
 package jsonschema
 
-import "unicode/utf8"
+import (
+	"cmp"
+	"unicode/utf8"
+)
 
 // isWhole reports whether a number has no fraction.
 func (m *validator) isWhole(at int) bool {
@@ -73,13 +76,7 @@ func (m *validator) compareLimit(n *numeral, l *limit) int {
 		m.steps -= min(len(n.b), len(l.digits)) / 8
 		return m.exactDecimal(n).compareTo(l.decimal)
 	}
-	switch {
-	case n.small < l.small:
-		return -1
-	case n.small > l.small:
-		return 1
-	}
-	return 0
+	return cmp.Compare(n.small, l.small)
 }
 
 func (m *validator) isMultiple(n *numeral, l *limit) bool {

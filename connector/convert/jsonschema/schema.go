@@ -224,7 +224,7 @@ func (l *schemaLoader) inspectPart(d *document, at, depth, path int, schema bool
 		if p.kind == object {
 			name := string(d.partBytes(i))
 			value, longer = i+1, path+1+escapedLength(name)
-			constant = name == "const" || name == "enum" || name == "default" || name == "examples"
+			constant = isConstant(name)
 			if schema && d.parts[value].kind == text {
 				l.inspectKeyword(name, string(d.partBytes(value)))
 			}
