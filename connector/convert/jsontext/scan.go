@@ -16,35 +16,28 @@ const MaxDepth = 512
 // of any size and escaped halves of surrogate pairs are JSON; whether the bytes are
 // UTF-8 is for the caller to see. It builds nothing.
 func ScanDocument(b []byte) (blanks int, ok bool) {
-	s := documentScanner{b: b}
-	for {
+	blanks, _, ok = scanDocument(b)
+	return blanks, ok
+}
+
+// CountValues reports whether b is JSON, and how many values and names are in it.
+func CountValues(b []byte) (values int, ok bool) {
+	_, values, ok = scanDocument(b)
+	return values + bytes.Count(b, []byte{':'}), ok
+}
+
+func scanDocument(b []byte) (blanks, values int, ok bool) {
+	for s := (documentScanner{b: b}); ; {
+		values++
 		opened, ok := s.beginValue()
 		if !ok {
-			return 0, false
+			return 0, values, false
 		}
 		if opened {
 			continue // the first value inside is next
 		}
 		if more, ok := s.endValue(); !more || !ok {
-			return s.blanks, ok
-		}
-	}
-}
-
-// CountValues reports whether b is JSON, and how many values and names are in it.
-func CountValues(b []byte) (values int, ok bool) {
-	s := documentScanner{b: b}
-	for {
-		values++
-		opened, ok := s.beginValue()
-		if !ok {
-			return values, false
-		}
-		if opened {
-			continue
-		}
-		if more, ok := s.endValue(); !more || !ok {
-			return values + bytes.Count(b, []byte{':'}), ok
+			return s.blanks, values, ok
 		}
 	}
 }

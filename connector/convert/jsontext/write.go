@@ -83,35 +83,17 @@ func AppendBase64(dst, b []byte) []byte {
 }
 
 // NameSize is the length of what AppendName appends.
-func NameSize(name string) int {
-	n := len(`""`)
-	for _, c := range name { // an invalid byte comes as U+FFFD
-		switch {
-		case c >= 0x20 && c != '"' && c != '\\':
-			n += utf8.RuneLen(c)
-		case shortEscape(byte(c)) != 0:
-			n += len(`\n`)
-		default:
-			n += len(`\u0000`)
-		}
-	}
-	return n
-}
+func NameSize(name string) int { return TextSize([]byte(validName(name))) }
 
 // AppendName appends a name as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func AppendName(dst []byte, name string) []byte {
-	dst = append(dst, '"')
-	for _, c := range name {
-		switch {
-		case c >= 0x20 && c != '"' && c != '\\':
-			dst = utf8.AppendRune(dst, c)
-		case shortEscape(byte(c)) != 0:
-			dst = append(dst, '\\', shortEscape(byte(c)))
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
+func AppendName(dst []byte, name string) []byte { return AppendText(dst, []byte(validName(name))) }
+
+// validName returns a name with U+FFFD in the place of each byte that is not UTF-8.
+func validName(name string) string {
+	if utf8.ValidString(name) {
+		return name
 	}
-	return append(dst, '"')
+	return string([]rune(name))
 }
 
 // AppendUUID appends 16 bytes as 8-4-4-4-12 hexadecimal digits, without quotes.
