@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"slices"
 	"strings"
 
 	// The files that serializers and registries take as known register themselves.
@@ -57,12 +58,8 @@ message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`,
 // isKnownFile reports whether a file is one that needs no reference. Other packages of this process may
 // have registered files of their own, which have no part in schemas.
 func isKnownFile(path string) bool {
-	for _, prefix := range []string{"google/protobuf/", "google/type/", "google/api/", "google/rpc/"} {
-		if strings.HasPrefix(path, prefix) {
-			return true
-		}
-	}
-	return false
+	known := []string{"google/protobuf/", "google/type/", "google/api/", "google/rpc/"}
+	return slices.ContainsFunc(known, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
 // knownFile returns a file that needs no reference, nil for others.

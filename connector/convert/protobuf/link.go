@@ -41,15 +41,11 @@ type fieldHoles map[protoreflect.FullName]map[protoreflect.FieldNumber]string
 // WholeMessage is the number of the hole that a message is as a whole.
 const WholeMessage protoreflect.FieldNumber = 0
 
-func (h fieldHoles) addHole(message protoreflect.FullName, field protoreflect.FieldNumber, reason string) {
-	if h[message] == nil {
-		h[message] = map[protoreflect.FieldNumber]string{}
-	}
-	h[message][field] = reason
-}
-
 func (l *fileLinker) addHole(message protoreflect.FullName, field protoreflect.FieldNumber, reason string) {
-	l.holes.addHole(message, field, reason)
+	if l.holes[message] == nil {
+		l.holes[message] = map[protoreflect.FieldNumber]string{}
+	}
+	l.holes[message][field] = reason
 }
 
 // loadFile reads a file with all that it imports. Only a file that exceeds a bound is an error; any other

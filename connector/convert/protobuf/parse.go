@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bufbuild/protocompile/parser"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // sourceFile is a file as the registry has it, before its types are resolved.
@@ -86,7 +88,7 @@ func fromBase64(text string) []byte {
 // parseDescriptor reads the descriptor of a file.
 func (c *textCosts) parseDescriptor(b []byte) (*descriptorpb.FileDescriptorProto, error) {
 	f := new(descriptorpb.FileDescriptorProto)
-	s := messageScale{types: noTypes{}}
+	s := messageScale{types: dynamicpb.NewTypes(nil)}
 	if err := s.weighMessage(f.ProtoReflect().Descriptor(), b, 1); err != nil {
 		return nil, boundExceeded("its descriptor is nested more than %d levels deep, or has too many parts", MaxDepth)
 	}
@@ -128,12 +130,9 @@ func (s *sourceFile) findGroups(types []*descriptorpb.DescriptorProto, fields []
 
 // optionIsTrue reports whether an option in the text is set.
 func optionIsTrue(options []*descriptorpb.UninterpretedOption, name string) bool {
-	for _, o := range options {
-		if isOption(o, name) && o.GetIdentifierValue() == "true" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(options, func(o *descriptorpb.UninterpretedOption) bool {
+		return isOption(o, name) && o.GetIdentifierValue() == "true"
+	})
 }
 
 func isOption(o *descriptorpb.UninterpretedOption, name string) bool {

@@ -3,7 +3,7 @@ package protobuf
 import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // What a part of a message takes in memory while it becomes JSON, in bytes: little on
@@ -24,28 +24,11 @@ const light = 64 << 10
 
 // messageScale weighs a payload before anything is made of it.
 type messageScale struct {
-	types  resolver
+	types  *dynamicpb.Types // finds what a payload names and its message type does not
 	names  enumNames
 	holes  fieldHoles
 	weight int
 	enums  map[protoreflect.FullName]int // what a value of an enum weighs
-}
-
-// resolver finds what a payload names and its message type does not.
-type resolver interface {
-	FindExtensionByNumber(message protoreflect.FullName, field protoreflect.FieldNumber) (protoreflect.ExtensionType, error)
-	FindMessageByURL(url string) (protoreflect.MessageType, error)
-}
-
-// noTypes are those of files that name none.
-type noTypes struct{}
-
-func (noTypes) FindExtensionByNumber(protoreflect.FullName, protoreflect.FieldNumber) (protoreflect.ExtensionType, error) {
-	return nil, protoregistry.NotFound
-}
-
-func (noTypes) FindMessageByURL(string) (protoreflect.MessageType, error) {
-	return nil, protoregistry.NotFound
 }
 
 // HoleError is the error for a payload with a part that the schema leaves undefined.

@@ -44,9 +44,9 @@ func (r *protoReader) readMessage(t *protoType, b []byte) (err error) {
 	case protoObject:
 		err = r.readObject(t, b)
 	case protoTimestamp:
-		err = r.readTimestamp(b)
+		err = r.momentText(b, appendProtoTimestamp)
 	case protoDuration:
-		err = r.readDuration(b)
+		err = r.momentText(b, appendProtoDuration)
 	case protoStruct:
 		err = r.readAll(t.fields[1], b, "{}")
 	case protoList:

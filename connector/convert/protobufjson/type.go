@@ -1,6 +1,7 @@
 package protobufjson
 
 import (
+	"cmp"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -129,9 +130,7 @@ func (all protoTypes) fieldOf(f protoreflect.FieldDescriptor, at int) *protoFiel
 		if e.FullName() == "google.protobuf.NullValue" {
 			p.typ = &protoType{form: protoLibrary}
 		}
-		if p.unset = p.symbols[0]; p.unset == "" {
-			p.unset = "0"
-		}
+		p.unset = cmp.Or(p.symbols[0], "0")
 		if p.typ != nil {
 			p.unset = "null"
 		}

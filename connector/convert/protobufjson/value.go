@@ -211,14 +211,6 @@ func readMoment(b []byte) (seconds, nanos int64, err error) {
 	return parts[0], parts[1], nil
 }
 
-func (r *protoReader) readTimestamp(b []byte) error {
-	return r.momentText(b, appendProtoTimestamp)
-}
-
-func (r *protoReader) readDuration(b []byte) error {
-	return r.momentText(b, appendProtoDuration)
-}
-
 func (r *protoReader) momentText(b []byte, write func([]byte, int64, int64) ([]byte, bool)) error {
 	seconds, nanos, err := readMoment(b)
 	if err != nil {

@@ -1,6 +1,7 @@
 package protobufjson
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -187,15 +188,9 @@ func compareKeys(a, b protoreflect.MapKey) int {
 	case bool, string:
 		return strings.Compare(a.String(), b.String()) // false is before true
 	case int32, int64:
-		if a.Int() < b.Int() {
-			return -1
-		}
-		return 1
+		return cmp.Compare(a.Int(), b.Int())
 	}
-	if a.Uint() < b.Uint() {
-		return -1
-	}
-	return 1
+	return cmp.Compare(a.Uint(), b.Uint())
 }
 
 // writeSingle writes one value of a field.
