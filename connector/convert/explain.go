@@ -1,12 +1,9 @@
 package convert
 
 import (
-	"unicode/utf8"
-
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/convert/filter"
-	"kafka-firehose/connector/convert/jsontext"
 	"kafka-firehose/connector/convert/mask"
 )
 
@@ -45,9 +42,10 @@ func (c Config) EnvelopeNames() (names []string) {
 
 // CountMasked returns how many members of a value each rule of RECORD_MASK masks. ok is false for a value that is not JSON.
 func (c Config) CountMasked(value []byte) (counts []int, ok bool) {
-	if _, ok := jsontext.ScanDocument(value); !ok || !utf8.Valid(value) {
+	json, _, ok := readJSON(value)
+	if !ok {
 		return nil, false
 	}
-	counts, err := mask.New(c.Mask, "").CountMasked(jsontext.TrimSpace(value))
+	counts, err := mask.New(c.Mask, "").CountMasked(json)
 	return counts, err == nil
 }

@@ -285,9 +285,5 @@ type maskedValue struct{ masker *mask.Masker }
 
 // AppendJSON implements Schema.
 func (m maskedValue) AppendJSON(dst, json []byte, _ MessageIndex, limit int) ([]byte, error) {
-	out, err := m.masker.AppendMasked(dst, json, limit)
-	if errors.Is(err, mask.ErrTooLong) {
-		err = jsontext.ErrTooLong
-	}
-	return out, err
+	return m.masker.AppendMasked(dst, json, limit)
 }

@@ -26,7 +26,6 @@ type Filter struct {
 	expression string
 	program    cel.Program
 	source     *ast.SourceInfo
-	uses       map[string]bool // the variables in the expression
 }
 
 // Source is the record that an expression is evaluated for.
@@ -73,7 +72,7 @@ func CompileFilter(expression string) (Filter, error) {
 	if checked.OutputType() != cel.BoolType {
 		return Filter{}, fmt.Errorf("its result is of type %s; want a bool, with a comparison such as value.status == \"paid\" or value.paid == true", checked.OutputType())
 	}
-	f := Filter{expression: expression, source: checked.NativeRep().SourceInfo(), uses: map[string]bool{}}
+	f := Filter{expression: expression, source: checked.NativeRep().SourceInfo()}
 	if err := f.inspectPatterns(checked.NativeRep()); err != nil {
 		return Filter{}, err
 	}
@@ -110,9 +109,6 @@ func (f Filter) Equal(o Filter) bool { return f.expression == o.expression }
 
 // IsSet reports whether there is an expression.
 func (f Filter) IsSet() bool { return f.program != nil }
-
-// UsesVariable reports whether the expression has the variable in it.
-func (f Filter) UsesVariable(variable string) bool { return f.uses[variable] }
 
 var variablesPool sync.Pool // of *recordVariables
 

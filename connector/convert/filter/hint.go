@@ -8,42 +8,33 @@ import (
 
 // slip is a spelling of other languages that CEL does not have.
 type slip struct {
-	before, at string // regular expressions of the text that ends where CEL stops reading, and of the text from there on
+	before, at *regexp.Regexp // of the text that ends where CEL stops reading, and of the text from there on
 	meant      string
+}
+
+func newSlip(before, at, meant string) slip {
+	return slip{regexp.MustCompile(before), regexp.MustCompile(at), meant}
 }
 
 // slips are looked for where CEL says that there is a syntax error, so that none is found in a text in quotes. The first that matches counts.
-var slips = compileSlips([]slip{
-	{`!=$`, `^=`, `!=`},
-	{`=$`, `^=`, `==`},
-	{``, `^=~`, `matches, as in value.name.matches("^a")`},
-	{``, `^=`, `==`},
-	{`<$`, `^>`, `!=`},
-	{``, `^&`, `&&`},
-	{``, `^\|`, `||`},
-	{``, `^(?i:and)\b`, `&&`},
-	{``, `^(?i:or)\b`, `||`},
-	{`\b(?i:not)\s*$`, ``, `!`},
-	{``, `^(?i:not\s+in)\b`, `!(... in ...)`},
-	{``, `^IN\b`, `in`},
-	{``, `^(?i:is\s+not)\b`, `!=`},
-	{``, `^(?i:is)\b`, `==`},
-	{``, `^(?i:i?like)\b`, `contains, startsWith or matches, as in value.name.startsWith("a")`},
-	{``, `^[“”„]`, `"`},
-	{``, `^[‘’‚]`, `'`},
-})
-
-type compiledSlip struct {
-	before, at *regexp.Regexp
-	meant      string
-}
-
-func compileSlips(all []slip) []compiledSlip {
-	compiled := make([]compiledSlip, len(all))
-	for i, s := range all {
-		compiled[i] = compiledSlip{regexp.MustCompile(s.before), regexp.MustCompile(s.at), s.meant}
-	}
-	return compiled
+var slips = []slip{
+	newSlip(`!=$`, `^=`, `!=`),
+	newSlip(`=$`, `^=`, `==`),
+	newSlip(``, `^=~`, `matches, as in value.name.matches("^a")`),
+	newSlip(``, `^=`, `==`),
+	newSlip(`<$`, `^>`, `!=`),
+	newSlip(``, `^&`, `&&`),
+	newSlip(``, `^\|`, `||`),
+	newSlip(``, `^(?i:and)\b`, `&&`),
+	newSlip(``, `^(?i:or)\b`, `||`),
+	newSlip(`\b(?i:not)\s*$`, ``, `!`),
+	newSlip(``, `^(?i:not\s+in)\b`, `!(... in ...)`),
+	newSlip(``, `^IN\b`, `in`),
+	newSlip(``, `^(?i:is\s+not)\b`, `!=`),
+	newSlip(``, `^(?i:is)\b`, `==`),
+	newSlip(``, `^(?i:i?like)\b`, `contains, startsWith or matches, as in value.name.startsWith("a")`),
+	newSlip(``, `^[“”„]`, `"`),
+	newSlip(``, `^[‘’‚]`, `'`),
 }
 
 // otherNames are names that other languages have for something of CEL.

@@ -15,18 +15,12 @@ import (
 // maxPattern is how many instructions a regular expression may compile to.
 const maxPattern = 2000
 
-// inspectPatterns notes the variables of an expression and refuses regular expressions that are no constants: compiling one
+// inspectPatterns refuses regular expressions that are no constants: compiling one
 // that a record holds could take hundreds of MiB.
 func (f *Filter) inspectPatterns(checked *ast.AST) (err error) {
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		switch e.Kind() {
-		case ast.IdentKind:
-			f.uses[e.AsIdent()] = true
-		case ast.CallKind:
-			if err == nil {
-				err = f.inspectMatch(e)
-			}
-		default:
+		if err == nil && e.Kind() == ast.CallKind {
+			err = f.inspectMatch(e)
 		}
 	}))
 	return err

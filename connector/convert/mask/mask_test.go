@@ -94,7 +94,7 @@ func TestAppendIsBounded(t *testing.T) {
 	t.Parallel()
 	m := New(mustDecode(t, "a=sha256"), "k")
 	value := []byte(`{"a":[1` + strings.Repeat(",1", 1000) + "]}")
-	if out, err := m.AppendMasked(nil, value, 10_000); !errors.Is(err, ErrTooLong) || len(out) > 10_100 {
+	if out, err := m.AppendMasked(nil, value, 10_000); !errors.Is(err, jsontext.ErrTooLong) || len(out) > 10_100 {
 		t.Errorf("%d bytes, %v", len(out), err)
 	}
 	if out, err := m.AppendMasked(nil, value, 100_000); err != nil || len(out) < 67_000 {

@@ -4,16 +4,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"hash"
 	"math"
+	"slices"
 	"sync"
 
 	"kafka-firehose/connector/convert/jsontext"
 )
-
-// ErrTooLong says that a masked value does not fit.
-var ErrTooLong = errors.New("the masked value is too long")
 
 const redacted = `"***"`
 
@@ -48,10 +45,8 @@ func New(rules Rules, key string) *Masker {
 
 // enterMember returns the node below a name, a new one if there is none.
 func (n *ruleNode) enterMember(name string) *ruleNode {
-	for i, known := range n.names {
-		if known == name {
-			return n.below[i]
-		}
+	if i := slices.Index(n.names, name); i >= 0 {
+		return n.below[i]
 	}
 	n.names, n.below = append(n.names, name), append(n.below, &ruleNode{})
 	return n.below[len(n.below)-1]
@@ -68,7 +63,7 @@ func (n *ruleNode) findMember(quoted []byte) *ruleNode {
 }
 
 // AppendMasked appends a value, which is valid, trimmed JSON, masked and without blanks. A path leads through arrays to
-// each of their elements. A result above limit is ErrTooLong, at the latest behind the member that makes it so.
+// each of their elements. A result above limit is jsontext.ErrTooLong, at the latest behind the member that makes it so.
 func (m *Masker) AppendMasked(dst, value []byte, limit int) ([]byte, error) {
 	w := maskWriter{Masker: m, dst: dst, limit: len(dst) + limit}
 	err := w.walkValue(value, &m.root)
@@ -102,7 +97,7 @@ func (w *maskWriter) countMember(n *ruleNode) {
 
 func (w *maskWriter) checkSize() error {
 	if len(w.dst) > w.limit {
-		return ErrTooLong
+		return jsontext.ErrTooLong
 	}
 	return nil
 }
