@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 
 	"connector":                 {"connector/preflight", "connector/preflight/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/kafka/fetch", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/env", "metrics"},
 	"connector/e2e":             {},
-	"connector/preflight":       {"connector/preflight/check", "connector/runtimesettings", "connector/kafka", "connector/kafka/auth", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/env", "connector/retry", "metrics"},
+	"connector/preflight":       {"connector/preflight/check", "connector/runtimesettings", "connector/kafka", "connector/kafka/auth", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/env", "connector/origin", "connector/retry", "metrics"},
 	"connector/preflight/check": {},
 	"connector/recovery":        {"connector/awsconfig", "connector/kafka"},
 	"connector/runtimesettings": {"connector/firehose", "connector/env"},
@@ -66,7 +66,7 @@ var mayImport = map[string][]string{
 	"connector/convert":         {"connector/convert/avro", "connector/convert/filter", "connector/convert/jsontext", "connector/convert/mask", "connector/convert/protobuf", "connector/convert/protobufjson", "connector/convert/unwrap", "connector/batch", "connector/offset", "connector/env", "connector/convert/jsonschema"},
 	"connector/schema":          {"connector/awsconfig", "connector/certificates", "connector/convert", "connector/env", "connector/logging", "connector/oauthtoken", "connector/origin", "connector/retry", "connector/schema/glue", "metrics"},
 	"connector/firehose":        {"connector/firehose/limiter", "connector/firehose/putbatch", "connector/awsconfig", "connector/batch", "connector/pool", "connector/offset", "connector/env", "connector/retry", "metrics"},
-	"connector/destination":     {"connector/awsconfig", "connector/env", "metrics"},
+	"connector/destination":     {"connector/awsconfig", "connector/env", "connector/retry", "metrics"},
 	"connector/deadletter":      {"connector/batch", "connector/offset", "connector/env", "connector/retry", "metrics"},
 	"connector/batch":           {"connector/offset", "connector/pool"},
 	"connector/pool":            {},

@@ -55,19 +55,9 @@ func (d Drop) overlaps(other Drop) bool {
 	return !d.From.After(other.Until) && !other.From.After(d.Until)
 }
 
-func earlierOf(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
+func earlierOf(a, b time.Time) time.Time { return slices.MinFunc([]time.Time{a, b}, time.Time.Compare) }
 
-func laterOf(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
+func laterOf(a, b time.Time) time.Time { return slices.MaxFunc([]time.Time{a, b}, time.Time.Compare) }
 
 // noteDropped extends the drop of the outage, or returns it when the outage is over: the destination is not that late, and the stream is
 // not held, nor was it before. So a process that begins to read a partition when the hold ends has found out how far it was sent.

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 )
 
 const (
@@ -81,7 +79,7 @@ func (w *Watch) applyHistory(now time.Time, s *Stream, found []Drop) {
 // askHistory makes one request, and returns the drops of each stream that the values of the last 15 days show, in their order.
 func (c *cloudWatchClient) askHistory(ctx context.Context, now time.Time, queries []metricQuery) (map[string][]Drop, error) {
 	of := map[metricQuery]*deliveryHistory{} // by the query for the freshness
-	err := c.getValues(ctx, historyRequest(now, queries), func(id string, v MetricValue) {
+	err := c.getValues(ctx, metricRequest(now.Add(-history), now, historyPeriod, queries), func(id string, v MetricValue) {
 		i, ok := queryIndex(id)
 		if !ok || i >= len(queries) {
 			return
@@ -104,11 +102,6 @@ func (c *cloudWatchClient) askHistory(ctx context.Context, now time.Time, querie
 		}
 	}
 	return found, nil
-}
-
-// historyRequest asks for the values of the last 15 days.
-func historyRequest(now time.Time, queries []metricQuery) *cloudwatch.GetMetricDataInput {
-	return metricRequest(now.Add(-history), now, historyPeriod, queries)
 }
 
 // add adds a value. Only a few matter: Firehose drops no records most of the time.

@@ -106,9 +106,7 @@ func metricRequest(since, now time.Time, period time.Duration, queries []metricQ
 // has dropped by all of them.
 func (a Answer) withValue(q metricQuery, v MetricValue, doubtAt time.Time, d Drop) Answer {
 	a.Dropped = a.Dropped.mergedWith(d)
-	if doubtAt.After(a.DoubtAt) {
-		a.DoubtAt = doubtAt
-	}
+	a.DoubtAt = laterOf(a.DoubtAt, doubtAt)
 	switch {
 	case v.At.IsZero():
 	case q.late && (a.Freshness.At.IsZero() || v.Amount > a.Freshness.Amount):

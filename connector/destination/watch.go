@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/env"
+	"kafka-firehose/connector/retry"
 	"kafka-firehose/metrics"
 )
 
@@ -50,9 +51,9 @@ type Watch struct {
 	o       Options
 	client  *cloudWatchClient
 	streams map[string]*Stream
-	asked   bool                   // CloudWatch has answered once; AskOnce's alone
-	history []string               // streams whose older values are not known yet; AskOnce's alone
-	outage  atomic.Pointer[Outage] // nil while CloudWatch answers
+	asked   bool                         // CloudWatch has answered once; AskOnce's alone
+	history []string                     // streams whose older values are not known yet; AskOnce's alone
+	outage  atomic.Pointer[retry.Outage] // nil while CloudWatch answers
 }
 
 // Stream is a stream whose destination is watched.
@@ -69,13 +70,6 @@ type Stream struct {
 	// clears it.
 	probe atomic.Bool
 	sent  sentRecords
-}
-
-// Outage is why CloudWatch could not be asked.
-type Outage struct {
-	Since    time.Time
-	Failures int // in a row
-	Err      error
 }
 
 // New makes the client and connects to nothing.
@@ -112,7 +106,7 @@ func (s *Stream) IsWaiting() bool { return s.waits.Load() }
 func (s *Stream) NoteSent() { s.probe.Store(false) }
 
 // CurrentOutage returns why CloudWatch could not be asked when it was last, nil if it answered.
-func (w *Watch) CurrentOutage() *Outage { return w.outage.Load() }
+func (w *Watch) CurrentOutage() *retry.Outage { return w.outage.Load() }
 
 // streamNames are the streams of the watch, sorted.
 func (w *Watch) streamNames() []string { return slices.Sorted(maps.Keys(w.streams)) }
@@ -141,7 +135,7 @@ func (w *Watch) AskOnce(ctx context.Context) {
 		}
 		w.applyAnswer(now, s, answer)
 	}
-	w.noteFailures(now, failed)
+	w.noteFailures(failed)
 }
 
 // reportDropped logs a drop that is over, and keeps it for the status.
@@ -226,15 +220,12 @@ func (w *Watch) applyAnswer(now time.Time, s *Stream, answer Answer) {
 }
 
 // noteFailures begins, continues or ends the outage.
-func (w *Watch) noteFailures(now time.Time, failed map[string]error) {
+func (w *Watch) noteFailures(failed map[string]error) {
 	if len(failed) == 0 {
 		w.outage.Store(nil)
 		return
 	}
 	names := slices.Sorted(maps.Keys(failed))
-	t := Outage{Since: now, Failures: 1, Err: fmt.Errorf("%w; nothing is known of the destination of %s meanwhile", failed[names[0]], strings.Join(names, ", "))}
-	if before := w.CurrentOutage(); before != nil {
-		t.Since, t.Failures = before.Since, before.Failures+1
-	}
-	w.outage.Store(&t)
+	err := fmt.Errorf("%w; nothing is known of the destination of %s meanwhile", failed[names[0]], strings.Join(names, ", "))
+	w.outage.Store(retry.ExtendOutage(w.CurrentOutage(), err, false))
 }

@@ -179,11 +179,11 @@ func (i *clusterInspector) addMeeting(m brokerMeeting, name string, needed bool)
 			advice = "it may refuse the login: " + i.cfg.Auth().RefusedAdvice()
 		}
 	}
+	add := i.found.AddWarning
 	if needed {
-		i.found.AddError(check.Broker, name, found, advice)
-	} else {
-		i.found.AddWarning(check.Broker, name, found, advice)
+		add = i.found.AddError
 	}
+	add(check.Broker, name, found, advice)
 }
 
 func (i *clusterInspector) tellMet(m brokerMeeting, name string) {

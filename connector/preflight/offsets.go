@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,19 +32,10 @@ func (i *clusterInspector) lookAtOffsets(ctx context.Context) {
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		err = nil
 	}
-	starts, listed := i.admin.ListStartOffsets(ctx, i.topics...)
-	if err == nil {
-		err = listed
-	}
-	stable, listed := i.cfg.ListLogEnds(ctx, i.admin, i.topics)
-	if err == nil {
-		err = listed
-	}
-	ends, listed := i.admin.ListEndOffsets(ctx, i.topics...)
-	if err == nil {
-		err = listed
-	}
-	if err != nil {
+	starts, startErr := i.admin.ListStartOffsets(ctx, i.topics...)
+	stable, stableErr := i.cfg.ListLogEnds(ctx, i.admin, i.topics)
+	ends, endErr := i.admin.ListEndOffsets(ctx, i.topics...)
+	if err = cmp.Or(err, startErr, stableErr, endErr); err != nil {
 		found, advice := i.explainRefused(err, "")
 		i.found.AddWarning(check.Offsets, "", "can't be compared: "+found, advice)
 		return

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -85,10 +86,7 @@ func partitionsDynamically(s3 *types.ExtendedS3DestinationDescription) bool {
 // cloudWatchConflicts finds the processors that take records of CloudWatch Logs and no others.
 func cloudWatchConflicts(steps processors) (all []settingConflict) {
 	if p, ok := steps[types.ProcessorTypeDecompression]; ok {
-		format := strings.ToLower(p[types.ProcessorParameterNameCompressionFormat])
-		if format == "" {
-			format = "gzip"
-		}
+		format := cmp.Or(strings.ToLower(p[types.ProcessorParameterNameCompressionFormat]), "gzip")
 		all = append(all, settingConflict{
 			problem: fmt.Sprintf("its processor Decompression takes the %s records of CloudWatch Logs, and these are none: they will be in the error output", format),
 			advice:  "remove its processor Decompression",

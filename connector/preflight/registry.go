@@ -3,6 +3,7 @@ package preflight
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"kafka-firehose/connector/convert"
@@ -22,12 +23,7 @@ func tryRegistry(ctx context.Context, cfg schema.Config, o schema.Options) (foun
 		looks.Go(func() { errs[i] = schema.TryAddress(ctx, cfg, address, o) })
 	}
 	looks.Wait()
-	good := 0
-	for _, err := range errs {
-		if err == nil {
-			good++
-		}
-	}
+	good := slices.ContainsFunc(errs, func(err error) bool { return err == nil })
 	for i, address := range cfg.URLs {
 		const advice = "look at SCHEMA_REGISTRY_URL, its login and its certificate"
 		tokenAdvice, noToken := cfg.TokenAdvice(errs[i])
@@ -36,7 +32,7 @@ func tryRegistry(ctx context.Context, cfg schema.Config, o schema.Options) (foun
 			found.AddOK(check.Registry, address, "answers, and takes the login")
 		case noToken:
 			found.AddError(check.Registry, address, "there is no token to log in with: "+err.Error(), tokenAdvice)
-		case good > 0:
+		case good:
 			found.AddWarning(check.Registry, address, err.Error(), "another address answers; "+advice)
 		default:
 			found.AddError(check.Registry, address, err.Error(), advice)

@@ -15,6 +15,7 @@ import (
 	"kafka-firehose/connector/awsconfig"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/firehose/putbatch"
+	"kafka-firehose/connector/origin"
 	"kafka-firehose/connector/preflight/check"
 )
 
@@ -67,20 +68,11 @@ func inspectKeys(ctx context.Context, client *firehose.Client, stream string) (f
 		text += ", renewed by themselves"
 	}
 	text += "; region " + client.Options().Region
-	if at := hostOf(aws.ToString(client.Options().BaseEndpoint)); at != "" {
-		text += ", endpoint " + at
+	if at, err := url.Parse(aws.ToString(client.Options().BaseEndpoint)); err == nil && at.Host != "" {
+		text += ", endpoint " + origin.SchemeAndHost(at)
 	}
 	found.AddOK(check.Credentials, name, text)
 	return found
-}
-
-// hostOf leaves the path, and whatever else may be in an address, out.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // inspectStream describes a stream. key is the ARN of its customer managed key, if it has one.
