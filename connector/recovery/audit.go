@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,10 +104,7 @@ func Audit(ctx context.Context, r AuditRequest, s Service) (AuditReport, error) 
 	if err := r.Validate(a.now); err != nil {
 		return AuditReport{}, err
 	}
-	if a.id = r.ID; a.id == "" {
-		a.id = s.ID
-	}
-	if a.id == "" {
+	if a.id = cmp.Or(r.ID, s.ID); a.id == "" {
 		return AuditReport{}, errors.New("records are sent without an id: an audit needs RECORD_FORMAT=json, or RECORD_ENVELOPE=true, with id among RECORD_FIELDS; if something else writes an id of the form TOPIC-PARTITION-OFFSET, name its member with -id")
 	}
 	if err := a.openSources(ctx); err != nil {
@@ -198,10 +196,7 @@ func (a *auditor) findRanges(ctx context.Context) (cluster string, err error) {
 			return "", err
 		}
 		a.notes = append(a.notes, "the offsets of the group can't be read, so records that were not sent yet count as missing: "+awsconfig.CleanMessage(err.Error()))
-		commits = make([]int64, len(ranges))
-		for i := range commits {
-			commits[i] = -1
-		}
+		commits = slices.Repeat([]int64{-1}, len(ranges))
 	}
 	for i, g := range ranges {
 		p := newPartitionAudit(g, commits[i])

@@ -110,10 +110,13 @@ func (s *documentScanner) scanPiece(b []byte) error {
 	for i := 0; i < len(b); {
 		switch {
 		case s.skip:
-			if i = indexFrom(b, i, '\n'); i < len(b) {
-				s.skip = false
-				s.foreign++
+			n := bytes.IndexByte(b[i:], '\n')
+			if n < 0 {
+				return nil
 			}
+			i += n
+			s.skip = false
+			s.foreign++
 		case s.depth == 0:
 			i = s.skipBetween(b, i)
 		case s.text:
@@ -126,13 +129,6 @@ func (s *documentScanner) scanPiece(b []byte) error {
 		}
 	}
 	return nil
-}
-
-func indexFrom(b []byte, i int, c byte) int {
-	for i < len(b) && b[i] != c {
-		i++
-	}
-	return i
 }
 
 // skipBetween skips the bytes between objects.
@@ -158,16 +154,6 @@ func (s *documentScanner) beginDocument() {
 
 // bareValue stands for a number or a word in documentScanner.last.
 const bareValue = 'x'
-
-// noteBare notes whether a number or a word is among the bytes before a structural one.
-func (s *documentScanner) noteBare(b []byte) {
-	for _, c := range b {
-		if c > ' ' {
-			s.last = bareValue
-			return
-		}
-	}
-}
 
 // takesObject reports whether an object may begin behind the last byte: as a value of a member or of a list.
 func (s *documentScanner) takesObject() bool {
@@ -218,8 +204,8 @@ func (s *documentScanner) inStructure(b []byte, i int) (int, error) {
 	if s.token == bareToken {
 		s.keepBytes(b[begin:i])
 	}
-	if begin < i {
-		s.noteBare(b[begin:i])
+	if bytes.ContainsFunc(b[begin:i], func(c rune) bool { return c > ' ' }) {
+		s.last = bareValue // a number or a word is before the structural byte
 	}
 	if i == len(b) {
 		return i, nil

@@ -138,10 +138,8 @@ func (p *LetterProgress) HasRoom(pending int, offset int64) bool {
 		more = int(min(int64(more)+window/63, int64(more*len(binary.AppendUvarint(nil, uint64(2*window))))))
 	}
 	bytes := p.size + more + header + len(p.filter.Topic) + len(p.filter.Reason)
-	return p.compactPrefixLen()+base64.RawURLEncoding.EncodedLen(bytes) <= limit
+	return len(p.markerPrefix(compactMarkerVersion))+base64.RawURLEncoding.EncodedLen(bytes) <= limit
 }
-
-func (p *LetterProgress) compactPrefixLen() int { return len(p.markerPrefix(compactMarkerVersion)) }
 
 func (p *LetterProgress) markerPrefix(version string) string {
 	return fmt.Sprintf("%s topic=%s done=", version, kafka.FormatTopicID(p.topic))

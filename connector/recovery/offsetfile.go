@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -101,12 +102,10 @@ func (p *OffsetFilePartition) validateRanges() error {
 
 // Topics returns the topics in the order of the file.
 func (f *OffsetFile) Topics() (topics []string) {
-	seen := map[string]bool{}
 	for _, p := range f.Partitions {
-		if !seen[p.Topic] {
+		if !slices.Contains(topics, p.Topic) {
 			topics = append(topics, p.Topic)
 		}
-		seen[p.Topic] = true
 	}
 	return topics
 }

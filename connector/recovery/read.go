@@ -36,7 +36,7 @@ func (a *auditor) objectWindow() Window {
 func (a *auditor) readObjects(ctx context.Context) error {
 	var exclude string
 	if a.errors != nil {
-		exclude, _ = prefixWithin(a.objects, a.errors)
+		exclude = prefixWithin(a.objects, a.errors)
 	}
 	list := func(visit func(Object) error) error {
 		return a.objects.List(ctx, a.objectWindow(), func(o Object) error {

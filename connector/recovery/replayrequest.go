@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -91,10 +92,7 @@ func (r ReplayRequest) rangeKey() string {
 
 // ProgressName is the name that the progress is kept under.
 func (r ReplayRequest) ProgressName() string {
-	if r.Name != "" {
-		return r.Name
-	}
-	return r.rangeKey()
+	return cmp.Or(r.Name, r.rangeKey())
 }
 
 // ProgressGroup is the group that the progress is committed to, of a service with the given group.

@@ -219,18 +219,18 @@ func samePlace(a, b Store) bool {
 	return a.String() == b.String()
 }
 
-// prefixWithin reports whether objects of a store may be below another, and their names' beginning there.
-func prefixWithin(outer, inner Store) (prefix string, ok bool) {
+// prefixWithin returns the beginning of the names in outer of the objects that are below inner. If inner is elsewhere, no name begins with it.
+func prefixWithin(outer, inner Store) string {
 	switch o := outer.(type) {
 	case *Directory:
 		if i, same := inner.(*Directory); same {
-			rel, err := filepath.Rel(o.root, i.root)
-			return filepath.ToSlash(rel) + "/", err == nil && rel != "." && !strings.HasPrefix(rel, "..")
+			rel, _ := filepath.Rel(o.root, i.root)
+			return filepath.ToSlash(rel) + "/"
 		}
 	case *Bucket:
 		if i, same := inner.(*Bucket); same && i.bucket == o.bucket && i.prefix != o.prefix && strings.HasPrefix(i.prefix, o.prefix) {
-			return i.prefix, true
+			return i.prefix
 		}
 	}
-	return "", false
+	return ""
 }
