@@ -7,6 +7,7 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -77,10 +78,7 @@ type Role struct {
 
 // sessionName is the name under which audit logs and trust policies see who has assumed the role.
 func (r Role) sessionName() string {
-	if r.SessionName != "" {
-		return r.SessionName
-	}
-	if name := os.Getenv(sessionVariable); name != "" {
+	if name := cmp.Or(r.SessionName, os.Getenv(sessionVariable)); name != "" {
 		return name
 	}
 	host, err := os.Hostname()

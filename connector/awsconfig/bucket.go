@@ -1,6 +1,7 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,9 +60,7 @@ func NewBucketClient(ctx context.Context, transport *awshttp.BuildableClient, lo
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	if shared.Region == "" {
-		shared.Region = defaultBucketRegion
-	}
+	shared.Region = cmp.Or(shared.Region, defaultBucketRegion)
 	c := &BucketClient{options: options, keys: CacheCredentials(CredentialsChain(shared.Region, Role{}, FetchTimeout), log)}
 	shared.Credentials = c.keys
 	c.connect(shared)

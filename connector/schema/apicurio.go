@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,11 +73,7 @@ func (a *apicurioProtocol) artifactPath(ref convert.SchemaRef) string {
 
 // fetchVersion returns the text of a version that is referred to, and what that refers to itself.
 func (a *apicurioProtocol) fetchVersion(ctx context.Context, r schemaReference) (string, []schemaReference, error) {
-	group := r.group
-	if group == "" {
-		group = "default"
-	}
-	path := fmt.Sprintf("/groups/%s/artifacts/%s/versions/%s", url.PathEscape(group), url.PathEscape(r.subject), url.PathEscape(r.version))
+	path := fmt.Sprintf("/groups/%s/artifacts/%s/versions/%s", url.PathEscape(cmp.Or(r.group, "default")), url.PathEscape(r.subject), url.PathEscape(r.version))
 	content := path
 	if !strings.HasSuffix(a.base, "/v2") {
 		content += "/content"
@@ -159,9 +156,5 @@ func (a *apicurioProtocol) getBody(ctx context.Context, path string) ([]byte, ht
 			absent = said.Name
 		}
 	}
-	message := said.Message
-	if message == "" {
-		message = said.Title + " " + said.Detail
-	}
-	return nil, nil, refusalError(resp.StatusCode, message, absent)
+	return nil, nil, refusalError(resp.StatusCode, cmp.Or(said.Message, said.Title+" "+said.Detail), absent)
 }

@@ -2,6 +2,7 @@
 package glue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,11 +115,8 @@ func (c *Client) GetVersion(ctx context.Context, id string) (Version, error) {
 		return Version{}, &Failure{Kind: Blocked, Message: "the answer is of another schema version", err: errors.New(other)}
 	}
 	formats := map[types.DataFormat]string{types.DataFormatAvro: "avro", types.DataFormatProtobuf: "protobuf", types.DataFormatJson: "json-schema"}
-	v := Version{formats[out.DataFormat], aws.ToString(out.SchemaDefinition)}
-	if v.Format == "" {
-		v.Format = "of a data format that is not known here"
-	}
-	return v, nil
+	format := cmp.Or(formats[out.DataFormat], "of a data format that is not known here")
+	return Version{format, aws.ToString(out.SchemaDefinition)}, nil
 }
 
 // Credentials returns the state of the credentials that sign requests.
