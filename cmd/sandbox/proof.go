@@ -48,19 +48,14 @@ type lineCount struct{ topic, delivered int64 }
 // If lines are wrong, both are read again, to find the places of some.
 func compareLines(ctx context.Context, topic, delivered lineReader) (v verdict, err error) {
 	counts := map[lineHash]lineCount{}
-	err = errors.Join(
-		topic(ctx, func(l line) {
+	count := func(one lineCount) func(line) {
+		return func(l line) {
 			id := hashLine(l.text)
 			n := counts[id]
-			n.topic++
-			counts[id] = n
-		}),
-		delivered(ctx, func(l line) {
-			id := hashLine(l.text)
-			n := counts[id]
-			n.delivered++
-			counts[id] = n
-		}))
+			counts[id] = lineCount{n.topic + one.topic, n.delivered + one.delivered}
+		}
+	}
+	err = errors.Join(topic(ctx, count(lineCount{topic: 1})), delivered(ctx, count(lineCount{delivered: 1})))
 	if err != nil {
 		return v, err
 	}

@@ -86,13 +86,8 @@ func (s *sandbox) servePages() error {
 		return fmt.Errorf("serve metrics and probes: %w", err)
 	}
 	s.addr = l.Addr().String()
-	newest := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if pages := s.pages.Load(); pages != nil {
-			(*pages).ServeHTTP(w, r)
-			return
-		}
-		http.NotFound(w, r) // the first connector is being made
-	})
+	s.pages.Store(new(http.NotFoundHandler())) // the first connector is being made
+	newest := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.pages.Load()).ServeHTTP(w, r) })
 	ctx, stop := context.WithCancel(context.Background())
 	s.closers = append(s.closers, stop)
 	go func() {
