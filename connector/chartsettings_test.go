@@ -27,7 +27,8 @@ type chartSettings struct {
 }
 
 type chartSetting struct {
-	env.Rule
+	settingRule
+
 	Pattern string `json:"pattern,omitempty"` // regular expression of the value, where the kind is not enough
 	Path    bool   `json:"path,omitempty"`    // it may hold the path of a file instead
 	Foreign bool   `json:"foreign,omitempty"` // a library of the process reads it
@@ -168,7 +169,7 @@ func foreignSettings(t *testing.T) map[string]chartSetting {
 	all := map[string]chartSetting{}
 	add := func(kind string, names ...string) {
 		for _, name := range names {
-			all[name] = chartSetting{Rule: env.Rule{Name: name, Kind: kind}, Foreign: true}
+			all[name] = chartSetting{settingRule: settingRule{Name: name, Kind: kind}, Foreign: true}
 		}
 	}
 	add("any", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "TZ")
@@ -209,8 +210,8 @@ func foreignSettings(t *testing.T) map[string]chartSetting {
 func TestChartSettings(t *testing.T) {
 	c := chartSettings{Kinds: kindPatterns(), Settings: foreignSettings(t), Meant: connector.MeantSettings()}
 	special := valuePatterns()
-	for _, r := range env.ListRules(new(connector.Config)) {
-		s := chartSetting{Rule: r, Path: r.Kind == "file" || r.Name == "FIREHOSE_STREAM_OPTIONS"}
+	for _, r := range listRules(new(connector.Config)) {
+		s := chartSetting{settingRule: r, Path: r.Kind == "file" || r.Name == "FIREHOSE_STREAM_OPTIONS"}
 		if p, ok := special[r.Name]; ok {
 			s.Pattern, s.Want = p.expression, p.want
 			delete(special, r.Name)
@@ -303,7 +304,7 @@ func TestChartPatternsAgree(t *testing.T) {
 // Nothing that the chart refuses for its limits is accepted by the program.
 func TestChartLimitsAgree(t *testing.T) {
 	limited := 0
-	for _, r := range env.ListRules(new(connector.Config)) {
+	for _, r := range listRules(new(connector.Config)) {
 		var beyond []string
 		show := func(n int64) string {
 			if r.Kind == "duration" {

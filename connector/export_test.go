@@ -8,7 +8,24 @@ import (
 )
 
 // ConfigMarkdown is the table of all variables for the documentation.
-func ConfigMarkdown() string { return env.MarkdownTable(new(Config)) }
+func ConfigMarkdown() string { return MarkdownTable(env.ListVariables(new(Config))) }
+
+// MarkdownTable is a table of variables for the documentation.
+func MarkdownTable(all []env.Variable) string {
+	// A bar would end the cell, even in code; a backslash in text would take the next character along.
+	code := strings.NewReplacer("|", `\|`)
+	text := strings.NewReplacer("|", `\|`, `\`, `\\`)
+	var b strings.Builder
+	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
+	for _, v := range all {
+		def := text.Replace(v.Unset)
+		if v.Default != "" {
+			def = "`" + code.Replace(v.Default) + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, def, text.Replace(v.Desc))
+	}
+	return b.String()
+}
 
 // BudgetMarkdown is the budget as a table of the documentation.
 func BudgetMarkdown() string {

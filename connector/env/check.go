@@ -31,33 +31,28 @@ func (c *Check) Err() error { return errors.Join(c.faults...) }
 // CheckRange wants v within [low, high].
 func CheckRange[T int | Bytes | time.Duration](c *Check, name string, v, low, high T) {
 	if v < low || v > high {
-		c.addBroken(name, valueText(v), ruleLimits{low: new(int64(low)), high: new(int64(high))}, fmt.Sprintf("want %s to %s", valueText(low), valueText(high)))
+		c.addBroken(name, valueText(v), Limits{Low: new(int64(low)), High: new(int64(high))}, fmt.Sprintf("want %s to %s", valueText(low), valueText(high)))
 	}
 }
 
 // AtLeast wants v to be low or more.
 func AtLeast[T int | Bytes | time.Duration](c *Check, name string, v, low T) {
 	if v < low {
-		c.addBroken(name, valueText(v), ruleLimits{low: new(int64(low))}, fmt.Sprintf("want %s or more", valueText(low)))
+		c.addBroken(name, valueText(v), Limits{Low: new(int64(low))}, fmt.Sprintf("want %s or more", valueText(low)))
 	}
 }
 
-// OneOf wants v to be one of the words. A word in later is one that the documentation
-// knows and this version doesn't: it gets an answer of its own.
-func (c *Check) OneOf(name, v string, words []string, later ...string) {
-	switch {
-	case slices.Contains(words, v):
-	case slices.Contains(later, v):
-		c.AddFault(HoldsFault(name, v, "not supported yet by this version; want "+JoinOr(words)))
-	default:
-		c.addBroken(name, v, ruleLimits{words: words}, "want "+JoinOr(words))
+// OneOf wants v to be one of the words.
+func (c *Check) OneOf(name, v string, words []string) {
+	if !slices.Contains(words, v) {
+		c.addBroken(name, v, Limits{Words: words}, "want "+JoinOr(words))
 	}
 }
 
-// addBroken adds the fault of a rule that ListRules can read.
-func (c *Check) addBroken(name, held string, rule ruleLimits, problem string) {
+// addBroken adds the fault of a rule with limits.
+func (c *Check) addBroken(name, held string, limits Limits, problem string) {
 	f := HoldsFault(name, held, problem)
-	f.rule = rule
+	f.Limits = limits
 	c.AddFault(f)
 }
 

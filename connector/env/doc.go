@@ -13,7 +13,7 @@
 // A setting whose name ends in _PASSWORD, _SECRET or _TOKEN is a [Secret], which also comes from a
 // file and is never shown.
 //
-// [Load] and [SetDefaults] fill the tree, [WriteUsage] and [MarkdownTable] print it, [Check] helps a Validate
+// [Load] and [SetDefaults] fill the tree, [WriteUsage] prints it, [Check] helps a Validate
 // method to collect its faults, and [SuggestName] finds the intended variable. Every
 // fault is a [Fault], which knows its variable, so that one report can hold them all in the
 // order of the table.

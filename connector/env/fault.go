@@ -15,8 +15,16 @@ type Fault struct {
 	// not be parsed, the rule was applied to a value that was not configured.
 	Others []string
 
+	// Limits are those of the broken rule, where it is one of Check's.
+	Limits Limits
+
 	text string
-	rule ruleLimits // the rule that was broken, where it is one of Check's
+}
+
+// Limits are the arguments of CheckRange, AtLeast and OneOf: of a number, of a size in bytes, or of a duration in nanoseconds.
+type Limits struct {
+	Words     []string
+	Low, High *int64 // nil for none
 }
 
 // HoldsFault returns the fault of a variable that is set to value; problem says why the value is wrong or

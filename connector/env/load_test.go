@@ -150,10 +150,6 @@ func TestTables(t *testing.T) {
 	if d := cmp.Diff(usage, got.String()); d != "" {
 		t.Error(d)
 	}
-	const markdown = "| variable | default | meaning |\n|---|---|---|\n| `T_PICKY` | `\\n` | A word, or \\\\n. |\n| `T_WAIT` | a\\|b | A \\| time. |\n"
-	if d := cmp.Diff(markdown, env.MarkdownTable(new(short))); d != "" {
-		t.Error(d)
-	}
 }
 
 // TestSet reads a text as the environment's, whatever the environment holds.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"strings"
 	"text/tabwriter"
 )
 
@@ -42,21 +41,4 @@ func WriteUsage(w io.Writer, cfg any) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name, def, v.Desc)
 	}
 	return table.Flush()
-}
-
-// MarkdownTable returns the table of cfg for a page of the documentation.
-func MarkdownTable(cfg any) string {
-	// A bar would end the cell, even in code; a backslash in text would take the next character along.
-	code := strings.NewReplacer("|", `\|`)
-	text := strings.NewReplacer("|", `\|`, `\`, `\\`)
-	var b strings.Builder
-	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
-	for _, v := range ListVariables(cfg) {
-		def := text.Replace(v.Unset)
-		if v.Default != "" {
-			def = "`" + code.Replace(v.Default) + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, def, text.Replace(v.Desc))
-	}
-	return b.String()
 }
