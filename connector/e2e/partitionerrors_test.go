@@ -26,7 +26,7 @@ var partitionErrors = map[kmsg.Key][]*kerr.Error{
 		kerr.UnknownServerError, kerr.OffsetOutOfRange, kerr.CorruptMessage, kerr.UnknownTopicOrPartition, kerr.LeaderNotAvailable,
 		kerr.NotLeaderForPartition, kerr.ReplicaNotAvailable, kerr.TopicAuthorizationFailed, kerr.KafkaStorageError,
 		kerr.UnknownLeaderEpoch, kerr.UnsupportedCompressionType, kerr.OffsetNotAvailable, kerr.UnknownTopicID, kerr.InconsistentTopicID,
-		kerr.UnsupportedVersion, kerr.InvalidTopicException,
+		kerr.UnsupportedVersion, kerr.GroupAuthorizationFailed, kerr.InvalidTopicException,
 	},
 	kmsg.OffsetFetch: {
 		kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition,

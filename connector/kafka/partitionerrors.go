@@ -52,9 +52,13 @@ func (s *Source) handlePartitionError(topic string, topicID [16]byte, partition 
 		s.doubtPosition(k)
 		s.pausePartition(k, restBriefFor)
 	case "authorization":
-		s.access.noteRefused(topic, err)
 		s.pausePartition(k, restFor)
-		return
+		if errors.Is(err, kerr.TopicAuthorizationFailed) {
+			s.access.noteRefused(topic, err)
+			return
+		}
+		// As an answer for one partition it says nothing about the login or the group.
+		f.reason, f.message = "other", "a broker refuses the partition"
 	case "decode":
 		f.message = "a batch can't be decoded: the partition stands still until the batch can be, or until retention has removed it"
 		s.pausePartition(k, restLongFor)
