@@ -73,14 +73,15 @@ type Source struct {
 	held       chan struct{} // a partition was paused until its commit; holds one
 	regrouped  chan struct{} // the owned partitions have changed; holds one
 
+	fatal    context.Context         // ends with what the source cannot go on after
+	failWith context.CancelCauseFunc // ends fatal; the first error counts
+
 	mu         sync.Mutex
 	partitions map[partitionID]*partition
 	member     string          // id under which the partitions are owned; empty before the first assignment
 	joined     bool            // a rebalance has ended with this process in the group
 	wasMember  bool            // it was, once
 	turnedAway time.Time       // since when another has its name; zero while none
-	fatal      error           // what the source cannot go on after
-	failed     chan struct{}   // closed with fatal
 	unrouted   map[string]bool // topics told about already
 	abandoned  int64           // records that were begun when partitions were lost, until the group is joined again
 	suspects   map[string]*topicSuspicion
@@ -171,7 +172,6 @@ func Open(cfg Config, o Options) (*Source, error) {
 		cfg: cfg, log: o.Log, metrics: o.Metrics, handler: o.Handler, routed: o.Routed, exclude: o.Exclude,
 		partitions: map[partitionID]*partition{},
 		unwanted:   o.Unwanted,
-		failed:     make(chan struct{}),
 		unrouted:   map[string]bool{},
 		suspects:   map[string]*topicSuspicion{},
 		fetched:    map[partitionID]committedOffset{},
@@ -190,6 +190,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		lag:        newInquirer(o.Connection, o.Log, o.Client),
 		standing:   newInquirer(o.Connection, o.Log, o.Client),
 	}
+	s.fatal, s.failWith = context.WithCancelCause(context.Background())
 	if s.unwanted == nil {
 		s.unwanted = func(string) bool { return false }
 	}
@@ -261,25 +262,7 @@ func (s *Source) pollUntil(stop context.CancelFunc) {
 }
 
 // Err is the error that the source cannot go on after, nil as long as it can.
-func (s *Source) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.fatal
-}
-
-func (s *Source) failOnce(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failWith(err)
-}
-
-// failWith is failOnce for callers that hold s.mu.
-func (s *Source) failWith(err error) {
-	if s.fatal == nil {
-		s.fatal = err
-		close(s.failed)
-	}
-}
+func (s *Source) Err() error { return context.Cause(s.fatal) }
 
 // AccessRefused says what Kafka refuses to this process now, and what to do about it; nil for
 // nothing.
@@ -292,7 +275,7 @@ func (s *Source) PartitionFaults() error {
 }
 
 // Failed is closed when there is an Err. A poll does not notice by itself.
-func (s *Source) Failed() <-chan struct{} { return s.failed }
+func (s *Source) Failed() <-chan struct{} { return s.fatal.Done() }
 
 // FetchedBytes returns the records that the client has fetched and that have not been polled, and
 // their bytes.
