@@ -63,12 +63,11 @@ func (s *Source) commitLast(ctx context.Context, ending []*offset.Lease) error {
 
 // refusedOf is the part of a commit's error that is about the leases.
 func refusedOf(err error, leases []*offset.Lease) error {
-	var own refusedCommits
-	refused := refusedPartitions(err)
+	own, refused := refusedCommits{}, refusedPartitions(err)
 	for _, l := range leases {
 		k := partitionID{l.Topic, l.Partition}
 		if reason := refused[k]; reason != nil {
-			own.addRefused(k, reason)
+			own[k] = reason
 		}
 	}
 	return own.orNil()
@@ -77,65 +76,50 @@ func refusedOf(err error, leases []*offset.Lease) error {
 // isHopeless reports an error that a repetition can't heal. If only some partitions were refused for good, the
 // others are worth another try.
 func isHopeless(err error) bool {
-	if refused, ok := errors.AsType[*refusedCommits](err); ok {
-		for _, one := range refused.partitions {
+	if refused := refusedPartitions(err); refused != nil {
+		for _, one := range refused {
 			if !isHopeless(one) {
 				return false
 			}
 		}
 		return true
 	}
-	for _, e := range []error{
+	return slices.ContainsFunc([]error{
 		kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition,
 		kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	}, func(e error) bool { return errors.Is(err, e) })
 }
 
 // refusedCommits are partitions whose offsets were not committed, while those of others were.
-type refusedCommits struct{ partitions map[partitionID]error }
+type refusedCommits map[partitionID]error
 
 // Error names one of the partitions.
-func (e *refusedCommits) Error() string {
-	first := slices.MinFunc(slices.Collect(maps.Keys(e.partitions)), func(a, b partitionID) int {
+func (e refusedCommits) Error() string {
+	first := slices.MinFunc(slices.Collect(maps.Keys(e)), func(a, b partitionID) int {
 		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
 	})
-	text := fmt.Sprintf("topic %s partition %d: %v", first.topic, first.partition, e.partitions[first])
-	if n := len(e.partitions) - 1; n > 0 {
+	text := fmt.Sprintf("topic %s partition %d: %v", first.topic, first.partition, e[first])
+	if n := len(e) - 1; n > 0 {
 		text += fmt.Sprintf(" (and %d more partitions)", n)
 	}
 	return text
 }
 
 // Unwrap returns the reasons.
-func (e *refusedCommits) Unwrap() []error { return slices.Collect(maps.Values(e.partitions)) }
-
-// addRefused adds a partition to those that were not committed.
-func (e *refusedCommits) addRefused(k partitionID, err error) {
-	if e.partitions == nil {
-		e.partitions = map[partitionID]error{}
-	}
-	e.partitions[k] = err
-}
+func (e refusedCommits) Unwrap() []error { return slices.Collect(maps.Values(e)) }
 
 // orNil is the error, nil if nothing was refused.
-func (e *refusedCommits) orNil() error {
-	if len(e.partitions) == 0 {
+func (e refusedCommits) orNil() error {
+	if len(e) == 0 {
 		return nil
 	}
 	return e
 }
 
 // refusedPartitions are the partitions that an error of a commit names.
-func refusedPartitions(err error) map[partitionID]error {
-	if refused, ok := errors.AsType[*refusedCommits](err); ok {
-		return refused.partitions
-	}
-	return nil
+func refusedPartitions(err error) refusedCommits {
+	refused, _ := errors.AsType[refusedCommits](err)
+	return refused
 }
 
 // commitOnce needs s.committing.
@@ -227,10 +211,10 @@ func (s *Source) sendCommit(ctx context.Context, member string, generation int32
 	if member == "" {
 		return errors.New("this process is not in the group")
 	}
-	var refused refusedCommits
-	if !s.committedByID() {
+	refused := refusedCommits{}
+	if !s.byID {
 		var err error
-		if marks, err = s.currentMarks(ctx, marks, &refused); err != nil {
+		if marks, err = s.currentMarks(ctx, marks, refused); err != nil {
 			return err
 		}
 	}
@@ -245,21 +229,13 @@ func (s *Source) sendCommit(ctx context.Context, member string, generation int32
 		if err != nil {
 			return err
 		}
-		s.acknowledgeCommits(req, resp, marks, &refused)
+		s.acknowledgeCommits(req, resp, marks, refused)
 	}
 	return refused.orNil()
 }
 
 // commitsByID is the version of OffsetCommit from which on a commit names topics by their ids.
 const commitsByID = 10
-
-// committedByID reports whether the last commit named topics by their ids. Coordinators of a cluster that is
-// being updated differ.
-func (s *Source) committedByID() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.byID
-}
 
 // topicKey is a topic under one of its ids. Since version 10 commits name topics by
 // the id alone, and each partition by that of the topic its records came from: a
@@ -289,14 +265,12 @@ func fillIn(req *kmsg.OffsetCommitRequest, marks map[partitionID]commitPosition)
 }
 
 // acknowledgeCommits notes, partition by partition, what the answer says.
-func (s *Source) acknowledgeCommits(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[partitionID]commitPosition, refused *refusedCommits) {
+func (s *Source) acknowledgeCommits(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, marks map[partitionID]commitPosition, refused refusedCommits) {
 	names := map[[16]byte]string{}
 	for _, t := range req.Topics {
 		names[t.TopicID] = t.Topic
 	}
-	s.mu.Lock()
 	s.byID = resp.Version >= commitsByID
-	s.mu.Unlock()
 	answered := map[partitionID]bool{}
 	for _, t := range resp.Topics {
 		topic := t.Topic
@@ -307,7 +281,7 @@ func (s *Source) acknowledgeCommits(req *kmsg.OffsetCommitRequest, resp *kmsg.Of
 			k := partitionID{topic, p.Partition}
 			answered[k] = true
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				refused.addRefused(k, err)
+				refused[k] = err
 				s.noteRefusedCommit(k, err)
 			} else if m, ok := marks[k]; ok {
 				m.lease.NoteCommitted(m.mark)
@@ -317,7 +291,7 @@ func (s *Source) acknowledgeCommits(req *kmsg.OffsetCommitRequest, resp *kmsg.Of
 	}
 	for k := range marks {
 		if !answered[k] {
-			refused.addRefused(k, errUnanswered)
+			refused[k] = errUnanswered
 		}
 	}
 }

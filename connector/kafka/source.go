@@ -69,6 +69,7 @@ type Source struct {
 	// committing is held from before the marks are read until Kafka has answered
 	// the commit of them, so that two commits never cross.
 	committing chan struct{}
+	byID       bool          // the last commit named topics by their ids; coordinators of a cluster that is being updated differ. Committing's alone
 	leaving    chan struct{} // closed when the group is about to be left
 	held       chan struct{} // a partition was paused until its commit; holds one
 	regrouped  chan struct{} // the owned partitions have changed; holds one
@@ -92,7 +93,6 @@ type Source struct {
 	seeking    bool                            // a partition is to be read on elsewhere
 	stopPoll   context.CancelFunc              // ends the poll that is under way, nil between two polls
 	plain      bool                            // commits carry no marker, because the broker takes none
-	byID       bool                            // the last commit named topics by their ids
 	wire       trafficHook
 	budget     *fetch.Budget
 

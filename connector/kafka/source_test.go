@@ -77,14 +77,12 @@ func TestFirstFetch(t *testing.T) {
 
 // TestHopeless: a commit that was refused for good is not repeated, unless it was refused so only for some partitions.
 func TestHopeless(t *testing.T) {
-	var some, all refusedCommits
-	some.addRefused(partitionID{"a", 0}, kerr.TopicAuthorizationFailed)
-	some.addRefused(partitionID{"b", 0}, kerr.RequestTimedOut)
-	all.addRefused(partitionID{"a", 0}, kerr.TopicAuthorizationFailed)
-	if isHopeless(&some) {
+	some := refusedCommits{{"a", 0}: kerr.TopicAuthorizationFailed, {"b", 0}: kerr.RequestTimedOut}
+	all := refusedCommits{{"a", 0}: kerr.TopicAuthorizationFailed}
+	if isHopeless(some) {
 		t.Error("a commit of which one partition is refused for good is hopeless")
 	}
-	for _, err := range []error{&all, kerr.UnknownMemberID, fmt.Errorf("x: %w", kerr.GroupAuthorizationFailed)} {
+	for _, err := range []error{all, kerr.UnknownMemberID, fmt.Errorf("x: %w", kerr.GroupAuthorizationFailed)} {
 		if !isHopeless(err) {
 			t.Errorf("%v is not hopeless", err)
 		}

@@ -255,7 +255,7 @@ func (s *Source) differingTopics(view topicView) []string {
 
 // currentMarks leaves the marks of topics that have the id that their records came from. Before OffsetCommit v10
 // (Kafka 4.2) a broker stores a commit under the topic's name, whatever topic has it now.
-func (s *Source) currentMarks(ctx context.Context, marks map[partitionID]commitPosition, refused *refusedCommits) (map[partitionID]commitPosition, error) {
+func (s *Source) currentMarks(ctx context.Context, marks map[partitionID]commitPosition, refused refusedCommits) (map[partitionID]commitPosition, error) {
 	withID := maps.Clone(marks)
 	maps.DeleteFunc(withID, func(_ partitionID, p commitPosition) bool { return p.topicID == [16]byte{} })
 	if len(withID) == 0 {
@@ -271,9 +271,9 @@ func (s *Source) currentMarks(ctx context.Context, marks map[partitionID]commitP
 		case p.topicID == [16]byte{}, p.topicID == now.id:
 			kept[k] = p
 		case now.err != nil:
-			refused.addRefused(k, now.err)
+			refused[k] = now.err
 		case now.id != [16]byte{}:
-			refused.addRefused(k, kerr.UnknownTopicID)
+			refused[k] = kerr.UnknownTopicID
 			s.suspectTopic(k.topic, [16]byte{})
 		default:
 			kept[k] = p // the broker that answered has no ids: the cluster is being updated

@@ -163,7 +163,7 @@ func partitionFaults() []mutant {
 		},
 		{
 			guarantee, "a partition that is missing in the answer to a commit is committed",
-			"connector/kafka/commit.go", `			refused.addRefused(k, errUnanswered)
+			"connector/kafka/commit.go", `			refused[k] = errUnanswered
 `, "			_ = errUnanswered\n",
 			"connector/e2e", "TestUnansweredCommit", "readiness says <nil>",
 		},
