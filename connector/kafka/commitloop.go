@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-firehose/connector/offset"
@@ -82,9 +81,11 @@ func runEvery(ctx context.Context, first, interval time.Duration, do func()) {
 }
 
 // commitAgain commits, and reports whether that succeeded; the next call repeats a commit that failed. A refused
-// partition is reported as its fault.
+// partition is reported as its fault. The wait is bounded, so that a broker that hangs does not keep the rest of Run.
 func (s *Source) commitAgain(ctx context.Context) bool {
-	err := s.commitWithin(ctx)
+	bounded, cancel := context.WithTimeout(ctx, 2*finalCommit)
+	defer cancel()
+	err := s.CommitMarks(bounded)
 	if isMoving(err) {
 		s.log.Debug("no commit while the group rebalances", "error", err)
 	} else if err != nil && ctx.Err() == nil && refusedPartitions(err) == nil && !s.access.isKnown([]any{err}) {
@@ -100,14 +101,6 @@ func (s *Source) comparePosition(ctx context.Context) {
 	if err != nil && ctx.Err() == nil && !s.access.isKnown([]any{err}) {
 		s.log.Warn("the group's position is unknown, trying again", "error", err)
 	}
-}
-
-// commitWithin bounds the wait for a periodic commit, so that a broker that hangs
-// does not keep the rest of Run.
-func (s *Source) commitWithin(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*finalCommit)
-	defer cancel()
-	return s.CommitMarks(ctx)
 }
 
 // PauseTopics pauses the assigned topics for which match is true, and returns
@@ -176,5 +169,3 @@ func (s *Source) tellProtocol(ctx context.Context) {
 	}
 	s.log.Warn("the brokers do not offer the consumer group protocol of KIP-848 (Kafka 4.0 or later): the group uses the classic one", "protocol", s.cfg.GroupProtocol)
 }
-
-var _ kgo.Hook = (*trafficHook)(nil)

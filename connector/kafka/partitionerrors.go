@@ -28,7 +28,7 @@ func (s *Source) handlePartitionError(topic string, topicID [16]byte, partition 
 		return
 	}
 	k := partitionID{topic, partition}
-	owned, reading := s.isReading(k)
+	owned, reading, next := s.readingState(k)
 	if partition >= 0 && !owned {
 		return // the client reports the metadata of all partitions of a topic
 	}
@@ -37,7 +37,7 @@ func (s *Source) handlePartitionError(topic string, topicID [16]byte, partition 
 		s.wakePositions()
 		return
 	}
-	f := partitionFault{reason: reason, err: err, offset: s.fetchPosition(k)}
+	f := partitionFault{reason: reason, err: err, offset: next}
 	switch reason {
 	case "recreated_topic":
 		f.message = "a broker does not know the id of the topic: the broker is behind, or the topic was deleted"
@@ -86,22 +86,15 @@ func (s *Source) noteTruncated(k partitionID, err error) {
 		"topic", k.topic, "partition", k.partition, "expected", loss.ConsumedTo, "log_end", loss.ResetTo, "again_from", to)
 }
 
-// isReading reports whether a partition is owned, and whether the client has its position or is about to get it.
-func (s *Source) isReading(k partitionID) (owned, reading bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.partitions[k]
-	return p != nil, p != nil && p.isPlaced()
-}
-
-// fetchPosition is the next offset of a partition that is wanted, -1 if unknown.
-func (s *Source) fetchPosition(k partitionID) int64 {
+// readingState reports whether a partition is owned, and whether the client has its position or is about to get it. next is the
+// next offset of it that is wanted, -1 if unknown.
+func (s *Source) readingState(k partitionID) (owned, reading bool, next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.partitions[k]; p != nil {
-		return p.expected
+		return true, p.isPlaced(), p.expected
 	}
-	return -1
+	return false, false, -1
 }
 
 func reasonOf(err error) string {

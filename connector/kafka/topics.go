@@ -147,7 +147,9 @@ func (s *Source) suspectTopic(topic string, client [16]byte) {
 // investigateSuspects compares the ids of suspected topics with those in the metadata, and reads
 // the topics that were created again from their start.
 func (s *Source) investigateSuspects(ctx context.Context) error {
-	topics := s.suspectedTopics()
+	s.mu.Lock()
+	topics := slices.Collect(maps.Keys(s.suspects))
+	s.mu.Unlock()
 	if len(topics) == 0 {
 		return nil
 	}
@@ -167,12 +169,6 @@ func (s *Source) investigateSuspects(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (s *Source) suspectedTopics() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.AppendSeq([]string{}, maps.Keys(s.suspects))
 }
 
 type topicVerdict int
@@ -215,14 +211,8 @@ func (s *Source) verdictOn(topic string, now topicState, at time.Time) (v topicV
 // name. The client would ask for the id that it knows without end. The old leases must
 // not commit offsets of the old topic into the new one, so they end first.
 func (s *Source) resubscribeTopic(topic string) {
-	s.mu.Lock()
-	gone := map[string][]int32{}
-	for k := range s.partitions {
-		if k.topic == topic {
-			gone[topic] = append(gone[topic], k.partition)
-		}
-	}
-	s.mu.Unlock()
+	gone := s.copyAssignment()
+	maps.DeleteFunc(gone, func(other string, _ []int32) bool { return other != topic })
 	leases := s.leasesOf(gone)
 	s.dropPartitions(gone)
 	s.handler.ReleaseLeases(leases)
@@ -242,15 +232,10 @@ func (s *Source) checkIDs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, topic := range s.differingTopics(view) {
+	for _, topic := range s.matchingTopics(func(k partitionID, p *partition) bool { return p.foreignTo(view.topics[k.topic].id) }) {
 		s.suspectTopic(topic, [16]byte{})
 	}
 	return nil
-}
-
-// differingTopics are the topics that have another id in the metadata than their partitions here.
-func (s *Source) differingTopics(view topicView) []string {
-	return s.matchingTopics(func(k partitionID, p *partition) bool { return p.foreignTo(view.topics[k.topic].id) })
 }
 
 // currentMarks leaves the marks of topics that have the id that their records came from. Before OffsetCommit v10
