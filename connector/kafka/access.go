@@ -29,8 +29,7 @@ type accessFaults struct {
 	log    *slog.Logger
 	forget func() // the credentials, which a broker has refused
 
-	heard atomic.Bool  // a broker has answered a request
-	any   atomic.Int32 // the number of refusals, for a look without the lock
+	heard atomic.Bool // a broker has answered a request
 
 	mu       sync.Mutex
 	refusals map[place]accessRefusal
@@ -75,7 +74,6 @@ func (a *accessFaults) noteRefusal(p place, hint string, err error) {
 	}
 	r.err = fmt.Errorf("%s refused at %s: %s: %w", p.what, p.where, hint, err)
 	a.refusals[p] = r
-	a.any.Store(int32(len(a.refusals)))
 }
 
 // noteGranted ends refusals of a kind.
@@ -85,7 +83,6 @@ func (a *accessFaults) noteGranted(what, where string) {
 	p := place{what, where}
 	if r, ok := a.refusals[p]; ok {
 		delete(a.refusals, p)
-		a.any.Store(int32(len(a.refusals)))
 		a.log.Info("access to Kafka is there again", p.identityKey(), p.where, "refused", what, "after", time.Since(r.first).Round(time.Second).String())
 	}
 }
@@ -102,7 +99,6 @@ func (a *accessFaults) lastError() error {
 			delete(a.refusals, p)
 		}
 	}
-	a.any.Store(int32(len(a.refusals)))
 	slices.SortFunc(all, func(a, b accessRefusal) int {
 		return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.err.Error(), b.err.Error()))
 	})
@@ -162,10 +158,8 @@ func (a *accessFaults) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo
 	switch err := e2e.Err(); {
 	case err == nil:
 		a.heard.Store(true)
-		if a.any.Load() > 0 {
-			a.noteGranted("connection", brokerAddress(broker))
-			a.noteGranted("login", brokerAddress(broker))
-		}
+		a.noteGranted("connection", brokerAddress(broker))
+		a.noteGranted("login", brokerAddress(broker))
 	case errors.Is(err, io.EOF) && !a.heard.Load():
 		a.noteRefusal(place{"connection", brokerAddress(broker)}, a.cfg.Auth().ClosedAtOnce(), err)
 	}

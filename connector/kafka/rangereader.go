@@ -153,12 +153,7 @@ func (r *RangeReader) readOnce(ctx context.Context, open []*rangePosition, visit
 		})
 	}
 	reading.Wait()
-	for _, p := range open {
-		if !p.isDone() {
-			left = append(left, p)
-		}
-	}
-	return left, first
+	return slices.DeleteFunc(slices.Clone(open), (*rangePosition).isDone), first
 }
 
 // readFrom fetches from one broker until all positions are at their end, or an error comes. The broker has one
@@ -168,12 +163,7 @@ func (r *RangeReader) readFrom(ctx context.Context, leader int32, positions []*r
 		return &passingError{kerr.LeaderNotAvailable}
 	}
 	for moved, before := time.Now(), positionsSum(positions); ; {
-		var open []*rangePosition
-		for _, p := range positions {
-			if !p.isDone() {
-				open = append(open, p)
-			}
-		}
+		open := slices.DeleteFunc(slices.Clone(positions), (*rangePosition).isDone)
 		if len(open) == 0 {
 			return nil
 		}

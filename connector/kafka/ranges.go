@@ -147,22 +147,14 @@ const maxHeld = 5
 
 // Error names some of the ranges.
 func (e *OpenTransactionError) Error() string {
-	var text strings.Builder
-	for i, g := range e.held[:min(len(e.held), maxHeld)] {
-		if i > 0 {
-			text.WriteString("; ")
-		}
-		text.WriteString(g.describeHeldBack())
+	var texts []string
+	for _, g := range e.held[:min(len(e.held), maxHeld)] {
+		texts = append(texts, fmt.Sprintf("topic %s partition %d: a transaction is open at offset %d, and %d offsets of the range are not before it", g.Topic, g.Partition, g.OpenTransaction, g.HeldBack))
 	}
 	if n := len(e.held) - maxHeld; n > 0 {
-		fmt.Fprintf(&text, "; and %d more partitions", n)
+		texts = append(texts, fmt.Sprintf("and %d more partitions", n))
 	}
-	return text.String() + ": wait until the transactions have ended, abort those that hang (kafka-transactions.sh find-hanging), or set KAFKA_ISOLATION_LEVEL=read_uncommitted, which reads records of open and aborted transactions"
-}
-
-// describeHeldBack says which part of the range an open transaction holds back.
-func (g *OffsetRange) describeHeldBack() string {
-	return fmt.Sprintf("topic %s partition %d: a transaction is open at offset %d, and %d offsets of the range are not before it", g.Topic, g.Partition, g.OpenTransaction, g.HeldBack)
+	return strings.Join(texts, "; ") + ": wait until the transactions have ended, abort those that hang (kafka-transactions.sh find-hanging), or set KAFKA_ISOLATION_LEVEL=read_uncommitted, which reads records of open and aborted transactions"
 }
 
 // CheckHeldBack returns an *OpenTransactionError if open transactions hold back a part of the ranges.
@@ -219,7 +211,7 @@ func (r *RangeReader) findRanges(ctx context.Context, names []string, from, to t
 		}
 	}
 	var ranges []OffsetRange
-	for _, name := range names {
+	for _, name := range slices.Sorted(slices.Values(names)) {
 		for n := range view.topics[name].leaders {
 			g := OffsetRange{Topic: name, TopicID: view.topics[name].id, Partition: int32(n)}
 			if err := g.setOffsets(listed, ends); err != nil {
@@ -228,9 +220,6 @@ func (r *RangeReader) findRanges(ctx context.Context, names []string, from, to t
 			ranges = append(ranges, g)
 		}
 	}
-	slices.SortFunc(ranges, func(a, b OffsetRange) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
 	return ranges, view.cluster, nil
 }
 
@@ -240,8 +229,11 @@ func (g *OffsetRange) setOffsets(listed [5]kadm.ListedOffsets, ends map[partitio
 	var at [5]int64
 	for i := range listed {
 		o, ok := listed[i].Lookup(g.Topic, g.Partition)
-		if err := errors.Join(o.Err, notListed(ok)); err != nil {
-			return fmt.Errorf("list offsets of topic %s partition %d: %w", g.Topic, g.Partition, err)
+		if !ok {
+			o.Err = errors.New("the broker did not answer for it")
+		}
+		if o.Err != nil {
+			return fmt.Errorf("list offsets of topic %s partition %d: %w", g.Topic, g.Partition, o.Err)
 		}
 		at[i] = o.Offset
 		if i == 1 && o.Timestamp >= 0 {
@@ -263,13 +255,6 @@ func (g *OffsetRange) setOffsets(listed [5]kadm.ListedOffsets, ends map[partitio
 	}
 	g.Expired = start > 0 && begin <= start
 	return nil
-}
-
-func notListed(ok bool) error {
-	if ok {
-		return nil
-	}
-	return errors.New("the broker did not answer for it")
 }
 
 // ListLogEnds lists where topics end for a reader with the isolation level of the settings: with read_committed that is
