@@ -15,43 +15,29 @@ func (c Config) DiagnoseError(err error) (auth.Diagnosis, bool) {
 	if err == nil {
 		return auth.Diagnosis{}, false
 	}
-	for _, look := range []func(error) (auth.Diagnosis, bool){c.Auth().Diagnose, c.diagnoseACL, c.diagnoseName, c.diagnoseMembership} {
-		if d, ok := look(err); ok {
-			return d, true
-		}
+	if d, ok := c.Auth().Diagnose(err); ok {
+		return d, true
 	}
-	return auth.Diagnosis{}, false
+	return c.diagnoseRefusal(err)
 }
 
-func (c Config) diagnoseACL(err error) (auth.Diagnosis, bool) {
-	who := c.Auth().Principal()
-	switch {
-	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return auth.Diagnosis{Refused: "topic", Hint: fmt.Sprintf("%s needs the operations READ and DESCRIBE on the topic", who)}, true
-	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		return auth.Diagnosis{Refused: "group", Hint: fmt.Sprintf("%s needs the operations READ and DESCRIBE on group %s (KAFKA_GROUP_ID)", who, c.GroupID)}, true
-	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return auth.Diagnosis{Refused: "group", Hint: fmt.Sprintf("%s needs an operation on the cluster; the brokers' log says which", who)}, true
-	}
-	return auth.Diagnosis{}, false
-}
-
-// diagnoseName is for a member of the consumer protocol that is turned away because
-// another one has its name. (With the classic protocol it is the other one that has to
-// go, see fencedMember.) It keeps asking: if the other one was this process and was killed,
-// the name is free when its session is over.
-func (c Config) diagnoseName(err error) (auth.Diagnosis, bool) {
-	if !errors.Is(err, kerr.UnreleasedInstanceID) {
-		return auth.Diagnosis{}, false
-	}
-	return auth.Diagnosis{Refused: "group", Hint: fmt.Sprintf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own; if it was this one and was killed, it gets in when the broker's group.consumer.session.timeout.ms is over",
-		c.GroupID, c.GroupInstanceID)}, true
-}
-
-// diagnoseMembership is for brokers that do not let this process into the group.
-func (c Config) diagnoseMembership(err error) (auth.Diagnosis, bool) {
+// diagnoseRefusal is for ACLs, and for brokers that do not let this process into the group.
+func (c Config) diagnoseRefusal(err error) (auth.Diagnosis, bool) {
+	who, refused := c.Auth().Principal(), "group"
 	var hint string
 	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		refused, hint = "topic", fmt.Sprintf("%s needs the operations READ and DESCRIBE on the topic", who)
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		hint = fmt.Sprintf("%s needs the operations READ and DESCRIBE on group %s (KAFKA_GROUP_ID)", who, c.GroupID)
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		hint = fmt.Sprintf("%s needs an operation on the cluster; the brokers' log says which", who)
+	case errors.Is(err, kerr.UnreleasedInstanceID):
+		// A member of the consumer protocol is turned away because another one has its name. (With the classic protocol it is
+		// the other one that has to go, see fencedMember.) It keeps asking: if the other one was this process and was killed,
+		// the name is free when its session is over.
+		hint = fmt.Sprintf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own; if it was this one and was killed, it gets in when the broker's group.consumer.session.timeout.ms is over",
+			c.GroupID, c.GroupInstanceID)
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		hint = fmt.Sprintf("the members of group %s share partitions in another way, and this process offers %s alone: stop them first, or choose another KAFKA_GROUP_ID", c.GroupID, ClassicBalancer)
 		if c.GroupProtocol == "consumer" {
@@ -68,7 +54,7 @@ func (c Config) diagnoseMembership(err error) (auth.Diagnosis, bool) {
 	default:
 		return auth.Diagnosis{}, false
 	}
-	return auth.Diagnosis{Refused: "group", Hint: hint}, true
+	return auth.Diagnosis{Refused: refused, Hint: hint}, true
 }
 
 // MaxSizeSetting is the broker's setting for the number of a group's members.
