@@ -232,7 +232,7 @@ func validateAddress(name, addr string) *env.Fault {
 
 // settingHints are the warnings about settings that are fine one by one and can't have been meant together.
 func (c Config) settingHints() []string {
-	hints := append(append(c.Kafka.SettingHints(), c.Schema.Hints()...), c.maskHints()...)
+	hints := append(append(c.Kafka.Auth().SettingHints(), c.Schema.Hints()...), c.maskHints()...)
 	for _, r := range c.Firehose.Routes {
 		if r.Pattern == nil && r.Topic == c.DeadLetter.Topic {
 			hints = append(hints, fmt.Sprintf("FIREHOSE_ROUTES sends topic %q to %q, but it is the DEAD_LETTER_TOPIC, which is never read", r.Topic, r.Stream))

@@ -97,9 +97,6 @@ func (c Config) Validate() error {
 	return check.Err()
 }
 
-// SettingHints are warnings about settings that work and are not safe.
-func (c Config) SettingHints() []string { return c.Auth().SettingHints() }
-
 // validateDrain checks the timeout that has to fit into two others. A drain that outlasts them gets the
 // member thrown out of the group in the middle of it, and everything in flight is delivered twice.
 func (c Config) validateDrain(check *env.Check) {

@@ -1,11 +1,14 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
+
+	"kafka-firehose/connector/certificates"
 )
 
 // dialTimeout bounds a new connection, its TLS handshake included.
@@ -28,17 +31,18 @@ func (e *DialError) Unwrap() error { return e.err }
 
 // brokerDialer makes the connections to brokers.
 type brokerDialer struct {
-	dial   DialFunc
-	secure *securedDialer // nil without TLS
+	dial  DialFunc
+	cfg   TLSConfig
+	files *certificates.WatchedFiles // they may change; nil without TLS
 }
 
 // NewDialer returns the function that connects to brokers; with TLS, the handshake is part of it. It makes no connection. dial is for those under TLS.
 // onExpiry gets the time at which the client's certificate ends, each time that its file is read. The error is about files.
 func (c Config) NewDialer(dial DialFunc, log *slog.Logger, onExpiry func(time.Time)) (DialFunc, error) {
-	d := brokerDialer{dial: dial}
+	d := brokerDialer{dial: dial, cfg: c.TLS}
 	if c.TLS.Enabled {
 		var err error
-		if d.secure, err = newSecured(c.TLS, log, onExpiry); err != nil {
+		if d.files, err = certificates.WatchFiles(c.TLS.certificateFiles(), log, onExpiry); err != nil {
 			return nil, err
 		}
 	}
@@ -54,7 +58,7 @@ func (d brokerDialer) dialBroker(ctx context.Context, network, addr string) (net
 	if err != nil {
 		return nil, &DialError{Addr: addr, err: err}
 	}
-	if d.secure == nil {
+	if d.files == nil {
 		return conn, nil
 	}
 	host, _, err := net.SplitHostPort(addr)
@@ -62,10 +66,18 @@ func (d brokerDialer) dialBroker(ctx context.Context, network, addr string) (net
 		_ = conn.Close()
 		return nil, err
 	}
-	secure := tls.Client(conn, d.secure.hostConfig(host))
+	secure := tls.Client(conn, d.hostConfig(host))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, &DialError{Addr: addr, handshake: true, err: err}
 	}
 	return secure, nil
+}
+
+// hostConfig returns the settings of a new connection to a host.
+func (d brokerDialer) hostConfig(host string) *tls.Config {
+	config := d.files.CurrentConfig().Clone()
+	config.InsecureSkipVerify = d.cfg.InsecureSkipVerify
+	config.ServerName = cmp.Or(d.cfg.ServerName, host)
+	return config
 }

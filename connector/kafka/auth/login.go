@@ -15,13 +15,14 @@ import (
 // Login is who this process is to the brokers. It keeps the tokens or the credentials of AWS that it has got.
 type Login struct {
 	Mechanism sasl.Mechanism // nil without a login
-	discard   func()
-	aws       *awsconfig.MSKSigner // nil unless the mechanism is AWS_MSK_IAM
+	// DiscardCredentials makes the next login fetch new credentials, where they are kept at all. It is for those that a broker has refused.
+	DiscardCredentials func()
+	aws                *awsconfig.MSKSigner // nil unless the mechanism is AWS_MSK_IAM
 }
 
 // NewLogin prepares the login and sends nothing. dial is for the token endpoint. The error is about AWS's configuration.
 func (c Config) NewLogin(dial DialFunc, log *slog.Logger) (*Login, error) {
-	l := &Login{discard: func() {}}
+	l := &Login{DiscardCredentials: func() {}}
 	if c.SASL.Mechanism == "" {
 		return l, nil
 	}
@@ -33,12 +34,9 @@ func (c Config) NewLogin(dial DialFunc, log *slog.Logger) (*Login, error) {
 		}
 		msk = l.aws
 	}
-	l.Mechanism, l.discard = newMechanism(c.SASL, oauthtoken.New(c.SASL.OAuth.tokens(), oauthtoken.Options{Dial: dial, Log: log}), msk)
+	l.Mechanism, l.DiscardCredentials = newMechanism(c.SASL, oauthtoken.New(c.SASL.OAuth.tokens(), oauthtoken.Options{Dial: dial, Log: log}), msk)
 	return l, nil
 }
-
-// DiscardCredentials makes the next login fetch new credentials, where they are kept at all. It is for those that a broker has refused.
-func (l *Login) DiscardCredentials() { l.discard() }
 
 // Credentials returns the state of the AWS credentials that log in to the brokers, and false if the login uses none.
 func (l *Login) Credentials() (awsconfig.CredentialState, bool) {

@@ -92,16 +92,14 @@ func (c SASLConfig) validatePassword(check *env.Check) {
 }
 
 // RefusedAdvice says where the credentials come from, for a login that a broker refuses.
-func (c Config) RefusedAdvice() string { return c.SASL.refusedAdvice() }
-
-func (c SASLConfig) refusedAdvice() string {
+func (c Config) RefusedAdvice() string {
 	switch {
-	case c.Mechanism == mskIAMMechanism:
+	case c.SASL.Mechanism == mskIAMMechanism:
 		return "look at the credentials of AWS, at " + awsRole + " and " + awsRegion + ", and whether they allow kafka-cluster:Connect"
-	case c.Mechanism != oauthMechanism:
-		return "look at " + saslUsername + " and " + c.Password.VariableName(saslPassword)
+	case c.SASL.Mechanism != oauthMechanism:
+		return "look at " + saslUsername + " and " + c.SASL.Password.VariableName(saslPassword)
 	}
-	return c.OAuth.tokens().RefusedAdvice()
+	return c.SASL.OAuth.tokens().RefusedAdvice()
 }
 
 // settingHints are the warnings about settings that work and are not safe.

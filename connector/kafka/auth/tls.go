@@ -1,10 +1,7 @@
 package auth
 
 import (
-	"crypto/tls"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"kafka-firehose/connector/certificates"
 	"kafka-firehose/connector/env"
@@ -79,25 +76,4 @@ func (c TLSConfig) settingHints() (hints []string) {
 		hints = append(hints, fmt.Sprintf("KAFKA_TLS_INSECURE_SKIP_VERIFY is true: the brokers' certificates are NOT checked, so anybody on the way can read and change everything, the login included; want %s instead", tlsCAFile))
 	}
 	return hints
-}
-
-// securedDialer makes the settings of connections to brokers, from files that may change.
-type securedDialer struct {
-	cfg   TLSConfig
-	files *certificates.WatchedFiles
-}
-
-func newSecured(cfg TLSConfig, log *slog.Logger, onExpiry func(time.Time)) (*securedDialer, error) {
-	files, err := certificates.WatchFiles(cfg.certificateFiles(), log, onExpiry)
-	return &securedDialer{cfg, files}, err
-}
-
-// hostConfig returns the settings of a new connection to a host.
-func (s *securedDialer) hostConfig(host string) *tls.Config {
-	config := s.files.CurrentConfig().Clone()
-	config.InsecureSkipVerify = s.cfg.InsecureSkipVerify
-	if config.ServerName = s.cfg.ServerName; config.ServerName == "" {
-		config.ServerName = host
-	}
-	return config
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"kafka-firehose/connector/certificates"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/kafka/kafkatest"
 )
@@ -125,14 +126,15 @@ func TestSecured(t *testing.T) {
 	first, second := p.issue("first", time.Hour), p.issue("second", 2*time.Hour)
 	cfg := TLSConfig{Enabled: true, CertFile: p.put("cert.pem", first.Cert), KeyFile: p.put("key.pem", first.Key)}
 	var expiry time.Time
-	s, err := newSecured(cfg, slog.New(slog.DiscardHandler), func(until time.Time) { expiry = until })
+	files, err := certificates.WatchFiles(cfg.certificateFiles(), slog.New(slog.DiscardHandler), func(until time.Time) { expiry = until })
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := brokerDialer{cfg: cfg, files: files}
 	use := func(name, host string, life time.Duration) {
 		t.Helper()
-		config := s.hostConfig("kafka-1.example.com")
-		if got := config.Certificates[0].Leaf.Subject.CommonName; got != name || config.ServerName != host || config.InsecureSkipVerify != s.cfg.InsecureSkipVerify {
+		config := d.hostConfig("kafka-1.example.com")
+		if got := config.Certificates[0].Leaf.Subject.CommonName; got != name || config.ServerName != host || config.InsecureSkipVerify != d.cfg.InsecureSkipVerify {
 			t.Errorf("the certificate is that of %s for %s, want %s for %s", got, config.ServerName, name, host)
 		}
 		if time.Until(expiry).Round(time.Minute) != life {
@@ -142,6 +144,6 @@ func TestSecured(t *testing.T) {
 	use("first", "kafka-1.example.com", time.Hour)
 	p.put("cert.pem", second.Cert)
 	p.put("key.pem", second.Key)
-	s.cfg.ServerName, s.cfg.InsecureSkipVerify = "kafka", true
+	d.cfg.ServerName, d.cfg.InsecureSkipVerify = "kafka", true
 	use("second", "kafka", 2*time.Hour)
 }
