@@ -2,11 +2,9 @@ package deadletter
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -24,7 +22,7 @@ func (w *Writer) deliverGroup(ctx context.Context, group []*queuedLetter) error 
 	}
 	failed := w.settleGroup(group, errs)
 	for _, err := range failed {
-		if !isTooLarge(err) {
+		if reasonOf(err) != "too_large" {
 			w.closeClient() // whatever state the client is in, the next one is not
 			w.noteFailure(err)
 			return err
@@ -115,11 +113,6 @@ func (w *Writer) settleGroup(group []*queuedLetter, errs []error) (failed []erro
 	w.flying = nil
 	w.queue = append(back, w.queue...)
 	return failed
-}
-
-// isTooLarge reports whether the broker, or the client, found a batch too large.
-func isTooLarge(err error) bool {
-	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
 }
 
 // tooLarge handles a group that the broker found too large. In a group it is unknown

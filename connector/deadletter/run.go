@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kafka-firehose/connector/retry"
@@ -44,16 +45,12 @@ func (w *Writer) Run(ctx context.Context) {
 
 // takeGroup takes the next group off the queue. One that has to go alone is one.
 func (w *Writer) takeGroup() (group []*queuedLetter) {
-	var gone []*queuedLetter
+	w.dropRevoked()
 	bytes := 0
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	for len(w.queue) > 0 && len(group) < groupLetters {
 		l := w.queue[0]
-		if l.isRevoked() {
-			gone = append(gone, l)
-			w.queue[0], w.queue = nil, w.queue[1:]
-			continue
-		}
 		alone := l.single || l.maxBytes() > int(w.limit.Load())
 		bytes += l.maxBytes()
 		if len(group) > 0 && (alone || bytes > groupBytes) {
@@ -66,10 +63,6 @@ func (w *Writer) takeGroup() (group []*queuedLetter) {
 		}
 	}
 	w.flying = group
-	w.mu.Unlock()
-	for _, l := range gone {
-		w.finishLetter(l, false)
-	}
 	return group
 }
 
@@ -77,16 +70,13 @@ func (w *Writer) takeGroup() (group []*queuedLetter) {
 func (w *Writer) dropRevoked() {
 	var gone []*queuedLetter
 	w.mu.Lock()
-	kept := w.queue[:0]
-	for _, l := range w.queue {
-		if l.isRevoked() {
+	w.queue = slices.DeleteFunc(w.queue, func(l *queuedLetter) bool {
+		revoked := l.isRevoked()
+		if revoked {
 			gone = append(gone, l)
-		} else {
-			kept = append(kept, l)
 		}
-	}
-	clear(w.queue[len(kept):])
-	w.queue = kept
+		return revoked
+	})
 	w.mu.Unlock()
 	for _, l := range gone {
 		w.finishLetter(l, false)

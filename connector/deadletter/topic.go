@@ -174,19 +174,15 @@ func (w *Writer) readLimit(ctx context.Context, client *kgo.Client) (int, error)
 		r := &resp.Resources[i]
 		err = kerr.ErrorForCode(r.ErrorCode)
 		for _, c := range r.Configs {
-			if n, bad := strconv.Atoi(stringOrEmpty(c.Value)); c.Name == key && bad == nil && n > 0 {
+			if c.Name != key || c.Value == nil {
+				continue
+			}
+			if n, bad := strconv.Atoi(*c.Value); bad == nil && n > 0 {
 				return n, nil
 			}
 		}
 	}
 	return 0, cmp.Or(err, errNotTold)
-}
-
-func stringOrEmpty(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // closeClient throws the client away.
