@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -136,16 +135,4 @@ func (b *batcher) cancelUploads(of func(*offset.Lease) bool) {
 			delete(b.claims, lease)
 		}
 	}
-}
-
-// bucketFault is why the claim-check bucket has not taken values for a while, without an err while it does.
-func (c *Connector) bucketFault(now time.Time) fault {
-	if c.uploader == nil {
-		return fault{}
-	}
-	t := c.uploader.CurrentOutage()
-	if !t.ShouldReport(now, idleFor) {
-		return fault{}
-	}
-	return fault{what: "claim-check bucket", err: fmt.Errorf("claim-check bucket %s: %w", c.cfg.ClaimCheck.URL, t.Err), since: t.Since, failures: t.Failures}
 }

@@ -139,7 +139,7 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error
 	if err := c.openClaimChecks(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := c.openRegistry(o); err != nil {
+	if c.schemas, err = openSchemas(cfg, o); err != nil {
 		return nil, err
 	}
 	lookup := c.schemaLookup(o.BeforeLookup)

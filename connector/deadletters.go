@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -159,22 +158,4 @@ func (l *pipeline) convertAgain(ctx context.Context, leases []*offset.Lease, r *
 			return nil, context.Cause(ctx)
 		}
 	}
-}
-
-// letterStuck reports whether a lease waits for a dead letter that its topic doesn't take.
-func (c *Connector) letterStuck(lease *offset.Lease) bool {
-	return c.letters != nil && c.letters.LetterStuck(lease)
-}
-
-// lettersFault is why the dead-letter topic has not taken letters for a while,
-// without an err while it does.
-func (c *Connector) lettersFault(now time.Time) fault {
-	if c.letters == nil {
-		return fault{}
-	}
-	t := c.letters.CurrentOutage()
-	if !t.ShouldReport(now, idleFor) {
-		return fault{}
-	}
-	return fault{what: "dead-letter topic", err: fmt.Errorf("dead-letter topic %s: %w", c.letters.Topic(), t.Err), since: t.Since, failures: t.Failures}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kafka-firehose/connector/firehose"
+	"kafka-firehose/connector/retry"
 )
 
 // fault is something that keeps records from getting through, for as long as it lasts.
@@ -58,15 +59,29 @@ func (c *Connector) standingFaults(now time.Time) (all []fault) {
 	for _, f := range c.destinationFaults() {
 		add(f)
 	}
-	add(c.schemasFault(now))
-	add(c.lettersFault(now))
-	add(c.bucketFault(now))
+	if c.schemas != nil {
+		add(outageFault("Schema Registry", "the Schema Registry", c.schemas.CurrentOutage(), now))
+	}
+	if c.letters != nil {
+		add(outageFault("dead-letter topic", "dead-letter topic "+c.cfg.DeadLetter.Topic, c.letters.CurrentOutage(), now))
+	}
+	if c.uploader != nil {
+		add(outageFault("claim-check bucket", "claim-check bucket "+c.cfg.ClaimCheck.URL, c.uploader.CurrentOutage(), now))
+	}
 	add(c.runtime.fault())
 	all = append(all, c.unusable.faults(now)...)
 	for i := range all {
 		all[i].since = c.faultSince(all[i], now)
 	}
 	return all
+}
+
+// outageFault is why something that records wait for has failed for a while, without an err while it works.
+func outageFault(what, name string, o *retry.Outage, now time.Time) fault {
+	if !o.ShouldReport(now, idleFor) {
+		return fault{}
+	}
+	return fault{what: what, err: fmt.Errorf("%s: %w", name, o.Err), since: o.Since, failures: o.Failures}
 }
 
 // streamFault is the worst that is wrong with the pipeline's stream, without an err if it takes records. pauseAfter is

@@ -50,7 +50,7 @@ func (c *Connector) ReleaseLeases(leases []*offset.Lease) (wait []kafka.PendingL
 	for _, lease := range leases {
 		// A pipeline that has ended, or a dead letter that its topic doesn't take, is not worth
 		// waiting for.
-		if l := c.pipelines[c.cfg.streamOf(lease.Topic)]; l != nil && !l.hasEnded() && !c.letterStuck(lease) {
+		if l := c.pipelines[c.cfg.streamOf(lease.Topic)]; l != nil && !l.hasEnded() && (c.letters == nil || !c.letters.LetterStuck(lease)) {
 			wait = append(wait, kafka.PendingLease{Lease: lease, InVain: l.stream.DropRevoked(lease)})
 		}
 	}

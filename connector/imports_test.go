@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"cmd/bench/limiter":     {"connector/firehose/limiter/limitertest"},
 	"cmd/bench/profile":     {},
 
-	"connector":                 {"connector/preflight", "connector/preflight/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/kafka/fetch", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/env", "metrics"},
+	"connector":                 {"connector/preflight", "connector/preflight/check", "connector/recovery", "connector/runtimesettings", "connector/status", "connector/kafka", "connector/kafka/auth", "connector/kafka/fetch", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/batch", "connector/pool", "connector/offset", "connector/origin", "connector/retry", "connector/env", "metrics"},
 	"connector/e2e":             {},
 	"connector/preflight":       {"connector/preflight/check", "connector/runtimesettings", "connector/kafka", "connector/kafka/auth", "connector/convert", "connector/schema", "connector/schema/glue", "connector/firehose", "connector/firehose/putbatch", "connector/awsconfig", "connector/destination", "connector/deadletter", "connector/claimcheck", "connector/env", "connector/origin", "connector/retry", "metrics"},
 	"connector/preflight/check": {},

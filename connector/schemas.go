@@ -1,18 +1,9 @@
 package connector
 
 import (
-	"fmt"
-	"time"
-
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/schema"
 )
-
-// openRegistry prepares what decodes records, if they are to be.
-func (c *Connector) openRegistry(o Options) (err error) {
-	c.schemas, err = openSchemas(c.cfg, o)
-	return err
-}
 
 // openSchemas returns nil unless records are decoded with schemas.
 func openSchemas(cfg Config, o Options) (*schema.Registry, error) {
@@ -60,17 +51,4 @@ func (b *batcher) setAsideUntil(rest fetchedRecords, ready <-chan struct{}) {
 		b.queue.readmit(waiting)
 		b.wakeBatcher()
 	}()
-}
-
-// schemasFault is why records wait for schemas, without an err when they don't, or not for
-// long.
-func (c *Connector) schemasFault(now time.Time) fault {
-	if c.schemas == nil {
-		return fault{}
-	}
-	t := c.schemas.CurrentOutage()
-	if !t.ShouldReport(now, idleFor) {
-		return fault{}
-	}
-	return fault{what: "Schema Registry", err: fmt.Errorf("the Schema Registry: %w", t.Err), since: t.Since, failures: t.Failures}
 }

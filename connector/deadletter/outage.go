@@ -26,9 +26,6 @@ func (w *Writer) CurrentOutage() *retry.Outage {
 	return w.outage
 }
 
-// Topic is the name of the dead-letter topic.
-func (w *Writer) Topic() string { return w.topic }
-
 // noteFailure enters an attempt that failed.
 func (w *Writer) noteFailure(err error) {
 	err = w.dialed.explainError(err)
