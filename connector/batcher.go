@@ -88,12 +88,7 @@ const minPacking = 20 * time.Millisecond
 // newLinger returns a stopped timer that sends to due. It is no channel of time's own, whose
 // length is always 0, because hasCalls has to look at it for each record.
 func (b *batcher) newLinger() *time.Timer {
-	t := time.AfterFunc(time.Hour, func() {
-		select {
-		case b.due <- struct{}{}:
-		default:
-		}
-	})
+	t := time.AfterFunc(time.Hour, func() { wakeUp(b.due) })
 	t.Stop()
 	return t
 }

@@ -57,17 +57,10 @@ func newBoundedRun(c *Connector, reads map[string]func(context.Context, *pipelin
 			continue
 		}
 		f := &pipelineFeed{pipeline: l, freed: make(chan struct{}, 1), read: read}
-		l.freed = f.tellFreed
+		l.freed = func() { wakeUp(f.freed) }
 		b.feeds = append(b.feeds, f)
 	}
 	return b
-}
-
-func (f *pipelineFeed) tellFreed() {
-	select {
-	case f.freed <- struct{}{}:
-	default:
-	}
 }
 
 // run reads and sends until all feeds have ended or ctx ends, and then drains within SHUTDOWN_TIMEOUT. It

@@ -45,7 +45,7 @@ type Connector struct {
 	uploader  *claimcheck.Uploader    // nil without a CLAIM_CHECK_URL
 	schemas   *schema.Registry        // nil unless records are decoded
 	fail      context.CancelCauseFunc // ends polling with an error
-	phase     phase
+	phase     atomic.Int32            // how far Run has come
 	clients   firehose.Clients
 	unusable  *badSchemas // nil unless bad records are skipped, or sent to the dead-letter topic
 	broker    *kafka.Connection
@@ -249,14 +249,14 @@ func (c *Connector) Run(ctx context.Context) error {
 	})
 	polling.startTask("polling", func() { c.pollLoop(soft) })
 	c.checkStreams(soft, polling.startTask)
-	c.phase.set(running)
+	c.phase.Store(running)
 	<-soft.Done()
 
 	// The drain does not wait for the poller: a poll does not return while a
 	// partition is revoked, which may take longer than there is time. Records that it
 	// returns now are dropped like queued ones.
 	begin := time.Now()
-	c.phase.set(draining)
+	c.phase.Store(draining)
 	c.log.Info("draining: sending what has begun", "timeout", c.cfg.ShutdownTimeout.String())
 	drain := c.cfg.ShutdownTimeout - commitReserve
 	timeout := time.AfterFunc(drain, cut)

@@ -13,16 +13,12 @@ import (
 	"kafka-firehose/connector/kafka/fetch"
 )
 
-// phase is how far Run has come.
-type phase struct{ v atomic.Int32 }
-
+// How far Run has come.
 const (
 	starting int32 = iota
 	running
 	draining
 )
-
-func (p *phase) set(v int32) { p.v.Store(v) }
 
 // idleFor is how long a stream may have something to send without accepting any
 // of it before the process is not ready: a short throttle is no reason.
@@ -54,7 +50,7 @@ func (c *Connector) Ready() error { return c.notReady(c.standingFaults(time.Now(
 // notReady is why records would not get through with these faults, nil when they would. What holds none back comes last:
 // whoever reads why the process is not ready sees all that lasts.
 func (c *Connector) notReady(faults []fault) error {
-	switch c.phase.v.Load() {
+	switch c.phase.Load() {
 	case starting:
 		return errors.New("starting")
 	case draining:

@@ -108,12 +108,7 @@ func (l *pipeline) enqueueRecords(c fetchedRecords) {
 }
 
 // wakeBatcher wakes the batcher.
-func (l *pipeline) wakeBatcher() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
+func (l *pipeline) wakeBatcher() { wakeUp(l.wake) }
 
 // heldBytes is the memory that the pipeline keeps alive, in bytes.
 func (l *pipeline) heldBytes() int64 {

@@ -60,12 +60,7 @@ func (st *pipelineState) pauseTopics(topics []string) {
 }
 
 // wakePoller says that some memory is free again. It never blocks.
-func (r *poller) wakePoller() {
-	select {
-	case r.freed <- struct{}{}:
-	default:
-	}
-}
+func (r *poller) wakePoller() { wakeUp(r.freed) }
 
 // divideBudget gives each pipeline its share. A quarter of memory is the client's; but it holds a
 // fetch of each broker, and a fetch has a whole batch, which may be larger than the

@@ -20,7 +20,7 @@ func (c *Connector) Status() status.Snapshot {
 	now := time.Now()
 	faults := c.standingFaults(now)
 	s := status.Snapshot{
-		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.v.Load()], Live: c.Live() == nil, Ready: c.notReady(faults) == nil,
+		At: now, Phase: [...]string{"starting", "running", "draining"}[c.phase.Load()], Live: c.Live() == nil, Ready: c.notReady(faults) == nil,
 		Group:  status.Group{ID: c.cfg.Kafka.GroupID, Joined: c.source.HasJoined()},
 		Faults: []status.Fault{}, Streams: []status.Stream{},
 		BadRecords: status.BadRecords{Policy: c.cfg.BadRecordPolicy, Records: c.countBadRecords()},

@@ -47,6 +47,14 @@ func (t *taskGroup) waitTasks(limit time.Duration) (left []string) {
 	return slices.Sorted(maps.Keys(t.running))
 }
 
+// wakeUp leaves a signal in a channel that holds one. It never blocks.
+func wakeUp(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // repeatEvery does the work every interval until ctx ends.
 func repeatEvery(ctx context.Context, interval time.Duration, work func()) {
 	ticks := time.NewTicker(interval)
