@@ -151,7 +151,7 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error
 		c.warnOfOrder(name)
 		checks[client]++
 		c.pipelines[name] = l
-		c.poller.state[l] = &pipelineState{}
+		c.poller.state[l] = &pipelineState{waiting: map[*offset.Lease]time.Time{}}
 	}
 	return c, nil
 }

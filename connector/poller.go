@@ -49,16 +49,6 @@ type pipelineState struct {
 	waiting   map[*offset.Lease]time.Time // partitions that are paused because they wait for a schema -> when they last did
 }
 
-// pauseTopics remembers topics as paused. One that has left and comes back is paused
-// still, so none is forgotten until all are resumed.
-func (st *pipelineState) pauseTopics(topics []string) {
-	for _, t := range topics {
-		if !slices.Contains(st.paused, t) {
-			st.paused = append(st.paused, t)
-		}
-	}
-}
-
 // wakePoller says that some memory is free again. It never blocks.
 func (r *poller) wakePoller() { wakeUp(r.freed) }
 
@@ -145,19 +135,19 @@ func (r *poller) pauseOrResume(now time.Time) {
 		st := r.state[l]
 		switch {
 		case l.onHold():
-			st.pauseTopics(r.pauseTopics(stream))
+			r.pauseTopics(stream, st)
 		case st.paused != nil && l.heldBytes() < (l.share.Load()-l.batchReserve())/2:
 			r.source.ResumeTopics(st.paused)
 			r.log.Info("topics resumed: their stream takes records again", "stream", stream, "topics", st.paused)
 			st.fullSince, st.paused = time.Time{}, nil
 		case st.paused != nil:
-			st.pauseTopics(r.pauseTopics(stream)) // those too that were assigned since
+			r.pauseTopics(stream, st) // those too that were assigned since
 		case len(r.pipelines) < 2 || l.freeBytes() >= l.share.Load()/8:
 			st.fullSince = time.Time{}
 		case st.fullSince.IsZero():
 			st.fullSince = now
 		case now.Sub(st.fullSince) >= fullFor:
-			if st.pauseTopics(r.pauseTopics(stream)); st.paused != nil {
+			if r.pauseTopics(stream, st); st.paused != nil {
 				r.log.Warn("topics paused: their stream does not take records as fast as they come", "stream", stream, "topics", st.paused)
 			}
 		}
@@ -171,7 +161,7 @@ func (r *poller) pauseOrResume(now time.Time) {
 func (r *poller) holdBack(now time.Time) {
 	for _, l := range r.pipelines {
 		st, bytes, most := r.state[l], l.queue.asideBytes(), l.maxQueue/2
-		if st.waiting == nil && bytes < most {
+		if len(st.waiting) == 0 && bytes < most {
 			continue
 		}
 		waiting := l.queue.waitingBytes()
@@ -179,49 +169,39 @@ func (r *poller) holdBack(now time.Time) {
 		for lease, n := range waiting {
 			if _, paused := st.waiting[lease]; !paused && bytes >= most && n >= bytes/int64(2*len(waiting)) {
 				pause = append(pause, lease)
+				st.waiting[lease] = now
 			}
 		}
 		for lease, last := range st.waiting {
-			if _, waits := waiting[lease]; waits {
+			_, waits := waiting[lease]
+			if waits {
 				st.waiting[lease] = now
-			} else if now.Sub(last) >= fullFor {
-				resume = append(resume, lease)
 			}
-			if bytes < most/2 {
+			if bytes < most/2 || !waits && now.Sub(last) >= fullFor {
 				resume = append(resume, lease)
+				delete(st.waiting, lease)
 			}
 		}
-		st.holdPartitions(now, pause, resume)
 		r.source.PauseWaiting(pause)
 		r.source.ResumeWaiting(resume)
 	}
 }
 
-// holdPartitions notes the leases that were paused and resumed.
-func (st *pipelineState) holdPartitions(now time.Time, pause, resume []*offset.Lease) {
-	if st.waiting == nil {
-		st.waiting = map[*offset.Lease]time.Time{}
+// pauseTopics pauses the topics of a stream and remembers them. One that has left and comes back is paused
+// still, so none is forgotten until all are resumed.
+func (r *poller) pauseTopics(stream string, st *pipelineState) {
+	for _, t := range r.source.PauseTopics(func(topic string) bool { return r.streamOf(topic) == stream }) {
+		if !slices.Contains(st.paused, t) {
+			st.paused = append(st.paused, t)
+		}
 	}
-	for _, lease := range pause {
-		st.waiting[lease] = now
-	}
-	for _, lease := range resume {
-		delete(st.waiting, lease)
-	}
-	if len(st.waiting) == 0 {
-		st.waiting = nil
-	}
-}
-
-func (r *poller) pauseTopics(stream string) []string {
-	return r.source.PauseTopics(func(topic string) bool { return r.streamOf(topic) == stream })
 }
 
 // anyPaused reports whether a pipeline or a partition waits to be resumed, which a poll that
 // is parked would not notice.
 func (r *poller) anyPaused() bool {
 	for _, st := range r.state {
-		if st.paused != nil || st.waiting != nil {
+		if st.paused != nil || len(st.waiting) > 0 {
 			return true
 		}
 	}
