@@ -174,9 +174,6 @@ func (d *redrive) plan(ctx context.Context) error {
 }
 
 func (d *redrive) close() {
-	for _, r := range []*kafka.RangeReader{d.reader, d.originals} {
-		if r != nil {
-			r.Close()
-		}
-	}
+	d.reader.Close()
+	d.originals.Close()
 }

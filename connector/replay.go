@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
 	"kafka-firehose/connector/kafka"
+	"kafka-firehose/connector/offset"
 	"kafka-firehose/connector/recovery"
 	"kafka-firehose/metrics"
 )
@@ -86,11 +88,15 @@ func openReplay(ctx context.Context, cfg Config, r recovery.ReplayRequest, o Opt
 	if p.c, err = newPipelines(ctx, p.cfg, o); err != nil {
 		return nil, err
 	}
-	if err := p.openReaders(connection, o); err != nil {
-		return nil, err
+	for range p.c.pipelines {
+		reader, err := p.cfg.openRangeReader(connection, len(p.c.pipelines), o)
+		if err != nil {
+			return nil, err
+		}
+		p.readers = append(p.readers, reader)
 	}
 	for _, one := range plan {
-		p.parts = append(p.parts, newReplayPart(one))
+		p.parts = append(p.parts, &replayPart{ReplayPartition: one, lease: offset.NewLease(one.Topic, one.Partition)})
 	}
 	p.start = p.doneShare()
 	if r.DryRun {
@@ -183,45 +189,16 @@ func (c *Config) limitStreams(bytes int64, processes int) {
 	options := make(map[string]firehose.StreamOption, len(c.Firehose.StreamNames()))
 	for _, name := range c.Firehose.StreamNames() {
 		settings := c.Firehose.ForStream(name)
-		quotaBytes, quotaRecords := int64(settings.QuotaBytesPerSecond), int64(settings.QuotaRecordsPerSecond)
-		if quotaBytes == 0 {
-			quotaBytes = minQuotaBytes
-		}
-		if quotaRecords == 0 {
-			quotaRecords = minQuotaRecords
-		}
-		limit := bytes
-		if limit == 0 {
-			limit = quotaBytes / quotaPerReplay
-		}
-		limit = max(limit/int64(max(processes, 1)), 1)
+		quotaBytes := cmp.Or(int64(settings.QuotaBytesPerSecond), minQuotaBytes)
+		quotaRecords := cmp.Or(int64(settings.QuotaRecordsPerSecond), minQuotaRecords)
+		limit := max(cmp.Or(bytes, quotaBytes/quotaPerReplay)/int64(max(processes, 1)), 1)
 		records := max(int64(float64(quotaRecords)*float64(limit)/float64(quotaBytes)), 1)
 		option := c.Firehose.StreamOptions.Of[name]
-		option.MaxBytesPerSecond = new(env.Bytes(lowerLimit(limit, int64(settings.MaxBytesPerSecond))))
-		option.MaxRecordsPerSecond = new(int(lowerLimit(records, int64(settings.MaxRecordsPerSecond))))
+		option.MaxBytesPerSecond = new(env.Bytes(min(limit, cmp.Or(int64(settings.MaxBytesPerSecond), limit)))) // 0 is unlimited
+		option.MaxRecordsPerSecond = new(int(min(records, cmp.Or(int64(settings.MaxRecordsPerSecond), records))))
 		options[name] = option
 	}
 	c.Firehose.StreamOptions.Of = options
-}
-
-// lowerLimit is the lower of a limit and a setting, of which 0 is unlimited.
-func lowerLimit(limit, setting int64) int64 {
-	if setting == 0 {
-		return limit
-	}
-	return min(limit, setting)
-}
-
-// openReaders makes a reader for each stream, with its part of the memory.
-func (p *replayRun) openReaders(connection *kafka.Connection, o Options) error {
-	for range p.c.pipelines {
-		reader, err := p.cfg.openRangeReader(connection, len(p.c.pipelines), o)
-		if err != nil {
-			return err
-		}
-		p.readers = append(p.readers, reader)
-	}
-	return nil
 }
 
 // openRangeReader makes one of the readers that share the memory for fetched records.
@@ -232,8 +209,6 @@ func (c Config) openRangeReader(connection *kafka.Connection, readers int, o Opt
 
 func (p *replayRun) closeClients() {
 	for _, r := range append(p.readers, p.reader) {
-		if r != nil {
-			r.Close()
-		}
+		r.Close()
 	}
 }

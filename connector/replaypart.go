@@ -24,10 +24,6 @@ type replayPart struct {
 	removed [][2]int64          // offsets that retention has removed from under the reader; guarded by mu
 }
 
-func newReplayPart(plan *recovery.ReplayPartition) *replayPart {
-	return &replayPart{ReplayPartition: plan, lease: offset.NewLease(plan.Topic, plan.Partition)}
-}
-
 // leftRange is the part of the range that is to be read.
 func (p *replayPart) leftRange(allowGaps bool) kafka.OffsetRange {
 	left := p.RemainingRange()

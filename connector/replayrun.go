@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,7 +27,10 @@ func (p *replayRun) runAll(ctx context.Context) error {
 	if p.DryRun {
 		b.dryRun = p.countBatch
 	}
-	byLease := p.partsByLease()
+	byLease := make(map[*offset.Lease]*replayPart, len(p.parts))
+	for _, part := range p.parts {
+		byLease[part.lease] = part
+	}
 	for _, f := range b.feeds {
 		f.pipeline.leftOut = func(r leftOutRecord) {
 			p.counts.addLeftOut(r)
@@ -58,14 +62,6 @@ func (p *replayRun) streamReads() map[string]func(context.Context, *pipelineFeed
 	return reads
 }
 
-func (p *replayRun) partsByLease() map[*offset.Lease]*replayPart {
-	parts := make(map[*offset.Lease]*replayPart, len(p.parts))
-	for _, part := range p.parts {
-		parts[part.lease] = part
-	}
-	return parts
-}
-
 // readRanges queues the rest of some partitions, and waits until all of it has settled.
 func (p *replayRun) readRanges(ctx context.Context, f *pipelineFeed, reader *kafka.RangeReader, parts []*replayPart) error {
 	type place struct {
@@ -90,14 +86,8 @@ func (p *replayRun) readRanges(ctx context.Context, f *pipelineFeed, reader *kaf
 	for _, part := range parts {
 		part.read.Store(true)
 	}
-	return waitSettled(ctx, func() bool {
-		for _, part := range parts {
-			if !part.isSettled() {
-				return false
-			}
-		}
-		return true
-	})
+	open := func(part *replayPart) bool { return !part.isSettled() }
+	return waitSettled(ctx, func() bool { return !slices.ContainsFunc(parts, open) })
 }
 
 // commitMarks moves the progress behind the settled records and commits it, that of all partitions with all. A dry run only moves it.

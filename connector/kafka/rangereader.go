@@ -56,8 +56,12 @@ func (c Config) OpenRangeReader(connection *Connection, bytes fetch.Bytes, more 
 	return r, nil
 }
 
-// Close ends the connections.
-func (r *RangeReader) Close() { r.client.Close() }
+// Close ends the connections. A nil reader has none.
+func (r *RangeReader) Close() {
+	if r != nil {
+		r.client.Close()
+	}
+}
 
 // ErrRangeExpired is the error of ReadRanges if retention removed records of a range while it was read.
 var ErrRangeExpired = errors.New("retention removed records of the range while it was read")
