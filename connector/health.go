@@ -175,8 +175,8 @@ func (c *Connector) bufferedBytes() int64 {
 // oldestAge is the age of the oldest record that is not settled, in seconds.
 func (c *Connector) oldestAge() float64 {
 	oldest, some := c.source.OldestFetched()
-	for _, l := range c.pipelines {
-		if at, ok := l.queue.oldestPoll(); ok && (!some || at.Before(oldest)) {
+	for _, at := range c.queuedPolls() {
+		if !some || at.Before(oldest) {
 			oldest, some = at, true
 		}
 	}

@@ -252,21 +252,3 @@ func (q *recordQueue) oldestPolls(polls map[*offset.Lease]time.Time) {
 		}
 	}
 }
-
-// oldestPoll is when the oldest of its records was polled, those that are being packed included.
-func (q *recordQueue) oldestPoll() (at time.Time, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.head < len(q.fetched) {
-		at, ok = q.fetched[q.head].polled, true
-	}
-	if q.taken.lease != nil && (!ok || q.taken.polled.Before(at)) {
-		at, ok = q.taken.polled, true
-	}
-	for _, a := range q.aside {
-		if polled := a.fetched[0].polled; !ok || polled.Before(at) {
-			at, ok = polled, true
-		}
-	}
-	return at, ok
-}

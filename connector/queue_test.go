@@ -218,3 +218,15 @@ func TestQueueSetsAside(t *testing.T) {
 		}
 	}
 }
+
+// oldestPoll is the oldest of oldestPolls.
+func (q *recordQueue) oldestPoll() (at time.Time, ok bool) {
+	polls := map[*offset.Lease]time.Time{}
+	q.oldestPolls(polls)
+	for _, polled := range polls {
+		if !ok || polled.Before(at) {
+			at, ok = polled, true
+		}
+	}
+	return at, ok
+}

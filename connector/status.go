@@ -49,10 +49,7 @@ func (c *Connector) Status() status.Snapshot {
 
 // partitionStatuses are the partitions that this process owns.
 func (c *Connector) partitionStatuses(now time.Time) []status.Partition {
-	queued := map[*offset.Lease]time.Time{}
-	for _, l := range c.pipelines {
-		l.queue.oldestPolls(queued)
-	}
+	queued := c.queuedPolls()
 	all := []status.Partition{}
 	for _, p := range c.source.PartitionStatuses(queued) {
 		one := status.Partition{
@@ -64,6 +61,15 @@ func (c *Connector) partitionStatuses(now time.Time) []status.Partition {
 		all = append(all, one)
 	}
 	return all
+}
+
+// queuedPolls is when the oldest record of each partition was polled that is in no batch yet.
+func (c *Connector) queuedPolls() map[*offset.Lease]time.Time {
+	polls := map[*offset.Lease]time.Time{}
+	for _, l := range c.pipelines {
+		l.queue.oldestPolls(polls)
+	}
+	return polls
 }
 
 // countBadRecords is the number of records that could not be delivered, of all streams.

@@ -16,11 +16,6 @@ func recordAges() []mutant {
 			"connector/e2e", "TestAgeOfHangingRecord", "0 partitions have an old record",
 		},
 		{
-			seen, "the age of the oldest record leaves out one whose conversion hangs",
-			"connector/queue.go", "		at, ok = q.taken.polled, true\n", "",
-			"connector/e2e", "TestAgeOfHangingRecord", "the oldest of all has 0 s",
-		},
-		{
 			seen, "the age of records that are packed is that of the next ones",
 			"connector/batcher.go", "			b.queue.finishRecords()\n", "",
 			"connector/e2e", "TestAgeOfHangingRecord", "s after the commit of all",
