@@ -38,10 +38,7 @@ func Audit(ctx context.Context, cfg Config, r recovery.AuditRequest, o Options) 
 	if err != nil {
 		return recovery.AuditReport{}, err
 	}
-	p := auditPolicy{begin: time.Now()}
-	if cfg.ClaimCheck.URL != "" {
-		p.bucket = &cfg.ClaimCheck
-	}
+	p := auditPolicy{begin: time.Now(), bucket: &cfg.ClaimCheck}
 	if p.schemas, err = openSchemas(cfg, o); err != nil {
 		return recovery.AuditReport{}, err
 	}
@@ -114,11 +111,7 @@ func (c Config) chosenTopics(ctx context.Context, asked []string, reader *kafka.
 	if len(asked) > 0 {
 		return asked, nil
 	}
-	for _, t := range read {
-		if _, ok := c.Firehose.StreamFor(t); ok {
-			topics = append(topics, t)
-		}
-	}
+	topics = slices.DeleteFunc(slices.Clone(read), func(topic string) bool { return c.streamOf(topic) == "" })
 	if len(topics) == 0 {
 		return nil, errors.New("no stream takes any of the topics: " + routes)
 	}
@@ -128,7 +121,7 @@ func (c Config) chosenTopics(ctx context.Context, asked []string, reader *kafka.
 // auditPolicy tells records that the service sends from those that it leaves out.
 type auditPolicy struct {
 	converters map[string]*convert.Converter // by topic
-	bucket     *claimcheck.Config            // for values that are too large; nil without one
+	bucket     *claimcheck.Config            // for values that are too large, if it has a URL
 	schemas    *schema.Registry              // nil unless records are decoded
 	begin      time.Time                     // of the audit
 	buffers    sync.Pool                     // of *[]byte, for converted records that are not used

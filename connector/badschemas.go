@@ -3,6 +3,7 @@ package connector
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -66,21 +67,12 @@ func (b *badSchemas) add(now time.Time, topic string, bad *convert.BadRecord) {
 		one = badSchema{badSchemaKey: key, first: now}
 	}
 	if !known && len(b.of) >= maxBadSchemas {
-		b.dropOldest()
+		oldest := slices.MinFunc(slices.Collect(maps.Values(b.of)), func(a, b badSchema) int { return a.last.Compare(b.last) })
+		delete(b.of, oldest.badSchemaKey)
 	}
 	one.last, one.err = now, bad
 	one.records++
 	b.of[key] = one
-}
-
-func (b *badSchemas) dropOldest() {
-	var oldest badSchema
-	for _, one := range b.of {
-		if oldest.last.IsZero() || one.last.Before(oldest.last) {
-			oldest = one
-		}
-	}
-	delete(b.of, oldest.badSchemaKey)
 }
 
 // faults returns one fault for each topic that has records of schemas that can't be used, by name.

@@ -74,7 +74,7 @@ func (b *batcher) packClaimCheck(c fetchedRecords, i int, err error) ([]byte, er
 // bucket. Nothing is uploaded. The error is that of the conversion where a claim check does not help.
 func convertWithClaim(made *convert.Converter, bucket *claimcheck.Config, dst []byte, r *kgo.Record) ([]byte, *convert.ClaimCheck, error) {
 	out, err := made.Append(dst, r)
-	if bucket == nil || !hasClaimCheck(r, err) {
+	if bucket.URL == "" || !hasClaimCheck(r, err) {
 		return out, nil, err
 	}
 	claim := claimCheckOf(bucket.NewObject(nil, r, made.ContentType(r.Value)))

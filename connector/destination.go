@@ -110,13 +110,8 @@ func (l *pipeline) notePacked(records []*kgo.Record) {
 	if l.destination == nil || len(records) == 0 {
 		return
 	}
-	newest := records[0].Timestamp
-	for _, r := range records[1:] {
-		if r.Timestamp.After(newest) {
-			newest = r.Timestamp
-		}
-	}
-	l.destination.NotePacked(newest)
+	newest := slices.MaxFunc(records, func(a, b *kgo.Record) int { return a.Timestamp.Compare(b.Timestamp) })
+	l.destination.NotePacked(newest.Timestamp)
 }
 
 // heldSince is when the stream was held because of its destination; ok is false if it is not.

@@ -98,10 +98,7 @@ func reportFaults(faults []*env.Fault) error {
 		return len(names)
 	}
 	slices.SortStableFunc(faults, func(a, b *env.Fault) int {
-		if at(a) == len(names) && at(b) == len(names) {
-			return cmp.Compare(a.Variable, b.Variable)
-		}
-		return cmp.Compare(at(a), at(b))
+		return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a.Variable, b.Variable))
 	})
 	errs := make([]error, len(faults))
 	for i, f := range faults {
@@ -118,11 +115,9 @@ func variableNames() []string {
 	return names
 }
 
-// notYet are the beginnings of names that are documented, or that users of other programs know, and
-// that this version doesn't read. To ignore them would be worse than to fail.
-var notYet = []struct{ prefix, what string }{
-	{"KAFKA_TLS_KEY_PASSWORD", "a key with a passphrase"},
-}
+// notYet is the beginning of names that users of other programs know, and that this version doesn't read. To ignore them would be
+// worse than to fail.
+const notYet = "KAFKA_TLS_KEY_PASSWORD"
 
 // strict are the beginnings under which a name that is no setting is a fault and not a warning: with
 // a slip in KAFKA_TLS_ENABLED the connection would be made in the clear.
@@ -161,8 +156,8 @@ func unknownVariables(environ []string) (faults []*env.Fault, warnings []string)
 		if value == "" || slices.Contains(known, name) || env.IsInjected(name, value) {
 			continue
 		}
-		if what, ok := plannedSetting(name); ok {
-			faults = append(faults, env.UnsupportedFault(name, what))
+		if strings.HasPrefix(name, notYet) {
+			faults = append(faults, env.UnsupportedFault(name, "a key with a passphrase"))
 		} else if why, ok := withoutEffect[name]; ok {
 			warnings = append(warnings, fmt.Sprintf("%s has no effect here: %s", name, why))
 		} else if slices.ContainsFunc(strict, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
@@ -173,15 +168,6 @@ func unknownVariables(environ []string) (faults []*env.Fault, warnings []string)
 		}
 	}
 	return faults, warnings
-}
-
-func plannedSetting(name string) (what string, ok bool) {
-	for _, n := range notYet {
-		if strings.HasPrefix(name, n.prefix) {
-			return n.what, true
-		}
-	}
-	return "", false
 }
 
 // likelyName returns the setting that was most likely meant by an unknown name.

@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-firehose/connector/batch"
-	"kafka-firehose/connector/claimcheck"
 	"kafka-firehose/connector/convert"
 	"kafka-firehose/connector/env"
 	"kafka-firehose/connector/firehose"
@@ -83,13 +82,9 @@ func (s *sampleInspection) inspect(ctx context.Context, warnings []string, fault
 		s.report.Findings.AddError(check.Value, "", err.Error(), "")
 		return
 	}
-	var bucket *claimcheck.Config
-	if s.cfg.ClaimCheck.URL != "" {
-		bucket = &s.cfg.ClaimCheck
-	}
 	builder := batch.NewBuilder(batch.Limits{Records: 1, Bytes: 2 * batch.MaxRecordBytes}, aggregationOf(s.own))
 	buf, claim, err := s.convertRecord(ctx, s.own, func(c *convert.Converter) ([]byte, *convert.ClaimCheck, error) {
-		return convertWithClaim(c, bucket, builder.AppendBuffer(), s.record)
+		return convertWithClaim(c, &s.cfg.ClaimCheck, builder.AppendBuffer(), s.record)
 	})
 	bad, isBad := errors.AsType[*convert.BadRecord](err)
 	switch {

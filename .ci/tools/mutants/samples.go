@@ -6,7 +6,7 @@ func samples() []mutant {
 	return []mutant{
 		{
 			shows, "a claim check is left out of a sample",
-			"connector/sample.go", "	if s.cfg.ClaimCheck.URL != \"\" {\n", "	if s.cfg.ClaimCheck.URL != \"\" && false {\n",
+			"connector/sample.go", "convertWithClaim(c, &s.cfg.ClaimCheck, builder", "convertWithClaim(c, &new(Config).ClaimCheck, builder",
 			"connector/e2e", "TestSampleIsDelivered", "is not sent: stop",
 		},
 		{
