@@ -16,9 +16,10 @@ import (
 
 // The exit codes of audit.
 const (
-	auditComplete   = 0 // every record that was sent and is due is there, once
+	auditComplete   = 0 // every record of the range is there, once
 	auditIncomplete = 1 // something is missing, there twice, in the error output, or not expected
 	auditFailed     = 2 // audit was not called right, or could not find out
+	auditPending    = 3 // nothing is wrong, but some records are not sent, or not due yet
 )
 
 const auditUsage = `kafka-firehose audit compares what Kafka holds of a range with the objects that Firehose has
@@ -31,9 +32,9 @@ commits nothing and sends nothing, so that it can run beside the service.
 T is an RFC 3339 time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31 (in UTC), or an age
 such as 24h. The range is of the records' timestamps; -from belongs to it and -to does not.
 
-Exit code: 0 everything that was sent and is due is there, once; 1 something is missing, there twice, in
-the error output, or not expected, or offsets that retention has removed have gaps; 2 audit was not called
-right, or could not find out.
+Exit code: 0 every record of the range is there, once; 1 something is missing, there twice, in the error
+output, or not expected, or offsets that retention has removed have gaps; 2 audit was not called right, or
+could not find out; 3 nothing is wrong, but some records are not sent, or not due yet: run it again.
 
 `
 
@@ -117,6 +118,8 @@ func (p process) runAudit(ctx context.Context, args []string) int {
 		return auditComplete
 	case recovery.Incomplete:
 		return auditIncomplete
+	case recovery.Pending:
+		return auditPending
 	default:
 		return auditFailed
 	}

@@ -35,6 +35,7 @@ func TestAuditExitCode(t *testing.T) {
 		{recovery.Complete, nil, 0, ""},
 		{recovery.Incomplete, nil, 1, ""},
 		{recovery.Unknown, nil, 2, ""},
+		{recovery.Pending, nil, 3, ""},
 		{"", errors.New("topic x does not exist"), 2, "kafka-firehose: topic x does not exist\n"},
 	} {
 		b := newBench(t, enough...)

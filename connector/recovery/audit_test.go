@@ -465,14 +465,13 @@ func TestLinks(t *testing.T) {
 func TestNotMissingYet(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, kfake.SeedTopics(1, "orders"))
-	p.produce("orders", 1, 10, old())
-	p.produce("orders", 1, 10, time.Now().Add(-10*time.Minute))
+	records, young := p.produce("orders", 1, 10, old()), p.produce("orders", 1, 10, time.Now().Add(-10*time.Minute))
 	var at kadm.Offsets
 	at.Add(kadm.Offset{Topic: "orders", At: 15, LeaderEpoch: -1})
 	if err := kadm.NewClient(p.producer).CommitAllOffsets(t.Context(), "g", at); err != nil {
 		t.Fatal(err)
 	}
-	p.object(p.objects, time.Now(), p.lines(&kgo.Record{Topic: "orders", Value: []byte("1"), Offset: 0}))
+	p.deliver(records[0])
 	p.wantTotal(p.mustAudit(p.request("orders")), Incomplete, Totals{Expected: 20, Once: 1, Missing: 9, NotDue: 5, NotSent: 5})
 	request := p.request("orders")
 	request.Due = 0
@@ -481,6 +480,12 @@ func TestNotMissingYet(t *testing.T) {
 	if o, _ := fetched.Lookup("orders", 0); err != nil || o.At != 15 {
 		t.Errorf("the commit is %d, %v", o.At, err)
 	}
+	p.deliver(records[1:]...)
+	p.wantTotal(p.mustAudit(p.request("orders")), Pending, Totals{Expected: 20, Once: 10, NotDue: 5, NotSent: 5})
+	p.deliver(young[:5]...)
+	p.wantTotal(p.mustAudit(request), Pending, Totals{Expected: 20, Once: 15, NotSent: 5})
+	p.deliver(young[5:]...)
+	p.wantTotal(p.mustAudit(request), Complete, Totals{Expected: 20, Once: 20})
 }
 
 // TestRange: offsets before and behind the range count neither as missing nor as not expected.

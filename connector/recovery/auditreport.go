@@ -17,7 +17,8 @@ type Result string
 
 // The results.
 const (
-	Complete   Result = "complete"   // every record that was sent and is due is there, once
+	Complete   Result = "complete"   // every record of the range is there, once
+	Pending    Result = "pending"    // nothing is wrong, but some records are not sent, or not due yet
 	Incomplete Result = "incomplete" // something is missing, there twice, in the error output, not expected, or behind an open transaction
 	Unknown    Result = "unknown"    // an object could not be read
 )
@@ -122,6 +123,8 @@ func (r *AuditReport) judgeResult() Result {
 		return Unknown
 	case t.Missing+t.Twice+t.Copies+t.Refused+t.Gaps+t.HeldBack > 0, slices.ContainsFunc(r.Partitions, unexpected):
 		return Incomplete
+	case t.NotSent+t.NotDue > 0:
+		return Pending
 	}
 	return Complete
 }
