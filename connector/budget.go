@@ -42,14 +42,6 @@ var (
 	lentShare         = budgetShare{fraction{1, 2}, "lent to fetched records", pipelinesShare.name, "maximum that a pipeline gives up while large batches are fetched", ""}
 )
 
-// budgetShares are all rows, in the order of the documentation.
-func budgetShares() []budgetShare {
-	return []budgetShare{
-		fetchedShare, recordsShare, batchesShare, pipelinesShare, aheadShare, buffersShare, fetchedMaxShare, rereadShare,
-		responseShare, uncompressedShare, queueShare, schemaQueueShare, batchShare, lentShare,
-	}
-}
-
 const (
 	// maxPooledRecords and maxPooledBatches bytes are enough for many fetches.
 	maxPooledRecords = 8 << 20

@@ -93,7 +93,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.openWatches(ctx, c.clients, o); err != nil {
+	if err := c.openWatches(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := c.openRuntimeSettings(o.LogLevel); err != nil {
@@ -118,18 +118,16 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error
 	events := &status.Events{}
 	o.Log = slog.New(events.LogHandler(o.Log.Handler(), summaryMessage))
 	c := &Connector{cfg: cfg, log: o.Log, metrics: o.Metrics, events: events, pipelines: map[string]*pipeline{}, abandoned: make(chan struct{}), unusable: newBadSchemas(cfg)}
-	clients, err := firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...)
-	if err != nil {
+	var err error
+	if c.clients, err = firehose.NewClients(ctx, cfg.Firehose, o.Log, o.Firehose...); err != nil {
 		return nil, err
 	}
-	streams := cfg.Firehose.StreamNames()
 	c.budget = cfg.budget(runtime.GOMAXPROCS(0))
 	c.pool = pool.New[byte](c.budget.buffers, batch.Looseness)
 	c.poller = &poller{
 		pipelines: c.pipelines, state: map[*pipeline]*pipelineState{}, budget: c.budget, streamOf: cfg.streamOf,
 		backpressure: o.Metrics.Pipeline.Backpressure, log: o.Log, freed: make(chan struct{}, 1),
 	}
-	c.clients = clients
 	if c.broker, err = cfg.Kafka.NewConnection(o.KafkaDial, o.Log, o.Metrics.Kafka); err != nil {
 		return nil, err
 	}
@@ -144,8 +142,8 @@ func newPipelines(ctx context.Context, cfg Config, o Options) (*Connector, error
 	}
 	lookup := c.schemaLookup(o.BeforeLookup)
 	checks := map[*firehose.Client]int{}
-	for _, name := range streams {
-		client := clients.ForStream(name)
+	for _, name := range cfg.Firehose.StreamNames() {
+		client := c.clients.ForStream(name)
 		l := c.newPipeline(client, name, lookup)
 		c.newStreamCheck(l, client, name, checks[client])
 		c.warnOfOrder(name)

@@ -57,9 +57,9 @@ func (c Config) newWatches(ctx context.Context, clients firehose.Clients, o Opti
 }
 
 // openWatches has the destinations of all pipelines watched.
-func (c *Connector) openWatches(ctx context.Context, clients firehose.Clients, o Options) (err error) {
+func (c *Connector) openWatches(ctx context.Context, o Options) (err error) {
 	o.Log = c.log // the status page has its lines
-	c.watches, err = c.cfg.newWatches(ctx, clients, o, destination.Options{Topics: c.topicsOf, Changed: func(stream string) {
+	c.watches, err = c.cfg.newWatches(ctx, c.clients, o, destination.Options{Topics: c.topicsOf, Changed: func(stream string) {
 		c.pipelines[stream].wakeBatcher()
 		c.poller.wakePoller()
 	}})

@@ -27,6 +27,14 @@ func MarkdownTable(all []env.Variable) string {
 	return b.String()
 }
 
+// budgetShares are all rows of the budget, in the order of the documentation.
+func budgetShares() []budgetShare {
+	return []budgetShare{
+		fetchedShare, recordsShare, batchesShare, pipelinesShare, aheadShare, buffersShare, fetchedMaxShare, rereadShare,
+		responseShare, uncompressedShare, queueShare, schemaQueueShare, batchShare, lentShare,
+	}
+}
+
 // BudgetMarkdown is the budget as a table of the documentation.
 func BudgetMarkdown() string {
 	var t strings.Builder
