@@ -1,8 +1,6 @@
 package filter
 
 import (
-	"reflect"
-
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -11,20 +9,17 @@ import (
 )
 
 // lazyList is an array in JSON.
-type lazyList struct {
-	json   []byte
-	budget *costBudget
-}
+type lazyList struct{ lazyJSON }
 
 var _ traits.Lister = (*lazyList)(nil)
 
 // wholeList returns all elements.
-func (l *lazyList) wholeList() traits.Lister {
-	l.budget.chargeCost(len(l.json))
+func (j lazyJSON) wholeList() traits.Lister {
+	j.budget.chargeCost(len(j.json))
 	var all []ref.Val
-	for value := range jsontext.ArrayElements(l.json) {
-		l.budget.chargeCost(elementCost)
-		all = append(all, l.budget.lazyValue(value))
+	for value := range jsontext.ArrayElements(j.json) {
+		j.budget.chargeCost(elementCost)
+		all = append(all, j.budget.lazyValue(value))
 	}
 	return types.NewRefValList(types.DefaultTypeAdapter, all)
 }
@@ -61,22 +56,5 @@ func (l *lazyList) Add(other ref.Val) ref.Val { return l.wholeList().Add(other) 
 // Contains implements traits.Container.
 func (l *lazyList) Contains(value ref.Val) ref.Val { return l.wholeList().Contains(value) }
 
-// Iterator implements traits.Iterable.
-func (l *lazyList) Iterator() traits.Iterator { return l.wholeList().Iterator() }
-
-// Equal implements ref.Val.
-func (l *lazyList) Equal(other ref.Val) ref.Val { return l.wholeList().Equal(other) }
-
-// ConvertToNative implements ref.Val.
-func (l *lazyList) ConvertToNative(t reflect.Type) (any, error) {
-	return l.wholeList().ConvertToNative(t)
-}
-
-// ConvertToType implements ref.Val.
-func (l *lazyList) ConvertToType(t ref.Type) ref.Val { return l.wholeList().ConvertToType(t) }
-
 // Type implements ref.Val.
 func (l *lazyList) Type() ref.Type { return types.ListType }
-
-// Value implements ref.Val.
-func (l *lazyList) Value() any { return l.wholeList().Value() }

@@ -15,9 +15,9 @@ import (
 func (b *costBudget) lazyValue(json []byte) ref.Val {
 	switch json[0] {
 	case '{':
-		return &lazyObject{json, b}
+		return &lazyObject{lazyJSON{json, b}}
 	case '[':
-		return &lazyList{json, b}
+		return &lazyList{lazyJSON{json, b}}
 	case '"':
 		b.chargeCost(len(json))
 		return types.String(jsontext.UnquoteText(json))
@@ -35,11 +35,42 @@ func (b *costBudget) lazyValue(json []byte) ref.Val {
 	return types.Double(n)
 }
 
-// lazyObject is an object in JSON. It is read where it is: a tree of it could take many times its size.
-type lazyObject struct {
+// lazyJSON is an object or an array in JSON. It is read where it is: a tree of it could take many times its size.
+type lazyJSON struct {
 	json   []byte
 	budget *costBudget
 }
+
+// wholeValue returns all that is inside.
+func (j lazyJSON) wholeValue() interface {
+	ref.Val
+	traits.Iterable
+} {
+	if j.json[0] == '[' {
+		return j.wholeList()
+	}
+	return j.wholeObject()
+}
+
+// Iterator implements traits.Iterable, over the names of an object.
+func (j lazyJSON) Iterator() traits.Iterator { return j.wholeValue().Iterator() }
+
+// Equal implements ref.Val.
+func (j lazyJSON) Equal(other ref.Val) ref.Val { return j.wholeValue().Equal(other) }
+
+// ConvertToNative implements ref.Val.
+func (j lazyJSON) ConvertToNative(t reflect.Type) (any, error) {
+	return j.wholeValue().ConvertToNative(t)
+}
+
+// ConvertToType implements ref.Val.
+func (j lazyJSON) ConvertToType(t ref.Type) ref.Val { return j.wholeValue().ConvertToType(t) }
+
+// Value implements ref.Val.
+func (j lazyJSON) Value() any { return j.wholeValue().Value() }
+
+// lazyObject is an object in JSON.
+type lazyObject struct{ lazyJSON }
 
 var _ traits.Mapper = (*lazyObject)(nil)
 
@@ -75,33 +106,16 @@ func (o *lazyObject) Contains(key ref.Val) ref.Val {
 // Size implements traits.Sizer.
 func (o *lazyObject) Size() ref.Val { return o.wholeObject().Size() }
 
-// Iterator implements traits.Iterable, over the names.
-func (o *lazyObject) Iterator() traits.Iterator { return o.wholeObject().Iterator() }
-
 // wholeObject returns all members.
-func (o *lazyObject) wholeObject() traits.Mapper {
-	o.budget.chargeCost(len(o.json))
+func (j lazyJSON) wholeObject() traits.Mapper {
+	j.budget.chargeCost(len(j.json))
 	all := map[ref.Val]ref.Val{}
-	for name, value := range jsontext.ObjectMembers(o.json) {
-		o.budget.chargeCost(elementCost)
-		all[types.String(jsontext.UnquoteText(name))] = o.budget.lazyValue(value)
+	for name, value := range jsontext.ObjectMembers(j.json) {
+		j.budget.chargeCost(elementCost)
+		all[types.String(jsontext.UnquoteText(name))] = j.budget.lazyValue(value)
 	}
 	return types.NewRefValMap(types.DefaultTypeAdapter, all)
 }
 
-// Equal implements ref.Val.
-func (o *lazyObject) Equal(other ref.Val) ref.Val { return o.wholeObject().Equal(other) }
-
-// ConvertToNative implements ref.Val.
-func (o *lazyObject) ConvertToNative(t reflect.Type) (any, error) {
-	return o.wholeObject().ConvertToNative(t)
-}
-
-// ConvertToType implements ref.Val.
-func (o *lazyObject) ConvertToType(t ref.Type) ref.Val { return o.wholeObject().ConvertToType(t) }
-
 // Type implements ref.Val.
 func (o *lazyObject) Type() ref.Type { return types.MapType }
-
-// Value implements ref.Val.
-func (o *lazyObject) Value() any { return o.wholeObject().Value() }
