@@ -54,14 +54,8 @@ func unescapeByte(s string) (b byte, rest string, err error) {
 	}
 	rest = s[2:]
 	switch s[1] {
-	case 'n':
-		return '\n', rest, nil
-	case 'r':
-		return '\r', rest, nil
-	case 't':
-		return '\t', rest, nil
-	case '\\':
-		return '\\', rest, nil
+	case 'n', 'r', 't', '\\':
+		return "\n\r\t\\"[strings.IndexByte(`nrt\`, s[1])], rest, nil
 	case '0':
 		// \012 is a newline elsewhere; here it would be three bytes.
 		if rest != "" && rest[0] >= '0' && rest[0] <= '9' {

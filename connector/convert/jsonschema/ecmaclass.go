@@ -61,18 +61,8 @@ func (t *patternTranslator) readEscape() (r rune, set string, err error) {
 			return 0, spaces, nil
 		}
 		return 0, noSpaces, nil
-	case 'n':
-		return '\n', "", nil
-	case 'r':
-		return '\r', "", nil
-	case 't':
-		return '\t', "", nil
-	case 'f':
-		return '\f', "", nil
-	case 'v':
-		return '\v', "", nil
-	case 'a':
-		return '\a', "", nil
+	case 'n', 'r', 't', 'f', 'v', 'a':
+		return rune("\n\r\t\f\v\a"[strings.IndexRune("nrtfva", r)]), "", nil
 	case 'p', 'P':
 		return t.readProperty(r)
 	case 'x', 'u':

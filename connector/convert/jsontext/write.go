@@ -25,7 +25,7 @@ const hexDigits = "0123456789abcdef"
 func TextSize(s []byte) int {
 	n := len(s) + 2
 	for i := IndexSpecial(s, 0); i < len(s); i = IndexSpecial(s, i+1) {
-		if shortEscape(s[i]) != 0 {
+		if shortEscapes[s[i]] != 0 {
 			n++
 		} else {
 			n += len(`\u0000`) - 1
@@ -44,7 +44,7 @@ func AppendText(dst, s []byte) []byte {
 		if i == len(s) {
 			return append(dst, '"')
 		}
-		if c := shortEscape(s[i]); c != 0 {
+		if c := shortEscapes[s[i]]; c != 0 {
 			dst = append(dst, '\\', c)
 		} else {
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[s[i]>>4], hexDigits[s[i]&15])
@@ -53,24 +53,8 @@ func AppendText(dst, s []byte) []byte {
 	}
 }
 
-// shortEscape is the letter of the short escape for c, 0 if it has none.
-func shortEscape(c byte) byte {
-	switch c {
-	case '"', '\\':
-		return c
-	case '\n':
-		return 'n'
-	case '\r':
-		return 'r'
-	case '\t':
-		return 't'
-	case '\b':
-		return 'b'
-	case '\f':
-		return 'f'
-	}
-	return 0
-}
+// shortEscapes has the letter of the short escape for each byte that has one.
+var shortEscapes = [256]byte{'"': '"', '\\': '\\', '\n': 'n', '\r': 'r', '\t': 't', '\b': 'b', '\f': 'f'}
 
 // Base64Size is the length of n bytes in base64 as a JSON string.
 func Base64Size(n int) int { return base64.StdEncoding.EncodedLen(n) + 2 }

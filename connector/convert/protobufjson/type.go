@@ -95,24 +95,17 @@ func protoFormOf(m protoreflect.MessageDescriptor) protoForm {
 	if !standard {
 		return protoObject
 	}
-	switch name {
-	case "Empty":
-		return protoObject
-	case "Timestamp":
-		return protoTimestamp
-	case "Duration":
-		return protoDuration
-	case "Struct":
-		return protoStruct
-	case "ListValue":
-		return protoList
-	case "Value":
-		return protoValue
-	case "BoolValue", "Int32Value", "Int64Value", "UInt32Value", "UInt64Value", "FloatValue", "DoubleValue", "StringValue", "BytesValue":
-		return protoWrapper
-	default:
-		return protoLibrary
+	if form, known := standardForms[name]; known {
+		return form
 	}
+	return protoLibrary
+}
+
+// standardForms are those of the messages in google.protobuf that are read here.
+var standardForms = map[string]protoForm{
+	"Empty": protoObject, "Timestamp": protoTimestamp, "Duration": protoDuration, "Struct": protoStruct, "ListValue": protoList, "Value": protoValue,
+	"BoolValue": protoWrapper, "Int32Value": protoWrapper, "Int64Value": protoWrapper, "UInt32Value": protoWrapper, "UInt64Value": protoWrapper,
+	"FloatValue": protoWrapper, "DoubleValue": protoWrapper, "StringValue": protoWrapper, "BytesValue": protoWrapper,
 }
 
 func (all protoTypes) fieldOf(f protoreflect.FieldDescriptor, at int) *protoField {
