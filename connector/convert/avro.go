@@ -11,11 +11,7 @@ func (s avroSchema) AppendJSON(dst, payload []byte, _ MessageIndex, most int) ([
 }
 
 func compileAvro(d SchemaDefinition) (Schema, error) {
-	var references []avro.Reference
-	for _, r := range d.References {
-		references = append(references, avro.Reference(r))
-	}
-	s, err := avro.Compile(d.Text, references, d.SizedBytes)
+	s, err := avro.Compile(d.Text, d.References, d.SizedBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -206,14 +206,8 @@ func (f *envelopeMember) factSize(r *kgo.Record) int {
 
 // countDigits is the length of n as strconv.AppendInt writes it.
 func countDigits(n int64) int {
-	size, u := 1, uint64(n)
-	if n < 0 {
-		size, u = 2, -u
-	}
-	for ; u >= 10; u /= 10 {
-		size++
-	}
-	return size
+	var digits [20]byte
+	return len(strconv.AppendInt(digits[:0], n, 10))
 }
 
 // appendFact appends a property of a record other than its own bytes.

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -222,14 +223,7 @@ func cutName(b []byte) (name, rest []byte, ok bool) {
 // foreignFraming is the error for data that is not in the framing. If it is in another one, the error says
 // which setting reads that.
 func (d *valueDecoder) foreignFraming(data []byte, headers []kgo.RecordHeader) error {
-	err := errNoMagic
-	switch d.framing {
-	case Glue:
-		err = errNoGlue
-	case Apicurio:
-		err = errNoApicurio
-	case Confluent:
-	}
+	err := cmp.Or(map[Framing]error{Glue: errNoGlue, Apicurio: errNoApicurio}[d.framing], errNoMagic)
 	if hint := d.framingHint(data, headers); hint != "" {
 		return fmt.Errorf("%w%s", err, hint)
 	}

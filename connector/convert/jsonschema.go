@@ -50,11 +50,7 @@ func (s jsonSchema) AppendJSON(dst, payload []byte, index MessageIndex, most int
 func (s jsonSchema) Weight() int { return s.schema.Weight() }
 
 func compileJSONSchema(d SchemaDefinition) (Schema, error) {
-	var references []jsonschema.Reference
-	for _, r := range d.References {
-		references = append(references, jsonschema.Reference(r))
-	}
-	s, err := jsonschema.CompileSchema(d.Text, references)
+	s, err := jsonschema.CompileSchema(d.Text, d.References)
 	if err != nil {
 		return nil, err
 	}

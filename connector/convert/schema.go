@@ -51,7 +51,7 @@ func (d SchemaDefinition) TextBytes() int {
 }
 
 // SchemaReference is a schema under the name by which others refer to it.
-type SchemaReference struct{ Name, Text string }
+type SchemaReference = struct{ Name, Text string }
 
 // Schema reads values that were written with one schema. It has no state and is safe for
 // concurrent use.

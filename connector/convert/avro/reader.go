@@ -169,23 +169,18 @@ func (r *valueReader) readBoolean() error {
 
 // readFloat writes what JSON has no number for as a string.
 func (r *valueReader) readFloat(kind typeKind) error {
-	var v float64
-	bits := 64
 	if kind == kindFloat {
 		b, err := r.takeBytes(4)
-		if err != nil {
-			return err
+		if err == nil {
+			r.dst = jsontext.AppendFloat(r.dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 32)
 		}
-		v, bits = float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 32
-	} else {
-		b, err := r.takeBytes(8)
-		if err != nil {
-			return err
-		}
-		v = math.Float64frombits(binary.LittleEndian.Uint64(b))
+		return err
 	}
-	r.dst = jsontext.AppendFloat(r.dst, v, bits)
-	return nil
+	b, err := r.takeBytes(8)
+	if err == nil {
+		r.dst = jsontext.AppendFloat(r.dst, math.Float64frombits(binary.LittleEndian.Uint64(b)), 64)
+	}
+	return err
 }
 
 func (r *valueReader) readText() error {

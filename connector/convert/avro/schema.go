@@ -85,7 +85,7 @@ type schemaField struct {
 }
 
 // Reference is a schema under the name by which others refer to it.
-type Reference struct{ Name, Text string }
+type Reference = struct{ Name, Text string }
 
 // Compile reads a schema and those that it refers to, each of which comes after those that it refers to itself. sizedBytes says that a value whose schema is
 // "bytes" begins with its length, as Avro has it; Confluent's serializers leave the length out. The error is about the texts; the library may repeat them in

@@ -41,7 +41,7 @@ const (
 )
 
 // Reference is a schema that others refer to by its name.
-type Reference struct{ Name, Text string }
+type Reference = struct{ Name, Text string }
 
 // Schema is ready to compare documents with. It has no state and is safe for concurrent
 // use.
