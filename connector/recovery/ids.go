@@ -3,7 +3,7 @@ package recovery
 import (
 	"bytes"
 	"encoding/json"
-	"math"
+	"strconv"
 	"time"
 )
 
@@ -36,27 +36,21 @@ func parseID(quoted []byte) (id recordID, ok bool) {
 	if first < 1 {
 		return id, false
 	}
-	partition, ok := parseNumber(text[first+1:second], math.MaxInt32)
+	partition, ok := parseNumber(text[first+1:second], 31)
 	if !ok {
 		return id, false
 	}
-	offset, ok := parseNumber(text[second+1:], math.MaxInt64)
+	offset, ok := parseNumber(text[second+1:], 63)
 	return recordID{text[:first], int32(partition), offset}, ok
 }
 
 // parseNumber reads digits as the envelope writes them: no sign, no zero before others.
-func parseNumber(digits []byte, max int64) (n int64, ok bool) {
-	if len(digits) == 0 || len(digits) > 1 && digits[0] == '0' {
+func parseNumber(digits []byte, bits int) (n int64, ok bool) {
+	if len(digits) > 1 && digits[0] == '0' {
 		return 0, false
 	}
-	for _, c := range digits {
-		d := int64(c) - '0'
-		if d < 0 || d > 9 || n > (max-d)/10 {
-			return 0, false
-		}
-		n = n*10 + d
-	}
-	return n, true
+	u, err := strconv.ParseUint(string(digits), 10, bits)
+	return int64(u), err == nil
 }
 
 // parseTimestamp reads a member with RFC 3339 or with milliseconds of Unix time.
@@ -66,6 +60,6 @@ func parseTimestamp(value []byte) (t time.Time, ok bool) {
 		t, err := time.Parse(time.RFC3339, string(value[1:len(value)-1]))
 		return t, err == nil
 	}
-	ms, ok := parseNumber(value, math.MaxInt64)
+	ms, ok := parseNumber(value, 63)
 	return time.UnixMilli(ms), ok
 }
