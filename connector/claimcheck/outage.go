@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -144,11 +145,7 @@ func errorCode(err error) (code, message string) {
 
 // needsRepair reports whether only an operator can end a failure.
 func needsRepair(reason string) bool {
-	switch reason {
-	case reasonNoBucket, reasonDenied, reasonKey, reasonCredentials:
-		return true
-	}
-	return false
+	return slices.Contains([]string{reasonNoBucket, reasonDenied, reasonKey, reasonCredentials}, reason)
 }
 
 // explainError says what to do about an error. Its text holds nothing of a record and no secret.

@@ -1,6 +1,9 @@
 package destination
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 const (
 	// valueLife is how long a value counts. CloudWatch publishes values some minutes late, and none while a stream is
@@ -22,14 +25,6 @@ type MetricValue struct {
 // newerOf returns the newer of two values.
 func (v MetricValue) newerOf(other MetricValue) MetricValue {
 	if other.At.After(v.At) {
-		return other
-	}
-	return v
-}
-
-// orElse returns v, or other if v is no value.
-func (v MetricValue) orElse(other MetricValue) MetricValue {
-	if v.At.IsZero() {
 		return other
 	}
 	return v
@@ -100,9 +95,9 @@ type stateChange struct {
 // nextState applies an answer. pauseAfter is 0 if no stream is held.
 func (s State) nextState(now time.Time, a Answer, pauseAfter time.Duration) (State, stateChange) {
 	next := s
-	next.last = a.Freshness.orElse(s.last)
+	next.last = cmp.Or(a.Freshness, s.last)
 	next.Freshness = next.last.currentAt(now)
-	next.Success = a.Success.orElse(s.Success).currentAt(now)
+	next.Success = cmp.Or(a.Success, s.Success).currentAt(now)
 	next.noteDoubt(a)
 	var c stateChange
 	switch {

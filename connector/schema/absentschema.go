@@ -101,20 +101,11 @@ func (c *registryClient) confirmKnown(ctx context.Context, known []convert.Schem
 			if len(c.nodes) > 1 {
 				err = fmt.Errorf("%s: %w", n.url, err)
 			}
-			return &nodeError{blocked: isBlocked(err), throttled: isThrottled(err), err: err}
+			t, ok := errors.AsType[*nodeError](err)
+			return &nodeError{blocked: !ok || t.blocked, throttled: ok && t.throttled, err: err}
 		}
 	}
 	return nil
-}
-
-func isBlocked(err error) bool {
-	t, ok := errors.AsType[*nodeError](err)
-	return !ok || t.blocked
-}
-
-func isThrottled(err error) bool {
-	t, ok := errors.AsType[*nodeError](err)
-	return ok && t.throttled
 }
 
 func (n registryNode) confirmKnown(ctx context.Context, known []convert.SchemaRef) error {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,15 +81,8 @@ func askRegistry(ctx context.Context, client *sr.Client, path string) (a schemaA
 }
 
 func schemaKind(t sr.SchemaType) string {
-	switch t {
-	case sr.TypeAvro:
-		return "avro"
-	case sr.TypeProtobuf:
-		return "protobuf"
-	case sr.TypeJSON:
-		return "json-schema"
-	}
-	return "of a type that is not known here"
+	kinds := map[sr.SchemaType]string{sr.TypeAvro: "avro", sr.TypeProtobuf: "protobuf", sr.TypeJSON: "json-schema"}
+	return cmp.Or(kinds[t], "of a type that is not known here")
 }
 
 // classifyError says what an error of the client means: *unusableError or *nodeError, nil for none.
