@@ -16,6 +16,9 @@ type fencedMember struct{ source *Source }
 
 // OnGroupManageError implements kgo.HookGroupManageError.
 func (f fencedMember) OnGroupManageError(err error) {
+	if f.source.cfg.GroupInstanceID == "" {
+		return // the error can't be about a name
+	}
 	if errors.Is(err, kerr.FencedInstanceID) || errors.Is(err, kerr.UnreleasedInstanceID) && f.source.wasReplaced() {
 		f.source.failWith(fmt.Errorf("another process is in group %s under the name %q of KAFKA_GROUP_INSTANCE_ID: give each process a name of its own: %w",
 			f.source.cfg.GroupID, f.source.cfg.GroupInstanceID, err))

@@ -55,7 +55,7 @@ func (s *Source) clientOptions(bytes fetch.Bytes, p fetch.Pool) []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // an offset that is not in the log is looked into, see locateDoubted
 		kgo.FetchMaxBytes(firstFetch(bytes)),
 		kgo.FetchMaxPartitionBytes(firstFetch(bytes)),
-		kgo.WithHooks(&s.wire, s.access, fencedMember{s}),
+		kgo.WithHooks(&s.wire, s.access, fencedMember{s}, s.silent),
 		kgo.WithLogger(clientLog{s.log, s.access}),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 	)

@@ -72,6 +72,7 @@ func (s *Source) findPositions(ctx context.Context) (open bool, err error) {
 	if err != nil && ctx.Err() == nil && !s.access.isKnown([]any{err}) {
 		s.log.Warn("some partitions have no position yet, trying again", "error", err)
 	}
+	s.noteSilentBrokers()
 	owned := s.ownedPartitions()
 	faulty := s.faults.dropEnded(owned)
 	s.watchStops()

@@ -99,7 +99,8 @@ type Source struct {
 	faults  *partitionFaults // of reading
 	commits *partitionFaults // of committing
 	stops   *partitionFaults // of delivering: partitions that BAD_RECORD_POLICY has stopped
-	kicked  chan struct{}    // the positions are to be looked at now; holds one
+	silent  *silentBrokers
+	kicked  chan struct{} // the positions are to be looked at now; holds one
 }
 
 type partitionID struct {
@@ -191,6 +192,7 @@ func Open(cfg Config, o Options) (*Source, error) {
 		standing:   newInquirer(o.Connection, o.Log, o.Client),
 	}
 	s.fatal, s.failWith = context.WithCancelCause(context.Background())
+	s.silent = &silentBrokers{source: s, brokers: map[int32]brokerSilence{}}
 	if s.unwanted == nil {
 		s.unwanted = func(string) bool { return false }
 	}

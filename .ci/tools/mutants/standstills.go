@@ -4,7 +4,16 @@ import "slices"
 
 // standstills are waits without a limit, and waits of one thing for another.
 func standstills() []mutant {
-	return slices.Concat(answered(), stopped(), paused(), unwanted(), setAside(), schemaQueues(), revokes(), loops())
+	return slices.Concat(answered(), stopped(), paused(), unwanted(), setAside(), schemaQueues(), revokes(), loops(), silentLeaders())
+}
+
+// silentLeaders are brokers that answer no fetch.
+func silentLeaders() []mutant {
+	return []mutant{{
+		"a partition that can't be read is named", "a broker that answers no fetch is only another failed connection",
+		"connector/kafka/positions.go", "	s.noteSilentBrokers()\n", "",
+		"connector/e2e", "TestBrokerAnswersNoFetch", "0 partitions have a fault",
+	}}
 }
 
 // answered are calls of a pipeline that a conversion keeps from it.
