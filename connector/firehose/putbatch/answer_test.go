@@ -187,6 +187,70 @@ func prove(body []byte) []bool {
 	return proof
 }
 
+// TestLongAnswersAreNotRead: a server that never ends its answer, whatever its status, costs a call
+// no more memory than the longest answer of Firehose. An answer that is a little shorter is read.
+func TestLongAnswersAreNotRead(t *testing.T) {
+	entries := `{"RequestResponses":[{"RecordId":"a"},{"RecordId":"a"},{"RecordId":"a"}]`
+	tests := []struct {
+		name     string
+		status   int
+		start    string
+		blanks   int64
+		accepted bool
+		class    FailureClass
+	}{
+		{"200 without an end", 200, entries, 64 << 20, false, Ambiguous},
+		{"200 of another server without an end", 200, "<html>", 64 << 20, false, Ambiguous},
+		{"500 without an end", 500, `{"__type":"InternalFailure"`, 64 << 20, false, Unavailable},
+		{"413 without an end", 413, "<html>", 64 << 20, false, TooLarge},
+		{"200 within the limit", 200, entries, maxResponse - 1<<10, true, ""},
+		{"500 within the limit", 500, `{"__type":"InternalFailure"`, maxResponse - 1<<10, false, Unavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			body := &blanks{left: tt.blanks}
+			client := firehose.New(firehose.Options{
+				Region: "us-east-1", Retryer: aws.NopRetryer{}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+				HTTPClient: httpFunc(func(r *http.Request) (*http.Response, error) {
+					return &http.Response{
+						StatusCode: tt.status, Header: http.Header{"X-Amzn-Requestid": {"7f"}}, ContentLength: -1, Request: r,
+						Body: io.NopCloser(io.MultiReader(strings.NewReader(tt.start), body, strings.NewReader("}"))),
+					}, nil
+				}),
+			}, ConfigureClient)
+			x := &callExchange{}
+			out, err := client.PutRecordBatch(x.withExchange(t.Context()), input(3, 1))
+			if read := tt.blanks - body.left; read > 2*maxResponse {
+				t.Errorf("%d bytes of the answer were read", read)
+			}
+			if err != nil {
+				if f := ClassifyError(t.Context(), err, true); tt.accepted || f.Class != tt.class {
+					t.Errorf("class %q (%v), want %q", f.Class, f, tt.class)
+				}
+				return
+			}
+			if a, f := x.readAnswer(out, 3); !tt.accepted || f != nil || !a.AllAccepted() {
+				t.Errorf("answer %v, failure %v", a, f)
+			}
+		})
+	}
+}
+
+// blanks is a reader of that many blanks.
+type blanks struct{ left int64 }
+
+func (b *blanks) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), b.left)
+	for i := range p[:n] {
+		p[i] = ' '
+	}
+	b.left -= n
+	return int(n), nil
+}
+
 func TestClassifyUnknownTrouble(t *testing.T) {
 	if f := ClassifyError(t.Context(), errors.New("x"), true); f.Class != Ambiguous {
 		t.Errorf("unknown trouble after sending is %s", f.Class)

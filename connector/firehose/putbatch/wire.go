@@ -10,7 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// plainBody passes on requests whose body can do no more than Read and Close.
+// maxResponse is the maximum size of a response's body in bytes. The longest answer of the service has
+// 500 entries of 250 bytes, or as many error messages. The SDK would read any other into memory as a whole,
+// once for each request in flight.
+const maxResponse = 1 << 20
+
+// plainBody passes on requests whose body can do no more than Read and Close, and ends
+// responses after maxResponse.
 //
 // The race it removes: smithy-go closes the body as soon as the answer's header
 // is in. net/http's write loop may at that moment have written the last byte
@@ -40,7 +46,11 @@ func (c plainBody) Do(r *http.Request) (*http.Response, error) {
 		x.passed.Store(true)
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), x.clientTrace()))
 	}
-	return c.next.Do(r)
+	resp, err := c.next.Do(r)
+	if resp != nil && resp.Body != nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxResponse)
+	}
+	return resp, err
 }
 
 // wireTrace watches one request up to the service. It is watched at
