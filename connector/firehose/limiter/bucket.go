@@ -16,13 +16,19 @@ type tokenBucket struct {
 	filled time.Time
 }
 
-// addTokens adds the tokens of the time that has passed, up to size seconds of the rate.
-func (b *tokenBucket) addTokens(now time.Time, rate Load, size float64) {
+// addTokens adds the tokens of the time that has passed, up to size seconds of the rate, or to the saved
+// load if that is more.
+func (b *tokenBucket) addTokens(now time.Time, rate Load, size float64, saved Load) {
 	if b.filled.IsZero() {
 		b.filled, b.tokens = now, rate.Times(size)
 	}
-	b.tokens = b.tokens.Plus(rate.Times(now.Sub(b.filled).Seconds())).AtMost(rate.Times(size))
+	b.tokens = b.tokens.Plus(rate.Times(now.Sub(b.filled).Seconds())).AtMost(rate.Times(size).AtLeast(saved))
 	b.filled = now
+}
+
+// dropSaved leaves up to size seconds of the rate.
+func (b *tokenBucket) dropSaved(rate Load, size float64) {
+	b.tokens = b.tokens.AtMost(rate.Times(size))
 }
 
 // waitForTokens returns the time until the bucket holds something.

@@ -119,10 +119,14 @@ func (r *rateControl) rateLimit() Load {
 
 // waitTime returns the time until a request may start.
 func (r *rateControl) waitTime(now time.Time) time.Duration {
-	r.bucket.addTokens(now, r.load, r.requestTime())
+	r.addTokens(now)
 	d := r.bucket.waitForTokens(r.load)
 	r.limited = r.limited || d > 0
 	return d
+}
+
+func (r *rateControl) addTokens(now time.Time) {
+	r.bucket.addTokens(now, r.load, r.requestTime(), r.savedLoad())
 }
 
 // sentRate is the rate under which a request started.
@@ -136,9 +140,10 @@ func (r *rateControl) startRequest(now time.Time, size Load) sentRate {
 	if now.Sub(r.started) > idleTime {
 		r.endIdle()
 		r.resumeRate(now)
+		r.bucket.dropSaved(r.load, r.requestTime())
 	}
 	r.started = now
-	r.bucket.addTokens(now, r.load, r.requestTime())
+	r.addTokens(now)
 	r.bucket.takeTokens(size)
 	r.meter.addSent(now, size)
 	return sentRate{r.cuts, r.load.Bytes}

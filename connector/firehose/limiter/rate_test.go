@@ -1,7 +1,9 @@
 package limiter
 
 import (
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -48,6 +50,59 @@ func TestQuota(t *testing.T) {
 		if refused := s.refused / s.sent; refused > 0.03 || sent*(1-refused) < 0.95*60*quota {
 			t.Errorf("quota %.0f: %.0f bytes/s accepted, %.1f %% refused", quota, sent*(1-refused)/60, 100*refused)
 		}
+	}
+}
+
+// A member that knows its part of the quota catches up after it was held up, whether for the
+// time slices of its CPU or for a rebalance: the stream has saved the quota meanwhile. It does not exceed the hard
+// limit of its process, and catches up with a moment only, however long it had nothing to send.
+func TestCatchingUp(t *testing.T) {
+	t.Parallel()
+	const part = 2 << 20
+	for _, tt := range []struct {
+		name        string
+		max, quota  float64
+		away, every time.Duration
+		least, most float64 // of the part
+		burst       float64 // highest 100 ms, of a second of the part
+	}{
+		{"without CPU for 100 ms of 250", 0, 4 * part, 100 * time.Millisecond, 250 * time.Millisecond, 0.98, 1.01, 0.30},
+		{"held up for 200 ms of each second", 0, 4 * part, 200 * time.Millisecond, time.Second, 0.98, 1.01, 0.40},
+		{"idle for 9 of 10 s", 0, 4 * part, 9 * time.Second, 10 * time.Second, 0, 0.17, 0.45},
+		{"idle for 15 of 16 s", 0, 4 * part, 15 * time.Second, 16 * time.Second, 0, 0.07, 0.20},
+		{"hard limit", part, 8 * part, 200 * time.Millisecond, time.Second, 0, 0.86, 0.16},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := testConfig()
+			c.Max, c.Quota = Load{Bytes: tt.max}, Load{Bytes: tt.quota}
+			l, s := New(c), newStream(part, 0)
+			l.SetShare(start, 0.25)
+			const length = 32 * time.Second
+			end, sent := start.Add(length), 0.0
+			var slots [length / (100 * time.Millisecond)]float64
+			for now := start; now.Before(end); now = now.Add(time.Millisecond) {
+				if now.Sub(start)%tt.every >= tt.every-tt.away {
+					continue
+				}
+				for d, ok := l.WaitTime(now); ok && d == 0; d, ok = l.WaitTime(now) {
+					size := l.MaxRequest()
+					size.Records = math.Ceil(size.Bytes / 1024)
+					l.ObserveResult(now, l.StartRequest(now, size), s.put(now, size))
+					sent += size.Bytes
+					slots[now.Sub(start)/(100*time.Millisecond)] += size.Bytes
+				}
+			}
+			if used := sent / (part * length.Seconds()); used < tt.least || used > tt.most {
+				t.Errorf("%.1f %% of the part was sent", 100*used)
+			}
+			if highest := slices.Max(slots[:]); highest > tt.burst*part {
+				t.Errorf("%.2f of a second's part was sent within 100 ms", highest/part)
+			}
+			if refused := s.refused / s.sent; refused > 0.012 {
+				t.Errorf("%.1f %% of the records were refused", 100*refused)
+			}
+		})
 	}
 }
 
