@@ -3,6 +3,7 @@ package putbatch
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -63,15 +64,43 @@ type wireTrace struct {
 	reused   atomic.Bool  // which had served a request before
 	wrote    atomic.Int32 // all was written to it, or no more will be, so often
 	answered atomic.Bool  // a byte of an answer came
+	conn     atomic.Pointer[net.TCPConn]
 }
 
 func (w *wireTrace) clientTrace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn:              func(string) { w.dialed.Store(true) },
-		GotConn:              func(i httptrace.GotConnInfo) { w.tries.Add(1); w.reused.Store(i.Reused) },
-		WroteRequest:         func(httptrace.WroteRequestInfo) { w.wrote.Add(1) },
-		GotFirstResponseByte: func() { w.answered.Store(true) },
+		GetConn: func(string) { w.dialed.Store(true) },
+		GotConn: func(i httptrace.GotConnInfo) {
+			w.tries.Add(1)
+			w.reused.Store(i.Reused)
+			w.conn.Store(tcpConn(i.Conn))
+			w.setLinger(0)
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { w.wrote.Add(1) },
+		GotFirstResponseByte: func() {
+			w.answered.Store(true)
+			w.setLinger(-1)
+		},
 	}
+}
+
+// setLinger sets how a close of the connection ends it. Until the answer begins, a close is a reset (0): it
+// is the end of a request that was given up, and of its body the kernel may hold a megabyte. It would send that with
+// any other close, in the way of the next requests on a slow uplink, and the service would store it although
+// nobody waits for the answer. Otherwise the kernel sends what it holds (-1).
+func (w *wireTrace) setLinger(seconds int) {
+	if conn := w.conn.Load(); conn != nil {
+		_ = conn.SetLinger(seconds) // it may be closed
+	}
+}
+
+// tcpConn returns the connection below TLS, nil if it is not TCP.
+func tcpConn(c net.Conn) *net.TCPConn {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = t.NetConn()
+	}
+	tcp, _ := c.(*net.TCPConn)
+	return tcp
 }
 
 // wasSent reports whether the service may have seen the request. When in doubt, it
