@@ -37,8 +37,8 @@ type registryNode struct {
 	nodeProtocol
 }
 
-// nodeProtocol is how a registry is asked. Errors are *unusable for what the registry itself says of a
-// schema, and *trouble for everything else.
+// nodeProtocol is how a registry is asked. Errors are *unusableError for what the registry itself says of a
+// schema, and *nodeError for everything else.
 type nodeProtocol interface {
 	// fetchDefinition returns a schema with all that it refers to.
 	fetchDefinition(ctx context.Context, ref convert.SchemaRef) (convert.SchemaDefinition, error)
@@ -109,7 +109,7 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 }
 
 // fetchDefinition returns a schema with all that it refers to, from the first address that has it. It
-// is absent, an *unusable, only if every address says so, and each is confirmed to be the
+// is absent, an *unusableError, only if every address says so, and each is confirmed to be the
 // registry: one that is down, or lags, may be the one that has it. The library asks the next
 // address only where it gets no answer at all; one that answers 503, or a proxy in front of
 // it that does, is no better than that.

@@ -35,7 +35,7 @@ type protoType struct {
 }
 
 type protoField struct {
-	at       int    // its place, below mostFields
+	at       int    // its place, below maxFields
 	name     string // "name":
 	kind     protoreflect.Kind
 	wire     protowire.Type // of one value
