@@ -80,3 +80,43 @@ func TestBrokerAnswersNoFetch(t *testing.T) {
 		w.wantExactly(2 * n)
 	})
 }
+
+// TestOffsetsAreNotAnswered: the coordinator answers no question for the group's offsets for ten minutes. The client is let into the group
+// and gives the session up again and again; readiness, the metric and the log say why nothing is read, and it begins by itself.
+func TestOffsetsAreNotAnswered(t *testing.T) {
+	bubble(t, func(w *world) {
+		var hangs atomic.Bool
+		hangs.Store(true)
+		w.cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if hangs.Load() {
+				w.cluster.SleepControl(func() {
+					for hangs.Load() {
+						time.Sleep(time.Second)
+					}
+				})
+			}
+			return nil, nil, false
+		})
+		m := w.start()
+		w.produce(0, 100)
+		time.Sleep(time.Minute)
+		for range 60 {
+			time.Sleep(9 * time.Second)
+			if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "does not answer for the group's offsets") {
+				t.Fatalf("nothing is read, and readiness says %v\n%s", err, w.log.tail())
+			}
+			if got := m.metric("kafka_refused", "group"); got != 1 {
+				t.Fatalf("%v refusals of the group, want 1", got)
+			}
+		}
+		hangs.Store(false)
+		w.untilCommitted(100)
+		time.Sleep(time.Minute)
+		if err := m.connector.Ready(); err != nil {
+			t.Errorf("not ready after it answers: %v", err)
+		}
+		m.mustStop()
+		w.wantExactly(100)
+	})
+}

@@ -135,7 +135,7 @@ var virtualOnly = map[string][]string{
 	},
 	"the broker has to answer wrongly": {
 		"FailedCommitIsRetried", "ForgottenCommitIsSentAgain", "LatestAfterAnError", "CommitDenied", "BrokersThrottle",
-		"FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit", "RefusedCommitIsNoStandstill",
+		"FetchErrorsAreNotAskedForInALoop", "UnknownTopicIDPasses", "OffsetsAreNotAnswered", "MarkerTooLong", "LatestAtRandom", "UnansweredCommit", "RefusedCommitIsNoStandstill",
 		"LateTopicOfANewGroup", "RefusedOffsetIsNoCommit", "RecordBetweenTwoQuestions", "SecondElection",
 		"RefusedOffsetEndsNothing", "UnansweredGroupIsAFaultOfEach", "RefusedOffsetBesideALateStart", "LateByTheCoordinator", "RangeBesideTheCoordinator",
 		"RevokeBesideARefusedCommit", "LatestOfMembersThatStartTogether", "ErrorOfOnePartition", "TopicWithoutPermission",

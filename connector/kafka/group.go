@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -54,6 +55,9 @@ func (s *Source) onAssigned(_ context.Context, client *kgo.Client, added map[str
 		}
 	}
 	total := len(s.partitions)
+	if s.unplaced.IsZero() || total == 0 {
+		s.noteSession()
+	}
 	s.mu.Unlock()
 	if len(ended) > 0 {
 		s.endLeases(ended)
@@ -62,7 +66,6 @@ func (s *Source) onAssigned(_ context.Context, client *kgo.Client, added map[str
 		s.wakePositions()
 	}
 
-	s.access.noteGranted("group", "group "+s.cfg.GroupID)
 	s.metrics.Member.Set(1)
 	s.metrics.Partitions.Set(float64(total))
 	s.updateShares()
@@ -189,6 +192,7 @@ func (s *Source) onLost(_ context.Context, _ *kgo.Client, gone map[string][]int3
 	leases := s.leasesOf(gone)
 	s.mu.Lock()
 	s.joined = false
+	s.noteUnplacedLost(gone)
 	s.mu.Unlock()
 	s.metrics.Member.Set(0)
 	if len(leases) == 0 {
@@ -203,6 +207,31 @@ func (s *Source) onLost(_ context.Context, _ *kgo.Client, gone map[string][]int3
 	s.handler.ReleaseLeases(leases)
 	s.metrics.Rebalances.WithLabelValues("lost").Inc()
 	s.log.Warn("partitions lost: this process is out of the group, or can't reach it; what was not committed is delivered again by their next owner", "removed", len(leases), "records_again", again, "owned", s.countOwned())
+}
+
+// noteSession notes that the group serves this process: its offsets are known, or it has no partition. It needs s.mu.
+func (s *Source) noteSession() {
+	s.unplaced = time.Time{}
+	s.access.noteGranted("group", "group "+s.cfg.GroupID)
+}
+
+// errUnplaced is that of sessions of the group in which nothing could be read.
+var errUnplaced = errors.New("each session of the group ends before the offsets of its partitions are known")
+
+// noteUnplacedLost notes that partitions are lost before they had a position. The client gives a session up when the coordinator does not
+// answer for the offsets, and joins again at once: it is a member nearly all the time, and reads nothing. It needs s.mu.
+func (s *Source) noteUnplacedLost(gone map[string][]int32) {
+	for topic, ids := range gone {
+		for _, n := range ids {
+			p := s.partitions[partitionID{topic, n}]
+			if p != nil && !p.isPlaced() && (s.unplaced.IsZero() || p.assignedAt.Before(s.unplaced)) {
+				s.unplaced = p.assignedAt
+			}
+		}
+	}
+	if !s.unplaced.IsZero() && time.Since(s.unplaced) >= faultGrace {
+		s.access.noteRefusal(place{"group", "group " + s.cfg.GroupID}, "the group's coordinator lets this process in and does not answer for the group's offsets; its log says why", errUnplaced)
+	}
 }
 
 // dropPartitions closes the leases of partitions and forgets them.

@@ -83,6 +83,9 @@ func (s *Source) placeAtOnce(k partitionID, p *partition, view topicView) bool {
 	p.setIdentity(decided.marker)
 	p.begin, p.expected, p.committed = own.offset, own.offset, own.offset
 	p.reading = true
+	if !s.unplaced.IsZero() {
+		s.noteSession()
+	}
 	return true
 }
 

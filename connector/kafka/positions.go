@@ -150,6 +150,9 @@ func (s *Source) pendingSeeks() (to, again map[string]map[int32]kgo.EpochOffset,
 		}
 		p.reading, p.early, p.seekTo = true, false, -1
 		s.faults.endFault(k)
+		if !s.unplaced.IsZero() {
+			s.noteSession()
+		}
 	}
 	return to, again, resume
 }

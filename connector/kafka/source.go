@@ -87,6 +87,7 @@ type Source struct {
 	abandoned  int64           // records that were begun when partitions were lost, until the group is joined again
 	suspects   map[string]*topicSuspicion
 	joinedAt   time.Time                       // when the process first was in the group; zero before
+	unplaced   time.Time                       // since when every assignment was lost before a partition of it had a position; zero for not
 	unwanted   func(topic string) bool         // see PauseReading
 	present    map[string][16]byte             // :: topic -> its id, of those that there were then; nil until they are known
 	fetched    map[partitionID]committedOffset // the group's offsets, between two callbacks of the client

@@ -13,6 +13,10 @@ func silentLeaders() []mutant {
 		"a partition that can't be read is named", "a broker that answers no fetch is only another failed connection",
 		"connector/kafka/positions.go", "	s.noteSilentBrokers()\n", "",
 		"connector/e2e", "TestBrokerAnswersNoFetch", "0 partitions have a fault",
+	}, {
+		"a partition that can't be read is named", "a member that is assigned partitions again and again is well",
+		"connector/kafka/group.go", "	s.noteUnplacedLost(gone)\n", "",
+		"connector/e2e", "TestOffsetsAreNotAnswered", "nothing is read, and readiness says",
 	}}
 }
 
