@@ -1,7 +1,9 @@
 package main
 
+import "slices"
+
 // fetches are batches of Kafka that take more memory than there is, or are passed over.
-func fetches() []mutant { return append(largeBatches(), readableBatches()...) }
+func fetches() []mutant { return slices.Concat(largeBatches(), lostBatches(), readableBatches()) }
 
 // largeBatches are batches that are not refused.
 func largeBatches() []mutant {
@@ -47,6 +49,13 @@ func largeBatches() []mutant {
 			"connector/kafka/fetch/budget.go", "(b.excess == nil || b.excess == r) && n <= b.max:", "(b.excess == nil || b.excess == r):",
 			check, "TestFetchConnShortens", "bytes: ",
 		},
+	}
+}
+
+// lostBatches are batches that are passed over, whole or in part.
+func lostBatches() []mutant {
+	const check = "connector/kafka/fetch"
+	return []mutant{
 		{
 			"nothing is lost", "a batch with more records than it declares is cut to those",
 			"connector/kafka/fetch/batchcheck.go", "!ok || records >= 0 && found != records {", "!ok || records >= 0 && found < records {",
