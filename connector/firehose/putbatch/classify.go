@@ -165,7 +165,7 @@ func classifyAnswer(err error, response *smithyhttp.ResponseError) *RequestError
 		f.Message = "" // it may quote the body
 	case f.Code == "InvalidKMSResourceException", f.Code == "AccessDeniedException" && strings.Contains(f.Message, "kms:"):
 		f.Key = true
-		f.Message += "; " + keyHint
+		f.Message = strings.TrimSuffix(f.Message, ".") + "; " + keyHint
 	}
 	return f
 }
