@@ -101,13 +101,13 @@ func TestOffsetsAreNotAnswered(t *testing.T) {
 		m := w.start()
 		w.produce(0, 100)
 		time.Sleep(time.Minute)
-		for range 60 {
+		for i := 0; i < 60 && !t.Failed(); i++ {
 			time.Sleep(9 * time.Second)
 			if err := m.connector.Ready(); err == nil || !strings.Contains(err.Error(), "does not answer for the group's offsets") {
-				t.Fatalf("nothing is read, and readiness says %v\n%s", err, w.log.tail())
+				t.Errorf("nothing is read, and readiness says %v\n%s", err, w.log.tail())
 			}
 			if got := m.metric("kafka_refused", "group"); got != 1 {
-				t.Fatalf("%v refusals of the group, want 1", got)
+				t.Errorf("%v refusals of the group, want 1", got)
 			}
 		}
 		hangs.Store(false)
