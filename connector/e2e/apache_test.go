@@ -26,7 +26,30 @@ func apacheOnly() map[string]func(*world) {
 		"LeadersWithoutARack": leadersWithoutARack,
 		"OtherClient":         otherClient,
 		"ZstdLevels":          zstdLevels,
+		"ProtocolChanges":     protocolChanges,
 	}
+}
+
+// protocolChanges: members of one protocol are replaced by those of the other while they run, and back again. The brokers migrate the group.
+func protocolChanges(w *world) {
+	const each = 100
+	var old *member
+	for i, protocol := range []string{"classic", "consumer", "classic"} {
+		m := w.start(func(c *connector.Config) { c.Kafka.GroupProtocol = protocol })
+		w.until("the new member has partitions", patience, func() bool { return m.metric("kafka_assigned_partitions") > 0 })
+		w.produce(i*each, i*each+each/2)
+		if old != nil {
+			old.mustStop()
+		}
+		w.produce(i*each+each/2, (i+1)*each)
+		w.untilCommitted((i + 1) * each)
+		if err := m.connector.Ready(); err != nil {
+			w.t.Errorf("%s: not ready: %v", protocol, err)
+		}
+		old = m
+	}
+	old.mustStop()
+	w.wantExactly(3 * each)
 }
 
 // compactedTopic: the cleaner removes what has newer records of the same key, from

@@ -35,7 +35,7 @@ func TestTryPut(t *testing.T) {
 		"key, not named": {
 			[]firehosetest.Stream{{Name: "orders", Key: ownARN}},
 			[]firehosetest.Fault{{Effect: firehosetest.RefuseRequest, Code: "InvalidKMSResourceException"}},
-			"can't be written to: InvalidKMSResourceException: The grant for the CMK to this delivery stream might have been revoked or caller might not have sufficient permissions for the CMK.; " +
+			"can't be written to: InvalidKMSResourceException: The grant for the CMK to this delivery stream might have been revoked or caller might not have sufficient permissions for the CMK; " +
 				"the caller needs kms:GenerateDataKey and kms:Decrypt on the key that encrypts the stream, and the key has to be enabled; the stream was described with the key " + ownARN, check.Error,
 		},
 		"busy": {[]firehosetest.Stream{{Name: "orders"}}, []firehosetest.Fault{{Effect: firehosetest.RefuseRequest, Code: "ThrottlingException"}}, "fine, putting was not tried", check.OK},
