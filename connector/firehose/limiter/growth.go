@@ -41,8 +41,10 @@ const (
 	maxGrowth = 0.5
 	// A member that knows its part of the quota stays there for quotaQuiet before it
 	// tries for more, and doubles the step more slowly: the part is right mostly.
-	quotaQuiet    = 20 * time.Second
+	quotaQuiet    = 14 * time.Second
 	quotaDoubling = 4 * time.Second
+	// yieldQuiet is the same for one that yields to others, which have to find what they need first.
+	yieldQuiet = 20 * time.Second
 
 	// idleTime without a request discards the rate that was reached without a refusal:
 	// after it, slow start begins again. It takes less than a second.
@@ -80,9 +82,12 @@ func (r *rateControl) growRate(now time.Time, age time.Duration) {
 // growthFactor returns the part of the rate by which the rate grows per second.
 func (r *rateControl) growthFactor(now time.Time) float64 {
 	quiet, doubling, delay := now.Sub(r.quiet), r.growDoubling(), 1.0
-	if r.knowsQuota() || r.yields {
+	switch {
+	case r.yields:
+		quiet, doubling = quiet-yieldQuiet, quotaDoubling
+	case r.knowsQuota():
 		quiet, doubling = quiet-quotaQuiet, quotaDoubling
-	} else {
+	default:
 		delay = doubling.Seconds() / growDoubling.Seconds()
 	}
 	if quiet < 0 {

@@ -111,9 +111,9 @@ func TestFleetQuota(t *testing.T) {
 	if s := l.Snapshot(); s.Rate != part || s.Part != part {
 		t.Errorf("rate %+v, part %+v at the start, want %+v", s.Rate, s.Part, part)
 	}
-	now, _ := send(t, l, start, 60*time.Second, 50*time.Millisecond, accept)
+	now, _ := send(t, l, start, 50*time.Second, 50*time.Millisecond, accept)
 	if rate := l.Snapshot().Rate; rate.Bytes < 1.2*part.Bytes {
-		t.Errorf("rate %.0f after a minute without refusals, part %.0f", rate.Bytes, part.Bytes)
+		t.Errorf("rate %.0f after 50 s without refusals, part %.0f", rate.Bytes, part.Bytes)
 	}
 	now, _ = send(t, l, now, 3*time.Second, 50*time.Millisecond, func(_ time.Time, size Load) Result { return answered(size, 0.4) })
 	now, _ = send(t, l, now, 3*time.Second, 50*time.Millisecond, accept)

@@ -78,9 +78,9 @@ func TestCatchingUp(t *testing.T) {
 			c.Max, c.Quota = Load{Bytes: tt.max}, Load{Bytes: tt.quota}
 			l, s := New(c), newStream(part, 0)
 			l.SetShare(start, 0.25)
-			const length = 32 * time.Second
+			length := max(quotaQuiet, 2*tt.every) // after quotaQuiet a member tries for more than its part
 			end, sent := start.Add(length), 0.0
-			var slots [length / (100 * time.Millisecond)]float64
+			slots := make([]float64, length/(100*time.Millisecond))
 			for now := start; now.Before(end); now = now.Add(time.Millisecond) {
 				if now.Sub(start)%tt.every >= tt.every-tt.away {
 					continue
@@ -96,7 +96,7 @@ func TestCatchingUp(t *testing.T) {
 			if used := sent / (part * length.Seconds()); used < tt.least || used > tt.most {
 				t.Errorf("%.1f %% of the part was sent", 100*used)
 			}
-			if highest := slices.Max(slots[:]); highest > tt.burst*part {
+			if highest := slices.Max(slots); highest > tt.burst*part {
 				t.Errorf("%.2f of a second's part was sent within 100 ms", highest/part)
 			}
 			if refused := s.refused / s.sent; refused > 0.012 {

@@ -55,7 +55,6 @@ var missing = map[string]bool{
 	"2 become 16, quota 1 MiB/s, 200 ms, 8192 B":                     true,
 	"2 become 16, quota 5 MiB/s, 200 ms, 8192 B":                     true,
 	"16 members, different records, quota 5 MiB/s, 200 ms, 0 B":      true,
-	"fleet quota 5 MiB/s, one idle, 200 ms, 1024 B":                  true,
 	"8 of 16 members start again, fleet quota false, 200 ms, 200 B":  true,
 	"8 of 16 members start again, fleet quota false, 200 ms, 1024 B": true,
 	"quota 5 MiB/s and 10 requests/s, 200 B":                         true,
