@@ -175,8 +175,8 @@ func (p *process) tail() string {
 	return fmt.Sprintf("%s ends with\n%s", p.log.Name(), strings.Join(all[max(0, len(all)-lines-1):], ""))
 }
 
-// leaked reports whether the log holds the secret.
-func (p *process) leaked() bool {
+// hasLogged reports whether the log holds a text, or can't be read.
+func (p *process) hasLogged(text string) bool {
 	log, err := os.ReadFile(p.log.Name())
-	return err != nil || bytes.Contains(log, []byte(secretKey))
+	return err != nil || bytes.Contains(log, []byte(text))
 }

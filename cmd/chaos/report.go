@@ -46,6 +46,7 @@ func report(w io.Writer, outcomes []*outcome) {
 		row(string(why), func(o *outcome) any { return o.verdict.reasons[why] })
 	}
 	row("**copies without a reason**", func(o *outcome) any { return len(o.verdict.puzzling) })
+	row("static members that ended, to be started again, because the coordinator moved while they joined", func(o *outcome) any { return o.unnamed })
 	row("all delivered and committed after the last trouble within", func(o *outcome) any { return o.caughtUp.Round(100 * time.Millisecond) })
 	row(resultRow, func(o *outcome) any {
 		f := o.failures()

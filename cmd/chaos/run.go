@@ -26,6 +26,7 @@ type outcome struct {
 	verdict  *verdict      // nil if the world broke
 	trouble  []string      // failures beside the books
 	caughtUp time.Duration // from the last trouble to the last commit
+	unnamed  int           // processes that ended because they lost their name while they joined
 	world    error         // why there is no verdict
 }
 
@@ -143,7 +144,8 @@ func unleash(ctx context.Context, run options, events []event, log *slog.Logger)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	o.trouble = slices.Concat(w.trouble, w.ends())
+	ends, unnamed := w.ends()
+	o.trouble, o.unnamed = slices.Concat(w.trouble, ends), unnamed
 	o.verdict = w.books.judge(w.inquest())
 	return o, nil
 }
@@ -168,16 +170,20 @@ func (w *world) play(ctx context.Context, events []event, broke func(error)) {
 	_ = retry.Sleep(ctx, time.Until(begin.Add(w.run.duration)))
 }
 
-// ends looks at how the processes ended: by themselves only when they were asked to,
-// and without having logged a secret.
-func (w *world) ends() (trouble []string) {
+// ends looks at how the processes ended: by themselves only when they were asked to, or lost their name while
+// they joined, and without having logged a secret.
+func (w *world) ends() (trouble []string, unnamed int) {
 	for _, p := range w.all() {
-		if !p.asked {
+		switch {
+		case p.asked:
+		case w.run.static && p.hasLogged("away while this process joined"):
+			unnamed++
+		default:
 			trouble = append(trouble, fmt.Sprintf("process %d ended by itself, exit code %d; %s", p.n, p.cmd.ProcessState.ExitCode(), p.tail()))
 		}
-		if p.leaked() {
+		if p.hasLogged(secretKey) {
 			trouble = append(trouble, fmt.Sprintf("process %d logged a secret; see %s", p.n, p.log.Name()))
 		}
 	}
-	return trouble
+	return trouble, unnamed
 }
