@@ -236,13 +236,14 @@ func TestUndecodableExits(t *testing.T) {
 	})
 }
 
-// partly is a registry that fails, or hangs, for some schemas.
+// partly is a registry that fails, or hangs, for some schemas, until it is healed.
 type partly struct {
 	*registry
-	fails func(id string) bool
-	hangs atomic.Bool
-	most  atomic.Int64 // requests at a time
-	under atomic.Int64
+	fails  func(id string) bool
+	healed atomic.Bool
+	hangs  atomic.Bool
+	most   atomic.Int64 // requests at a time
+	under  atomic.Int64
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -250,7 +251,7 @@ func (p *partly) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer p.under.Add(-1)
 	p.most.Store(max(p.most.Load(), p.under.Add(1)))
 	id := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-	if !p.fails(id) {
+	if p.healed.Load() || !p.fails(id) {
 		return p.registry.RoundTrip(r)
 	}
 	if p.hangs.Load() {
@@ -341,7 +342,7 @@ func TestOneSchemaFails(t *testing.T) {
 					t.Errorf("a revoke took %v", took)
 				}
 				second.mustStopWithin(time.Second)
-				p.fails = func(string) bool { return false }
+				p.healed.Store(true)
 				w.untilCommitted(n)
 				first.mustStop()
 				w.wantExactly(n)
